@@ -1,0 +1,96 @@
+/** Messages between the extension host and the inference process; types only. Carried by shared/rpc. */
+
+import type {
+  AnalysisWindow,
+  ExecutionProvider,
+  LayerResult,
+  ModelSummary,
+  Predictions,
+  ProviderSetting,
+  WindowTokens,
+} from '../shared/analysis';
+import type { Stage, Tile } from '../shared/attentionMap';
+
+export const protocolVersion = 1;
+
+export interface LoadArgs {
+  readonly protocolVersion: number;
+  readonly modelDirectory: string;
+  readonly provider: ProviderSetting;
+  /** Threads for CPU work; 0 lets the runtime choose. */
+  readonly nThreads: number;
+}
+
+export interface LoadAnswer {
+  readonly model: ModelSummary;
+  /** What runs, and why nothing faster does (one sentence, shown on request). */
+  readonly provider: ExecutionProvider;
+  readonly providerNote: string;
+}
+
+export interface AnalyzeArgs {
+  /** Chosen by the host, unique per run; every event and later request about the run names it. */
+  readonly analysisId: number;
+  readonly documentVersion: number;
+  /** The part of the document around the anchor; at most a few hundred thousand characters. */
+  readonly text: string;
+  /** Where `text` starts in the document, UTF-16. */
+  readonly textStart: number;
+  readonly documentLength: number;
+  /** UTF-16 offset in the document that the window must contain when not everything fits. */
+  readonly anchor: number;
+  /** Longest window in tokens, begin token included; never above the model's max_seqlen. */
+  readonly maxTokens: number;
+  /** Keys per query (and queries per key) to report. */
+  readonly topK: number;
+}
+
+export interface AnalyzeAnswer {
+  readonly analysisId: number;
+  readonly predictions: Predictions;
+  /** Whole run, and its part up to the first layer's result, as measured inside the process. */
+  readonly durationMs: number;
+  readonly firstLayerMs: number;
+}
+
+export interface TileArgs {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly stage: Stage;
+  readonly queryStart: number;
+  readonly keyStart: number;
+  /** At most tileSize of the map's edge each, or one full row (nQueries 1). */
+  readonly nQueries: number;
+  readonly nKeys: number;
+}
+
+/** Requests the inference process answers. */
+export interface InferenceRequests {
+  load(args: LoadArgs): LoadAnswer;
+  /** Emits `tokens`, then `layer` per layer, then answers. Cancelled between layers. */
+  analyze(args: AnalyzeArgs): AnalyzeAnswer;
+  /** Exact values, recomputed from the kept residual stream. Fails with `no-analysis` once a newer run replaced it. */
+  tile(args: TileArgs): Tile;
+}
+
+export interface TokensEvent {
+  readonly analysisId: number;
+  readonly window: AnalysisWindow;
+  readonly tokens: WindowTokens;
+}
+
+export interface LayerEvent {
+  readonly analysisId: number;
+  readonly layer: LayerResult;
+}
+
+/** Events the inference process sends. */
+export interface InferenceEvents {
+  tokens: TokensEvent;
+  layer: LayerEvent;
+  /** For the log: never document text. */
+  log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string };
+  /** The provider changed in mid-run (a GPU vanished): what runs now and why. */
+  provider: { readonly provider: ExecutionProvider; readonly note: string };
+}

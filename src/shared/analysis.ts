@@ -1,0 +1,88 @@
+/** What an analysis of one window of text consists of, as the inference process tells it and the panel shows it. */
+
+import type { Stage } from './attentionMap';
+
+export type ExecutionProvider = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
+export type ProviderSetting = 'auto' | ExecutionProvider;
+
+/** What one layer of a model contains, as its configuration says. */
+export interface LayerSummary {
+  readonly layerIdx: number;
+  /** Stages that differ from the stage before them; a stage that is missing equals its predecessor. */
+  readonly stages: readonly Stage[];
+  /** [query, key] sizes of the convolution kernels, null where the layer has none. */
+  readonly preSoftmaxKernel: readonly [number, number] | null;
+  readonly postSoftmaxKernel: readonly [number, number] | null;
+}
+
+export interface ModelSummary {
+  readonly name: string;
+  readonly directory: string;
+  readonly nLayers: number;
+  readonly nHeads: number;
+  readonly dim: number;
+  readonly vocabSize: number;
+  readonly maxSeqlen: number;
+  readonly nParameters: number;
+  readonly layers: readonly LayerSummary[];
+}
+
+/** The part of a document that was analysed. All offsets are UTF-16 offsets into the document. */
+export interface AnalysisWindow {
+  readonly start: number;
+  readonly end: number;
+  /** Length of the whole document; the window covers all of it when start is 0 and end is this. */
+  readonly documentLength: number;
+}
+
+/** The tokens of a window. Token 0 is the begin token (empty range at the window's start) where the model has one. */
+export interface WindowTokens {
+  readonly ids: Int32Array;
+  /** Length nTokens + 1: token i covers [offsets[i], offsets[i + 1]) of the document, UTF-16. A token that holds only
+   * a part of a character covers that character's range from its first byte on, so ranges may be empty. */
+  readonly offsets: Uint32Array;
+  /** Readable form of each token (its text, or its bytes as <0xNN> where they are no whole characters). */
+  readonly labels: readonly string[];
+}
+
+/** Strongest cells along one axis, signed, by magnitude. Shapes [head, token, k], row-major. */
+export interface TopCells {
+  readonly k: number;
+  /** Index of the key (for top keys per query) or of the query (for top queries per key); -1 where there are fewer. */
+  readonly indices: Int32Array;
+  readonly weights: Float32Array;
+}
+
+/** What the inference process sends when a layer is ready. */
+export interface LayerResult {
+  readonly layerIdx: number;
+  /** Of `mixed_pattern`: for each query the keys it attends to most, and for each key the queries that attend to it. */
+  readonly topKeys: TopCells;
+  readonly topQueries: TopCells;
+  /** One per stage the layer has: all heads, shape [head, size, size]; see HeadOverview. */
+  readonly overviews: readonly LayerOverview[];
+  readonly durationMs: number;
+}
+
+export interface LayerOverview {
+  readonly stage: Stage;
+  readonly blockSize: number;
+  readonly size: number;
+  /** Shape [head]. */
+  readonly scales: Float32Array;
+  /** Shape [head, size, size]. */
+  readonly cells: Int8Array;
+}
+
+/** What the model predicts, per position i for token i + 1. */
+export interface Predictions {
+  /** Surprisal of token i in bits, shape [nTokens]; NaN for token 0, which nothing predicts. */
+  readonly surprisalBits: Float32Array;
+  readonly k: number;
+  /** Most likely next tokens after position i, shape [nTokens, k]. */
+  readonly topIds: Int32Array;
+  /** Their probabilities, shape [nTokens, k]. */
+  readonly topProbabilities: Float32Array;
+  /** Readable form of every id that occurs in `topIds`. */
+  readonly labels: Readonly<Record<number, string>>;
+}

@@ -1,0 +1,66 @@
+/**
+ * The stages of one attention head and the two shapes in which their values travel: pooled overviews and exact tiles.
+ *
+ * A stage is a matrix [query, key]. Cells with key > query are masked: they hold 0 and mean "not applicable", not zero.
+ */
+
+/** The stages of Multi-Token Attention in the order in which they are computed (arXiv 2504.00927; models/README.md). */
+export const stages = [
+  'scores',
+  'convolved_scores',
+  'mixed_scores',
+  'pattern',
+  'convolved_pattern',
+  'mixed_pattern',
+] as const;
+
+export type Stage = (typeof stages)[number];
+
+/** True for stages before the softmax, whose values are unbounded scores; later stages are weights. */
+export function isPreSoftmax(stage: Stage): boolean {
+  return stage === 'scores' || stage === 'convolved_scores' || stage === 'mixed_scores';
+}
+
+/** Longest edge of an overview, in cells. */
+export const maxOverviewSize = 256;
+
+/** Edge of a tile, in cells: 256 x 256 floats are 256 KiB, well under the 1 MiB limit of a message. */
+export const tileSize = 256;
+
+/**
+ * One head's stage, pooled: cell (I, J) holds the value of largest magnitude, with its sign, of the
+ * `blockSize` x `blockSize` block of cells at (I * blockSize, J * blockSize).
+ */
+export interface HeadOverview {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly stage: Stage;
+  /** Tokens in the window: the matrix is nTokens x nTokens. */
+  readonly nTokens: number;
+  /** Cells pooled along each axis; 1 means nothing was pooled. */
+  readonly blockSize: number;
+  /** Edge of `cells`: ceil(nTokens / blockSize). */
+  readonly size: number;
+  /** Value of a cell = cell / 127 * scale. */
+  readonly scale: number;
+  /** Shape [size, size], row-major, -127..127. */
+  readonly cells: Int8Array;
+}
+
+/** Exact values of a rectangle of one head's stage. */
+export interface Tile {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly stage: Stage;
+  readonly queryStart: number;
+  readonly keyStart: number;
+  readonly nQueries: number;
+  readonly nKeys: number;
+  /** Shape [nQueries, nKeys], row-major, fp32. */
+  readonly values: Float32Array;
+}
+
+/** Value of an overview cell, undoing the quantisation. */
+export function overviewValue(overview: HeadOverview, queryBlock: number, keyBlock: number): number {
+  return ((overview.cells[queryBlock * overview.size + keyBlock] ?? 0) / 127) * overview.scale;
+}

@@ -1,0 +1,46 @@
+/** Failures a person can see, in a form that crosses process and webview borders. */
+
+/** What the reader can do about a failure; each is a button where the place allows one. */
+export type FailureAction = 'showLog' | 'openSettings' | 'selectModel' | 'retry';
+
+/** An error with a stable code; `message` says what could not be done, the wrong value, and what to do next. */
+export class Failure extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly actions: readonly FailureAction[] = [],
+  ) {
+    super(message);
+    this.name = 'Failure';
+  }
+}
+
+/** The work was stopped because somebody asked for it or newer work replaced it; never shown as an error. */
+export class Cancelled extends Failure {
+  constructor(what = 'The analysis was cancelled.') {
+    super('cancelled', what);
+    this.name = 'Cancelled';
+  }
+}
+
+export interface FailureData {
+  readonly code: string;
+  readonly message: string;
+  readonly actions: readonly FailureAction[];
+  readonly stack?: string | undefined;
+}
+
+export function toFailureData(error: unknown): FailureData {
+  if (error instanceof Failure) {
+    return { code: error.code, message: error.message, actions: error.actions };
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { code: 'internal', message, actions: ['showLog'], stack };
+}
+
+export function fromFailureData(data: FailureData): Failure {
+  const failure =
+    data.code === 'cancelled' ? new Cancelled(data.message) : new Failure(data.code, data.message, data.actions);
+  if (data.stack) failure.stack = data.stack;
+  return failure;
+}

@@ -1,0 +1,92 @@
+/** Messages between the extension host and the webview; types only. Carried by shared/rpc over postMessage. */
+
+import type { AnalysisWindow, ExecutionProvider, ModelSummary } from './analysis';
+import type { HeadOverview, Stage, Tile } from './attentionMap';
+import type { FailureData } from './failure';
+
+/** Which map is looked at. Shared by panel, hover and decorations; the host owns it. */
+export interface View {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly stage: Stage;
+  /** Show `stage` minus the stage before it, instead of the stage. */
+  readonly difference: boolean;
+}
+
+export type AnalysisStatus = 'idle' | 'loading' | 'running' | 'done' | 'cancelled' | 'failed';
+
+/** Everything the webview needs to draw itself; sent whole on every change but the maps. */
+export interface PanelState {
+  readonly status: AnalysisStatus;
+  readonly analysisId: number;
+  readonly documentLabel: string | null;
+  readonly model: ModelSummary | null;
+  readonly provider: ExecutionProvider | null;
+  readonly window: AnalysisWindow | null;
+  /** Lines of the window in the document, 1-based, for "lines a-b of n". */
+  readonly windowLines: { readonly first: number; readonly last: number; readonly of: number } | null;
+  readonly tokens: PanelTokens | null;
+  /** Layers whose maps are ready: 0 .. layersDone - 1. */
+  readonly layersDone: number;
+  /** The document changed since; the maps describe an older version. */
+  readonly isStale: boolean;
+  readonly failure: FailureData | null;
+  readonly view: View;
+  /** The token (query) selected in the editor or in the panel. */
+  readonly selectedToken: number | null;
+  readonly durationMs: number | null;
+}
+
+export interface PanelTokens {
+  readonly labels: readonly string[];
+  /** UTF-16 document offsets, length nTokens + 1. */
+  readonly offsets: Uint32Array;
+  /** Bits, NaN for token 0; null until the last layer is done. */
+  readonly surprisalBits: Float32Array | null;
+}
+
+export interface MapAddress {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly stage: Stage;
+}
+
+export interface TileAddress extends MapAddress {
+  readonly queryStart: number;
+  readonly keyStart: number;
+  readonly nQueries: number;
+  readonly nKeys: number;
+}
+
+/** Commands the panel's buttons may start; the host maps them to registered commands. */
+export type PanelCommand =
+  | 'inspectDocument'
+  | 'inspectSelection'
+  | 'cancel'
+  | 'selectModel'
+  | 'showLog'
+  | 'openSettings';
+
+/** Requests the host answers. */
+export interface PanelRequests {
+  /** First message of a webview: it is listening. Answer: the whole state. */
+  ready(args: Record<string, never>): PanelState;
+  /** Fails with `no-analysis` when the run is no longer the current one or the layer is not ready. */
+  overview(args: MapAddress): HeadOverview;
+  tile(args: TileAddress): Tile;
+  setView(args: View): void;
+  /** Selects a token as query (null: none), shades its context in the document and reveals it when asked. */
+  selectToken(args: { readonly tokenIdx: number | null; readonly reveal: boolean }): void;
+  command(args: { readonly command: PanelCommand }): void;
+}
+
+/** Events the host sends. `state` is always the whole state; `layer` says that one more layer can be asked for. */
+export interface PanelEvents {
+  state: PanelState;
+  layer: { readonly analysisId: number; readonly layerIdx: number };
+}
+
+/** Requests the webview answers (none yet) and events it sends (none yet). */
+export type WebviewRequests = Record<never, never>;
+export type WebviewEvents = Record<never, never>;
