@@ -1,0 +1,184 @@
+/**
+ * One Multi-Token Attention layer as ONNX nodes: arXiv 2504.00927 as the authors' code computes it
+ * (facebookresearch/RAM, projects/mta). The golden vectors in test/fixtures/golden decide on every detail.
+ *
+ *   x -> q, k, v -> scores -> [key-query convolution] -> [head mixing] -> mask, softmax = pattern
+ *     -> [key-query convolution] -> [head mixing] = mixed_pattern -> times v -> [norm, gate] -> output projection
+ *
+ * Axis names: B batch, H head, T token (query or key), D model, d head dimension. Masked cells (key > query, or
+ * another document) are set to 0 before each convolution: -inf would turn into NaN there.
+ */
+
+import type { Stage } from '../shared/attentionMap';
+import type { GraphBuilder } from './graphBuilder';
+import type { KernelSize, LayerPlan } from './layerPlan';
+import { rotationMatrix } from './rotary';
+
+/** Values every attention graph is fed with. */
+export interface AttentionFeeds {
+  /** [T, d] */
+  readonly cos: string;
+  readonly sin: string;
+  /** bool [B or 1, 1, T, T]: true where the query may look at the key. */
+  readonly allowed: string;
+}
+
+/** Names of the values inside one attention layer; shapes in brackets. */
+export interface AttentionValues {
+  /** After rotary positions and key/value repetition: [B, H, T, d]. */
+  readonly q: string;
+  readonly k: string;
+  readonly v: string;
+  /** [B, H, T, T] for each stage the layer has; masked cells are 0. */
+  readonly stages: Partial<Record<Stage, string>>;
+  /** The weights that multiply the values: the layer's last stage. [B, H, T, T] */
+  readonly attention: string;
+  /** attention times values: [B, H, T, d]. */
+  readonly weightedValues: string;
+  /** After norm and depth scaling: [B, T, H, d]. */
+  readonly normalized: string;
+  /** Before the sigmoid: [B, T, H, 1 or d]; null without gate. */
+  readonly gateLogit: string | null;
+  /** Concatenated heads: [B, T, H * d]. */
+  readonly heads: string;
+  /** [B, T, D] */
+  readonly y: string;
+}
+
+/** Kernels that are fed rather than fixed, with their shapes; a name is absent where the layer lacks the part. */
+export function kernelShapes(plan: LayerPlan): Record<string, number[]> {
+  const { nHeads: n, headKernelSize: c } = plan;
+  const shapes: Record<string, number[]> = {};
+  const conv = (kernel: KernelSize) => [n, 1, kernel.query, kernel.key];
+  if (plan.preSoftmaxKernel) shapes['mta_kernel'] = conv(plan.preSoftmaxKernel);
+  if (plan.postSoftmaxKernel) shapes['mta_kernel_after_sm'] = conv(plan.postSoftmaxKernel);
+  if (plan.hasPreHeadMix) shapes['wpsm.weight'] = [n, n];
+  if (c !== null) shapes['head_kernel'] = [n / c, c, c];
+  if (plan.hasPostHeadMix) shapes['wposm.weight'] = [n, n];
+  return shapes;
+}
+
+/**
+ * Adds one attention layer.
+ * @param x the layer's input, already normalised: [B, T, D].
+ * @param weight returns the value name of `attention.<key>` of this layer.
+ */
+export function addAttention(
+  g: GraphBuilder,
+  plan: LayerPlan,
+  x: string,
+  feeds: AttentionFeeds,
+  weight: (key: string) => string,
+): AttentionValues {
+  const { nHeads, nKvHeads, headDim } = plan;
+  const kernels = Object.fromEntries(
+    Object.entries(kernelShapes(plan)).map(([name, shape]) => [name, g.input(name, 'float32', shape)]),
+  );
+
+  // B T D -> B H T d
+  const project = (key: string, n: number) => g.op('Reshape', [linear(g, x, weight(key)), g.ints([0, 0, n, headDim])]);
+  const toHeads = (value: string) =>
+    repeatHeads(g, g.op('Transpose', [value], { perm: [0, 2, 1, 3] }), nHeads, nKvHeads);
+  const rotate = rotation(g, plan, feeds);
+  const q = g.op('Transpose', [rotate(project('wq.weight', nHeads))], { perm: [0, 2, 1, 3] });
+  const k = toHeads(rotate(project('wk.weight', nKvHeads)));
+  const v = toHeads(project('wv.weight', nKvHeads));
+
+  const zero = g.scalar(0);
+  const masked = (value: string) => g.op('Where', [feeds.allowed, value, zero]);
+  const stages: Partial<Record<Stage, string>> = {};
+
+  const scaledQ = g.op('Mul', [q, g.scalar(1 / Math.sqrt(headDim))]);
+  let map = g.op('MatMul', [scaledQ, g.op('Transpose', [k], { perm: [0, 1, 3, 2] })]);
+  stages.scores = masked(map);
+  if (plan.preSoftmaxKernel) {
+    map = keyQueryConv(g, plan, stages.scores, kernels['mta_kernel']!, plan.preSoftmaxKernel);
+    stages.convolved_scores = masked(map);
+  }
+  if (plan.hasPreHeadMix) {
+    map = headMix(g, map, kernels['wpsm.weight']!);
+    stages.mixed_scores = masked(map);
+  }
+
+  map = g.op('Softmax', [g.op('Where', [feeds.allowed, map, g.scalar(Number.NEGATIVE_INFINITY)])], { axis: -1 });
+  stages.pattern = map;
+  if (plan.postSoftmaxKernel) {
+    map = masked(keyQueryConv(g, plan, map, kernels['mta_kernel_after_sm']!, plan.postSoftmaxKernel));
+    stages.convolved_pattern = map;
+  }
+  if (plan.headKernelSize !== null) {
+    map = groupedHeadMix(g, map, kernels['head_kernel']!, nHeads, plan.headKernelSize);
+    stages.mixed_pattern = map;
+  } else if (plan.hasPostHeadMix) {
+    map = headMix(g, map, kernels['wposm.weight']!);
+    stages.mixed_pattern = map;
+  }
+
+  const weightedValues = g.op('MatMul', [map, v]);
+  let normalized = g.op('Transpose', [weightedValues], { perm: [0, 2, 1, 3] });
+  // The published code fixes this epsilon whatever the model's norm_eps is (mta-spec, group norm).
+  if (plan.hasGroupNorm) normalized = rmsNorm(g, normalized, weight('subln.weight'), 1e-5);
+  if (plan.outputScale !== 1) normalized = g.op('Mul', [normalized, g.scalar(plan.outputScale)]);
+  let gated = normalized;
+  let gateLogit: string | null = null;
+  if (plan.gate) {
+    gateLogit = g.op('Add', [linear(g, normalized, weight('gate.weight')), weight('gate.bias')]);
+    gated = g.op('Mul', [normalized, g.op('Sigmoid', [gateLogit])]);
+  }
+  const heads = g.op('Reshape', [gated, g.ints([0, 0, nHeads * headDim])]);
+  const y = linear(g, heads, weight('wo.weight'));
+  return { q, k, v, stages, attention: map, weightedValues, normalized, gateLogit, heads, y };
+}
+
+/** x W^T for a weight stored as [out, in]. */
+export function linear(g: GraphBuilder, x: string, weight: string): string {
+  return g.op('MatMul', [x, g.op('Transpose', [weight], { perm: [1, 0] })]);
+}
+
+/** x / sqrt(mean(x^2) + eps) * weight over the last axis. */
+export function rmsNorm(g: GraphBuilder, x: string, weight: string, eps: number): string {
+  const meanSquare = g.op('ReduceMean', [g.op('Mul', [x, x]), g.ints([-1])], { keepdims: 1 });
+  const norm = g.op('Sqrt', [g.op('Add', [meanSquare, g.scalar(eps)])]);
+  return g.op('Mul', [g.op('Div', [x, norm]), weight]);
+}
+
+/** Rotary positions on [B, T, n, d]. */
+function rotation(g: GraphBuilder, plan: LayerPlan, feeds: AttentionFeeds): (value: string) => string {
+  const matrix = g.floats(rotationMatrix(plan.headDim, plan.ropeStyle), [plan.headDim, plan.headDim]);
+  const perToken = (table: string) => g.op('Unsqueeze', [table, g.ints([1])]);
+  const [cos, sin] = [perToken(feeds.cos), perToken(feeds.sin)];
+  return value => g.op('Add', [g.op('Mul', [value, cos]), g.op('Mul', [g.op('MatMul', [value, matrix]), sin])]);
+}
+
+/** Grouped keys and values: query head h uses key/value head floor(h / (H / n_kv)). [B, n_kv, T, d] -> [B, H, T, d] */
+function repeatHeads(g: GraphBuilder, value: string, nHeads: number, nKvHeads: number): string {
+  if (nKvHeads === nHeads) return value;
+  const indices = Array.from({ length: nHeads }, (_, head) => Math.floor((head * nKvHeads) / nHeads));
+  return g.op('Gather', [value, g.ints(indices)], { axis: 1 });
+}
+
+/**
+ * Key-query convolution: causal along queries (the last kernel row is the current query), along keys centred, or
+ * one-sided as `pad_key` says; one kernel per head, not flipped.
+ */
+function keyQueryConv(g: GraphBuilder, plan: LayerPlan, map: string, kernel: string, size: KernelSize): string {
+  const before = { both: (size.key - 1) / 2, left: size.key - 1, right: 0 }[plan.padKey];
+  return g.op('Conv', [map, kernel], {
+    group: plan.nHeads,
+    kernel_shape: [size.query, size.key],
+    pads: [size.query - 1, before, 0, size.key - 1 - before],
+  });
+}
+
+/** out[h'] = sum over h of weight[h', h] in[h], at every cell. */
+function headMix(g: GraphBuilder, map: string, weight: string): string {
+  const flat = g.op('Reshape', [map, g.ints([0, 0, -1])]);
+  return g.op('Reshape', [g.op('MatMul', [weight, flat]), g.op('Shape', [map])]);
+}
+
+/** Consecutive groups of c heads; kernel [H/c, source, destination]: transposed relative to `headMix`. */
+function groupedHeadMix(g: GraphBuilder, map: string, kernel: string, nHeads: number, c: number): string {
+  const grouped = g.op('Reshape', [map, g.ints([0, nHeads / c, c, -1])]);
+  const mixed = g.op('MatMul', [g.op('Transpose', [kernel], { perm: [0, 2, 1] }), grouped]);
+  return g.op('Reshape', [mixed, g.op('Shape', [map])]);
+}

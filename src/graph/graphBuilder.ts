@@ -1,0 +1,199 @@
+/**
+ * Writes ONNX graphs: a thin layer over the generated ONNX schema that names values, collects weights, and drops what
+ * no output needs. Pure: it never touches the file system or the runtime.
+ */
+
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProto_DataType,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from './onnx/onnx_pb';
+
+export type ElementType = 'float32' | 'float16' | 'bfloat16' | 'int32' | 'int64' | 'int8' | 'bool';
+
+const onnxTypes: Readonly<Record<ElementType, TensorProto_DataType>> = {
+  float32: TensorProto_DataType.FLOAT,
+  float16: TensorProto_DataType.FLOAT16,
+  bfloat16: TensorProto_DataType.BFLOAT16,
+  int32: TensorProto_DataType.INT32,
+  int64: TensorProto_DataType.INT64,
+  int8: TensorProto_DataType.INT8,
+  bool: TensorProto_DataType.BOOL,
+};
+
+/** A trained tensor: where its bytes are, or the bytes themselves. */
+export interface Weight {
+  readonly elementType: ElementType;
+  readonly shape: readonly number[];
+  /** Little-endian, row-major; or a range of a file beside the model, which the runtime maps instead of copying. */
+  readonly source:
+    | { readonly bytes: Uint8Array }
+    | { readonly file: string; readonly offset: number; readonly length: number };
+}
+
+/** Symbolic (string) or fixed dimensions. */
+export type Shape = readonly (string | number)[];
+
+type AttributeValue = number | readonly number[] | string | { readonly float: number };
+
+/** IR and operator-set versions every ONNX Runtime since 1.17 reads. */
+const irVersion = 9n;
+const opsetVersion = 20n;
+
+export class GraphBuilder {
+  private readonly nodes: NodeProto[] = [];
+  private readonly inputs: ValueInfoProto[] = [];
+  private readonly outputs: ValueInfoProto[] = [];
+  private readonly initializers = new Map<string, TensorProto>();
+  private nextValue = 0;
+
+  constructor(private readonly name: string) {}
+
+  input(name: string, elementType: ElementType, shape: Shape): string {
+    this.inputs.push(valueInfo(name, elementType, shape));
+    return name;
+  }
+
+  /** Declares `value` as an output called `name`. */
+  output(name: string, value: string, elementType: ElementType, shape: Shape): void {
+    this.nodes.push(create(NodeProtoSchema, { opType: 'Identity', input: [value], output: [name], name }));
+    this.outputs.push(valueInfo(name, elementType, shape));
+  }
+
+  /** A trained tensor under its state-dict name, as fp32 whatever it is stored as. */
+  weight(name: string, weight: Weight): string {
+    if (!this.initializers.has(name)) this.initializers.set(name, weightTensor(name, weight));
+    return weight.elementType === 'float32' ? name : this.op('Cast', [name], { to: TensorProto_DataType.FLOAT });
+  }
+
+  floats(values: readonly number[] | Float32Array, shape: readonly number[]): string {
+    const data = values instanceof Float32Array ? values : Float32Array.from(values);
+    return this.constant('float32', shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
+  /** A rank-1 int64 constant: a shape, axes, or slice bounds. */
+  ints(values: readonly number[]): string {
+    const data = BigInt64Array.from(values, BigInt);
+    return this.constant('int64', [values.length], new Uint8Array(data.buffer));
+  }
+
+  scalar(value: number): string {
+    return this.floats([value], []);
+  }
+
+  /** Adds a node of the default operator set and returns the name of its (first) output. */
+  op(opType: string, inputs: readonly string[], attributes: Readonly<Record<string, AttributeValue>> = {}): string {
+    return this.ops(opType, inputs, attributes, 1)[0]!;
+  }
+
+  /** As `op`, for nodes with several outputs. */
+  ops(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>>,
+    nOutputs: number,
+  ): string[] {
+    const outputs = Array.from({ length: nOutputs }, () => `v${this.nextValue++}`);
+    this.nodes.push(
+      create(NodeProtoSchema, {
+        opType,
+        input: [...inputs],
+        output: outputs,
+        name: `${opType}_${outputs[0]}`,
+        attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+      }),
+    );
+    return outputs;
+  }
+
+  /** The serialised model, holding only what the declared outputs need. */
+  build(): Uint8Array {
+    const needed = new Set(this.outputs.map(output => output.name));
+    const kept: NodeProto[] = [];
+    for (const node of this.nodes.toReversed()) {
+      if (!node.output.some(name => needed.has(name))) continue;
+      kept.push(node);
+      for (const name of node.input) needed.add(name);
+    }
+    const model = create(ModelProtoSchema, {
+      irVersion,
+      opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: opsetVersion })],
+      producerName: 'mta-inspector',
+      graph: create(GraphProtoSchema, {
+        name: this.name,
+        node: kept.reverse(),
+        input: this.inputs.filter(input => needed.has(input.name)),
+        output: this.outputs,
+        initializer: [...this.initializers.values()].filter(tensor => needed.has(tensor.name)),
+      }),
+    });
+    return toBinary(ModelProtoSchema, model);
+  }
+
+  private constant(elementType: ElementType, shape: readonly number[], bytes: Uint8Array): string {
+    const name = `c${this.nextValue++}`;
+    this.initializers.set(name, weightTensor(name, { elementType, shape, source: { bytes } }));
+    return name;
+  }
+}
+
+function weightTensor(name: string, { elementType, shape, source }: Weight): TensorProto {
+  const tensor = create(TensorProtoSchema, { name, dataType: onnxTypes[elementType], dims: shape.map(BigInt) });
+  if ('bytes' in source) {
+    tensor.rawData = source.bytes;
+    return tensor;
+  }
+  tensor.dataLocation = TensorProto_DataLocation.EXTERNAL;
+  tensor.externalData = [
+    { key: 'location', value: source.file },
+    { key: 'offset', value: String(source.offset) },
+    { key: 'length', value: String(source.length) },
+  ].map(entry => ({ $typeName: 'onnx.StringStringEntryProto' as const, ...entry }));
+  return tensor;
+}
+
+function valueInfo(name: string, elementType: ElementType, shape: Shape): ValueInfoProto {
+  const dim = shape.map(size =>
+    create(TensorShapeProto_DimensionSchema, {
+      value: typeof size === 'string' ? { case: 'dimParam', value: size } : { case: 'dimValue', value: BigInt(size) },
+    }),
+  );
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, {
+      value: {
+        case: 'tensorType',
+        value: create(TypeProto_TensorSchema, {
+          elemType: onnxTypes[elementType],
+          shape: create(TensorShapeProtoSchema, { dim }),
+        }),
+      },
+    }),
+  });
+}
+
+function attribute(name: string, value: AttributeValue): AttributeProto {
+  const types = AttributeProto_AttributeType;
+  if (typeof value === 'number') return create(AttributeProtoSchema, { name, type: types.INT, i: BigInt(value) });
+  if (typeof value === 'string') {
+    return create(AttributeProtoSchema, { name, type: types.STRING, s: new TextEncoder().encode(value) });
+  }
+  if ('float' in value) return create(AttributeProtoSchema, { name, type: types.FLOAT, f: value.float });
+  return create(AttributeProtoSchema, { name, type: types.INTS, ints: value.map(BigInt) });
+}

@@ -1,0 +1,87 @@
+/** What one layer computes, derived once from the configuration so that no graph code looks at flags twice. */
+
+import type { LayerSummary } from '../shared/analysis';
+import type { Stage } from '../shared/attentionMap';
+import type { ModelConfig } from './modelConfig';
+
+export interface KernelSize {
+  readonly query: number;
+  readonly key: number;
+}
+
+export interface LayerPlan {
+  readonly layerIdx: number;
+  readonly dim: number;
+  readonly nHeads: number;
+  readonly nKvHeads: number;
+  readonly headDim: number;
+  readonly normEps: number;
+  readonly ropeStyle: 'interleaved' | 'half';
+  readonly padKey: 'both' | 'left' | 'right';
+  /** Key-query convolutions: `mta_kernel` and `mta_kernel_after_sm`. */
+  readonly preSoftmaxKernel: KernelSize | null;
+  readonly postSoftmaxKernel: KernelSize | null;
+  /** Head mixing before the softmax: `wpsm`. */
+  readonly hasPreHeadMix: boolean;
+  /** Head mixing after it: grouped `head_kernel` (heads per group) or full `wposm`; never both. */
+  readonly headKernelSize: number | null;
+  readonly hasPostHeadMix: boolean;
+  readonly hasGroupNorm: boolean;
+  readonly gate: 'scalar' | 'full' | null;
+  /** Factor 1 - lambda on the heads' output (depth scaling), 1 when off. */
+  readonly outputScale: number;
+  /** The same factor on both block norms ("curse norm"), 1 when off. */
+  readonly blockNormScale: number;
+}
+
+/** Depth factor of layer scaling: 1 - (0.8 - 0.6 exp(-0.3 l)); 0.8 at layer 0. Source: mta_transformer.py, RMSNorm. */
+function depthFactor(layerIdx: number): number {
+  return 1 - (0.8 - 0.6 * Math.exp(-0.3 * layerIdx));
+}
+
+export function planLayer(config: ModelConfig, layerIdx: number): LayerPlan {
+  const { mta } = config;
+  const hasKernels = mta.use_mta && (mta.mta_layers === null || mta.mta_layers.includes(layerIdx));
+  const kernel = (query: number | null, key: number | null) =>
+    hasKernels && query !== null && key !== null ? { query, key } : null;
+  return {
+    layerIdx,
+    dim: config.dim,
+    nHeads: config.n_heads,
+    nKvHeads: config.n_kv_heads,
+    headDim: config.head_dim,
+    normEps: config.norm_eps,
+    ropeStyle: config.rope_style,
+    padKey: mta.pad_key,
+    preSoftmaxKernel: kernel(mta.query_kernel_size, mta.key_kernel_size),
+    postSoftmaxKernel: kernel(mta.after_sm_query_kernel_size, mta.after_sm_key_kernel_size),
+    hasPreHeadMix: mta.use_mta && mta.pre_sm_linear_head,
+    headKernelSize: mta.use_mta ? mta.head_kernel_size : null,
+    hasPostHeadMix: mta.use_mta && mta.post_sm_linear_head,
+    hasGroupNorm: mta.group_norm,
+    gate: mta.add_gating ? (mta.gate_1d ? 'scalar' : 'full') : null,
+    outputScale: mta.layer_norm_rescale ? depthFactor(layerIdx) : 1,
+    blockNormScale: mta.curse_norm ? depthFactor(layerIdx) : 1,
+  };
+}
+
+/** Stages a layer has of its own; a missing one equals the stage before it. */
+export function stagesOf(plan: LayerPlan): Stage[] {
+  const stages: Stage[] = ['scores'];
+  if (plan.preSoftmaxKernel) stages.push('convolved_scores');
+  if (plan.hasPreHeadMix) stages.push('mixed_scores');
+  stages.push('pattern');
+  if (plan.postSoftmaxKernel) stages.push('convolved_pattern');
+  if (plan.headKernelSize !== null || plan.hasPostHeadMix) stages.push('mixed_pattern');
+  return stages;
+}
+
+export function summarizeLayer(plan: LayerPlan): LayerSummary {
+  const pair = (kernel: KernelSize | null): [number, number] | null => (kernel ? [kernel.query, kernel.key] : null);
+  return {
+    layerIdx: plan.layerIdx,
+    stages: stagesOf(plan),
+    preSoftmaxKernel: pair(plan.preSoftmaxKernel),
+    postSoftmaxKernel: pair(plan.postSoftmaxKernel),
+  };
+}

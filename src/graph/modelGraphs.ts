@@ -1,0 +1,208 @@
+/**
+ * The graphs of a model: embedding, each block, output head, and one stage of one head at full precision.
+ * The residual stream `hidden` [1, T, D] passes between them, so any layer can be run again by itself.
+ */
+
+import type { Stage } from '../shared/attentionMap';
+import { isPreSoftmax } from '../shared/attentionMap';
+import {
+  type AttentionFeeds,
+  type AttentionValues,
+  addAttention,
+  kernelShapes,
+  linear,
+  rmsNorm,
+} from './attentionGraph';
+import { GraphBuilder, type Weight } from './graphBuilder';
+import { type LayerPlan, planLayer, stagesOf } from './layerPlan';
+import type { ModelConfig } from './modelConfig';
+import { addOverview, addTopCells } from './reductions';
+
+/** Gives the tensor of a state-dict key (e.g. `layers.0.attention.wq.weight`). */
+export type WeightSource = (key: string) => Weight;
+
+/** What a block's graph tells besides its output. */
+export interface BlockTaps {
+  /** Stages to pool into overviews. */
+  readonly overviews: readonly Stage[];
+  readonly blockSize: number;
+  /** Report the strongest keys per query and queries per key; adds the input `top_k`. */
+  readonly topCells: boolean;
+}
+
+export const noTaps: BlockTaps = { overviews: [], blockSize: 1, topCells: false };
+
+/** `ids` int64 [B, T] -> `hidden` [B, T, D]. */
+export function embedGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
+  const g = new GraphBuilder('embed');
+  const ids = g.input('ids', 'int64', ['B', 'T']);
+  const rows = g.op('Gather', [embeddingWeight(g, weights), ids]);
+  g.output('hidden', rows, 'float32', ['B', 'T', config.dim]);
+  return g.build();
+}
+
+/** `hidden`, rotary tables, mask and kernels -> `hidden_out` and the taps. */
+export function blockGraph(config: ModelConfig, layerIdx: number, weights: WeightSource, taps: BlockTaps): Uint8Array {
+  const { g, plan, values, output } = openBlock(config, layerIdx, weights);
+  g.output('hidden_out', output, 'float32', ['B', 'T', config.dim]);
+  for (const stage of taps.overviews) {
+    const value = values.stages[stage];
+    if (!value) throw new RangeError(`layer ${layerIdx} has no stage ${stage}; it has ${stagesOf(plan).join(', ')}`);
+    const { cells, scales } = addOverview(g, value, taps.blockSize, isPreSoftmax(stage) || stage !== 'pattern');
+    g.output(`overview.${stage}`, cells, 'int8', ['B', plan.nHeads, 'I', 'J']);
+    g.output(`overview_scale.${stage}`, scales, 'float32', ['B', plan.nHeads, 1, 1]);
+  }
+  if (taps.topCells) {
+    const k = g.input('top_k', 'int64', [1]);
+    for (const [name, axis] of [
+      ['top_keys', 3],
+      ['top_queries', 2],
+    ] as const) {
+      const top = addTopCells(g, values.attention, axis, k);
+      g.output(`${name}.indices`, top.indices, 'int32', ['B', plan.nHeads, 'T', 'K']);
+      g.output(`${name}.weights`, top.weights, 'float32', ['B', plan.nHeads, 'T', 'K']);
+    }
+  }
+  return g.build();
+}
+
+/** As `blockGraph`, but only `map` [B, T, T]: one stage of head `head_idx` (int64 scalar input), masked cells 0. */
+export function headStageGraph(config: ModelConfig, layerIdx: number, stage: Stage, weights: WeightSource): Uint8Array {
+  const { g, values } = openBlock(config, layerIdx, weights);
+  const head = g.input('head_idx', 'int64', []);
+  g.output('map', g.op('Gather', [values.stages[stage]!, head], { axis: 1 }), 'float32', ['B', 'T', 'T']);
+  return g.build();
+}
+
+/** Everything a golden vector of the whole model may ask of one block. */
+export function tracedBlockGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
+  const { g, plan, values, output } = openBlock(config, layerIdx, weights);
+  g.output('hidden_out', output, 'float32', ['B', 'T', config.dim]);
+  addStageOutputs(g, plan, values);
+  return g.build();
+}
+
+/** The attention layer alone, fed with its normalised input `x` [B, T, D]; every intermediate is an output. */
+export function tracedAttentionGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
+  const plan = planLayer(config, layerIdx);
+  const g = new GraphBuilder(`attention_${layerIdx}`);
+  const x = g.input('x', 'float32', ['B', 'T', plan.dim]);
+  const values = addAttention(g, plan, x, attentionFeeds(g, plan), attentionWeight(g, layerIdx, weights));
+  addStageOutputs(g, plan, values);
+  const { q, k, v, weightedValues, normalized, gateLogit, heads, y } = values;
+  const perHead = ['B', plan.nHeads, 'T', plan.headDim];
+  for (const [name, value] of Object.entries({ q, k, v, attn_v: weightedValues })) {
+    g.output(name, value, 'float32', perHead);
+  }
+  g.output('norm_out', normalized, 'float32', ['B', 'T', plan.nHeads, plan.headDim]);
+  if (gateLogit) g.output('gate_logit', gateLogit, 'float32', ['B', 'T', plan.nHeads, 'G']);
+  g.output('wo_in', heads, 'float32', ['B', 'T', plan.nHeads * plan.headDim]);
+  g.output('y', y, 'float32', ['B', 'T', plan.dim]);
+  return g.build();
+}
+
+/** `hidden` -> vocabulary `logits` [B, T, V]. */
+export function logitsGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
+  const { g, logits } = openHead(config, weights);
+  g.output('logits', logits, 'float32', ['B', 'T', config.vocab_size]);
+  return g.build();
+}
+
+/**
+ * `hidden` and `targets` (int64 [1, T], the next token of each position) -> `log_probability` [1, T] of the targets
+ * (natural logarithm), and the `top_k` most likely next tokens: `top.indices`, `top.log_probabilities` [1, T, K].
+ */
+export function predictionGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
+  const { g, logits } = openHead(config, weights);
+  const targets = g.input('targets', 'int64', ['B', 'T']);
+  const k = g.input('top_k', 'int64', [1]);
+  const logProbabilities = g.op('LogSoftmax', [logits], { axis: -1 });
+  const target = g.op('GatherElements', [logProbabilities, g.op('Unsqueeze', [targets, g.ints([-1])])], { axis: -1 });
+  g.output('log_probability', g.op('Squeeze', [target, g.ints([-1])]), 'float32', ['B', 'T']);
+  const [values, indices] = g.ops('TopK', [logProbabilities, k], { axis: -1, largest: 1, sorted: 1 }, 2);
+  g.output('top.indices', g.op('Cast', [indices!], { to: 6 /* int32 */ }), 'int32', ['B', 'T', 'K']);
+  g.output('top.log_probabilities', values!, 'float32', ['B', 'T', 'K']);
+  return g.build();
+}
+
+/** Name, shape and kind of every tensor a model folder must hold. */
+export function expectedWeights(config: ModelConfig): Map<string, readonly number[]> {
+  const { dim, head_dim: d, n_heads: n, n_kv_heads: nKv, hidden_dim: hidden, vocab_size: vocab } = config;
+  const expected = new Map<string, readonly number[]>([['tok_embeddings.weight', [vocab, dim]]]);
+  for (let layerIdx = 0; layerIdx < config.n_layers; layerIdx++) {
+    const plan = planLayer(config, layerIdx);
+    const add = (key: string, shape: readonly number[]) => expected.set(`layers.${layerIdx}.${key}`, shape);
+    add('attention.wq.weight', [n * d, dim]);
+    add('attention.wk.weight', [nKv * d, dim]);
+    add('attention.wv.weight', [nKv * d, dim]);
+    add('attention.wo.weight', [dim, n * d]);
+    for (const [name, shape] of Object.entries(kernelShapes(plan))) add(`attention.${name}`, shape);
+    if (plan.hasGroupNorm) add('attention.subln.weight', [d]);
+    if (plan.gate) {
+      const rows = plan.gate === 'scalar' ? 1 : d;
+      add('attention.gate.weight', [rows, d]);
+      add('attention.gate.bias', [rows]);
+    }
+    add('attention_norm.weight', [dim]);
+    add('ffn_norm.weight', [dim]);
+    add('feed_forward.w1.weight', [hidden, dim]);
+    add('feed_forward.w3.weight', [hidden, dim]);
+    add('feed_forward.w2.weight', [dim, hidden]);
+  }
+  expected.set('norm.weight', [dim]);
+  if (!config.weight_tying) expected.set('output.weight', [vocab, dim]);
+  return expected;
+}
+
+function openBlock(config: ModelConfig, layerIdx: number, weights: WeightSource) {
+  const plan = planLayer(config, layerIdx);
+  const g = new GraphBuilder(`block_${layerIdx}`);
+  const weight = (key: string) => g.weight(`layers.${layerIdx}.${key}`, weights(`layers.${layerIdx}.${key}`));
+  const norm = (x: string, key: string) => {
+    const y = rmsNorm(g, x, weight(key), plan.normEps);
+    return plan.blockNormScale === 1 ? y : g.op('Mul', [y, g.scalar(plan.blockNormScale)]);
+  };
+  const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
+  const values = addAttention(
+    g,
+    plan,
+    norm(hidden, 'attention_norm.weight'),
+    attentionFeeds(g, plan),
+    attentionWeight(g, layerIdx, weights),
+  );
+  const residual = g.op('Add', [hidden, values.y]);
+  const z = norm(residual, 'ffn_norm.weight');
+  const gate = linear(g, z, weight('feed_forward.w1.weight'));
+  const silu = g.op('Mul', [gate, g.op('Sigmoid', [gate])]);
+  const product = g.op('Mul', [silu, linear(g, z, weight('feed_forward.w3.weight'))]);
+  const output = g.op('Add', [residual, linear(g, product, weight('feed_forward.w2.weight'))]);
+  return { g, plan, values, output };
+}
+
+function openHead(config: ModelConfig, weights: WeightSource) {
+  const g = new GraphBuilder('head');
+  const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
+  const norm = rmsNorm(g, hidden, g.weight('norm.weight', weights('norm.weight')), config.norm_eps);
+  const table = config.weight_tying ? embeddingWeight(g, weights) : g.weight('output.weight', weights('output.weight'));
+  return { g, logits: linear(g, norm, table) };
+}
+
+function embeddingWeight(g: GraphBuilder, weights: WeightSource): string {
+  return g.weight('tok_embeddings.weight', weights('tok_embeddings.weight'));
+}
+
+function attentionFeeds(g: GraphBuilder, plan: LayerPlan): AttentionFeeds {
+  return {
+    cos: g.input('rotary_cos', 'float32', ['T', plan.headDim]),
+    sin: g.input('rotary_sin', 'float32', ['T', plan.headDim]),
+    allowed: g.input('allowed', 'bool', ['A', 1, 'T', 'T']),
+  };
+}
+
+function attentionWeight(g: GraphBuilder, layerIdx: number, weights: WeightSource): (key: string) => string {
+  return key => g.weight(`layers.${layerIdx}.attention.${key}`, weights(`layers.${layerIdx}.attention.${key}`));
+}
+
+function addStageOutputs(g: GraphBuilder, plan: LayerPlan, values: AttentionValues): void {
+  for (const stage of stagesOf(plan)) g.output(stage, values.stages[stage]!, 'float32', ['B', plan.nHeads, 'T', 'T']);
+}

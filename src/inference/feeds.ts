@@ -1,0 +1,37 @@
+/** Feeds that depend on the window's length only: rotary tables and the mask. */
+
+import type { ModelConfig } from '../graph/modelConfig';
+import { rotaryTables } from '../graph/rotary';
+import type { Value } from './session';
+
+/**
+ * Which keys each query may look at: those not after it, in the same document.
+ * @param docLengths lengths of packed documents; one document when absent.
+ * @returns shape [query, key], 1 where allowed.
+ */
+export function allowedCells(nTokens: number, docLengths: readonly number[] = [nTokens]): Uint8Array {
+  const allowed = new Uint8Array(nTokens * nTokens);
+  let start = 0;
+  for (const length of docLengths) {
+    for (let query = start; query < start + length; query++) {
+      allowed.fill(1, query * nTokens + start, query * nTokens + query + 1);
+    }
+    start += length;
+  }
+  return allowed;
+}
+
+/** `rotary_cos`, `rotary_sin` and `allowed` for one window. */
+export function windowFeeds(
+  config: ModelConfig,
+  nTokens: number,
+  docLengths?: readonly number[],
+): Record<'rotary_cos' | 'rotary_sin' | 'allowed', Value> {
+  const { cos, sin } = rotaryTables(nTokens, config.head_dim, config.rope_theta, config.rope_style);
+  const dims = [nTokens, config.head_dim];
+  return {
+    rotary_cos: { type: 'float32', data: cos, dims },
+    rotary_sin: { type: 'float32', data: sin, dims },
+    allowed: { type: 'bool', data: allowedCells(nTokens, docLengths), dims: [1, 1, nTokens, nTokens] },
+  };
+}

@@ -1,0 +1,95 @@
+/** The only file that imports ONNX Runtime: create a session, check the names fed, run, release. */
+
+import { type InferenceSession, InferenceSession as OrtSession, Tensor } from 'onnxruntime-node';
+import type { ExecutionProvider } from '../shared/analysis';
+import { Failure } from '../shared/failure';
+
+/** A tensor that goes in or comes out; `data` is row-major. */
+export interface Value {
+  readonly type: 'float32' | 'int32' | 'int64' | 'int8' | 'bool';
+  readonly data: Float32Array | Int32Array | BigInt64Array | Int8Array | Uint8Array;
+  readonly dims: readonly number[];
+}
+
+export type Values = Readonly<Record<string, Value>>;
+
+export interface SessionOptions {
+  readonly provider: ExecutionProvider;
+  /** Folder that external weights are read from; absent when the graph holds them. */
+  readonly weightFolder?: string;
+  /** Threads for CPU work; 0 lets the runtime choose. */
+  readonly nThreads?: number;
+}
+
+export class Session {
+  private constructor(private readonly ort: InferenceSession) {}
+
+  /**
+   * Blocks the thread while the runtime optimises the graph.
+   * @throws Failure with code `provider` when the execution provider cannot be used, `runtime` otherwise.
+   */
+  static async create(graph: Uint8Array, options: SessionOptions): Promise<Session> {
+    const { provider, weightFolder, nThreads } = options;
+    try {
+      const ort = await OrtSession.create(graph, {
+        executionProviders: [provider],
+        logSeverityLevel: 3,
+        // The arena never gives memory back: one per layer would hold every layer's maps at once.
+        enableCpuMemArena: false,
+        ...(nThreads ? { intraOpNumThreads: nThreads } : {}),
+        ...(weightFolder ? { extra: { session: { model_external_initializers_file_folder_path: weightFolder } } } : {}),
+      });
+      return new Session(ort);
+    } catch (error) {
+      if (provider !== 'cpu') throw providerFailure(provider, error);
+      throw runtimeFailure('create a session', error);
+    }
+  }
+
+  get outputNames(): readonly string[] {
+    return this.ort.outputNames;
+  }
+
+  /**
+   * Blocks the thread for the whole run. Feeds the graph does not take are left out.
+   * @throws RangeError if a feed is missing; Failure `runtime` if ONNX Runtime refuses or fails.
+   */
+  async run(feeds: Values, fetches: readonly string[] = this.ort.outputNames): Promise<Values> {
+    const tensors: Record<string, Tensor> = {};
+    for (const name of this.ort.inputNames) {
+      const value = feeds[name];
+      if (!value) throw new RangeError(`feed "${name}" is missing; given: ${Object.keys(feeds).join(', ')}`);
+      tensors[name] = new Tensor(value.type, value.data as never, value.dims);
+    }
+    try {
+      return (await this.ort.run(tensors, [...fetches])) as unknown as Values;
+    } catch (error) {
+      throw runtimeFailure('run a layer', error);
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.ort.release();
+  }
+}
+
+function providerFailure(provider: ExecutionProvider, error: unknown): Failure {
+  return new Failure(
+    'provider',
+    `Cannot use the execution provider "${provider}": ${firstLine(error)}. Choose "auto" or "cpu" in the settings.`,
+    ['openSettings', 'showLog'],
+  );
+}
+
+function runtimeFailure(what: string, error: unknown): Failure {
+  return new Failure(
+    'runtime',
+    `ONNX Runtime could not ${what}: ${firstLine(error)}. Try again or pick another model.`,
+    ['retry', 'showLog'],
+  );
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n')[0]!.slice(0, 300).replace(/\.$/, '');
+}

@@ -1,0 +1,89 @@
+/** Header of a safetensors file: 8 bytes of length, then JSON naming each tensor's dtype, shape and byte range. */
+
+import { Failure } from './failure';
+
+export interface TensorEntry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Range of the tensor's bytes, from the start of the file. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Longest header we read, as the reference implementation limits it. */
+export const maxHeaderBytes = 100_000_000;
+
+const bytesPerElement: Readonly<Record<string, number>> = {
+  F64: 8,
+  I64: 8,
+  U64: 8,
+  F32: 4,
+  I32: 4,
+  U32: 4,
+  F16: 2,
+  BF16: 2,
+  I16: 2,
+  U16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+};
+
+/** Length of the JSON part, from the file's first 8 bytes. @throws Failure if it cannot be. */
+export function safetensorsHeaderLength(first8: Uint8Array, fileSize: number, where: string): number {
+  const length =
+    first8.length < 8 ? -1 : Number(new DataView(first8.buffer, first8.byteOffset, 8).getBigUint64(0, true));
+  if (length < 2 || length > maxHeaderBytes || 8 + length > fileSize) {
+    throw broken(where, `its header claims ${length} bytes and the file has ${fileSize}`);
+  }
+  return length;
+}
+
+/**
+ * @param json the header's bytes.
+ * @param where the file's name, for messages.
+ * @throws Failure naming the file and the tensor when a range lies outside the file or does not fit its shape.
+ */
+export function parseSafetensorsHeader(json: Uint8Array, fileSize: number, where: string): Map<string, TensorEntry> {
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
+  } catch {
+    throw broken(where, 'its header is no JSON');
+  }
+  if (typeof header !== 'object' || header === null) throw broken(where, 'its header is no JSON object');
+  const tensors = new Map<string, TensorEntry>();
+  const base = 8 + json.length;
+  for (const [name, value] of Object.entries(header)) {
+    if (name === '__metadata__') continue;
+    tensors.set(name, parseEntry(name, value, base, fileSize, where));
+  }
+  return tensors;
+}
+
+function parseEntry(name: string, value: unknown, base: number, fileSize: number, where: string): TensorEntry {
+  const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
+  const isWhole = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
+  const size = typeof dtype === 'string' && Object.hasOwn(bytesPerElement, dtype) ? bytesPerElement[dtype] : undefined;
+  if (size === undefined) throw broken(where, `tensor ${name} has the unknown dtype ${JSON.stringify(dtype)}`);
+  if (!Array.isArray(shape) || !shape.every(isWhole)) throw broken(where, `tensor ${name} has no valid shape`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isWhole)) {
+    throw broken(where, `tensor ${name} has no valid data_offsets`);
+  }
+  const [begin, end] = offsets as [number, number];
+  const expected = shape.reduce((product, n) => product * n, size);
+  if (end - begin !== expected) {
+    throw broken(where, `tensor ${name} holds ${end - begin} bytes, its shape [${shape}] asks for ${expected}`);
+  }
+  if (base + end > fileSize) {
+    throw broken(where, `tensor ${name} ends at byte ${base + end}, but the file has only ${fileSize}`);
+  }
+  return { dtype: dtype as string, shape, start: base + begin, end: base + end };
+}
+
+function broken(where: string, why: string): Failure {
+  return new Failure('bad-weights', `Cannot read ${where}: ${why}. Download the file again or pick another model.`, [
+    'selectModel',
+    'showLog',
+  ]);
+}
