@@ -1,0 +1,79 @@
+"""Write a trained model as a folder that the engine opens: config.json, tokenizer.json, model.safetensors.
+
+Usage: python3 -m export.to_safetensors CHECKPOINT --tokenizer TOKENIZER.JSON --name NAME --out FOLDER [--metrics JSON]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Mapping, Optional, Union
+
+import torch
+
+from export.safetensors_file import read_safetensors, write_safetensors
+from mta.config import ModelConfig, bundle_config, config_from_mapping, model_config_from_bundle
+from mta.transformer import Transformer
+
+DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
+
+
+def export_bundle(
+    model: Transformer,
+    folder: Union[str, Path],
+    name: str,
+    tokenizer_file: Union[str, Path],
+    bos_token_id: Optional[int],
+    eos_token_id: Optional[int] = None,
+    dtype: str = "fp16",
+    training: Optional[Mapping[str, Any]] = None,
+    metrics: Optional[Mapping[str, Any]] = None,
+) -> None:
+    """Write the three files. Raises ValueError when a weight is not finite in `dtype`."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {key: value.detach().cpu().to(DTYPES[dtype]) for key, value in sorted(model.state_dict().items())}
+    for key, value in weights.items():
+        if not torch.isfinite(value.float()).all():
+            raise ValueError(f'Cannot export "{name}": {key} has values that {dtype} cannot hold.')
+    write_safetensors(folder / "model.safetensors", weights, {"format": "pt"})
+    content = bundle_config(
+        model.config, name=name, bos_token_id=bos_token_id, eos_token_id=eos_token_id,
+        training=dict(training or {}), metrics=dict(metrics or {}),
+    )
+    (folder / "config.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    if Path(tokenizer_file).resolve() != (folder / "tokenizer.json").resolve():
+        shutil.copyfile(tokenizer_file, folder / "tokenizer.json")
+
+
+def load_bundle(folder: Union[str, Path]) -> Transformer:
+    """The model of a folder, in float32 (whatever dtype its file has), in evaluation mode."""
+    model = Transformer(model_config_from_bundle(folder))
+    weights = read_safetensors(Path(folder) / "model.safetensors")
+    model.load_state_dict({key: value.float() for key, value in weights.items()}, strict=True)
+    return model.eval()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--bos-token-id", type=int)
+    parser.add_argument("--metrics", type=Path, help="JSON written by training.evaluate")
+    parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp16")
+    args = parser.parse_args()
+
+    checkpoint = torch.load(args.checkpoint, map_location="cpu")
+    model = Transformer(config_from_mapping(ModelConfig, checkpoint["config"]["model"], "model"))
+    model.load_state_dict({k: v.float() for k, v in checkpoint["model"].items()}, strict=True)
+    metrics = json.loads(args.metrics.read_text()) if args.metrics else {}
+    export_bundle(model, args.out, args.name, args.tokenizer, args.bos_token_id, dtype=args.dtype,
+                  training=checkpoint.get("progress", {}), metrics=metrics)
+
+
+if __name__ == "__main__":
+    main()
