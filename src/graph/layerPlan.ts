@@ -85,3 +85,9 @@ export function summarizeLayer(plan: LayerPlan): LayerSummary {
     postSoftmaxKernel: pair(plan.postSoftmaxKernel),
   };
 }
+
+/** Stages streamed with every run: the convolution's input and output, and the weights that multiply the values. */
+export function streamedStages(plan: LayerPlan): Stage[] {
+  const last = stagesOf(plan).at(-1)!;
+  return plan.preSoftmaxKernel ? ['scores', 'convolved_scores', last] : [last];
+}

@@ -4,7 +4,6 @@
  */
 
 import type { Stage } from '../shared/attentionMap';
-import { isPreSoftmax } from '../shared/attentionMap';
 import {
   type AttentionFeeds,
   type AttentionValues,
@@ -16,7 +15,7 @@ import {
 import { GraphBuilder, type Weight } from './graphBuilder';
 import { type LayerPlan, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
-import { addOverview, addTopCells } from './reductions';
+import { addOverview, addTopKeys } from './reductions';
 
 /** Gives the tensor of a state-dict key (e.g. `layers.0.attention.wq.weight`). */
 export type WeightSource = (key: string) => Weight;
@@ -26,11 +25,12 @@ export interface BlockTaps {
   /** Stages to pool into overviews. */
   readonly overviews: readonly Stage[];
   readonly blockSize: number;
-  /** Report the strongest keys per query and queries per key; adds the input `top_k`. */
-  readonly topCells: boolean;
+  /** Report the strongest keys per query; adds the input `top_k`. */
+  readonly topKeys: boolean;
 }
 
-export const noTaps: BlockTaps = { overviews: [], blockSize: 1, topCells: false };
+/** For bare runs, as the benchmark compares with. */
+export const noTaps: BlockTaps = { overviews: [], blockSize: 1, topKeys: false };
 
 /** `ids` int64 [B, T] -> `hidden` [B, T, D]. */
 export function embedGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
@@ -45,24 +45,25 @@ export function embedGraph(config: ModelConfig, weights: WeightSource): Uint8Arr
 export function blockGraph(config: ModelConfig, layerIdx: number, weights: WeightSource, taps: BlockTaps): Uint8Array {
   const { g, plan, values, output } = openBlock(config, layerIdx, weights);
   g.output('hidden_out', output, 'float32', ['B', 'T', config.dim]);
-  for (const stage of taps.overviews) {
-    const value = values.stages[stage];
-    if (!value) throw new RangeError(`layer ${layerIdx} has no stage ${stage}; it has ${stagesOf(plan).join(', ')}`);
-    const { cells, scales } = addOverview(g, value, taps.blockSize, isPreSoftmax(stage) || stage !== 'pattern');
-    g.output(`overview.${stage}`, cells, 'int8', ['B', plan.nHeads, 'I', 'J']);
-    g.output(`overview_scale.${stage}`, scales, 'float32', ['B', plan.nHeads, 1, 1]);
+  for (const stage of taps.overviews) addOverviewOutputs(g, plan, values, stage, taps.blockSize);
+  if (taps.topKeys) {
+    const { indices, weights: topWeights } = addTopKeys(g, values.attention, g.input('top_k', 'int64', [1]));
+    g.output('top_keys.indices', indices, 'int32', ['B', plan.nHeads, 'T', 'K']);
+    g.output('top_keys.weights', topWeights, 'float32', ['B', plan.nHeads, 'T', 'K']);
   }
-  if (taps.topCells) {
-    const k = g.input('top_k', 'int64', [1]);
-    for (const [name, axis] of [
-      ['top_keys', 3],
-      ['top_queries', 2],
-    ] as const) {
-      const top = addTopCells(g, values.attention, axis, k);
-      g.output(`${name}.indices`, top.indices, 'int32', ['B', plan.nHeads, 'T', 'K']);
-      g.output(`${name}.weights`, top.weights, 'float32', ['B', plan.nHeads, 'T', 'K']);
-    }
-  }
+  return g.build();
+}
+
+/** As `blockGraph`, but only the overview of one stage. */
+export function overviewGraph(
+  config: ModelConfig,
+  layerIdx: number,
+  stage: Stage,
+  blockSize: number,
+  weights: WeightSource,
+): Uint8Array {
+  const { g, plan, values } = openBlock(config, layerIdx, weights);
+  addOverviewOutputs(g, plan, values, stage, blockSize);
   return g.build();
 }
 
@@ -205,4 +206,20 @@ function attentionWeight(g: GraphBuilder, layerIdx: number, weights: WeightSourc
 
 function addStageOutputs(g: GraphBuilder, plan: LayerPlan, values: AttentionValues): void {
   for (const stage of stagesOf(plan)) g.output(stage, values.stages[stage]!, 'float32', ['B', plan.nHeads, 'T', 'T']);
+}
+
+function addOverviewOutputs(
+  g: GraphBuilder,
+  plan: LayerPlan,
+  values: AttentionValues,
+  stage: Stage,
+  blockSize: number,
+): void {
+  const value = values.stages[stage];
+  if (!value) {
+    throw new RangeError(`layer ${plan.layerIdx} has no stage ${stage}; it has ${stagesOf(plan).join(', ')}`);
+  }
+  const { cells, scales } = addOverview(g, value, blockSize, stage !== 'pattern');
+  g.output(`overview.${stage}`, cells, 'int8', ['B', plan.nHeads, 'I', 'J']);
+  g.output(`overview_scale.${stage}`, scales, 'float32', ['B', plan.nHeads, 1, 1]);
 }

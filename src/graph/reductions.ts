@@ -1,6 +1,6 @@
 /**
- * What the panel needs of a map, computed inside the graph so that little leaves it: the strongest cells per query and
- * per key, and a pooled overview quantised to 8 bits. A map of 8 heads at T = 1024 is 33 MB; its reductions are 1 MB.
+ * What the panel needs of a map, computed inside the graph so that little leaves it: the strongest keys per query
+ * and a pooled overview quantised to 8 bits. A map of 8 heads at T = 1024 is 33 MB; its reductions are 1 MB.
  */
 
 import { maxOverviewSize } from '../shared/attentionMap';
@@ -14,20 +14,14 @@ export function blockSizeFor(nTokens: number): number {
 }
 
 /**
- * Strongest cells by magnitude along one axis, with their signs.
- * @param map [1, H, T, T]
- * @param axis 3: keys per query; 2: queries per key.
+ * Keys each query attends to most, by magnitude, with their signs.
+ * @param map [B, H, T, T]
  * @param k int64 [1], at most T.
+ * @returns both [B, H, T, k].
  */
-export function addTopCells(
-  g: GraphBuilder,
-  map: string,
-  axis: 2 | 3,
-  k: string,
-): { indices: string; weights: string } {
-  const rows = axis === 3 ? map : g.op('Transpose', [map], { perm: [0, 1, 3, 2] });
-  const [, indices] = g.ops('TopK', [g.op('Abs', [rows]), k], { axis: -1, largest: 1, sorted: 1 }, 2);
-  const weights = g.op('GatherElements', [rows, indices!], { axis: -1 });
+export function addTopKeys(g: GraphBuilder, map: string, k: string): { indices: string; weights: string } {
+  const [, indices] = g.ops('TopK', [g.op('Abs', [map]), k], { axis: -1, largest: 1, sorted: 1 }, 2);
+  const weights = g.op('GatherElements', [map, indices!], { axis: -1 });
   return { indices: g.op('Cast', [indices!], { to: 6 /* int32 */ }), weights };
 }
 

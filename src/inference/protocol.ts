@@ -3,6 +3,7 @@
 import type {
   AnalysisWindow,
   ExecutionProvider,
+  LayerOverview,
   LayerResult,
   ModelSummary,
   Predictions,
@@ -41,7 +42,7 @@ export interface AnalyzeArgs {
   readonly anchor: number;
   /** Longest window in tokens, begin token included; never above the model's max_seqlen. */
   readonly maxTokens: number;
-  /** Keys per query (and queries per key) to report. */
+  /** Keys per query to report. */
   readonly topK: number;
 }
 
@@ -65,11 +66,19 @@ export interface TileArgs {
   readonly nKeys: number;
 }
 
+export interface OverviewArgs {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+  readonly stage: Stage;
+}
+
 /** Requests the inference process answers. */
 export interface InferenceRequests {
   load(args: LoadArgs): LoadAnswer;
   /** Emits `tokens`, then `layer` per layer, then answers. Cancelled between layers. */
   analyze(args: AnalyzeArgs): AnalyzeAnswer;
+  /** The overview of a stage that the layer's result did not bring, all heads; recomputed like `tile`. */
+  overview(args: OverviewArgs): LayerOverview;
   /** Exact values, recomputed from the kept residual stream. Fails with `no-analysis` once a newer run replaced it. */
   tile(args: TileArgs): Tile;
 }

@@ -1,6 +1,6 @@
 /** The only file that imports ONNX Runtime: create a session, check the names fed, run, release. */
 
-import { type InferenceSession, InferenceSession as OrtSession, Tensor } from 'onnxruntime-node';
+import { type InferenceSession, listSupportedBackends, InferenceSession as OrtSession, Tensor } from 'onnxruntime-node';
 import type { ExecutionProvider } from '../shared/analysis';
 import { Failure } from '../shared/failure';
 
@@ -19,6 +19,13 @@ export interface SessionOptions {
   readonly weightFolder?: string;
   /** Threads for CPU work; 0 lets the runtime choose. */
   readonly nThreads?: number;
+}
+
+/** Providers other than the CPU that the installed ONNX Runtime holds, in its order. */
+export function bundledProviders(): ExecutionProvider[] {
+  return listSupportedBackends()
+    .filter(backend => backend.bundled && backend.name !== 'cpu')
+    .map(backend => backend.name as ExecutionProvider);
 }
 
 export class Session {
@@ -76,20 +83,21 @@ export class Session {
 function providerFailure(provider: ExecutionProvider, error: unknown): Failure {
   return new Failure(
     'provider',
-    `Cannot use the execution provider "${provider}": ${firstLine(error)}. Choose "auto" or "cpu" in the settings.`,
+    `Cannot use the execution provider "${provider}": ${reason(error)}. Choose "auto" or "cpu" in the settings.`,
     ['openSettings', 'showLog'],
   );
 }
 
 function runtimeFailure(what: string, error: unknown): Failure {
-  return new Failure(
-    'runtime',
-    `ONNX Runtime could not ${what}: ${firstLine(error)}. Try again or pick another model.`,
-    ['retry', 'showLog'],
-  );
+  return new Failure('runtime', `ONNX Runtime could not ${what}: ${reason(error)}. Try again or pick another model.`, [
+    'retry',
+    'showLog',
+  ]);
 }
 
-function firstLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n')[0]!.slice(0, 300).replace(/\.$/, '');
+/** The sentence of a runtime's message that says what happened, without source places of the runtime. */
+function reason(error: unknown): string {
+  const line = (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+  const sentence = line.replace(/^\/onnxruntime_src\S* /, '').replace(/^.* was false\. /, '');
+  return sentence.slice(0, 300).replace(/\.$/, '');
 }

@@ -45,10 +45,10 @@ export interface WindowTokens {
   readonly labels: readonly string[];
 }
 
-/** Strongest cells along one axis, signed, by magnitude. Shapes [head, token, k], row-major. */
-export interface TopCells {
+/** Keys that each query attends to most, signed, largest magnitude first. Shapes [head, query, k], row-major. */
+export interface TopKeys {
   readonly k: number;
-  /** Index of the key (for top keys per query) or of the query (for top queries per key); -1 where there are fewer. */
+  /** Index of the key; -1 where a query has fewer than k keys. */
   readonly indices: Int32Array;
   readonly weights: Float32Array;
 }
@@ -56,10 +56,10 @@ export interface TopCells {
 /** What the inference process sends when a layer is ready. */
 export interface LayerResult {
   readonly layerIdx: number;
-  /** Of `mixed_pattern`: for each query the keys it attends to most, and for each key the queries that attend to it. */
-  readonly topKeys: TopCells;
-  readonly topQueries: TopCells;
-  /** One per stage the layer has: all heads, shape [head, size, size]; see HeadOverview. */
+  /** Of the layer's last stage, the weights that multiply the values. */
+  readonly topKeys: TopKeys;
+  /** The last stage, and the scores before and after the convolution where there is one; others come on request
+   * (`overview`), since pooling every stage of every layer would double the time of a run. */
   readonly overviews: readonly LayerOverview[];
   readonly durationMs: number;
 }

@@ -64,3 +64,12 @@ export interface Tile {
 export function overviewValue(overview: HeadOverview, queryBlock: number, keyBlock: number): number {
   return ((overview.cells[queryBlock * overview.size + keyBlock] ?? 0) / 127) * overview.scale;
 }
+
+/**
+ * The stage whose values a layer shows under the name `stage`: itself, or the last one before it that the layer has.
+ * @param available stages of the layer, in the order of `stages`; the first is always `scores`.
+ */
+export function effectiveStage(available: readonly Stage[], stage: Stage): Stage {
+  const wanted = stages.indexOf(stage);
+  return available.findLast(candidate => stages.indexOf(candidate) <= wanted) ?? 'scores';
+}

@@ -1,0 +1,89 @@
+/**
+ * Which execution provider runs a model. `auto` tries what the platform offers, trusts none before its result equals
+ * the CPU's, and keeps the fastest: GPUs are not always faster at small sizes, and one known kernel is wrong.
+ */
+
+import { planLayer } from '../graph/layerPlan';
+import type { ProviderSetting } from '../shared/analysis';
+import type { ModelFolder } from './modelFolder';
+import { ModelRuntime } from './modelRuntime';
+import { bundledProviders, type Value } from './session';
+
+export interface ChosenRuntime {
+  readonly runtime: ModelRuntime;
+  /** One sentence for the log and the status bar's tooltip. */
+  readonly note: string;
+}
+
+/** Largest accepted difference from the CPU, relative to the largest magnitude; see models/README.md, tolerances. */
+const maxDifference = 1e-3;
+const probeTokens = 256;
+
+/** @throws Failure `provider` when the setting names a provider that cannot be used. */
+export async function chooseProvider(
+  folder: ModelFolder,
+  setting: ProviderSetting,
+  nThreads: number,
+): Promise<ChosenRuntime> {
+  const cpu = new ModelRuntime(folder, 'cpu', nThreads);
+  if (setting === 'cpu') return { runtime: cpu, note: 'CPU, as the settings say.' };
+  if (setting !== 'auto') {
+    const runtime = new ModelRuntime(folder, setting, nThreads);
+    await runtime.bareBlock(0, probeInput(folder));
+    return { runtime, note: `${setting}, as the settings say.` };
+  }
+  const reference = await probe(cpu);
+  let best: ChosenRuntime & { durationMs: number } = { runtime: cpu, note: '', durationMs: reference.durationMs };
+  const reasons: string[] = [];
+  for (const provider of bundledProviders()) {
+    const runtime = new ModelRuntime(folder, provider, nThreads);
+    try {
+      const result = await probe(runtime);
+      const difference = relativeDifference(result.output, reference.output);
+      const timing = `${result.durationMs.toFixed(0)} ms a layer, CPU ${reference.durationMs.toFixed(0)} ms`;
+      if (!(difference <= maxDifference)) {
+        reasons.push(`${provider} gives other results than the CPU (difference ${difference.toExponential(1)})`);
+      } else if (result.durationMs >= best.durationMs) {
+        reasons.push(`${provider} is not faster (${timing})`);
+      } else {
+        await best.runtime.release();
+        best = { runtime, note: `${provider}: ${timing}.`, durationMs: result.durationMs };
+        continue;
+      }
+    } catch (error) {
+      reasons.push(`${provider} cannot be used (${(error as Error).message.slice(0, 160)})`);
+    }
+    await runtime.release();
+  }
+  return { runtime: best.runtime, note: best.note || `CPU: ${reasons.join('; ')}.` };
+}
+
+/** Runs the layer with most to go wrong, one with kernels, and times it warm. */
+async function probe(runtime: ModelRuntime): Promise<{ output: Float32Array; durationMs: number }> {
+  const { config } = runtime.folder;
+  const layers = Array.from({ length: config.n_layers }, (_, layerIdx) => layerIdx);
+  const layerIdx = layers.find(layer => planLayer(config, layer).preSoftmaxKernel) ?? 0;
+  const hidden = probeInput(runtime.folder);
+  await runtime.bareBlock(layerIdx, hidden);
+  const start = performance.now();
+  const output = await runtime.bareBlock(layerIdx, hidden);
+  return { output: output.data as Float32Array, durationMs: performance.now() - start };
+}
+
+/** Smooth numbers of about unit size, the same every time. */
+function probeInput({ config }: ModelFolder): Value {
+  const nTokens = Math.min(probeTokens, config.max_seqlen);
+  const data = Float32Array.from({ length: nTokens * config.dim }, (_, i) => Math.sin(i * 0.7 + (i % 13)));
+  return { type: 'float32', data, dims: [1, nTokens, config.dim] };
+}
+
+function relativeDifference(a: Float32Array, b: Float32Array): number {
+  let largest = 0;
+  let scale = 1;
+  for (let i = 0; i < b.length; i++) {
+    const difference = Math.abs(a[i]! - b[i]!);
+    if (!(difference <= largest)) largest = difference; // NaN sticks
+    scale = Math.max(scale, Math.abs(b[i]!));
+  }
+  return largest / scale;
+}
