@@ -10,7 +10,7 @@ import type { ExecutionProvider, LayerOverview, ModelSummary, Predictions, Windo
 import { effectiveStage, type Stage, type Tile } from '../shared/attentionMap';
 import { Cancelled, Failure } from '../shared/failure';
 import { chooseWindow, tokenAt, tokenOffsets } from '../tokenization/offsets';
-import { Tokenizer } from '../tokenization/tokenizer';
+import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { chooseProvider } from './chooseProvider';
 import { openModelFolder } from './modelFolder';
 import { type BlockResult, ModelRuntime, type Prediction } from './modelRuntime';
@@ -104,6 +104,35 @@ export class Engine {
     if (signal?.aborted) throw new Cancelled();
     const predictions = await this.predict(tokens.ids, hidden);
     return { analysisId: args.analysisId, predictions, durationMs: performance.now() - start, firstLayerMs };
+  }
+
+  encode(text: string): Encoded {
+    return this.tokenizer.encode(text);
+  }
+
+  /**
+   * How well the model predicts each token from those before it, without any maps.
+   * @param ids a window's tokens without the begin token, which is put before them where the model has one.
+   * @returns surprisal in bits and whether the token was the likeliest one, shape [ids.length]. Without a begin token
+   * nothing predicts the first one; it counts as drawn evenly from the vocabulary.
+   */
+  async score(ids: Int32Array): Promise<{ bits: Float64Array; isTop1: Uint8Array }> {
+    const { config } = this.runtime.folder;
+    const nBegin = config.bos_token_id === null ? 0 : 1;
+    const window = Int32Array.from([...(config.bos_token_id === null ? [] : [config.bos_token_id]), ...ids]);
+    let hidden = await this.runtime.embed(window);
+    for (let layerIdx = 0; layerIdx < this.model.nLayers; layerIdx++) {
+      hidden = await this.runtime.bareBlock(layerIdx, hidden);
+    }
+    const { logProbabilities, topIds } = await this.runtime.predict(hidden, [...window.subarray(1), 0], 1);
+    const bits = new Float64Array(ids.length).fill(Math.log2(config.vocab_size));
+    const isTop1 = new Uint8Array(ids.length);
+    for (let i = 1 - nBegin; i < ids.length; i++) {
+      const position = i + nBegin - 1;
+      bits[i] = -logProbabilities[position]! / Math.LN2;
+      isTop1[i] = topIds[position] === ids[i] ? 1 : 0;
+    }
+    return { bits, isTop1 };
   }
 
   async overview({ analysisId, layerIdx, stage }: OverviewArgs): Promise<LayerOverview> {

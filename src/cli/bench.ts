@@ -1,0 +1,118 @@
+/** `mta-inspect bench`: every claim of speed or memory, as a ratio against a peer or a limit of the same run. */
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openModelFolder } from '../inference/modelFolder';
+import { ModelRuntime } from '../inference/modelRuntime';
+import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
+import { Failure } from '../shared/failure';
+import { Rpc } from '../shared/rpc';
+import { resolveModel } from './modelPaths';
+
+export interface BenchLine {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** What the value is compared with, in the same unit, and how it was had. */
+  readonly reference: number;
+  readonly referenceName: string;
+  readonly ratio: number;
+}
+
+type Client = Rpc<InferenceRequests, Record<never, never>, InferenceEvents, Record<never, never>>;
+
+/** Enough text for the longest window measured; plain words, so that the tokens are usual ones. */
+const text = 'The model looks back at the words before it and finds the one that matters here. '.repeat(400);
+const nRepeats = 5;
+
+export async function runBench(model: string | undefined, print: (line: string) => void): Promise<BenchLine[]> {
+  const directory = resolveModel(model);
+  const lines: BenchLine[] = [];
+  const add = (name: string, value: number, unit: string, reference: number, referenceName: string) => {
+    lines.push({ name, value, unit, reference, referenceName, ratio: value / reference });
+    print(
+      `${name}: ${value.toFixed(1)} ${unit} against ${reference.toFixed(1)} ${unit} (${referenceName}), ` +
+        `ratio ${(value / reference).toFixed(2)}`,
+    );
+  };
+  print(`${directory.split(/[\\/]/).at(-1)}, medians of ${nRepeats} warm runs on the CPU`);
+  const { maxSeqlen } = (await openModelFolder(directory)).summary;
+  for (const nTokens of [512, 1024].filter(length => length <= maxSeqlen)) {
+    const bareMs = await bareRunMs(directory, nTokens);
+    const run = await measureProcess(directory, nTokens);
+    if (nTokens === 512) add(`first layer's map, T=${nTokens}`, run.firstLayerMs, 'ms', 1000, 'limit');
+    add(`whole analysis, T=${nTokens}`, run.totalMs, 'ms', bareMs, 'same layers in bare ONNX Runtime, no taps');
+    if (nTokens === 1024 && Number.isNaN(run.peakMb)) print('peak memory: this system keeps no /proc to read it from');
+    else if (nTokens === 1024) add(`peak of the inference process, T=${nTokens}`, run.peakMb, 'MB', 1200, 'limit');
+  }
+  return lines;
+}
+
+/** Embedding, bare blocks and prediction in this process, with nothing fetched but the residual stream. */
+async function bareRunMs(directory: string, nTokens: number): Promise<number> {
+  const folder = await openModelFolder(directory);
+  const runtime = new ModelRuntime(folder, 'cpu', 0);
+  const ids = Int32Array.from({ length: nTokens }, (_, i) => (i * 7919) % folder.config.vocab_size);
+  const times: number[] = [];
+  for (let i = 0; i <= nRepeats; i++) {
+    const start = performance.now();
+    let hidden = await runtime.embed(ids);
+    for (let layerIdx = 0; layerIdx < folder.config.n_layers; layerIdx++) {
+      hidden = await runtime.bareBlock(layerIdx, hidden);
+    }
+    await runtime.predict(hidden, Array.from(ids), 1);
+    times.push(performance.now() - start);
+  }
+  await runtime.release();
+  return median(times.slice(1));
+}
+
+/** A forked inference process as the extension uses it: times as the host sees them, over IPC. */
+async function measureProcess(directory: string, nTokens: number) {
+  const child = fork(join(__dirname, 'inference.cjs'), { serialization: 'advanced' });
+  try {
+    const client: Client = new Rpc({ send: m => child.send(m as object), onMessage: f => child.on('message', f) }, {});
+    child.on('exit', () => client.close(new Failure('process', 'The inference process ended during the benchmark.')));
+    await client.request('load', { protocolVersion, modelDirectory: directory, provider: 'cpu', nThreads: 0 });
+    const totals: number[] = [];
+    const firsts: number[] = [];
+    for (let analysisId = 0; analysisId <= nRepeats; analysisId++) {
+      const start = performance.now();
+      let firstLayerMs = 0;
+      const stop = client.on('layer', () => {
+        firstLayerMs ||= performance.now() - start;
+      });
+      await client.request('analyze', {
+        analysisId,
+        documentVersion: 1,
+        text,
+        textStart: 0,
+        documentLength: text.length,
+        anchor: text.length,
+        maxTokens: nTokens,
+        topK: 16,
+      });
+      totals.push(performance.now() - start);
+      firsts.push(firstLayerMs);
+      stop();
+    }
+    return { totalMs: median(totals.slice(1)), firstLayerMs: median(firsts.slice(1)), peakMb: peakMb(child) };
+  } finally {
+    child.kill();
+  }
+}
+
+/** Peak resident memory of a process, from the kernel's books; NaN where there are none to read. */
+function peakMb(child: ChildProcess): number {
+  try {
+    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+    return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1000;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}

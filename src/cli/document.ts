@@ -1,0 +1,119 @@
+/** Runs the engine on a file for the command line and keeps everything it says. */
+
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { type Emit, Engine } from '../inference/engine';
+import type { TokensEvent } from '../inference/protocol';
+import type { LayerResult, Predictions, ProviderSetting } from '../shared/analysis';
+import { effectiveStage, type Stage } from '../shared/attentionMap';
+import { Failure } from '../shared/failure';
+import { resolveModel } from './modelPaths';
+
+export interface DocumentOptions {
+  readonly model: string | undefined;
+  readonly provider: ProviderSetting;
+  /** Longest window; the model's context when absent. */
+  readonly maxTokens: number | undefined;
+  /** UTF-16 offset the window must contain when the file is longer. */
+  readonly at: number;
+  readonly topK: number;
+}
+
+export interface AnalyzedDocument {
+  readonly engine: Engine;
+  readonly name: string;
+  readonly text: string;
+  readonly tokens: TokensEvent['tokens'];
+  readonly window: TokensEvent['window'];
+  readonly layers: readonly LayerResult[];
+  readonly predictions: Predictions;
+  readonly durationMs: number;
+}
+
+/** Text of a file. @throws Failure if it cannot be read or is binary. */
+export function readText(file: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new Failure('no-file', `Cannot read ${file}: ${(error as Error).message}.`);
+  }
+  if (bytes.includes(0)) {
+    throw new Failure('binary', `Cannot inspect ${file}: it holds zero bytes and is no text. Name a text file.`);
+  }
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+}
+
+export function loadEngine(
+  model: string | undefined,
+  provider: ProviderSetting,
+  emit: Emit = () => {},
+): Promise<Engine> {
+  return Engine.load({ modelDirectory: resolveModel(model), provider, nThreads: 0 }, emit);
+}
+
+/** Analyses one file's window. The caller releases `engine`. */
+export async function analyzeFile(file: string, options: DocumentOptions): Promise<AnalyzedDocument> {
+  const text = readText(file);
+  const layers: LayerResult[] = [];
+  let opened: TokensEvent | undefined;
+  const engine = await loadEngine(options.model, options.provider, (name, payload) => {
+    if (name === 'tokens') opened = payload as TokensEvent;
+    if (name === 'layer') layers.push((payload as { layer: LayerResult }).layer);
+    if (name === 'provider') process.stderr.write(`${(payload as { note: string }).note}\n`);
+  });
+  // A window's worth of text around the place asked for is enough; no token is longer than this many characters.
+  const maxTokens = options.maxTokens ?? engine.model.maxSeqlen;
+  const reach = maxTokens * 64;
+  const start = Math.max(0, text.lastIndexOf('\n', Math.max(0, options.at - reach)) + 1);
+  const slice = text.slice(start, options.at + reach);
+  const answer = await engine.analyze({
+    analysisId: 1,
+    documentVersion: 1,
+    text: slice,
+    textStart: start,
+    documentLength: text.length,
+    anchor: options.at,
+    maxTokens,
+    topK: options.topK,
+  });
+  const { tokens, window } = opened!;
+  const { predictions, durationMs } = answer;
+  return { engine, name: basename(file), text, tokens, window, layers, predictions, durationMs };
+}
+
+/** One head's stage, [query, key] at full precision. */
+export async function headMap(
+  document: AnalyzedDocument,
+  layerIdx: number,
+  headIdx: number,
+  stage: Stage,
+): Promise<Float32Array> {
+  const nTokens = document.tokens.ids.length;
+  const rectangle = { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens };
+  return (await document.engine.tile({ analysisId: 1, layerIdx, headIdx, stage, ...rectangle })).values;
+}
+
+/** A map's address on the command line: the panel's default where options are absent. */
+export interface MapChoice {
+  readonly layer: number;
+  readonly head: number;
+  readonly stage: Stage;
+}
+
+/** @throws Failure if the model has no such layer or head. */
+export function chooseMap(
+  engine: Engine,
+  { layer, head, stage }: { layer?: number | undefined; head?: number | undefined; stage?: Stage | undefined },
+): MapChoice & { readonly shownStage: Stage } {
+  const { layers, nLayers, nHeads } = engine.model;
+  const firstWithKernel = layers.findIndex(candidate => candidate.preSoftmaxKernel);
+  const chosen = { layer: layer ?? Math.max(0, firstWithKernel), head: head ?? 0, stage: stage ?? 'mixed_pattern' };
+  if (!(chosen.layer < nLayers)) throw outside('layer', chosen.layer, nLayers);
+  if (!(chosen.head < nHeads)) throw outside('head', chosen.head, nHeads);
+  return { ...chosen, shownStage: effectiveStage(layers[chosen.layer]!.stages, chosen.stage) };
+}
+
+function outside(what: string, value: number, count: number): Failure {
+  return new Failure('bad-usage', `There is no ${what} ${value}: the model has ${what}s 0 to ${count - 1}.`);
+}

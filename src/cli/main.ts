@@ -1,0 +1,224 @@
+/** `mta-inspect`: the engine without an editor, so that figures can be reproduced in scripts. Usage: see `usage`. */
+
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { ExecutionProvider, ProviderSetting } from '../shared/analysis';
+import { type Stage, stages } from '../shared/attentionMap';
+import { Failure } from '../shared/failure';
+import { analyzeJson, analyzeText } from './analyze';
+import { runBench } from './bench';
+import { analyzeFile, chooseMap, loadEngine, readText } from './document';
+import { type Evaluation, evaluateText, formatEvaluation, totalEvaluation } from './evaluate';
+import { exportDocument, exportFormats } from './export';
+import { runGoldenCase } from './golden';
+import { listGoldenCases, readGoldenCase } from './goldenCase';
+import { formatModel, listModels } from './models';
+
+const usage = `mta-inspect: see how a Multi-Token Attention model finds its context
+
+  mta-inspect analyze FILE [--model NAME|DIR] [--layer L --head H --stage STAGE] [--top K] [--json OUT]
+  mta-inspect export  FILE [--model NAME|DIR] --format npz|csv|json|html --out OUT [--layer L --head H --stage STAGE]
+  mta-inspect eval    FILE... [--model NAME|DIR] [--json OUT]
+  mta-inspect golden  DIR [--provider cpu|webgpu] [--dtype fp32|fp16] [--only PREFIX]
+  mta-inspect bench   [--json OUT]
+  mta-inspect models  [--json]
+
+  STAGE: ${stages.join(' | ')}
+  analyze and export also take --max-tokens N, --at OFFSET (a place the window must contain) and --provider.
+  OUT may be - for standard output. --provider is cpu where it is not given, so that figures can be reproduced.
+`;
+
+const providers: readonly ProviderSetting[] = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'];
+
+const options = {
+  model: { type: 'string' },
+  layer: { type: 'string' },
+  head: { type: 'string' },
+  stage: { type: 'string' },
+  top: { type: 'string' },
+  'max-tokens': { type: 'string' },
+  at: { type: 'string' },
+  provider: { type: 'string' },
+  dtype: { type: 'string' },
+  only: { type: 'string' },
+  format: { type: 'string' },
+  out: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+class UsageError extends Error {}
+
+type Arguments = ReturnType<typeof readArguments>;
+
+/** `models --json` takes no value, `analyze --json OUT` does. */
+function readArguments(args: readonly string[]) {
+  const isFlag = args[0] === 'models';
+  return parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { ...options, json: { type: isFlag ? 'boolean' : 'string' } },
+  });
+}
+
+const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> = {
+  async analyze(args) {
+    const document = await openDocument(args);
+    const choice = chooseMap(document.engine, mapOptions(args));
+    const json = await analyzeJson(document, choice, topK(args));
+    if (!args.values.json) process.stdout.write(`${analyzeText(json)}\n`);
+    return writeJson(args, json);
+  },
+
+  async export(args) {
+    const format = oneOf('--format', args.values.format, exportFormats);
+    const { out } = args.values;
+    if (!out) throw new UsageError('export needs --out OUT');
+    const document = await openDocument(args);
+    write(out, await exportDocument(document, format, { ...mapOptions(args), topK: topK(args) }));
+    return 0;
+  },
+
+  async eval(args) {
+    const files = args.positionals.slice(1);
+    if (files.length === 0) throw new UsageError('eval needs at least one FILE');
+    const engine = await loadEngine(args.values.model, provider(args, providers));
+    const maxTokens = wholeNumber('--max-tokens', args.values['max-tokens'], 2) ?? engine.model.maxSeqlen;
+    const results: Evaluation[] = [];
+    for (const file of files) {
+      const text = readText(file);
+      if (text === '') throw new Failure('empty', `Cannot evaluate ${file}: it is empty.`);
+      results.push(await evaluateText(engine, file, text, Math.min(maxTokens, engine.model.maxSeqlen)));
+      if (args.values.json !== '-') process.stdout.write(`${formatEvaluation(results.at(-1)!)}\n`);
+    }
+    const total = totalEvaluation(results);
+    if (files.length > 1 && args.values.json !== '-') process.stdout.write(`${formatEvaluation(total)}\n`);
+    return writeJson(args, { format: 'mta-eval-1', model: engine.model.name, files: results, total });
+  },
+
+  async golden(args) {
+    const directory = onlyPositional(args, 'golden needs one DIR');
+    const dtype = oneOf('--dtype', args.values.dtype ?? 'fp32', ['fp32', 'fp16'] as const);
+    const executionProvider = oneOf('--provider', args.values.provider ?? 'cpu', ['cpu', 'webgpu', 'cuda'] as const);
+    const names = listGoldenCases(directory).filter(name => name.startsWith(args.values.only ?? ''));
+    let [nPassed, nFailed] = [0, 0];
+    for (const name of names) {
+      const line = await goldenLine(directory, name, executionProvider, dtype);
+      if (line.status === 'passed') nPassed++;
+      if (line.status === 'failed') nFailed++;
+      process.stdout.write(`${line.text}\n`);
+    }
+    process.stdout.write(`${nPassed} passed, ${nFailed} failed\n`);
+    return nFailed === 0 && nPassed > 0 ? 0 : 1;
+  },
+
+  async bench(args) {
+    return writeJson(args, await runBench(args.values.model, line => process.stdout.write(`${line}\n`)));
+  },
+
+  async models(args) {
+    const models = await listModels();
+    const text = args.values.json ? JSON.stringify({ models }, null, 2) : models.map(formatModel).join('\n');
+    process.stdout.write(`${text}\n`);
+    return 0;
+  },
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const args = readArguments(argv);
+    const name = args.positionals[0];
+    if (args.values.help) {
+      process.stdout.write(usage);
+      return 0;
+    }
+    const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (!command) throw new UsageError(name ? `there is no command "${name}"` : 'a command is missing');
+    return await command(args);
+  } catch (error) {
+    const isUsage = error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+    const isOurs = isUsage || error instanceof Failure;
+    process.stderr.write(`mta-inspect: ${isOurs ? (error as Error).message : ((error as Error).stack ?? error)}\n`);
+    if (isUsage) process.stderr.write(`\n${usage}`);
+    return isUsage || (error instanceof Failure && error.code === 'bad-usage') ? 2 : 1;
+  }
+}
+
+async function goldenLine(
+  directory: string,
+  name: string,
+  executionProvider: ExecutionProvider,
+  dtype: 'fp32' | 'fp16',
+) {
+  try {
+    const result = await runGoldenCase(readGoldenCase(directory, name), { provider: executionProvider, dtype });
+    const numbers = result.status === 'not run' ? '' : `  ${result.worst.toExponential(1)}  ${result.worstTensor}`;
+    return { status: result.status, text: `${result.status}  ${name}${numbers}${result.note && `  ${result.note}`}` };
+  } catch (error) {
+    return { status: 'failed' as const, text: `failed  ${name}  ${(error as Error).message}` };
+  }
+}
+
+function openDocument(args: Arguments) {
+  const { values } = args;
+  return analyzeFile(onlyPositional(args, `${args.positionals[0]} needs one FILE`), {
+    model: values.model,
+    provider: provider(args, providers),
+    maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 2),
+    at: wholeNumber('--at', values.at) ?? 0,
+    topK: topK(args),
+  });
+}
+
+function mapOptions({ values }: Arguments) {
+  return {
+    layer: wholeNumber('--layer', values.layer),
+    head: wholeNumber('--head', values.head),
+    stage: values.stage === undefined ? undefined : oneOf<Stage>('--stage', values.stage, stages),
+  };
+}
+
+function topK({ values }: Arguments): number {
+  return wholeNumber('--top', values.top, 1) ?? 16;
+}
+
+function provider<T extends string>({ values }: Arguments, allowed: readonly T[]): T {
+  return oneOf('--provider', values.provider ?? 'cpu', allowed);
+}
+
+function onlyPositional({ positionals }: Arguments, problem: string): string {
+  if (positionals.length !== 2) throw new UsageError(problem);
+  return positionals[1]!;
+}
+
+function wholeNumber(name: string, value: string | undefined, least = 0): number | undefined {
+  if (value === undefined) return undefined;
+  if (!/^\d{1,9}$/.test(value) || Number(value) < least) {
+    throw new UsageError(`${name} is "${value}", expected a whole number from ${least}`);
+  }
+  return Number(value);
+}
+
+function oneOf<T extends string>(name: string, value: string | undefined, allowed: readonly T[]): T {
+  if (!allowed.includes(value as T)) {
+    throw new UsageError(
+      `${name} is ${value === undefined ? 'missing' : `"${value}"`}, expected ${allowed.join(', ')}`,
+    );
+  }
+  return value as T;
+}
+
+function writeJson({ values }: Arguments, json: unknown): number {
+  if (typeof values.json === 'string') write(values.json, `${JSON.stringify(json, null, 1)}\n`);
+  return 0;
+}
+
+function write(out: string, content: string | Uint8Array): void {
+  if (out === '-') process.stdout.write(content);
+  else writeFileSync(out, content);
+}
+
+// A reader that closes the pipe early (head) wants no more.
+process.stdout.on('error', () => process.exit(0));
+main(process.argv.slice(2)).then(code => {
+  process.exitCode = code;
+});

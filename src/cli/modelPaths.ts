@@ -1,0 +1,44 @@
+/** Where models live and how the command line names them. */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { Failure } from '../shared/failure';
+
+/** The folder of bundled models: beside this program, wherever it was bundled to. */
+export function bundledModelsDirectory(): string {
+  let directory = __dirname;
+  while (!existsSync(join(directory, 'models', 'bundled')) && dirname(directory) !== directory) {
+    directory = dirname(directory);
+  }
+  return join(directory, 'models', 'bundled');
+}
+
+/** Directories of bundled models, language models first, toys last, each by size of vocabulary and name. */
+export function bundledModels(bundled = bundledModelsDirectory()): string[] {
+  const names = existsSync(bundled) ? readdirSync(bundled).sort() : [];
+  const directories = names.map(name => join(bundled, name)).filter(path => existsSync(join(path, 'config.json')));
+  const vocabulary = new Map(directories.map(path => [path, vocabularySize(path)]));
+  return directories.sort((a, b) => vocabulary.get(b)! - vocabulary.get(a)!);
+}
+
+/** @throws Failure listing what is installed when `name` is neither a bundled model nor a folder. */
+export function resolveModel(name: string | undefined): string {
+  const models = bundledModels();
+  if (name === undefined && models[0]) return models[0];
+  const byName = models.find(path => path.endsWith(`/${name}`) || path.endsWith(`\\${name}`));
+  if (byName) return byName;
+  if (name && existsSync(join(name, 'config.json'))) return resolve(name);
+  const installed = models.map(path => path.split(/[\\/]/).at(-1)).join(', ') || 'none';
+  throw new Failure(
+    'no-model',
+    `There is no model "${name ?? ''}". Name a folder with a config.json or an installed model: ${installed}.`,
+  );
+}
+
+function vocabularySize(directory: string): number {
+  try {
+    return Number(JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')).vocab_size) || 0;
+  } catch {
+    return 0; // a broken model is listed last; opening it says what is wrong
+  }
+}
