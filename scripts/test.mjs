@@ -1,0 +1,172 @@
+// `npm test`: sets up the machine, runs every tier of tests and ends with one line of totals.
+//   npm test                              everything
+//   npm test -- --tier unit --tier e2e    some tiers
+//   npm test -- --tier unit hover         only test files whose path contains "hover"
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { packageExtension } from './package.mjs';
+import {
+  ensureBuild,
+  ensureChromium,
+  ensureNodeModules,
+  ensurePython,
+  ensureSystemPackages,
+  ensureWorkbench,
+  root,
+} from './setup.mjs';
+
+/** @typedef {{passed: number, failed: number, skipped: number, todo: number}} Counts */
+
+const results = join(root, 'test-results');
+
+/**
+ * Runs a command with its output on screen.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {string} [cwd]
+ * @returns {boolean} whether it succeeded
+ */
+function runVisibly(command, args, cwd = root) {
+  const { status, error } = spawnSync(command, args, {
+    cwd,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: process.platform === 'win32',
+  });
+  if (error) throw error;
+  return status === 0;
+}
+
+/**
+ * A path for a runner's report, with no older report there that could be counted by mistake.
+ * @param {string} name
+ */
+function freshReport(name) {
+  mkdirSync(results, { recursive: true });
+  const path = join(results, name);
+  rmSync(path, { force: true });
+  return path;
+}
+
+/**
+ * Runs all `*.test.ts` files of a folder in plain Node.
+ * @param {string} folder
+ * @param {{fileFilter: string[], recursive?: boolean, options?: string[]}} settings
+ * @returns {Counts}
+ */
+function runNodeTests(folder, { fileFilter, recursive = true, options = [] }) {
+  // Node 20's test runner takes files, not patterns.
+  const files = readdirSync(join(root, folder), { encoding: 'utf8', recursive })
+    .filter(name => name.endsWith('.test.ts'))
+    .map(name => join(folder, name))
+    .filter(name => fileFilter.length === 0 || fileFilter.some(part => name.includes(part)))
+    .sort();
+  if (files.length === 0) throw new Error(`No test files in ${folder}${fileFilter.length ? ' match the filter' : ''}.`);
+
+  const report = freshReport(`${folder.replaceAll(/[\\/]/g, '-')}.tap`);
+  const reporters = [
+    ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
+    ...['--test-reporter=tap', `--test-reporter-destination=${report}`],
+  ];
+  const succeeded = runVisibly(process.execPath, ['--import', 'tsx', '--test', ...options, ...reporters, ...files]);
+  const tap = readFileSync(report, 'utf8');
+  // The totals come last; what a test prints can look the same, earlier.
+  const total = (/** @type {string} */ name) => {
+    const lines = [...tap.matchAll(new RegExp(`^# ${name} (\\d+)$`, 'gm'))];
+    if (lines.length === 0) throw new Error(`The test runner of ${folder} ended without a summary.`);
+    return Number(lines.at(-1)?.[1]);
+  };
+  const failed = total('fail') + total('cancelled');
+  return {
+    passed: total('pass'),
+    failed: failed === 0 && !succeeded ? 1 : failed,
+    skipped: total('skipped'),
+    todo: total('todo'),
+  };
+}
+
+/** @returns {Counts} */
+function runPythonTests() {
+  const report = freshReport('python.xml');
+  const succeeded = runVisibly(ensurePython(), ['-m', 'pytest', '-q', `--junitxml=${report}`], join(root, 'models'));
+  const suite = readFileSync(report, 'utf8').match(/<testsuite [^>]*>/)?.[0] ?? '';
+  const total = (/** @type {string} */ name) => Number(suite.match(new RegExp(`\\b${name}="(\\d+)"`))?.[1] ?? 0);
+  const failed = total('failures') + total('errors');
+  const skipped = total('skipped');
+  return {
+    passed: total('tests') - failed - skipped,
+    failed: failed === 0 && !succeeded ? 1 : failed,
+    skipped,
+    todo: 0,
+  };
+}
+
+/** In the order of their cost. @type {Record<string, (fileFilter: string[]) => Counts>} */
+const tiers = {
+  check() {
+    ensureNodeModules();
+    const succeeded = runVisibly('npm', ['run', '--silent', 'check']);
+    return { passed: succeeded ? 1 : 0, failed: succeeded ? 0 : 1, skipped: 0, todo: 0 };
+  },
+  unit(fileFilter) {
+    ensureNodeModules();
+    return runNodeTests('test/unit', { fileFilter });
+  },
+  integration(fileFilter) {
+    ensureNodeModules();
+    ensureBuild();
+    // With Chromium comes a software Vulkan driver; with both, the GPU path can be tested without a GPU.
+    const { missing, advice } = ensureSystemPackages(['libvulkan1', 'chromium']);
+    if (missing.length > 0) console.log(`The GPU path cannot be tested here. ${advice}`);
+    return runNodeTests('test/integration', { fileFilter });
+  },
+  python: runPythonTests,
+  e2e(fileFilter) {
+    ensureChromium();
+    ensureWorkbench();
+    packageExtension();
+    return runNodeTests('test/e2e', { fileFilter, recursive: false, options: ['--test-concurrency=1'] });
+  },
+};
+
+/** @param {number} start from `performance.now()` */
+const secondsSince = start => `${((performance.now() - start) / 1000).toFixed(1)} s`;
+
+function main() {
+  const { values, positionals } = parseArgs({
+    options: { tier: { type: 'string', multiple: true } },
+    allowPositionals: true,
+  });
+  const chosen = values.tier ?? Object.keys(tiers);
+  const totals = { passed: 0, failed: 0, skipped: 0, todo: 0 };
+  const summary = [];
+  for (const name of chosen) {
+    console.log(`\n── ${name} ${'─'.repeat(60 - name.length)}`);
+    const start = performance.now();
+    /** @type {Counts} */
+    let counts;
+    try {
+      const tier = tiers[name];
+      if (!tier) throw new Error(`There is no tier "${name}". Use one of: ${Object.keys(tiers).join(', ')}.`);
+      counts = tier(positionals);
+    } catch (error) {
+      // A tier that cannot start is a failure: a green run must mean that everything ran.
+      console.error(error instanceof Error ? error.message : error);
+      counts = { passed: 0, failed: 1, skipped: 0, todo: 0 };
+    }
+    totals.passed += counts.passed;
+    totals.failed += counts.failed;
+    totals.skipped += counts.skipped;
+    totals.todo += counts.todo;
+    const { passed, failed, skipped, todo } = counts;
+    const rest = `${skipped ? `, ${skipped} skipped` : ''}${todo ? `, ${todo} to do` : ''}`;
+    summary.push(`${name.padEnd(12)} ${passed} passed, ${failed} failed${rest} in ${secondsSince(start)}`);
+  }
+  console.log(`\n${summary.map(line => `  ${line}`).join('\n')}`);
+  if (totals.skipped + totals.todo > 0) console.log(`  (${totals.skipped} skipped, ${totals.todo} to do)`);
+  if (totals.failed > 0 || totals.passed === 0) process.exitCode = 1;
+  console.log(`${totals.passed} passed, ${totals.failed} failed`);
+}
+
+main();

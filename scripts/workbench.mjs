@@ -1,0 +1,147 @@
+// Runs the browser workbench (code-server) with the extension installed; used by `npm start` and the end-to-end tests.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SetupError, workbench } from './setup.mjs';
+
+/** A quiet workbench: nothing that phones, greets or offers. */
+const quietSettings = {
+  'chat.disableAIFeatures': true,
+  'extensions.autoCheckUpdates': false,
+  'extensions.ignoreRecommendations': true,
+  'git.openRepositoryInParentFolders': 'never',
+  'security.workspace.trust.banner': 'never',
+  'security.workspace.trust.startupPrompt': 'never',
+  'telemetry.telemetryLevel': 'off',
+  'update.mode': 'none',
+  'workbench.enableExperiments': false,
+  'workbench.secondarySideBar.defaultVisibility': 'hidden',
+  'workbench.startupEditor': 'none',
+  'workbench.tips.enabled': false,
+  'workbench.welcomePage.walkthroughs.openOnInstall': false,
+};
+
+/**
+ * @typedef {object} Process
+ * @property {number} pid
+ * @property {number} parent
+ * @property {string} command with its arguments, separated by spaces
+ */
+
+/**
+ * A process's descendants, parents before children. Reads /proc: the workbench runs on Linux only.
+ * @param {number} ancestor
+ * @returns {Process[]}
+ */
+export function descendants(ancestor) {
+  /** @type {Process[]} */
+  const all = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      // "pid (name) state parent …", where the name may hold spaces and brackets
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (state === 'Z') continue;
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+      all.push({ pid: Number(name), parent: Number(parent), command });
+    } catch {
+      // ended while we were reading
+    }
+  }
+  const childrenOf = (/** @type {number} */ pid) => all.filter(process => process.parent === pid);
+  const found = childrenOf(ancestor);
+  for (const process of found) found.push(...childrenOf(process.pid));
+  return found;
+}
+
+/**
+ * Starts the workbench on a free port with fresh user data and only the given extension, all in a temporary folder.
+ * @param {object} options
+ * @param {string} options.vsix the packaged extension
+ * @param {Record<string, unknown>} [options.settings] user settings, over quiet defaults
+ * @param {boolean} [options.trust] false opens every folder in restricted mode
+ */
+export async function startServer({ vsix, settings = {}, trust = true }) {
+  const data = mkdtempSync(join(tmpdir(), 'mta-workbench-'));
+  const userData = join(data, 'user-data');
+  mkdirSync(join(userData, 'User'), { recursive: true });
+  writeFileSync(join(userData, 'User', 'settings.json'), JSON.stringify({ ...quietSettings, ...settings }, null, 2));
+  writeFileSync(join(data, 'config.yaml'), '');
+  // Variables of a surrounding VS Code terminal or test runner would change what the server does.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(VSCODE_|NODE_OPTIONS$|NODE_TEST_CONTEXT$|PORT$)/.test(name)),
+  );
+  const common = [workbench.entry, '--config', join(data, 'config.yaml')];
+  common.push('--user-data-dir', userData, '--extensions-dir', join(data, 'extensions'));
+
+  const install = spawnSync(workbench.node, [...common, '--install-extension', vsix], { env, encoding: 'utf8' });
+  if (install.status !== 0) {
+    rmSync(data, { recursive: true, force: true });
+    throw new SetupError(`The workbench could not install ${vsix}:\n${install.stdout}${install.stderr}`);
+  }
+
+  const options = ['--auth', 'none', '--bind-addr', '127.0.0.1:0', '--disable-telemetry', '--disable-update-check'];
+  // Should this process be killed before it can stop the server, the server ends by itself.
+  options.push('--disable-getting-started-override', '--idle-timeout-seconds', '120');
+  if (trust) options.push('--disable-workspace-trust');
+  const server = spawn(workbench.node, [...common, ...options], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+
+  let log = '';
+  /** Ends the server and everything it started, at once. */
+  const stop = () => {
+    process.off('exit', stop);
+    // Whoever is killed first cannot start anything new, so parents come first.
+    const pids = server.pid === undefined ? [] : [server.pid, ...descendants(server.pid).map(({ pid }) => pid)];
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // already gone
+      }
+    }
+    rmSync(data, { recursive: true, force: true, maxRetries: 5 });
+  };
+  process.on('exit', stop);
+
+  /** @type {string} */
+  const port = await new Promise((resolve, reject) => {
+    const onData = (/** @type {Buffer} */ chunk) => {
+      log += chunk;
+      const match = log.match(/HTTP server listening on http:\/\/127\.0\.0\.1:(\d+)/);
+      if (match?.[1]) resolve(match[1]);
+    };
+    server.stdout.on('data', onData);
+    server.stderr.on('data', onData);
+    server.on('error', reject);
+    server.on('exit', code => reject(new SetupError(`The workbench ended with code ${code} while starting:\n${log}`)));
+  }).catch(error => {
+    stop();
+    throw error;
+  });
+
+  return {
+    /** Webviews need a service worker, which browsers allow on the name `localhost`. */
+    origin: `http://localhost:${port}`,
+    authority: `localhost:${port}`,
+    server,
+    /** Holds the logs of the server, the extension host and the extension. */
+    userData,
+    log: () => log,
+    stop,
+  };
+}
+
+/**
+ * The address that opens a folder and, if given, a file in it.
+ * @param {{origin: string, authority: string}} server
+ * @param {string} folder
+ * @param {string} [file]
+ */
+export function workbenchAddress({ origin, authority }, folder, file) {
+  const url = new URL(origin);
+  url.searchParams.set('folder', folder);
+  if (file) url.searchParams.set('payload', JSON.stringify([['openFile', `vscode-remote://${authority}${file}`]]));
+  return url.href;
+}

@@ -1,0 +1,290 @@
+// Drives a real VS Code workbench in a real browser, for the end-to-end tests.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Browser, chromium, errors, type Frame, type Locator, type Page } from 'playwright-core';
+import { vsixPath } from '../../../scripts/package.mjs';
+import { findChromium, root } from '../../../scripts/setup.mjs';
+import { descendants, type Process, startServer, workbenchAddress } from '../../../scripts/workbench.mjs';
+
+/** How long the workbench may take for one thing before a test fails, in milliseconds. */
+const patience = 30_000;
+const screenshots = join(root, 'test-results', 'screenshots');
+
+export interface WorkbenchOptions {
+  /** The folder to open. Tests that change files give a copy of their fixtures. */
+  folder: string;
+  /** The extension to install; by default the one that `npm test` has packaged for this machine. */
+  vsix?: string;
+  /** False opens the folder in restricted mode. Default: true. */
+  trust?: boolean;
+  /** User settings, over those of `quietSettings`. */
+  settings?: Record<string, unknown>;
+  /** More flags for Chromium. */
+  browserFlags?: string[];
+}
+
+/** A place in the text as the editor shows it, both counted from 1. */
+export interface Place {
+  line: number;
+  column: number;
+}
+
+export interface Workbench {
+  page: Page;
+  /** Opens a file of the folder (or an absolute path) in an editor tab and puts the focus there. */
+  openFile(name: string): Promise<void>;
+  /** Runs a command from the palette by its full title, such as "MTA Inspector: Inspect Document". */
+  runCommand(title: string): Promise<void>;
+  /** Puts the cursor at a place in the active editor and shows it. */
+  goTo(place: Place): Promise<void>;
+  /** Selects text of the active editor; the end is exclusive. */
+  select(from: Place, to: Place): Promise<void>;
+  /**
+   * Moves the mouse over the n-th occurrence of a text among the editor's visible lines, from 1, or over a place in the
+   * document, and returns what the hover says once nothing in it is loading.
+   */
+  hoverText(target: string | Place, occurrence?: number): Promise<string>;
+  /** Waits for the webview whose document has this `<title>`, or that a predicate accepts, and returns its frame. */
+  webviewFrame(match: string | ((frame: Frame) => boolean | Promise<boolean>)): Promise<Frame>;
+  /** The status bar item with this text (part of it); wait for it with `waitFor()`. */
+  statusItem(text: string | RegExp): Locator;
+  /** The notification with this text (part of it). */
+  notification(text: string | RegExp): Locator;
+  /** Writes `test-results/screenshots/NAME.png` and returns its path. */
+  screenshot(name: string): Promise<string>;
+  /** What the server has printed so far. */
+  serverLog(): string;
+  /** The server's log files whose path contains a text, such as "MTA Inspector" or "remoteexthost", joined. */
+  logFiles(part: string): string;
+  /** Errors of the browser's console, the webviews' content-security violations among them. */
+  consoleErrors(): string[];
+  /** Everything that the workbench runs on this machine, without the browser. */
+  processes(): Process[];
+  extensionHostPids(): number[];
+  /** Ends the browser, the server and all that it started. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Repeats an attempt until it gives something, and says what was missing if it never does. */
+async function eventually<T>(what: string, attempt: () => Promise<T | undefined>, timeout = patience): Promise<T> {
+  const end = Date.now() + timeout;
+  for (;;) {
+    const value = await attempt();
+    if (value !== undefined) return value;
+    if (Date.now() > end) throw new errors.TimeoutError(`${what}: not within ${timeout / 1000} s`);
+    await new Promise(wake => setTimeout(wake, 50));
+  }
+}
+
+/** True once a locator is visible, false when it is not within a short while. */
+const appears = (locator: Locator, timeout: number): Promise<boolean> =>
+  locator.waitFor({ timeout }).then(
+    () => true,
+    () => false,
+  );
+
+/**
+ * The centre of the n-th occurrence of a text in the visible editor lines, in page pixels.
+ * Runs in the page: must not use anything outside itself.
+ */
+function centreOfText({
+  text,
+  occurrence,
+}: {
+  text: string;
+  occurrence: number;
+}): { x: number; y: number } | undefined {
+  const lines = [...document.querySelectorAll('.editor-group-container.active .view-lines .view-line')];
+  const top = (element: Element) => element.getBoundingClientRect().top;
+  lines.sort((a, b) => top(a) - top(b));
+  let remaining = occurrence;
+  for (const line of lines) {
+    // The editor draws spaces as no-break spaces, one span per run of equal colour.
+    const content = (line.textContent ?? '').replaceAll('\u00a0', ' ');
+    for (let at = content.indexOf(text); at >= 0; at = content.indexOf(text, at + 1)) {
+      remaining -= 1;
+      if (remaining > 0) continue;
+      const range = document.createRange();
+      const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+      let before = 0;
+      for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const length = node.textContent?.length ?? 0;
+        if (at >= before && at < before + length) range.setStart(node, at - before);
+        if (at + text.length <= before + length) {
+          range.setEnd(node, at + text.length - before);
+          const box = range.getBoundingClientRect();
+          return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+        }
+        before += length;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Starts the workbench, installs the extension and opens a folder. Close it in an `after` hook. */
+export async function startWorkbench(options: WorkbenchOptions): Promise<Workbench> {
+  const executablePath = findChromium();
+  if (!executablePath) throw new Error('No Chromium was found. Install it or set CHROMIUM_PATH.');
+  const { vsix = vsixPath(), settings = {}, trust = true, browserFlags = [] } = options;
+  const server = await startServer({ vsix, settings, trust });
+  let browser: Browser | undefined;
+  const close = async () => {
+    await browser?.close();
+    server.stop();
+  };
+  try {
+    browser = await chromium.launch({
+      executablePath,
+      args: [
+        ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+        ...['--disable-component-update', '--disable-sync', '--enable-unsafe-swiftshader', ...browserFlags],
+      ],
+    });
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    // tsx wraps named functions in a call to this helper of its own, which functions given to the page lack there.
+    await page.addInitScript('globalThis.__name ??= value => value');
+    const consoleErrors: string[] = [];
+    page.on('console', message => message.type() === 'error' && consoleErrors.push(message.text()));
+    page.on('pageerror', error => consoleErrors.push(String(error)));
+    await page.goto(workbenchAddress(server, resolve(options.folder)));
+    // The remote's name is in the status bar once the page is connected to the server.
+    await page
+      .locator('.monaco-workbench .statusbar-item')
+      .first()
+      .waitFor({ timeout: 2 * patience });
+
+    const quickInput = page.locator('.quick-input-widget');
+    const input = quickInput.locator('input.input');
+
+    /** Opens the quick input with a key and fills it in. A key that came too early or went to a webview is pressed again. */
+    const ask = async (key: string, text: string) => {
+      await eventually(`the quick input on ${key}`, async () => {
+        await page.keyboard.press(key);
+        return (await appears(quickInput, 2000)) || undefined;
+      });
+      await input.fill(text);
+    };
+
+    const runCommand = async (title: string) => {
+      const row = quickInput.locator('.monaco-list-row').filter({ has: page.getByText(title, { exact: true }) });
+      // A command of an extension is listed only when the extension host has told of it.
+      await eventually(`the command "${title}" in the palette`, async () => {
+        await ask('F1', `>${title}`);
+        if (await appears(row.first(), 3000)) return true;
+        await page.keyboard.press('Escape');
+        return undefined;
+      });
+      await row.first().click();
+    };
+
+    const goTo = async ({ line, column }: Place) => {
+      await ask('Control+G', `:${line}:${column}`);
+      await page.keyboard.press('Enter');
+      await quickInput.waitFor({ state: 'hidden' });
+    };
+
+    const pointOf = async (target: string | Place, occurrence: number) => {
+      if (typeof target === 'string') {
+        return eventually(`"${target}" (occurrence ${occurrence}) in the visible lines`, () =>
+          page.evaluate(centreOfText, { text: target, occurrence }),
+        );
+      }
+      await goTo(target);
+      const cursor = await page.locator('.editor-group-container.active .cursors-layer .cursor').first().boundingBox();
+      if (!cursor) throw new Error(`No cursor is drawn at ${target.line}:${target.column}.`);
+      return { x: cursor.x + 2, y: cursor.y + cursor.height / 2 };
+    };
+
+    const workbench: Workbench = {
+      page,
+      close,
+      runCommand,
+      goTo,
+
+      async openFile(name) {
+        const path = resolve(options.folder, name);
+        await ask('Control+P', path);
+        const row = quickInput.locator('.monaco-list-row').filter({ hasText: path.split('/').at(-1) ?? path });
+        await row.first().waitFor({ timeout: patience });
+        await page.keyboard.press('Enter');
+        await page
+          .locator(`.editor-group-container.active .tab.active[data-resource-name="${path.split('/').at(-1)}"]`)
+          .waitFor({ timeout: patience });
+      },
+
+      async select(from, to) {
+        await goTo(from);
+        await runCommand('Set Selection Anchor');
+        await goTo(to);
+        await runCommand('Select from Anchor to Cursor');
+      },
+
+      async hoverText(target, occurrence = 1) {
+        const hover = page.locator('.monaco-hover:not(.hidden) .hover-contents');
+        return eventually(`a hover on ${JSON.stringify(target)}`, async () => {
+          const { x, y } = await pointOf(target, occurrence);
+          // Away first: a mouse that rests shows no new hover.
+          await page.mouse.move(x, y + 150);
+          await page.mouse.move(x, y, { steps: 3 });
+          if (!(await appears(hover.first(), 5000))) return undefined;
+          return eventually(`the hover on ${JSON.stringify(target)} to load`, async () => {
+            const text = (await hover.allInnerTexts()).join('\n').trim();
+            return text === '' || /^Loading\.\.\.$/m.test(text) ? undefined : text;
+          });
+        });
+      },
+
+      async webviewFrame(match) {
+        const accepts =
+          typeof match === 'string'
+            ? async (frame: Frame) => (await frame.title()) === match
+            : async (f: Frame) => match(f);
+        const what = typeof match === 'string' ? `the webview "${match}"` : 'a webview that the predicate accepts';
+        return eventually(what, async () => {
+          // While it loads, a webview's document is in a frame called pending-frame.
+          for (const frame of page.frames().filter(frame => frame.name() === 'active-frame')) {
+            // A frame may go while it is asked.
+            if (await accepts(frame).catch(() => false)) return frame;
+          }
+          return undefined;
+        });
+      },
+
+      statusItem: text => page.locator('.statusbar-item').filter({ hasText: text }),
+      notification: text => page.locator('.notification-list-item').filter({ hasText: text }),
+
+      async screenshot(name) {
+        const path = join(screenshots, `${name}.png`);
+        await page.screenshot({ path, animations: 'disabled' });
+        return path;
+      },
+
+      serverLog: server.log,
+      logFiles(part) {
+        const folder = join(server.userData, 'logs');
+        return readdirSync(folder, { encoding: 'utf8', recursive: true })
+          .filter(name => name.endsWith('.log') && name.includes(part))
+          .map(name => readFileSync(join(folder, name), 'utf8'))
+          .join('\n');
+      },
+      consoleErrors: () => consoleErrors,
+      processes: () => (server.server.pid === undefined ? [] : descendants(server.server.pid)),
+      extensionHostPids() {
+        return workbench
+          .processes()
+          .filter(({ command }) => command.includes('--type=extensionHost'))
+          .map(({ pid }) => pid);
+      },
+    };
+    return workbench;
+  } catch (error) {
+    await browser
+      ?.contexts()[0]
+      ?.pages()[0]
+      ?.screenshot({ path: join(screenshots, 'start-failed.png') })
+      .catch(() => {});
+    await close();
+    throw error;
+  }
+}
