@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { effectiveStage, overviewValue, type Stage, stages } from '../../../src/shared/attentionMap';
+
+test('a stage the layer lacks shows the last one before it', () => {
+  const plain: Stage[] = ['scores', 'pattern'];
+  const shown = stages.map(stage => effectiveStage(plain, stage));
+  assert.deepEqual(shown, ['scores', 'scores', 'scores', 'pattern', 'pattern', 'pattern']);
+  for (const stage of stages) assert.equal(effectiveStage(stages, stage), stage);
+});
+
+test('quantised cells become values again', () => {
+  const overview = { layerIdx: 0, headIdx: 0, stage: 'scores', nTokens: 2, blockSize: 1, size: 2, scale: 5 } as const;
+  const cells = Int8Array.of(127, 0, -127, 64);
+  assert.equal(overviewValue({ ...overview, cells }, 0, 0), 5);
+  assert.equal(overviewValue({ ...overview, cells }, 1, 0), -5);
+  assert.ok(Math.abs(overviewValue({ ...overview, cells }, 1, 1) - 2.52) < 0.01);
+});
