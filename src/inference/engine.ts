@@ -174,7 +174,8 @@ export class Engine {
     const textOffsets = tokenOffsets(text, encoded.byteLengths);
     const begin = config.bos_token_id === null ? [] : [config.bos_token_id];
     const room = Math.max(1, Math.min(args.maxTokens, summary.maxSeqlen) - begin.length);
-    const anchorToken = Math.max(0, tokenAt(textOffsets, args.anchor - textStart));
+    const anchor = Math.min(Math.max(args.anchor - textStart, 0), text.length);
+    const anchorToken = tokenAt(textOffsets, anchor);
     const { first, end } = chooseWindow(encoded.ids.length, anchorToken, room);
     const ids = Int32Array.from([...begin, ...encoded.ids.subarray(first, end)]);
     if (ids.length === 0) {

@@ -41,15 +41,21 @@ export function chooseWindow(nTokens: number, anchorToken: number, maxTokens: nu
   return { first, end: first + maxTokens };
 }
 
-/** Last token that starts at or before `offset` and is not empty, by binary search; -1 for no tokens. */
+/**
+ * The token that covers an offset, by binary search; empty tokens are passed over.
+ * @returns -1 outside the tokens; at their very end, where the cursor stands after typing, the last one.
+ */
 export function tokenAt(offsets: Uint32Array, offset: number): number {
+  const last = offsets.length - 1;
+  if (last < 1 || offset < offsets[0]! || offset > offsets[last]!) return -1;
   let low = 0;
-  let high = offsets.length - 1; // offsets[low] <= offset < offsets[high], where such exist
+  let high = last;
+  // offsets[low] <= offset, and everything from high on starts after it (or is the end).
   while (low + 1 < high) {
     const middle = (low + high) >> 1;
     if (offsets[middle]! <= offset) low = middle;
     else high = middle;
   }
   while (low > 0 && offsets[low] === offsets[low + 1]) low--;
-  return offsets.length < 2 ? -1 : low;
+  return low;
 }

@@ -70,8 +70,8 @@ test('every window holds its anchor and has the full length', () => {
 
 test('tokenAt finds the token that covers an offset, also where tokens are empty', () => {
   const offsets = Uint32Array.from([10, 10, 13, 15, 15, 18]); // token 0 and 3 are empty
-  const expected: [number, number][] = [
-    [9, 1],
+  const expected = [
+    [9, -1],
     [10, 1],
     [12, 1],
     [13, 2],
@@ -79,8 +79,8 @@ test('tokenAt finds the token that covers an offset, also where tokens are empty
     [15, 4],
     [17, 4],
     [18, 4],
-    [99, 4],
-  ];
+    [19, -1],
+  ] as const;
   for (const [offset, token] of expected) assert.equal(tokenAt(offsets, offset), token, `offset ${offset}`);
   assert.equal(tokenAt(Uint32Array.of(0), 0), -1);
 });
