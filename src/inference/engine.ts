@@ -54,10 +54,10 @@ export class Engine {
     const folder = await openModelFolder(args.modelDirectory);
     const tokenizer = new Tokenizer(folder.tokenizerJson, folder.summary.name);
     const { config, summary } = folder;
-    if (tokenizer.vocabSize > config.vocab_size) {
+    if (tokenizer.maxId >= config.vocab_size) {
       throw new Failure(
         'bad-tokenizer',
-        `Cannot load model "${summary.name}": tokenizer.json has ${tokenizer.vocabSize} tokens, ` +
+        `Cannot load model "${summary.name}": tokenizer.json has token ids up to ${tokenizer.maxId}, ` +
           `config.json says vocab_size ${config.vocab_size}. Install the model again or pick another one.`,
         ['selectModel', 'showLog'],
       );

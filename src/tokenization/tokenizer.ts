@@ -39,8 +39,11 @@ export class Tokenizer {
     this.isByteLevel = JSON.stringify([decoder, preTokenizer]).includes('"ByteLevel"');
   }
 
-  get vocabSize(): number {
-    return this.base.get_vocab(true).size;
+  /** The largest id a text can be encoded to. */
+  get maxId(): number {
+    let max = -1;
+    for (const id of this.base.get_vocab(true).values()) max = Math.max(max, id);
+    return max;
   }
 
   /**

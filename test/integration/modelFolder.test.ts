@@ -1,0 +1,137 @@
+/** Broken model folders: every error names the file, and the tensor with what was expected and found. */
+
+import assert from 'node:assert/strict';
+import {
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { Engine } from '../../src/inference/engine';
+import { tinyModelDirectory } from '../fixtures/paths';
+import { Random } from '../random';
+
+const scratch = mkdtempSync(join(tmpdir(), 'mta-models-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+let count = 0;
+function brokenCopy(change: (directory: string) => void): string {
+  const directory = join(scratch, `broken-${count++}`);
+  cpSync(tinyModelDirectory, directory, { recursive: true });
+  change(directory);
+  return directory;
+}
+
+const load = (modelDirectory: string) => Engine.load({ modelDirectory, provider: 'cpu', nThreads: 1 }, () => {});
+
+function editConfig(edit: (config: Record<string, unknown>) => void) {
+  return (directory: string) => {
+    const path = join(directory, 'config.json');
+    const config = JSON.parse(readFileSync(path, 'utf8'));
+    edit(config);
+    writeFileSync(path, JSON.stringify(config));
+  };
+}
+
+const cases: [string, (directory: string) => void, RegExp][] = [
+  ['no config', d => unlinkSync(join(d, 'config.json')), /config\.json is missing/],
+  [
+    'a config that is no JSON',
+    d => writeFileSync(join(d, 'config.json'), '{'),
+    /config\.json cannot be read, it is no valid JSON/,
+  ],
+  ['no weights', d => unlinkSync(join(d, 'model.safetensors')), /model\.safetensors is missing/],
+  ['empty weights', d => truncateSync(join(d, 'model.safetensors')), /model\.safetensors .*the file has 0/],
+  [
+    'truncated weights',
+    d => truncateSync(join(d, 'model.safetensors'), 50_000),
+    /tensor \S+ ends at byte \d+, but the file has only 50000/,
+  ],
+  [
+    'weights that are no safetensors',
+    d => writeFileSync(join(d, 'model.safetensors'), 'x'.repeat(5000)),
+    /its header claims/,
+  ],
+  [
+    'a wider config',
+    editConfig(c => {
+      c['dim'] = 64;
+      c['head_dim'] = 16;
+    }),
+    /Cannot load model "broken-\d+": tok_embeddings\.weight is \d+×32 in model\.safetensors, config\.json asks for \d+×64/,
+  ],
+  [
+    'a missing kernel',
+    editConfig(c => {
+      (c['mta'] as Record<string, unknown>)['mta_layers'] = [0, 1, 2];
+    }),
+    /layers\.1\.attention\.mta_kernel is missing in model\.safetensors, config\.json asks for 4×1×6×11/,
+  ],
+  [
+    'an untied head without weights',
+    editConfig(c => {
+      c['weight_tying'] = false;
+    }),
+    /output\.weight is missing/,
+  ],
+  [
+    'a vocabulary larger than the table',
+    d => {
+      const path = join(d, 'tokenizer.json');
+      const tokenizer = JSON.parse(readFileSync(path, 'utf8'));
+      tokenizer.model.vocab['extra token'] = 999;
+      writeFileSync(path, JSON.stringify(tokenizer));
+    },
+    /tokenizer\.json has token ids up to 999, config\.json says vocab_size \d+/,
+  ],
+  [
+    'a tokenizer without a model',
+    d => writeFileSync(join(d, 'tokenizer.json'), '{}'),
+    /tokenizer\.json cannot be used/,
+  ],
+  [
+    'a link out of the folder',
+    d => {
+      unlinkSync(join(d, 'tokenizer.json'));
+      symlinkSync(join(tinyModelDirectory, 'tokenizer.json'), join(d, 'tokenizer.json'));
+    },
+    /tokenizer\.json cannot be read, it leads out of the model folder/,
+  ],
+];
+for (const [what, change, message] of cases) {
+  test(`refuses ${what}`, async () => {
+    await assert.rejects(load(brokenCopy(change)), error => {
+      assert.match((error as Error).message, message);
+      assert.ok((error as { code?: string }).code !== 'internal');
+      return true;
+    });
+  });
+}
+
+test('a folder that is not there', async () => {
+  await assert.rejects(load(join(scratch, 'nothing')), { code: 'no-model' });
+});
+
+test('random damage to the files never crashes and never hangs', { timeout: 60_000 }, async () => {
+  const random = new Random(77);
+  for (let round = 0; round < 60; round++) {
+    const directory = brokenCopy(copy => {
+      const path = join(copy, random.pick(['config.json', 'tokenizer.json', 'model.safetensors']));
+      const bytes = readFileSync(path);
+      const length = path.endsWith('safetensors') ? 4000 : bytes.length; // the header, not the numbers
+      for (let flip = 0; flip < 3; flip++) bytes[random.below(length)]! ^= 1 << random.below(8);
+      writeFileSync(path, bytes);
+    });
+    const engine = await load(directory).catch(error => {
+      assert.ok(error instanceof Error && error.message.length > 10);
+    });
+    await engine?.release(); // damage that leaves everything readable is no damage to see here
+  }
+});

@@ -1,0 +1,74 @@
+/** The real inference process over real IPC: answers, versions, and its end with its parent. */
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, beforeEach, test } from 'node:test';
+import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../../src/inference/protocol';
+import { Failure } from '../../src/shared/failure';
+import { Rpc } from '../../src/shared/rpc';
+import { inferenceEntry, tinyModelDirectory } from '../fixtures/paths';
+
+type None = Record<never, never>;
+let child: ChildProcess;
+let rpc: Rpc<InferenceRequests, None, InferenceEvents, None>;
+
+beforeEach(() => {
+  child = fork(inferenceEntry, { serialization: 'advanced', execArgv: ['--import', 'tsx'] });
+  rpc = new Rpc(
+    { send: message => child.send(message as object), onMessage: listener => child.on('message', listener) },
+    {},
+  );
+  child.on('exit', () => rpc.close(new Failure('process', 'The process ended.')));
+});
+afterEach(async () => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+});
+
+const model = { modelDirectory: tinyModelDirectory, provider: 'cpu', nThreads: 1 } as const;
+const text = 'one two three';
+const run = {
+  analysisId: 1,
+  documentVersion: 1,
+  text,
+  textStart: 0,
+  documentLength: 13,
+  anchor: 0,
+  maxTokens: 64,
+  topK: 4,
+};
+
+test('loads, streams typed arrays, answers', async () => {
+  const { model: summary, provider } = await rpc.request('load', { protocolVersion, ...model });
+  assert.equal(summary.nLayers, 3);
+  assert.equal(provider, 'cpu');
+  const layers: number[] = [];
+  rpc.on('layer', ({ layer }) => {
+    assert.ok(layer.topKeys.weights instanceof Float32Array && layer.overviews[0]!.cells instanceof Int8Array);
+    layers.push(layer.layerIdx);
+  });
+  const { predictions } = await rpc.request('analyze', run);
+  assert.deepEqual(layers, [0, 1, 2]);
+  assert.ok(predictions.surprisalBits.subarray(1).every(bits => bits > 0));
+});
+
+test('refuses to work before a model is loaded, and another protocol version', async () => {
+  await assert.rejects(rpc.request('analyze', run), { code: 'no-model' });
+  await assert.rejects(rpc.request('load', { ...model, protocolVersion: 99 }), { code: 'protocol' });
+});
+
+test('a killed process rejects what is pending', async () => {
+  await rpc.request('load', { protocolVersion, ...model });
+  const pending = rpc.request('analyze', run);
+  child.kill('SIGKILL');
+  await assert.rejects(pending, { code: 'process' });
+});
+
+test('ends when its parent lets go', async () => {
+  await rpc.request('load', { protocolVersion, ...model });
+  child.disconnect();
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 0);
+});
