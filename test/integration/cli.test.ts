@@ -1,0 +1,141 @@
+/** The command line as its users call it: outputs fit their schemas and each other, bad usage exits with 2. */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import Ajv from 'ajv';
+import { unzipSync } from 'fflate';
+import { cliEntry, goldenDirectory, root, tinyModelDirectory } from '../fixtures/paths';
+import { texts } from '../fixtures/texts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'mta-cli-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+function cli(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, ['--import', 'tsx', cliEntry, ...args], { cwd: root, encoding: 'utf8' });
+}
+
+function document(text: string, name = 'sample.ts'): string {
+  const path = join(scratch, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function fitsSchema(name: string, json: unknown): void {
+  const schema = JSON.parse(readFileSync(join(root, 'src', 'cli', 'schemas', `${name}.schema.json`), 'utf8'));
+  const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(schema);
+  assert.ok(validate(json), JSON.stringify(validate.errors));
+}
+
+const model = ['--model', tinyModelDirectory];
+
+test('analyze: JSON fits its schema, and csv, json and npz exports hold the same numbers', () => {
+  const file = document(texts['code']!);
+  const choice = ['--layer', '2', '--head', '1', '--stage', 'convolved_scores'];
+  const run = cli('analyze', file, ...model, ...choice, '--top', '5', '--json', '-');
+  assert.equal(run.status, 0, run.stderr);
+  const json = JSON.parse(run.stdout);
+  fitsSchema('analyze', json);
+  assert.equal(json.tokens.length, json.rows.length);
+  assert.equal(
+    json.tokens
+      .map((token: { text: string }) => token.text)
+      .slice(1)
+      .join(''),
+    texts['code'],
+  );
+
+  const exported = JSON.parse(cli('export', file, ...model, ...choice, '--format', 'json', '--out', '-').stdout);
+  fitsSchema('analyze', exported);
+  for (const { query, top } of json.rows) {
+    for (const { key, weight } of top) assert.equal(exported.map[query][key], weight);
+  }
+
+  const csv = cli('export', file, ...model, ...choice, '--format', 'csv', '--out', '-').stdout.split('\n');
+  const nTokens = json.tokens.length;
+  const cells = csv.flatMap(line => /^(\d+),(\d+),"[^"]*","[^"]*",(\S+)$/.exec(line) ?? []);
+  assert.ok(cells.length > 4 * nTokens);
+  for (let i = 0; i < cells.length; i += 4) {
+    const [, query, key, value] = cells.slice(i, i + 4).map(Number);
+    assert.equal(value, exported.map[query!][key!]);
+  }
+
+  const out = join(scratch, 'maps.npz');
+  assert.equal(cli('export', file, ...model, ...choice, '--format', 'npz', '--out', out).status, 0);
+  const bytes = unzipSync(readFileSync(out))['layer_2.convolved_scores.npy']!;
+  const values = new Float32Array(bytes.slice(bytes.length - 4 * nTokens * nTokens).buffer);
+  assert.equal(values[(nTokens - 1) * nTokens], Math.fround(exported.map[nTokens - 1][0]));
+});
+
+test('analyze says what was left out of a long file', () => {
+  const run = cli('analyze', document('word '.repeat(500)), ...model);
+  assert.equal(run.status, 0, run.stderr);
+  assert.match(run.stdout, /\d+ of 2500 characters lie outside the window and were left out/);
+});
+
+test('eval: bits per byte agree with perplexity, every token is predicted once', () => {
+  const files = [document('some words and more words. '.repeat(20), 'a.txt'), document(texts['cjk']!, 'b.txt')];
+  const run = cli('eval', ...files, ...model, '--json', '-');
+  assert.equal(run.status, 0, run.stderr);
+  const json = JSON.parse(run.stdout);
+  fitsSchema('eval', json);
+  for (const result of [...json.files, json.total]) {
+    const bits = Math.log2(result.perplexity) * result.tokens;
+    assert.ok(Math.abs(bits / result.bytes - result.bits_per_byte) < 1e-6);
+  }
+  assert.equal(json.total.bytes, json.files[0].bytes + json.files[1].bytes);
+});
+
+test('golden: one line per case and a count; models: fits its schema', () => {
+  const run = cli('golden', goldenDirectory, '--only', 'attn_t');
+  assert.equal(run.status, 0, run.stderr);
+  assert.match(run.stdout, /^passed {2}attn_t1 {2}\d\.\de-\d+ {2}\S+$/m);
+  assert.match(run.stdout, /\n3 passed, 0 failed\n$/);
+  assert.equal(cli('golden', goldenDirectory, '--only', 'nothing').status, 1);
+  fitsSchema('models', JSON.parse(cli('models', '--json').stdout));
+});
+
+const usage: [string, string[], RegExp][] = [
+  ['no command', [], /a command is missing/],
+  ['an unknown command', ['inspect'], /there is no command "inspect"/],
+  ['an unknown option', ['analyze', 'x', '--colour'], /Unknown option '--colour'/],
+  ['no file', ['analyze'], /analyze needs one FILE/],
+  ['a layer that is no number', ['analyze', 'package.json', ...model, '--layer', 'two'], /--layer is "two"/],
+  [
+    'a layer that is not there',
+    ['analyze', 'package.json', ...model, '--layer', '9'],
+    /no layer 9: the model has layers 0 to 2/,
+  ],
+  [
+    'an unknown stage',
+    ['analyze', 'package.json', ...model, '--stage', 'softmax'],
+    /--stage is "softmax", expected scores,/,
+  ],
+  ['an unknown format', ['export', 'package.json', '--format', 'gif', '--out', '-'], /--format is "gif", expected npz/],
+];
+for (const [what, args, message] of usage) {
+  test(`bad usage: ${what}`, () => {
+    const run = cli(...args);
+    assert.equal(run.status, 2, run.stderr);
+    assert.match(run.stderr, message);
+    assert.equal(run.stdout, '');
+  });
+}
+
+const failures: [string, string[], RegExp][] = [
+  ['a file that is not there', ['analyze', 'nothing.txt', ...model], /Cannot read nothing\.txt/],
+  ['a binary file', ['analyze', join(goldenDirectory, 'attn_t1.bin'), ...model], /holds zero bytes and is no text/],
+  ['a model that is not there', ['analyze', 'package.json', '--model', 'gpt-9'], /There is no model "gpt-9"/],
+  ['a folder without goldens', ['golden', 'src'], /index\.json is missing/],
+];
+for (const [what, args, message] of failures) {
+  test(`failure: ${what}`, () => {
+    const run = cli(...args);
+    assert.equal(run.status, 1, run.stderr);
+    assert.match(run.stderr, message);
+    assert.ok(!run.stderr.includes('    at '), 'no stack for what a person did');
+  });
+}
