@@ -1,6 +1,6 @@
 /**
  * `mta-inspect golden DIR`: runs golden cases through the graphs the product uses and compares every stored tensor.
- * Tolerances are relative to max(1, largest magnitude) of the tensor (models/README.md, "Golden vectors").
+ * Tolerances are relative to max(1, largest magnitude) of the tensor (test/fixtures/golden/README.md).
  */
 
 import { kernelShapes } from '../graph/attentionGraph';

@@ -15,7 +15,7 @@ export interface ChosenRuntime {
   readonly note: string;
 }
 
-/** Largest accepted difference from the CPU, relative to the largest magnitude; see models/README.md, tolerances. */
+/** Largest accepted difference from the CPU, relative to the largest magnitude; ten times what fp16 weights cost. */
 const maxDifference = 1e-3;
 const probeTokens = 256;
 

@@ -4,7 +4,7 @@
  * A stage is a matrix [query, key]. Cells with key > query are masked: they hold 0 and mean "not applicable", not zero.
  */
 
-/** The stages of Multi-Token Attention in the order in which they are computed (arXiv 2504.00927; models/README.md). */
+/** The stages of Multi-Token Attention in the order in which they are computed (arXiv 2504.00927). */
 export const stages = [
   'scores',
   'convolved_scores',
