@@ -18,6 +18,7 @@ const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never
     onMessage: listener => process.on('message', listener),
   },
   {
+    ping: () => null,
     async load(args) {
       if (args.protocolVersion !== protocolVersion) {
         throw new Failure(

@@ -74,6 +74,8 @@ export interface OverviewArgs {
 
 /** Requests the inference process answers. */
 export interface InferenceRequests {
+  /** Answers as soon as the process is free: between layers. */
+  ping(args: null): null;
   load(args: LoadArgs): LoadAnswer;
   /** Emits `tokens`, then `layer` per layer, then answers. Cancelled between layers. */
   analyze(args: AnalyzeArgs): AnalyzeAnswer;

@@ -1,0 +1,311 @@
+/**
+ * The one owner of what is known: the inspected document and version, its tokens and maps, the view, the selection.
+ * Editor features and the panel read it and listen; nobody else talks to the inference process.
+ *
+ * Newest wins: every run has an id, events of older runs are dropped unseen, and a new run aborts the last one.
+ */
+
+import * as vscode from 'vscode';
+import { keysOfQuery, keysOfRow, type WeightedKey } from '../attention/topKeys';
+import type { Settings } from '../contributions';
+import { failures } from '../errors';
+import type { InferenceClient } from '../inference/client';
+import type { InferenceEvents } from '../inference/protocol';
+import { DisposableStore } from '../lifecycle';
+import type { LayerOverview, LayerResult, WindowTokens } from '../shared/analysis';
+import { effectiveStage, type HeadOverview, type Tile } from '../shared/attentionMap';
+import { Cancelled, Failure, toFailureData } from '../shared/failure';
+import type { MapAddress, PanelState, TileAddress, View } from '../shared/panelMessages';
+import { tokenAt } from '../tokenization/offsets';
+import { defaultLayer } from './defaultView';
+import { sliceAround } from './documentText';
+
+/** What a run works on. */
+interface Target {
+  readonly document: vscode.TextDocument;
+  /** Range of the document that is analysed, UTF-16; null for all of it. */
+  readonly range: { readonly start: number; readonly end: number } | null;
+  /** Where the window must be when not everything fits. */
+  readonly anchor: number;
+}
+
+const editDelayMs = 400;
+const noView: View = { layerIdx: 0, headIdx: 0, stage: 'mixed_pattern', difference: false };
+
+export class Analysis implements vscode.Disposable {
+  private readonly store = new DisposableStore();
+  private readonly changed = this.store.add(new vscode.EventEmitter<PanelState>());
+  private readonly layerReady = this.store.add(new vscode.EventEmitter<{ analysisId: number; layerIdx: number }>());
+  /** Anything but a new layer's maps. */
+  readonly onDidChange = this.changed.event;
+  readonly onDidFinishLayer = this.layerReady.event;
+
+  private state: PanelState = {
+    status: 'idle',
+    analysisId: 0,
+    documentLabel: null,
+    model: null,
+    provider: null,
+    window: null,
+    windowLines: null,
+    tokens: null,
+    layersDone: 0,
+    isStale: false,
+    failure: null,
+    view: noView,
+    selectedToken: null,
+    durationMs: null,
+  };
+  private hasPickedLayer = false;
+  private target: Target | undefined;
+  private version = -1;
+  private running: AbortController | undefined;
+  private editTimer: NodeJS.Timeout | undefined;
+  private layers: LayerResult[] = [];
+  private tokens: WindowTokens | undefined;
+  private note = '';
+
+  constructor(
+    private readonly client: InferenceClient,
+    private readonly readSettings: () => Settings,
+    private readonly modelDirectory: () => Promise<string>,
+    private readonly log: vscode.LogOutputChannel,
+  ) {
+    client.listen({
+      log: ({ level, message }) => log[level](message),
+      provider: ({ provider, note }) => {
+        this.note = note;
+        log.warn(note);
+        this.update({ provider });
+      },
+      tokens: event => this.isCurrent(event) && this.onTokens(event),
+      layer: event => this.isCurrent(event) && this.onLayer(event.layer),
+    });
+    this.store.add(vscode.workspace.onDidChangeTextDocument(event => this.onEdit(event)));
+    this.store.add(
+      vscode.workspace.onDidCloseTextDocument(document => {
+        if (document === this.target?.document) this.update({ isStale: true });
+      }),
+    );
+  }
+
+  get snapshot(): PanelState {
+    return this.state;
+  }
+
+  /** Why this execution provider runs and no faster one does. */
+  get providerNote(): string {
+    return this.note;
+  }
+
+  /**
+   * Analyses a document, or a part of it, and resolves when the last layer is there.
+   * @throws Failure for what a person should be told; Cancelled when newer work or the reader stopped it.
+   */
+  async inspect(target: Target): Promise<void> {
+    this.running?.abort();
+    clearTimeout(this.editTimer);
+    const controller = new AbortController();
+    this.running = controller;
+    const analysisId = this.state.analysisId + 1;
+    const { document } = target;
+    const label = vscode.workspace.asRelativePath(document.uri, false);
+    this.target = target;
+    this.version = document.version;
+    this.layers = [];
+    this.tokens = undefined;
+    this.update({
+      ...{ status: 'loading', analysisId, documentLabel: label, isStale: false, failure: null, durationMs: null },
+      ...{ window: null, windowLines: null, tokens: null, layersDone: 0, selectedToken: null },
+    });
+    try {
+      await this.run(target, label, analysisId, controller.signal);
+    } catch (error) {
+      if (this.state.analysisId === analysisId) {
+        const isCancelled = error instanceof Cancelled;
+        this.update({
+          status: isCancelled ? 'cancelled' : 'failed',
+          failure: isCancelled ? null : toFailureData(error),
+        });
+      }
+      throw error;
+    } finally {
+      if (this.running === controller) this.running = undefined;
+    }
+  }
+
+  cancel(): void {
+    clearTimeout(this.editTimer);
+    this.running?.abort();
+  }
+
+  /** Overview of one head's stage; streamed ones at once, others recomputed. @throws Failure `no-analysis` */
+  async overview(address: MapAddress, signal?: AbortSignal): Promise<HeadOverview> {
+    const layer = this.readyLayer(address);
+    const stage = this.shownStage(address);
+    const streamed = layer.overviews.find(candidate => candidate.stage === stage);
+    const { analysisId, layerIdx } = address;
+    const overview: LayerOverview = streamed ?? (await this.client.overview({ analysisId, layerIdx, stage }, signal));
+    const { size, blockSize } = overview;
+    const start = address.headIdx * size * size;
+    return {
+      layerIdx,
+      headIdx: address.headIdx,
+      stage: address.stage,
+      nTokens: this.tokens!.ids.length,
+      blockSize,
+      size,
+      scale: overview.scales[address.headIdx]!,
+      cells: overview.cells.slice(start, start + size * size),
+    };
+  }
+
+  /** Exact values. @throws Failure `no-analysis` */
+  async tile(address: TileAddress, signal?: AbortSignal): Promise<Tile> {
+    this.readyLayer(address);
+    return this.client.tile(address, signal);
+  }
+
+  setView(view: View): void {
+    this.hasPickedLayer = true;
+    this.update({ view });
+  }
+
+  /** Selects a token of the window as query; null for none. */
+  selectToken(tokenIdx: number | null): void {
+    if (tokenIdx !== this.state.selectedToken) this.update({ selectedToken: tokenIdx });
+  }
+
+  isOf(document: vscode.TextDocument): boolean {
+    return document === this.target?.document;
+  }
+
+  /** The token that covers an offset of the document, null outside the window. */
+  tokenAtOffset(offset: number): number | null {
+    const token = this.tokens ? tokenAt(this.tokens.offsets, offset) : -1;
+    return token < 0 ? null : token;
+  }
+
+  /**
+   * What a token attends to most in the view's layer and head, at the view's stage.
+   * Empty until that layer is ready.
+   */
+  async attendedBy(tokenIdx: number, k: number): Promise<WeightedKey[]> {
+    const { layerIdx, headIdx, stage } = this.state.view;
+    const layer = this.layers[layerIdx];
+    const nTokens = this.tokens?.ids.length ?? 0;
+    const model = this.state.model;
+    if (!layer || !model || tokenIdx >= nTokens) return [];
+    if (effectiveStage(model.layers[layerIdx]!.stages, stage) === model.layers[layerIdx]!.stages.at(-1)) {
+      return keysOfQuery(layer.topKeys, nTokens, headIdx, tokenIdx).slice(0, k);
+    }
+    const { analysisId } = this.state;
+    const row = { queryStart: tokenIdx, keyStart: 0, nQueries: 1, nKeys: nTokens };
+    const { values } = await this.client.tile({ analysisId, layerIdx, headIdx, stage, ...row });
+    return keysOfRow(values, tokenIdx, k);
+  }
+
+  dispose(): void {
+    this.cancel();
+    this.store.dispose();
+  }
+
+  private async run(target: Target, label: string, analysisId: number, signal: AbortSignal): Promise<void> {
+    const { document, range } = target;
+    const whole = document.getText();
+    const inspected = range ? whole.slice(range.start, range.end) : whole;
+    if (inspected.trim() === '') throw range ? failures.emptySelection() : failures.empty(label);
+    if (inspected.includes('\0')) throw failures.binary(label);
+    const settings = this.readSettings();
+    const modelDirectory = await this.modelDirectory();
+    const loading = { modelDirectory, provider: settings.provider, nThreads: settings.threads };
+    const { model, provider, providerNote } = await this.client.load(loading);
+    if (signal.aborted) throw new Cancelled();
+    this.note = providerNote;
+    const view = { ...this.state.view };
+    const isInside = view.layerIdx < model.nLayers && view.headIdx < model.nHeads;
+    this.update({ status: 'running', model, provider, view: isInside ? view : noView });
+    const from = range?.start ?? 0;
+    const slice = sliceAround(inspected, Math.max(0, target.anchor - from));
+    const answer = await this.client.analyze(
+      {
+        analysisId,
+        documentVersion: this.version,
+        text: slice.text,
+        textStart: from + slice.start,
+        documentLength: whole.length,
+        anchor: target.anchor,
+        maxTokens: Math.min(settings.maxTokens, model.maxSeqlen),
+        topK: Math.max(settings.topK, settings.highlightCount),
+      },
+      signal,
+    );
+    if (signal.aborted || this.state.analysisId !== analysisId) throw new Cancelled();
+    const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: answer.predictions.surprisalBits };
+    this.update({ status: 'done', tokens, durationMs: answer.durationMs });
+    const { durationMs, firstLayerMs } = answer;
+    this.log.info(
+      `run ${analysisId}: ${tokens?.labels.length} tokens, ${durationMs.toFixed(0)} ms, first layer ${firstLayerMs.toFixed(0)} ms, ${provider}`,
+    );
+  }
+
+  private isCurrent({ analysisId }: { readonly analysisId: number }): boolean {
+    return this.running !== undefined && !this.running.signal.aborted && analysisId === this.state.analysisId;
+  }
+
+  private onTokens({ window, tokens }: InferenceEvents['tokens']): void {
+    const document = this.target!.document;
+    this.tokens = tokens;
+    this.update({
+      window,
+      windowLines: {
+        first: document.positionAt(window.start).line + 1,
+        last: document.positionAt(window.end).line + 1,
+        of: document.lineCount,
+      },
+      tokens: { labels: tokens.labels, offsets: tokens.offsets, surprisalBits: null },
+    });
+  }
+
+  private onLayer(layer: LayerResult): void {
+    this.layers[layer.layerIdx] = layer;
+    const layersDone = layer.layerIdx + 1;
+    const { view, model } = this.state;
+    const layerIdx = this.hasPickedLayer ? view.layerIdx : defaultLayer(model?.layers ?? [], layersDone);
+    this.update({ layersDone, view: { ...view, layerIdx } });
+    this.layerReady.fire({ analysisId: this.state.analysisId, layerIdx: layer.layerIdx });
+  }
+
+  private onEdit({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
+    const { target } = this;
+    if (!target || document !== target.document || contentChanges.length === 0) return;
+    this.running?.abort(); // what it would bring describes a text that is gone
+    this.update({ isStale: true });
+    clearTimeout(this.editTimer);
+    // A selection has no meaning once the text moved; the whole document is analysed again by itself.
+    if (target.range || !this.readSettings().analyzeOnEdit) return;
+    const anchor = contentChanges[0]!.rangeOffset + contentChanges[0]!.text.length;
+    this.editTimer = setTimeout(() => {
+      this.inspect({ ...target, anchor }).catch(error => {
+        if (!(error instanceof Cancelled)) this.log.warn(toFailureData(error).message);
+      });
+    }, editDelayMs);
+  }
+
+  private readyLayer({ analysisId, layerIdx, headIdx }: MapAddress): LayerResult {
+    const layer = analysisId === this.state.analysisId ? this.layers[layerIdx] : undefined;
+    if (!layer || !(headIdx < this.state.model!.nHeads)) {
+      throw new Failure('no-analysis', vscode.l10n.t('This map is not there yet, or belongs to an older run.'));
+    }
+    return layer;
+  }
+
+  private shownStage({ layerIdx, stage }: MapAddress) {
+    return effectiveStage(this.state.model!.layers[layerIdx]!.stages, stage);
+  }
+
+  private update(change: Partial<PanelState>): void {
+    this.state = { ...this.state, ...change };
+    this.changed.fire(this.state);
+  }
+}

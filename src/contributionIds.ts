@@ -1,0 +1,31 @@
+/** The ids themselves, free of `vscode` so that plain tests can read them. */
+
+export const commands = {
+  inspectDocument: 'mtaInspector.inspectDocument',
+  inspectSelection: 'mtaInspector.inspectSelection',
+  cancel: 'mtaInspector.cancel',
+  selectModel: 'mtaInspector.selectModel',
+  clearHighlights: 'mtaInspector.clearHighlights',
+  showLog: 'mtaInspector.showLog',
+} as const;
+
+export const views = { attention: 'mtaInspector.attention', container: 'mtaInspector' } as const;
+
+export const contextKeys = { isRunning: 'mtaInspector.isRunning' } as const;
+
+export const settings = [
+  'mtaInspector.model',
+  'mtaInspector.provider',
+  'mtaInspector.maxTokens',
+  'mtaInspector.threads',
+  'mtaInspector.topK',
+  'mtaInspector.hover.enabled',
+  'mtaInspector.highlight.count',
+  'mtaInspector.analyzeOnEdit',
+] as const;
+
+export const colors = {
+  positive: [1, 2, 3, 4].map(step => `mtaInspector.attention.positive${step}`),
+  negative: [1, 2, 3, 4].map(step => `mtaInspector.attention.negative${step}`),
+  selected: 'mtaInspector.selectedToken.border',
+} as const;

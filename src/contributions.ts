@@ -1,0 +1,43 @@
+/** Every id that package.json and the code share; a test compares the two. */
+
+import * as vscode from 'vscode';
+import { commands, settings, views } from './contributionIds';
+import type { ProviderSetting } from './shared/analysis';
+
+export { commands, settings, views };
+
+export interface Settings {
+  readonly model: string;
+  readonly provider: ProviderSetting;
+  readonly maxTokens: number;
+  readonly threads: number;
+  readonly topK: number;
+  readonly hoverEnabled: boolean;
+  readonly highlightCount: number;
+  readonly analyzeOnEdit: boolean;
+}
+
+/** Reads all settings; values out of range or of the wrong type fall back to the default. */
+export function readSettings(): Settings {
+  const section = vscode.workspace.getConfiguration('mtaInspector');
+  const whole = (key: string, low: number, high: number, fallback: number) => {
+    const value = section.get<unknown>(key);
+    return Number.isInteger(value) ? Math.min(Math.max(value as number, low), high) : fallback;
+  };
+  const flag = (key: string) => section.get<unknown>(key) !== false;
+  const text = (key: string) => {
+    const value = section.get<unknown>(key);
+    return typeof value === 'string' ? value : '';
+  };
+  const provider = text('provider') as ProviderSetting;
+  return {
+    model: text('model').trim(),
+    provider: ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'].includes(provider) ? provider : 'auto',
+    maxTokens: whole('maxTokens', 16, 1 << 20, 512),
+    threads: whole('threads', 0, 256, 0),
+    topK: whole('topK', 1, 64, 16),
+    hoverEnabled: flag('hover.enabled'),
+    highlightCount: whole('highlight.count', 1, 64, 16),
+    analyzeOnEdit: flag('analyzeOnEdit'),
+  };
+}

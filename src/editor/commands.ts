@@ -1,0 +1,110 @@
+/** The commands a person runs: what they work on, how progress shows, how failures are told. */
+
+import * as vscode from 'vscode';
+import type { Analysis } from '../analysis/analysis';
+import { bundledModels } from '../analysis/modelChoice';
+import { commands, views } from '../contributionIds';
+import { failures } from '../errors';
+import { DisposableStore } from '../lifecycle';
+import { Cancelled, Failure, type FailureAction, toFailureData } from '../shared/failure';
+import type { AttentionDecorations } from './decorations';
+
+export function registerCommands(
+  analysis: Analysis,
+  decorations: AttentionDecorations,
+  log: vscode.LogOutputChannel,
+  bundled: string,
+): vscode.Disposable {
+  const store = new DisposableStore();
+  const register = (id: string, run: () => unknown) => store.add(vscode.commands.registerCommand(id, run));
+  register(commands.inspectDocument, () => told(log, () => inspect(analysis, false)));
+  register(commands.inspectSelection, () => told(log, () => inspect(analysis, true)));
+  register(commands.cancel, () => analysis.cancel());
+  register(commands.selectModel, () => told(log, () => selectModel(bundled)));
+  register(commands.clearHighlights, () => decorations.clear());
+  register(commands.showLog, () => log.show());
+  return store;
+}
+
+async function inspect(analysis: Analysis, isSelection: boolean): Promise<void> {
+  const editor =
+    vscode.window.activeTextEditor ?? vscode.window.visibleTextEditors.find(e => analysis.isOf(e.document));
+  if (!editor) throw failures.noEditor();
+  const { document, selection } = editor;
+  const [start, end] = [document.offsetAt(selection.start), document.offsetAt(selection.end)];
+  if (isSelection && start === end) throw failures.emptySelection();
+  const target = { document, range: isSelection ? { start, end } : null, anchor: document.offsetAt(selection.active) };
+  void vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
+  const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };
+  await vscode.window.withProgress(progress, () => analysis.inspect(target));
+}
+
+/** Runs what a person asked for and tells why it failed, with buttons that help. */
+async function told(log: vscode.LogOutputChannel, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    if (error instanceof Cancelled) return;
+    const failure = toFailureData(error);
+    log.error(failure.code === 'internal' ? (failure.stack ?? failure.message) : failure.message);
+    const buttons = failure.actions.map(action => ({ title: actionTitle(action), action }));
+    // Not awaited: the command is done when its work is, whenever the message is closed.
+    void vscode.window.showErrorMessage(failure.message, ...buttons).then(chosen => chosen && act(chosen.action));
+  }
+}
+
+function actionTitle(action: FailureAction): string {
+  switch (action) {
+    case 'showLog':
+      return vscode.l10n.t('Show Log');
+    case 'openSettings':
+      return vscode.l10n.t('Open Settings');
+    case 'selectModel':
+      return vscode.l10n.t('Select Model');
+    case 'retry':
+      return vscode.l10n.t('Try Again');
+  }
+}
+
+function act(action: FailureAction): Thenable<unknown> {
+  switch (action) {
+    case 'showLog':
+      return vscode.commands.executeCommand(commands.showLog);
+    case 'openSettings':
+      return vscode.commands.executeCommand('workbench.action.openSettings', 'mtaInspector');
+    case 'selectModel':
+      return vscode.commands.executeCommand(commands.selectModel);
+    case 'retry':
+      return vscode.commands.executeCommand(commands.inspectDocument);
+  }
+}
+
+async function selectModel(bundled: string): Promise<void> {
+  const installed = await bundledModels(bundled);
+  const browse = { label: vscode.l10n.t('Browse for a model folder…'), setting: null };
+  const items = installed.map(({ name, description }) => ({
+    label: name,
+    description,
+    setting: name as string | null,
+  }));
+  const picked = await vscode.window.showQuickPick([...items, browse], {
+    placeHolder: vscode.l10n.t('Model that runs on the document'),
+  });
+  if (!picked) return;
+  let setting = picked.setting;
+  if (setting === null) {
+    if (!vscode.workspace.isTrusted) throw untrusted();
+    const [folder] = (await vscode.window.showOpenDialog({ canSelectFiles: false, canSelectFolders: true })) ?? [];
+    if (!folder) return;
+    setting = folder.fsPath;
+  }
+  await vscode.workspace.getConfiguration('mtaInspector').update('model', setting, vscode.ConfigurationTarget.Global);
+  if (vscode.window.activeTextEditor) await vscode.commands.executeCommand(commands.inspectDocument);
+}
+
+function untrusted(): Failure {
+  return new Failure(
+    'untrusted',
+    vscode.l10n.t('Model folders outside the extension need a trusted workspace. Trust it, or pick a bundled model.'),
+  );
+}

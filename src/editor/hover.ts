@@ -1,0 +1,50 @@
+/** Hovering a word of the inspected document lists what its token attends to most. */
+
+import * as vscode from 'vscode';
+import type { Analysis } from '../analysis/analysis';
+import { formatWeight } from '../attention/topKeys';
+import type { Settings } from '../contributions';
+import { effectiveStage } from '../shared/attentionMap';
+import { codeSpan } from './markdown';
+
+/** Keys listed; the panel has them all. */
+const maxRows = 8;
+
+export class AttentionHover implements vscode.HoverProvider {
+  constructor(
+    private readonly analysis: Analysis,
+    private readonly readSettings: () => Settings,
+  ) {}
+
+  async provideHover(
+    document: vscode.TextDocument,
+    position: vscode.Position,
+    cancellation: vscode.CancellationToken,
+  ): Promise<vscode.Hover | undefined> {
+    if (!this.analysis.isOf(document) || !this.readSettings().hoverEnabled) return undefined;
+    const { tokens, view, model, isStale } = this.analysis.snapshot;
+    const tokenIdx = this.analysis.tokenAtOffset(document.offsetAt(position));
+    if (tokenIdx === null || !tokens || !model) return undefined;
+    const keys = await this.analysis.attendedBy(tokenIdx, maxRows);
+    if (cancellation.isCancellationRequested || keys.length === 0) return undefined;
+    const stage = effectiveStage(model.layers[view.layerIdx]!.stages, view.stage);
+    const place = (token: number) =>
+      new vscode.Range(document.positionAt(tokens.offsets[token]!), document.positionAt(tokens.offsets[token + 1]!));
+    const rows = keys.map(({ keyIdx, weight }) => {
+      const line = vscode.l10n.t('line {0}', place(keyIdx).start.line + 1);
+      return `| ${formatWeight(weight)} | ${codeSpan(tokens.labels[keyIdx]!)} | ${keyIdx} | ${line} |`;
+    });
+    const title = vscode.l10n.t('attends to most in layer {0}, head {1} ({2})', view.layerIdx, view.headIdx, stage);
+    const markdown = new vscode.MarkdownString(
+      [
+        `${codeSpan(tokens.labels[tokenIdx]!)} ${title}`,
+        '',
+        `| ${vscode.l10n.t('weight')} | ${vscode.l10n.t('token')} | ${vscode.l10n.t('index')} | ${vscode.l10n.t('place')} |`,
+        '| ---: | :--- | ---: | :--- |',
+        ...rows,
+        ...(isStale ? ['', vscode.l10n.t('*The text changed since: these are the maps of an older version.*')] : []),
+      ].join('\n'),
+    );
+    return new vscode.Hover(markdown, place(tokenIdx));
+  }
+}

@@ -1,0 +1,91 @@
+/** What runs and where, in one status bar item; a click cancels, shows the log, or inspects. */
+
+import * as vscode from 'vscode';
+import type { Analysis } from '../analysis/analysis';
+import { commands } from '../contributionIds';
+import { DisposableStore } from '../lifecycle';
+import type { ExecutionProvider } from '../shared/analysis';
+import type { PanelState } from '../shared/panelMessages';
+
+const providerNames: Readonly<Record<ExecutionProvider, string>> = {
+  cpu: 'CPU',
+  webgpu: 'WebGPU',
+  cuda: 'CUDA',
+  dml: 'DirectML',
+  coreml: 'CoreML',
+};
+
+export class StatusBar implements vscode.Disposable {
+  private readonly store = new DisposableStore();
+  private readonly item: vscode.StatusBarItem;
+
+  constructor(private readonly analysis: Analysis) {
+    this.item = this.store.add(
+      vscode.window.createStatusBarItem('mtaInspector.status', vscode.StatusBarAlignment.Right, 90),
+    );
+    this.item.name = 'MTA Inspector';
+    this.store.add(analysis.onDidChange(state => this.show(state)));
+  }
+
+  dispose(): void {
+    this.store.dispose();
+  }
+
+  private show(state: PanelState): void {
+    const [icon, text, command] = describe(state);
+    this.item.text = `$(${icon}) MTA: ${text}`;
+    this.item.tooltip = tooltip(state, this.analysis.providerNote);
+    this.item.accessibilityInformation = { label: `MTA Inspector: ${text}`, role: 'button' };
+    this.item.command = command;
+    this.item.backgroundColor =
+      state.status === 'failed' ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+    if (state.status !== 'idle') this.item.show();
+  }
+}
+
+function describe(state: PanelState): [icon: string, text: string, command: string] {
+  const provider = state.provider ? providerNames[state.provider] : '';
+  switch (state.status) {
+    case 'idle':
+      return ['eye', vscode.l10n.t('ready'), commands.inspectDocument];
+    case 'loading':
+      return ['loading~spin', vscode.l10n.t('loading model'), commands.cancel];
+    case 'running':
+      return [
+        'loading~spin',
+        vscode.l10n.t('layer {0} of {1}, {2}', state.layersDone, state.model?.nLayers ?? 0, provider),
+        commands.cancel,
+      ];
+    case 'done':
+      if (state.isStale) return ['history', vscode.l10n.t('older version, {0}', provider), commands.inspectDocument];
+      return ['eye', provider, commands.inspectDocument];
+    case 'cancelled':
+      return ['circle-slash', vscode.l10n.t('cancelled'), commands.inspectDocument];
+    case 'failed':
+      return ['warning', vscode.l10n.t('failed'), commands.showLog];
+  }
+}
+
+function tooltip(state: PanelState, providerNote: string): string {
+  const { model, windowLines, window, tokens, durationMs } = state;
+  const lines: string[] = [];
+  if (state.failure) lines.push(state.failure.message);
+  if (model) lines.push(`${model.name}, ${state.documentLabel}`);
+  if (windowLines && window && tokens) {
+    lines.push(
+      vscode.l10n.t(
+        '{0} tokens, lines {1} to {2} of {3}',
+        tokens.labels.length,
+        windowLines.first,
+        windowLines.last,
+        windowLines.of,
+      ),
+    );
+    if (window.end - window.start < window.documentLength) {
+      lines.push(vscode.l10n.t('The rest of the document was left out.'));
+    }
+  }
+  if (durationMs !== null) lines.push(vscode.l10n.t('{0} ms', Math.round(durationMs)));
+  if (providerNote) lines.push(providerNote);
+  return lines.join('\n');
+}

@@ -1,0 +1,63 @@
+/** Composition root: builds the parts, hands them each other, registers them. */
+
+import { fork } from 'node:child_process';
+import * as vscode from 'vscode';
+import { Analysis } from './analysis/analysis';
+import { chooseModelDirectory } from './analysis/modelChoice';
+import { contextKeys, views } from './contributionIds';
+import { readSettings } from './contributions';
+import { registerCommands } from './editor/commands';
+import { AttentionDecorations } from './editor/decorations';
+import { AttentionHover } from './editor/hover';
+import { revealToken } from './editor/reveal';
+import { StatusBar } from './editor/statusBar';
+import { InferenceClient, type InferenceProcess } from './inference/client';
+import { createLog } from './log';
+import { AttentionView } from './panel/attentionView';
+
+export function activate({ subscriptions, extensionUri }: vscode.ExtensionContext): void {
+  const log = createLog();
+  const bundled = vscode.Uri.joinPath(extensionUri, 'models', 'bundled').fsPath;
+  const modelDirectory = () => chooseModelDirectory(readSettings().model, bundled, vscode.workspace.isTrusted);
+  const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
+  const client = new InferenceClient(() => startProcess(processPath, log));
+  const analysis = new Analysis(client, readSettings, modelDirectory, log);
+  const decorations = new AttentionDecorations(analysis, readSettings);
+  const view = new AttentionView(extensionUri, analysis, tokenIdx => revealToken(analysis, tokenIdx));
+  subscriptions.push(
+    log,
+    client,
+    analysis,
+    decorations,
+    new StatusBar(analysis),
+    registerCommands(analysis, decorations, log, bundled),
+    vscode.window.registerWebviewViewProvider(views.attention, view),
+    vscode.languages.registerHoverProvider({ pattern: '**' }, new AttentionHover(analysis, readSettings)),
+    analysis.onDidChange(({ status }) => {
+      const isRunning = status === 'loading' || status === 'running';
+      void vscode.commands.executeCommand('setContext', contextKeys.isRunning, isRunning);
+    }),
+  );
+}
+
+/** Forks the inference process; what it writes goes to the log, where native libraries complain. */
+function startProcess(path: string, log: vscode.LogOutputChannel): InferenceProcess {
+  const child = fork(path, { serialization: 'advanced', stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => log.debug(`inference process: ${chunk.toString().trimEnd()}`));
+  }
+  log.info(`inference process ${child.pid} started`);
+  return {
+    pid: child.pid,
+    send: message => child.connected && child.send(message as object),
+    onMessage: listener => child.on('message', listener),
+    onExit: listener => {
+      child.on('exit', (code, signal) => {
+        log.info(`inference process ${child.pid} ended: ${signal ?? code}`);
+        listener(signal ? `signal ${signal}` : `exit code ${code}`);
+      });
+      child.on('error', error => listener(error.message));
+    },
+    kill: () => child.kill('SIGKILL'),
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * The host's end of the inference process: started on first use, told to stop between layers, killed when it does not,
+ * started again after a crash. The fork function is passed in, so that tests bring their own process.
+ */
+
+import type { LayerOverview } from '../shared/analysis';
+import type { Tile } from '../shared/attentionMap';
+import { Cancelled, Failure } from '../shared/failure';
+import { Rpc } from '../shared/rpc';
+import {
+  type AnalyzeAnswer,
+  type AnalyzeArgs,
+  type InferenceEvents,
+  type InferenceRequests,
+  type LoadAnswer,
+  type LoadArgs,
+  type OverviewArgs,
+  protocolVersion,
+  type TileArgs,
+} from './protocol';
+import { RestartPolicy } from './restartPolicy';
+
+/** What the client needs of a child process. */
+export interface InferenceProcess {
+  readonly pid?: number | undefined;
+  send(message: unknown): void;
+  onMessage(listener: (message: unknown) => void): void;
+  onExit(listener: (reason: string) => void): void;
+  kill(): void;
+}
+
+/** Who hears each event of the inference process. */
+export type InferenceListeners = { readonly [Name in keyof InferenceEvents]: (payload: InferenceEvents[Name]) => void };
+
+type Model = Omit<LoadArgs, 'protocolVersion'>;
+type Channel = Rpc<InferenceRequests, Record<never, never>, InferenceEvents, Record<never, never>>;
+
+interface Connection {
+  readonly process: InferenceProcess;
+  readonly rpc: Channel;
+  /** We are killing it ourselves: no crash. */
+  isEnding?: boolean;
+  /** The model it holds or is loading. */
+  loading?: { readonly key: string; readonly answer: Promise<LoadAnswer> };
+}
+
+/** How long a cancelled run may take to come back before its process is killed; a layer takes far less. */
+const cancelGraceMs = 5000;
+
+export class InferenceClient {
+  private connection: Connection | undefined;
+  private isDisposed = false;
+  private listeners: Partial<InferenceListeners> = {};
+
+  constructor(
+    private readonly start: () => InferenceProcess,
+    private readonly policy = new RestartPolicy(),
+    private readonly graceMs = cancelGraceMs,
+  ) {}
+
+  /** Sets who hears the events, of this process and of those started later. */
+  listen(listeners: InferenceListeners): void {
+    this.listeners = listeners;
+  }
+
+  /** Process id while it runs: for the log and for tests that kill it. */
+  get pid(): number | undefined {
+    return this.connection?.process.pid;
+  }
+
+  /** Loads the model unless the process holds it already. @throws Failure */
+  load(model: Model): Promise<LoadAnswer> {
+    const connection = this.connect();
+    const key = JSON.stringify(model);
+    if (connection.loading?.key !== key) {
+      const answer = connection.rpc.request('load', { protocolVersion, ...model });
+      const loading = { key, answer };
+      connection.loading = loading;
+      answer.catch(() => {
+        if (connection.loading === loading) delete connection.loading; // the next use tries again
+      });
+    }
+    return connection.loading!.answer;
+  }
+
+  /** Runs on the model loaded last. @throws Cancelled as soon as `signal` fires; Failure otherwise. */
+  async analyze(args: AnalyzeArgs, signal: AbortSignal): Promise<AnalyzeAnswer> {
+    const connection = this.connect();
+    try {
+      return await connection.rpc.request('analyze', args, signal);
+    } catch (error) {
+      if (error instanceof Cancelled) this.killUnlessAlive(connection);
+      throw error;
+    }
+  }
+
+  overview(args: OverviewArgs, signal?: AbortSignal): Promise<LayerOverview> {
+    return this.connect().rpc.request('overview', args, signal);
+  }
+
+  tile(args: TileArgs, signal?: AbortSignal): Promise<Tile> {
+    return this.connect().rpc.request('tile', args, signal);
+  }
+
+  /** The process ends with its channel; what hangs in a run is killed. */
+  dispose(): void {
+    this.isDisposed = true;
+    this.connection?.process.kill();
+  }
+
+  /** A run that was cancelled ends with its layer; a process that hangs in one answers nothing and is killed. */
+  private killUnlessAlive(connection: Connection): void {
+    const timer = setTimeout(() => {
+      connection.isEnding = true;
+      connection.process.kill();
+    }, this.graceMs);
+    const stop = () => clearTimeout(timer);
+    connection.rpc.request('ping', null).then(stop, stop);
+  }
+
+  private connect(): Connection {
+    if (this.connection) return this.connection;
+    if (this.isDisposed) throw new Cancelled();
+    if (!this.policy.mayStart(performance.now())) {
+      throw new Failure(
+        'crashes',
+        'The inference process ended unexpectedly 5 times in 3 minutes and is not started again for now. ' +
+          'Show the log, try another model or provider, or wait.',
+        ['showLog', 'selectModel', 'openSettings'],
+      );
+    }
+    const process = this.start();
+    const rpc: Channel = new Rpc({ send: message => process.send(message), onMessage: f => process.onMessage(f) }, {});
+    for (const name of ['tokens', 'layer', 'log', 'provider'] as const) {
+      rpc.on(name, payload => this.listeners[name]?.(payload as never));
+    }
+    const connection: Connection = { process, rpc };
+    this.connection = connection;
+    process.onExit(reason => {
+      if (this.connection === connection) this.connection = undefined;
+      if (!this.isDisposed && !connection.isEnding) this.policy.onCrash(performance.now());
+      const message = `The inference process ended unexpectedly (${reason}). Inspect again: it is started anew.`;
+      rpc.close(new Failure('process', message, ['retry', 'showLog']));
+    });
+    return connection;
+  }
+}

@@ -1,0 +1,42 @@
+/** Checks what comes from the webview before anybody acts on it. Pure. */
+
+import type { ModelSummary } from '../shared/analysis';
+import { stages, tileSize } from '../shared/attentionMap';
+import type { MapAddress, PanelRequests, TileAddress, View } from '../shared/panelMessages';
+
+type Selection = Parameters<PanelRequests['selectToken']>[0];
+
+const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** @throws RangeError naming the field. */
+export function checkMap<T extends MapAddress>(address: T): T {
+  for (const field of ['analysisId', 'layerIdx', 'headIdx'] as const) {
+    if (!isIndex(address?.[field])) throw new RangeError(`${field} is no index`);
+  }
+  if (!stages.includes(address.stage)) throw new RangeError('stage is unknown');
+  return address;
+}
+
+export function checkTile(address: TileAddress): TileAddress {
+  checkMap(address);
+  for (const field of ['queryStart', 'keyStart', 'nQueries', 'nKeys'] as const) {
+    if (!isIndex(address[field])) throw new RangeError(`${field} is no count`);
+  }
+  if (address.nQueries !== 1 && (address.nQueries > tileSize || address.nKeys > tileSize)) {
+    throw new RangeError(`a tile has at most ${tileSize} x ${tileSize} cells`);
+  }
+  return address;
+}
+
+export function checkView(view: View, model: ModelSummary | null): View {
+  if (!(isIndex(view?.layerIdx) && view.layerIdx < (model?.nLayers ?? 0))) throw new RangeError('layerIdx is no layer');
+  if (!(isIndex(view.headIdx) && view.headIdx < (model?.nHeads ?? 0))) throw new RangeError('headIdx is no head');
+  if (!stages.includes(view.stage)) throw new RangeError('stage is unknown');
+  const { layerIdx, headIdx, stage } = view;
+  return { layerIdx, headIdx, stage, difference: view.difference === true };
+}
+
+export function checkSelection({ tokenIdx, reveal }: Selection, nTokens: number): Selection {
+  if (tokenIdx !== null && !(isIndex(tokenIdx) && tokenIdx < nTokens)) throw new RangeError('tokenIdx is no token');
+  return { tokenIdx, reveal: reveal === true };
+}

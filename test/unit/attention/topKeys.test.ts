@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatWeight, keysOfQuery, keysOfRow, shadeOf } from '../../../src/attention/topKeys';
+
+test('keys of a query, without the places that hold none', () => {
+  const topKeys = {
+    k: 2,
+    indices: Int32Array.of(0, -1, 1, 0, 0, -1, 0, 1),
+    weights: Float32Array.of(1, 0, 0.75, 0.25, 1, 0, -0.5, 0.5),
+  };
+  assert.deepEqual(keysOfQuery(topKeys, 2, 0, 0), [{ keyIdx: 0, weight: 1 }]);
+  assert.deepEqual(keysOfQuery(topKeys, 2, 1, 1), [
+    { keyIdx: 0, weight: -0.5 },
+    { keyIdx: 1, weight: 0.5 },
+  ]);
+});
+
+test('keys of a row: by magnitude, signed, masked keys left out', () => {
+  const row = Float32Array.of(0.25, -2, 1, 99);
+  assert.deepEqual(keysOfRow(row, 2, 2), [
+    { keyIdx: 1, weight: -2 },
+    { keyIdx: 2, weight: 1 },
+  ]);
+});
+
+test('shades grow with magnitude, sign does not matter, the weakest are not shown', () => {
+  assert.deepEqual(
+    [1, -1, 0.5, 0.1, 0.02, 0.01, 0].map(weight => shadeOf(weight, 1, 4)),
+    [3, 3, 2, 1, 0, -1, -1],
+  );
+  assert.equal(shadeOf(0, 0, 4), -1);
+  assert.equal(shadeOf(Number.NaN, 1, 4), -1);
+});
+
+test('weights carry their sign and four digits', () => {
+  const expected: [number, string][] = [
+    [0.12345, '+0.1235'],
+    [-0.5, '−0.5000'],
+    [0, '+0.000'],
+    [12.3456, '+12.35'],
+    [-1e-6, '−1.00e-6'],
+    [Number.NaN, 'NaN'],
+  ];
+  for (const [value, text] of expected) assert.equal(formatWeight(value), text);
+});

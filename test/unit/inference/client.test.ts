@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { InferenceClient, type InferenceProcess } from '../../../src/inference/client';
+import type { AnalyzeArgs, InferenceRequests } from '../../../src/inference/protocol';
+import { RestartPolicy } from '../../../src/inference/restartPolicy';
+import { Cancelled } from '../../../src/shared/failure';
+import { Rpc } from '../../../src/shared/rpc';
+
+type None = Record<never, never>;
+
+/** A process that answers `load` and hangs in `analyze` until told otherwise. */
+class FakeProcess implements InferenceProcess {
+  isKilled = false;
+  isFrozen = false;
+  loads = 0;
+  finishRun: (() => void) | undefined;
+  private toHost: (message: unknown) => void = () => {};
+  private toProcess: (message: unknown) => void = () => {};
+  private exit: (reason: string) => void = () => {};
+  readonly rpc: Rpc<None, Partial<InferenceRequests>, None, { layer: { analysisId: number } }>;
+
+  constructor(readonly pid: number) {
+    this.rpc = new Rpc(
+      {
+        send: message => queueMicrotask(() => !this.isFrozen && this.toHost(structuredClone(message))),
+        onMessage: listener => {
+          this.toProcess = listener;
+        },
+      },
+      {
+        ping: () => null,
+        load: () => {
+          this.loads++;
+          return { model: { name: 'fake' }, provider: 'cpu', providerNote: '' } as never;
+        },
+        analyze: () =>
+          new Promise(resolve => {
+            this.finishRun = () => resolve({ analysisId: 1 } as never);
+          }),
+      },
+    );
+  }
+
+  send(message: unknown): void {
+    queueMicrotask(() => !this.isFrozen && this.toProcess(structuredClone(message)));
+  }
+  onMessage(listener: (message: unknown) => void): void {
+    this.toHost = listener;
+  }
+  onExit(listener: (reason: string) => void): void {
+    this.exit = listener;
+  }
+  kill(): void {
+    this.isKilled = true;
+    this.crash('killed');
+  }
+  crash(reason: string): void {
+    this.exit(reason);
+  }
+}
+
+function clientWithProcesses(graceMs = 20, policy = new RestartPolicy()) {
+  const processes: FakeProcess[] = [];
+  const client = new InferenceClient(
+    () => {
+      processes.push(new FakeProcess(processes.length + 1));
+      return processes.at(-1)!;
+    },
+    policy,
+    graceMs,
+  );
+  return { client, processes };
+}
+
+const model = { modelDirectory: 'm', provider: 'cpu', nThreads: 0 } as const;
+const run = { analysisId: 1 } as AnalyzeArgs;
+const turn = () => new Promise(resolve => setTimeout(resolve, 2));
+
+test('starts on first use and loads a model once', async () => {
+  const { client, processes } = clientWithProcesses();
+  assert.equal(processes.length, 0);
+  await client.load(model);
+  await client.load(model);
+  assert.equal(processes[0]!.loads, 1);
+  await client.load({ ...model, modelDirectory: 'other' });
+  assert.equal(processes[0]!.loads, 2);
+  assert.equal(processes.length, 1);
+});
+
+test('events reach whoever listens now', async () => {
+  const { client, processes } = clientWithProcesses();
+  const heard: number[] = [];
+  client.listen({ log() {}, provider() {}, tokens() {}, layer: ({ analysisId }) => heard.push(analysisId) });
+  await client.load(model);
+  processes[0]!.rpc.emit('layer', { analysisId: 7 });
+  await turn();
+  assert.deepEqual(heard, [7]);
+});
+
+test('a crash rejects what runs, and the next use starts anew and loads again', async () => {
+  const { client, processes } = clientWithProcesses();
+  await client.load(model);
+  const answer = client.analyze(run, new AbortController().signal);
+  processes[0]!.crash('signal SIGKILL');
+  await assert.rejects(answer, { code: 'process', message: /signal SIGKILL/ });
+  await client.load(model);
+  assert.equal(processes.length, 2);
+  assert.equal(processes[1]!.loads, 1);
+});
+
+test('a cancel answers at once; a process that still answers lives, one that hangs is killed', async () => {
+  for (const isFrozen of [false, true]) {
+    const { client, processes } = clientWithProcesses();
+    await client.load(model);
+    const controller = new AbortController();
+    const answer = client.analyze(run, controller.signal);
+    await turn();
+    processes[0]!.isFrozen = isFrozen;
+    controller.abort();
+    await assert.rejects(answer, Cancelled);
+    await new Promise(resolve => setTimeout(resolve, 60));
+    assert.equal(processes[0]!.isKilled, isFrozen);
+  }
+});
+
+test('after too many crashes it says so instead of starting', async () => {
+  const { client, processes } = clientWithProcesses();
+  for (let crash = 0; crash < 5; crash++) {
+    await client.load(model);
+    processes.at(-1)!.crash('exit code 1');
+  }
+  assert.throws(() => client.load(model), { code: 'crashes' });
+  assert.equal(processes.length, 5);
+});
+
+test('dispose kills and starts nothing again', async () => {
+  const { client, processes } = clientWithProcesses();
+  await client.load(model);
+  client.dispose();
+  assert.ok(processes[0]!.isKilled);
+  assert.throws(() => client.load(model), Cancelled);
+});

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkMap, checkSelection, checkTile, checkView } from '../../../src/panel/checkRequests';
+import type { ModelSummary } from '../../../src/shared/analysis';
+
+const map = { analysisId: 1, layerIdx: 0, headIdx: 0, stage: 'scores' } as const;
+const tile = { ...map, queryStart: 0, keyStart: 0, nQueries: 256, nKeys: 256 };
+const model = { nLayers: 2, nHeads: 3 } as ModelSummary;
+
+test('lets through what is in range', () => {
+  assert.deepEqual(checkMap(map), map);
+  assert.deepEqual(checkTile(tile), tile);
+  assert.deepEqual(checkTile({ ...tile, nQueries: 1, nKeys: 4096 }).nKeys, 4096);
+  assert.equal(
+    checkView({ layerIdx: 1, headIdx: 2, stage: 'pattern', difference: 'yes' as never }, model).difference,
+    false,
+  );
+  assert.deepEqual(checkSelection({ tokenIdx: null, reveal: true }, 0), { tokenIdx: null, reveal: true });
+});
+
+const bad: [string, () => unknown][] = [
+  ['no object', () => checkMap(undefined as never)],
+  ['a negative layer', () => checkMap({ ...map, layerIdx: -1 })],
+  ['a head that is text', () => checkMap({ ...map, headIdx: '0' as never })],
+  ['an unknown stage', () => checkMap({ ...map, stage: '__proto__' as never })],
+  ['a tile that is too large', () => checkTile({ ...tile, nKeys: 257 })],
+  ['a tile with NaN', () => checkTile({ ...tile, keyStart: Number.NaN })],
+  ['a view outside the model', () => checkView({ layerIdx: 2, headIdx: 0, stage: 'scores', difference: false }, model)],
+  ['a view without a model', () => checkView({ layerIdx: 0, headIdx: 0, stage: 'scores', difference: false }, null)],
+  ['a token outside the window', () => checkSelection({ tokenIdx: 5, reveal: false }, 5)],
+];
+for (const [what, run] of bad) test(`refuses ${what}`, () => assert.throws(run));
