@@ -53,10 +53,10 @@ function openVsCode(file) {
  */
 async function serveWorkbench(file) {
   ensureWorkbench();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(0));
   const server = await startServer({ vsix: packageExtension() });
   console.log(`\nThe workbench is at ${workbenchAddress(server, dirname(file), file)}`);
   console.log(`Press F1 there and run "${command}". Ctrl-C here ends it.`);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(0));
   await once(server.server, 'exit');
   throw new Error(`The workbench ended by itself:\n${server.log()}`);
 }

@@ -8,6 +8,7 @@ import { SetupError, workbench } from './setup.mjs';
 /** A quiet workbench: nothing that phones, greets or offers. */
 const quietSettings = {
   'chat.disableAIFeatures': true,
+  'files.autoSave': 'off',
   'extensions.autoCheckUpdates': false,
   'extensions.ignoreRecommendations': true,
   'git.openRepositoryInParentFolders': 'never',
@@ -104,6 +105,8 @@ export async function startServer({ vsix, settings = {}, trust = true }) {
     rmSync(data, { recursive: true, force: true, maxRetries: 5 });
   };
   process.on('exit', stop);
+  // Without a listener a signal ends this process with no `exit` event, and the server would stay.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
   /** @type {string} */
   const port = await new Promise((resolve, reject) => {

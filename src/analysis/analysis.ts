@@ -214,7 +214,7 @@ export class Analysis implements vscode.Disposable {
     const { document, range } = target;
     const whole = document.getText();
     const inspected = range ? whole.slice(range.start, range.end) : whole;
-    if (inspected.trim() === '') throw range ? failures.emptySelection() : failures.empty(label);
+    if (!/\S/.test(inspected)) throw range ? failures.emptySelection() : failures.empty(label);
     if (inspected.includes('\0')) throw failures.binary(label);
     const settings = this.readSettings();
     const modelDirectory = await this.modelDirectory();

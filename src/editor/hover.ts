@@ -25,7 +25,8 @@ export class AttentionHover implements vscode.HoverProvider {
     const { tokens, view, model, isStale } = this.analysis.snapshot;
     const tokenIdx = this.analysis.tokenAtOffset(document.offsetAt(position));
     if (tokenIdx === null || !tokens || !model) return undefined;
-    const keys = await this.analysis.attendedBy(tokenIdx, maxRows);
+    // Without an answer there is nothing to show: the status bar tells of troubles.
+    const keys = await this.analysis.attendedBy(tokenIdx, maxRows).catch(() => []);
     if (cancellation.isCancellationRequested || keys.length === 0) return undefined;
     const stage = effectiveStage(model.layers[view.layerIdx]!.stages, view.stage);
     const place = (token: number) =>

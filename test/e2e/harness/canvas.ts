@@ -18,10 +18,10 @@ export async function canvasPixels(frame: Frame, selector = 'canvas'): Promise<C
   const canvas = frame.locator(selector).first();
   const box = await canvas.boundingBox();
   if (!box) throw new Error(`The canvas "${selector}" is not visible.`);
-  // Playwright widens the clip to whole pixels, so the element may begin within the first pixel.
+  // Playwright widens the clip to whole pixels; Chromium draws a canvas from the nearest whole pixel.
   const png = PNG.sync.read(await canvas.screenshot({ animations: 'disabled', scale: 'css' }));
-  const left = box.x - Math.floor(box.x);
-  const top = box.y - Math.floor(box.y);
+  const left = Math.round(box.x) - Math.floor(box.x);
+  const top = Math.round(box.y) - Math.floor(box.y);
   return {
     width: box.width,
     height: box.height,

@@ -23,11 +23,11 @@ export interface WorkbenchOptions {
   browserFlags?: string[];
 }
 
-/** A place in the text as the editor shows it, both counted from 1. */
-export interface Place {
-  line: number;
-  column: number;
-}
+/**
+ * A place in the active document: a UTF-16 offset from 0 (line ends count as they are in the file), or a line and column
+ * from 1 as the status bar shows them, where a tab is as wide as it looks.
+ */
+export type Place = { offset: number } | { line: number; column: number };
 
 export interface Workbench {
   page: Page;
@@ -145,7 +145,9 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
     // tsx wraps named functions in a call to this helper of its own, which functions given to the page lack there.
     await page.addInitScript('globalThis.__name ??= value => value');
     const consoleErrors: string[] = [];
-    page.on('console', message => message.type() === 'error' && consoleErrors.push(message.text()));
+    page.on('console', message => {
+      if (message.type() === 'error') consoleErrors.push(`${message.text()} (${message.location().url})`);
+    });
     page.on('pageerror', error => consoleErrors.push(String(error)));
     await page.goto(workbenchAddress(server, resolve(options.folder)));
     // The remote's name is in the status bar once the page is connected to the server.
@@ -178,8 +180,8 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
       await row.first().click();
     };
 
-    const goTo = async ({ line, column }: Place) => {
-      await ask('Control+G', `:${line}:${column}`);
+    const goTo = async (place: Place) => {
+      await ask('Control+G', 'offset' in place ? `::${place.offset + 1}` : `:${place.line}:${place.column}`);
       await page.keyboard.press('Enter');
       await quickInput.waitFor({ state: 'hidden' });
     };
@@ -191,8 +193,9 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
         );
       }
       await goTo(target);
+      await page.evaluate(() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn))));
       const cursor = await page.locator('.editor-group-container.active .cursors-layer .cursor').first().boundingBox();
-      if (!cursor) throw new Error(`No cursor is drawn at ${target.line}:${target.column}.`);
+      if (!cursor) throw new Error(`No cursor is drawn at ${JSON.stringify(target)}.`);
       return { x: cursor.x + 2, y: cursor.y + cursor.height / 2 };
     };
 
@@ -224,8 +227,9 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
         const hover = page.locator('.monaco-hover:not(.hidden) .hover-contents');
         return eventually(`a hover on ${JSON.stringify(target)}`, async () => {
           const { x, y } = await pointOf(target, occurrence);
-          // Away first: a mouse that rests shows no new hover.
-          await page.mouse.move(x, y + 150);
+          // Away first, until no older hover is left that could be taken for the answer.
+          await page.mouse.move(1, 1);
+          await hover.first().waitFor({ state: 'hidden' });
           await page.mouse.move(x, y, { steps: 3 });
           if (!(await appears(hover.first(), 5000))) return undefined;
           return eventually(`the hover on ${JSON.stringify(target)} to load`, async () => {
@@ -242,10 +246,15 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
             : async (f: Frame) => match(f);
         const what = typeof match === 'string' ? `the webview "${match}"` : 'a webview that the predicate accepts';
         return eventually(what, async () => {
-          // While it loads, a webview's document is in a frame called pending-frame.
-          for (const frame of page.frames().filter(frame => frame.name() === 'active-frame')) {
-            // A frame may go while it is asked.
-            if (await accepts(frame).catch(() => false)) return frame;
+          for (const frame of page.frames().filter(frame => frame.url().includes('/webview/browser/pre/fake.html'))) {
+            // The document is written in a pending frame, which becomes the active one. A frame may go while it is asked.
+            const isActive = async () => (await (await frame.frameElement()).getAttribute('id')) === 'active-frame';
+            if (
+              await isActive()
+                .then(active => active && accepts(frame))
+                .catch(() => false)
+            )
+              return frame;
           }
           return undefined;
         });

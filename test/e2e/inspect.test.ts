@@ -1,0 +1,272 @@
+/**
+ * The product as its users meet it: a real workbench in a real browser with the packaged extension, whose figures are
+ * compared with those of the engine in plain Node.
+ */
+
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Frame } from 'playwright-core';
+import { keysOfRow } from '../../src/attention/topKeys';
+import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
+import { bakeColors, colorOf, levelOf, type Rgb } from '../../webview/heatmap/colorScale';
+import { root } from '../fixtures/paths';
+import { canvasPixels } from './harness/canvas';
+import { startWorkbench, type Workbench } from './harness/workbench';
+
+const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-'));
+const sample = 'inventory.ts';
+let workbench: Workbench;
+/** The same document analysed by the engine, as the command line does. */
+let expected: AnalyzedDocument;
+
+before(async () => {
+  cpSync(join(root, 'test', 'fixtures', 'documents'), folder, { recursive: true });
+  writeFileSync(join(folder, 'empty.txt'), '');
+  writeFileSync(join(folder, 'blank.txt'), ' \n\t\n');
+  writeFileSync(join(folder, 'zeros.txt'), `text\0with\0zeros\n${'x\n'.repeat(50)}`);
+  writeFileSync(
+    join(folder, 'odd.md'),
+    '\uFEFF# Odd\r\n\r\n😀 <img src=x onerror=alert(1)> `a`|b \u202e zero\u200bwidth\r\n',
+  );
+  writeFileSync(join(folder, 'long.txt'), 'A line of a rather long document, number 17.\n'.repeat(4000));
+  const options = { model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 16 } as const;
+  expected = await analyzeFile(join(folder, sample), options);
+  workbench = await startWorkbench({ folder });
+});
+
+after(async () => {
+  await workbench?.close();
+  await expected?.engine.release();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const inspect = 'MTA Inspector: Inspect Document';
+const done = /MTA: (CPU|WebGPU)$/;
+
+async function inspectFile(name: string): Promise<void> {
+  await workbench.openFile(name);
+  await workbench.runCommand(inspect);
+}
+
+async function panel(): Promise<Frame> {
+  const frame = await workbench.webviewFrame('MTA Inspector');
+  await frame.locator('canvas[data-source="tiles"]').waitFor();
+  return frame;
+}
+
+/** What the map's canvas says of itself. */
+async function mapOf(frame: Frame) {
+  const data = await frame.locator('canvas[data-source]').evaluate(canvas => ({ ...(canvas as HTMLElement).dataset }));
+  const number = (name: string) => Number(data[name]);
+  return {
+    layer: number('layer'),
+    head: number('head'),
+    stage: data['stage'],
+    nTokens: number('nTokens'),
+    originX: number('originX'),
+    originY: number('originY'),
+    cellSize: number('cellSize'),
+    analysisId: number('analysisId'),
+  };
+}
+
+test('the command shows the maps; the heatmap’s pixels are the engine’s values', async () => {
+  await inspectFile(sample);
+  await workbench.statusItem(done).waitFor();
+  const frame = await panel();
+  const map = await mapOf(frame);
+  assert.equal(map.nTokens, expected.tokens.ids.length);
+  const values = await headMap(expected, map.layer, map.head, map.stage as 'mixed_pattern');
+  const max = Number(await frame.locator('[data-scale-max]').getAttribute('data-scale-max'));
+  const largest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  assert.ok(Math.abs(max - largest) < 1e-3 * largest, `scale ends at ${max}, the largest value is ${largest}`);
+  await workbench.screenshot('panel');
+
+  // Zoom in to where a cell is several pixels wide, so that one pixel belongs to one cell.
+  const canvas = frame.locator('canvas[data-source]');
+  await canvas.focus();
+  for (let i = 0; i < 12; i++) await workbench.page.keyboard.press('+');
+  await frame.waitForFunction(
+    () => Number(document.querySelector<HTMLElement>('canvas[data-source]')?.dataset['cellSize']) >= 6,
+  );
+  await frame.locator('canvas[data-source="tiles"]').waitFor();
+  const zoomed = await mapOf(frame);
+  const pixels = await canvasPixels(frame, 'canvas[data-source]');
+  const background = await frame.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const zero = (await frame.locator('[data-scale-zero]').getAttribute('data-scale-zero')) ?? background;
+  const table = bakeColors(zero.match(/\d+/g)!.slice(0, 3).map(Number) as unknown as Rgb);
+  const counts = { compared: 0, strong: 0 };
+  for (let query = 0; query < map.nTokens; query++) {
+    for (let key = 0; key <= query; key++) {
+      const x = zoomed.originX + (key + 0.5) * zoomed.cellSize;
+      const y = zoomed.originY + (query + 0.5) * zoomed.cellSize;
+      // Not at the edge, and not where crosshair or selection are drawn over the map.
+      if (x < 4 || y < 4 || x > pixels.width - 4 || y > pixels.height - 4 || query % 3 || key % 3) continue;
+      const value = values[query * map.nTokens + key]!;
+      const want = colorOf(table, levelOf(value, max));
+      const got = pixels.at(x, y);
+      const distance = Math.max(...want.map((channel, i) => Math.abs(channel - got[i]!)));
+      if (distance <= 6) counts.compared++;
+      else assert.fail(`cell (${query}, ${key}) = ${value} is ${got}, expected ${want} at scale ${max}`);
+      if (Math.abs(value) > max / 10) counts.strong++;
+    }
+  }
+  assert.ok(counts.compared > 30 && counts.strong > 0, JSON.stringify(counts));
+});
+
+test('hovering a word lists the tokens it attends to, with the engine’s weights', async () => {
+  const { layer, head } = await mapOf(await panel());
+  const text = readFileSync(join(folder, sample), 'utf8');
+  const offset = text.indexOf('total += item.price');
+  const token = expected.tokens.offsets.findLastIndex((start, i) => start <= offset && i < expected.tokens.ids.length);
+  const nTokens = expected.tokens.ids.length;
+  const map = await headMap(expected, layer, head, 'mixed_pattern');
+  const keys = keysOfRow(map.subarray(token * nTokens, (token + 1) * nTokens), token, 8);
+  const hover = await workbench.hoverText({ offset: offset + 1 });
+  assert.match(hover, new RegExp(`layer ${layer}, head ${head}`));
+  const rows = [...hover.matchAll(/([+−]\d+\.\d+(?:e-\d+)?)\s+(.*?)\s+(\d+)\s+line (\d+)/g)];
+  assert.equal(rows.length, keys.length, hover);
+  for (const [i, [, weight = '', , index]] of rows.entries()) {
+    assert.ok(
+      Math.abs(Number(weight.replace('−', '-')) - keys[i]!.weight) < 2e-3 * Math.abs(keys[i]!.weight) + 1e-5,
+      hover,
+    );
+    assert.equal(Number(index), keys[i]!.keyIdx, hover);
+  }
+  assert.doesNotMatch(hover, /probab|%/i);
+  await workbench.screenshot('hover');
+});
+
+test('the convolution is a stage of its own: scores, after convolution, and their difference', async () => {
+  const frame = await panel();
+  const { layer, head, nTokens } = await mapOf(frame);
+  const last = nTokens - 1;
+  for (const [stage, label] of [
+    ['scores', 'Scores'],
+    ['convolved_scores', 'Scores after convolution'],
+  ] as const) {
+    await frame.getByRole('combobox', { name: 'Stage' }).click();
+    await frame.getByRole('option', { name: label, exact: true }).click();
+    await frame.locator(`canvas[data-stage="${stage}"][data-source="tiles"]`).waitFor();
+    const values = await headMap(expected, layer, head, stage);
+    const hover = await workbench.hoverText({ offset: expected.tokens.offsets[last]! });
+    const strongest = keysOfRow(values.subarray(last * nTokens), last, 1)[0]!;
+    const [, weight = ''] = /([+−]\d+\.\d+)/.exec(hover) ?? [];
+    assert.ok(Math.abs(Number(weight.replace('−', '-')) - strongest.weight) < 2e-3 * Math.abs(strongest.weight), hover);
+  }
+  await frame.getByRole('checkbox', { name: /difference/i }).click();
+  await frame.locator('canvas[data-source="tiles"][data-difference="true"]').waitFor();
+  await workbench.screenshot('difference');
+  await frame.getByRole('checkbox', { name: /difference/i }).click();
+  await frame.getByRole('combobox', { name: 'Stage' }).click();
+  await frame.getByRole('option', { name: 'Mixed pattern', exact: true }).click();
+  await frame.locator('canvas[data-stage="mixed_pattern"][data-source="tiles"]').waitFor();
+});
+
+test('a selected token shades its context in the document', async () => {
+  const text = readFileSync(join(folder, sample), 'utf8');
+  await workbench.page.locator('.editor-group-container.active .view-lines').click();
+  await workbench.goTo({ offset: text.indexOf('toOrder(least') + 2 });
+  await workbench.page.keyboard.press('ArrowRight');
+  const decorated = workbench.page.locator(
+    '.editor-group-container.active .view-overlays .cdr, .editor-group-container.active .view-line [class*="ced-"]',
+  );
+  await decorated.first().waitFor({ state: 'attached' });
+  assert.ok((await decorated.count()) > 1);
+  await workbench.screenshot('shaded');
+});
+
+test('an edit in mid-run drops the stale result; the new one describes the new text', async () => {
+  const before = await mapOf(await panel());
+  await workbench.runCommand(inspect);
+  await workbench.page.locator('.editor-group-container.active .view-lines').click();
+  await workbench.goTo({ offset: 0 });
+  await workbench.page.keyboard.type('// edited while it ran\n');
+  await workbench.statusItem(done).waitFor();
+  const frame = await panel();
+  await frame.waitForFunction(
+    id => Number(document.querySelector<HTMLElement>('canvas[data-source]')?.dataset['analysisId']) > id + 1,
+    before.analysisId,
+  );
+  await frame.locator('canvas[data-source="tiles"]').waitFor();
+  assert.ok((await mapOf(frame)).nTokens > before.nTokens);
+  for (let i = 0; i < 2; i++) await workbench.page.keyboard.press('Control+Z');
+});
+
+test('a killed inference process is told, and the next command works', async () => {
+  const inference = () => workbench.processes().filter(({ command }) => command.includes('inference.cjs'));
+  const [process0] = inference();
+  assert.ok(process0, 'the inference process runs');
+  process.kill(process0.pid, 'SIGKILL');
+  await workbench.runCommand(inspect);
+  await workbench.statusItem(done).waitFor();
+  await panel();
+  const [process1] = inference();
+  assert.ok(process1 && process1.pid !== process0.pid);
+});
+
+const refused: [string, RegExp][] = [
+  ['empty.txt', /"empty\.txt" holds no text to inspect/],
+  ['blank.txt', /"blank\.txt" holds no text to inspect/],
+];
+for (const [name, message] of refused) {
+  test(`${name}: says in one sentence why not, and the next command works`, async () => {
+    await inspectFile(name);
+    await workbench.notification(message).first().waitFor();
+    await workbench.screenshot(`refused-${name}`);
+    await workbench.runCommand('Notifications: Clear All Notifications');
+    await inspectFile(sample);
+    await workbench.statusItem(done).waitFor();
+  });
+}
+
+test('hostile text is shown as text: BOM, CRLF, emoji, markup, bidi', async () => {
+  await inspectFile('odd.md');
+  await workbench.statusItem(done).waitFor();
+  const frame = await panel();
+  assert.equal(await frame.locator('img').count(), 0);
+  const hover = await workbench.hoverText({ offset: readFileSync(join(folder, 'odd.md'), 'utf8').indexOf('onerror') });
+  assert.match(hover, /attends to most/);
+  assert.equal(readFileSync(join(folder, 'odd.md'), 'utf8').charCodeAt(0), 0xfeff, 'the document is untouched');
+});
+
+test('a long document is analysed in a window around the cursor, and the rest is said to be left out', async () => {
+  await workbench.openFile('long.txt');
+  await workbench.goTo({ line: 2000, column: 5 });
+  await workbench.runCommand(inspect);
+  await workbench.statusItem(done).waitFor();
+  const frame = await panel();
+  await frame
+    .getByText(/left out/)
+    .first()
+    .waitFor();
+  assert.equal((await mapOf(frame)).nTokens, 512);
+});
+
+test('untitled documents and selections', async () => {
+  await workbench.runCommand('File: New Untitled Text File');
+  await workbench.page.keyboard.type('the cat sat on the mat because the cat was tired');
+  await workbench.runCommand(inspect);
+  await workbench.statusItem(done).waitFor();
+  const whole = await mapOf(await panel());
+  await workbench.select({ line: 1, column: 1 }, { line: 1, column: 12 });
+  await workbench.runCommand('MTA Inspector: Inspect Selection');
+  const frame = await panel();
+  await frame.waitForFunction(
+    n => Number(document.querySelector<HTMLElement>('canvas[data-source]')?.dataset['nTokens']) < n,
+    whole.nTokens,
+  );
+});
+
+test('nothing went wrong behind the scenes, and the log holds no document text', async () => {
+  const log = workbench.logFiles('MTA Inspector');
+  assert.match(log, /run \d+: \d+ tokens/);
+  assert.doesNotMatch(log, /inventory\.total|rather long document|the cat sat/);
+  const violations = workbench
+    .consoleErrors()
+    .filter(error => /Content Security Policy/.test(error) && /webview/.test(error));
+  assert.deepEqual(violations, []);
+});
