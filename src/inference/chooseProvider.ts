@@ -51,7 +51,8 @@ export async function chooseProvider(
         continue;
       }
     } catch (error) {
-      reasons.push(`${provider} cannot be used (${(error as Error).message.slice(0, 160)})`);
+      const { cause, message } = error as Error;
+      reasons.push(`${provider} cannot be used (${cause ?? message})`);
     }
     await runtime.release();
   }

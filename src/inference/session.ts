@@ -81,11 +81,14 @@ export class Session {
 }
 
 function providerFailure(provider: ExecutionProvider, error: unknown): Failure {
-  return new Failure(
+  const cause = reason(error);
+  const failure = new Failure(
     'provider',
-    `Cannot use the execution provider "${provider}": ${reason(error)}. Choose "auto" or "cpu" in the settings.`,
+    `Cannot use the execution provider "${provider}": ${cause}. Choose "auto" or "cpu" in the settings.`,
     ['openSettings', 'showLog'],
   );
+  failure.cause = cause;
+  return failure;
 }
 
 function runtimeFailure(what: string, error: unknown): Failure {

@@ -1,0 +1,55 @@
+/** The keys that the selected token attends to most, and what the convolution made of their scores. */
+
+import { keysOfRow } from '../../src/attention/topKeys';
+import type { Actions } from '../actions';
+import { h, onChange } from '../dom';
+import { formatValue, stageLabels, visibleToken } from '../labels';
+import type { Selection, State } from '../state';
+
+const nRows = 12;
+
+export function createDetails(actions: Actions) {
+  const title = h('h2', { id: 'details-title' });
+  const body = h('tbody');
+  const head = h('thead');
+  const table = h('table', { 'aria-labelledby': 'details-title' }, head, body);
+  const note = h('p', { class: 'hint' }, 'Select a token below, a row of the map, or a word in the document.');
+  const element = h('section', { class: 'details', 'aria-label': 'Selected token' }, title, note, table);
+
+  const draw = onChange((selection: Selection | null, labels: readonly string[] | undefined, stage: string) => {
+    const isShown = selection !== null && labels !== undefined;
+    table.hidden = !isShown;
+    note.hidden = isShown;
+    title.textContent = isShown
+      ? `${visibleToken(labels[selection.row.queryIdx] ?? '')} (query ${selection.row.queryIdx}) attends to · ${stage}`
+      : 'Selected token';
+    if (!isShown) return;
+    const { row, convolution } = selection;
+    const columns = ['Value', 'Key', 'Index', ...(convolution ? ['Score', 'After convolution', 'Difference'] : [])];
+    head.replaceChildren(h('tr', {}, ...columns.map(name => h('th', { scope: 'col' }, name))));
+    body.replaceChildren(
+      ...keysOfRow(row.values, row.queryIdx, nRows).map(({ keyIdx, weight }) => {
+        const before = convolution?.before.values[keyIdx] ?? Number.NaN;
+        const after = convolution?.after.values[keyIdx] ?? Number.NaN;
+        const numbers = convolution ? [before, after, after - before] : [];
+        const token = h('button', { class: 'token-link', type: 'button' }, visibleToken(labels[keyIdx] ?? ''));
+        token.addEventListener('click', () => actions.selectToken(keyIdx, true));
+        return h(
+          'tr',
+          {},
+          h('td', { class: 'number' }, formatValue(weight)),
+          h('td', {}, token),
+          h('td', { class: 'number' }, String(keyIdx)),
+          ...numbers.map(value => h('td', { class: 'number' }, formatValue(value))),
+        );
+      }),
+    );
+  });
+  return {
+    element,
+    update({ panel, selection, map }: State): void {
+      element.hidden = map === null;
+      draw(selection, panel?.tokens?.labels, map ? stageLabels[map.ref.stage].toLowerCase() : '');
+    },
+  };
+}

@@ -1,0 +1,67 @@
+/** Chooses layer, head, stage and difference. */
+
+import type { LayerSummary } from '../../src/shared/analysis';
+import { effectiveStage, type Stage, stages } from '../../src/shared/attentionMap';
+import type { Actions } from '../actions';
+import { h } from '../dom';
+import { previousStage, stageLabels } from '../labels';
+import { layerOf, type State } from '../state';
+import { checkbox, type DropdownOption, dropdown } from '../toolkit';
+
+export function createHeadPicker(actions: Actions, hasTiles: boolean) {
+  const layer = dropdown('layer', 'Layer', value => actions.setView({ layerIdx: Number(value) }));
+  const head = dropdown('head', 'Head', value => actions.setView({ headIdx: Number(value) }));
+  const stage = dropdown('stage', 'Stage', value => actions.setView({ stage: value as Stage }));
+  const difference = checkbox('Difference to the stage before', isOn => actions.setView({ difference: isOn }));
+  const element = h(
+    'section',
+    { class: 'picker', 'aria-label': 'Map' },
+    layer.element,
+    head.element,
+    stage.element,
+    difference.element,
+  );
+  difference.element.classList.add('picker-difference');
+  return {
+    element,
+    update({ panel }: State): void {
+      const summary = panel && layerOf(panel);
+      element.hidden = !panel?.model || !panel.tokens || !summary;
+      if (!panel?.model || !summary) return;
+      const { view, model } = panel;
+      layer.set(layerOptions(model.layers, panel.layersDone), String(view.layerIdx));
+      head.set(
+        Array.from({ length: model.nHeads }, (_, headIdx) => ({ value: String(headIdx), label: String(headIdx) })),
+        String(view.headIdx),
+      );
+      stage.set(stageOptions(summary), view.stage);
+      const shown = effectiveStage(summary.stages, view.stage);
+      const before = previousStage(summary.stages, shown);
+      const title = !hasTiles
+        ? 'A report holds no exact values to subtract.'
+        : before
+          ? `${stageLabels[shown]} minus ${stageLabels[before].toLowerCase()}`
+          : `${stageLabels[shown]} has no stage before it that it can be compared with.`;
+      difference.set(view.difference && before !== null && hasTiles, before !== null && hasTiles, title);
+    },
+  };
+}
+
+/** Layers with a key-query convolution are marked; layers still to come are named so. */
+export function layerOptions(layers: readonly LayerSummary[], layersDone: number): DropdownOption[] {
+  return layers.map(({ layerIdx, preSoftmaxKernel, postSoftmaxKernel }) => {
+    const mark = preSoftmaxKernel || postSoftmaxKernel ? ' · convolution' : '';
+    const wait = layerIdx < layersDone ? '' : ' (not ready)';
+    return { value: String(layerIdx), label: `${layerIdx}${mark}${wait}` };
+  });
+}
+
+/** All stages; those that a layer lacks say what they equal, so that the choice survives a change of layer. */
+export function stageOptions(layer: LayerSummary): DropdownOption[] {
+  return stages.map(stage => {
+    const shown = effectiveStage(layer.stages, stage);
+    const label =
+      shown === stage ? stageLabels[stage] : `${stageLabels[stage]} (same as ${stageLabels[shown].toLowerCase()})`;
+    return { value: stage, label };
+  });
+}

@@ -1,0 +1,74 @@
+/** The colour scale and what has to be known to read the map: what is pooled, subtracted, left out or masked. */
+
+import { isPreSoftmax } from '../../src/shared/attentionMap';
+import type { Actions } from '../actions';
+import { h, onChange } from '../dom';
+import { colorOf, maxLevel } from '../heatmap/colorScale';
+import { formatValue, stageLabels } from '../labels';
+import type { State } from '../state';
+import type { Theme } from '../theme';
+import { checkbox } from '../toolkit';
+
+export function createLegend(actions: Actions) {
+  const bar = h('div', { class: 'scale-bar', role: 'img' });
+  const low = h('span');
+  const high = h('span');
+  const notes = h('ul', { class: 'notes' });
+  const leaveOut = checkbox('Scale without the first token', leavesOutFirst => actions.setLayout({ leavesOutFirst }));
+  const scale = h('div', { class: 'scale' }, bar, h('div', { class: 'scale-ends' }, low, h('span', {}, '0'), high));
+  const element = h('section', { class: 'legend', 'aria-label': 'Colour scale' }, scale, notes, leaveOut.element);
+  const paintBar = onChange((theme: Theme) => bar.style.setProperty('background-image', gradient(theme.colors)));
+  const writeNotes = onChange((text: string) => {
+    notes.replaceChildren(...text.split('\n').map(line => h('li', {}, line)));
+  });
+  return {
+    element,
+    update(state: State): void {
+      const { map, theme, layout } = state;
+      element.hidden = map === null;
+      if (!map) return;
+      paintBar(theme);
+      low.textContent = map.max > 0 ? formatValue(-map.max) : '';
+      high.textContent = map.max > 0 ? formatValue(map.max) : '';
+      element.dataset['scaleMax'] = String(map.max);
+      bar.setAttribute('aria-label', `Red below zero, blue above zero, to ${formatValue(map.max)}`);
+      leaveOut.set(
+        layout.leavesOutFirst,
+        true,
+        'Many heads rest on the first token; this shows the rest more clearly.',
+      );
+      writeNotes(legendNotes(state).join('\n'));
+    },
+  };
+}
+
+/** The sentences under the scale. */
+export function legendNotes({ map, isExact, isTooLarge, selection }: State): string[] {
+  if (!map) return [];
+  const { ref, blockSize } = map;
+  const notes: string[] = [];
+  if (ref.minus) {
+    notes.push(`${stageLabels[ref.stage]} minus ${stageLabels[ref.minus].toLowerCase()}.`);
+    if (isTooLarge) notes.push('Zoom in to see the difference: it needs exact values, and too many are on screen.');
+    else notes.push('The scale ends at the largest difference among the cells loaded so far.');
+  } else if (!isExact && blockSize > 1) {
+    notes.push(`Each cell shows the strongest of ${blockSize}×${blockSize}.`);
+  }
+  if (isExact) notes.push('A pixel that covers several cells shows the strongest.');
+  if (map.keysLeftOut === 1) notes.push('Key 0 is left out of the scale; its cells may be stronger than shown.');
+  if (map.keysLeftOut > 1) {
+    notes.push(`Keys 0–${map.keysLeftOut - 1} are left out of the scale; their cells may be stronger than shown.`);
+  }
+  if (!isPreSoftmax(ref.stage) && !ref.minus && selection?.row.isExact) {
+    const sum = selection.row.values.reduce((total, value) => total + value, 0);
+    const isOne = Math.abs(sum - 1) < 1e-3;
+    if (!isOne) notes.push(`Row ${selection.row.queryIdx} sums to ${formatValue(sum)}, not 1.`);
+  }
+  notes.push('Hatched: masked, the key comes after the query.');
+  return notes;
+}
+
+function gradient(colors: Uint8Array): string {
+  const steps = Array.from({ length: 33 }, (_, i) => Math.round(-maxLevel + (i / 32) * 2 * maxLevel));
+  return `linear-gradient(to right, ${steps.map(level => `rgb(${colorOf(colors, level).join(' ')})`).join(', ')})`;
+}

@@ -1,0 +1,140 @@
+/** One map (a stage of one head, or its difference to the stage before it) as far as it has arrived. No requests. */
+
+import { type HeadOverview, overviewValue, type Stage } from '../../src/shared/attentionMap';
+import { absentLevel, levelOf } from './colorScale';
+import { type Cell, isMasked } from './hitTest';
+import { emptyExactGrid, type LevelGrid, overviewGrid, overviewMax, tileMax, writeTile } from './levels';
+import type { TileRect } from './tiles';
+
+/** Which map. */
+export interface MapRef {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  /** A stage that the layer has. */
+  readonly stage: Stage;
+  /** The stage that is subtracted, where the difference is shown. */
+  readonly minus: Stage | null;
+  readonly nTokens: number;
+}
+
+export function isSameMap(a: MapRef | null, b: MapRef | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (Object.keys(a) as (keyof MapRef)[]).every(key => a[key] === b[key]);
+}
+
+/** What is known of a cell. */
+export type CellValue =
+  | { readonly kind: 'masked' }
+  | { readonly kind: 'exact'; readonly value: number }
+  /** The strongest value among blockSize x blockSize cells, in steps of 1/127 of the head's scale. */
+  | { readonly kind: 'pooled'; readonly value: number; readonly blockSize: number }
+  | { readonly kind: 'absent' };
+
+/** Larger maps keep to their overview: single cells would need more graphics memory than a side panel should take. */
+const maxExactSize = 4096;
+
+export class MapData {
+  overviewGrid: LevelGrid | null = null;
+  exactGrid: LevelGrid | null = null;
+  /** Magnitude at the ends of the colour scale. */
+  max = 0;
+  private overview: HeadOverview | null = null;
+  private readonly tiles = new Map<string, { readonly rect: TileRect; readonly values: Float32Array }>();
+
+  constructor(
+    readonly ref: MapRef,
+    private leavesOutFirst: boolean,
+  ) {}
+
+  /** Cells per side of what an overview cell pools; 1 when nothing is pooled or nothing has arrived. */
+  get blockSize(): number {
+    return this.overview?.blockSize ?? 1;
+  }
+
+  get hasValues(): boolean {
+    return this.overviewGrid !== null || this.tiles.size > 0;
+  }
+
+  get holdsExactValues(): boolean {
+    return this.ref.nTokens <= maxExactSize;
+  }
+
+  /** Keys whose columns the scale leaves out. */
+  get keysLeftOut(): number {
+    return this.leavesOutFirst ? this.blockSize : 0;
+  }
+
+  hasTile(rect: TileRect): boolean {
+    return this.tiles.has(tileKey(rect));
+  }
+
+  /** A difference shows exact values only: the difference of two pooled maps is not the pooled difference. Its overview
+   * still tells how many cells belong to a block. */
+  setOverview(overview: HeadOverview): void {
+    this.overview = overview;
+    this.rescale();
+  }
+
+  /** @returns true when the scale changed, so that the whole map has to be drawn anew. */
+  addTile(rect: TileRect, values: Float32Array): boolean {
+    this.tiles.set(tileKey(rect), { rect, values });
+    this.exactGrid ??= emptyExactGrid(this.ref.nTokens);
+    const max = this.currentMax();
+    if (max !== this.max) {
+      this.rescale();
+      return true;
+    }
+    writeTile(this.exactGrid, rect, values, this.max);
+    return false;
+  }
+
+  leaveOutFirst(leavesOutFirst: boolean): void {
+    if (leavesOutFirst === this.leavesOutFirst) return;
+    this.leavesOutFirst = leavesOutFirst;
+    this.rescale();
+  }
+
+  valueAt(cell: Cell): CellValue {
+    if (isMasked(cell)) return { kind: 'masked' };
+    for (const { rect, values } of this.tiles.values()) {
+      const row = cell.queryIdx - rect.queryStart;
+      const column = cell.keyIdx - rect.keyStart;
+      if (row >= 0 && row < rect.nQueries && column >= 0 && column < rect.nKeys) {
+        return { kind: 'exact', value: values[row * rect.nKeys + column]! };
+      }
+    }
+    if (!this.overview || this.ref.minus) return { kind: 'absent' };
+    const { blockSize } = this.overview;
+    const block = (idx: number) => Math.floor(idx / blockSize);
+    const value = overviewValue(this.overview, block(cell.queryIdx), block(cell.keyIdx));
+    return { kind: 'pooled', value, blockSize };
+  }
+
+  /** Whether every one of these tiles is there. */
+  covers(rects: readonly TileRect[]): boolean {
+    return rects.length > 0 && rects.every(rect => this.hasTile(rect));
+  }
+
+  private currentMax(): number {
+    if (!this.ref.minus) return this.overview ? overviewMax(this.overview, this.leavesOutFirst ? 1 : 0) : 0;
+    let max = 0;
+    for (const { rect, values } of this.tiles.values()) max = Math.max(max, tileMax(rect, values, this.keysLeftOut));
+    return max;
+  }
+
+  private rescale(): void {
+    this.max = this.currentMax();
+    if (this.overview && !this.ref.minus) this.overviewGrid = overviewGrid(this.overview, this.max);
+    for (const { rect, values } of this.tiles.values()) writeTile(this.exactGrid!, rect, values, this.max);
+  }
+}
+
+/** Level of a value on a map's scale; for what is not drawn by the renderer, such as the token strip. */
+export function levelOnMap(map: MapData, value: number | undefined): number {
+  return value === undefined ? absentLevel : levelOf(value, map.max);
+}
+
+function tileKey(rect: TileRect): string {
+  return `${rect.queryStart},${rect.keyStart}`;
+}

@@ -1,0 +1,68 @@
+/** Which tiles a part of the map needs, and how many of them are kept. */
+
+import { tileSize } from '../../src/shared/attentionMap';
+import type { CellRange } from './hitTest';
+
+export interface TileRect {
+  readonly queryStart: number;
+  readonly keyStart: number;
+  readonly nQueries: number;
+  readonly nKeys: number;
+}
+
+/**
+ * The tiles that cover `range`, nearest to its middle first. Tiles that hold only masked cells are left out.
+ * @param edge of a tile, in cells.
+ */
+export function coverWithTiles(range: CellRange, nTokens: number, edge = tileSize): TileRect[] {
+  const tiles: TileRect[] = [];
+  const firstQuery = Math.floor(range.queryStart / edge) * edge;
+  const firstKey = Math.floor(range.keyStart / edge) * edge;
+  for (let queryStart = firstQuery; queryStart < range.queryEnd; queryStart += edge) {
+    const nQueries = Math.min(edge, nTokens - queryStart);
+    for (let keyStart = firstKey; keyStart < range.keyEnd; keyStart += edge) {
+      if (keyStart > queryStart + nQueries - 1) break;
+      tiles.push({ queryStart, keyStart, nQueries, nKeys: Math.min(edge, nTokens - keyStart) });
+    }
+  }
+  const middleQuery = (range.queryStart + range.queryEnd) / 2;
+  const middleKey = (range.keyStart + range.keyEnd) / 2;
+  const distance = (tile: TileRect) =>
+    Math.hypot(tile.queryStart + tile.nQueries / 2 - middleQuery, tile.keyStart + tile.nKeys / 2 - middleKey);
+  return tiles.sort((a, b) => distance(a) - distance(b));
+}
+
+/** A map that forgets what was not used for longest once it holds more than `capacity` entries. */
+export class LruCache<K, V> {
+  private readonly entries = new Map<K, V>();
+
+  constructor(private readonly capacity: number) {}
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get(key: K): V | undefined {
+    const value = this.entries.get(key);
+    if (value !== undefined) this.touch(key, value);
+    return value;
+  }
+
+  set(key: K, value: V): void {
+    this.touch(key, value);
+    if (this.entries.size > this.capacity) {
+      const [oldest] = this.entries.keys();
+      this.entries.delete(oldest as K);
+    }
+  }
+
+  clear(): void {
+    this.entries.clear();
+  }
+
+  /** A Map keeps the order of insertion; what was used last goes to its end. */
+  private touch(key: K, value: V): void {
+    this.entries.delete(key);
+    this.entries.set(key, value);
+  }
+}

@@ -1,0 +1,48 @@
+/** What the app needs from whoever holds the analysis, and the extension host as that. */
+
+import { Failure } from '../src/shared/failure';
+import type { PanelEvents, PanelRequests, WebviewEvents, WebviewRequests } from '../src/shared/panelMessages';
+import { Rpc } from '../src/shared/rpc';
+
+type PanelRpc = Rpc<PanelRequests, WebviewRequests, PanelEvents, WebviewEvents>;
+
+export interface PanelHost {
+  readonly request: PanelRpc['request'];
+  readonly on: PanelRpc['on'];
+  /** Exact values can be asked for. */
+  readonly hasTiles: boolean;
+  /** There is an editor behind the panel whose commands the buttons can start. */
+  readonly hasEditor: boolean;
+  /** How the reader arranged the panel last time, as `saveLayout` got it. */
+  loadLayout(): unknown;
+  saveLayout(layout: unknown): void;
+}
+
+interface VsCodeApi {
+  postMessage(message: unknown): void;
+  getState(): unknown;
+  setState(state: unknown): void;
+}
+
+declare function acquireVsCodeApi(): VsCodeApi;
+
+/** The extension host over postMessage. To be called once: VS Code hands out its API only once. */
+export function connectToVsCode(): PanelHost {
+  const api = acquireVsCodeApi();
+  const rpc: PanelRpc = new Rpc(
+    {
+      send: message => api.postMessage(message),
+      onMessage: listener => window.addEventListener('message', event => listener(event.data)),
+    },
+    {},
+  );
+  window.addEventListener('pagehide', () => rpc.close(new Failure('closed', 'The panel was closed.')));
+  return {
+    request: rpc.request.bind(rpc) as PanelRpc['request'],
+    on: rpc.on.bind(rpc) as PanelRpc['on'],
+    hasTiles: true,
+    hasEditor: true,
+    loadLayout: () => api.getState(),
+    saveLayout: layout => api.setState(layout),
+  };
+}

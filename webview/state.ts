@@ -1,0 +1,113 @@
+/** The one store: what came from the host, what the reader arranged, and what is derived from both. */
+
+import type { LayerSummary } from '../src/shared/analysis';
+import { effectiveStage } from '../src/shared/attentionMap';
+import type { FailureData } from '../src/shared/failure';
+import type { PanelState } from '../src/shared/panelMessages';
+import type { MapData, MapRef } from './heatmap/mapData';
+import type { MapRow } from './heatmap/mapLoader';
+import type { SavedZoom } from './heatmap/viewport';
+import { previousStage } from './labels';
+import type { Theme } from './theme';
+
+/** How the reader arranged the panel; kept across reloads. */
+export interface Layout {
+  readonly zoom: SavedZoom;
+  /** The colour scale leaves out the first keys, on which many heads rest when they look at nothing. */
+  readonly leavesOutFirst: boolean;
+  readonly closedSections: readonly string[];
+}
+
+export interface State {
+  /** Null until the host has answered. */
+  readonly panel: PanelState | null;
+  readonly layout: Layout;
+  readonly theme: Theme;
+  /** The shown map as far as it has arrived. The object is mutable: `mapVersion` counts its changes. */
+  readonly map: MapData | null;
+  readonly mapVersion: number;
+  readonly mapFailure: FailureData | null;
+  /** The part on screen is too large for exact values. */
+  readonly isTooLarge: boolean;
+  /** Exact values are drawn all over the visible part. */
+  readonly isExact: boolean;
+  readonly selection: Selection | null;
+}
+
+/** Rows of the selected query. */
+export interface Selection {
+  readonly row: MapRow;
+  /** Its scores before and after the key-query convolution, in layers that have one. */
+  readonly convolution: { readonly before: MapRow; readonly after: MapRow } | null;
+}
+
+export class Store<S> {
+  private readonly listeners = new Set<(state: S) => void>();
+
+  constructor(private current: S) {}
+
+  get state(): S {
+    return this.current;
+  }
+
+  update(patch: Partial<S>): void {
+    this.current = { ...this.current, ...patch };
+    for (const listener of this.listeners) listener(this.current);
+  }
+
+  /** Calls `listener` now and after every update. */
+  subscribe(listener: (state: S) => void): void {
+    this.listeners.add(listener);
+    listener(this.current);
+  }
+}
+
+export const defaultLayout: Layout = {
+  zoom: { factor: 1, centerQuery: 0.5, centerKey: 0.5 },
+  leavesOutFirst: false,
+  closedSections: [],
+};
+
+/** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
+export function readLayout(saved: unknown): Layout {
+  const { zoom, leavesOutFirst, closedSections } = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
+  return {
+    zoom: isZoom(zoom) ? zoom : defaultLayout.zoom,
+    leavesOutFirst: leavesOutFirst === true,
+    closedSections: Array.isArray(closedSections) ? closedSections.filter(name => typeof name === 'string') : [],
+  };
+}
+
+function isZoom(value: unknown): value is SavedZoom {
+  const { factor, centerQuery, centerKey } = (value ?? {}) as Record<string, unknown>;
+  return [factor, centerQuery, centerKey].every(Number.isFinite);
+}
+
+export function layerOf(panel: PanelState): LayerSummary | undefined {
+  return panel.model?.layers[panel.view.layerIdx];
+}
+
+export function isLayerReady(panel: PanelState): boolean {
+  return panel.view.layerIdx < panel.layersDone;
+}
+
+/** The map the view asks for, or null while its layer is not ready. */
+export function mapRefOf(panel: PanelState | null): MapRef | null {
+  const layer = panel && layerOf(panel);
+  if (!panel?.tokens || !layer || !isLayerReady(panel)) return null;
+  const stage = effectiveStage(layer.stages, panel.view.stage);
+  return {
+    analysisId: panel.analysisId,
+    layerIdx: panel.view.layerIdx,
+    headIdx: panel.view.headIdx,
+    stage,
+    minus: panel.view.difference ? previousStage(layer.stages, stage) : null,
+    nTokens: panel.tokens.labels.length,
+  };
+}
+
+/** The state after one more layer became ready; events of another run change nothing. */
+export function withLayer(panel: PanelState, analysisId: number, layerIdx: number): PanelState {
+  if (panel.analysisId !== analysisId) return panel;
+  return { ...panel, layersDone: Math.max(panel.layersDone, layerIdx + 1) };
+}

@@ -1,0 +1,103 @@
+/**
+ * The controls, made with @vscode/webview-ui-toolkit. Nothing else imports it: the toolkit is no longer developed, and
+ * its successor goes here.
+ */
+
+import {
+  type Button,
+  type Checkbox,
+  type Dropdown,
+  provideVSCodeDesignSystem,
+  vsCodeButton,
+  vsCodeCheckbox,
+  vsCodeDropdown,
+  vsCodeOption,
+  vsCodeProgressRing,
+} from '@vscode/webview-ui-toolkit';
+import { h } from './dom';
+
+export function registerControls(): void {
+  provideVSCodeDesignSystem().register(
+    vsCodeButton(),
+    vsCodeCheckbox(),
+    vsCodeDropdown(),
+    vsCodeOption(),
+    vsCodeProgressRing(),
+  );
+}
+
+export function button(
+  label: string,
+  appearance: 'primary' | 'secondary' | 'icon',
+  onClick: () => void,
+  ariaLabel = label,
+): HTMLElement {
+  const element = h('vscode-button' as 'button', { appearance, 'aria-label': ariaLabel, title: ariaLabel }, label);
+  element.addEventListener('click', onClick);
+  return element as unknown as Button;
+}
+
+export interface CheckboxControl {
+  readonly element: HTMLElement;
+  set(isChecked: boolean, isEnabled: boolean, title: string): void;
+}
+
+export function checkbox(label: string, onChange: (isChecked: boolean) => void): CheckboxControl {
+  const element = h('vscode-checkbox' as 'input', {}, label) as unknown as Checkbox;
+  let isSetting = false;
+  element.addEventListener('change', () => {
+    if (!isSetting) onChange(element.checked);
+  });
+  return {
+    element,
+    set(isChecked, isEnabled, title) {
+      isSetting = true; // The toolkit reports a change by code as it does one by hand.
+      element.checked = isChecked;
+      element.disabled = !isEnabled;
+      element.title = title;
+      isSetting = false;
+    },
+  };
+}
+
+export interface DropdownOption {
+  readonly value: string;
+  readonly label: string;
+  readonly isDisabled?: boolean;
+}
+
+export interface DropdownControl {
+  readonly element: HTMLElement;
+  set(options: readonly DropdownOption[], value: string): void;
+}
+
+/** A dropdown with its visible label above it. */
+export function dropdown(name: string, label: string, onChange: (value: string) => void): DropdownControl {
+  const id = `${name}-label`;
+  const element = h('vscode-dropdown' as 'select', { 'aria-labelledby': id, 'data-picker': name });
+  const field = h('div', { class: `field field-${name}` }, h('label', { id }, label), element);
+  let shownOptions = '';
+  element.addEventListener('change', () => onChange(element.value));
+  return {
+    element: field,
+    set(options, value) {
+      const key = JSON.stringify(options);
+      if (key !== shownOptions) {
+        shownOptions = key;
+        element.replaceChildren(...options.map(option => toOption(option, value)));
+      }
+      // New options take part only after the toolkit's next update.
+      if (element.value !== value)
+        requestAnimationFrame(() => (element as unknown as Dropdown).setAttribute('value', value));
+      element.value = value;
+    },
+  };
+}
+
+export function progressRing(label: string): HTMLElement {
+  return h('vscode-progress-ring' as 'div', { 'aria-label': label });
+}
+
+function toOption({ value, label, isDisabled }: DropdownOption, selected: string): HTMLElement {
+  return h('vscode-option' as 'option', { value, disabled: isDisabled, selected: value === selected }, label);
+}
