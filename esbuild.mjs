@@ -15,9 +15,14 @@ const bundles = [
     entryPoints: { cli: 'src/cli/main.ts' },
     outdir: 'dist',
     outExtension: { '.js': '.cjs' },
-    loader: { '.html': 'text' },
   },
-  { ...common, platform: 'browser', format: 'iife', entryPoints: { webview: 'webview/main.ts' }, outdir: 'dist' },
+  {
+    ...common,
+    platform: 'browser',
+    format: 'iife',
+    entryPoints: { webview: 'webview/main.ts', report: 'webview/report.ts' },
+    outdir: 'dist',
+  },
 ];
 
 mkdirSync('dist', { recursive: true });
