@@ -88,10 +88,7 @@ test('the command shows the maps; the heatmap’s pixels are the engine’s valu
   // Zoom in to where a cell is several pixels wide, so that one pixel belongs to one cell.
   const canvas = frame.locator('canvas[data-source]');
   await canvas.focus();
-  for (let i = 0; i < 12; i++) await workbench.page.keyboard.press('+');
-  await frame.waitForFunction(
-    () => Number(document.querySelector<HTMLElement>('canvas[data-source]')?.dataset['cellSize']) >= 6,
-  );
+  while ((await mapOf(frame)).cellSize < 6) await workbench.page.keyboard.press('+');
   await frame.locator('canvas[data-source="tiles"]').waitFor();
   const zoomed = await mapOf(frame);
   const pixels = await canvasPixels(frame, 'canvas[data-source]');
@@ -106,7 +103,7 @@ test('the command shows the maps; the heatmap’s pixels are the engine’s valu
       const x = zoomed.originX + (key + 0.5) * zoomed.cellSize;
       const y = zoomed.originY + (query + 0.5) * zoomed.cellSize;
       // Not at the edge, and not where crosshair or selection are drawn over the map.
-      if (x < 4 || y < 4 || x > pixels.width - 4 || y > pixels.height - 4 || query % 3 || key % 3) continue;
+      if (x < 4 || y < 4 || x > pixels.width - 4 || y > pixels.height - 4) continue;
       const value = values[query * map.nTokens + key]!;
       const want = colorOf(table, levelOf(value, max));
       const got = pixels.at(x, y);
@@ -116,7 +113,7 @@ test('the command shows the maps; the heatmap’s pixels are the engine’s valu
       if (Math.abs(value) > max / 10) counts.strong++;
     }
   }
-  assert.ok(counts.compared > 30 && counts.strong > 0, JSON.stringify(counts));
+  assert.ok(counts.compared > 100 && counts.strong > 3, JSON.stringify(counts));
 });
 
 test('hovering a word lists the tokens it attends to, with the engine’s weights', async () => {

@@ -209,8 +209,8 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
         const path = resolve(options.folder, name);
         await ask('Control+P', path);
         const row = quickInput.locator('.monaco-list-row').filter({ hasText: path.split('/').at(-1) ?? path });
-        await row.first().waitFor({ timeout: patience });
-        await page.keyboard.press('Enter');
+        // Not Enter: it takes the list's first row, which is another file until the list follows the text.
+        await row.first().click({ timeout: patience });
         await page
           .locator(`.editor-group-container.active .tab.active[data-resource-name="${path.split('/').at(-1)}"]`)
           .waitFor({ timeout: patience });
