@@ -76,12 +76,14 @@ async function eventually<T>(what: string, attempt: () => Promise<T | undefined>
   }
 }
 
-/** True once a locator is visible, false when it is not within a short while. */
-const appears = (locator: Locator, timeout: number): Promise<boolean> =>
-  locator.waitFor({ timeout }).then(
+/** Whether a locator is visible (or hidden) within a short while. */
+const becomes = (state: 'visible' | 'hidden', locator: Locator, timeout: number): Promise<boolean> =>
+  locator.waitFor({ state, timeout }).then(
     () => true,
     () => false,
   );
+const appears = (locator: Locator, timeout: number) => becomes('visible', locator, timeout);
+const disappears = (locator: Locator, timeout: number) => becomes('hidden', locator, timeout);
 
 /**
  * The centre of the n-th occurrence of a text in the visible editor lines, in page pixels.
@@ -181,9 +183,14 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
     };
 
     const goTo = async (place: Place) => {
-      await ask('Control+G', 'offset' in place ? `::${place.offset + 1}` : `:${place.line}:${place.column}`);
-      await page.keyboard.press('Enter');
-      await quickInput.waitFor({ state: 'hidden' });
+      // Enter does nothing while the editor is still loading its file.
+      await eventually(`the cursor at ${JSON.stringify(place)}`, async () => {
+        await ask('Control+G', 'offset' in place ? `::${place.offset + 1}` : `:${place.line}:${place.column}`);
+        await page.keyboard.press('Enter');
+        if (await disappears(quickInput, 1000)) return true;
+        await page.keyboard.press('Escape');
+        return undefined;
+      });
     };
 
     const pointOf = async (target: string | Place, occurrence: number) => {
