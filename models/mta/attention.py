@@ -146,6 +146,8 @@ class Attention(nn.Module):
         mta = config.mta
         self.n_heads, self.n_kv_heads, self.head_dim = config.n_heads, config.n_kv_heads, config.head_dim
         self.pad_key = mta.pad_key
+        # Plain forms; `mta/fast_attention.py` puts others of the same meaning here for training.
+        self.convolve_maps, self.mix_all_heads = key_query_conv, mix_heads
         self.wq = nn.Linear(config.dim, config.n_heads * config.head_dim, bias=False)
         self.wk = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
         self.wv = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
@@ -222,7 +224,7 @@ class Attention(nn.Module):
             cleared = maps.masked_fill(~allowed, 0.0)
             if cut_doc_lengths is not None:
                 return key_query_conv_by_document(cleared, kernel, cut_doc_lengths, self.pad_key)
-            return key_query_conv(cleared, kernel, self.pad_key)
+            return self.convolve_maps(cleared, kernel, self.pad_key)
 
         mixed_scores = scores
         if self.mta_kernel is not None:
@@ -230,7 +232,7 @@ class Attention(nn.Module):
             if taps is not None:
                 taps["pre_softmax_conv"] = mixed_scores
         if self.wpsm is not None:
-            mixed_scores = mix_heads(mixed_scores, self.wpsm.weight)
+            mixed_scores = self.mix_all_heads(mixed_scores, self.wpsm.weight)
         wide = mixed_scores if mixed_scores.dtype == torch.float64 else mixed_scores.float()
         pattern = torch.softmax(wide.masked_fill(~allowed, -math.inf), dim=-1).to(scores.dtype)
         mixed_pattern = pattern
@@ -239,10 +241,13 @@ class Attention(nn.Module):
             if taps is not None:
                 taps["post_softmax_conv"] = mixed_pattern
             mixed_pattern = mixed_pattern.masked_fill(~allowed, 0.0)
-        if self.head_kernel is not None:
+        if self.head_kernel is not None and self.head_kernel.shape[0] == 1:
+            # One group over all heads is plain mixing with the matrix turned: it is [source, destination].
+            mixed_pattern = self.mix_all_heads(mixed_pattern, self.head_kernel[0].t())
+        elif self.head_kernel is not None:
             mixed_pattern = mix_head_groups(mixed_pattern, self.head_kernel)
         elif self.wposm is not None:
-            mixed_pattern = mix_heads(mixed_pattern, self.wposm.weight)
+            mixed_pattern = self.mix_all_heads(mixed_pattern, self.wposm.weight)
         if taps is not None:
             taps.update(mixed_scores=mixed_scores, pattern=pattern)
         return mixed_pattern
