@@ -205,7 +205,7 @@ export function ensureWorkbench() {
   step('Installing the workbench', 'Check that the npm registry can be reached and run the command again.', () =>
     run('npm', installArguments(workbenchFolder), { cwd: workbenchFolder }),
   );
-  step('Compiling the native parts of the workbench (about 100 s)', advice, () => {
+  step('Compiling the native parts of the workbench (about 100 s)', advice || 'The reason is below.', () => {
     // Under `npm test` the environment holds the outer npm's settings: `ignore-scripts`, and a user agent by which
     // code-server's script would take our Node for the one that runs it.
     run('npm', ['rebuild', '--foreground-scripts', '--ignore-scripts=false'], {
