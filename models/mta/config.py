@@ -204,6 +204,10 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
         if len(args) == 2 and args[1] is Ellipsis:
             return tuple(_coerce(item, args[0], f"{where}[{i}]") for i, item in enumerate(value))
         return tuple(value)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where} is {value!r}; expected a mapping.")
+        return {key: _coerce(item, args[1], f"{where}.{key}") for key, item in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint in (int, float, str, bool):

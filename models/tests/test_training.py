@@ -1,133 +1,162 @@
-"""Training on the CPU in seconds: it learns, resumes exactly, stops on NaN, and the fast convolution is the plain one."""
+"""The loop end to end at toy size on the CPU: it learns, resumes exactly, and stops for what it cannot train on."""
 
-from pathlib import Path
+import json
 
 import numpy as np
 import pytest
 import torch
 
 from export.to_safetensors import export_bundle, load_bundle
-from mta.attention import key_query_conv
-from mta.config import ConfigError, MTAConfig, ModelConfig
+from mta.config import ConfigError, config_from_mapping
 from training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from training.data import write_shard
-from training.evaluate import bits_per_byte
-from training.fast_conv import shifted_key_query_conv
-from training.optimizer import orthogonalize
-from training.train import RunConfig, TrainingError, learning_rate_multiplier, read_config, train
+from training.data import ShardError, WindowSampler, gather_windows, read_shard, write_shard
+from training.evaluate import IGNORED, bits_per_byte, evaluation_windows, split_documents
+from training.optimizer import newton_schulz
+from training.train import TrainConfig, Trainer, TrainingError, load_config, lr_scale
 
-MODEL = ModelConfig(
-    dim=32, n_layers=2, n_heads=2, vocab_size=40, max_seqlen=32, hidden_dim=48, weight_tying=True,
-    mta=MTAConfig(use_mta=True, query_kernel_size=2, key_kernel_size=5, mta_layers=(1,), head_kernel_size=2,
-                  pre_sm_linear_head=True, group_norm=True, add_gating=True),
-)
+BEGIN = 15
 
 
-def run_config(**changes) -> RunConfig:
-    values = dict(model=MODEL, begin_token_id=39, seqlen=32, batch_size=8, steps=40, warmup_steps=5, checkpoint_steps=20)
-    return RunConfig(**{**values, **changes})
+def config(**changes):
+    mta = {"use_mta": True, "query_kernel_size": 2, "key_kernel_size": 3, "mta_layers": [1], "after_sm_query_kernel_size": 2,
+           "after_sm_key_kernel_size": 3, "head_kernel_size": 2, "pre_sm_linear_head": True, "group_norm": True, "add_gating": True}
+    model = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "vocab_size": 16, "max_seqlen": 16, "weight_tying": True, "mta": mta}
+    mapping = {"name": "smoke", "begin_token_id": BEGIN, "model": model, "mix": {"text": 1.0}, "budget": {"steps": 40},
+               "phases": [{"until": 0.5, "seqlen": 8, "batch_size": 8}, {"until": 1.0, "seqlen": 16, "batch_size": 4}],
+               "compile": False, "warmup_steps": 4, "log_every": 5, **changes}
+    return config_from_mapping(TrainConfig, mapping)
 
 
-@pytest.fixture()
-def data(tmp_path: Path) -> Path:
-    """A stream whose next token follows from the last: there is something to learn."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    tokens = (np.arange(6000) * 7 % 39).astype(np.uint16)
-    tokens[::500] = 39
-    write_shard(folder / "text-000.tokens.xz", tokens)
-    return folder
+@pytest.fixture
+def data(tmp_path):
+    """Documents that count upwards: easy to learn."""
+    rng = np.random.default_rng(0)
+    documents = [np.concatenate([[BEGIN], (rng.integers(0, 15) + np.arange(40)) % 15]) for _ in range(50)]
+    write_shard(tmp_path / "text-000.tokens.xz", np.concatenate(documents).astype(np.uint16))
+    return tmp_path
 
 
-@pytest.mark.parametrize("pad_key,key_size", [("both", 5), ("left", 4), ("right", 4)])
-def test_the_fast_convolution_is_the_plain_one_forward_and_backward(pad_key, key_size):
-    torch.manual_seed(1)
-    results = []
-    scores = torch.randn(2, 3, 9, 9, dtype=torch.float64)
-    kernel = torch.randn(3, 1, 4, key_size, dtype=torch.float64)
-    for conv in (key_query_conv, shifted_key_query_conv):
-        s, k = scores.clone().requires_grad_(), kernel.clone().requires_grad_()
-        y = conv(s, k, pad_key)
-        (y * torch.arange(81.0, dtype=torch.float64).view(9, 9)).sum().backward()
-        results.append((y, s.grad, k.grad))
-    for plain, fast in zip(*results):
-        torch.testing.assert_close(plain, fast, rtol=1e-9, atol=1e-9)
+def test_learns_and_ends_with_its_budget(data, tmp_path):
+    trainer = Trainer(config(budget={"steps": 80}), [data], tmp_path / "run", "cpu", resume=False)
+    summary = trainer.run()
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert summary["steps"] == 80 and rows[-1]["loss"] < 0.6 * rows[0]["loss"]
+    assert {row["seqlen"] for row in rows} == {8, 16}
+    tokens = read_shard(data / "text-000.tokens.xz", 16)
+    assert bits_per_byte(trainer.model.eval(), tokens, 2000, 16, BEGIN) < 3.0
 
 
-def test_orthogonalised_matrices_have_singular_values_near_one():
-    torch.manual_seed(2)
-    for shape in [(3, 8, 8), (2, 4, 12), (2, 12, 4)]:
-        values = torch.linalg.svdvals(orthogonalize(torch.randn(*shape)))
-        assert values.min() > 0.3 and values.max() < 1.5
+def test_resumes_exactly(data, tmp_path):
+    whole = Trainer(config(), [data], tmp_path / "whole", "cpu", resume=False)
+    whole.run()
+    Trainer(config(), [data], tmp_path / "parts", "cpu", resume=False).run(stop_after_steps=25)
+    resumed = Trainer(config(), [data], tmp_path / "parts", "cpu", resume=True)
+    assert resumed.step == 25
+    resumed.run()
+    for name, expected in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], expected), name
 
 
-def test_it_learns_and_its_bundle_opens(data, tmp_path):
-    model = train(run_config(steps=120), [data], tmp_path / "run")
-    tokens = (np.arange(400) * 7 % 39).astype(np.uint16)
-    bits = bits_per_byte(model, tokens, n_bytes=400, begin_token_id=39, seqlen=32)
-    assert bits < 2.5  # untrained: log2(40) = 5.3
-    tokenizer = tmp_path / "tokenizer.json"
-    tokenizer.write_text("{}")
-    export_bundle(model, tmp_path / "bundle", "tiny", tokenizer, 39)
-    again = load_bundle(tmp_path / "bundle")
-    assert abs(bits_per_byte(again, tokens, 400, 39, 32) - bits) < 0.02  # weights are fp16
+def test_stops_for_a_loss_that_is_not_a_number(data, tmp_path):
+    trainer = Trainer(config(log_every=1), [data], tmp_path / "run", "cpu", resume=False)
+    trainer.run(stop_after_steps=3)
+    with torch.no_grad():
+        trainer.model.norm.weight[0] = float("nan")
+    with pytest.raises(TrainingError, match="step 4: the loss is nan"):
+        trainer.run()
+    assert load_checkpoint(tmp_path / "run")["progress"]["steps"] == 3
 
 
-def test_a_resumed_run_ends_where_an_unbroken_one_does(data, tmp_path):
-    whole = train(run_config(), [data], tmp_path / "whole")
-
-    class Interrupted(Exception):
-        pass
-
-    import training.train as module
-
-    save = module.save_checkpoint
-
-    def save_and_stop(path, content):
-        save(path, content)
-        if content["progress"]["steps"] == 20:
-            raise Interrupted
-
-    module.save_checkpoint = save_and_stop
-    try:
-        with pytest.raises(Interrupted):
-            train(run_config(), [data], tmp_path / "broken")
-    finally:
-        module.save_checkpoint = save
-    resumed = train(run_config(), [data], tmp_path / "broken")
-    for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
-        torch.testing.assert_close(a, b, msg=name)
+def test_a_time_budget_sets_the_schedule():
+    timed = config(budget={"seconds": 100.0})
+    assert lr_scale(timed, 0, 0.0) == 0.25 and lr_scale(timed, 50, 0.2) == 1.0
+    assert lr_scale(timed, 50, 0.7) == pytest.approx(0.5) and lr_scale(timed, 50, 1.0) == timed.lr_floor
 
 
-def test_nan_stops_with_the_step(data, tmp_path):
-    with pytest.raises(TrainingError, match=r"The loss is nan at step \d+"):
-        train(run_config(embedding_lr=float("nan")), [data], tmp_path / "run")
+@pytest.mark.parametrize("changes,message", [
+    ({"budgte": {"steps": 3}}, "budgte is not a known setting"),
+    ({"budget": {"steps": 3, "seconds": 1.0}}, "exactly one of steps and seconds"),
+    ({"phases": [{"until": 0.9, "seqlen": 8, "batch_size": 1}]}, "until: 1.0"),
+    ({"phases": [{"until": 1.0, "seqlen": 99, "batch_size": 1}]}, "seqlen 99"),
+    ({"fast_attention": "magic"}, "magic"),
+    ({"optimizer": {"muon_lr": "fast"}}, "optimizer.muon_lr is 'fast'"),
+])  # fmt: skip
+def test_a_wrong_configuration_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        config(**changes)
+
+
+def test_shipped_configurations_load():
+    from conftest import MODELS_DIR
+
+    paths = sorted((MODELS_DIR / "training" / "configs").glob("*.yaml"))
+    assert paths and all(load_config(path).name == path.stem for path in paths)
+
+
+def test_a_damaged_shard_is_named(tmp_path):
+    path = tmp_path / "text-000.tokens.xz"
+    write_shard(path, np.arange(1000, dtype=np.uint16))
+    assert np.array_equal(read_shard(path, 1000), np.arange(1000))
+    with pytest.raises(ShardError, match="holds id 999; the vocabulary has 999"):
+        read_shard(path, 999)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ShardError, match="text-000.tokens.xz"):
+        read_shard(path, 1000)
+
+
+def test_windows_visit_every_position_once():
+    streams = {"a": np.arange(100, dtype=np.uint16), "b": np.arange(100, 400, dtype=np.uint16)}
+    sampler = WindowSampler(streams, {"a": 1, "b": 3}, 10, seed=0)
+    starts = np.concatenate([sampler.next_starts(4) for _ in range(8)])
+    assert len(np.unique(starts)) == len(starts)
+    assert {bool(s < 100) for s in starts} == {True, False}
+
+
+def test_windows_open_with_the_begin_token():
+    joined = torch.tensor([BEGIN, 1, 2, 3, 4, BEGIN, 5, 6, 7, 8, 9])
+    tokens, targets = gather_windows(joined, torch.tensor([0, 2, 5]), 3, BEGIN)
+    assert tokens.tolist() == [[BEGIN, 1, 2], [BEGIN, 2, 3], [BEGIN, 5, 6]]
+    assert targets.tolist() == [[1, 2, 3], [2, 3, 4], [5, 6, 7]]
+
+
+def test_evaluation_predicts_each_token_once():
+    stream = np.array([BEGIN, 1, 2, 3, 4, 5, BEGIN, 6, BEGIN, 7, 8], dtype=np.uint16)
+    inputs, targets = evaluation_windows(split_documents(stream, BEGIN), 3, BEGIN)
+    assert inputs.tolist()[:2] == [[BEGIN, 1, 2], [BEGIN, 4, BEGIN]]
+    assert sorted(targets[targets != IGNORED].tolist()) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_checkpoints_are_never_overwritten_in_place(tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, {"step": 1})
-    with pytest.raises(CheckpointError, match="untouched"):
-        save_checkpoint(path, {"step": lambda: None})  # cannot be pickled: fails in the middle of writing
-    assert load_checkpoint(path) == {"step": 1}
-    path.write_bytes(b"damaged")
-    with pytest.raises(CheckpointError, match="Cannot read checkpoint"):
-        load_checkpoint(path)
-    assert load_checkpoint(tmp_path / "none.pt") is None
+    save_checkpoint(tmp_path, {"n": 1})
+    with pytest.raises(CheckpointError, match="The previous one is untouched"):
+        save_checkpoint(tmp_path, {"n": _Unwritable()})
+    assert load_checkpoint(tmp_path) == {"n": 1} and [p.name for p in tmp_path.iterdir()] == ["latest.pt"]
+    save_checkpoint(tmp_path, {"n": 2})
+    (tmp_path / "latest.pt").write_bytes(b"half a file")
+    assert load_checkpoint(tmp_path) == {"n": 1}
+    (tmp_path / "previous.pt").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="Cannot read any checkpoint"):
+        load_checkpoint(tmp_path)
 
 
-def test_the_learning_rate_warms_up_stays_and_falls_to_zero():
-    config = run_config(warmup_steps=10)
-    assert learning_rate_multiplier(0, 0.0, config) == pytest.approx(0.1)
-    assert learning_rate_multiplier(20, 0.3, config) == 1.0
-    assert learning_rate_multiplier(99, 1.0, config) == 0.0
+class _Unwritable:
+    def __reduce__(self):
+        raise OSError("No space left on device")
 
 
-def test_the_shipped_configuration_reads_and_misspelt_keys_fail(tmp_path):
-    source = Path(__file__).parents[1] / "training" / "configs" / "mta-small.yaml"
-    config = read_config(source)
-    assert config.model.mta.mta_layers == (2, 6)
-    broken = tmp_path / "broken.yaml"
-    broken.write_text(source.read_text().replace("batch_size", "batchsize"))
-    with pytest.raises(ConfigError, match="batchsize|batch_size"):
-        read_config(broken)
+@pytest.mark.parametrize("shape", [(3, 8, 8), (2, 4, 12), (2, 12, 4)])
+def test_newton_schulz_brings_singular_values_near_one(shape):
+    torch.manual_seed(2)
+    values = torch.linalg.svdvals(newton_schulz(torch.randn(*shape)))
+    assert values.min() > 0.3 and values.max() < 1.5
+
+
+def test_bundle_round_trip(data, tmp_path):
+    trainer = Trainer(config(), [data], tmp_path / "run", "cpu", resume=False)
+    trainer.run(stop_after_steps=2)
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text("{}")
+    export_bundle(trainer.model, tmp_path / "bundle", "smoke", tokenizer, BEGIN, dtype="fp32")
+    tokens = torch.tensor([[BEGIN, 1, 2, 3]])
+    assert torch.allclose(load_bundle(tmp_path / "bundle")(tokens), trainer.model(tokens), atol=1e-6)
+    assert "output.weight" not in trainer.model.state_dict()

@@ -1,38 +1,60 @@
-"""Checkpoints that are whole or not there: written beside the last one, then renamed over it."""
+"""Checkpoints that survive a crash: written beside, synced, then renamed; the previous one is kept."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Dict, Optional, Union
 
 import torch
+
+LATEST, PREVIOUS = "latest.pt", "previous.pt"
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written or read, with its path and the reason."""
 
 
-def save_checkpoint(path: Union[str, Path], content: dict) -> None:
-    """Raises `CheckpointError` when it cannot be written (a full disk); the last good one stays as it was."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
+def save_checkpoint(folder: Union[str, Path], content: Dict[str, Any]) -> Path:
+    """Write `content` as the latest checkpoint of `folder`.
+
+    The file is complete on disk before it gets its name, so neither a crash nor a full disk harms the last good one.
+    Raises CheckpointError when it cannot be written.
+    """
+    folder = Path(folder)
+    partial, latest = folder / f"{LATEST}.partial", folder / LATEST
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(content, partial)
-        os.replace(partial, path)
-    except Exception as error:  # a full disk, or content that cannot be stored
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(partial, "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if latest.exists():
+            os.replace(latest, folder / PREVIOUS)
+        os.replace(partial, latest)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         partial.unlink(missing_ok=True)
-        raise CheckpointError(f"Cannot write checkpoint {path}: {error}. The one before it is untouched.") from error
+        raise CheckpointError(f"Cannot write checkpoint {latest}: {error}. The previous one is untouched.") from error
+    return latest
 
 
-def load_checkpoint(path: Union[str, Path], device: Any = "cpu") -> Optional[dict]:
-    """None when there is no checkpoint. Raises `CheckpointError` when it is damaged."""
-    path = Path(path)
-    if not path.exists():
-        return None
-    kwargs = {"weights_only": False} if torch.__version__ >= "2" else {}
-    try:
-        return torch.load(path, map_location=device, **kwargs)
-    except Exception as error:  # torch raises many kinds for damaged files
-        raise CheckpointError(f"Cannot read checkpoint {path}: {error}. Delete it to start anew.") from error
+def load_checkpoint(folder: Union[str, Path]) -> Optional[Dict[str, Any]]:
+    """The latest readable checkpoint of `folder`, or None when there is none at all.
+
+    Falls back to the previous one when the latest is damaged; raises CheckpointError when all are.
+    """
+    failures = []
+    for name in (LATEST, PREVIOUS):
+        path = Path(folder) / name
+        if not path.exists():
+            continue
+        try:
+            try:
+                return torch.load(path, map_location="cpu", weights_only=False)
+            except TypeError:  # torch < 1.13 has no weights_only
+                return torch.load(path, map_location="cpu")
+        except Exception as error:  # torch raises many kinds for damaged files
+            failures.append(f"{path}: {error}")
+    if failures:
+        raise CheckpointError("Cannot read any checkpoint. " + " | ".join(failures))
+    return None

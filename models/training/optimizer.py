@@ -1,69 +1,94 @@
-"""Muon for the matrices of the blocks, AdamW for everything else.
+"""Muon for the weight matrices of the blocks, AdamW for everything else.
 
-Source of Muon: Keller Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024).
+Muon (Keller Jordan and others, 2024, https://kellerjordan.github.io/posts/muon/): momentum whose matrix is replaced
+by the nearest semi-orthogonal one, found by a few Newton-Schulz steps.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Dict, List, Tuple
 
 import torch
 from torch import Tensor, nn
 
-_MATRICES = ("wq", "wk", "wv", "wo", "w1", "w2", "w3")
+MATRIX_NAMES = ("wq", "wk", "wv", "wo", "w1", "w2", "w3")
 
 
-def orthogonalize(gradients: Tensor, steps: int = 5) -> Tensor:
-    """Replaces each matrix by one with singular values near 1 (Newton–Schulz). gradients: [matrix, row, column]."""
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Learning rates are the peak ones; the schedule multiplies all of them alike."""
+
+    muon_lr: float = 0.02
+    muon_momentum: float = 0.95
+    muon_weight_decay: float = 0.01
+    embedding_lr: float = 0.004
+    adam_lr: float = 0.002
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.98
+    max_grad_norm: float = 1.0
+    use_muon: bool = True
+
+
+def newton_schulz(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Push the singular values of each matrix [n, rows, columns] towards 1."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = gradients.bfloat16() if gradients.is_cuda else gradients.float()
-    is_tall = x.shape[-2] > x.shape[-1]
-    if is_tall:
+    x = matrices.bfloat16() if matrices.is_cuda else matrices
+    tall = x.shape[-2] > x.shape[-1]
+    if tall:
         x = x.transpose(-2, -1)
-    x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
-        y = x @ x.transpose(-2, -1)
-        x = a * x + (b * y + c * y @ y) @ x
-    return (x.transpose(-2, -1) if is_tall else x).float()
+        gram = x @ x.transpose(-2, -1)
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.transpose(-2, -1) if tall else x).to(matrices.dtype)
 
 
 class Optimizer:
-    """One learning-rate multiplier drives both parts."""
+    """Both optimisers behind one `step(lr_scale)`, with a state dict."""
 
-    def __init__(self, model: nn.Module, matrix_lr: float, embedding_lr: float, other_lr: float, weight_decay: float) -> None:
-        self.matrix_lr, self.weight_decay = matrix_lr, weight_decay
-        self.groups: Dict[Tuple[int, ...], List[nn.Parameter]] = {}
-        embeddings, others = [], []
-        for name, parameter in model.named_parameters():
-            if parameter.ndim == 2 and any(f".{part}." in name for part in _MATRICES):
-                self.groups.setdefault(tuple(parameter.shape), []).append(parameter)
-            elif "embeddings" in name or name == "output.weight":
-                embeddings.append(parameter)
-            else:
-                others.append(parameter)
-        self.momenta = {s: torch.zeros(len(g), *s, device=g[0].device) for s, g in self.groups.items()}
-        self.adam = torch.optim.AdamW(
-            [{"params": embeddings, "base_lr": embedding_lr}, {"params": others, "base_lr": other_lr}],
-            lr=0.0, betas=(0.9, 0.98), eps=1e-10, weight_decay=0.0,
-        )
+    def __init__(self, model: nn.Module, config: OptimizerConfig) -> None:
+        self.config = config
+        named = list(model.named_parameters())
+        is_matrix = {n: config.use_muon and p.ndim == 2 and n.split(".")[-2] in MATRIX_NAMES for n, p in named}
+        embedding = [p for n, p in named if n in ("tok_embeddings.weight", "output.weight")]
+        others = [p for n, p in named if not is_matrix[n] and all(p is not e for e in embedding)]
+        self.parameters = [p for _, p in named]
+        self._by_shape: Dict[Tuple[int, ...], List[nn.Parameter]] = {}
+        for name, parameter in named:
+            if is_matrix[name]:
+                self._by_shape.setdefault(tuple(parameter.shape), []).append(parameter)
+        self._momentum = {s: torch.zeros(len(g), *s, device=g[0].device) for s, g in self._by_shape.items()}
+        self._adam = torch.optim.AdamW(
+            [{"params": embedding, "lr": config.embedding_lr}, {"params": others, "lr": config.adam_lr}],
+            betas=(config.adam_beta1, config.adam_beta2), eps=1e-10, weight_decay=0.0,
+        )  # fmt: skip
 
-    @torch.no_grad()
-    def step(self, multiplier: float) -> None:
-        for shape, group in self.groups.items():
-            gradients = torch.stack([p.grad for p in group]).float()
-            momentum = self.momenta[shape].lerp_(gradients, 0.05)
-            updates = orthogonalize(gradients.lerp(momentum, 0.95)) * max(1.0, shape[0] / shape[1]) ** 0.5
-            lr = self.matrix_lr * multiplier
-            for parameter, update in zip(group, updates):
-                parameter.mul_(1 - lr * self.weight_decay).add_(update, alpha=-lr)
-        for group in self.adam.param_groups:
-            group["lr"] = group["base_lr"] * multiplier
-        self.adam.step()
+    def step(self, lr_scale: float) -> Tensor:
+        """Update all parameters from their gradients; returns the gradient's norm before clipping."""
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+        with torch.no_grad():
+            self._muon_step(self.config.muon_lr * lr_scale)
+        for group, lr in zip(self._adam.param_groups, (self.config.embedding_lr, self.config.adam_lr)):
+            group["lr"] = lr * lr_scale
+        self._adam.step()
+        for parameter in self.parameters:
+            parameter.grad = None
+        return norm
 
-    def state(self) -> dict:
-        return {"momenta": self.momenta, "adam": self.adam.state_dict()}
+    def _muon_step(self, lr: float) -> None:
+        beta, decay = self.config.muon_momentum, 1 - lr * self.config.muon_weight_decay
+        for shape, group in self._by_shape.items():
+            gradient, momentum = torch.stack([p.grad for p in group]).float(), self._momentum[shape]
+            momentum.mul_(beta).add_(gradient, alpha=1 - beta)
+            update = newton_schulz(gradient.lerp(momentum, beta)) * max(1.0, shape[0] / shape[1]) ** 0.5
+            for parameter, change in zip(group, update):
+                parameter.mul_(decay).add_(change, alpha=-lr)
 
-    def restore(self, state: dict) -> None:
-        for shape, momentum in state["momenta"].items():
-            self.momenta[shape].copy_(momentum)
-        self.adam.load_state_dict(state["adam"])
+    def state_dict(self) -> dict:
+        return {"adam": self._adam.state_dict(), "momentum": self._momentum}
+
+    def load_state_dict(self, state: dict) -> None:
+        self._adam.load_state_dict(state["adam"])
+        for shape, momentum in state["momentum"].items():
+            self._momentum[shape].copy_(momentum)

@@ -1,144 +1,235 @@
-"""Train a model from a configuration, within a number of steps or a time budget.
+"""The training loop: one configuration file, one folder, resumable.
 
-Usage: python3 -m training.train CONFIG.yaml --data FOLDER... --out FOLDER [--device cuda] [--seconds S]
+Usage: python3 -m training.train CONFIG.yaml --data FOLDER [FOLDER …] --out FOLDER [--device cuda] [--resume]
 
-The learning rate warms up, stays, and falls linearly to 0 by the end of the budget. An interrupted run goes on from its
-last checkpoint when started again with the same arguments.
+Writes OUT/latest.pt (checkpoint), OUT/log.jsonl (one line every `log_every` steps) and OUT/summary.json at the end.
+A run has a budget, in steps or in seconds of training; the schedule is a function of the share of it that is used,
+so a time budget ends with the learning rate at its floor on any machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
-from contextlib import nullcontext
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 import yaml
+from torch import Tensor
 
-from mta.config import ModelConfig, config_from_mapping, config_to_mapping
+from mta.config import ConfigError, ModelConfig, config_from_mapping, config_to_mapping
+from mta.fast_attention import MIXINGS, use_fast_attention
 from mta.transformer import Transformer
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import WindowSampler, gather_windows, read_streams
-from training.fast_conv import fast_convolution
-from training.optimizer import Optimizer
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """What is trained and how. Times in seconds; `steps` counts only where no time budget is given."""
-
-    model: ModelConfig
-    begin_token_id: int
-    seqlen: int
-    batch_size: int
-    mix: Dict[str, float] = field(default_factory=dict)
-    steps: int = 1000
-    warmup_steps: int = 60
-    decay_share: float = 0.6
-    matrix_lr: float = 0.02
-    embedding_lr: float = 4e-3
-    other_lr: float = 2e-3
-    weight_decay: float = 0.05
-    max_gradient_norm: float = 1.0
-    checkpoint_steps: int = 500
-    seed: int = 1234
+from training.optimizer import Optimizer, OptimizerConfig
 
 
 class TrainingError(RuntimeError):
-    """A run that cannot go on, with the step and the reason."""
+    """Training that cannot go on, with the step and the last good checkpoint."""
 
 
-def learning_rate_multiplier(step: int, done: float, config: RunConfig) -> float:
-    """Warm-up by steps, then constant, then linear to 0 over the last `decay_share` of the budget.
+@dataclass(frozen=True)
+class PhaseConfig:
+    """A part of the run: up to `until` (share of the budget), windows of `seqlen`, `batch_size` of them a step."""
 
-    done: share of the budget that is used, 0 to 1.
-    """
-    return min(1.0, (step + 1) / config.warmup_steps) * min(1.0, (1 - done) / config.decay_share)
+    until: float
+    seqlen: int
+    batch_size: int
 
 
-def train(
-    config: RunConfig, data: Sequence[Path], out: Path, device: str = "cpu", seconds: Optional[float] = None
-) -> Transformer:
-    """Runs to the end of the budget and returns the model; writes `out/checkpoint.pt` on the way.
+@dataclass(frozen=True)
+class BudgetConfig:
+    """Exactly one of the two is set."""
 
-    Raises `TrainingError` when the loss is no number: the last checkpoint is then from before.
-    """
-    torch.manual_seed(config.seed)
-    model = Transformer(config.model)
-    model.init_weights(config.seed)
-    model.to(device)
-    optimizer = Optimizer(model, config.matrix_lr, config.embedding_lr, config.other_lr, config.weight_decay)
-    streams = read_streams(data, config.model.vocab_size)
-    sampler = WindowSampler(streams, config.mix or {name: 1.0 for name in streams}, config.seqlen + 1, config.seed)
-    joined = torch.from_numpy(sampler.joined.astype(np.int32)).to(device)
-    path = out / "checkpoint.pt"
-    saved = load_checkpoint(path, device)
-    step, used = 0, 0.0
-    if saved:
-        model.load_state_dict(saved["model"])
-        optimizer.restore(saved["optimizer"])
-        sampler.restore(saved["sampler"])
-        step, used = saved["progress"]["steps"], saved["progress"]["seconds"]
-        print(f"resumed at step {step}", flush=True)
+    steps: Optional[int] = None
+    seconds: Optional[float] = None
 
-    is_cuda = device.startswith("cuda")
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.seconds is None):
+            raise ConfigError("budget needs exactly one of steps and seconds.")
 
-    def loss_of(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        with torch.autocast("cuda", dtype=torch.bfloat16) if is_cuda else nullcontext():
-            logits = model(inputs)
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a run depends on besides the data files and the device."""
+
+    name: str
+    model: ModelConfig
+    mix: Dict[str, float]
+    phases: Tuple[PhaseConfig, ...]
+    budget: BudgetConfig
+    begin_token_id: int
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    warmup_steps: int = 60
+    decay_from: float = 0.4
+    lr_floor: float = 0.01
+    seed: int = 1
+    fast_attention: Optional[str] = "matmul"
+    compile: bool = True
+    log_every: int = 20
+    checkpoint_every_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        if not self.phases or self.phases[-1].until != 1.0:
+            raise ConfigError("phases must not be empty and the last must have until: 1.0.")
+        if self.fast_attention is not None and self.fast_attention not in MIXINGS:
+            raise ConfigError(f'fast_attention is "{self.fast_attention}"; use one of {", ".join(MIXINGS)} or null.')
+        for phase in self.phases:
+            if phase.seqlen > self.model.max_seqlen:
+                raise ConfigError(f"A phase has seqlen {phase.seqlen}; model.max_seqlen is {self.model.max_seqlen}.")
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read a YAML file strictly: a misspelt key is an error that names it."""
+    return config_from_mapping(TrainConfig, yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+
+
+def lr_scale(config: TrainConfig, step: int, progress: float) -> float:
+    """Linear warm-up by steps, flat, then linear to `lr_floor` from `decay_from` of the budget on."""
+    decay = min(1.0, (1.0 - progress) / (1.0 - config.decay_from))
+    return min(1.0, (step + 1) / max(1, config.warmup_steps)) * max(config.lr_floor, decay)
+
+
+def make_loss(model: Transformer, device_type: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Mean cross-entropy in nats; bf16 matrix products on a GPU, softmax and norms in float32."""
+
+    def loss(tokens: Tensor, targets: Tensor) -> Tensor:
+        with torch.autocast(device_type, dtype=torch.bfloat16, enabled=device_type == "cuda"):
+            logits = model(tokens)
         return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
-    compiled = torch.compile(loss_of) if is_cuda else loss_of
-    model.tables(config.seqlen, joined.device)  # made outside the compiled graph
-    start = None
-    with fast_convolution() if is_cuda else nullcontext():
-        while True:
-            elapsed = used if start is None else used + time.monotonic() - start
-            done = elapsed / seconds if seconds else step / config.steps
-            if done >= 1:
-                break
-            starts = torch.from_numpy(sampler.next_starts(config.batch_size)).to(device)
-            inputs, targets = gather_windows(joined, starts, config.seqlen, config.begin_token_id)
-            loss = compiled(inputs, targets)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_gradient_norm)
-            if step % 50 == 0 or not is_cuda:
-                value = loss.item()
-                if not math.isfinite(value):
-                    raise TrainingError(f"The loss is {value} at step {step}. Lower the learning rate and resume.")
-                if step % 50 == 0:
-                    print(f"step {step} loss {value:.4f} done {done:.3f}", flush=True)
-            optimizer.step(learning_rate_multiplier(step, done, config))
-            model.zero_grad(set_to_none=True)
-            step += 1
-            if start is None:
-                start = time.monotonic()  # compilation is over
-            if step % config.checkpoint_steps == 0:
-                save_checkpoint(path, _content(config, model, optimizer, sampler, step, used + time.monotonic() - start))
-    save_checkpoint(path, _content(config, model, optimizer, sampler, step, elapsed))
-    return model
+    return loss
 
 
-def _content(config, model, optimizer, sampler, step: int, seconds: float) -> dict:
-    tokens = step * config.batch_size * config.seqlen
-    return {
-        "config": {"model": config_to_mapping(config.model), "run": {k: v for k, v in vars(config).items() if k != "model"}},
-        "model": model.state_dict(),
-        "optimizer": optimizer.state(),
-        "sampler": sampler.state(),
-        "progress": {"steps": step, "tokens_seen": tokens, "seconds": seconds, "seqlen": config.seqlen},
-    }
+class Trainer:
+    """One run: model, optimiser, sampler, clock; `run()` does the work."""
 
+    def __init__(self, config: TrainConfig, data_folders: Sequence[Path], out: Path, device: str, resume: bool) -> None:
+        self.config, self.out, self.device = config, Path(out), torch.device(device)
+        self.out.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(config.seed)
+        self.model = Transformer(config.model)
+        self.model.init_weights(config.seed)
+        self.model.to(self.device)
+        if config.fast_attention is not None:
+            use_fast_attention(self.model, config.fast_attention)
+        self.optimizer = Optimizer(self.model, config.optimizer)
+        streams = read_streams(data_folders, config.model.vocab_size)
+        self.phase_idx = 0
+        self.sampler = WindowSampler(streams, config.mix, config.phases[0].seqlen, config.seed)
+        # int32 on the device: 100 million tokens take 0.4 GB, and a batch is one gather.
+        self.joined = torch.from_numpy(self.sampler.joined.astype("int32")).to(self.device)
+        self.step, self.tokens_seen, self.trained_s = 0, 0, 0.0
+        self.curve: List[Tuple[int, float]] = []
+        if resume:
+            self._restore()
+        compiled = config.compile and hasattr(torch, "compile")
+        loss = make_loss(self.model, self.device.type)
+        self.loss = torch.compile(loss, dynamic=False) if compiled else loss
 
-def read_config(path: Path) -> RunConfig:
-    """Strict: unknown or missing keys raise `ConfigError`."""
-    return config_from_mapping(RunConfig, yaml.safe_load(path.read_text()), str(path))
+    def progress(self) -> float:
+        """Share of the budget used, 0 to 1."""
+        budget = self.config.budget
+        used = self.step / budget.steps if budget.steps is not None else self.trained_s / budget.seconds
+        return min(1.0, used)
+
+    def run(self, stop_after_steps: Optional[int] = None) -> dict:
+        """Train until the budget is used (or for `stop_after_steps` more steps). Returns the summary."""
+        last_save = clock = self._clock()
+        n_steps_at: Counter = Counter()
+        stop_at = None if stop_after_steps is None else self.step + stop_after_steps
+        with open(self.out / "log.jsonl", "a", encoding="utf-8") as log:
+            while self.progress() < 1.0 and self.step != stop_at:
+                phase = self._phase()
+                starts = torch.from_numpy(self.sampler.next_starts(phase.batch_size)).to(self.device)
+                tokens, targets = gather_windows(self.joined, starts, phase.seqlen, self.config.begin_token_id)
+                scale = lr_scale(self.config, self.step, self.progress())
+                loss = self.loss(tokens, targets)
+                loss.backward()
+                norm = self.optimizer.step(scale)
+                self.step += 1
+                self.tokens_seen += targets.numel()
+                if self.step % self.config.log_every == 0:
+                    self._log(log, float(loss), float(norm), scale, phase)
+                now = self._clock()
+                n_steps_at[phase.seqlen] += 1
+                if n_steps_at[phase.seqlen] > 2:  # the first ones compile; that is not training time
+                    self.trained_s += now - clock
+                clock = now
+                if now - last_save > self.config.checkpoint_every_s:
+                    self.save()
+                    last_save = clock = self._clock()
+        self.save()
+        return self._summary()
+
+    def save(self) -> None:
+        """Write the checkpoint, unless a weight has gone bad since the last look at the loss."""
+        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
+            self._stop_for(float("nan"))
+        save_checkpoint(self.out, {
+            "config": config_to_mapping(self.config), "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(), "sampler": self.sampler.state(), "phase_idx": self.phase_idx,
+            "progress": {"steps": self.step, "tokens_seen": self.tokens_seen, "train_seconds": round(self.trained_s, 1)},
+            "curve": self.curve, "rng": torch.get_rng_state(),
+        })  # fmt: skip
+
+    def _restore(self) -> None:
+        content = load_checkpoint(self.out)
+        if content is None:
+            return
+        wanted = config_to_mapping(self.config.model)
+        if content["config"]["model"] != wanted:
+            raise ConfigError(f"The checkpoint in {self.out} has other model sizes than the configuration; use a new folder.")
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.sampler.restore(content["sampler"])
+        self.phase_idx, self.curve = content["phase_idx"], content["curve"]
+        progress = content["progress"]
+        self.step, self.tokens_seen, self.trained_s = progress["steps"], progress["tokens_seen"], progress["train_seconds"]
+        torch.set_rng_state(content["rng"])
+
+    def _phase(self) -> PhaseConfig:
+        while self.progress() >= self.config.phases[self.phase_idx].until and self.phase_idx + 1 < len(self.config.phases):
+            self.phase_idx += 1
+            self.sampler.set_window(self.config.phases[self.phase_idx].seqlen)
+        return self.config.phases[self.phase_idx]
+
+    def _log(self, log, loss: float, norm: float, scale: float, phase: PhaseConfig) -> None:
+        if not math.isfinite(loss):
+            self._stop_for(loss)
+        self.curve.append((self.tokens_seen, round(loss, 4)))
+        row = {"step": self.step, "tokens": self.tokens_seen, "loss": round(loss, 4), "grad_norm": round(norm, 4),
+               "lr_scale": round(scale, 4), "seqlen": phase.seqlen, "trained_s": round(self.trained_s, 1)}  # fmt: skip
+        log.write(json.dumps(row) + "\n")
+        log.flush()
+        if self.step % (10 * self.config.log_every) == 0:
+            print(json.dumps(row), flush=True)
+
+    def _stop_for(self, loss: float) -> None:
+        raise TrainingError(
+            f"Training stopped at step {self.step}: the loss is {loss}. The last checkpoint in {self.out} is from before; "
+            "lower the learning rates or max_grad_norm and resume."
+        )
+
+    def _clock(self) -> float:
+        return time.monotonic()
+
+    def _summary(self) -> dict:
+        summary = {
+            "name": self.config.name, "steps": self.step, "tokens_seen": self.tokens_seen,
+            "train_seconds": round(self.trained_s), "tokens_per_second": round(self.tokens_seen / max(self.trained_s, 1e-9)),
+            "parameters": self.model.n_parameters(), "epochs": {k: round(v, 2) for k, v in self.sampler.epochs().items()},
+            "seed": self.config.seed, "loss_curve": self.curve[:: max(1, len(self.curve) // 60)],
+        }  # fmt: skip
+        (self.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+        return summary
 
 
 def main() -> None:
@@ -147,9 +238,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seconds", type=float, help="time budget after compilation; else the configuration's steps")
+    parser.add_argument("--seconds", type=float, help="replaces the configuration's budget")
+    parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
-    train(read_config(args.config), args.data, args.out, args.device, args.seconds)
+    config = load_config(args.config)
+    if args.seconds is not None:
+        mapping = {**config_to_mapping(config), "budget": {"seconds": args.seconds}}
+        config = config_from_mapping(TrainConfig, mapping)
+    torch.set_float32_matmul_precision("high")
+    summary = Trainer(config, args.data, args.out, args.device, args.resume).run()
+    print(json.dumps({k: v for k, v in summary.items() if k != "loss_curve"}))
 
 
 if __name__ == "__main__":
