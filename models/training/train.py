@@ -29,6 +29,7 @@ from mta.transformer import Transformer
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import WindowSampler, gather_windows, read_streams
 from training.optimizer import Optimizer, OptimizerConfig
+from training.toy import ToyConfig, ToySource
 
 
 class TrainingError(RuntimeError):
@@ -62,10 +63,11 @@ class TrainConfig:
 
     name: str
     model: ModelConfig
-    mix: Dict[str, float]
     phases: Tuple[PhaseConfig, ...]
     budget: BudgetConfig
     begin_token_id: int
+    mix: Dict[str, float] = field(default_factory=dict)
+    toy: Optional[ToyConfig] = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     warmup_steps: int = 60
     decay_from: float = 0.4
@@ -77,6 +79,8 @@ class TrainConfig:
     checkpoint_every_s: float = 120.0
 
     def __post_init__(self) -> None:
+        if bool(self.mix) == (self.toy is not None):
+            raise ConfigError("A configuration needs exactly one of mix (token streams) and toy.")
         if not self.phases or self.phases[-1].until != 1.0:
             raise ConfigError("phases must not be empty and the last must have until: 1.0.")
         if self.fast_attention is not None and self.fast_attention not in MIXINGS:
@@ -108,6 +112,28 @@ def make_loss(model: Transformer, device_type: str) -> Callable[[Tensor, Tensor]
     return loss
 
 
+class TextSource:
+    """Windows of token streams, gathered on the device."""
+
+    def __init__(self, config: TrainConfig, folders: Sequence[Path], device: torch.device) -> None:
+        self.begin_token_id = config.begin_token_id
+        streams = read_streams(folders, config.model.vocab_size)
+        self.sampler = WindowSampler(streams, config.mix, config.phases[0].seqlen, config.seed)
+        # int32 on the device: 100 million tokens take 0.4 GB, and a batch is one gather.
+        self.joined = torch.from_numpy(self.sampler.joined.astype("int32")).to(device)
+
+    def batch(self, batch_size: int) -> Tuple[Tensor, Tensor]:
+        """Inputs and targets, [batch, window]."""
+        starts = torch.from_numpy(self.sampler.next_starts(batch_size)).to(self.joined.device)
+        return gather_windows(self.joined, starts, self.sampler.window, self.begin_token_id)
+
+    def state(self) -> dict:
+        return self.sampler.state()
+
+    def restore(self, state: dict) -> None:
+        self.sampler.restore(state)
+
+
 class Trainer:
     """One run: model, optimiser, sampler, clock; `run()` does the work."""
 
@@ -121,11 +147,11 @@ class Trainer:
         if config.fast_attention is not None:
             use_fast_attention(self.model, config.fast_attention)
         self.optimizer = Optimizer(self.model, config.optimizer)
-        streams = read_streams(data_folders, config.model.vocab_size)
         self.phase_idx = 0
-        self.sampler = WindowSampler(streams, config.mix, config.phases[0].seqlen, config.seed)
-        # int32 on the device: 100 million tokens take 0.4 GB, and a batch is one gather.
-        self.joined = torch.from_numpy(self.sampler.joined.astype("int32")).to(self.device)
+        if config.toy is not None:
+            self.source = ToySource(config.toy, config.seed, self.device)
+        else:
+            self.source = TextSource(config, data_folders, self.device)
         self.step, self.tokens_seen, self.trained_s = 0, 0, 0.0
         self.curve: List[Tuple[int, float]] = []
         if resume:
@@ -148,8 +174,7 @@ class Trainer:
         with open(self.out / "log.jsonl", "a", encoding="utf-8") as log:
             while self.progress() < 1.0 and self.step != stop_at:
                 phase = self._phase()
-                starts = torch.from_numpy(self.sampler.next_starts(phase.batch_size)).to(self.device)
-                tokens, targets = gather_windows(self.joined, starts, phase.seqlen, self.config.begin_token_id)
+                tokens, targets = self.source.batch(phase.batch_size)
                 scale = lr_scale(self.config, self.step, self.progress())
                 loss = self.loss(tokens, targets)
                 loss.backward()
@@ -175,7 +200,7 @@ class Trainer:
             self._stop_for(float("nan"))
         save_checkpoint(self.out, {
             "config": config_to_mapping(self.config), "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(), "sampler": self.sampler.state(), "phase_idx": self.phase_idx,
+            "optimizer": self.optimizer.state_dict(), "source": self.source.state(), "phase_idx": self.phase_idx,
             "progress": {"steps": self.step, "tokens_seen": self.tokens_seen, "train_seconds": round(self.trained_s, 1)},
             "curve": self.curve, "rng": torch.get_rng_state(),
         })  # fmt: skip
@@ -189,7 +214,7 @@ class Trainer:
             raise ConfigError(f"The checkpoint in {self.out} has other model sizes than the configuration; use a new folder.")
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
-        self.sampler.restore(content["sampler"])
+        self.source.restore(content["source"])
         self.phase_idx, self.curve = content["phase_idx"], content["curve"]
         progress = content["progress"]
         self.step, self.tokens_seen, self.trained_s = progress["steps"], progress["tokens_seen"], progress["train_seconds"]
@@ -198,7 +223,8 @@ class Trainer:
     def _phase(self) -> PhaseConfig:
         while self.progress() >= self.config.phases[self.phase_idx].until and self.phase_idx + 1 < len(self.config.phases):
             self.phase_idx += 1
-            self.sampler.set_window(self.config.phases[self.phase_idx].seqlen)
+            if isinstance(self.source, TextSource):
+                self.source.sampler.set_window(self.config.phases[self.phase_idx].seqlen)
         return self.config.phases[self.phase_idx]
 
     def _log(self, log, loss: float, norm: float, scale: float, phase: PhaseConfig) -> None:
@@ -225,9 +251,10 @@ class Trainer:
         summary = {
             "name": self.config.name, "steps": self.step, "tokens_seen": self.tokens_seen,
             "train_seconds": round(self.trained_s), "tokens_per_second": round(self.tokens_seen / max(self.trained_s, 1e-9)),
-            "parameters": self.model.n_parameters(), "epochs": {k: round(v, 2) for k, v in self.sampler.epochs().items()},
-            "seed": self.config.seed, "loss_curve": self.curve[:: max(1, len(self.curve) // 60)],
+            "parameters": self.model.n_parameters(), "seed": self.config.seed, "loss_curve": self.curve[:: max(1, len(self.curve) // 60)],
         }  # fmt: skip
+        if isinstance(self.source, TextSource):
+            summary["epochs"] = {name: round(value, 2) for name, value in self.source.sampler.epochs().items()}
         (self.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
         return summary
 
@@ -235,16 +262,21 @@ class Trainer:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, nargs="+", required=True)
+    parser.add_argument("--data", type=Path, nargs="*", default=[], help="folders of token shards; none for the toy task")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seconds", type=float, help="replaces the configuration's budget")
+    parser.add_argument("--steps", type=int, help="likewise")
+    parser.add_argument("--seed", type=int)
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
     config = load_config(args.config)
-    if args.seconds is not None:
-        mapping = {**config_to_mapping(config), "budget": {"seconds": args.seconds}}
-        config = config_from_mapping(TrainConfig, mapping)
+    changes = {}
+    if args.seconds is not None or args.steps is not None:
+        changes["budget"] = {"seconds": args.seconds} if args.steps is None else {"steps": args.steps}
+    if args.seed is not None:
+        changes["seed"] = args.seed
+    config = config_from_mapping(TrainConfig, {**config_to_mapping(config), **changes})
     torch.set_float32_matmul_precision("high")
     summary = Trainer(config, args.data, args.out, args.device, args.resume).run()
     print(json.dumps({k: v for k, v in summary.items() if k != "loss_curve"}))
