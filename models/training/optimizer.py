@@ -59,9 +59,11 @@ class Optimizer:
             if is_matrix[name]:
                 self._by_shape.setdefault(tuple(parameter.shape), []).append(parameter)
         self._momentum = {s: torch.zeros(len(g), *s, device=g[0].device) for s, g in self._by_shape.items()}
+        is_cuda = embedding[0].is_cuda
         self._adam = torch.optim.AdamW(
             [{"params": embedding, "lr": config.embedding_lr}, {"params": others, "lr": config.adam_lr}],
             betas=(config.adam_beta1, config.adam_beta2), eps=1e-10, weight_decay=0.0,
+            **({"fused": True} if is_cuda else {}),
         )  # fmt: skip
 
     def step(self, lr_scale: float) -> Tensor:

@@ -50,7 +50,7 @@ def run_all(runs: List[Tuple[str, int]], steps: int, out: Path, device: str) -> 
 def seconds_per_step(folder: Path) -> float:
     """From the second half of a run's log: compilation and other runs' start are over by then."""
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    middle, last = rows[len(rows) // 2], rows[-1]
+    middle, last = rows[(len(rows) - 1) // 2], rows[-1]
     return (last["trained_s"] - middle["trained_s"]) / (last["step"] - middle["step"])
 
 

@@ -175,6 +175,7 @@ class Trainer:
             while self.progress() < 1.0 and self.step != stop_at:
                 phase = self._phase()
                 tokens, targets = self.source.batch(phase.batch_size)
+                self.model.tables(phase.seqlen, tokens.device)  # made outside the compiled graph
                 scale = lr_scale(self.config, self.step, self.progress())
                 loss = self.loss(tokens, targets)
                 loss.backward()
