@@ -96,7 +96,7 @@ def mix_heads(maps: Tensor, weight: Tensor) -> Tensor:
 
     maps: [batch, head, query, key]. Returns the same shape.
     """
-    return torch.einsum("dh,bhqk->bdqk", weight.to(maps.dtype), maps)
+    return (weight.to(maps.dtype) @ maps.flatten(2)).view_as(maps)
 
 
 def mix_head_groups(maps: Tensor, kernel: Tensor) -> Tensor:
@@ -104,9 +104,7 @@ def mix_head_groups(maps: Tensor, kernel: Tensor) -> Tensor:
 
     maps: [batch, head, query, key]. Returns the same shape.
     """
-    n_groups, group_size, _ = kernel.shape
-    grouped = maps.unflatten(1, (n_groups, group_size))
-    return torch.einsum("bgcqk,gce->bgeqk", grouped, kernel.to(maps.dtype)).flatten(1, 2)
+    return mix_heads(maps, torch.block_diag(*kernel.transpose(1, 2)))
 
 
 def identity_kernel(n_heads: int, query_kernel_size: int, key_kernel_size: int) -> Tensor:
@@ -146,8 +144,8 @@ class Attention(nn.Module):
         mta = config.mta
         self.n_heads, self.n_kv_heads, self.head_dim = config.n_heads, config.n_kv_heads, config.head_dim
         self.pad_key = mta.pad_key
-        # Plain forms; `mta/fast_attention.py` puts others of the same meaning here for training.
-        self.convolve_maps, self.mix_all_heads = key_query_conv, mix_heads
+        # `mta/fast_attention.py` puts faster forms of the same meaning here for training.
+        self.convolve_maps, self.attend = key_query_conv, None
         self.wq = nn.Linear(config.dim, config.n_heads * config.head_dim, bias=False)
         self.wk = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
         self.wv = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
@@ -171,6 +169,14 @@ class Attention(nn.Module):
         self.output_scale = depth_scale(layer_idx) if mta.layer_norm_rescale else None
         self.gate = nn.Linear(config.head_dim, 1 if mta.gate_1d else config.head_dim) if mta.add_gating else None
 
+    def head_mixings(self) -> Tuple[Tensor, Tensor]:
+        """The mixings before and after the softmax as matrices [destination, source]; the identity where there is none."""
+        identity = torch.eye(self.n_heads, device=self.wq.weight.device)
+        before = identity if self.wpsm is None else self.wpsm.weight
+        if self.head_kernel is not None:
+            return before, torch.block_diag(*self.head_kernel.transpose(1, 2))
+        return before, identity if self.wposm is None else self.wposm.weight
+
     @property
     def is_plain(self) -> bool:
         """True when nothing acts on the attention map itself."""
@@ -192,6 +198,8 @@ class Attention(nn.Module):
         taps: when given, filled with every stage by its name. cut_doc_lengths: convolve each document alone.
         """
         query, key, value = self.project(x, rope)
+        if self.attend is not None and taps is None and cut_doc_lengths is None:
+            return self.finish(self.attend(self, query, key, value))
         scores = query @ key.transpose(-1, -2) / math.sqrt(self.head_dim)
         mixed_pattern = self.mix(scores, allowed, taps, cut_doc_lengths)
         if taps is not None:
@@ -232,7 +240,7 @@ class Attention(nn.Module):
             if taps is not None:
                 taps["pre_softmax_conv"] = mixed_scores
         if self.wpsm is not None:
-            mixed_scores = self.mix_all_heads(mixed_scores, self.wpsm.weight)
+            mixed_scores = mix_heads(mixed_scores, self.wpsm.weight)
         wide = mixed_scores if mixed_scores.dtype == torch.float64 else mixed_scores.float()
         pattern = torch.softmax(wide.masked_fill(~allowed, -math.inf), dim=-1).to(scores.dtype)
         mixed_pattern = pattern
@@ -241,13 +249,10 @@ class Attention(nn.Module):
             if taps is not None:
                 taps["post_softmax_conv"] = mixed_pattern
             mixed_pattern = mixed_pattern.masked_fill(~allowed, 0.0)
-        if self.head_kernel is not None and self.head_kernel.shape[0] == 1:
-            # One group over all heads is plain mixing with the matrix turned: it is [source, destination].
-            mixed_pattern = self.mix_all_heads(mixed_pattern, self.head_kernel[0].t())
-        elif self.head_kernel is not None:
+        if self.head_kernel is not None:
             mixed_pattern = mix_head_groups(mixed_pattern, self.head_kernel)
         elif self.wposm is not None:
-            mixed_pattern = self.mix_all_heads(mixed_pattern, self.wposm.weight)
+            mixed_pattern = mix_heads(mixed_pattern, self.wposm.weight)
         if taps is not None:
             taps.update(mixed_scores=mixed_scores, pattern=pattern)
         return mixed_pattern

@@ -1,8 +1,10 @@
-"""The convolution and head mixing in forms that a compiler can fuse, for training on a GPU.
+"""Faster forms of attention for training, equal to the plain ones of `mta/attention.py` forward and backward.
 
-Equal to the plain forms of `mta/attention.py` forward and backward (tests/test_fast_attention.py). They are slower
-than the plain ones unless compiled: `torch.compile` turns the shifted adds into one kernel that reads each score
-from cache 66 times instead of from memory, where grouped `conv2d` with one channel a group runs badly.
+- `triton`: the operations of `mta/triton_attention.py`, for NVIDIA GPUs.
+- `shifted`: the convolution as a sum of shifted copies, which `torch.compile` fuses into one kernel that reads each
+  score from cache 66 times; grouped `conv2d` with one channel a group runs badly. For any device.
+
+Layers that do nothing to the map use PyTorch's own fused attention where it has one.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import Attention, key_padding
+
+FORMS = ("triton", "shifted")
 
 
 def key_query_conv_shifted(scores: Tensor, kernel: Tensor, pad_key: str = "both") -> Tensor:
@@ -34,44 +38,23 @@ def key_query_conv_shifted(scores: Tensor, kernel: Tensor, pad_key: str = "both"
     return total.to(scores.dtype)
 
 
-def mix_heads_matmul(maps: Tensor, weight: Tensor) -> Tensor:
-    """`mix_heads` as one matrix product a batch element, without moving the heads; weight [destination, source]."""
-    return (weight.to(maps.dtype) @ maps.flatten(2)).view_as(maps)
+def attend_plainly(attention: Attention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Causal attention without any part of MTA, [batch, head, token, head_dim] each."""
+    return F.scaled_dot_product_attention(query, key, value, is_causal=True)
 
 
-class _UnrolledMix(torch.autograd.Function):
-    """Head mixing as sums over single heads, which fuse with what comes before and after."""
-
-    @staticmethod
-    def forward(ctx, maps: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(maps, weight)
-        return _mix_by_head(maps, weight)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):
-        maps, weight = ctx.saved_tensors
-        grad = grad.contiguous()
-        grad_weight = (grad.flatten(2) @ maps.flatten(2).transpose(1, 2)).sum(0)
-        return _mix_by_head(grad, weight.t()), grad_weight.to(weight.dtype)
-
-
-def _mix_by_head(maps: Tensor, weight: Tensor) -> Tensor:
-    n_heads = maps.shape[1]
-    mixed = [sum(weight[d, h] * maps[:, h] for h in range(n_heads)) for d in range(n_heads)]
-    return torch.stack(mixed, dim=1).to(maps.dtype)
-
-
-def mix_heads_unrolled(maps: Tensor, weight: Tensor) -> Tensor:
-    """`mix_heads` through `_UnrolledMix`; weight [destination, source]."""
-    return _UnrolledMix.apply(maps, weight)
-
-
-MIXINGS = {"matmul": mix_heads_matmul, "unrolled": mix_heads_unrolled}
-
-
-def use_fast_attention(model: nn.Module, mixing: str = "matmul") -> None:
-    """Switch every attention layer of a model to the forms above; `mixing` is a key of `MIXINGS`."""
+def use_fast_attention(model: nn.Module, form: str) -> None:
+    """Switch every attention layer of a model to `form`, one of `FORMS`. Causal masks only, no packed documents."""
+    if form not in FORMS:
+        raise ValueError(f'There is no form "{form}" of attention; use one of {", ".join(FORMS)}.')
     for module in model.modules():
-        if isinstance(module, Attention):
+        if not isinstance(module, Attention):
+            continue
+        if module.is_plain and hasattr(F, "scaled_dot_product_attention"):
+            module.attend = attend_plainly
+        elif form == "triton":
+            from . import triton_attention  # needs Triton, which not every machine has
+
+            module.attend = triton_attention.attend
+        else:
             module.convolve_maps = key_query_conv_shifted
-            module.mix_all_heads = MIXINGS[mixing]
