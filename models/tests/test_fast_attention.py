@@ -12,7 +12,7 @@ from mta.transformer import Transformer
 def gradients(function, *tensors):
     leaves = [t.detach().clone().requires_grad_() for t in tensors]
     out = function(*leaves)
-    weights = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).reshape(out.shape)
+    weights = torch.linspace(-1, 1, out.numel(), dtype=out.dtype, device=out.device).reshape(out.shape)
     (out * weights).sum().backward()
     return [out.detach(), *(leaf.grad for leaf in leaves)]
 
@@ -76,6 +76,17 @@ def assert_close_in_size(plain, fast):
     """Within bfloat16's rounding, measured over the whole tensor."""
     for expected, got in zip(plain, fast):
         assert (got.float() - expected.float()).norm() <= 0.01 * expected.float().norm() + 1e-3
+
+
+@needs_triton
+@pytest.mark.parametrize("n_tokens", [1, 37, 300])
+def test_triton_mix(n_tokens):
+    from mta.triton_attention import mix
+
+    torch.manual_seed(0)
+    maps = torch.randn(2, 6, n_tokens, n_tokens, device="cuda").bfloat16()
+    weight = torch.randn(6, 6, device="cuda").bfloat16().float()
+    assert_close_in_size(gradients(mix_heads, maps.float(), weight), gradients(mix, maps, weight))
 
 
 @pytest.mark.parametrize("form", FORMS)
