@@ -239,7 +239,7 @@ def _padded(weight: Tensor, dtype: torch.dtype) -> Tensor:
     return padded
 
 
-def mix_forward(maps: Tensor, weight: Tensor, cells: int = 512, warps: int = 4) -> Tensor:
+def mix_forward(maps: Tensor, weight: Tensor, cells: int = 256, warps: int = 4) -> Tensor:
     """`mix_heads`: weight [destination, source]."""
     n_batch, n_heads, n_tokens, _ = maps.shape
     maps, out, n_cells = maps.contiguous(), _like(maps), n_tokens * n_tokens
@@ -261,7 +261,7 @@ def mix_backward(grad: Tensor, maps: Tensor, weight: Tensor, cells: int = 256, p
     return out, weights.sum(0)[:n_heads, :n_heads].to(weight.dtype, copy=True)
 
 
-def mixed_softmax_forward(maps: Tensor, before: Tensor, after: Tensor, keys: int = 256, warps: int = 4) -> Tuple[Tensor, Tensor]:
+def mixed_softmax_forward(maps: Tensor, before: Tensor, after: Tensor, keys: int = 128, warps: int = 4) -> Tuple[Tensor, Tensor]:
     """after · softmax(before · maps) along keys; weights [destination, source]. Also the log sums [batch, head, query]."""
     n_batch, n_heads, n_tokens, _ = maps.shape
     maps, out = maps.contiguous(), _like(maps)
@@ -274,7 +274,7 @@ def mixed_softmax_forward(maps: Tensor, before: Tensor, after: Tensor, keys: int
 
 
 def mixed_softmax_backward(
-    grad: Tensor, maps: Tensor, before: Tensor, after: Tensor, log_sums: Tensor, keys: int = 256, rows: int = 8, warps: int = 4
+    grad: Tensor, maps: Tensor, before: Tensor, after: Tensor, log_sums: Tensor, keys: int = 128, rows: int = 8, warps: int = 4
 ) -> Tuple[Tensor, Tensor, Tensor]:
     """Gradients of maps, before and after."""
     n_batch, n_heads, n_tokens, _ = maps.shape

@@ -183,7 +183,7 @@ class Trainer:
                 self.step += 1
                 self.tokens_seen += targets.numel()
                 if self.step % self.config.log_every == 0:
-                    self._log(log, float(loss), float(norm), scale, phase)
+                    self._log(log, loss.item(), norm.item(), scale, phase)
                 now = self._clock()
                 n_steps_at[phase.seqlen] += 1
                 if n_steps_at[phase.seqlen] > 2:  # the first ones compile; that is not training time
