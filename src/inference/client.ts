@@ -50,6 +50,7 @@ const cancelGraceMs = 5000;
 export class InferenceClient {
   private connection: Connection | undefined;
   private isDisposed = false;
+  private model: Model | undefined;
   private listeners: Partial<InferenceListeners> = {};
 
   constructor(
@@ -70,6 +71,7 @@ export class InferenceClient {
 
   /** Loads the model unless the process holds it already. @throws Failure */
   load(model: Model): Promise<LoadAnswer> {
+    this.model = model;
     const connection = this.connect();
     const key = JSON.stringify(model);
     if (connection.loading?.key !== key) {
@@ -80,7 +82,10 @@ export class InferenceClient {
         if (connection.loading === loading) delete connection.loading; // the next use tries again
       });
     }
-    return connection.loading!.answer;
+    return connection.loading!.answer.catch(error => {
+      if (!connection.isEnding) throw error;
+      return this.load(model);
+    });
   }
 
   /** Runs on the model loaded last. @throws Cancelled as soon as `signal` fires; Failure otherwise. */
@@ -90,7 +95,10 @@ export class InferenceClient {
       return await connection.rpc.request('analyze', args, signal);
     } catch (error) {
       if (error instanceof Cancelled) this.killUnlessAlive(connection);
-      throw error;
+      // The process was killed because an older run hung in it; this one only waited there.
+      if (error instanceof Cancelled || !connection.isEnding || !this.model) throw error;
+      await this.load(this.model);
+      return this.analyze(args, signal);
     }
   }
 

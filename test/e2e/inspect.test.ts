@@ -8,12 +8,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { Frame } from 'playwright-core';
 import { keysOfRow } from '../../src/attention/topKeys';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import { bakeColors, colorOf, levelOf, parseColor } from '../../webview/heatmap/colorScale';
 import { root } from '../fixtures/paths';
 import { canvasPixels } from './harness/canvas';
+import { done, inspect, inspectFile as inspectFileIn, mapOf, panelOf } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-'));
@@ -43,35 +43,8 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const inspect = 'MTA Inspector: Inspect Document';
-const done = /MTA: (CPU|WebGPU)$/;
-
-async function inspectFile(name: string): Promise<void> {
-  await workbench.openFile(name);
-  await workbench.runCommand(inspect);
-}
-
-async function panel(): Promise<Frame> {
-  const frame = await workbench.webviewFrame('MTA Inspector');
-  await frame.locator('canvas[data-source="tiles"]').waitFor();
-  return frame;
-}
-
-/** What the map's canvas says of itself. */
-async function mapOf(frame: Frame) {
-  const data = await frame.locator('canvas[data-source]').evaluate(canvas => ({ ...(canvas as HTMLElement).dataset }));
-  const number = (name: string) => Number(data[name]);
-  return {
-    layer: number('layer'),
-    head: number('head'),
-    stage: data['stage'],
-    nTokens: number('nTokens'),
-    originX: number('originX'),
-    originY: number('originY'),
-    cellSize: number('cellSize'),
-    analysisId: number('analysisId'),
-  };
-}
+const inspectFile = (name: string) => inspectFileIn(workbench, name);
+const panel = () => panelOf(workbench);
 
 test('the command shows the maps; the heatmap’s pixels are the engine’s values', async () => {
   await inspectFile(sample);

@@ -1,6 +1,6 @@
 // Drives a real VS Code workbench in a real browser, for the end-to-end tests.
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { type Browser, chromium, errors, type Frame, type Locator, type Page } from 'playwright-core';
 import { vsixPath } from '../../../scripts/package.mjs';
 import { findChromium, root } from '../../../scripts/setup.mjs';
@@ -52,6 +52,8 @@ export interface Workbench {
   notification(text: string | RegExp): Locator;
   /** Writes `test-results/screenshots/NAME.png` and returns its path. */
   screenshot(name: string): Promise<string>;
+  /** Changes the folder's settings, as if written in their file; `undefined` takes one out. */
+  changeSettings(change: Record<string, unknown>): void;
   /** What the server has printed so far. */
   serverLog(): string;
   /** The server's log files whose path contains a text, such as "MTA Inspector" or "remoteexthost", joined. */
@@ -165,9 +167,13 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
     const ask = async (key: string, text: string) => {
       await eventually(`the quick input on ${key}`, async () => {
         await page.keyboard.press(key);
-        return (await appears(quickInput, 2000)) || undefined;
+        if (!(await appears(quickInput, 2000))) return undefined;
+        // An editor that opens meanwhile takes the focus, and the input closes.
+        return input.fill(text, { timeout: 2000 }).then(
+          () => true,
+          () => undefined,
+        );
       });
-      await input.fill(text);
     };
 
     const runCommand = async (title: string) => {
@@ -175,11 +181,17 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
       // A command of an extension is listed only when the extension host has told of it.
       await eventually(`the command "${title}" in the palette`, async () => {
         await ask('F1', `>${title}`);
-        if (await appears(row.first(), 3000)) return true;
+        const clicked = await row
+          .first()
+          .click({ timeout: 3000 })
+          .then(
+            () => true,
+            () => false,
+          );
+        if (clicked) return true;
         await page.keyboard.press('Escape');
         return undefined;
       });
-      await row.first().click();
     };
 
     const goTo = async (place: Place) => {
@@ -274,6 +286,13 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
         const path = join(screenshots, `${name}.png`);
         await page.screenshot({ path, animations: 'disabled' });
         return path;
+      },
+
+      changeSettings(change) {
+        const path = join(options.folder, '.vscode', 'settings.json');
+        mkdirSync(dirname(path), { recursive: true });
+        const old = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+        writeFileSync(path, JSON.stringify({ ...old, ...change }, null, 2));
       },
 
       serverLog: server.log,

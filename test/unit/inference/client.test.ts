@@ -123,6 +123,23 @@ test('a cancel answers at once; a process that still answers lives, one that han
   }
 });
 
+test('a run that waits behind one that hangs moves to a new process, with the model', async () => {
+  const { client, processes } = clientWithProcesses();
+  await client.load(model);
+  const controller = new AbortController();
+  const first = client.analyze(run, controller.signal);
+  await turn();
+  processes[0]!.isFrozen = true;
+  controller.abort();
+  await assert.rejects(first, Cancelled);
+  await client.load(model);
+  const second = client.analyze(run, new AbortController().signal);
+  while (!processes[1]?.finishRun) await new Promise(resolve => setTimeout(resolve, 5));
+  processes[1].finishRun();
+  assert.deepEqual(await second, { analysisId: 1 });
+  assert.equal(processes[1].loads, 1);
+});
+
 test('after too many crashes it says so instead of starting', async () => {
   const { client, processes } = clientWithProcesses();
   for (let crash = 0; crash < 5; crash++) {
