@@ -109,7 +109,7 @@ export class Analysis implements vscode.Disposable {
     this.running = controller;
     const analysisId = this.state.analysisId + 1;
     const { document } = target;
-    const label = vscode.workspace.asRelativePath(document.uri, false);
+    const label = labelOf(document);
     this.target = target;
     this.version = document.version;
     this.layers = [];
@@ -308,4 +308,14 @@ export class Analysis implements vscode.Disposable {
     this.state = { ...this.state, ...change };
     this.changed.fire(this.state);
   }
+}
+
+/** What a person calls the document: its path in the workspace, and of a notebook the cell's number. */
+function labelOf(document: vscode.TextDocument): string {
+  for (const notebook of vscode.workspace.notebookDocuments) {
+    const cell = notebook.getCells().find(candidate => candidate.document === document);
+    const name = vscode.workspace.asRelativePath(notebook.uri, false);
+    if (cell) return vscode.l10n.t('{0}, cell {1}', name, cell.index + 1);
+  }
+  return vscode.workspace.asRelativePath(document.uri, false);
 }

@@ -4,16 +4,8 @@ import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import { commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
-import type { ExecutionProvider } from '../shared/analysis';
+import { providerNames } from '../shared/analysis';
 import type { PanelState } from '../shared/panelMessages';
-
-const providerNames: Readonly<Record<ExecutionProvider, string>> = {
-  cpu: 'CPU',
-  webgpu: 'WebGPU',
-  cuda: 'CUDA',
-  dml: 'DirectML',
-  coreml: 'CoreML',
-};
 
 export class StatusBar implements vscode.Disposable {
   private readonly store = new DisposableStore();

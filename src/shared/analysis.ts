@@ -3,6 +3,14 @@
 import type { Stage } from './attentionMap';
 
 export type ExecutionProvider = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
+/** As the makers write them. */
+export const providerNames: Readonly<Record<ExecutionProvider, string>> = {
+  cpu: 'CPU',
+  webgpu: 'WebGPU',
+  cuda: 'CUDA',
+  dml: 'DirectML',
+  coreml: 'CoreML',
+};
 export type ProviderSetting = 'auto' | ExecutionProvider;
 
 /** What one layer of a model contains, as its configuration says. */

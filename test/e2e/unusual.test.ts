@@ -109,6 +109,7 @@ test('a notebook: the cell with the cursor is inspected', async () => {
   const frame = await panelOf(workbench);
   const { nTokens } = await mapOf(frame);
   assert.ok(nTokens > 5 && nTokens < 40, `${nTokens} tokens`);
+  await frame.getByText('areas.ipynb, cell 1').first().waitFor();
   await workbench.screenshot('notebook');
 });
 

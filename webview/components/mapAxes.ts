@@ -5,7 +5,8 @@ import type { Tick } from '../heatmap/axisTicks';
 
 export interface Axis {
   readonly element: HTMLElement;
-  draw(ticks: readonly Tick[], selectedIdx: number | null): void;
+  /** @param isVertical key labels run upwards, for tokens, which are wider than their cells */
+  draw(ticks: readonly Tick[], selectedIdx: number | null, isVertical: boolean): void;
 }
 
 /** Decoration for the eye: what it says is said again by the cell's tooltip, so screen readers skip it. */
@@ -14,7 +15,8 @@ export function createAxis(kind: 'query' | 'key'): Axis {
   const labels: HTMLElement[] = [];
   return {
     element,
-    draw(ticks, selectedIdx) {
+    draw(ticks, selectedIdx, isVertical) {
+      element.classList.toggle('axis-vertical', isVertical);
       while (labels.length < ticks.length) labels.push(element.appendChild(h('span', { class: 'tick' })));
       labels.forEach((label, i) => {
         const tick = ticks[i];
@@ -22,11 +24,13 @@ export function createAxis(kind: 'query' | 'key'): Axis {
         if (!tick) return;
         if (label.textContent !== tick.text) label.textContent = tick.text;
         label.classList.toggle('tick-selected', tick.idx === selectedIdx);
-        label.style.setProperty(
-          'transform',
-          kind === 'query' ? `translateY(${tick.at}px)` : `translateX(${tick.at}px)`,
-        );
+        label.style.setProperty('transform', placed(kind, tick.at, isVertical));
       });
     },
   };
+}
+
+function placed(kind: 'query' | 'key', at: number, isVertical: boolean): string {
+  if (kind === 'query') return `translateY(${at}px)`;
+  return isVertical ? `translateX(calc(${at}px - 50%)) rotate(180deg)` : `translateX(calc(${at}px - 50%))`;
 }

@@ -2,7 +2,7 @@
 
 import type { Actions } from '../actions';
 import { h } from '../dom';
-import { axisTicks } from '../heatmap/axisTicks';
+import { axisTicks, showsTokens } from '../heatmap/axisTicks';
 import type { Rgb } from '../heatmap/colorScale';
 import type { Renderer } from '../heatmap/drawing';
 import { type Cell, cellAt, cornerOf, stepCell, visibleCells } from '../heatmap/hitTest';
@@ -161,8 +161,8 @@ export class MapPanel {
     const selected = panel?.selectedToken ?? null;
     const ticks = (origin: number, length: number) =>
       axisTicks(origin, viewport.cellSize, length, this.shownTokens, label);
-    this.queryAxis.draw(ticks(viewport.originY, this.size.height), selected);
-    this.keyAxis.draw(ticks(viewport.originX, this.size.width), null);
+    this.queryAxis.draw(ticks(viewport.originY, this.size.height), selected, false);
+    this.keyAxis.draw(ticks(viewport.originX, this.size.width), null, showsTokens(viewport.cellSize));
     placeBand(this.selectedRow, selected === null ? null : this.rowBand(selected), 'row');
     this.showCell();
   }

@@ -1,5 +1,6 @@
 /** What is going on and what to do next: empty state, progress, failure, staleness, and what the window left out. */
 
+import { providerNames } from '../../src/shared/analysis';
 import type { FailureAction } from '../../src/shared/failure';
 import type { PanelCommand, PanelState } from '../../src/shared/panelMessages';
 import type { Actions } from '../actions';
@@ -118,7 +119,7 @@ export function facts({ documentLabel, model, provider, windowLines, window, tok
         : `lines ${windowLines.first}–${windowLines.last} of ${windowLines.of}; the rest was left out`,
     );
   }
-  if (model) parts.push(`${model.name} on ${provider}`);
+  if (model && provider) parts.push(`${model.name} on ${providerNames[provider]}`);
   if (durationMs !== null) parts.push(formatDuration(durationMs));
   return `${parts.join(' · ')}.`;
 }

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  bakeColors,
+  colorOf,
+  levelOf,
+  luminance,
+  maxLevel,
+  nanColor,
+  nanLevel,
+  parseColor,
+  type Rgb,
+} from '../../../../webview/heatmap/colorScale';
+
+const backgrounds: Rgb[] = [
+  [255, 255, 255],
+  [31, 31, 31],
+  [0, 0, 0],
+];
+const contrast = (a: Rgb, b: Rgb) => {
+  const [dark, light] = [luminance(a), luminance(b)].sort((x, y) => x - y) as [number, number];
+  return (light + 0.05) / (dark + 0.05);
+};
+
+test('levels are odd in the value, grow with it, and end at the maximum', () => {
+  for (let value = -3; value <= 3; value += 0.01) {
+    assert.equal(levelOf(-value, 2), -levelOf(value, 2) + 0);
+    assert.ok(levelOf(value + 0.01, 2) >= levelOf(value, 2));
+  }
+  assert.equal(levelOf(2, 2), maxLevel);
+  assert.equal(levelOf(1e9, 2), maxLevel);
+  assert.equal(levelOf(Number.NEGATIVE_INFINITY, 2), -maxLevel);
+  assert.equal(levelOf(1, 0), 0);
+});
+
+test('what is not a number has a level and a colour of its own', () => {
+  assert.equal(levelOf(Number.NaN, 1), nanLevel);
+  assert.deepEqual(colorOf(bakeColors(backgrounds[0]!), nanLevel), nanColor);
+});
+
+for (const background of backgrounds) {
+  test(`on ${background}: zero is the background, stronger values stand out more, signs differ in hue`, () => {
+    const table = bakeColors(background);
+    assert.deepEqual(colorOf(table, 0), background);
+    for (const sign of [1, -1]) {
+      let before = 1;
+      for (let level = 0; level <= maxLevel; level += 8) {
+        const ratio = contrast(colorOf(table, sign * level), background);
+        assert.ok(ratio >= before * 0.97, `level ${sign * level}: ${ratio} after ${before}`);
+        before = ratio;
+      }
+      assert.ok(before > 3, `the end stands out by ${before}`);
+    }
+    for (let level = 32; level <= maxLevel; level++) {
+      const [positiveRed, , positiveBlue] = colorOf(table, level);
+      const [negativeRed, , negativeBlue] = colorOf(table, -level);
+      assert.ok(positiveBlue > positiveRed && negativeRed > negativeBlue);
+    }
+  });
+}
+
+test('reads the colours that themes give, and refuses others', () => {
+  for (const css of ['#1f8', '#11ff88', '#11ff88cc', 'rgb(17, 255, 136)', 'rgba(17 255 136 / 50%)']) {
+    assert.deepEqual(parseColor(css), [17, 255, 136], css);
+  }
+  assert.equal(parseColor('transparent'), undefined);
+});

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { HeadOverview } from '../../../../src/shared/attentionMap';
+import { absentLevel, levelOf } from '../../../../webview/heatmap/colorScale';
+import {
+  cellsOfPixel,
+  emptyExactGrid,
+  maskedPixel,
+  outsidePixel,
+  overviewGrid,
+  overviewMax,
+  paint,
+  strongestLevel,
+  tileMax,
+  writeTile,
+} from '../../../../webview/heatmap/levels';
+import { Random } from '../../../random';
+
+const random = new Random(11);
+
+/** An exact grid of a random map, and its values. */
+function exact(nTokens: number) {
+  const map = random.floats(nTokens * nTokens);
+  const grid = emptyExactGrid(nTokens);
+  writeTile(grid, { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens }, map, 1);
+  return { map, grid };
+}
+
+test('every pixel shows the strongest of the cells it touches, sign kept, masked ones left out', () => {
+  for (let round = 0; round < 20; round++) {
+    const nTokens = 5 + random.below(40);
+    const { map, grid } = exact(nTokens);
+    const size = 24;
+    const viewport = { originX: 0, originY: 0, cellSize: size / nTokens };
+    const pixels = paint(null, grid, nTokens, viewport, size, size);
+    for (let y = 0; y < size; y++) {
+      for (let x = 0; x < size; x++) {
+        const [rows, columns] = [y, x].map(at => cellsOfPixel(at, 0, viewport.cellSize, nTokens)) as [number, number][];
+        let strongest: number | undefined;
+        for (let i = rows![0]; i < rows![1]; i++) {
+          for (let j = columns![0]; j < columns![1] && j <= i; j++) {
+            const level = levelOf(map[i * nTokens + j]!, 1);
+            if (strongest === undefined || Math.abs(level) > Math.abs(strongest)) strongest = level;
+          }
+        }
+        const isLargeAndMasked = viewport.cellSize >= 1 && columns![0] > rows![0];
+        assert.equal(pixels[y * size + x], isLargeAndMasked ? maskedPixel : (strongest ?? maskedPixel) + 0);
+      }
+    }
+  }
+});
+
+test('the strongest cell of the map is on screen, however small the map is drawn', () => {
+  for (let round = 0; round < 20; round++) {
+    const nTokens = 30 + random.below(200);
+    const { grid } = exact(nTokens);
+    const pixels = paint(null, grid, nTokens, { originX: 0, originY: 0, cellSize: 20 / nTokens }, 20, 20);
+    const strongest = strongestLevel(grid, [0, nTokens], [0, nTokens]);
+    assert.ok(pixels.some(level => Math.abs(level) === Math.abs(strongest)));
+  }
+});
+
+test('every cell belongs to some pixel, and pixels beside the map to none', () => {
+  for (const cellSize of [0.1, 0.37, 0.99]) {
+    const seen = new Set<number>();
+    for (let pixel = 0; pixel < 100 * cellSize; pixel++) {
+      const [start, end] = cellsOfPixel(pixel, 0, cellSize, 100);
+      for (let cell = start; cell < end; cell++) seen.add(cell);
+    }
+    assert.equal(seen.size, 100, `cells of ${cellSize} pixels`);
+  }
+  const [start, end] = cellsOfPixel(-5, 0, 2, 100);
+  assert.ok(start >= end);
+});
+
+test('exact values win over the overview, which shows where they have not arrived', () => {
+  const overview: HeadOverview = {
+    ...{ layerIdx: 0, headIdx: 0, stage: 'pattern', nTokens: 4, blockSize: 2, size: 2, scale: 1 },
+    cells: Int8Array.of(10, 0, -20, 30),
+  };
+  const grid = emptyExactGrid(4);
+  writeTile(grid, { queryStart: 2, keyStart: 2, nQueries: 2, nKeys: 2 }, Float32Array.of(1, 0, -1, 0.5), 1);
+  const pixels = paint(overviewGrid(overview, 1), grid, 4, { originX: 0, originY: 0, cellSize: 1 }, 5, 4);
+  assert.deepEqual(
+    [...pixels],
+    [
+      ...[10, maskedPixel, maskedPixel, maskedPixel, outsidePixel],
+      ...[10, 10, maskedPixel, maskedPixel, outsidePixel],
+      ...[-20, -20, 127, maskedPixel, outsidePixel],
+      ...[-20, -20, -127, 64, outsidePixel],
+    ],
+  );
+  assert.equal(strongestLevel(grid, [0, 4], [0, 4]), absentLevel);
+  assert.ok(Math.abs(overviewMax(overview) - 30 / 127) < 1e-6);
+  assert.ok(Math.abs(overviewMax(overview, 1) - 30 / 127) < 1e-6);
+});
+
+test('the scale of a tile leaves out masked cells, the first keys on request, and what is not finite', () => {
+  const rect = { queryStart: 4, keyStart: 0, nQueries: 2, nKeys: 6 };
+  const tile = Float32Array.of(9, -2, 1, Number.NaN, 3, 99, -8, 1, Number.POSITIVE_INFINITY, 0, 0, 4);
+  assert.equal(tileMax(rect, tile), 9);
+  assert.equal(tileMax(rect, tile, 1), 4);
+});
