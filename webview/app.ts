@@ -63,7 +63,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   const map = new MapPanel(store, loader, actions);
   const legend = createLegend(actions);
   const tokens = createTokenStrip(actions);
-  const details = createDetails(actions);
+  const details = createDetails(actions, host.hasEditor);
   const tokenSection = h('section', { class: 'token-section', 'aria-label': 'Text' }, tokens.element);
   root.replaceChildren(
     status.element,

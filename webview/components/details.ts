@@ -8,24 +8,28 @@ import type { Selection, State } from '../state';
 
 const nRows = 12;
 
-export function createDetails(actions: Actions) {
+export function createDetails(actions: Actions, hasEditor: boolean) {
   const title = h('h2', { id: 'details-title' });
   const body = h('tbody');
   const head = h('thead');
   const table = h('table', { 'aria-labelledby': 'details-title' }, head, body);
-  const note = h('p', { class: 'hint' }, 'Select a token below, a row of the map, or a word in the document.');
-  const element = h('section', { class: 'details', 'aria-label': 'Selected token' }, title, note, table);
+  const places = hasEditor
+    ? 'a token below, a row of the map, or a word in the document'
+    : 'a token below or a row of the map';
+  const note = h('p', { class: 'hint' }, `Select ${places}.`);
+  const scroller = h('div', { class: 'details-table', tabindex: 0 }, table);
+  const element = h('section', { class: 'details', 'aria-label': 'Selected token' }, title, note, scroller);
 
   const draw = onChange((selection: Selection | null, labels: readonly string[] | undefined, stage: string) => {
     const isShown = selection !== null && labels !== undefined;
-    table.hidden = !isShown;
+    scroller.hidden = !isShown;
     note.hidden = isShown;
     title.textContent = isShown
       ? `${visibleToken(labels[selection.row.queryIdx] ?? '')} (query ${selection.row.queryIdx}) attends to · ${stage}`
       : 'Selected token';
     if (!isShown) return;
     const { row, convolution } = selection;
-    const columns = ['Value', 'Key', 'Index', ...(convolution ? ['Score', 'After convolution', 'Difference'] : [])];
+    const columns = ['Key', 'Index', 'Value', ...(convolution ? ['Score', 'After convolution', 'Difference'] : [])];
     head.replaceChildren(h('tr', {}, ...columns.map(name => h('th', { scope: 'col' }, name))));
     body.replaceChildren(
       ...keysOfRow(row.values, row.queryIdx, nRows).map(({ keyIdx, weight }) => {
@@ -37,9 +41,9 @@ export function createDetails(actions: Actions) {
         return h(
           'tr',
           {},
-          h('td', { class: 'number' }, formatValue(weight)),
           h('td', {}, token),
           h('td', { class: 'number' }, String(keyIdx)),
+          h('td', { class: 'number' }, formatValue(weight)),
           ...numbers.map(value => h('td', { class: 'number' }, formatValue(value))),
         );
       }),
