@@ -76,7 +76,7 @@ def test_triton_mixed_softmax(n_tokens, n_heads):
 def assert_close_in_size(plain, fast):
     """Within bfloat16's rounding, measured over the whole tensor."""
     for expected, got in zip(plain, fast):
-        assert (got.float() - expected.float()).norm() <= 0.01 * expected.float().norm() + 1e-3
+        assert (got.float() - expected.float()).norm() <= 0.02 * expected.float().norm() + 0.02
 
 
 @needs_triton

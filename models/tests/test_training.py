@@ -78,7 +78,6 @@ def test_a_time_budget_sets_the_schedule():
     ({"budget": {"steps": 3, "seconds": 1.0}}, "exactly one of steps and seconds"),
     ({"phases": [{"until": 0.9, "seqlen": 8, "batch_size": 1}]}, "until: 1.0"),
     ({"phases": [{"until": 1.0, "seqlen": 99, "batch_size": 1}]}, "seqlen 99"),
-    ({"fast_attention": "magic"}, "magic"),
     ({"optimizer": {"muon_lr": "fast"}}, "optimizer.muon_lr is 'fast'"),
 ])  # fmt: skip
 def test_a_wrong_configuration_is_refused(changes, message):

@@ -3,7 +3,7 @@
 Usage: python3 -m training.toy_runs --seconds 540 --out FOLDER [--device cuda] [--seeds 42 43 44] [--configs A B]
 
 A short trial of all runs at once measures their speed; then every run gets the same number of steps, as many as the rest
-of the time allows. Writes OUT/NAME-seedS.safetensors (fp16) and OUT/results.json.
+of the time allows. Each run is evaluated as soon as it ends: OUT/NAME-seedS.safetensors (fp16), OUT/results.json.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 import torch
 
@@ -26,6 +27,8 @@ from training.toy import generate_cases, toy_errors
 from training.train import load_config
 
 CONFIGS = Path(__file__).parent / "configs"
+MARGIN = 0.8
+"""Of the time that the trial promises: a long run has been seen to take a fifth more a step."""
 
 
 def start_run(name: str, seed: int, steps: int, folder: Path, device: str) -> subprocess.Popen:
@@ -38,13 +41,19 @@ def start_run(name: str, seed: int, steps: int, folder: Path, device: str) -> su
         return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
 
 
-def run_all(runs: List[Tuple[str, int]], steps: int, out: Path, device: str) -> None:
-    """All runs at once; raises RuntimeError with the end of the output of one that failed."""
-    processes = [(start_run(name, seed, steps, out / f"{name}-seed{seed}", device), name, seed) for name, seed in runs]
-    for process, name, seed in processes:
-        if process.wait() != 0:
-            output = (out / f"{name}-seed{seed}" / "output.txt").read_text()
-            raise RuntimeError(f"Run {name}, seed {seed}, ended with code {process.returncode}: {output[-1500:]}")
+def run_all(runs: List[Tuple[str, int]], steps: int, out: Path, device: str) -> Iterator[Tuple[str, int]]:
+    """All runs at once, each given as it ends; raises RuntimeError with the end of the output of one that failed."""
+    running = {(name, seed): start_run(name, seed, steps, out / f"{name}-seed{seed}", device) for name, seed in runs}
+    while running:
+        time.sleep(0.2)
+        for (name, seed), process in list(running.items()):
+            if process.poll() is None:
+                continue
+            del running[name, seed]
+            if process.returncode != 0:
+                output = (out / f"{name}-seed{seed}" / "output.txt").read_text()
+                raise RuntimeError(f"Run {name}, seed {seed}, ended with code {process.returncode}: {output[-1500:]}")
+            yield name, seed
 
 
 def seconds_per_step(folder: Path) -> float:
@@ -86,18 +95,18 @@ def main() -> None:
     work = args.work or args.out / "work"
     args.out.mkdir(parents=True, exist_ok=True)
 
-    run_all(runs, args.trial_steps, work / "trial", args.device)
+    for _ in run_all(runs, args.trial_steps, work / "trial", args.device):
+        pass
     slowest = max(seconds_per_step(work / "trial" / f"{name}-seed{seed}") for name, seed in runs)
     left_s = args.seconds - (time.monotonic() - started) - args.reserve_seconds
-    steps = int(left_s / slowest)
+    steps = int(MARGIN * left_s / slowest)
     print(f"trial {time.monotonic() - started:.0f} s, {slowest * 1000:.2f} ms a step in the slowest; {steps} steps each", flush=True)
     if steps < args.trial_steps:
         raise RuntimeError(f"{left_s:.0f} s are left, enough for {steps} steps only; give more seconds or fewer seeds.")
-    run_all(runs, steps, work / "runs", args.device)
     results = []
-    for name, seed in runs:
+    for name, seed in run_all(runs, steps, work / "runs", args.device):
         result = evaluate_run(name, seed, work / "runs", args.device, args.samples)
-        (work / "runs" / f"{name}-seed{seed}.safetensors").replace(args.out / f"{name}-seed{seed}.safetensors")
+        shutil.copy(work / "runs" / f"{name}-seed{seed}.safetensors", args.out)
         print(json.dumps({k: v for k, v in result.items() if k != "curve"}), flush=True)
         results.append(result)
         (args.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -24,7 +24,7 @@ import yaml
 from torch import Tensor
 
 from mta.config import ConfigError, ModelConfig, config_from_mapping, config_to_mapping
-from mta.fast_attention import FORMS, use_fast_attention
+from mta.fast_attention import use_fast_attention
 from mta.transformer import Transformer
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import WindowSampler, gather_windows, read_streams
@@ -73,7 +73,7 @@ class TrainConfig:
     decay_from: float = 0.4
     lr_floor: float = 0.01
     seed: int = 1
-    fast_attention: Optional[str] = "shifted"
+    fast_attention: bool = True
     compile: bool = True
     log_every: int = 20
     checkpoint_every_s: float = 120.0
@@ -83,8 +83,6 @@ class TrainConfig:
             raise ConfigError("A configuration needs exactly one of mix (token streams) and toy.")
         if not self.phases or self.phases[-1].until != 1.0:
             raise ConfigError("phases must not be empty and the last must have until: 1.0.")
-        if self.fast_attention is not None and self.fast_attention not in FORMS:
-            raise ConfigError(f'fast_attention is "{self.fast_attention}"; use one of {", ".join(FORMS)} or null.')
         for phase in self.phases:
             if phase.seqlen > self.model.max_seqlen:
                 raise ConfigError(f"A phase has seqlen {phase.seqlen}; model.max_seqlen is {self.model.max_seqlen}.")
@@ -144,8 +142,8 @@ class Trainer:
         self.model = Transformer(config.model)
         self.model.init_weights(config.seed)
         self.model.to(self.device)
-        if config.fast_attention is not None:
-            use_fast_attention(self.model, config.fast_attention)
+        if config.fast_attention:
+            use_fast_attention(self.model, "triton" if self.device.type == "cuda" else "shifted")
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.phase_idx = 0
         if config.toy is not None:
