@@ -1,7 +1,6 @@
 """The toy task: samples as the authors make them, one by one and in batches on the device."""
 
 import json
-import random
 
 import pytest
 import torch
@@ -9,8 +8,11 @@ from conftest import golden_dir, golden_names
 
 from mta.tokenizer import TOY_BEGIN, TOY_END, decode_toy, encode_toy
 from mta.transformer import Transformer
-from training.toy import IGNORED, ToyConfig, ToySource, answer_of, generate_cases, generate_sample, toy_errors, toy_tokenizer_json
+from training.toy import IGNORED, ToyConfig, ToyRandom, ToySource, answer_of, generate_cases, generate_sample, toy_errors, toy_tokenizer_json
 from training.train import Trainer, load_config
+
+
+SAMPLE_OF_SEED_7 = ("gotih.acztp.tnglk.nizbx", "eujsw#za", "acztp", 1)
 
 
 def check_sample(sample, config):
@@ -37,7 +39,7 @@ def test_golden_samples_are_of_our_kind(name):
 
 @pytest.mark.parametrize("config", [ToyConfig(5), ToyConfig(8), ToyConfig(5, 2, "first"), ToyConfig(8, 2, "last")])
 def test_both_generators(config):
-    rng = random.Random(1)
+    rng = ToyRandom(1)
     for _ in range(100):
         check_sample(generate_sample(rng, config), config)
     tokens, targets = ToySource(config, 3, torch.device("cpu")).batch(200)
@@ -52,6 +54,12 @@ def test_both_generators(config):
         assert all(len(set(block)) == len(block) for block in blocks.split("."))
         places.add(holding[0])
     assert len(places) > config.n_blocks // 2
+
+
+def test_samples_are_those_of_the_command_line():
+    """test/unit/cli/toy.test.ts holds `mta-inspect toy` to the same sample."""
+    first = generate_cases(ToyConfig(5), 1, seed=7)["samples"][0]
+    assert (first["src"][:23], first["src"][-8:], first["tgt"], first["targetIndex"]) == SAMPLE_OF_SEED_7
 
 
 def test_cut_samples_are_counted_and_left_out():

@@ -1,13 +1,12 @@
 """The paper's toy task: find the only block that holds all query letters, and print it (arXiv:2504.00927, §4.1).
 
 A sample is `hjnvt.qfjgt.…#pb` → `bjtpq`: blocks of N distinct letters, the query, the block that has both.
-`generate_sample` follows the authors' generator one sample at a time and is what tests and evaluations use;
+`generate_sample` does as the authors' generator, one sample at a time, and is what tests and evaluations use;
 `ToySource` makes the same kind of sample in batches on the training device, so that no sample is seen twice.
 """
 
 from __future__ import annotations
 
-import random
 import string
 from dataclasses import dataclass
 from typing import Dict, List, Tuple
@@ -63,21 +62,43 @@ def answer_of(block: str, answer: str) -> str:
     return {"all": block, "first": block[0], "last": block[-1]}[answer]
 
 
-def generate_sample(rng: random.Random, config: ToyConfig) -> dict:
+class ToyRandom:
+    """Random numbers that are the same in every language: mulberry32. `src/cli/toy.ts` draws the same samples."""
+
+    def __init__(self, seed: int) -> None:
+        self.state = seed & 0xFFFFFFFF
+
+    def below(self, n: int) -> int:
+        """A whole number from 0 to n − 1."""
+        self.state = (self.state + 0x6D2B79F5) & 0xFFFFFFFF
+        mixed = ((self.state ^ (self.state >> 15)) * (self.state | 1)) & 0xFFFFFFFF
+        mixed ^= (mixed + (mixed ^ (mixed >> 7)) * (mixed | 61)) & 0xFFFFFFFF
+        return ((mixed ^ (mixed >> 14)) * n) >> 32
+
+    def sample(self, items: str, count: int) -> str:
+        """`count` different ones of `items`, in random order."""
+        letters = list(items)
+        for i in range(count):
+            j = i + self.below(len(letters) - i)
+            letters[i], letters[j] = letters[j], letters[i]
+        return "".join(letters[:count])
+
+
+def generate_sample(rng: ToyRandom, config: ToyConfig) -> dict:
     """One sample in the form of the golden toy files: src, tgt, targetIndex, blocks, lastBlockLength, tokens.
 
     targetIndex is −1 when the target stood last and was cut (N = 8 only): there is no answer then.
     """
-    target = "".join(rng.sample(string.ascii_lowercase, config.block_length))
-    query = "".join(rng.sample(target, config.query_length))
-    blocks = [target]
-    while len(blocks) < config.n_blocks:
-        block = "".join(rng.sample(string.ascii_lowercase, config.block_length))
+    target = rng.sample(string.ascii_lowercase, config.block_length)
+    query = rng.sample(target, config.query_length)
+    blocks: List[str] = []
+    while len(blocks) < config.n_blocks - 1:
+        block = rng.sample(string.ascii_lowercase, config.block_length)
         if block not in blocks and not set(query) <= set(block):
             blocks.append(block)
-    rng.shuffle(blocks)
+    place = rng.below(config.n_blocks)
+    blocks.insert(place, target)
     source = f"{'.'.join(blocks)[: config.blocks_width]}#{query}"
-    place = blocks.index(target)
     is_cut = place == len(blocks) - 1 and config.last_block_length < config.block_length
     answer = answer_of(target, config.answer)
     return {"src": source, "tgt": answer, "targetIndex": -1 if is_cut else place, "blocks": len(blocks),
@@ -86,7 +107,7 @@ def generate_sample(rng: random.Random, config: ToyConfig) -> dict:
 
 def generate_cases(config: ToyConfig, count: int, seed: int) -> dict:
     """A cases file as the golden toy files are laid out; unanswerable samples are left out."""
-    rng, samples, n_cut = random.Random(seed), [], 0
+    rng, samples, n_cut = ToyRandom(seed), [], 0
     while len(samples) < count:
         sample = generate_sample(rng, config)
         if sample["targetIndex"] < 0:

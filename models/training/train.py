@@ -164,9 +164,9 @@ class Trainer:
         used = self.step / budget.steps if budget.steps is not None else self.trained_s / budget.seconds
         return min(1.0, used)
 
-    def run(self, stop_after_steps: Optional[int] = None) -> dict:
-        """Train until the budget is used (or for `stop_after_steps` more steps). Returns the summary."""
-        last_save = clock = self._clock()
+    def run(self, stop_after_steps: Optional[int] = None, stop_after_s: float = math.inf) -> dict:
+        """Train until the budget is used, for so many more steps, or for so long: `--resume` goes on. Returns the summary."""
+        last_save = clock = started = self._clock()
         n_steps_at: Counter = Counter()
         stop_at = None if stop_after_steps is None else self.step + stop_after_steps
         with open(self.out / "log.jsonl", "a", encoding="utf-8") as log:
@@ -187,6 +187,8 @@ class Trainer:
                 if n_steps_at[phase.seqlen] > 2:  # the first ones compile; that is not training time
                     self.trained_s += now - clock
                 clock = now
+                if now - started > stop_after_s:
+                    break
                 if now - last_save > self.config.checkpoint_every_s:
                     self.save()
                     last_save = clock = self._clock()
@@ -267,6 +269,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="replaces the configuration's budget")
     parser.add_argument("--steps", type=int, help="likewise")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--stop-after", type=float, default=math.inf, help="seconds after which this part of the run is saved and ends")
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
     config = load_config(args.config)
@@ -277,7 +280,7 @@ def main() -> None:
         changes["seed"] = args.seed
     config = config_from_mapping(TrainConfig, {**config_to_mapping(config), **changes})
     torch.set_float32_matmul_precision("high")
-    summary = Trainer(config, args.data, args.out, args.device, args.resume).run()
+    summary = Trainer(config, args.data, args.out, args.device, args.resume).run(stop_after_s=args.stop_after)
     print(json.dumps({k: v for k, v in summary.items() if k != "loss_curve"}))
 
 

@@ -19,7 +19,7 @@ import type { ExecutionProvider } from '../shared/analysis';
 import { Failure } from '../shared/failure';
 import { float16Bytes, fromFloat16Bits, toFloat16Bits } from '../shared/float16';
 import { type GoldenCase, type GoldenModel, type GoldenTensor, goldenAttention, goldenModel } from './goldenCase';
-import { checkToyData } from './toyData';
+import { checkToyData } from './toy';
 
 export interface GoldenOptions {
   readonly provider: ExecutionProvider;

@@ -13,12 +13,14 @@ import { exportDocument, exportFormats } from './export';
 import { runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
 import { formatModel, listModels } from './models';
+import { evaluateToy, generateToySamples, toyAnswers } from './toy';
 
 const usage = `mta-inspect: see how a Multi-Token Attention model finds its context
 
   mta-inspect analyze FILE [--model NAME|DIR] [--layer L --head H --stage STAGE] [--top K] [--json OUT]
   mta-inspect export  FILE [--model NAME|DIR] --format npz|csv|json|html --out OUT [--layer L --head H --stage STAGE]
   mta-inspect eval    FILE... [--model NAME|DIR] [--json OUT]
+  mta-inspect toy     [--model NAME|DIR] [--block-length N --answer all|first|last] [--samples N] [--seed N] [--json OUT]
   mta-inspect golden  DIR [--provider cpu|webgpu] [--dtype fp32|fp16] [--only PREFIX]
   mta-inspect bench   [--json OUT]
   mta-inspect models  [--json]
@@ -40,11 +42,18 @@ const options = {
   at: { type: 'string' },
   provider: { type: 'string' },
   dtype: { type: 'string' },
+  'block-length': { type: 'string' },
+  answer: { type: 'string' },
+  samples: { type: 'string' },
+  seed: { type: 'string' },
   only: { type: 'string' },
   format: { type: 'string' },
   out: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
+
+/** The seed of the samples that the model cards report on. */
+const toySeed = 1_000_003;
 
 class UsageError extends Error {}
 
@@ -93,6 +102,31 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const total = totalEvaluation(results);
     if (files.length > 1 && args.values.json !== '-') process.stdout.write(`${formatEvaluation(total)}\n`);
     return writeJson(args, { format: 'mta-eval-1', model: engine.model.name, files: results, total });
+  },
+
+  async toy(args) {
+    const { values } = args;
+    const blockLength = wholeNumber('--block-length', values['block-length'], 2) ?? 5;
+    if (blockLength > 26) throw new UsageError(`--block-length is ${blockLength}, expected at most 26`);
+    const task = { blockLength, queryLength: 2, answer: oneOf('--answer', values.answer ?? 'all', toyAnswers) };
+    const seed = wholeNumber('--seed', values.seed) ?? toySeed;
+    const { samples, nCut } = generateToySamples(task, wholeNumber('--samples', values.samples, 1) ?? 1000, seed);
+    const engine = await loadEngine(values.model, provider(args, providers));
+    const errors = await evaluateToy(engine, samples);
+    if (values.json !== '-') {
+      process.stdout.write(
+        `${engine.model.name}: ${errors.sample_error_percent.toFixed(2)} % of ${errors.samples} samples wrong, ` +
+          `${errors.token_error_percent.toFixed(2)} % of tokens; ${nCut} samples left out because their target was cut\n`,
+      );
+    }
+    return writeJson(args, {
+      format: 'mta-toy-1',
+      model: engine.model.name,
+      ...task,
+      seed,
+      left_out_cut: nCut,
+      ...errors,
+    });
   },
 
   async golden(args) {

@@ -102,6 +102,7 @@ const usage: [string, string[], RegExp][] = [
   ['no command', [], /a command is missing/],
   ['an unknown command', ['inspect'], /there is no command "inspect"/],
   ['an unknown option', ['analyze', 'x', '--colour'], /Unknown option '--colour'/],
+  ['toy with another model', ['toy', ...model, '--samples', '1'], /the toy task needs one with 32/],
   ['no file', ['analyze'], /analyze needs one FILE/],
   ['a layer that is no number', ['analyze', 'package.json', ...model, '--layer', 'two'], /--layer is "two"/],
   [
