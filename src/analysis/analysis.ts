@@ -219,7 +219,7 @@ export class Analysis implements vscode.Disposable {
     const settings = this.readSettings();
     const modelDirectory = await this.modelDirectory();
     const loading = { modelDirectory, provider: settings.provider, nThreads: settings.threads };
-    const { model, provider, providerNote } = await this.client.load(loading);
+    const { model, provider, providerNote } = await this.client.load(loading, signal);
     if (signal.aborted) throw new Cancelled();
     this.note = providerNote;
     const view = { ...this.state.view };

@@ -69,8 +69,11 @@ export class InferenceClient {
     return this.connection?.process.pid;
   }
 
-  /** Loads the model unless the process holds it already. @throws Failure */
-  load(model: Model): Promise<LoadAnswer> {
+  /**
+   * Loads the model unless the process holds it already.
+   * @throws Cancelled as soon as `signal` fires, while others may go on waiting for the same model; Failure otherwise.
+   */
+  load(model: Model, signal?: AbortSignal): Promise<LoadAnswer> {
     this.model = model;
     const connection = this.connect();
     const key = JSON.stringify(model);
@@ -82,10 +85,11 @@ export class InferenceClient {
         if (connection.loading === loading) delete connection.loading; // the next use tries again
       });
     }
-    return connection.loading!.answer.catch(error => {
-      if (!connection.isEnding) throw error;
-      return this.load(model);
+    const loaded = connection.loading!.answer.catch(error => {
+      if (!connection.isEnding || signal?.aborted) throw error;
+      return this.load(model, signal);
     });
+    return signal ? untilAborted(loaded, signal, () => this.killUnlessAlive(connection)) : loaded;
   }
 
   /** Runs on the model loaded last. @throws Cancelled as soon as `signal` fires; Failure otherwise. */
@@ -97,7 +101,7 @@ export class InferenceClient {
       if (error instanceof Cancelled) this.killUnlessAlive(connection);
       // The process was killed because an older run hung in it; this one only waited there.
       if (error instanceof Cancelled || !connection.isEnding || !this.model) throw error;
-      await this.load(this.model);
+      await this.load(this.model, signal);
       return this.analyze(args, signal);
     }
   }
@@ -116,7 +120,7 @@ export class InferenceClient {
     this.connection?.process.kill();
   }
 
-  /** A run that was cancelled ends with its layer; a process that hangs in one answers nothing and is killed. */
+  /** What was cancelled ends with its layer or session; a process that hangs in one answers nothing and is killed. */
   private killUnlessAlive(connection: Connection): void {
     const timer = setTimeout(() => {
       connection.isEnding = true;
@@ -152,4 +156,17 @@ export class InferenceClient {
     });
     return connection;
   }
+}
+
+/** Waits for `work`, which goes on for others, until `signal` fires; then calls `onAbort` and throws Cancelled. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal, onAbort: () => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      onAbort();
+      reject(new Cancelled());
+    };
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
 }

@@ -8,7 +8,7 @@ import { Rpc } from '../../../src/shared/rpc';
 
 type None = Record<never, never>;
 
-/** A process that answers `load` and hangs in `analyze` until told otherwise. */
+/** A process that answers `load` unless frozen and hangs in `analyze` until told otherwise. */
 class FakeProcess implements InferenceProcess {
   isKilled = false;
   isFrozen = false;
@@ -138,6 +138,18 @@ test('a run that waits behind one that hangs moves to a new process, with the mo
   processes[1].finishRun();
   assert.deepEqual(await second, { analysisId: 1 });
   assert.equal(processes[1].loads, 1);
+});
+
+test('a cancel answers while the model loads; a process that hangs in loading is replaced for the next run', async () => {
+  const { client, processes } = clientWithProcesses();
+  const controller = new AbortController();
+  const first = client.load(model, controller.signal);
+  processes[0]!.isFrozen = true;
+  controller.abort();
+  await assert.rejects(first, Cancelled);
+  await client.load(model, new AbortController().signal);
+  assert.ok(processes[0]!.isKilled);
+  assert.equal(processes[1]!.loads, 1);
 });
 
 test('after too many crashes it says so instead of starting', async () => {
