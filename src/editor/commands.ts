@@ -98,7 +98,11 @@ async function selectModel(bundled: string): Promise<void> {
     if (!folder) return;
     setting = folder.fsPath;
   }
-  await vscode.workspace.getConfiguration('mtaInspector').update('model', setting, vscode.ConfigurationTarget.Global);
+  const configuration = vscode.workspace.getConfiguration('mtaInspector');
+  // A workspace's own setting would win over the one for all.
+  const isInWorkspace = configuration.inspect('model')?.workspaceValue !== undefined;
+  const { Global, Workspace } = vscode.ConfigurationTarget;
+  await configuration.update('model', setting, isInWorkspace ? Workspace : Global);
   if (vscode.window.activeTextEditor) await vscode.commands.executeCommand(commands.inspectDocument);
 }
 
