@@ -4,10 +4,10 @@ import { codeSpan } from '../../../src/editor/markdown';
 
 const rows: [string, string, string][] = [
   ['plain', 'word', '` word `'],
-  ['line ends and tabs are shown', 'a\r\n\tb', '` a␍␊→b `'],
+  ['blanks are shown', ' a\r\n\tb\n', '` ␣a⏎⇥b⏎ `'],
   ['backticks get a longer fence', 'a``b`', '``` a``b` ```'],
   ['table bars are escaped', 'a|b', '` a\\|b `'],
   ['bidi, zero-width and control characters are replaced', '\u202eabc\u200b\u001b[31m\ufeff', '` �abc��[31m� `'],
-  ['markup stays text', '<img src=x>[a](command:b)', '` <img src=x>[a](command:b) `'],
+  ['markup stays text', '<img src=x>[a](command:b)', '` <img␣src=x>[a](command:b) `'],
 ];
 for (const [what, text, expected] of rows) test(`code span: ${what}`, () => assert.equal(codeSpan(text), expected));
