@@ -8,7 +8,7 @@ export const failures = {
     new Failure(
       'no-editor',
       vscode.l10n.t(
-        'There is no text to inspect: open a text document first. VS Code gives extensions no text of binary files and of files above 50 MB.',
+        'There is no text to inspect: open a text document first. VS Code gives extensions no text of binary files, of files above 50 MB, or of large files before "Open Anyway".',
       ),
     ),
   empty: (label: string) =>
@@ -16,7 +16,7 @@ export const failures = {
   emptySelection: () =>
     new Failure('empty', vscode.l10n.t('Nothing is selected. Select some text, or inspect the whole document.')),
   binary: (label: string) =>
-    new Failure('binary', vscode.l10n.t('"{0}" holds zero bytes and is no text. Open a text document.', label)),
+    new Failure('binary', vscode.l10n.t('"{0}" contains NUL bytes and is no text. Open a text document.', label)),
   untrustedModel: (model: string) =>
     new Failure(
       'untrusted',

@@ -39,7 +39,7 @@ export function readText(file: string): string {
     throw new Failure('no-file', `Cannot read ${file}: ${(error as Error).message}.`);
   }
   if (bytes.includes(0)) {
-    throw new Failure('binary', `Cannot inspect ${file}: it holds zero bytes and is no text. Name a text file.`);
+    throw new Failure('binary', `Cannot inspect ${file}: it contains NUL bytes and is no text. Name a text file.`);
   }
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 }

@@ -128,7 +128,7 @@ for (const [what, args, message] of usage) {
 
 const failures: [string, string[], RegExp][] = [
   ['a file that is not there', ['analyze', 'nothing.txt', ...model], /Cannot read nothing\.txt/],
-  ['a binary file', ['analyze', join(goldenDirectory, 'attn_t1.bin'), ...model], /holds zero bytes and is no text/],
+  ['a binary file', ['analyze', join(goldenDirectory, 'attn_t1.bin'), ...model], /contains NUL bytes and is no text/],
   ['a model that is not there', ['analyze', 'package.json', '--model', 'gpt-9'], /There is no model "gpt-9"/],
   ['a folder without goldens', ['golden', 'src'], /index\.json is missing/],
 ];
