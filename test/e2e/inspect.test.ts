@@ -13,7 +13,7 @@ import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/docum
 import { bakeColors, colorOf, levelOf, parseColor } from '../../webview/heatmap/colorScale';
 import { root } from '../fixtures/paths';
 import { canvasPixels } from './harness/canvas';
-import { done, inspect, inspectFile as inspectFileIn, mapOf, panelOf } from './harness/panel';
+import { done, inspect, inspectFile, mapOf, panelOf, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-'));
@@ -26,7 +26,6 @@ before(async () => {
   cpSync(join(root, 'test', 'fixtures', 'documents'), folder, { recursive: true });
   writeFileSync(join(folder, 'empty.txt'), '');
   writeFileSync(join(folder, 'blank.txt'), ' \n\t\n');
-  writeFileSync(join(folder, 'zeros.txt'), `text\0with\0zeros\n${'x\n'.repeat(50)}`);
   writeFileSync(
     join(folder, 'odd.md'),
     '\uFEFF# Odd\r\n\r\n😀 <img src=x onerror=alert(1)> `a`|b \u202e zero\u200bwidth\r\n',
@@ -43,13 +42,11 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const inspectFile = (name: string) => inspectFileIn(workbench, name);
+const inspected = (name: string) => untilDone(workbench, () => inspectFile(workbench, name));
 const panel = () => panelOf(workbench);
 
 test('the command shows the maps; the heatmap’s pixels are the engine’s values', async () => {
-  await inspectFile(sample);
-  await workbench.statusItem(done).waitFor();
-  const frame = await panel();
+  const frame = await inspected(sample);
   const map = await mapOf(frame);
   assert.equal(map.nTokens, expected.tokens.ids.length);
   const values = await headMap(expected, map.layer, map.head, map.stage as 'mixed_pattern');
@@ -173,9 +170,7 @@ test('a killed inference process is told, and the next command works', async () 
   const [process0] = inference();
   assert.ok(process0, 'the inference process runs');
   process.kill(process0.pid, 'SIGKILL');
-  await workbench.runCommand(inspect);
-  await workbench.statusItem(done).waitFor();
-  await panel();
+  await untilDone(workbench);
   const [process1] = inference();
   assert.ok(process1 && process1.pid !== process0.pid);
 });
@@ -186,19 +181,16 @@ const refused: [string, RegExp][] = [
 ];
 for (const [name, message] of refused) {
   test(`${name}: says in one sentence why not, and the next command works`, async () => {
-    await inspectFile(name);
+    await inspectFile(workbench, name);
     await workbench.notification(message).first().waitFor();
     await workbench.screenshot(`refused-${name}`);
     await workbench.page.keyboard.press('Escape');
-    await inspectFile(sample);
-    await workbench.statusItem(done).waitFor();
+    await inspected(sample);
   });
 }
 
 test('hostile text is shown as text: BOM, CRLF, emoji, markup, bidi', async () => {
-  await inspectFile('odd.md');
-  await workbench.statusItem(done).waitFor();
-  const frame = await panel();
+  const frame = await inspected('odd.md');
   assert.equal(await frame.locator('img').count(), 0);
   const hover = await workbench.hoverText({ offset: readFileSync(join(folder, 'odd.md'), 'utf8').indexOf('onerror') });
   assert.match(hover, /attends to most/);
@@ -208,9 +200,7 @@ test('hostile text is shown as text: BOM, CRLF, emoji, markup, bidi', async () =
 test('a long document is analysed in a window around the cursor, and the rest is said to be left out', async () => {
   await workbench.openFile('long.txt');
   await workbench.goTo({ line: 2000, column: 5 });
-  await workbench.runCommand(inspect);
-  await workbench.statusItem(done).waitFor();
-  const frame = await panel();
+  const frame = await untilDone(workbench);
   await frame
     .getByText(/left out/)
     .first()
@@ -221,9 +211,7 @@ test('a long document is analysed in a window around the cursor, and the rest is
 test('untitled documents and selections', async () => {
   await workbench.runCommand('File: New Untitled Text File');
   await workbench.page.keyboard.type('the cat sat on the mat because the cat was tired');
-  await workbench.runCommand(inspect);
-  await workbench.statusItem(done).waitFor();
-  const whole = await mapOf(await panel());
+  const whole = await mapOf(await untilDone(workbench));
   await workbench.select({ line: 1, column: 1 }, { line: 1, column: 12 });
   await workbench.runCommand('MTA Inspector: Inspect Selection');
   const frame = await panel();

@@ -36,7 +36,7 @@ test('a report stands alone: its map shows the engine’s values, its pickers wo
 
   const browser = await chromium.launch({ executablePath: findChromium()!, args: ['--no-sandbox', '--disable-gpu'] });
   try {
-    const page = await browser.newPage({ viewport: { width: 1100, height: 900 } });
+    const page = await browser.newPage({ viewport: { width: 1100, height: 900 }, offline: true });
     await page.addInitScript('globalThis.__name ??= value => value');
     const requests: string[] = [];
     const errors: string[] = [];

@@ -11,6 +11,36 @@ export async function inspectFile(workbench: Workbench, name: string): Promise<v
   await workbench.runCommand(inspect);
 }
 
+/**
+ * Does what starts a run, by default inspecting the active document, and returns the view's frame once that run's last
+ * layer is there. Status bar and map may tell of the run before for a while, so neither alone says that this one is done.
+ */
+export async function untilDone(workbench: Workbench, start = () => workbench.runCommand(inspect)): Promise<Frame> {
+  const shown = workbench.page.frames().map(frame => frame.evaluate(shownRun, 0).catch(() => 0));
+  const before = Math.max(...(await Promise.all(shown)));
+  await start();
+  const frame = await workbench.webviewFrame('MTA Inspector');
+  await frame.waitForFunction(shownRun, before);
+  await workbench.statusItem(done).waitFor();
+  return frame;
+}
+
+/** The run whose exact values are on the map if it is newer than `before`, else 0. Runs in the page. */
+function shownRun(before: number): number {
+  const id = Number(document.querySelector<HTMLElement>('canvas[data-source="tiles"]')?.dataset['analysisId'] ?? 0);
+  return id > before ? id : 0;
+}
+
+/** Waits for a notification, returns its text and takes it away, so that a later one is not mistaken for it. */
+export async function takeNotification(workbench: Workbench, text: RegExp): Promise<string> {
+  const message = workbench.notification(text).first();
+  await message.waitFor();
+  const said = (await message.textContent()) ?? '';
+  await workbench.runCommand('Notifications: Clear All Notifications');
+  await message.waitFor({ state: 'hidden' });
+  return said;
+}
+
 /** The view's frame, once the map shows exact values. */
 export async function panelOf(workbench: Workbench): Promise<Frame> {
   const frame = await workbench.webviewFrame('MTA Inspector');
