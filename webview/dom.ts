@@ -14,7 +14,7 @@ export function h<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Calls `draw` only when what it depends on has changed; arrays compare by their entries. */
+/** Calls `draw` only when one of its inputs is another one than before; objects and arrays compare by identity. */
 export function onChange<T extends readonly unknown[]>(draw: (...inputs: T) => void): (...inputs: T) => void {
   let last: T | undefined;
   return (...inputs) => {

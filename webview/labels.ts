@@ -32,8 +32,7 @@ export function formatValue(value: number): string {
 
 function formatMagnitude(magnitude: number): string {
   if (magnitude >= 1e5 || magnitude < 1e-3) return magnitude.toExponential(2).replace('e-', 'e−').replace('e+', 'e');
-  const decimals = magnitude >= 100 ? 1 : magnitude >= 10 ? 2 : magnitude >= 1 ? 3 : 4;
-  return magnitude.toFixed(decimals);
+  return magnitude < 1000 ? magnitude.toPrecision(4) : magnitude.toFixed(1);
 }
 
 /** A token with its invisible characters made visible; for axes, tables and tooltips. */
@@ -43,7 +42,7 @@ export function visibleToken(label: string): string {
     .replace(/\r\n|\r|\n/g, '⏎')
     .replace(/\t/g, '⇥')
     .replace(/ /g, '␣')
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escapeCharacter);
+    .replace(/[\p{Cc}\p{Cf}\p{Z}]/gu, escapeCharacter);
 }
 
 /** What a tooltip or a screen reader says of a cell. */

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stages } from '../../../src/shared/attentionMap';
-import { describeCellValue, formatValue, previousStage, stageLabels, visibleToken } from '../../../webview/labels';
+import {
+  describeCellValue,
+  formatDuration,
+  formatValue,
+  previousStage,
+  stageLabels,
+  visibleToken,
+} from '../../../webview/labels';
+import { Random } from '../../random';
 
 test('values: signed, about four digits, never mistaken for zero', () => {
   assert.deepEqual([0, 1, -0.25, 12.345, -678.9, 1e-5, -2.5e7, Number.NaN, Number.NEGATIVE_INFINITY].map(formatValue), [
@@ -17,10 +25,47 @@ test('values: signed, about four digits, never mistaken for zero', () => {
   ]);
 });
 
+test('a written value reads back as itself, to half a percent', () => {
+  const random = new Random(14);
+  for (let round = 0; round < 2000; round++) {
+    const value = (random.next() - 0.5) * 10 ** (random.below(24) - 12);
+    const text = formatValue(value);
+    assert.match(text, value < 0 ? /^−/ : /^\+/);
+    assert.ok(Math.abs(Number(text.replaceAll('−', '-')) / value - 1) < 0.0051, `${value} as ${text}`);
+    assert.ok(text.length <= 9, text);
+  }
+});
+
 test('tokens show what would be invisible or change the text around them', () => {
   assert.equal(visibleToken(' a\tb\r\n'), '␣a⇥b⏎');
   assert.equal(visibleToken('\u202e\u200b\0'), '\\u202e\\u200b\\u0000');
   assert.equal(visibleToken(''), '∅');
+});
+
+test('no character of a written token is blank or without a glyph of its own', () => {
+  const random = new Random(15);
+  const invisible = [
+    ' ',
+    '\t',
+    '\r\n',
+    '\u00a0',
+    '\u00ad',
+    '\u2003',
+    '\u2028',
+    '\u200d',
+    '\u3000',
+    '\ufeff',
+    '\u202e',
+    '\x7f',
+  ];
+  for (let round = 0; round < 500; round++) {
+    const label = Array.from({ length: 1 + random.below(5) }, () => random.pick([...invisible, 'a', 'é', '😀'])).join(
+      '',
+    );
+    const text = visibleToken(label);
+    assert.doesNotMatch(text, /[\p{C}\p{Z}]/u, JSON.stringify(label));
+    assert.equal(visibleToken(text), text);
+  }
 });
 
 test('differences are taken inside a linear step only, and to a stage that the layer has', () => {
@@ -37,4 +82,14 @@ test('every stage has a name, and no text calls a weight a probability', () => {
   for (const text of texts) assert.doesNotMatch(text, /probab|%/i);
   assert.match(describeCellValue({ kind: 'pooled', value: 0.5, blockSize: 4 }), /strongest of 4×4/);
   assert.match(describeCellValue({ kind: 'masked' }), /masked/);
+});
+
+test('every kind of knowledge of a cell has its own words', () => {
+  assert.equal(describeCellValue({ kind: 'exact', value: 0 }), '0');
+  assert.equal(describeCellValue({ kind: 'absent' }), 'not loaded yet');
+  assert.equal(describeCellValue({ kind: 'pooled', value: -2, blockSize: 1 }), 'about −2.000');
+});
+
+test('durations: milliseconds below a second, then tenths', () => {
+  assert.deepEqual([0, 12.4, 999, 1000, 61250].map(formatDuration), ['0 ms', '12 ms', '999 ms', '1.0 s', '61.3 s']);
 });

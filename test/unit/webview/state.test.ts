@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defaultLayout, readLayout, Store } from '../../../webview/state';
+import type { LayerSummary } from '../../../src/shared/analysis';
+import type { PanelState } from '../../../src/shared/panelMessages';
+import { defaultLayout, mapRefOf, readLayout, Store, withLayer } from '../../../webview/state';
+import { Random } from '../../random';
 
 const rubbish = [null, undefined, 5, 'text', [], {}, { zoom: null }, { zoom: { factor: 'x' } }, { closedSections: 7 }];
 for (const saved of rubbish) {
@@ -8,6 +11,32 @@ for (const saved of rubbish) {
     assert.deepEqual(readLayout(saved), defaultLayout);
   });
 }
+
+/** Any JSON, with the names of a layout more often than by chance. */
+function randomJson(random: Random, depth = 0): unknown {
+  const names = ['zoom', 'factor', 'centerQuery', 'centerKey', 'leavesOutFirst', 'closedSections', '__proto__', 'x'];
+  const leaves = [null, true, false, 0, -1, 0.5, 1e308, '', 'text', '1', []];
+  const inner = () => randomJson(random, depth + 1);
+  const kind = depth > 3 ? 2 : random.below(7);
+  if (kind === 0) return Array.from({ length: random.below(4) }, inner);
+  if (kind === 1 || depth === 0) return Object.fromEntries(names.slice(random.below(4)).map(name => [name, inner()]));
+  if (kind > 3) return { factor: random.pick([...leaves, 1, 2.5]), centerQuery: 0.5, centerKey: 2 };
+  return random.pick(leaves);
+}
+
+test('whatever was saved, the layout has legal values', () => {
+  const random = new Random(31);
+  let nKept = 0;
+  for (let round = 0; round < 3000; round++) {
+    const saved = JSON.parse(JSON.stringify(randomJson(random)));
+    const { zoom, leavesOutFirst, closedSections } = readLayout(saved);
+    for (const key of ['factor', 'centerQuery', 'centerKey'] as const) assert.ok(Number.isFinite(zoom[key]), key);
+    assert.equal(typeof leavesOutFirst, 'boolean');
+    assert.ok(Array.isArray(closedSections) && closedSections.every(name => typeof name === 'string'));
+    if (zoom !== defaultLayout.zoom) nKept++;
+  }
+  assert.ok(nKept > 50, 'too few of the cases hold a legal zoom');
+});
 
 test('what fits of a saved layout is kept', () => {
   const zoom = { factor: 3, centerQuery: 0.2, centerKey: 0.1 };
@@ -23,4 +52,43 @@ test('listeners hear the state now and after every update', () => {
   store.update({ a: 3 });
   store.update({ b: 4 });
   assert.deepEqual(heard, [12, 32, 34]);
+});
+
+const layers = (['scores', 'pattern'] as const).map(
+  (_, layerIdx): LayerSummary => ({
+    layerIdx,
+    stages: layerIdx === 0 ? ['scores', 'pattern'] : ['scores', 'convolved_scores', 'pattern', 'mixed_pattern'],
+    preSoftmaxKernel: null,
+    postSoftmaxKernel: null,
+  }),
+);
+const panel = {
+  analysisId: 7,
+  layersDone: 2,
+  model: { layers },
+  tokens: { labels: ['a', 'b', 'c'] },
+  view: { layerIdx: 1, headIdx: 3, stage: 'mixed_pattern', difference: true },
+} as unknown as PanelState;
+
+test('the shown map is the stage that the layer has, minus the one it was made of where asked', () => {
+  const ref = { analysisId: 7, layerIdx: 1, headIdx: 3, stage: 'mixed_pattern', minus: 'pattern', nTokens: 3 };
+  assert.deepEqual(mapRefOf(panel), ref);
+  assert.deepEqual(mapRefOf({ ...panel, view: { ...panel.view, difference: false } }), { ...ref, minus: null });
+  const plain = { ...ref, layerIdx: 0, stage: 'pattern', minus: null };
+  assert.deepEqual(mapRefOf({ ...panel, view: { ...panel.view, layerIdx: 0 } }), plain);
+});
+
+test('there is no map before its layer is ready', () => {
+  for (const layersDone of [0, 1]) assert.equal(mapRefOf({ ...panel, layersDone }), null);
+  assert.equal(mapRefOf({ ...panel, view: { ...panel.view, layerIdx: 2 }, layersDone: 3 }), null);
+  assert.equal(mapRefOf({ ...panel, tokens: null }), null);
+  assert.equal(mapRefOf({ ...panel, model: null }), null);
+  assert.equal(mapRefOf(null), null);
+});
+
+test('layers that become ready count up, in any order, and only those of this run', () => {
+  const start = { ...panel, layersDone: 0 };
+  const after = [1, 0, 4, 2].reduce((state, layerIdx) => withLayer(state, 7, layerIdx), start);
+  assert.deepEqual(after, { ...start, layersDone: 5 });
+  assert.equal(withLayer(start, 6, 3), start);
 });

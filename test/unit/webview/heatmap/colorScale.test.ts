@@ -57,6 +57,21 @@ for (const background of backgrounds) {
       assert.ok(positiveBlue > positiveRed && negativeRed > negativeBlue);
     }
   });
+
+  test(`on ${background}: both signs stand out alike, and neighbouring levels look alike`, () => {
+    const table = bakeColors(background);
+    for (let level = 1; level <= maxLevel; level++) {
+      const [positive, negative] = [1, -1].map(sign => contrast(colorOf(table, sign * level), background));
+      const ratio = positive! / negative!;
+      assert.ok(ratio > 0.6 && ratio < 1.6, `level ${level}: ${positive} and ${negative}`);
+      for (const sign of [1, -1]) {
+        const before = colorOf(table, sign * (level - 1));
+        const jump = Math.max(...colorOf(table, sign * level).map((channel, i) => Math.abs(channel - before[i]!)));
+        assert.ok(jump <= 16, `level ${sign * level} jumps by ${jump}`);
+      }
+    }
+    for (let at = 3; at < table.length; at += 4) assert.equal(table[at], 255);
+  });
 }
 
 test('reads the colours that themes give, and refuses others', () => {

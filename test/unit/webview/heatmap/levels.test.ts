@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HeadOverview } from '../../../../src/shared/attentionMap';
-import { absentLevel, levelOf } from '../../../../webview/heatmap/colorScale';
+import { absentLevel, levelOf, maxLevel, nanLevel } from '../../../../webview/heatmap/colorScale';
 import {
   cellsOfPixel,
   emptyExactGrid,
@@ -15,6 +15,7 @@ import {
   writeTile,
 } from '../../../../webview/heatmap/levels';
 import { Random } from '../../../random';
+import { overviewOf, randomMap, strongestOfBlock } from './maps';
 
 const random = new Random(11);
 
@@ -100,4 +101,58 @@ test('the scale of a tile leaves out masked cells, the first keys on request, an
   const tile = Float32Array.of(9, -2, 1, Number.NaN, 3, 99, -8, 1, Number.POSITIVE_INFINITY, 0, 0, 4);
   assert.equal(tileMax(rect, tile), 9);
   assert.equal(tileMax(rect, tile, 1), 4);
+});
+
+test('an overview drawn at one pixel per block shows the strongest value of every block, sign kept', () => {
+  for (let round = 0; round < 20; round++) {
+    const [nTokens, blockSize] = [4 + random.below(60), 1 + random.below(5)];
+    const map = randomMap(nTokens, random);
+    const overview = overviewOf(map, nTokens, blockSize);
+    const { size, scale } = overview;
+    const viewport = { originX: 0, originY: 0, cellSize: 1 / blockSize };
+    const pixels = paint(overviewGrid(overview, scale), null, nTokens, viewport, size, size);
+    for (let y = 0; y < size; y++) {
+      // The pixel of a last, incomplete block belongs to the map only if its middle does.
+      for (let x = 0; x <= y && (y + 0.5) * blockSize < nTokens; x++) {
+        const strongest = levelOf(strongestOfBlock(map, nTokens, blockSize, y, x), scale);
+        assert.equal(pixels[y * size + x], strongest + 0, `block ${y}, ${x} of ${blockSize}`);
+      }
+    }
+  }
+});
+
+test('on any part of the map, one strong cell is seen at its place, with its sign', () => {
+  for (let round = 0; round < 60; round++) {
+    const nTokens = 20 + random.below(150);
+    const grid = emptyExactGrid(nTokens);
+    grid.levels.fill(1);
+    const query = random.below(nTokens);
+    const key = random.below(query + 1);
+    const level = random.pick([maxLevel, -maxLevel, nanLevel]);
+    grid.levels[query * nTokens + key] = level;
+    const cellSize = 0.1 + random.next() * 2;
+    const place = (idx: number) => Math.min(0, 10 - idx * cellSize);
+    const viewport = { originX: place(key), originY: place(query), cellSize };
+    const at = (origin: number, idx: number) => Math.floor(origin + (idx + 0.5) * cellSize);
+    const [x, y] = [at(viewport.originX, key), at(viewport.originY, query)];
+    // The last pixel of a map may end inside the map's last cells.
+    if (viewport.originY + nTokens * cellSize < y + 0.5 || viewport.originX + nTokens * cellSize < x + 0.5) continue;
+    const pixels = paint(null, grid, nTokens, viewport, 20, 20);
+    const around = [-1, 0, 1].flatMap(dy => [-1, 0, 1].map(dx => pixels[(y + dy) * 20 + x + dx]));
+    assert.ok(cellSize < 1 ? pixels[y * 20 + x] === level : around.includes(level), JSON.stringify(viewport));
+  }
+});
+
+test('no value has the level of a cell that is masked, outside or not there', () => {
+  for (const value of [...random.floats(500, 10), 0, 1e30, -1e30, Number.NaN, Number.POSITIVE_INFINITY]) {
+    const level = levelOf(value, 1);
+    assert.ok(level >= nanLevel && level <= maxLevel);
+    for (const marker of [absentLevel, maskedPixel, outsidePixel]) assert.notEqual(level, marker);
+  }
+});
+
+test('without any column the scale of an overview is zero, and so are its levels', () => {
+  const overview = overviewOf(randomMap(3, random), 3, 4);
+  assert.equal(overviewMax(overview, 1), 0);
+  assert.deepEqual([...overviewGrid(overview, 0).levels], [0]);
 });

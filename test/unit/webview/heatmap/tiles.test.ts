@@ -7,14 +7,12 @@ test('tiles cover every visible cell that is not masked, once, and stay inside t
   const random = new Random(5);
   for (let round = 0; round < 100; round++) {
     const nTokens = 1 + random.below(60);
-    const span = () => {
+    const span = (): [number, number] => {
       const [a, b] = [random.below(nTokens), 1 + random.below(nTokens)];
       return a < b ? [a, b] : [b - 1, a + 1];
     };
-    const [[queryStart, queryEnd], [keyStart, keyEnd]] = [span(), span()] as [number, number][] as [
-      [number, number],
-      [number, number],
-    ];
+    const [queryStart, queryEnd] = span();
+    const [keyStart, keyEnd] = span();
     const tiles = coverWithTiles({ queryStart, queryEnd, keyStart, keyEnd }, nTokens, 8);
     const count = new Map<number, number>();
     for (const tile of tiles) {
@@ -31,21 +29,49 @@ test('tiles cover every visible cell that is not masked, once, and stay inside t
   }
 });
 
-test('the cache keeps what was used last and never more than it may', () => {
-  const cache = new LruCache<number, string>(3);
-  for (const key of [1, 2, 3]) cache.set(key, `value ${key}`);
-  assert.equal(cache.get(1), 'value 1');
-  cache.set(4, 'value 4');
-  assert.equal(cache.get(2), undefined);
-  assert.deepEqual(
-    [1, 3, 4].map(key => cache.get(key)),
-    ['value 1', 'value 3', 'value 4'],
-  );
-  const random = new Random(1);
-  for (let i = 0; i < 1000; i++) {
-    cache.set(random.below(10), 'x');
-    assert.ok(cache.size <= 3);
+test('no tile is wholly masked or beside what is seen, and the nearest to the middle comes first', () => {
+  const random = new Random(6);
+  for (let round = 0; round < 100; round++) {
+    const nTokens = 20 + random.below(60);
+    const [queryStart, keyStart] = [random.below(nTokens - 10), random.below(nTokens - 10)];
+    const range = { queryStart, queryEnd: queryStart + 10, keyStart, keyEnd: keyStart + 10 };
+    let before = 0;
+    for (const tile of coverWithTiles(range, nTokens, 8)) {
+      const [queryEnd, keyEnd] = [tile.queryStart + tile.nQueries, tile.keyStart + tile.nKeys];
+      assert.ok(tile.keyStart < queryEnd);
+      assert.ok(tile.queryStart < range.queryEnd && queryEnd > queryStart);
+      assert.ok(tile.keyStart < range.keyEnd && keyEnd > keyStart);
+      const [dQuery, dKey] = [
+        (tile.queryStart + queryEnd) / 2 - queryStart - 5,
+        (tile.keyStart + keyEnd) / 2 - keyStart - 5,
+      ];
+      const distance = Math.hypot(dQuery, dKey);
+      assert.ok(distance >= before - 1e-9);
+      before = distance;
+    }
   }
-  cache.clear();
-  assert.equal(cache.size, 0);
+});
+
+test('the cache forgets what was used longest ago, and never holds more than it may', () => {
+  const random = new Random(1);
+  for (const capacity of [1, 2, 5]) {
+    const cache = new LruCache<number, number>(capacity);
+    let kept: { key: number; value: number }[] = []; // Used last comes last.
+    for (let step = 0; step < 2000; step++) {
+      const key = random.below(9);
+      const entry = kept.find(candidate => candidate.key === key);
+      const others = kept.filter(candidate => candidate !== entry);
+      if (random.next() < 0.5) {
+        assert.equal(cache.get(key), entry?.value);
+        if (entry) kept = [...others, entry];
+      } else {
+        cache.set(key, step);
+        kept = [...others, { key, value: step }].slice(-capacity);
+      }
+      assert.equal(cache.size, kept.length);
+    }
+    cache.clear();
+    assert.equal(cache.size, 0);
+    for (const { key } of kept) assert.equal(cache.get(key), undefined);
+  }
 });

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { overviewValue } from '../../../../src/shared/attentionMap';
+import { absentLevel, levelOf } from '../../../../webview/heatmap/colorScale';
+import { isSameMap, levelOnMap, MapData, type MapRef } from '../../../../webview/heatmap/mapData';
+import { coverWithTiles, type TileRect } from '../../../../webview/heatmap/tiles';
+import { Random } from '../../../random';
+import { overviewOf, randomMap, tileOf } from './maps';
+
+const ref: MapRef = { analysisId: 1, layerIdx: 2, headIdx: 3, stage: 'pattern', minus: null, nTokens: 20 };
+const edge = 8;
+
+/** A random map with its overview and the tiles that cover it. */
+function randomCase(random: Random) {
+  const nTokens = 2 + random.below(30);
+  const map = randomMap(nTokens, random);
+  const overview = overviewOf(map, nTokens, 1 + random.below(4));
+  const range = { queryStart: 0, queryEnd: nTokens, keyStart: 0, keyEnd: nTokens };
+  const tiles = coverWithTiles(range, nTokens, edge).map(rect => ({ rect, values: tileOf(map, nTokens, rect) }));
+  return { nTokens, map, overview, tiles };
+}
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const left = [...items];
+  return items.map(() => left.splice(random.below(left.length), 1)[0]!);
+}
+
+const holds = ({ queryStart, keyStart, nQueries, nKeys }: TileRect, i: number, j: number) =>
+  i >= queryStart && i < queryStart + nQueries && j >= keyStart && j < keyStart + nKeys;
+
+test('a cell says what is known of it: masked, its exact value, what its block pools, or nothing', () => {
+  const random = new Random(21);
+  for (let round = 0; round < 40; round++) {
+    const { nTokens, map, overview, tiles } = randomCase(random);
+    const minus = random.pick([null, 'scores'] as const);
+    const data = new MapData({ ...ref, minus, nTokens }, false);
+    const arrived = tiles.filter(() => random.next() < 0.5);
+    const hasOverview = random.next() < 0.7;
+    for (const { rect, values } of arrived) data.addTile(rect, values);
+    if (hasOverview) data.setOverview(overview);
+    for (let queryIdx = 0; queryIdx < nTokens; queryIdx++) {
+      for (let keyIdx = 0; keyIdx < nTokens; keyIdx++) {
+        const { blockSize } = overview;
+        const block = [queryIdx, keyIdx].map(idx => Math.floor(idx / blockSize)) as [number, number];
+        const expected =
+          keyIdx > queryIdx
+            ? { kind: 'masked' }
+            : arrived.some(({ rect }) => holds(rect, queryIdx, keyIdx))
+              ? { kind: 'exact', value: map[queryIdx * nTokens + keyIdx] }
+              : hasOverview && !minus
+                ? { kind: 'pooled', value: overviewValue(overview, ...block), blockSize }
+                : { kind: 'absent' };
+        assert.deepEqual(data.valueAt({ queryIdx, keyIdx }), expected);
+      }
+    }
+  }
+});
+
+for (const minus of [null, 'scores'] as const) {
+  test(`the order of arrival does not matter${minus ? ' in a difference' : ''}`, () => {
+    const random = new Random(22);
+    for (let round = 0; round < 40; round++) {
+      const { nTokens, overview, tiles } = randomCase(random);
+      const leavesOutFirst = random.next() < 0.5;
+      const arrivals = [
+        (data: MapData) => data.setOverview(overview),
+        (data: MapData) => data.leaveOutFirst(leavesOutFirst),
+        ...tiles.map(
+          ({ rect, values }) =>
+            (data: MapData) =>
+              data.addTile(rect, values),
+        ),
+      ];
+      const [one, other] = [false, true].map(start => {
+        const data = new MapData({ ...ref, minus, nTokens }, start);
+        for (const arrive of shuffled(arrivals, random)) arrive(data);
+        return data;
+      });
+      assert.deepEqual(
+        [one!.max, one!.overviewGrid, one!.exactGrid],
+        [other!.max, other!.overviewGrid, other!.exactGrid],
+      );
+      assert.ok(one!.max > 0 || leavesOutFirst);
+    }
+  });
+
+  test(`arrived cells have the level of their value, others none${minus ? ', in a difference' : ''}`, () => {
+    const random = new Random(23);
+    for (let round = 0; round < 40; round++) {
+      const { nTokens, map, overview, tiles } = randomCase(random);
+      const data = new MapData({ ...ref, minus, nTokens }, false);
+      data.setOverview(overview);
+      const arrived: TileRect[] = [];
+      for (const { rect, values } of shuffled(tiles, random)) {
+        const before = data.max;
+        assert.equal(data.addTile(rect, values), data.max !== before);
+        arrived.push(rect);
+        for (let i = 0; i < nTokens; i++) {
+          for (let j = 0; j <= i; j++) {
+            const isThere = arrived.some(tile => holds(tile, i, j));
+            const expected = isThere ? levelOf(map[i * nTokens + j]!, data.max) : absentLevel;
+            assert.equal(data.exactGrid!.levels[i * nTokens + j], expected + 0);
+          }
+        }
+      }
+      const strongest = map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      assert.ok(Math.abs(data.max - strongest) <= 1e-6 * strongest);
+      assert.equal(data.overviewGrid === null, minus !== null);
+    }
+  });
+}
+
+test('a scale without the first keys is that of the other blocks; values stay what they are', () => {
+  const overview = { ...overviewOf(Float32Array.of(1, 0, 0, -0.25), 2, 1), stage: 'pattern' as const };
+  const data = new MapData({ ...ref, nTokens: 2 }, false);
+  data.setOverview(overview);
+  const [whole, value] = [data.max, data.valueAt({ queryIdx: 0, keyIdx: 0 })];
+  data.leaveOutFirst(true);
+  assert.deepEqual([whole, data.keysLeftOut], [1, 1]);
+  assert.ok(Math.abs(data.max - 0.25) < 0.01);
+  assert.deepEqual(data.valueAt({ queryIdx: 0, keyIdx: 0 }), value);
+  data.leaveOutFirst(false);
+  assert.deepEqual([data.max, data.keysLeftOut], [1, 0]);
+});
+
+test('a map is covered once every tile is there, and never by none', () => {
+  const random = new Random(24);
+  const { nTokens, tiles } = randomCase(random);
+  const data = new MapData({ ...ref, nTokens }, false);
+  const rects = tiles.map(({ rect }) => rect);
+  assert.ok(!data.covers([]) && !data.hasValues);
+  for (const { rect, values } of tiles) {
+    assert.ok(!data.covers(rects));
+    data.addTile(rect, values);
+    assert.ok(data.hasTile(rect) && data.hasValues);
+  }
+  assert.ok(data.covers(rects));
+});
+
+test('maps are the same when everything that names them is', () => {
+  const others = { analysisId: 9, layerIdx: 9, headIdx: 9, stage: 'scores', minus: 'scores', nTokens: 9 } as const;
+  assert.ok(isSameMap(ref, { ...ref }) && isSameMap(null, null));
+  assert.ok(!isSameMap(ref, null) && !isSameMap(null, ref));
+  for (const [key, other] of Object.entries(others)) assert.ok(!isSameMap(ref, { ...ref, [key]: other }), key);
+});
+
+test('a value has the level that the map draws it in', () => {
+  const data = new MapData({ ...ref, nTokens: 2 }, false);
+  data.setOverview(overviewOf(Float32Array.of(4, 0, -2, 1), 2, 1));
+  assert.deepEqual(
+    [4, -4, 0, undefined].map(value => levelOnMap(data, value)),
+    [127, -127, 0, absentLevel],
+  );
+});
