@@ -1,6 +1,6 @@
 /** The colours of the current theme that drawing needs as numbers, and word of their change. */
 
-import { bakeColors, luminance, parseColor, type Rgb } from './heatmap/colorScale';
+import { bakeColors, luminance, parseColor, type Rgb } from '../src/shared/colorScale';
 
 export interface Theme {
   readonly isDark: boolean;

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { keysOfRow } from '../../src/attention/topKeys';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
-import { bakeColors, colorOf, levelOf, parseColor } from '../../webview/heatmap/colorScale';
+import { bakeColors, colorOf, levelOf, parseColor } from '../../src/shared/colorScale';
 import { root } from '../fixtures/paths';
 import { canvasPixels } from './harness/canvas';
 import { done, inspect, inspectFile, mapOf, panelOf, untilDone } from './harness/panel';

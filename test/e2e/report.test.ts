@@ -9,7 +9,7 @@ import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { findChromium, root } from '../../scripts/setup.mjs';
-import { bakeColors, colorOf, levelOf, parseColor } from '../../webview/heatmap/colorScale';
+import { bakeColors, colorOf, levelOf, parseColor } from '../../src/shared/colorScale';
 import { canvasPixels } from './harness/canvas';
 import { mapOf } from './harness/panel';
 

@@ -1,9 +1,9 @@
 /** The colour scale and what has to be known to read the map: what is pooled, subtracted, left out or masked. */
 
 import { isPreSoftmax } from '../../src/shared/attentionMap';
+import { colorOf, maxLevel } from '../../src/shared/colorScale';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
-import { colorOf, maxLevel } from '../heatmap/colorScale';
 import { formatValue, stageLabels } from '../labels';
 import type { State } from '../state';
 import type { Theme } from '../theme';

@@ -1,9 +1,9 @@
 /** The heatmap with its axes, crosshair, tooltip and zoom buttons. */
 
+import type { Rgb } from '../../src/shared/colorScale';
 import type { Actions } from '../actions';
 import { h } from '../dom';
 import { axisTicks, showsTokens } from '../heatmap/axisTicks';
-import type { Rgb } from '../heatmap/colorScale';
 import type { Renderer } from '../heatmap/drawing';
 import { type Cell, cellAt, cornerOf, stepCell, visibleCells } from '../heatmap/hitTest';
 import type { MapLoader } from '../heatmap/mapLoader';

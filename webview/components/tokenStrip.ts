@@ -1,9 +1,9 @@
 /** The tokens of the window as running text; the selected one is the query, the others are shaded by its row. */
 
+import { colorOf, luminance } from '../../src/shared/colorScale';
 import type { PanelTokens } from '../../src/shared/panelMessages';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
-import { colorOf, luminance } from '../heatmap/colorScale';
 import { levelOnMap, type MapData } from '../heatmap/mapData';
 import { visibleToken } from '../labels';
 import type { Selection, State } from '../state';

@@ -1,6 +1,6 @@
 /** The fallback without WebGL2: the same pixels, made on the CPU. */
 
-import { absentLevel, colorOf } from './colorScale';
+import { absentLevel, colorOf } from '../../src/shared/colorScale';
 import { hatch, type MapColors, type Renderer } from './drawing';
 import { type LevelGrid, maskedPixel, outsidePixel, paint } from './levels';
 import type { Viewport } from './viewport';

@@ -1,6 +1,6 @@
 /** What both renderers have in common. */
 
-import type { Rgb } from './colorScale';
+import type { Rgb } from '../../src/shared/colorScale';
 import type { LevelGrid } from './levels';
 import type { TileRect } from './tiles';
 import type { Viewport } from './viewport';

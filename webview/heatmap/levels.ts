@@ -6,7 +6,7 @@
  */
 
 import { type HeadOverview, overviewValue } from '../../src/shared/attentionMap';
-import { absentLevel, levelOf } from './colorScale';
+import { absentLevel, levelOf } from '../../src/shared/colorScale';
 import type { TileRect } from './tiles';
 import type { Viewport } from './viewport';
 

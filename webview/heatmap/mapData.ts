@@ -1,7 +1,7 @@
 /** One map (a stage of one head, or its difference to the stage before it) as far as it has arrived. No requests. */
 
 import { type HeadOverview, overviewValue, type Stage } from '../../src/shared/attentionMap';
-import { absentLevel, levelOf } from './colorScale';
+import { absentLevel, levelOf } from '../../src/shared/colorScale';
 import { type Cell, isMasked } from './hitTest';
 import { emptyExactGrid, type LevelGrid, overviewGrid, overviewMax, tileMax, writeTile } from './levels';
 import type { TileRect } from './tiles';

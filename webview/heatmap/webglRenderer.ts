@@ -3,7 +3,7 @@
  * The fragment shader does what `paint` in levels.ts does; the tests hold `paint`, the pictures hold both.
  */
 
-import { absentLevel } from './colorScale';
+import { absentLevel } from '../../src/shared/colorScale';
 import { hatch, type MapColors, type Renderer } from './drawing';
 import { type LevelGrid, maskedPixel } from './levels';
 import type { TileRect } from './tiles';

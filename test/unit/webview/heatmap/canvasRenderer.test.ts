@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { bakeColors, colorOf, type Rgb } from '../../../../src/shared/colorScale';
 import { CanvasRenderer } from '../../../../webview/heatmap/canvasRenderer';
-import { bakeColors, colorOf, type Rgb } from '../../../../webview/heatmap/colorScale';
 import { hatch } from '../../../../webview/heatmap/drawing';
 import { emptyExactGrid, writeTile } from '../../../../webview/heatmap/levels';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HeadOverview } from '../../../../src/shared/attentionMap';
-import { absentLevel, levelOf, maxLevel, nanLevel } from '../../../../webview/heatmap/colorScale';
+import { absentLevel, levelOf, maxLevel, nanLevel } from '../../../../src/shared/colorScale';
 import {
   cellsOfPixel,
   emptyExactGrid,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { overviewValue } from '../../../../src/shared/attentionMap';
-import { absentLevel, levelOf } from '../../../../webview/heatmap/colorScale';
+import { absentLevel, levelOf } from '../../../../src/shared/colorScale';
 import { isSameMap, levelOnMap, MapData, type MapRef } from '../../../../webview/heatmap/mapData';
 import { coverWithTiles, type TileRect } from '../../../../webview/heatmap/tiles';
 import { Random } from '../../../random';

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   bakeColors,
+  type ColorMap,
+  colorMaps,
   colorOf,
   levelOf,
   luminance,
@@ -10,7 +12,7 @@ import {
   nanLevel,
   parseColor,
   type Rgb,
-} from '../../../../webview/heatmap/colorScale';
+} from '../../../src/shared/colorScale';
 
 const backgrounds: Rgb[] = [
   [255, 255, 255],
@@ -71,6 +73,37 @@ for (const background of backgrounds) {
       }
     }
     for (let at = 3; at < table.length; at += 4) assert.equal(table[at], 255);
+  });
+}
+
+/** How people without one kind of cone see linear RGB: Machado, Oliveira, Fernandes 2009, severity 1. */
+const deficiencies = {
+  protanopia: [0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998],
+  deuteranopia: [0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.01182, 0.04294, 0.968881],
+  tritanopia: [1.255528, -0.076749, -0.178779, -0.078411, 0.930809, 0.147602, 0.004733, 0.691367, 0.3039],
+};
+
+for (const colorMap of Object.keys(colorMaps) as ColorMap[]) {
+  test(`${colorMap}: signs are told apart by every eye, on every background`, () => {
+    for (const background of backgrounds) {
+      const table = bakeColors(background, undefined, colorMap);
+      assert.deepEqual(colorOf(table, 0), background);
+      for (const level of [64, maxLevel]) {
+        for (const [name, matrix] of Object.entries(deficiencies)) {
+          const [positive, negative] = [level, -level].map(at => seenBy(matrix, colorOf(table, at)));
+          const distance = Math.hypot(...positive!.map((channel, i) => channel - negative![i]!));
+          assert.ok(distance > 40, `${name}, level ${level} on ${background}: ${distance}`);
+        }
+      }
+    }
+  });
+}
+
+function seenBy(matrix: readonly number[], color: Rgb): number[] {
+  const linear = color.map(channel => (channel / 255) ** 2.2);
+  return [0, 3, 6].map(row => {
+    const sum = linear.reduce((total, channel, i) => total + channel * matrix[row + i]!, 0);
+    return 255 * Math.max(0, sum) ** (1 / 2.2);
   });
 }
 

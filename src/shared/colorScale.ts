@@ -1,14 +1,29 @@
 /**
  * From a signed value to a colour: a diverging scale, centred on zero, in 255 steps.
  *
- * The hues are ColorBrewer's RdBu as d3-scale-chromatic interpolates it: blue for positive values, red for negative
- * ones, told apart in every common form of colour blindness. Zero is the background of the theme. On a light
- * background magnitude darkens the colour, on a dark one it lightens it, so a stronger cell always stands out more.
+ * The hues are ColorBrewer's as d3-scale-chromatic interpolates them, by default RdBu: blue for positive values, red for
+ * negative ones. ColorBrewer lists all those offered here as told apart in every common form of colour blindness. Zero is
+ * the background of the theme. On a light background magnitude darkens the colour, on a dark one it lightens it, so a
+ * stronger cell always stands out more.
  */
 
-import { interpolateRdBu } from 'd3-scale-chromatic';
+import { interpolateBrBG, interpolatePRGn, interpolatePuOr, interpolateRdBu } from 'd3-scale-chromatic';
 
 export type Rgb = readonly [red: number, green: number, blue: number];
+
+/** The diverging maps on offer, by the colours of values below and above zero. */
+export const colorMaps = {
+  redBlue: { negative: 'red', positive: 'blue', interpolate: interpolateRdBu },
+  orangePurple: { negative: 'orange', positive: 'purple', interpolate: (t: number) => interpolatePuOr(1 - t) },
+  purpleGreen: { negative: 'purple', positive: 'green', interpolate: interpolatePRGn },
+  brownTeal: { negative: 'brown', positive: 'teal', interpolate: interpolateBrBG },
+} as const;
+export type ColorMap = keyof typeof colorMaps;
+export const defaultColorMap: ColorMap = 'redBlue';
+
+export function isColorMap(value: unknown): value is ColorMap {
+  return typeof value === 'string' && Object.hasOwn(colorMaps, value);
+}
 
 /** Levels run from -maxLevel to maxLevel; both overviews and exact tiles are drawn in these steps. */
 export const maxLevel = 127;
@@ -39,10 +54,14 @@ export function levelOf(value: number, max: number): number {
  * One RGBA colour per level, 256 in all: level L at index L + 127, `nanColor` last.
  * @param background the colour of zero.
  */
-export function bakeColors(background: Rgb, isDark = luminance(background) < 0.4): Uint8Array {
+export function bakeColors(
+  background: Rgb,
+  isDark = luminance(background) < 0.4,
+  colorMap: ColorMap = defaultColorMap,
+): Uint8Array {
   const table = new Uint8Array(256 * 4);
   for (let level = -maxLevel; level <= maxLevel; level++) {
-    table.set([...colorAt(level / maxLevel, background, isDark), 255], (level + maxLevel) * 4);
+    table.set([...colorAt(level / maxLevel, background, isDark, colorMap), 255], (level + maxLevel) * 4);
   }
   table.set([...nanColor, 255], 255 * 4);
   return table;
@@ -76,10 +95,11 @@ export function parseColor(css: string): Rgb | undefined {
 }
 
 /** @param part of the maximum, -1 to 1. */
-function colorAt(part: number, background: Rgb, isDark: boolean): Rgb {
+function colorAt(part: number, background: Rgb, isDark: boolean, colorMap: ColorMap): Rgb {
   const magnitude = Math.abs(part);
   const fromMiddle = isDark ? 1 - (1 - darkEnd) * magnitude : magnitude;
-  const hue = parseColor(interpolateRdBu(0.5 + 0.5 * Math.sign(part) * fromMiddle)) ?? background;
+  const { interpolate } = colorMaps[colorMap];
+  const hue = parseColor(interpolate(0.5 + 0.5 * Math.sign(part) * fromMiddle)) ?? background;
   const opacity = Math.min(1, magnitude / fade);
   const mix = (from: number, to: number) => Math.round(from + (to - from) * opacity);
   return [mix(background[0], hue[0]), mix(background[1], hue[1]), mix(background[2], hue[2])];
