@@ -6,10 +6,15 @@ export const commands = {
   cancel: 'mtaInspector.cancel',
   selectModel: 'mtaInspector.selectModel',
   clearHighlights: 'mtaInspector.clearHighlights',
+  openInEditor: 'mtaInspector.openInEditor',
   showLog: 'mtaInspector.showLog',
 } as const;
 
-export const views = { attention: 'mtaInspector.attention', container: 'mtaInspector' } as const;
+export const views = {
+  attention: 'mtaInspector.attention',
+  attentionEditor: 'mtaInspector.attentionEditor',
+  container: 'mtaInspector',
+} as const;
 
 export const contextKeys = { isRunning: 'mtaInspector.isRunning' } as const;
 

@@ -13,6 +13,7 @@ import { revealToken } from './editor/reveal';
 import { StatusBar } from './editor/statusBar';
 import { InferenceClient, type InferenceProcess } from './inference/client';
 import { createLog } from './log';
+import { AttentionEditor } from './panel/attentionEditor';
 import { AttentionView } from './panel/attentionView';
 
 export function activate({ subscriptions, extensionUri }: vscode.ExtensionContext): void {
@@ -23,15 +24,21 @@ export function activate({ subscriptions, extensionUri }: vscode.ExtensionContex
   const client = new InferenceClient(() => startProcess(processPath, log));
   const analysis = new Analysis(client, readSettings, modelDirectory, log);
   const decorations = new AttentionDecorations(analysis, readSettings);
-  const view = new AttentionView(extensionUri, analysis, tokenIdx => revealToken(analysis, tokenIdx));
+  const page = { extensionUri, analysis, reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx) };
+  const editorPanel = new AttentionEditor(page);
+  const showPanel = () => {
+    if (!editorPanel.isVisible)
+      void vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
+  };
   subscriptions.push(
     log,
     client,
     analysis,
     decorations,
     new StatusBar(analysis),
-    registerCommands(analysis, decorations, log, bundled),
-    vscode.window.registerWebviewViewProvider(views.attention, view),
+    editorPanel,
+    registerCommands(analysis, decorations, showPanel, log, bundled),
+    vscode.window.registerWebviewViewProvider(views.attention, new AttentionView(page)),
     vscode.languages.registerHoverProvider({ pattern: '**' }, new AttentionHover(analysis, readSettings)),
     analysis.onDidChange(({ status }) => {
       const isRunning = status === 'loading' || status === 'running';

@@ -1,22 +1,21 @@
-/** Puts the panel together: one store, one loader, components that draw the state and say what the reader wants. */
+/** Puts the panel together: one store, the shared choices, the tabs, and the shown map's data for all views. */
 
 import { effectiveStage } from '../src/shared/attentionMap';
 import { Cancelled } from '../src/shared/failure';
 import type { PanelState } from '../src/shared/panelMessages';
 import type { Actions } from './actions';
-import { createDetails } from './components/details';
 import { createHeadPicker } from './components/headPicker';
-import { createLegend } from './components/legend';
-import { MapPanel } from './components/mapPanel';
 import { createStatus } from './components/status';
-import { createTokenStrip } from './components/tokenStrip';
+import { createTabs } from './components/tabs';
 import { h } from './dom';
 import type { MapRef } from './heatmap/mapData';
-import { MapLoader, type MapRow } from './heatmap/mapLoader';
-import type { TileRect } from './heatmap/tiles';
+import { MapLoader } from './heatmap/mapLoader';
+import { type MapRow, MapSource } from './heatmap/mapSource';
 import type { PanelHost } from './host';
 import { layerOf, mapRefOf, readLayout, type State, Store, withLayer } from './state';
 import { onThemeChange, readTheme } from './theme';
+import { offeredViews } from './views/registry';
+import type { PanelView } from './views/view';
 
 export async function startApp(root: HTMLElement, host: PanelHost): Promise<void> {
   const store = new Store<State>({
@@ -25,16 +24,16 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     theme: readTheme(),
     map: null,
     mapVersion: 0,
+    changedTile: null,
     mapFailure: null,
     isTooLarge: false,
     isExact: false,
     selection: null,
+    cell: null,
   });
-  let changedTile: TileRect | undefined;
-  const loader = new MapLoader(host, rect => {
-    changedTile = rect;
-    store.update({ map: loader.map, mapVersion: store.state.mapVersion + 1, mapFailure: loader.failure });
-    changedTile = undefined;
+  const maps = new MapSource(host);
+  const loader = new MapLoader(maps, rect => {
+    changeMap({ map: loader.map, changedTile: rect ?? null, mapFailure: loader.failure });
   });
 
   const actions: Actions = {
@@ -51,6 +50,8 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
       void host.request('selectToken', { tokenIdx, reveal }).catch(ignore);
     },
     run: command => void host.request('command', { command }).catch(ignore),
+    pickCell: cell => store.update({ cell }),
+    showTab: tab => actions.setLayout({ tab }),
     setLayout(patch) {
       store.update({ layout: { ...store.state.layout, ...patch } });
       host.saveLayout(store.state.layout);
@@ -60,44 +61,52 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
 
   const status = createStatus(actions, host.hasEditor);
   const picker = createHeadPicker(actions, host.hasTiles);
-  const map = new MapPanel(store, loader, actions);
-  const legend = createLegend(actions);
-  const tokens = createTokenStrip(actions);
-  const details = createDetails(actions, host.hasEditor);
-  const tokenSection = h('section', { class: 'token-section', 'aria-label': 'Text' }, tokens.element);
-  root.replaceChildren(
-    status.element,
-    picker.element,
-    h(
-      'div',
-      { class: 'columns' },
-      h('div', { class: 'map-column' }, map.element, legend.element),
-      h('div', { class: 'text-column' }, details.element, tokenSection),
-    ),
-  );
+  const definitions = offeredViews(host);
+  const tabs = createTabs('Views', definitions, actions.showTab);
+  const tabPanels = h('div', { class: 'tab-panels' }, ...definitions.map(({ id }) => tabs.panel(id)));
+  root.replaceChildren(status.element, picker.element, tabs.bar, tabPanels);
+
+  const views = new Map<string, PanelView>();
+  let shownId = '';
   store.subscribe(state => {
+    const definition = definitions.find(({ id }) => id === state.layout.tab) ?? definitions[0]!;
+    const { id } = definition;
+    let view = views.get(id);
+    if (!view) {
+      view = definition.create({ store, actions, host, maps, loader });
+      views.set(id, view);
+      tabs.panel(id).append(view.element);
+    }
+    if (id !== shownId) {
+      views.get(shownId)?.hide?.();
+      shownId = id;
+      tabs.show(id);
+    }
     status.update(state);
-    picker.update(state);
-    map.update(changedTile);
-    legend.update(state);
-    details.update(state);
-    tokenSection.hidden = !state.panel?.tokens;
-    tokens.update(state);
+    picker.update(state, definition.choices);
+    // Before the first run there is nothing to switch between.
+    const isEmpty = !state.panel?.tokens;
+    tabs.bar.hidden = isEmpty || definitions.length < 2;
+    view.update(state);
   });
 
   function setPanel(panel: PanelState): void {
-    store.update({ panel });
+    const isNewRun = panel.analysisId !== store.state.panel?.analysisId;
+    store.update(isNewRun ? { panel, cell: null } : { panel });
     showMap();
+  }
+
+  function changeMap(patch: Partial<State>): void {
+    store.update({ changedTile: null, ...patch, mapVersion: store.state.mapVersion + 1 });
   }
 
   /** Shows the map the view asks for, and the selected query's rows. */
   function showMap(): void {
     const { panel, layout } = store.state;
     const ref = mapRefOf(panel);
-    loader.show(ref, layout.leavesOutFirst);
-    if (loader.map !== store.state.map) {
-      store.update({ map: loader.map, mapVersion: store.state.mapVersion + 1, mapFailure: null, isExact: false });
-    } else store.update({ mapVersion: store.state.mapVersion + 1 });
+    const isRescaled = loader.show(ref, layout.leavesOutFirst);
+    if (loader.map !== store.state.map) changeMap({ map: loader.map, mapFailure: null, isExact: false });
+    else if (isRescaled) changeMap({});
     void loadSelection(ref, panel?.selectedToken ?? null);
   }
 
@@ -112,7 +121,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     const { signal } = selectionRequests;
     if (key === '' || !ref || queryIdx === null) return store.update({ selection: null });
     try {
-      const row = await loader.row(ref, queryIdx, signal);
+      const row = await maps.row(ref, queryIdx, signal);
       const convolution = await convolutionRows(ref, queryIdx, signal);
       if (!signal.aborted) store.update({ selection: { row, convolution } });
     } catch (error) {
@@ -128,11 +137,11 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     if (!layer || !host.hasTiles || effectiveStage(layer.stages, 'convolved_scores') !== 'convolved_scores')
       return null;
     const rowOf = (stage: 'scores' | 'convolved_scores'): Promise<MapRow> =>
-      loader.row({ ...ref, stage, minus: null }, queryIdx, signal);
+      maps.row({ ...ref, stage, minus: null }, queryIdx, signal);
     return { before: await rowOf('scores'), after: await rowOf('convolved_scores') };
   }
 
-  onThemeChange(() => store.update({ theme: readTheme(), mapVersion: store.state.mapVersion + 1 }));
+  onThemeChange(() => store.update({ theme: readTheme() }));
   host.on('state', setPanel);
   host.on('layer', ({ analysisId, layerIdx }) => {
     const { panel } = store.state;

@@ -4,14 +4,18 @@ import type { LayerSummary } from '../src/shared/analysis';
 import { effectiveStage } from '../src/shared/attentionMap';
 import type { FailureData } from '../src/shared/failure';
 import type { PanelState } from '../src/shared/panelMessages';
+import type { Cell } from './heatmap/hitTest';
 import type { MapData, MapRef } from './heatmap/mapData';
-import type { MapRow } from './heatmap/mapLoader';
+import type { MapRow } from './heatmap/mapSource';
+import type { TileRect } from './heatmap/tiles';
 import type { SavedZoom } from './heatmap/viewport';
 import { previousStage } from './labels';
 import type { Theme } from './theme';
 
 /** How the reader arranged the panel; kept across reloads. */
 export interface Layout {
+  /** Id of the chosen view; see views/registry.ts. Empty: the first one. */
+  readonly tab: string;
   readonly zoom: SavedZoom;
   /** The colour scale leaves out the first keys, on which many heads rest when they look at nothing. */
   readonly leavesOutFirst: boolean;
@@ -26,12 +30,16 @@ export interface State {
   /** The shown map as far as it has arrived. The object is mutable: `mapVersion` counts its changes. */
   readonly map: MapData | null;
   readonly mapVersion: number;
+  /** What made the last version: one tile of exact values, or more than that (null). */
+  readonly changedTile: TileRect | null;
   readonly mapFailure: FailureData | null;
   /** The part on screen is too large for exact values. */
   readonly isTooLarge: boolean;
   /** Exact values are drawn all over the visible part. */
   readonly isExact: boolean;
   readonly selection: Selection | null;
+  /** The cell of the map that is looked at, in every view. */
+  readonly cell: Cell | null;
 }
 
 /** Rows of the selected query. */
@@ -63,6 +71,7 @@ export class Store<S> {
 }
 
 export const defaultLayout: Layout = {
+  tab: '',
   zoom: { factor: 1, centerQuery: 0.5, centerKey: 0.5 },
   leavesOutFirst: false,
   closedSections: [],
@@ -70,8 +79,9 @@ export const defaultLayout: Layout = {
 
 /** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
 export function readLayout(saved: unknown): Layout {
-  const { zoom, leavesOutFirst, closedSections } = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
+  const { tab, zoom, leavesOutFirst, closedSections } = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
   return {
+    tab: typeof tab === 'string' ? tab : defaultLayout.tab,
     zoom: isZoom(zoom) ? zoom : defaultLayout.zoom,
     leavesOutFirst: leavesOutFirst === true,
     closedSections: Array.isArray(closedSections) ? closedSections.filter(name => typeof name === 'string') : [],

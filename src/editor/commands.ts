@@ -3,7 +3,7 @@
 import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import { bundledModels } from '../analysis/modelChoice';
-import { commands, views } from '../contributionIds';
+import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import { Cancelled, Failure, type FailureAction, toFailureData } from '../shared/failure';
@@ -12,13 +12,14 @@ import type { AttentionDecorations } from './decorations';
 export function registerCommands(
   analysis: Analysis,
   decorations: AttentionDecorations,
+  showPanel: () => void,
   log: vscode.LogOutputChannel,
   bundled: string,
 ): vscode.Disposable {
   const store = new DisposableStore();
   const register = (id: string, run: () => unknown) => store.add(vscode.commands.registerCommand(id, run));
-  register(commands.inspectDocument, () => told(log, () => inspect(analysis, false)));
-  register(commands.inspectSelection, () => told(log, () => inspect(analysis, true)));
+  register(commands.inspectDocument, () => told(log, () => inspect(analysis, false, showPanel)));
+  register(commands.inspectSelection, () => told(log, () => inspect(analysis, true, showPanel)));
   register(commands.cancel, () => analysis.cancel());
   register(commands.selectModel, () => told(log, () => selectModel(bundled)));
   register(commands.clearHighlights, () => decorations.clear());
@@ -26,7 +27,7 @@ export function registerCommands(
   return store;
 }
 
-async function inspect(analysis: Analysis, isSelection: boolean): Promise<void> {
+async function inspect(analysis: Analysis, isSelection: boolean, showPanel: () => void): Promise<void> {
   const editor =
     vscode.window.activeTextEditor ?? vscode.window.visibleTextEditors.find(e => analysis.isOf(e.document));
   if (!editor) throw failures.noEditor();
@@ -34,7 +35,7 @@ async function inspect(analysis: Analysis, isSelection: boolean): Promise<void> 
   const [start, end] = [document.offsetAt(selection.start), document.offsetAt(selection.end)];
   if (isSelection && start === end) throw failures.emptySelection();
   const target = { document, range: isSelection ? { start, end } : null, anchor: document.offsetAt(selection.active) };
-  void vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
+  showPanel();
   const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };
   await vscode.window.withProgress(progress, () => analysis.inspect(target));
 }

@@ -7,6 +7,7 @@ import { h } from '../dom';
 import { previousStage, stageLabels } from '../labels';
 import { layerOf, type State } from '../state';
 import { checkbox, type DropdownOption, dropdown } from '../toolkit';
+import type { Choice } from '../views/view';
 
 export function createHeadPicker(actions: Actions, hasTiles: boolean) {
   const layer = dropdown('layer', 'Layer', value => actions.setView({ layerIdx: Number(value) }));
@@ -24,9 +25,11 @@ export function createHeadPicker(actions: Actions, hasTiles: boolean) {
   difference.element.classList.add('picker-difference');
   return {
     element,
-    update({ panel }: State): void {
+    update({ panel }: State, choices: readonly Choice[]): void {
       const summary = panel && layerOf(panel);
-      element.hidden = !panel?.model || !panel.tokens || !summary;
+      element.hidden = !panel?.model || !panel.tokens || !summary || choices.length === 0;
+      for (const { element: field } of [layer, head]) field.hidden = !choices.includes('head');
+      for (const { element: field } of [stage, difference]) field.hidden = !choices.includes('stage');
       if (!panel?.model || !summary) return;
       const { view, model } = panel;
       layer.set(layerOptions(model.layers, panel.layersDone), String(view.layerIdx));

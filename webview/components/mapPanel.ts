@@ -6,9 +6,9 @@ import { h } from '../dom';
 import { axisTicks, showsTokens } from '../heatmap/axisTicks';
 import type { Renderer } from '../heatmap/drawing';
 import { type Cell, cellAt, cornerOf, stepCell, visibleCells } from '../heatmap/hitTest';
+import type { LevelGrid } from '../heatmap/levels';
 import type { MapLoader } from '../heatmap/mapLoader';
 import { createRenderer } from '../heatmap/renderer';
-import type { TileRect } from '../heatmap/tiles';
 import {
   fit,
   fromSavedZoom,
@@ -50,6 +50,8 @@ export class MapPanel {
   private hovered: Cell | null = null;
   private drawnTheme: State['theme'] | undefined;
   private drawnMap: State['map'] = null;
+  private drawnVersion = -1;
+  private drawnExact: LevelGrid | null = null;
 
   constructor(
     private readonly store: Store<State>,
@@ -88,9 +90,8 @@ export class MapPanel {
     onPixelRatioChange(() => this.resize());
   }
 
-  /** Draws the state. `changed` is the tile that arrived when nothing else did. */
-  update(changed?: TileRect): void {
-    const { map, theme, panel } = this.store.state;
+  update(): void {
+    const { map, mapVersion, changedTile, theme, panel } = this.store.state;
     this.element.hidden = map === null;
     if (!map) {
       this.shownTokens = 0;
@@ -105,9 +106,14 @@ export class MapPanel {
       this.hovered = null;
       this.restoreZoom();
     }
-    if (changed && map === this.drawnMap) this.renderer.updateExact(changed);
-    else this.renderer.setGrids(map.overviewGrid, map.exactGrid);
+    if (mapVersion !== this.drawnVersion) {
+      const isKnown = map.exactGrid === this.drawnExact && mapVersion === this.drawnVersion + 1;
+      if (changedTile && map === this.drawnMap && isKnown) this.renderer.updateExact(changedTile);
+      else this.renderer.setGrids(map.overviewGrid, map.exactGrid);
+    }
     this.drawnMap = map;
+    this.drawnVersion = mapVersion;
+    this.drawnExact = map.exactGrid;
     const { layerIdx, headIdx } = map.ref;
     const label = `Attention map, layer ${layerIdx}, head ${headIdx}, ${stageLabels[map.ref.stage]}. ${instructions}`;
     this.canvas.setAttribute('aria-label', label);

@@ -89,10 +89,12 @@ export class MapData {
     return false;
   }
 
-  leaveOutFirst(leavesOutFirst: boolean): void {
-    if (leavesOutFirst === this.leavesOutFirst) return;
+  /** @returns whether the scale was computed anew. */
+  leaveOutFirst(leavesOutFirst: boolean): boolean {
+    if (leavesOutFirst === this.leavesOutFirst) return false;
     this.leavesOutFirst = leavesOutFirst;
     this.rescale();
+    return true;
   }
 
   valueAt(cell: Cell): CellValue {

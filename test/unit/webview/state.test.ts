@@ -5,7 +5,18 @@ import type { PanelState } from '../../../src/shared/panelMessages';
 import { defaultLayout, mapRefOf, readLayout, Store, withLayer } from '../../../webview/state';
 import { Random } from '../../random';
 
-const rubbish = [null, undefined, 5, 'text', [], {}, { zoom: null }, { zoom: { factor: 'x' } }, { closedSections: 7 }];
+const rubbish = [
+  null,
+  undefined,
+  5,
+  'text',
+  [],
+  {},
+  { zoom: null },
+  { zoom: { factor: 'x' } },
+  { closedSections: 7 },
+  { tab: 1 },
+];
 for (const saved of rubbish) {
   test(`a layout saved as ${JSON.stringify(saved)} is the default one`, () => {
     assert.deepEqual(readLayout(saved), defaultLayout);
@@ -40,8 +51,8 @@ test('whatever was saved, the layout has legal values', () => {
 
 test('what fits of a saved layout is kept', () => {
   const zoom = { factor: 3, centerQuery: 0.2, centerKey: 0.1 };
-  const saved = { zoom, leavesOutFirst: true, closedSections: ['tokens', 3], fromTheFuture: 1 };
-  assert.deepEqual(readLayout(saved), { zoom, leavesOutFirst: true, closedSections: ['tokens'] });
+  const saved = { tab: 'map', zoom, leavesOutFirst: true, closedSections: ['tokens', 3], fromTheFuture: 1 };
+  assert.deepEqual(readLayout(saved), { tab: 'map', zoom, leavesOutFirst: true, closedSections: ['tokens'] });
   assert.deepEqual(readLayout(JSON.parse(JSON.stringify(readLayout(saved)))), readLayout(saved));
 });
 

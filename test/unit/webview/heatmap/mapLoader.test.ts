@@ -5,6 +5,7 @@ import { Cancelled, Failure } from '../../../../src/shared/failure';
 import type { MapAddress, TileAddress } from '../../../../src/shared/panelMessages';
 import type { MapRef } from '../../../../webview/heatmap/mapData';
 import { MapLoader } from '../../../../webview/heatmap/mapLoader';
+import { MapSource } from '../../../../webview/heatmap/mapSource';
 import type { TileRect } from '../../../../webview/heatmap/tiles';
 import type { PanelHost } from '../../../../webview/host';
 import { overviewOf } from './maps';
@@ -64,10 +65,11 @@ class FakeHost {
 /** A loader that has shown `shown`, and what it told of. */
 async function started(host: FakeHost, shown: MapRef = ref) {
   const changes: (TileRect | undefined)[] = [];
-  const loader = new MapLoader(host, rect => changes.push(rect));
+  const source = new MapSource(host);
+  const loader = new MapLoader(source, rect => changes.push(rect));
   loader.show(shown, false);
   await settled();
-  return { loader, changes };
+  return { loader, changes, source };
 }
 
 const settled = () => new Promise(resolve => setImmediate(resolve));
@@ -201,18 +203,18 @@ test('a difference is the stage minus the one before it, cell by cell', async ()
 test('a row ends at its own query: exact where there are tiles, pooled where there are none', async () => {
   const signal = new AbortController().signal;
   for (const queryIdx of [0, 7, 599]) {
-    const exact = await (await started(new FakeHost())).loader.row(ref, queryIdx, signal);
+    const exact = await new MapSource(new FakeHost()).row(ref, queryIdx, signal);
     const values = Float32Array.from({ length: queryIdx + 1 }, (_, keyIdx) => cellOf(ref, queryIdx, keyIdx));
     assert.deepEqual(exact, { queryIdx, values, isExact: true });
-    const pooled = await (await started(new FakeHost(false))).loader.row(ref, queryIdx, signal);
+    const pooled = await new MapSource(new FakeHost(false)).row(ref, queryIdx, signal);
     assert.deepEqual(pooled, { queryIdx, values: new Float32Array(queryIdx + 1).fill(1), isExact: false });
   }
 });
 
 test('a row and a tile that begin at the same cell are not mistaken for each other', async () => {
   const host = new FakeHost();
-  const { loader } = await started(host);
-  await loader.row(ref, 256, new AbortController().signal);
+  const { loader, source } = await started(host);
+  await source.row(ref, 256, new AbortController().signal);
   loader.view({ queryStart: 256, queryEnd: 300, keyStart: 0, keyEnd: 10 });
   await pause();
   const value = Math.fround(cellOf(ref, 290, 4));

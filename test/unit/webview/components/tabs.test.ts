@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { stepTab } from '../../../../webview/components/tabs';
+
+const steps: [string, number, number, number | undefined][] = [
+  ['ArrowRight', 0, 3, 1],
+  ['ArrowRight', 2, 3, 0],
+  ['ArrowLeft', 0, 3, 2],
+  ['ArrowLeft', 0, 1, 0],
+  ['Home', 2, 3, 0],
+  ['End', 0, 3, 2],
+  ['Enter', 0, 3, undefined],
+  ['ArrowDown', 0, 3, undefined],
+];
+for (const [key, shown, nTabs, expected] of steps) {
+  test(`${key} on tab ${shown} of ${nTabs} leads to ${expected}`, () =>
+    assert.equal(stepTab(key, shown, nTabs), expected));
+}

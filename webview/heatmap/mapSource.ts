@@ -1,0 +1,80 @@
+/** Overviews, exact tiles and rows of any map, asked of the host once and kept while they are used. */
+
+import type { HeadOverview, Stage, Tile } from '../../src/shared/attentionMap';
+import type { PanelHost } from '../host';
+import { isMasked } from './hitTest';
+import { MapData, type MapRef } from './mapData';
+import { LruCache, type TileRect } from './tiles';
+
+/** Exact values of one query's row, or what the overview knows of it. */
+export interface MapRow {
+  readonly queryIdx: number;
+  /** One value per key up to the query; later keys are masked. */
+  readonly values: Float32Array;
+  readonly isExact: boolean;
+}
+
+/** 128 tiles of 256 KiB: both stages of a difference over 2048 tokens, below the diagonal. */
+const cachedTiles = 128;
+const cachedOverviews = 64;
+
+export class MapSource {
+  private readonly tiles = new LruCache<string, Float32Array>(cachedTiles);
+  private readonly overviews = new LruCache<string, HeadOverview>(cachedOverviews);
+
+  constructor(private readonly host: Pick<PanelHost, 'request' | 'hasTiles'>) {}
+
+  /** Exact values can be asked for. */
+  get hasTiles(): boolean {
+    return this.host.hasTiles;
+  }
+
+  /** @throws Failure; Cancelled once `signal` fires. So do the others. */
+  async overview(ref: MapRef, signal: AbortSignal): Promise<HeadOverview> {
+    const { analysisId, layerIdx, headIdx, stage } = ref;
+    const key = [analysisId, layerIdx, headIdx, stage].join('/');
+    const cached = this.overviews.get(key);
+    if (cached) return cached;
+    const overview = await this.host.request('overview', { analysisId, layerIdx, headIdx, stage }, signal);
+    this.overviews.set(key, overview);
+    return overview;
+  }
+
+  /** Values [query, key] of a rectangle of the map, a difference already taken. */
+  async values(ref: MapRef, rect: TileRect, signal: AbortSignal): Promise<Float32Array> {
+    const values = await this.tile(ref, ref.stage, rect, signal);
+    return ref.minus ? subtract(values, await this.tile(ref, ref.minus, rect, signal)) : values;
+  }
+
+  /** One query's row. Falls back to the overview where there are no exact values. */
+  async row(ref: MapRef, queryIdx: number, signal: AbortSignal): Promise<MapRow> {
+    const rect = { queryStart: queryIdx, keyStart: 0, nQueries: 1, nKeys: ref.nTokens };
+    if (this.hasTiles) {
+      const values = await this.values(ref, rect, signal);
+      return { queryIdx, values: values.slice(0, queryIdx + 1), isExact: true };
+    }
+    const data = new MapData(ref, false);
+    data.setOverview(await this.overview(ref, signal));
+    const values = Float32Array.from({ length: queryIdx + 1 }, (_, keyIdx) => {
+      const cell = data.valueAt({ queryIdx, keyIdx });
+      return cell.kind === 'pooled' && !isMasked({ queryIdx, keyIdx }) ? cell.value : Number.NaN;
+    });
+    return { queryIdx, values, isExact: false };
+  }
+
+  private async tile(ref: MapRef, stage: Stage, rect: TileRect, signal: AbortSignal): Promise<Float32Array> {
+    const { analysisId, layerIdx, headIdx } = ref;
+    const { queryStart, keyStart, nQueries, nKeys } = rect;
+    const key = [analysisId, layerIdx, headIdx, stage, queryStart, keyStart, nQueries, nKeys].join('/');
+    const cached = this.tiles.get(key);
+    if (cached) return cached;
+    const tile: Tile = await this.host.request('tile', { analysisId, layerIdx, headIdx, stage, ...rect }, signal);
+    this.tiles.set(key, tile.values);
+    return tile.values;
+  }
+}
+
+/** Element-wise a - b. */
+export function subtract(a: Float32Array, b: Float32Array): Float32Array {
+  return a.map((value, i) => value - b[i]!);
+}

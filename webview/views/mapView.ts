@@ -1,0 +1,38 @@
+/** One map large, with its scale, the selected token's keys, and the text. */
+
+import { createDetails } from '../components/details';
+import { createLegend } from '../components/legend';
+import { MapPanel } from '../components/mapPanel';
+import { createTokenStrip } from '../components/tokenStrip';
+import { h } from '../dom';
+import type { ViewDefinition } from './view';
+
+export const mapView: ViewDefinition = {
+  id: 'map',
+  title: 'Map',
+  isOffered: () => true,
+  choices: ['head', 'stage'],
+  create({ store, loader, actions, host }) {
+    const map = new MapPanel(store, loader, actions);
+    const legend = createLegend(actions);
+    const tokens = createTokenStrip(actions);
+    const details = createDetails(actions, host.hasEditor);
+    const tokenSection = h('section', { class: 'token-section', 'aria-label': 'Text' }, tokens.element);
+    const element = h(
+      'div',
+      { class: 'columns' },
+      h('div', { class: 'map-column' }, map.element, legend.element),
+      h('div', { class: 'text-column' }, details.element, tokenSection),
+    );
+    return {
+      element,
+      update(state) {
+        map.update();
+        legend.update(state);
+        details.update(state);
+        tokenSection.hidden = !state.panel?.tokens;
+        tokens.update(state);
+      },
+    };
+  },
+};

@@ -1,0 +1,47 @@
+/** What a view of the panel is: one tab, one module. */
+
+import type { Actions } from '../actions';
+import type { MapLoader } from '../heatmap/mapLoader';
+import type { MapSource } from '../heatmap/mapSource';
+import type { PanelHost } from '../host';
+import type { State, Store } from '../state';
+
+/** The choices that stand above the tabs, shared by all views. */
+export type Choice = 'head' | 'stage';
+
+export interface PanelView {
+  readonly element: HTMLElement;
+  /**
+   * Draws the state. Called when the view comes on screen and then after every change of the store, never while it is
+   * hidden: compare with what was drawn last (`onChange` in dom.ts), since changes may have been missed.
+   */
+  update(state: State): void;
+  /** Another tab is shown now: the place to abort requests whose answers nobody waits for. */
+  hide?(): void;
+}
+
+/** What a view works with. */
+export interface ViewContext {
+  /** The one store; a view reads it and changes it through `actions` only. */
+  readonly store: Store<State>;
+  readonly actions: Actions;
+  /** For requests of the view's own. */
+  readonly host: PanelHost;
+  /** Overviews, tiles and rows of any map of the current run, cached for all views. */
+  readonly maps: MapSource;
+  /** Of the map that the shared choices name, `state.map`. */
+  readonly loader: MapLoader;
+}
+
+export interface ViewDefinition {
+  /** Saved in the layout and named in links: never renamed. */
+  readonly id: string;
+  /** The tab's text: one word where possible, the side bar is narrow. */
+  readonly title: string;
+  /** Whether the tab is offered: not every host can answer everything (an exported page has no exact values). */
+  isOffered(host: PanelHost): boolean;
+  /** Which of the shared choices mean something here. Layer goes with head. */
+  readonly choices: readonly Choice[];
+  /** Called once, when the tab is shown for the first time. */
+  create(context: ViewContext): PanelView;
+}
