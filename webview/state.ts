@@ -1,7 +1,7 @@
 /** The one store: what came from the host, what the reader arranged, and what is derived from both. */
 
 import type { LayerSummary } from '../src/shared/analysis';
-import { effectiveStage } from '../src/shared/attentionMap';
+import { effectiveStage, type Stage, stages } from '../src/shared/attentionMap';
 import type { FailureData } from '../src/shared/failure';
 import type { PanelState } from '../src/shared/panelMessages';
 import type { Cell } from './heatmap/hitTest';
@@ -20,6 +20,10 @@ export interface Layout {
   /** The colour scale leaves out the first keys, on which many heads rest when they look at nothing. */
   readonly leavesOutFirst: boolean;
   readonly closedSections: readonly string[];
+  /** Stages whose difference the stages view shows; null: the layer's first step. */
+  readonly stagePair: { readonly stage: Stage; readonly minus: Stage } | null;
+  /** Maps side by side share one scale before the softmax and one after it. */
+  readonly sharesScale: boolean;
 }
 
 export interface State {
@@ -75,17 +79,28 @@ export const defaultLayout: Layout = {
   zoom: { factor: 1, centerQuery: 0.5, centerKey: 0.5 },
   leavesOutFirst: false,
   closedSections: [],
+  stagePair: null,
+  sharesScale: false,
 };
 
 /** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
 export function readLayout(saved: unknown): Layout {
-  const { tab, zoom, leavesOutFirst, closedSections } = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
+  const { tab, zoom, leavesOutFirst, closedSections, stagePair, sharesScale } = (saved ?? {}) as Partial<
+    Record<keyof Layout, unknown>
+  >;
   return {
     tab: typeof tab === 'string' ? tab : defaultLayout.tab,
     zoom: isZoom(zoom) ? zoom : defaultLayout.zoom,
     leavesOutFirst: leavesOutFirst === true,
     closedSections: Array.isArray(closedSections) ? closedSections.filter(name => typeof name === 'string') : [],
+    stagePair: isStagePair(stagePair) ? stagePair : null,
+    sharesScale: sharesScale === true,
   };
+}
+
+function isStagePair(value: unknown): value is Layout['stagePair'] {
+  const { stage, minus } = (value ?? {}) as Record<string, unknown>;
+  return stages.includes(stage as Stage) && stages.includes(minus as Stage);
 }
 
 function isZoom(value: unknown): value is SavedZoom {

@@ -68,7 +68,8 @@ export function legendNotes({ map, isExact, isTooLarge, selection }: State): str
   return notes;
 }
 
-function gradient(colors: Uint8Array): string {
+/** The whole scale from left to right, as a CSS image. */
+export function gradient(colors: Uint8Array): string {
   const steps = Array.from({ length: 33 }, (_, i) => Math.round(-maxLevel + (i / 32) * 2 * maxLevel));
   return `linear-gradient(to right, ${steps.map(level => `rgb(${colorOf(colors, level).join(' ')})`).join(', ')})`;
 }

@@ -39,6 +39,9 @@ export class MapData {
   exactGrid: LevelGrid | null = null;
   /** Magnitude at the ends of the colour scale. */
   max = 0;
+  /** The same of the map by itself; the scale may be set to more, so that several maps compare. */
+  ownMax = 0;
+  private sharedMax = 0;
   private overview: HeadOverview | null = null;
   private readonly tiles = new Map<string, { readonly rect: TileRect; readonly values: Float32Array }>();
 
@@ -80,8 +83,7 @@ export class MapData {
   addTile(rect: TileRect, values: Float32Array): boolean {
     this.tiles.set(tileKey(rect), { rect, values });
     this.exactGrid ??= emptyExactGrid(this.ref.nTokens);
-    const max = this.currentMax();
-    if (max !== this.max) {
+    if (this.currentMax() !== this.ownMax) {
       this.rescale();
       return true;
     }
@@ -95,6 +97,15 @@ export class MapData {
     this.leavesOutFirst = leavesOutFirst;
     this.rescale();
     return true;
+  }
+
+  /** Ends the scale at `max`, or at the map's own maximum if that is more; 0: its own. @returns whether it changed. */
+  shareScale(max: number): boolean {
+    if (max === this.sharedMax) return false;
+    const before = this.max;
+    this.sharedMax = max;
+    if (Math.max(this.ownMax, max) !== before) this.rescale();
+    return this.max !== before;
   }
 
   valueAt(cell: Cell): CellValue {
@@ -126,7 +137,8 @@ export class MapData {
   }
 
   private rescale(): void {
-    this.max = this.currentMax();
+    this.ownMax = this.currentMax();
+    this.max = Math.max(this.ownMax, this.sharedMax);
     if (this.overview && !this.ref.minus) this.overviewGrid = overviewGrid(this.overview, this.max);
     for (const { rect, values } of this.tiles.values()) writeTile(this.exactGrid!, rect, values, this.max);
   }

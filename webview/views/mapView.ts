@@ -26,8 +26,9 @@ export const mapView: ViewDefinition = {
     );
     return {
       element,
-      update(state) {
+      update() {
         map.update();
+        const { state } = store; // Drawing the map may have found out more.
         legend.update(state);
         details.update(state);
         tokenSection.hidden = !state.panel?.tokens;

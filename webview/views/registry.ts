@@ -17,9 +17,10 @@
 
 import type { PanelHost } from '../host';
 import { mapView } from './mapView';
+import { stagesView } from './stagesView';
 import type { ViewDefinition } from './view';
 
-const views: readonly ViewDefinition[] = [mapView];
+const views: readonly ViewDefinition[] = [mapView, stagesView];
 
 /** The views that this host can fill; the first one is shown when nothing else was chosen. */
 export function offeredViews(host: PanelHost): readonly ViewDefinition[] {
