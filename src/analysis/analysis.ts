@@ -13,9 +13,9 @@ import type { InferenceClient } from '../inference/client';
 import type { InferenceEvents } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import type { LayerOverview, LayerResult, WindowTokens } from '../shared/analysis';
-import { effectiveStage, type HeadOverview, type Tile } from '../shared/attentionMap';
+import { effectiveStage, type HeadOverview, type Patch, type Tile } from '../shared/attentionMap';
 import { Cancelled, Failure, toFailureData } from '../shared/failure';
-import type { MapAddress, PanelState, TileAddress, View } from '../shared/panelMessages';
+import type { MapAddress, PanelState, PatchAddress, TileAddress, View } from '../shared/panelMessages';
 import { tokenAt } from '../tokenization/offsets';
 import { defaultLayer } from './defaultView';
 import { sliceAround } from './documentText';
@@ -166,6 +166,12 @@ export class Analysis implements vscode.Disposable {
     return this.client.tile(address, signal);
   }
 
+  /** Exact values in all heads. @throws Failure `no-analysis` */
+  async patch(address: PatchAddress, signal?: AbortSignal): Promise<Patch> {
+    this.readyLayer({ ...address, headIdx: 0 });
+    return this.client.patch(address, signal);
+  }
+
   setView(view: View): void {
     this.hasPickedLayer = true;
     this.update({ view });
@@ -292,7 +298,7 @@ export class Analysis implements vscode.Disposable {
     }, editDelayMs);
   }
 
-  private readyLayer({ analysisId, layerIdx, headIdx }: MapAddress): LayerResult {
+  private readyLayer({ analysisId, layerIdx, headIdx }: Omit<MapAddress, 'stage'>): LayerResult {
     const layer = analysisId === this.state.analysisId ? this.layers[layerIdx] : undefined;
     if (!layer || !(headIdx < this.state.model!.nHeads)) {
       throw new Failure('no-analysis', vscode.l10n.t('This map is not there yet, or belongs to an older run.'));

@@ -75,6 +75,18 @@ export function headStageGraph(config: ModelConfig, layerIdx: number, stage: Sta
   return g.build();
 }
 
+/**
+ * As `blockGraph`, but only `rows` [H, N, T]: one stage of all heads for the queries from `query_start` to `query_end`
+ * (int64 [1] each, exclusive).
+ */
+export function stageRowsGraph(config: ModelConfig, layerIdx: number, stage: Stage, weights: WeightSource): Uint8Array {
+  const { g, plan, values } = openBlock(config, layerIdx, weights);
+  const bounds = ['query_start', 'query_end'].map(name => g.input(name, 'int64', [1]));
+  const rows = g.op('Slice', [values.stages[stage]!, ...bounds, g.ints([2])]);
+  g.output('rows', g.op('Squeeze', [rows, g.ints([0])]), 'float32', [plan.nHeads, 'N', 'T']);
+  return g.build();
+}
+
 /** Everything a golden vector of the whole model may ask of one block. */
 export function tracedBlockGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
   const { g, plan, values, output } = openBlock(config, layerIdx, weights);

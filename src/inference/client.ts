@@ -4,7 +4,7 @@
  */
 
 import type { LayerOverview } from '../shared/analysis';
-import type { Tile } from '../shared/attentionMap';
+import type { Patch, Tile } from '../shared/attentionMap';
 import { Cancelled, Failure } from '../shared/failure';
 import { Rpc } from '../shared/rpc';
 import {
@@ -15,6 +15,7 @@ import {
   type LoadAnswer,
   type LoadArgs,
   type OverviewArgs,
+  type PatchArgs,
   protocolVersion,
   type TileArgs,
 } from './protocol';
@@ -112,6 +113,10 @@ export class InferenceClient {
 
   tile(args: TileArgs, signal?: AbortSignal): Promise<Tile> {
     return this.connect().rpc.request('tile', args, signal);
+  }
+
+  patch(args: PatchArgs, signal?: AbortSignal): Promise<Patch> {
+    return this.connect().rpc.request('patch', args, signal);
   }
 
   /** The process ends with its channel; what hangs in a run is killed. */

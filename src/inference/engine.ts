@@ -7,14 +7,22 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { planLayer, stagesOf } from '../graph/layerPlan';
 import { blockSizeFor } from '../graph/reductions';
 import type { ExecutionProvider, LayerOverview, ModelSummary, Predictions, WindowTokens } from '../shared/analysis';
-import { effectiveStage, type Stage, type Tile } from '../shared/attentionMap';
+import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile } from '../shared/attentionMap';
 import { Cancelled, Failure } from '../shared/failure';
 import { chooseWindow, tokenAt, tokenOffsets } from '../tokenization/offsets';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { chooseProvider } from './chooseProvider';
 import { openModelFolder } from './modelFolder';
 import { type BlockResult, ModelRuntime, type Prediction } from './modelRuntime';
-import type { AnalyzeAnswer, AnalyzeArgs, InferenceEvents, LoadArgs, OverviewArgs, TileArgs } from './protocol';
+import type {
+  AnalyzeAnswer,
+  AnalyzeArgs,
+  InferenceEvents,
+  LoadArgs,
+  OverviewArgs,
+  PatchArgs,
+  TileArgs,
+} from './protocol';
 import type { Value } from './session';
 
 /** Receives the events of a run. */
@@ -29,6 +37,8 @@ interface Run {
   readonly hidden: Value[];
   /** Whole maps at full precision, most recently used last. */
   readonly maps: Map<string, Float32Array>;
+  /** Rows of all heads that were asked for last. */
+  rows?: { readonly key: string; readonly values: Float32Array };
 }
 
 /** Memory for whole maps kept for tiles; at T = 1024 one takes 4 MiB. */
@@ -162,6 +172,24 @@ export class Engine {
     return { layerIdx, headIdx, stage, queryStart, keyStart, nQueries, nKeys, values };
   }
 
+  async patch(args: PatchArgs): Promise<Patch> {
+    const { layerIdx, stage, queryStart, keyStart, nQueries, nKeys } = args;
+    const run = this.currentRun(args.analysisId, layerIdx);
+    const { nHeads } = this.model;
+    const isInside = (begin: number, count: number) => begin >= 0 && count >= 1 && begin + count <= run.nTokens;
+    if (!isInside(queryStart, nQueries) || !isInside(keyStart, nKeys) || nHeads * nQueries * nKeys > maxPatchCells) {
+      throw new RangeError(`patch ${queryStart}+${nQueries}, ${keyStart}+${nKeys} is outside the map or too large`);
+    }
+    const shown = this.shownStage(layerIdx, stage);
+    const rows = await this.inTurn(() => this.allHeadsRows(run, layerIdx, shown, queryStart, nQueries));
+    const values = new Float32Array(nHeads * nQueries * nKeys);
+    for (let row = 0; row < nHeads * nQueries; row++) {
+      const start = row * run.nTokens + keyStart;
+      values.set(rows.subarray(start, start + nKeys), row * nKeys);
+    }
+    return { nHeads, queryStart, keyStart, nQueries, nKeys, values };
+  }
+
   async release(): Promise<void> {
     await this.runtime.release();
   }
@@ -216,6 +244,19 @@ export class Engine {
     const [oldest] = run.maps.keys();
     if (run.maps.size > 1 && run.maps.size * map.byteLength > maxMapBytes && oldest) run.maps.delete(oldest);
     return map;
+  }
+
+  /** The rows that were asked for last are kept: the next patch is most often in them. */
+  private async allHeadsRows(run: Run, layerIdx: number, stage: Stage, queryStart: number, nQueries: number) {
+    const key = `${layerIdx}/${stage}/${queryStart}+${nQueries}`;
+    if (run.rows?.key !== key) {
+      const queries = [queryStart, queryStart + nQueries] as const;
+      const values = await this.withFallback(runtime =>
+        runtime.stageRows(layerIdx, stage, queries, run.hidden[layerIdx]!),
+      );
+      run.rows = { key, values };
+    }
+    return run.rows.values;
   }
 
   private currentRun(analysisId: number, layerIdx: number): Run {

@@ -16,6 +16,7 @@ import {
   noTaps,
   overviewGraph,
   predictionGraph,
+  stageRowsGraph,
 } from '../graph/modelGraphs';
 import type { ExecutionProvider, LayerOverview, TopKeys } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
@@ -76,6 +77,20 @@ export class ModelRuntime {
     const session = await this.detail(`stage/${layerIdx}/${stage}`, graph);
     const feeds = { ...(await this.blockFeeds(layerIdx, hidden)), head_idx: int64([headIdx], []) };
     return (await session.run(feeds))['map']!.data as Float32Array;
+  }
+
+  /** Rows of one stage in all heads, shape [head, query, key]. */
+  async stageRows(
+    layerIdx: number,
+    stage: Stage,
+    queries: readonly [number, number],
+    hidden: Value,
+  ): Promise<Float32Array> {
+    const graph = () => stageRowsGraph(this.folder.config, layerIdx, stage, this.folder.weights);
+    const session = await this.detail(`rows/${layerIdx}/${stage}`, graph);
+    const bounds = { query_start: int64([queries[0]], [1]), query_end: int64([queries[1]], [1]) };
+    return (await session.run({ ...(await this.blockFeeds(layerIdx, hidden)), ...bounds }))['rows']!
+      .data as Float32Array;
   }
 
   /** Natural log-probabilities of `targets` [T], and the k most likely next tokens after each position. */

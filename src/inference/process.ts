@@ -34,6 +34,7 @@ const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never
     analyze: (args, signal) => loaded().analyze(args, signal),
     overview: args => loaded().overview(args),
     tile: args => loaded().tile(args),
+    patch: args => loaded().patch(args),
   },
 );
 

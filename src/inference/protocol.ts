@@ -10,7 +10,7 @@ import type {
   ProviderSetting,
   WindowTokens,
 } from '../shared/analysis';
-import type { Stage, Tile } from '../shared/attentionMap';
+import type { Patch, Stage, Tile } from '../shared/attentionMap';
 
 export const protocolVersion = 1;
 
@@ -66,6 +66,17 @@ export interface TileArgs {
   readonly nKeys: number;
 }
 
+export interface PatchArgs {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+  readonly stage: Stage;
+  readonly queryStart: number;
+  readonly keyStart: number;
+  /** Over all heads at most maxPatchCells. */
+  readonly nQueries: number;
+  readonly nKeys: number;
+}
+
 export interface OverviewArgs {
   readonly analysisId: number;
   readonly layerIdx: number;
@@ -83,6 +94,8 @@ export interface InferenceRequests {
   overview(args: OverviewArgs): LayerOverview;
   /** Exact values, recomputed from the kept residual stream. Fails with `no-analysis` once a newer run replaced it. */
   tile(args: TileArgs): Tile;
+  /** A rectangle of all heads at once, recomputed like `tile`. */
+  patch(args: PatchArgs): Patch;
 }
 
 export interface TokensEvent {

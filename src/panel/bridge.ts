@@ -6,7 +6,7 @@ import { commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
 import type { PanelCommand, PanelEvents, PanelRequests, WebviewEvents, WebviewRequests } from '../shared/panelMessages';
 import { Rpc, type Wire } from '../shared/rpc';
-import { checkMap, checkSelection, checkTile, checkView } from './checkRequests';
+import { checkMap, checkPatch, checkSelection, checkTile, checkView } from './checkRequests';
 
 const commandOf: Readonly<Record<PanelCommand, string>> = {
   inspectDocument: commands.inspectDocument,
@@ -24,6 +24,7 @@ export function connectPanel(wire: Wire, analysis: Analysis, reveal: (tokenIdx: 
     ready: () => analysis.snapshot,
     overview: (args, signal) => analysis.overview(checkMap(args), signal),
     tile: (args, signal) => analysis.tile(checkTile(args), signal),
+    patch: (args, signal) => analysis.patch(checkPatch(args), signal),
     setView: args => analysis.setView(checkView(args, analysis.snapshot.model)),
     selectToken(args) {
       const { tokenIdx, reveal: isRevealed } = checkSelection(args, analysis.snapshot.tokens?.labels.length ?? 0);

@@ -2,9 +2,15 @@
 
 import type { ModelSummary } from '../shared/analysis';
 import { stages, tileSize } from '../shared/attentionMap';
-import type { MapAddress, PanelRequests, TileAddress, View } from '../shared/panelMessages';
+import type { MapAddress, PanelRequests, PatchAddress, TileAddress, View } from '../shared/panelMessages';
 
 type Selection = Parameters<PanelRequests['selectToken']>[0];
+
+function checkRect(rect: Pick<TileAddress, 'queryStart' | 'keyStart' | 'nQueries' | 'nKeys'>): void {
+  for (const field of ['queryStart', 'keyStart', 'nQueries', 'nKeys'] as const) {
+    if (!isIndex(rect[field])) throw new RangeError(`${field} is no count`);
+  }
+}
 
 const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
@@ -19,12 +25,16 @@ export function checkMap<T extends MapAddress>(address: T): T {
 
 export function checkTile(address: TileAddress): TileAddress {
   checkMap(address);
-  for (const field of ['queryStart', 'keyStart', 'nQueries', 'nKeys'] as const) {
-    if (!isIndex(address[field])) throw new RangeError(`${field} is no count`);
-  }
+  checkRect(address);
   if (address.nQueries !== 1 && (address.nQueries > tileSize || address.nKeys > tileSize)) {
     throw new RangeError(`a tile has at most ${tileSize} x ${tileSize} cells`);
   }
+  return address;
+}
+
+export function checkPatch(address: PatchAddress): PatchAddress {
+  checkMap({ ...address, headIdx: 0 });
+  checkRect(address);
   return address;
 }
 

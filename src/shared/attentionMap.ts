@@ -60,6 +60,20 @@ export interface Tile {
   readonly values: Float32Array;
 }
 
+/** Cells of a patch, over all heads: 2^18 floats are 1 MiB, the limit of a message. */
+export const maxPatchCells = 1 << 18;
+
+/** Exact values of a rectangle of one stage in all heads of a layer. */
+export interface Patch {
+  readonly nHeads: number;
+  readonly queryStart: number;
+  readonly keyStart: number;
+  readonly nQueries: number;
+  readonly nKeys: number;
+  /** Shape [head, query, key], row-major, fp32. */
+  readonly values: Float32Array;
+}
+
 /** Value of an overview cell, undoing the quantisation. */
 export function overviewValue(overview: HeadOverview, queryBlock: number, keyBlock: number): number {
   return ((overview.cells[queryBlock * overview.size + keyBlock] ?? 0) / 127) * overview.scale;

@@ -1,7 +1,7 @@
 /** Messages between the extension host and the webview; types only. Carried by shared/rpc over postMessage. */
 
 import type { AnalysisWindow, ExecutionProvider, ModelSummary } from './analysis';
-import type { HeadOverview, Stage, Tile } from './attentionMap';
+import type { HeadOverview, Patch, Stage, Tile } from './attentionMap';
 import type { FailureData } from './failure';
 
 /** Which map is looked at. Shared by panel, hover and decorations; the host owns it. */
@@ -59,6 +59,9 @@ export interface TileAddress extends MapAddress {
   readonly nKeys: number;
 }
 
+/** A rectangle in all heads of a layer. */
+export type PatchAddress = Omit<TileAddress, 'headIdx'>;
+
 /** Commands the panel's buttons may start; the host maps them to registered commands. */
 export type PanelCommand =
   | 'inspectDocument'
@@ -75,6 +78,7 @@ export interface PanelRequests {
   /** Fails with `no-analysis` when the run is no longer the current one or the layer is not ready. */
   overview(args: MapAddress): HeadOverview;
   tile(args: TileAddress): Tile;
+  patch(args: PatchAddress): Patch;
   setView(args: View): void;
   /** Selects a token as query (null: none), shades its context in the document and reveals it when asked. */
   selectToken(args: { readonly tokenIdx: number | null; readonly reveal: boolean }): void;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkMap, checkSelection, checkTile, checkView } from '../../../src/panel/checkRequests';
+import { checkMap, checkPatch, checkSelection, checkTile, checkView } from '../../../src/panel/checkRequests';
 import type { ModelSummary } from '../../../src/shared/analysis';
 
 const map = { analysisId: 1, layerIdx: 0, headIdx: 0, stage: 'scores' } as const;
@@ -27,6 +27,8 @@ const bad: [string, () => unknown][] = [
   ['a tile with NaN', () => checkTile({ ...tile, keyStart: Number.NaN })],
   ['a view outside the model', () => checkView({ layerIdx: 2, headIdx: 0, stage: 'scores', difference: false }, model)],
   ['a view without a model', () => checkView({ layerIdx: 0, headIdx: 0, stage: 'scores', difference: false }, null)],
+  ['a patch with a part of a row', () => checkPatch({ ...tile, nQueries: 0.5 })],
+  ['a patch of an unknown stage', () => checkPatch({ ...tile, stage: 'values' as never })],
   ['a token outside the window', () => checkSelection({ tokenIdx: 5, reveal: false }, 5)],
 ];
 for (const [what, run] of bad) test(`refuses ${what}`, () => assert.throws(run));
