@@ -11,7 +11,7 @@
 
 import type { Stage } from '../shared/attentionMap';
 import type { GraphBuilder } from './graphBuilder';
-import type { KernelSize, LayerPlan } from './layerPlan';
+import { currentKeyColumn, type KernelSize, type LayerPlan } from './layerPlan';
 import { rotationMatrix } from './rotary';
 
 /** Values every attention graph is fed with. */
@@ -162,7 +162,7 @@ function repeatHeads(g: GraphBuilder, value: string, nHeads: number, nKvHeads: n
  * one-sided as `pad_key` says; one kernel per head, not flipped.
  */
 function keyQueryConv(g: GraphBuilder, plan: LayerPlan, map: string, kernel: string, size: KernelSize): string {
-  const before = { both: (size.key - 1) / 2, left: size.key - 1, right: 0 }[plan.padKey];
+  const before = currentKeyColumn(size, plan.padKey);
   return g.op('Conv', [map, kernel], {
     group: plan.nHeads,
     kernel_shape: [size.query, size.key],

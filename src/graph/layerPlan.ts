@@ -2,6 +2,7 @@
 
 import type { LayerSummary } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
+import type { KernelPart, KernelShape, LayerKernels } from '../shared/kernels';
 import type { ModelConfig } from './modelConfig';
 
 export interface KernelSize {
@@ -83,7 +84,30 @@ export function summarizeLayer(plan: LayerPlan): LayerSummary {
     stages: stagesOf(plan),
     preSoftmaxKernel: pair(plan.preSoftmaxKernel),
     postSoftmaxKernel: pair(plan.postSoftmaxKernel),
+    kernels: kernelsOf(plan),
   };
+}
+
+/** Column of a convolution kernel that stands for the current key. */
+export function currentKeyColumn(size: KernelSize, padKey: LayerPlan['padKey']): number {
+  return { both: (size.key - 1) / 2, left: size.key - 1, right: 0 }[padKey];
+}
+
+/** The learned parts of a layer. */
+export function kernelsOf(plan: LayerPlan): LayerKernels {
+  const kernels: Partial<Record<KernelPart, KernelShape>> = {};
+  const conv = (size: KernelSize) => ({
+    rows: size.query,
+    columns: size.key,
+    identityColumn: currentKeyColumn(size, plan.padKey),
+  });
+  const mix = (columns: number) => ({ rows: 1, columns, identityColumn: null });
+  if (plan.preSoftmaxKernel) kernels.pre_softmax_conv = conv(plan.preSoftmaxKernel);
+  if (plan.hasPreHeadMix) kernels.pre_softmax_head_mix = mix(plan.nHeads);
+  if (plan.postSoftmaxKernel) kernels.post_softmax_conv = conv(plan.postSoftmaxKernel);
+  if (plan.headKernelSize !== null) kernels.post_softmax_head_mix = mix(plan.headKernelSize);
+  else if (plan.hasPostHeadMix) kernels.post_softmax_head_mix = mix(plan.nHeads);
+  return kernels;
 }
 
 /** Stages streamed with every run: the convolution's input and output, and the weights that multiply the values. */

@@ -87,6 +87,22 @@ export function stageRowsGraph(config: ModelConfig, layerIdx: number, stage: Sta
   return g.build();
 }
 
+/** As `blockGraph`, but only some stages of the heads `head_indices` (int64 [N] input): each [B, N, T, T], masked cells 0. */
+export function stagesGraph(
+  config: ModelConfig,
+  layerIdx: number,
+  stages: readonly Stage[],
+  weights: WeightSource,
+): Uint8Array {
+  const { g, values } = openBlock(config, layerIdx, weights);
+  const heads = g.input('head_indices', 'int64', ['N']);
+  for (const stage of stages) {
+    const maps = g.op('Gather', [values.stages[stage]!, heads], { axis: 1 });
+    g.output(stage, maps, 'float32', ['B', 'N', 'T', 'T']);
+  }
+  return g.build();
+}
+
 /** Everything a golden vector of the whole model may ask of one block. */
 export function tracedBlockGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
   const { g, plan, values, output } = openBlock(config, layerIdx, weights);
@@ -124,8 +140,10 @@ export function logitsGraph(config: ModelConfig, weights: WeightSource): Uint8Ar
 /**
  * `hidden` and `targets` (int64 [1, T], the next token of each position) -> `log_probability` [1, T] of the targets
  * (natural logarithm), and the `top_k` most likely next tokens: `top.indices`, `top.log_probabilities` [1, T, K].
+ * @param compares adds the input `before`, log-probabilities [1, T, V] of another run, and the output `divergence`
+ * [1, T]: KL(before || now) in nats.
  */
-export function predictionGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
+export function predictionGraph(config: ModelConfig, weights: WeightSource, compares = false): Uint8Array {
   const { g, logits } = openHead(config, weights);
   const targets = g.input('targets', 'int64', ['B', 'T']);
   const k = g.input('top_k', 'int64', [1]);
@@ -135,6 +153,19 @@ export function predictionGraph(config: ModelConfig, weights: WeightSource): Uin
   const [values, indices] = g.ops('TopK', [logProbabilities, k], { axis: -1, largest: 1, sorted: 1 }, 2);
   g.output('top.indices', g.op('Cast', [indices!], { to: 6 /* int32 */ }), 'int32', ['B', 'T', 'K']);
   g.output('top.log_probabilities', values!, 'float32', ['B', 'T', 'K']);
+  if (compares) {
+    const before = g.input('before', 'float32', ['B', 'T', config.vocab_size]);
+    const terms = g.op('Mul', [g.op('Exp', [before]), g.op('Sub', [before, logProbabilities])]);
+    g.output('divergence', g.op('ReduceSum', [terms, g.ints([-1])], { keepdims: 0 }), 'float32', ['B', 'T']);
+  }
+  return g.build();
+}
+
+/** `hidden` -> natural `log_probabilities` of the next token, [B, T, V]. */
+export function logProbabilitiesGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
+  const { g, logits } = openHead(config, weights);
+  const logProbabilities = g.op('LogSoftmax', [logits], { axis: -1 });
+  g.output('log_probabilities', logProbabilities, 'float32', ['B', 'T', config.vocab_size]);
   return g.build();
 }
 

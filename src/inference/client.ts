@@ -3,20 +3,28 @@
  * started again after a crash. The fork function is passed in, so that tests bring their own process.
  */
 
+import type { AblationEffect } from '../attention/ablationEffects';
+import type { HeadMeasures } from '../attention/headMeasures';
 import type { LayerOverview } from '../shared/analysis';
 import type { Patch, Tile } from '../shared/attentionMap';
 import { Cancelled, Failure } from '../shared/failure';
+import type { KernelWeights } from '../shared/kernels';
 import { Rpc } from '../shared/rpc';
 import {
+  type AblateAnswer,
+  type AblateArgs,
   type AnalyzeAnswer,
   type AnalyzeArgs,
   type InferenceEvents,
   type InferenceRequests,
+  type LayerArgs,
   type LoadAnswer,
   type LoadArgs,
   type OverviewArgs,
   type PatchArgs,
   protocolVersion,
+  type RankArgs,
+  type Slot,
   type TileArgs,
 } from './protocol';
 import { RestartPolicy } from './restartPolicy';
@@ -41,8 +49,8 @@ interface Connection {
   readonly rpc: Channel;
   /** We are killing it ourselves: no crash. */
   isEnding?: boolean;
-  /** The model it holds or is loading. */
-  loading?: { readonly key: string; readonly answer: Promise<LoadAnswer> };
+  /** The models it holds or is loading. */
+  readonly loading: Map<Slot, { readonly key: string; readonly answer: Promise<LoadAnswer> }>;
 }
 
 /** How long a cancelled run may take to come back before its process is killed; a layer takes far less. */
@@ -51,8 +59,8 @@ const cancelGraceMs = 5000;
 export class InferenceClient {
   private connection: Connection | undefined;
   private isDisposed = false;
-  private model: Model | undefined;
-  private listeners: Partial<InferenceListeners> = {};
+  private readonly models = new Map<Slot, Model>();
+  private readonly listeners: Partial<InferenceListeners>[] = [];
 
   constructor(
     private readonly start: () => InferenceProcess,
@@ -60,9 +68,9 @@ export class InferenceClient {
     private readonly graceMs = cancelGraceMs,
   ) {}
 
-  /** Sets who hears the events, of this process and of those started later. */
-  listen(listeners: InferenceListeners): void {
-    this.listeners = listeners;
+  /** Adds who hears the events, of this process and of those started later. */
+  listen(listeners: Partial<InferenceListeners>): void {
+    this.listeners.push(listeners);
   }
 
   /** Process id while it runs: for the log and for tests that kill it. */
@@ -71,29 +79,38 @@ export class InferenceClient {
   }
 
   /**
-   * Loads the model unless the process holds it already.
+   * Loads the model into its slot unless the process holds it there already.
    * @throws Cancelled as soon as `signal` fires, while others may go on waiting for the same model; Failure otherwise.
    */
   load(model: Model, signal?: AbortSignal): Promise<LoadAnswer> {
-    this.model = model;
+    const slot = model.slot ?? 'main';
+    this.models.set(slot, model);
     const connection = this.connect();
     const key = JSON.stringify(model);
-    if (connection.loading?.key !== key) {
+    let loading = connection.loading.get(slot);
+    if (loading?.key !== key) {
       const answer = connection.rpc.request('load', { protocolVersion, ...model });
-      const loading = { key, answer };
-      connection.loading = loading;
+      const begun = { key, answer };
+      loading = begun;
+      connection.loading.set(slot, begun);
       answer.catch(() => {
-        if (connection.loading === loading) delete connection.loading; // the next use tries again
+        if (connection.loading.get(slot) === begun) connection.loading.delete(slot); // the next use tries again
       });
     }
-    const loaded = connection.loading!.answer.catch(error => {
+    const loaded = loading.answer.catch(error => {
       if (!connection.isEnding || signal?.aborted) throw error;
       return this.load(model, signal);
     });
     return signal ? untilAborted(loaded, signal, () => this.killUnlessAlive(connection)) : loaded;
   }
 
-  /** Runs on the model loaded last. @throws Cancelled as soon as `signal` fires; Failure otherwise. */
+  /** Lets go of a slot's model; nothing happens where no process runs. */
+  async unload(slot: Slot): Promise<void> {
+    this.models.delete(slot);
+    if (this.connection?.loading.delete(slot)) await this.connection.rpc.request('unload', { slot });
+  }
+
+  /** Runs on the model loaded last into the slot. @throws Cancelled as soon as `signal` fires; Failure otherwise. */
   async analyze(args: AnalyzeArgs, signal: AbortSignal): Promise<AnalyzeAnswer> {
     const connection = this.connect();
     try {
@@ -101,8 +118,9 @@ export class InferenceClient {
     } catch (error) {
       if (error instanceof Cancelled) this.killUnlessAlive(connection);
       // The process was killed because an older run hung in it; this one only waited there.
-      if (error instanceof Cancelled || !connection.isEnding || !this.model) throw error;
-      await this.load(this.model, signal);
+      const model = this.models.get(args.slot ?? 'main');
+      if (error instanceof Cancelled || !connection.isEnding || !model) throw error;
+      await this.load(model, signal);
       return this.analyze(args, signal);
     }
   }
@@ -119,10 +137,40 @@ export class InferenceClient {
     return this.connect().rpc.request('patch', args, signal);
   }
 
+  async ablate(args: AblateArgs, signal: AbortSignal): Promise<AblateAnswer> {
+    return this.cancellable('ablate', args, signal);
+  }
+
+  async rankAblations(args: RankArgs, signal: AbortSignal): Promise<readonly AblationEffect[]> {
+    return this.cancellable('rankAblations', args, signal);
+  }
+
+  headMeasures(args: LayerArgs, signal?: AbortSignal): Promise<readonly HeadMeasures[]> {
+    return this.connect().rpc.request('headMeasures', args, signal);
+  }
+
+  kernels(args: LayerArgs, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
+    return this.connect().rpc.request('kernels', args, signal);
+  }
+
   /** The process ends with its channel; what hangs in a run is killed. */
   dispose(): void {
     this.isDisposed = true;
     this.connection?.process.kill();
+  }
+
+  private async cancellable<Name extends 'ablate' | 'rankAblations'>(
+    name: Name,
+    args: Parameters<InferenceRequests[Name]>[0],
+    signal: AbortSignal,
+  ): Promise<ReturnType<InferenceRequests[Name]>> {
+    const connection = this.connect();
+    try {
+      return (await connection.rpc.request(name, args as never, signal)) as ReturnType<InferenceRequests[Name]>;
+    } catch (error) {
+      if (error instanceof Cancelled) this.killUnlessAlive(connection);
+      throw error;
+    }
   }
 
   /** What was cancelled ends with its layer or session; a process that hangs in one answers nothing and is killed. */
@@ -148,10 +196,12 @@ export class InferenceClient {
     }
     const process = this.start();
     const rpc: Channel = new Rpc({ send: message => process.send(message), onMessage: f => process.onMessage(f) }, {});
-    for (const name of ['tokens', 'layer', 'log', 'provider'] as const) {
-      rpc.on(name, payload => this.listeners[name]?.(payload as never));
+    for (const name of ['tokens', 'layer', 'effects', 'log', 'provider'] as const) {
+      rpc.on(name, payload => {
+        for (const listeners of this.listeners) listeners[name]?.(payload as never);
+      });
     }
-    const connection: Connection = { process, rpc };
+    const connection: Connection = { process, rpc, loading: new Map() };
     this.connection = connection;
     process.onExit(reason => {
       if (this.connection === connection) this.connection = undefined;

@@ -4,42 +4,41 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { AblationEffect } from '../attention/ablationEffects';
+import type { HeadMeasures } from '../attention/headMeasures';
 import { planLayer, stagesOf } from '../graph/layerPlan';
 import { blockSizeFor } from '../graph/reductions';
+import { checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, LayerOverview, ModelSummary, Predictions, WindowTokens } from '../shared/analysis';
 import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile } from '../shared/attentionMap';
 import { Cancelled, Failure } from '../shared/failure';
+import type { KernelWeights } from '../shared/kernels';
 import { chooseWindow, tokenAt, tokenOffsets } from '../tokenization/offsets';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
+import { ablateRun, rankAblations, targetsOf, toBits } from './ablations';
 import { chooseProvider } from './chooseProvider';
+import { measureHeads } from './measureHeads';
 import { openModelFolder } from './modelFolder';
 import { type BlockResult, ModelRuntime, type Prediction } from './modelRuntime';
 import type {
+  AblateAnswer,
+  AblateArgs,
   AnalyzeAnswer,
   AnalyzeArgs,
   InferenceEvents,
+  LayerArgs,
   LoadArgs,
   OverviewArgs,
   PatchArgs,
+  RankArgs,
+  Slot,
   TileArgs,
 } from './protocol';
+import type { Run } from './run';
 import type { Value } from './session';
 
 /** Receives the events of a run. */
 export type Emit = <Name extends keyof InferenceEvents>(name: Name, payload: InferenceEvents[Name]) => void;
-
-/** The last run: what `tile` and `overview` recompute from. */
-interface Run {
-  readonly analysisId: number;
-  readonly nTokens: number;
-  readonly blockSize: number;
-  /** Before each layer, [1, T, D]; grows while the run goes on. */
-  readonly hidden: Value[];
-  /** Whole maps at full precision, most recently used last. */
-  readonly maps: Map<string, Float32Array>;
-  /** Rows of all heads that were asked for last. */
-  rows?: { readonly key: string; readonly values: Float32Array };
-}
 
 /** Memory for whole maps kept for tiles; at T = 1024 one takes 4 MiB. */
 const maxMapBytes = 64 * 1024 * 1024;
@@ -47,7 +46,7 @@ const maxMapBytes = 64 * 1024 * 1024;
 const nPredictions = 5;
 
 export class Engine {
-  private run: Run | undefined;
+  private readonly runs = new Map<Slot | 'ablated', Run>();
   /** Single requests run one after the other, so that no session is released while it is in use. */
   private lastDetail: Promise<unknown> = Promise.resolve();
 
@@ -91,8 +90,19 @@ export class Engine {
     const tokens = this.openWindow(args);
     const nTokens = tokens.ids.length;
     const blockSize = blockSizeFor(nTokens);
-    const run: Run = { analysisId: args.analysisId, nTokens, blockSize, hidden: [], maps: new Map() };
-    this.run = run;
+    const { analysisId, topK } = args;
+    const run: Run = {
+      analysisId,
+      ids: tokens.ids,
+      nTokens,
+      blockSize,
+      hidden: [],
+      kernels: new Map(),
+      maps: new Map(),
+    };
+    const slot = args.slot ?? 'main';
+    this.runs.set(slot, run);
+    if (slot === 'main') this.runs.delete('ablated');
     let hidden = await this.withFallback(runtime => runtime.embed(tokens.ids));
     let firstLayerMs = 0;
     for (let layerIdx = 0; layerIdx < this.model.nLayers; layerIdx++) {
@@ -101,19 +111,60 @@ export class Engine {
       const layerStart = performance.now();
       run.hidden.push(hidden);
       const input = hidden;
-      const result: BlockResult = await this.withFallback(runtime =>
-        runtime.block(layerIdx, input, args.topK, blockSize),
-      );
+      const result: BlockResult = await this.withFallback(runtime => runtime.block(layerIdx, input, topK, blockSize));
       hidden = result.hidden;
       const { topKeys, overviews } = result;
       const durationMs = performance.now() - layerStart;
-      this.emit('layer', { analysisId: args.analysisId, layer: { layerIdx, topKeys, overviews, durationMs } });
+      this.emit('layer', { analysisId, layer: { layerIdx, topKeys, overviews, durationMs } });
       if (layerIdx === 0) firstLayerMs = performance.now() - start;
     }
     await nextTurn();
     if (signal?.aborted) throw new Cancelled();
+    run.hidden.push(hidden);
     const predictions = await this.predict(tokens.ids, hidden);
-    return { analysisId: args.analysisId, predictions, durationMs: performance.now() - start, firstLayerMs };
+    return { analysisId, predictions, durationMs: performance.now() - start, firstLayerMs };
+  }
+
+  /** @throws Failure `bad-ablation`, `bad-kernel` or `no-analysis`; Cancelled between layers once `signal` fires. */
+  async ablate(args: AblateArgs, signal?: AbortSignal): Promise<AblateAnswer> {
+    const start = performance.now();
+    const base = this.finishedRun(args.baseId);
+    const ablation = checkAblation(args.ablation, this.model.layers, this.model.nHeads);
+    const ablated = await this.withFallback(runtime => ablateRun(runtime, base, ablation, args, nPredictions, signal));
+    const { run, layers, prediction } = ablated;
+    this.runs.set('ablated', run);
+    const klBits = prediction.divergence!.map(toBits);
+    return { layers, predictions: this.told(run.ids, prediction), klBits, durationMs: performance.now() - start };
+  }
+
+  /** Emits `effects` as they come. @throws as `ablate`. */
+  rankAblations({ analysisId, withHeads }: RankArgs, signal?: AbortSignal): Promise<AblationEffect[]> {
+    const run = this.finishedRun(analysisId);
+    const emit = (effects: readonly AblationEffect[], done: number, total: number) =>
+      this.emit('effects', { analysisId, effects, done, total });
+    return this.withFallback(runtime => rankAblations(runtime, run, withHeads, emit, signal));
+  }
+
+  /** @returns one entry per head. @throws Failure `no-analysis` */
+  async headMeasures({ analysisId, layerIdx }: LayerArgs): Promise<HeadMeasures[]> {
+    const run = this.currentRun(analysisId, layerIdx);
+    return this.inTurn(() => this.withFallback(runtime => measureHeads(runtime, run, layerIdx)));
+  }
+
+  /** The kernels that a run's layer was computed with. @throws Failure `no-analysis` */
+  async kernels({ analysisId, layerIdx }: LayerArgs): Promise<readonly KernelWeights[]> {
+    return this.currentRun(analysisId, layerIdx).kernels.get(layerIdx) ?? this.runtime.trainedKernels(layerIdx);
+  }
+
+  /** Whether a run is kept here, for `tile`, `overview` and the like. */
+  holds(analysisId: number): boolean {
+    return [...this.runs.values()].some(run => run.analysisId === analysisId);
+  }
+
+  /** Forgets the runs of a slot. */
+  forget(slot: Slot): void {
+    this.runs.delete(slot);
+    if (slot === 'main') this.runs.delete('ablated');
   }
 
   encode(text: string): Encoded {
@@ -134,7 +185,7 @@ export class Engine {
     for (let layerIdx = 0; layerIdx < this.model.nLayers; layerIdx++) {
       hidden = await this.runtime.bareBlock(layerIdx, hidden);
     }
-    const { logProbabilities, topIds } = await this.runtime.predict(hidden, [...window.subarray(1), 0], 1);
+    const { logProbabilities, topIds } = await this.runtime.predict(hidden, targetsOf(window), 1);
     const bits = new Float64Array(ids.length).fill(Math.log2(config.vocab_size));
     const isTop1 = new Uint8Array(ids.length);
     for (let i = 1 - nBegin; i < ids.length; i++) {
@@ -149,7 +200,9 @@ export class Engine {
     const run = this.currentRun(analysisId, layerIdx);
     const shown = this.shownStage(layerIdx, stage);
     return this.inTurn(() =>
-      this.withFallback(runtime => runtime.overview(layerIdx, shown, run.hidden[layerIdx]!, run.blockSize)),
+      this.withFallback(runtime =>
+        runtime.overview(layerIdx, shown, run.hidden[layerIdx]!, run.blockSize, run.kernels.get(layerIdx)),
+      ),
     );
   }
 
@@ -219,26 +272,26 @@ export class Engine {
   }
 
   private async predict(ids: Int32Array, hidden: Value): Promise<Predictions> {
-    const targets = [...ids.subarray(1), 0]; // nothing follows the last token; its target is not reported
-    const result: Prediction = await this.withFallback(runtime => runtime.predict(hidden, targets, nPredictions));
+    return this.told(ids, await this.withFallback(runtime => runtime.predict(hidden, targetsOf(ids), nPredictions)));
+  }
+
+  /** Predictions as they are told: surprisal in bits, and tokens that can be read. */
+  private told(ids: Int32Array, { logProbabilities, topIds, topLogProbabilities }: Prediction): Predictions {
     const surprisalBits = new Float32Array(ids.length).fill(Number.NaN);
-    for (let i = 1; i < ids.length; i++) surprisalBits[i] = -result.logProbabilities[i - 1]! / Math.LN2;
+    for (let i = 1; i < ids.length; i++) surprisalBits[i] = -toBits(logProbabilities[i - 1]!);
     const labels: Record<number, string> = {};
-    for (const id of result.topIds) labels[id] ??= this.tokenizer.label(id);
-    return {
-      surprisalBits,
-      k: result.topIds.length / ids.length,
-      topIds: result.topIds,
-      topProbabilities: result.topLogProbabilities.map(Math.exp),
-      labels,
-    };
+    for (const id of topIds) labels[id] ??= this.tokenizer.label(id);
+    const k = topIds.length / ids.length;
+    return { surprisalBits, k, topIds, topProbabilities: topLogProbabilities.map(Math.exp), labels };
   }
 
   private async wholeMap(run: Run, layerIdx: number, headIdx: number, stage: Stage): Promise<Float32Array> {
     const key = `${layerIdx}/${headIdx}/${stage}`;
     const map =
       run.maps.get(key) ??
-      (await this.withFallback(runtime => runtime.headStage(layerIdx, stage, headIdx, run.hidden[layerIdx]!)));
+      (await this.withFallback(runtime =>
+        runtime.headStage(layerIdx, stage, headIdx, run.hidden[layerIdx]!, run.kernels.get(layerIdx)),
+      ));
     run.maps.delete(key);
     run.maps.set(key, map);
     const [oldest] = run.maps.keys();
@@ -252,7 +305,7 @@ export class Engine {
     if (run.rows?.key !== key) {
       const queries = [queryStart, queryStart + nQueries] as const;
       const values = await this.withFallback(runtime =>
-        runtime.stageRows(layerIdx, stage, queries, run.hidden[layerIdx]!),
+        runtime.stageRows(layerIdx, stage, queries, run.hidden[layerIdx]!, run.kernels.get(layerIdx)),
       );
       run.rows = { key, values };
     }
@@ -260,13 +313,21 @@ export class Engine {
   }
 
   private currentRun(analysisId: number, layerIdx: number): Run {
-    const { run } = this;
-    if (run?.analysisId !== analysisId || !(layerIdx < run.hidden.length)) {
+    const run = [...this.runs.values()].find(candidate => candidate.analysisId === analysisId);
+    if (!run || !(layerIdx < Math.min(run.hidden.length, this.model.nLayers))) {
       throw new Failure('no-analysis', 'The maps asked for are of an older run. Inspect the document again.', [
         'retry',
       ]);
     }
     return run;
+  }
+
+  private finishedRun(analysisId: number): Run {
+    const run = this.currentRun(analysisId, this.model.nLayers - 1);
+    if (run.hidden.length > this.model.nLayers) return run;
+    throw new Failure('no-analysis', 'The analysis is not done yet. Try again when its last layer is there.', [
+      'retry',
+    ]);
   }
 
   private shownStage(layerIdx: number, stage: Stage): Stage {

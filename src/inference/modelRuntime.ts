@@ -3,9 +3,6 @@
  * Knows nothing of documents.
  */
 
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
-import { kernelShapes } from '../graph/attentionGraph';
 import { planLayer, streamedStages } from '../graph/layerPlan';
 import {
   type BlockTaps,
@@ -13,15 +10,18 @@ import {
   embedGraph,
   headStageGraph,
   logitsGraph,
+  logProbabilitiesGraph,
   noTaps,
   overviewGraph,
   predictionGraph,
   stageRowsGraph,
+  stagesGraph,
 } from '../graph/modelGraphs';
 import type { ExecutionProvider, LayerOverview, TopKeys } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
-import { decodeFloats } from '../shared/float16';
+import type { KernelWeights } from '../shared/kernels';
 import { windowFeeds } from './feeds';
+import { kernelFeeds, readKernels } from './kernelFeeds';
 import type { ModelFolder } from './modelFolder';
 import { Session, type Value, type Values } from './session';
 
@@ -32,7 +32,7 @@ export class ModelRuntime {
   /** Embedding, blocks and head: what every run needs. */
   private readonly sessions = new Map<string, Promise<Session>>();
   private readonly details = new Map<string, Promise<Session>>();
-  private readonly kernels = new Map<number, Promise<Values>>();
+  private readonly kernels = new Map<number, Promise<readonly KernelWeights[]>>();
   private feeds: { nTokens: number; values: Values } | undefined;
 
   constructor(
@@ -47,11 +47,26 @@ export class ModelRuntime {
     return (await session.run({ ids: int64(Array.from(ids), [1, ids.length]) }))['hidden']!;
   }
 
-  /** Runs one block with taps. @param hidden the residual stream before it, [1, T, D]. */
-  async block(layerIdx: number, hidden: Value, topK: number, blockSize: number): Promise<BlockResult> {
+  /** The trained weights of a layer's parts, in the order in which they are applied. */
+  trainedKernels(layerIdx: number): Promise<readonly KernelWeights[]> {
+    return keep(this.kernels, layerIdx, () => readKernels(this.folder, layerIdx));
+  }
+
+  /**
+   * Runs one block with taps.
+   * @param hidden the residual stream before it, [1, T, D].
+   * @param kernels weights of all parts of the layer, here and below; the trained ones when absent.
+   */
+  async block(
+    layerIdx: number,
+    hidden: Value,
+    topK: number,
+    blockSize: number,
+    kernels?: readonly KernelWeights[],
+  ): Promise<BlockResult> {
     const plan = planLayer(this.folder.config, layerIdx);
     const taps: BlockTaps = { overviews: streamedStages(plan), blockSize, topKeys: true };
-    const fetched = await this.runBlock(layerIdx, hidden, taps, topK);
+    const fetched = await this.runBlock(layerIdx, hidden, taps, topK, kernels);
     return {
       hidden: fetched['hidden_out']!,
       topKeys: causalTopKeys(fetched['top_keys.indices']!, fetched['top_keys.weights']!),
@@ -60,22 +75,34 @@ export class ModelRuntime {
   }
 
   /** Runs one block without taps: the bare time that the benchmark compares with. */
-  async bareBlock(layerIdx: number, hidden: Value): Promise<Value> {
-    return (await this.runBlock(layerIdx, hidden, noTaps, 1))['hidden_out']!;
+  async bareBlock(layerIdx: number, hidden: Value, kernels?: readonly KernelWeights[]): Promise<Value> {
+    return (await this.runBlock(layerIdx, hidden, noTaps, 1, kernels))['hidden_out']!;
   }
 
-  async overview(layerIdx: number, stage: Stage, hidden: Value, blockSize: number): Promise<LayerOverview> {
+  async overview(
+    layerIdx: number,
+    stage: Stage,
+    hidden: Value,
+    blockSize: number,
+    kernels?: readonly KernelWeights[],
+  ): Promise<LayerOverview> {
     const { config, weights } = this.folder;
     const graph = () => overviewGraph(config, layerIdx, stage, blockSize, weights);
     const session = await this.detail(`overview/${layerIdx}/${stage}/${blockSize}`, graph);
-    return layerOverview(stage, blockSize, await session.run(await this.blockFeeds(layerIdx, hidden)));
+    return layerOverview(stage, blockSize, await session.run(await this.blockFeeds(layerIdx, hidden, kernels)));
   }
 
   /** One head's stage at full precision, shape [query, key]. */
-  async headStage(layerIdx: number, stage: Stage, headIdx: number, hidden: Value): Promise<Float32Array> {
+  async headStage(
+    layerIdx: number,
+    stage: Stage,
+    headIdx: number,
+    hidden: Value,
+    kernels?: readonly KernelWeights[],
+  ): Promise<Float32Array> {
     const graph = () => headStageGraph(this.folder.config, layerIdx, stage, this.folder.weights);
     const session = await this.detail(`stage/${layerIdx}/${stage}`, graph);
-    const feeds = { ...(await this.blockFeeds(layerIdx, hidden)), head_idx: int64([headIdx], []) };
+    const feeds = { ...(await this.blockFeeds(layerIdx, hidden, kernels)), head_idx: int64([headIdx], []) };
     return (await session.run(feeds))['map']!.data as Float32Array;
   }
 
@@ -85,20 +112,50 @@ export class ModelRuntime {
     stage: Stage,
     queries: readonly [number, number],
     hidden: Value,
+    kernels?: readonly KernelWeights[],
   ): Promise<Float32Array> {
     const graph = () => stageRowsGraph(this.folder.config, layerIdx, stage, this.folder.weights);
     const session = await this.detail(`rows/${layerIdx}/${stage}`, graph);
     const bounds = { query_start: int64([queries[0]], [1]), query_end: int64([queries[1]], [1]) };
-    return (await session.run({ ...(await this.blockFeeds(layerIdx, hidden)), ...bounds }))['rows']!
+    return (await session.run({ ...(await this.blockFeeds(layerIdx, hidden, kernels)), ...bounds }))['rows']!
       .data as Float32Array;
   }
 
-  /** Natural log-probabilities of `targets` [T], and the k most likely next tokens after each position. */
-  async predict(hidden: Value, targets: readonly number[], k: number): Promise<Prediction> {
-    const session = await this.session('prediction', () => predictionGraph(this.folder.config, this.folder.weights));
-    const topK = int64([Math.min(k, this.folder.config.vocab_size)], [1]);
-    const fetched = await session.run({ hidden, targets: int64(targets, [1, targets.length]), top_k: topK });
+  /** Several stages of several heads at full precision: one [head, query, key] per stage, in the order of `stages`. */
+  async headStages(
+    layerIdx: number,
+    stages: readonly Stage[],
+    heads: readonly number[],
+    hidden: Value,
+    kernels?: readonly KernelWeights[],
+  ): Promise<Float32Array[]> {
+    const graph = () => stagesGraph(this.folder.config, layerIdx, stages, this.folder.weights);
+    const session = await this.detail(`stages/${layerIdx}/${stages.join()}`, graph);
+    const feeds = { ...(await this.blockFeeds(layerIdx, hidden, kernels)), head_indices: int64(heads, [heads.length]) };
+    const fetched = await session.run(feeds);
+    return stages.map(stage => fetched[stage]!.data as Float32Array);
+  }
+
+  /** Natural log-probabilities of the next token after each position, [1, T, V]. */
+  async logProbabilities(hidden: Value): Promise<Value> {
+    const { config, weights } = this.folder;
+    const session = await this.session('log_probabilities', () => logProbabilitiesGraph(config, weights));
+    return (await session.run({ hidden }))['log_probabilities']!;
+  }
+
+  /**
+   * Natural log-probabilities of `targets` [T], and the k most likely next tokens after each position.
+   * @param before what `logProbabilities` gave for another run, to be compared with.
+   */
+  async predict(hidden: Value, targets: readonly number[], k: number, before?: Value): Promise<Prediction> {
+    const { config, weights } = this.folder;
+    const kind = before ? 'comparison' : 'prediction';
+    const session = await this.session(kind, () => predictionGraph(config, weights, before !== undefined));
+    const topK = int64([Math.min(k, config.vocab_size)], [1]);
+    const feeds = { hidden, targets: int64(targets, [1, targets.length]), top_k: topK };
+    const fetched = await session.run(before ? { ...feeds, before } : feeds);
     return {
+      divergence: (fetched['divergence']?.data as Float32Array | undefined) ?? null,
       logProbabilities: fetched['log_probability']!.data as Float32Array,
       topIds: fetched['top.indices']!.data as Int32Array,
       topLogProbabilities: fetched['top.log_probabilities']!.data as Float32Array,
@@ -120,24 +177,31 @@ export class ModelRuntime {
     }
   }
 
-  private async runBlock(layerIdx: number, hidden: Value, taps: BlockTaps, topK: number): Promise<Values> {
+  private async runBlock(
+    layerIdx: number,
+    hidden: Value,
+    taps: BlockTaps,
+    topK: number,
+    kernels?: readonly KernelWeights[],
+  ): Promise<Values> {
     const { config, weights } = this.folder;
     const kind = taps === noTaps ? 'bare' : `block/${taps.blockSize}`;
     const session = await this.session(`${kind}/${layerIdx}`, () => blockGraph(config, layerIdx, weights, taps));
     const nTokens = hidden.dims[1]!;
     return session.run({
-      ...(await this.blockFeeds(layerIdx, hidden)),
+      ...(await this.blockFeeds(layerIdx, hidden, kernels)),
       top_k: int64([Math.min(topK, nTokens)], [1]),
     });
   }
 
-  private async blockFeeds(layerIdx: number, hidden: Value): Promise<Values> {
+  private async blockFeeds(layerIdx: number, hidden: Value, kernels?: readonly KernelWeights[]): Promise<Values> {
     const nTokens = hidden.dims[1]!;
     if (this.feeds?.nTokens !== nTokens) {
       this.feeds = { nTokens, values: windowFeeds(this.folder.config, nTokens) };
     }
-    const kernels = await keep(this.kernels, layerIdx, () => readKernels(this.folder, layerIdx));
-    return { ...this.feeds.values, ...kernels, hidden };
+    const { values } = this.feeds; // another run may take turns with this one
+    const fed = kernels ?? (await this.trainedKernels(layerIdx));
+    return { ...values, ...kernelFeeds(planLayer(this.folder.config, layerIdx), fed), hidden };
   }
 
   private session(key: string, graph: () => Uint8Array): Promise<Session> {
@@ -170,6 +234,8 @@ export interface BlockResult {
 }
 
 export interface Prediction {
+  /** KL(before || now) per position in nats, shape [T]; null where nothing was compared. */
+  readonly divergence: Float32Array | null;
   readonly logProbabilities: Float32Array;
   readonly topIds: Int32Array;
   readonly topLogProbabilities: Float32Array;
@@ -182,25 +248,6 @@ function keep<Key, T>(map: Map<Key, Promise<T>>, key: Key, make: () => Promise<T
   map.set(key, value);
   value.catch(() => map.get(key) === value && map.delete(key));
   return value;
-}
-
-/** The trained kernels of a layer, as feeds. */
-async function readKernels(folder: ModelFolder, layerIdx: number): Promise<Values> {
-  const feeds: Record<string, Value> = {};
-  for (const [name, dims] of Object.entries(kernelShapes(planLayer(folder.config, layerIdx)))) {
-    const { elementType, source } = folder.weights(`layers.${layerIdx}.attention.${name}`);
-    if (!('file' in source)) throw new TypeError('the kernels of a model folder lie in its files');
-    const bytes = new Uint8Array(source.length);
-    const file = await open(join(folder.directory, source.file));
-    try {
-      await file.read(bytes, 0, source.length, source.offset);
-    } finally {
-      await file.close();
-    }
-    const dtype = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' }[elementType as 'float32'];
-    feeds[name] = { type: 'float32', data: decodeFloats(dtype, bytes), dims };
-  }
-  return feeds;
 }
 
 /** Marks keys after the query as absent: near the start a query has fewer than k keys. */

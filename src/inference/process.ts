@@ -1,16 +1,11 @@
-/** Entry point of the inference process: wires the protocol over IPC to the engine, and ends with its parent. */
+/** Entry point of the inference process: wires the protocol over IPC to the engines, and ends with its parent. */
 
 import { Failure } from '../shared/failure';
 import { Rpc } from '../shared/rpc';
-import { Engine } from './engine';
+import { EngineSlots } from './engineSlots';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from './protocol';
 
-let engine: Engine | undefined;
-
-function loaded(): Engine {
-  if (!engine) throw new Failure('no-model', 'No model is loaded. Pick a model first.', ['selectModel']);
-  return engine;
-}
+const engines = new EngineSlots((name, payload) => rpc.emit(name, payload));
 
 const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never>, InferenceEvents>(
   {
@@ -19,22 +14,25 @@ const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never
   },
   {
     ping: () => null,
-    async load(args) {
-      if (args.protocolVersion !== protocolVersion) {
+    async load({ protocolVersion: spoken, ...args }) {
+      if (spoken !== protocolVersion) {
         throw new Failure(
           'protocol',
-          `The inference process speaks version ${protocolVersion}, the extension ${args.protocolVersion}. Reload the window.`,
+          `The inference process speaks version ${protocolVersion}, the extension ${spoken}. Reload the window.`,
         );
       }
-      await engine?.release();
-      engine = undefined;
-      engine = await Engine.load(args, (name, payload) => rpc.emit(name, payload));
-      return { model: engine.model, provider: engine.provider, providerNote: engine.providerNote };
+      const { model, provider, providerNote } = await engines.load(args);
+      return { model, provider, providerNote };
     },
-    analyze: (args, signal) => loaded().analyze(args, signal),
-    overview: args => loaded().overview(args),
-    tile: args => loaded().tile(args),
-    patch: args => loaded().patch(args),
+    unload: ({ slot }) => engines.clear(slot),
+    analyze: (args, signal) => engines.of(args.slot).analyze(args, signal),
+    overview: args => engines.holding(args.analysisId).overview(args),
+    tile: args => engines.holding(args.analysisId).tile(args),
+    patch: args => engines.holding(args.analysisId).patch(args),
+    ablate: (args, signal) => engines.holding(args.baseId).ablate(args, signal),
+    rankAblations: (args, signal) => engines.holding(args.analysisId).rankAblations(args, signal),
+    headMeasures: args => engines.holding(args.analysisId).headMeasures(args),
+    kernels: args => engines.holding(args.analysisId).kernels(args),
   },
 );
 

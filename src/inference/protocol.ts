@@ -1,5 +1,8 @@
 /** Messages between the extension host and the inference process; types only. Carried by shared/rpc. */
 
+import type { AblationEffect } from '../attention/ablationEffects';
+import type { HeadMeasures } from '../attention/headMeasures';
+import type { Ablation } from '../shared/ablation';
 import type {
   AnalysisWindow,
   ExecutionProvider,
@@ -11,11 +14,17 @@ import type {
   WindowTokens,
 } from '../shared/analysis';
 import type { Patch, Stage, Tile } from '../shared/attentionMap';
+import type { KernelWeights } from '../shared/kernels';
 
 export const protocolVersion = 1;
 
+/** A place for one model and its runs; a run in one slot leaves the other alone. */
+export type Slot = 'main' | 'compare';
+
 export interface LoadArgs {
   readonly protocolVersion: number;
+  /** Default: main. Slots that name the same model and options share it. */
+  readonly slot?: Slot;
   readonly modelDirectory: string;
   readonly provider: ProviderSetting;
   /** Threads for CPU work; 0 lets the runtime choose. */
@@ -32,6 +41,8 @@ export interface LoadAnswer {
 export interface AnalyzeArgs {
   /** Chosen by the host, unique per run; every event and later request about the run names it. */
   readonly analysisId: number;
+  /** Default: main. */
+  readonly slot?: Slot;
   readonly documentVersion: number;
   /** The part of the document around the anchor; at most a few hundred thousand characters. */
   readonly text: string;
@@ -83,11 +94,42 @@ export interface OverviewArgs {
   readonly stage: Stage;
 }
 
+export interface AblateArgs {
+  /** Of the new run; it replaces the ablated run before. */
+  readonly analysisId: number;
+  /** The finished run of the trained model that it departs from. */
+  readonly baseId: number;
+  readonly ablation: Ablation;
+  readonly topK: number;
+}
+
+export interface AblateAnswer {
+  /** Layers whose maps may differ from the trained model's, in order; the others are as in the run it departs from. */
+  readonly layers: readonly LayerResult[];
+  readonly predictions: Predictions;
+  /** KL(trained || ablated) of the next token after each position, in bits, shape [nTokens]. */
+  readonly klBits: Float32Array;
+  readonly durationMs: number;
+}
+
+export interface RankArgs {
+  readonly analysisId: number;
+  /** Every head by itself too, not only whole parts of layers. */
+  readonly withHeads: boolean;
+}
+
+export interface LayerArgs {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+}
+
 /** Requests the inference process answers. */
 export interface InferenceRequests {
   /** Answers as soon as the process is free: between layers. */
   ping(args: null): null;
   load(args: LoadArgs): LoadAnswer;
+  /** Lets go of a slot's model and runs. */
+  unload(args: { readonly slot: Slot }): void;
   /** Emits `tokens`, then `layer` per layer, then answers. Cancelled between layers. */
   analyze(args: AnalyzeArgs): AnalyzeAnswer;
   /** The overview of a stage that the layer's result did not bring, all heads; recomputed like `tile`. */
@@ -96,6 +138,14 @@ export interface InferenceRequests {
   tile(args: TileArgs): Tile;
   /** A rectangle of all heads at once, recomputed like `tile`. */
   patch(args: PatchArgs): Patch;
+  /** Runs the model with changed kernels on the window of a finished run, from the first changed layer on. */
+  ablate(args: AblateArgs): AblateAnswer;
+  /** Tries all single ablations, emits `effects` as they come, answers with all of them. Cancelled between layers. */
+  rankAblations(args: RankArgs): readonly AblationEffect[];
+  /** Measures of every head of a layer, from exact maps. Shape [head]. */
+  headMeasures(args: LayerArgs): readonly HeadMeasures[];
+  /** The kernels that a run's layer was computed with. */
+  kernels(args: LayerArgs): readonly KernelWeights[];
 }
 
 export interface TokensEvent {
@@ -109,10 +159,19 @@ export interface LayerEvent {
   readonly layer: LayerResult;
 }
 
+/** Effects measured since the last event of the same ranking. */
+export interface EffectsEvent {
+  readonly analysisId: number;
+  readonly effects: readonly AblationEffect[];
+  readonly done: number;
+  readonly total: number;
+}
+
 /** Events the inference process sends. */
 export interface InferenceEvents {
   tokens: TokensEvent;
   layer: LayerEvent;
+  effects: EffectsEvent;
   /** For the log: never document text. */
   log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string };
   /** The provider changed in mid-run (a GPU vanished): what runs now and why. */

@@ -1,6 +1,7 @@
 /** What an analysis of one window of text consists of, as the inference process tells it and the panel shows it. */
 
 import type { Stage } from './attentionMap';
+import type { LayerKernels } from './kernels';
 
 export type ExecutionProvider = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
 /** As the makers write them. */
@@ -21,6 +22,8 @@ export interface LayerSummary {
   /** [query, key] sizes of the convolution kernels, null where the layer has none. */
   readonly preSoftmaxKernel: readonly [number, number] | null;
   readonly postSoftmaxKernel: readonly [number, number] | null;
+  /** The learned parts of the layer, with the shape of one head's weights. */
+  readonly kernels: LayerKernels;
 }
 
 export interface ModelSummary {

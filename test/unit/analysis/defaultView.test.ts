@@ -8,6 +8,7 @@ const layer = (layerIdx: number, hasKernel: boolean): LayerSummary => ({
   stages: ['scores', 'pattern'],
   preSoftmaxKernel: hasKernel ? [6, 11] : null,
   postSoftmaxKernel: null,
+  kernels: {},
 });
 
 test('the newest layer until the first convolution is ready, which then stays', () => {

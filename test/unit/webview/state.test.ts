@@ -77,6 +77,7 @@ const layers = (['scores', 'pattern'] as const).map(
     stages: layerIdx === 0 ? ['scores', 'pattern'] : ['scores', 'convolved_scores', 'pattern', 'mixed_pattern'],
     preSoftmaxKernel: null,
     postSoftmaxKernel: null,
+    kernels: {},
   }),
 );
 const panel = {

@@ -1,0 +1,47 @@
+/** All single ablations of a model and how much each changes. Pure. */
+
+import type { KernelEdit } from '../shared/ablation';
+import type { LayerSummary } from '../shared/analysis';
+import { kernelParts } from '../shared/kernels';
+
+/** What one ablation does to the prediction over a window, whole model. */
+export interface AblationEffect {
+  readonly edit: KernelEdit;
+  /**
+   * Mean over positions of the divergence of the next-token distributions, KL(trained || ablated) = sum p log2(p / q),
+   * in bits; 0 only where nothing changed.
+   */
+  readonly meanKlBits: number;
+  /** Mean over tokens of surprisal ablated minus surprisal trained, bits per token; negative where it predicts better. */
+  readonly meanSurprisalChangeBits: number;
+}
+
+/**
+ * Every part of every layer off as a whole, then, if `withHeads`, every head of every part: the coarse ones first, so
+ * that partial results answer the first question first.
+ */
+export function singleAblations(layers: readonly LayerSummary[], nHeads: number, withHeads: boolean): KernelEdit[] {
+  const parts: KernelEdit[] = layers.flatMap(({ layerIdx, kernels }) =>
+    kernelParts.filter(part => kernels[part]).map(part => ({ part, layerIdx, headIdx: null, weights: null })),
+  );
+  if (!withHeads || nHeads === 1) return parts;
+  const heads = parts.flatMap(edit => Array.from({ length: nHeads }, (_, headIdx) => ({ ...edit, headIdx })));
+  return [...parts, ...heads];
+}
+
+/** Largest effect first; what is not a number last. Does not change its input. */
+export function rankEffects(effects: readonly AblationEffect[]): AblationEffect[] {
+  const order = (effect: AblationEffect) => (Number.isNaN(effect.meanKlBits) ? -1 : effect.meanKlBits);
+  return [...effects].sort((a, b) => order(b) - order(a));
+}
+
+/** Mean of the entries that are numbers; NaN if none is. */
+export function finiteMean(values: ArrayLike<number>): number {
+  let [sum, count] = [0, 0];
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isNaN(values[i])) continue;
+    sum += values[i]!;
+    count++;
+  }
+  return count ? sum / count : Number.NaN;
+}

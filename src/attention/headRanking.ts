@@ -1,0 +1,91 @@
+/** Which head to look at: the measures with their names, and heads ordered by one of them. Pure. */
+
+import type { HeadMeasures, MeasureName } from './headMeasures';
+
+export interface Measure {
+  readonly name: MeasureName;
+  readonly label: string;
+  readonly unit: string;
+  /** What a high place in the ranking says of a head, in one sentence. */
+  readonly meaning: string;
+  /** Whether the smallest value comes first. */
+  readonly isAscending: boolean;
+}
+
+/** The first is the default: it answers "which head do I look at?". */
+export const measures: readonly Measure[] = [
+  {
+    name: 'contextScore',
+    label: 'Finds context',
+    unit: '',
+    meaning:
+      'First come heads that look far back, at few places, and not at the first token: they show where the model found its context.',
+    isAscending: false,
+  },
+  {
+    name: 'preConvChange',
+    label: 'Changed by convolution before softmax',
+    unit: '',
+    meaning: 'First come heads whose attention the convolution of the scores moved most (total variation).',
+    isAscending: false,
+  },
+  {
+    name: 'postConvChange',
+    label: 'Changed by convolution after softmax',
+    unit: '',
+    meaning: 'First come heads whose weights the convolution of the pattern changed most (half the L1 distance).',
+    isAscending: false,
+  },
+  {
+    name: 'induction',
+    label: 'Induction',
+    unit: '',
+    meaning: 'First come heads that look at what followed the same token earlier: they continue repeated text.',
+    isAscending: false,
+  },
+  {
+    name: 'previousToken',
+    label: 'Previous token',
+    unit: '',
+    meaning: 'First come heads that look at the token just before.',
+    isAscending: false,
+  },
+  {
+    name: 'entropyBits',
+    label: 'Entropy',
+    unit: 'bits',
+    meaning: 'First come heads that look at the fewest places.',
+    isAscending: true,
+  },
+  {
+    name: 'meanDistance',
+    label: 'Mean distance',
+    unit: 'tokens',
+    meaning: 'First come heads that look furthest back.',
+    isAscending: false,
+  },
+  {
+    name: 'sinkShare',
+    label: 'Share of the first token',
+    unit: '',
+    meaning: 'First come heads that rest on the first token, often a way of doing nothing.',
+    isAscending: false,
+  },
+];
+
+export interface MeasuredHead {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly values: HeadMeasures;
+}
+
+/** Heads in the order of a measure, those that lack it last; equal ones by layer and head. Does not change its input. */
+export function rankHeads(heads: readonly MeasuredHead[], by: MeasureName): MeasuredHead[] {
+  const isAscending = measures.find(({ name }) => name === by)?.isAscending ?? false;
+  const key = ({ values }: MeasuredHead) => {
+    const value = values[by];
+    return Number.isNaN(value) ? Number.POSITIVE_INFINITY : isAscending ? value : -value;
+  };
+  const compare = (a: number, b: number) => (a === b ? 0 : a < b ? -1 : 1);
+  return [...heads].sort((a, b) => compare(key(a), key(b)) || a.layerIdx - b.layerIdx || a.headIdx - b.headIdx);
+}

@@ -1,0 +1,165 @@
+/** Runs with changed kernels, departing from a finished run: layers before the first changed one are not run again. */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type AblationEffect, finiteMean, singleAblations } from '../attention/ablationEffects';
+import { type Ablation, ablatedLayers, ablatedWeights, partLabels } from '../shared/ablation';
+import type { LayerResult } from '../shared/analysis';
+import { Cancelled, Failure } from '../shared/failure';
+import type { KernelWeights } from '../shared/kernels';
+import type { ModelRuntime, Prediction } from './modelRuntime';
+import type { AblateArgs } from './protocol';
+import type { Run } from './run';
+import type { Value } from './session';
+
+type Kernels = ReadonlyMap<number, readonly KernelWeights[]>;
+
+export interface AblatedRun {
+  readonly run: Run;
+  /** Of the layers whose maps may differ. */
+  readonly layers: readonly LayerResult[];
+  /** With the divergence from the run it departs from. */
+  readonly prediction: Prediction;
+}
+
+/** @throws Cancelled between layers once `signal` fires; Failure `bad-kernel`. */
+export async function ablateRun(
+  runtime: ModelRuntime,
+  base: Run,
+  ablation: Ablation,
+  { analysisId, topK }: Pick<AblateArgs, 'analysisId' | 'topK'>,
+  nPredictions: number,
+  signal?: AbortSignal,
+): Promise<AblatedRun> {
+  const kernels = await ablatedKernels(runtime, ablation);
+  const layers: LayerResult[] = [];
+  const { ids, nTokens, blockSize } = base;
+  const run: Run = { analysisId, ids, nTokens, blockSize, kernels, hidden: [], maps: new Map() };
+  const isWholeModel = ablation.scope === 'model';
+  const { nLayers } = runtime.folder.summary;
+  const first = Math.min(...kernels.keys(), nLayers);
+  run.hidden.push(...base.hidden.slice(0, first + 1));
+  /** What the changed layers add to the stream directly, where later layers do not read it. */
+  let last = base.hidden[nLayers]!;
+  for (let layerIdx = first; layerIdx < nLayers; layerIdx++) {
+    await nextTurn(); // lets a cancel and requests for maps in
+    if (signal?.aborted) throw new Cancelled();
+    const isRunAgain = isWholeModel || kernels.has(layerIdx);
+    const next = base.hidden[layerIdx + 1]!;
+    if (isRunAgain) {
+      const start = performance.now();
+      const input = run.hidden[layerIdx]!;
+      const result = await runtime.block(layerIdx, input, topK, base.blockSize, kernels.get(layerIdx));
+      const { topKeys, overviews } = result;
+      layers.push({ layerIdx, topKeys, overviews, durationMs: performance.now() - start });
+      if (isWholeModel) last = result.hidden;
+      else last = sum(last, result.hidden, next);
+    }
+    if (layerIdx === nLayers - 1) run.hidden.push(last);
+    else run.hidden.push(isWholeModel ? last : next);
+  }
+  const before = await logProbabilitiesOf(runtime, base);
+  const prediction = await runtime.predict(last, targetsOf(ids), nPredictions, before);
+  return { run, layers, prediction };
+}
+
+/** Shortest time between two reports, in milliseconds. */
+const reportMs = 250;
+
+/**
+ * Tries every single ablation, whole model, and reports effects as they come.
+ * @throws as `ablateRun`.
+ */
+export async function rankAblations(
+  runtime: ModelRuntime,
+  base: Run,
+  withHeads: boolean,
+  report: (effects: readonly AblationEffect[], done: number, total: number) => void,
+  signal?: AbortSignal,
+): Promise<AblationEffect[]> {
+  const { layers, nLayers, nHeads } = runtime.folder.summary;
+  const edits = singleAblations(layers, nHeads, withHeads);
+  const targets = targetsOf(base.ids);
+  const before = await logProbabilitiesOf(runtime, base);
+  const trained = (await runtime.predict(base.hidden[nLayers]!, targets, 1)).logProbabilities;
+  const effects: AblationEffect[] = [];
+  let reported = 0;
+  let lastReport = 0;
+  for (const edit of edits) {
+    const kernels = await ablatedKernels(runtime, { scope: 'model', edits: [edit] });
+    const first = edit.layerIdx!;
+    let hidden: Value = base.hidden[first]!;
+    for (let layerIdx = first; layerIdx < nLayers; layerIdx++) {
+      await nextTurn();
+      if (signal?.aborted) throw new Cancelled();
+      hidden = await runtime.bareBlock(layerIdx, hidden, kernels.get(layerIdx));
+    }
+    const { divergence, logProbabilities } = await runtime.predict(hidden, targets, 1, before);
+    // Nothing follows the last token.
+    const change = logProbabilities.subarray(0, -1).map((value, i) => toBits(trained[i]! - value));
+    effects.push({ edit, meanKlBits: toBits(finiteMean(divergence!)), meanSurprisalChangeBits: finiteMean(change) });
+    const isLast = effects.length === edits.length;
+    if (isLast || performance.now() - lastReport >= reportMs) {
+      report(effects.slice(reported), effects.length, edits.length);
+      reported = effects.length;
+      lastReport = performance.now();
+    }
+  }
+  return effects;
+}
+
+/** Kernels of the layers that an ablation changes. @throws Failure `bad-kernel` where trained weights are no numbers. */
+async function ablatedKernels(runtime: ModelRuntime, ablation: Ablation): Promise<Kernels> {
+  const { folder } = runtime;
+  const changed = new Map<number, readonly KernelWeights[]>();
+  for (const layerIdx of ablatedLayers(ablation, folder.summary.layers)) {
+    const trained = await runtime.trainedKernels(layerIdx);
+    changed.set(
+      layerIdx,
+      trained.map(kernel => ablatedWeights(kernel, layerIdx, ablation)),
+    );
+  }
+  for (const { layerIdx } of folder.summary.layers) await checkFinite(runtime, layerIdx);
+  return changed;
+}
+
+async function checkFinite(runtime: ModelRuntime, layerIdx: number): Promise<void> {
+  for (const { part, rows, columns, values } of await runtime.trainedKernels(layerIdx)) {
+    const wrong = values.findIndex(value => !Number.isFinite(value));
+    if (wrong < 0) continue;
+    throw new Failure(
+      'bad-kernel',
+      `Cannot ablate model "${runtime.folder.summary.name}": a weight of its ${partLabels[part]} in layer ${layerIdx}, ` +
+        `head ${Math.floor(wrong / (rows * columns))} is ${values[wrong]}, so its predictions cannot be compared. Pick another model.`,
+      ['selectModel'],
+    );
+  }
+}
+
+/** Log-probabilities larger than this are computed anew each time instead of being kept with the run. */
+const maxKeptBytes = 128 * 1024 * 1024;
+
+async function logProbabilitiesOf(runtime: ModelRuntime, run: Run): Promise<Value> {
+  const value = run.logProbabilities ?? (await runtime.logProbabilities(run.hidden.at(-1)!));
+  if (value.data.byteLength <= maxKeptBytes) run.logProbabilities = value;
+  return value;
+}
+
+/** The token after each position; nothing follows the last one, whose target is not reported. */
+export function targetsOf(ids: Int32Array): number[] {
+  return [...ids.subarray(1), 0];
+}
+
+/** a + b - c, element by element. */
+function sum(a: Value, b: Value, c: Value): Value {
+  const [x, y] = [b.data as Float32Array, c.data as Float32Array];
+  return {
+    ...a,
+    type: 'float32',
+    dims: a.dims,
+    data: (a.data as Float32Array).map((value, i) => value + (x[i]! - y[i]!)),
+  };
+}
+
+export function toBits(nats: number): number {
+  return nats / Math.LN2;
+}

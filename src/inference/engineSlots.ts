@@ -1,0 +1,53 @@
+/** Which engine serves which slot of the inference process: slots that ask for the same model share one. */
+
+import { Failure } from '../shared/failure';
+import { type Emit, Engine } from './engine';
+import type { LoadArgs, Slot } from './protocol';
+
+interface Loaded {
+  readonly key: string;
+  readonly engine: Engine;
+}
+
+export class EngineSlots {
+  private readonly slots = new Map<Slot, Loaded>();
+
+  constructor(private readonly emit: Emit) {}
+
+  /** Loads a model into a slot and lets go of the one that was there. The other slot keeps its own. */
+  async load({
+    modelDirectory,
+    provider,
+    nThreads,
+    slot = 'main',
+  }: Omit<LoadArgs, 'protocolVersion'>): Promise<Engine> {
+    const args = { modelDirectory, provider, nThreads };
+    const key = JSON.stringify(args);
+    const shared = [...this.slots.values()].find(loaded => loaded.key === key);
+    await this.clear(slot, shared?.engine);
+    const loaded = shared ?? { key, engine: await Engine.load(args, this.emit) };
+    this.slots.set(slot, loaded);
+    return loaded.engine;
+  }
+
+  /** Lets go of a slot's model and runs; the model stays where the other slot, or `keep`, still uses it. */
+  async clear(slot: Slot, keep?: Engine): Promise<void> {
+    const old = this.slots.get(slot)?.engine;
+    this.slots.delete(slot);
+    old?.forget(slot);
+    const isUsed = old === keep || [...this.slots.values()].some(({ engine }) => engine === old);
+    if (!isUsed) await old?.release();
+  }
+
+  /** @throws Failure when no model is loaded there. */
+  of(slot: Slot = 'main'): Engine {
+    const loaded = this.slots.get(slot);
+    if (!loaded) throw new Failure('no-model', 'No model is loaded. Pick a model first.', ['selectModel']);
+    return loaded.engine;
+  }
+
+  /** The engine that keeps a run; the main one says what is wrong where none does. */
+  holding(analysisId: number): Engine {
+    return [...this.slots.values()].find(({ engine }) => engine.holds(analysisId))?.engine ?? this.of();
+  }
+}

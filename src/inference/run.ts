@@ -1,0 +1,21 @@
+/** What is kept of a run: enough to compute any layer of it again. */
+
+import type { KernelWeights } from '../shared/kernels';
+import type { Value } from './session';
+
+export interface Run {
+  readonly analysisId: number;
+  readonly ids: Int32Array;
+  readonly nTokens: number;
+  readonly blockSize: number;
+  /** The residual stream before each layer and, once the run is done, after the last: [1, T, D] each. */
+  readonly hidden: Value[];
+  /** Layers computed with other weights than the trained ones. */
+  readonly kernels: ReadonlyMap<number, readonly KernelWeights[]>;
+  /** Whole maps at full precision, most recently used last. */
+  readonly maps: Map<string, Float32Array>;
+  /** Rows of all heads that were asked for last. */
+  rows?: { readonly key: string; readonly values: Float32Array };
+  /** Log-probabilities of the next token, [1, T, V], once a run with changed kernels was compared with this one. */
+  logProbabilities?: Value;
+}
