@@ -68,7 +68,7 @@ export async function analyzeFile(file: string, options: DocumentOptions): Promi
   const start = Math.max(0, text.lastIndexOf('\n', Math.max(0, options.at - reach)) + 1);
   const slice = text.slice(start, options.at + reach);
   const answer = await engine.analyze({
-    analysisId: 1,
+    analysisId: documentRun,
     documentVersion: 1,
     text: slice,
     textStart: start,
@@ -82,6 +82,9 @@ export async function analyzeFile(file: string, options: DocumentOptions): Promi
   return { engine, name: basename(file), text, tokens, window, layers, predictions, durationMs };
 }
 
+/** The id of a document's run. */
+export const documentRun = 1;
+
 /** One head's stage, [query, key] at full precision. */
 export async function headMap(
   document: AnalyzedDocument,
@@ -91,7 +94,7 @@ export async function headMap(
 ): Promise<Float32Array> {
   const nTokens = document.tokens.ids.length;
   const rectangle = { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens };
-  return (await document.engine.tile({ analysisId: 1, layerIdx, headIdx, stage, ...rectangle })).values;
+  return (await document.engine.tile({ analysisId: documentRun, layerIdx, headIdx, stage, ...rectangle })).values;
 }
 
 /** A map's address on the command line: the panel's default where options are absent. */

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import type { ExecutionProvider, ProviderSetting } from '../shared/analysis';
 import { type Stage, stages } from '../shared/attentionMap';
 import { Failure } from '../shared/failure';
+import { ablateJson, ablateText } from './ablate';
 import { analyzeJson, analyzeText } from './analyze';
 import { runBench } from './bench';
 import { analyzeFile, chooseMap, loadEngine, readText } from './document';
@@ -12,6 +13,7 @@ import { type Evaluation, evaluateText, formatEvaluation, totalEvaluation } from
 import { exportDocument, exportFormats } from './export';
 import { runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
+import { headsJson, headsText, measureNames } from './heads';
 import { formatModel, listModels } from './models';
 import { evaluateToy, generateToySamples, toyAnswers } from './toy';
 
@@ -19,6 +21,8 @@ const usage = `mta-inspect: see how a Multi-Token Attention model finds its cont
 
   mta-inspect analyze FILE [--model NAME|DIR] [--layer L --head H --stage STAGE] [--top K] [--json OUT]
   mta-inspect export  FILE [--model NAME|DIR] --format npz|csv|json|html --out OUT [--layer L --head H --stage STAGE]
+  mta-inspect ablate  FILE [--model NAME|DIR] [--parts-only] [--json OUT]
+  mta-inspect heads   FILE [--model NAME|DIR] [--by MEASURE] [--json OUT]
   mta-inspect eval    FILE... [--model NAME|DIR] [--json OUT]
   mta-inspect toy     [--model NAME|DIR] [--block-length N --answer all|first|last] [--samples N] [--seed N] [--json OUT]
   mta-inspect golden  DIR [--provider cpu|webgpu] [--dtype fp32|fp16] [--only PREFIX]
@@ -26,7 +30,8 @@ const usage = `mta-inspect: see how a Multi-Token Attention model finds its cont
   mta-inspect models  [--json]
 
   STAGE: ${stages.join(' | ')}
-  analyze and export also take --max-tokens N, --at OFFSET (a place the window must contain) and --provider.
+  MEASURE: ${[...measureNames.keys()].join(' | ')}
+  analyze, export, ablate and heads also take --max-tokens N, --at OFFSET (a place the window must contain) and --provider.
   OUT may be - for standard output. --provider is cpu where it is not given, so that figures can be reproduced.
 `;
 
@@ -49,6 +54,8 @@ const options = {
   only: { type: 'string' },
   format: { type: 'string' },
   out: { type: 'string' },
+  by: { type: 'string' },
+  'parts-only': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -85,6 +92,19 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const document = await openDocument(args);
     write(out, await exportDocument(document, format, { ...mapOptions(args), topK: topK(args) }));
     return 0;
+  },
+
+  async ablate(args) {
+    const json = await ablateJson(await openDocument(args), args.values['parts-only'] !== true);
+    if (!args.values.json) process.stdout.write(`${ablateText(json)}\n`);
+    return writeJson(args, json);
+  },
+
+  async heads(args) {
+    const by = oneOf('--by', args.values.by ?? 'context_score', [...measureNames.keys()]);
+    const json = await headsJson(await openDocument(args), measureNames.get(by)!);
+    if (!args.values.json) process.stdout.write(`${headsText(json)}\n`);
+    return writeJson(args, json);
   },
 
   async eval(args) {

@@ -76,6 +76,29 @@ test('analyze says what was left out of a long file', () => {
   assert.match(run.stdout, /\d+ of 2500 characters lie outside the window and were left out/);
 });
 
+test('ablate and heads: JSON fits its schema, ranked, and the tables for people agree with it', () => {
+  const file = document(texts['code']!);
+  const ablate = JSON.parse(cli('ablate', file, ...model, '--parts-only', '--json', '-').stdout);
+  fitsSchema('ablate', ablate);
+  const kls = ablate.effects.map((effect: { mean_kl_bits: number }) => effect.mean_kl_bits);
+  assert.deepEqual(
+    kls,
+    kls.toSorted((a: number, b: number) => b - a),
+  );
+  const table = cli('ablate', file, ...model, '--parts-only').stdout;
+  assert.match(table, new RegExp(`\\n *${kls[0].toPrecision(4)} bits .*layer ${ablate.effects[0].layer} `));
+
+  const heads = JSON.parse(cli('heads', file, ...model, '--by', 'entropy_bits', '--json', '-').stdout);
+  fitsSchema('heads', heads);
+  assert.equal(heads.heads.length, 12);
+  const bits = heads.heads.map((head: { entropy_bits: number }) => head.entropy_bits);
+  assert.deepEqual(
+    bits,
+    bits.toSorted((a: number, b: number) => a - b),
+  );
+  assert.equal(heads.heads.find((head: { layer: number }) => head.layer === 1).pre_conv_change, null);
+});
+
 test('eval: bits per byte agree with perplexity, every token is predicted once', () => {
   const files = [document('some words and more words. '.repeat(20), 'a.txt'), document(texts['cjk']!, 'b.txt')];
   const run = cli('eval', ...files, ...model, '--json', '-');
@@ -103,6 +126,11 @@ const usage: [string, string[], RegExp][] = [
   ['an unknown command', ['inspect'], /there is no command "inspect"/],
   ['an unknown option', ['analyze', 'x', '--colour'], /Unknown option '--colour'/],
   ['toy with another model', ['toy', ...model, '--samples', '1'], /the toy task needs one with 32/],
+  [
+    'an unknown measure',
+    ['heads', 'package.json', ...model, '--by', 'size'],
+    /--by is "size", expected context_score,/,
+  ],
   ['no file', ['analyze'], /analyze needs one FILE/],
   ['a layer that is no number', ['analyze', 'package.json', ...model, '--layer', 'two'], /--layer is "two"/],
   [

@@ -1,0 +1,72 @@
+/** `mta-inspect heads`: measures of every head on a file's window, ranked by one of them. */
+
+import type { HeadMeasures, MeasureName } from '../attention/headMeasures';
+import { type MeasuredHead, measures, rankHeads } from '../attention/headRanking';
+import { type AnalyzedDocument, documentRun } from './document';
+
+/** The JSON of `heads --json`; documented in schemas/heads.schema.json. Numbers are null where a head lacks them. */
+export interface HeadsJson {
+  readonly format: 'mta-heads-1';
+  readonly file: string;
+  readonly model: { readonly name: string; readonly n_layers: number; readonly n_heads: number };
+  readonly provider: string;
+  readonly tokens: number;
+  readonly window: { readonly start: number; readonly end: number; readonly document_length: number };
+  readonly ranked_by: string;
+  readonly heads: readonly ({ readonly layer: number; readonly head: number } & Readonly<
+    Record<string, number | null>
+  >)[];
+}
+
+export async function headsJson(document: AnalyzedDocument, by: MeasureName): Promise<HeadsJson> {
+  const { engine, tokens, window } = document;
+  const heads: MeasuredHead[] = [];
+  for (let layerIdx = 0; layerIdx < engine.model.nLayers; layerIdx++) {
+    const layer = await engine.headMeasures({ analysisId: documentRun, layerIdx });
+    heads.push(...layer.map((values, headIdx) => ({ layerIdx, headIdx, values })));
+  }
+  return {
+    format: 'mta-heads-1',
+    file: document.name,
+    model: { name: engine.model.name, n_layers: engine.model.nLayers, n_heads: engine.model.nHeads },
+    provider: engine.provider,
+    tokens: tokens.ids.length,
+    window: { start: window.start, end: window.end, document_length: window.documentLength },
+    ranked_by: snakeCase(by),
+    heads: rankHeads(heads, by).map(({ layerIdx, headIdx, values }) => ({
+      layer: layerIdx,
+      head: headIdx,
+      ...numbers(values),
+    })),
+  };
+}
+
+/** A table for people. */
+export function headsText(json: HeadsJson, nRows = 20): string {
+  const names = measures.map(({ name }) => snakeCase(name));
+  const lines = [
+    `${json.file}: ${json.tokens} tokens, ${json.model.name} on ${json.provider}, heads ranked by ${json.ranked_by}`,
+    `layer head  ${names.map(name => name.padStart(16)).join(' ')}`,
+  ];
+  for (const head of json.heads.slice(0, nRows)) {
+    const cells = names.map(name => (head[name]?.toFixed(4) ?? '–').padStart(16));
+    lines.push(`${String(head.layer).padStart(5)} ${String(head.head).padStart(4)}  ${cells.join(' ')}`);
+  }
+  if (json.heads.length > nRows) lines.push(`${json.heads.length - nRows} more (all of them with --json)`);
+  return lines.join('\n');
+}
+
+/** The command line's names of the measures. */
+export const measureNames: ReadonlyMap<string, MeasureName> = new Map(
+  measures.map(({ name }) => [snakeCase(name), name]),
+);
+
+function numbers(values: HeadMeasures): Record<string, number | null> {
+  return Object.fromEntries(
+    measures.map(({ name }) => [snakeCase(name), Number.isNaN(values[name]) ? null : values[name]]),
+  );
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`);
+}
