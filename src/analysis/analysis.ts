@@ -6,6 +6,7 @@
  */
 
 import * as vscode from 'vscode';
+import type { CellChange } from '../attention/largestChanges';
 import { keysOfQuery, keysOfRow, type WeightedKey } from '../attention/topKeys';
 import type { Settings } from '../contributions';
 import { failures } from '../errors';
@@ -15,7 +16,16 @@ import { DisposableStore } from '../lifecycle';
 import type { LayerOverview, LayerResult, WindowTokens } from '../shared/analysis';
 import { effectiveStage, type HeadOverview, type Patch, type Tile } from '../shared/attentionMap';
 import { Cancelled, Failure, toFailureData } from '../shared/failure';
-import type { MapAddress, PanelState, PatchAddress, TileAddress, View } from '../shared/panelMessages';
+import type { KernelWeights } from '../shared/kernels';
+import type {
+  LayerAddress,
+  MapAddress,
+  PanelState,
+  PartAddress,
+  PatchAddress,
+  TileAddress,
+  View,
+} from '../shared/panelMessages';
 import { tokenAt } from '../tokenization/offsets';
 import { defaultLayer } from './defaultView';
 import { sliceAround } from './documentText';
@@ -30,6 +40,8 @@ interface Target {
 }
 
 const editDelayMs = 400;
+/** Cells named per kernel. */
+const nChanges = 12;
 const noView: View = { layerIdx: 0, headIdx: 0, stage: 'mixed_pattern', difference: false };
 
 export class Analysis implements vscode.Disposable {
@@ -170,6 +182,18 @@ export class Analysis implements vscode.Disposable {
   async patch(address: PatchAddress, signal?: AbortSignal): Promise<Patch> {
     this.readyLayer({ ...address, headIdx: 0 });
     return this.client.patch(address, signal);
+  }
+
+  /** The learned parts that a layer was computed with. @throws Failure `no-analysis` */
+  async kernels({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
+    this.readyLayer({ analysisId, layerIdx, headIdx: 0 });
+    return this.client.kernels({ analysisId, layerIdx }, signal);
+  }
+
+  /** Where a part changed a head's attention most. @throws Failure `no-analysis` */
+  async largestChanges(address: PartAddress, signal?: AbortSignal): Promise<readonly CellChange[]> {
+    this.readyLayer(address);
+    return this.client.largestChanges({ ...address, k: nChanges }, signal);
   }
 
   setView(view: View): void {

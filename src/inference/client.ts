@@ -5,6 +5,7 @@
 
 import type { AblationEffect } from '../attention/ablationEffects';
 import type { HeadMeasures } from '../attention/headMeasures';
+import type { CellChange } from '../attention/largestChanges';
 import type { LayerOverview } from '../shared/analysis';
 import type { Patch, Tile } from '../shared/attentionMap';
 import { Cancelled, Failure } from '../shared/failure';
@@ -15,6 +16,7 @@ import {
   type AblateArgs,
   type AnalyzeAnswer,
   type AnalyzeArgs,
+  type ChangesArgs,
   type InferenceEvents,
   type InferenceRequests,
   type LayerArgs,
@@ -151,6 +153,10 @@ export class InferenceClient {
 
   kernels(args: LayerArgs, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
     return this.connect().rpc.request('kernels', args, signal);
+  }
+
+  largestChanges(args: ChangesArgs, signal?: AbortSignal): Promise<readonly CellChange[]> {
+    return this.connect().rpc.request('largestChanges', args, signal);
   }
 
   /** The process ends with its channel; what hangs in a run is killed. */

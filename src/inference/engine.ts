@@ -6,13 +6,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AblationEffect } from '../attention/ablationEffects';
 import type { HeadMeasures } from '../attention/headMeasures';
+import { type CellChange, largestChanges, stagesOfPart } from '../attention/largestChanges';
 import { planLayer, stagesOf } from '../graph/layerPlan';
 import { blockSizeFor } from '../graph/reductions';
 import { checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, LayerOverview, ModelSummary, Predictions, WindowTokens } from '../shared/analysis';
 import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile } from '../shared/attentionMap';
 import { Cancelled, Failure } from '../shared/failure';
-import type { KernelWeights } from '../shared/kernels';
+import { isConv, type KernelWeights } from '../shared/kernels';
 import { chooseWindow, tokenAt, tokenOffsets } from '../tokenization/offsets';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations, targetsOf, toBits } from './ablations';
@@ -25,6 +26,7 @@ import type {
   AblateArgs,
   AnalyzeAnswer,
   AnalyzeArgs,
+  ChangesArgs,
   InferenceEvents,
   LayerArgs,
   LoadArgs,
@@ -154,6 +156,18 @@ export class Engine {
   /** The kernels that a run's layer was computed with. @throws Failure `no-analysis` */
   async kernels({ analysisId, layerIdx }: LayerArgs): Promise<readonly KernelWeights[]> {
     return this.currentRun(analysisId, layerIdx).kernels.get(layerIdx) ?? this.runtime.trainedKernels(layerIdx);
+  }
+
+  /** Where a part changed a head's attention most. @throws Failure `no-analysis`; RangeError if the layer lacks the part */
+  async largestChanges({ analysisId, layerIdx, headIdx, part, k }: ChangesArgs): Promise<CellChange[]> {
+    const run = this.currentRun(analysisId, layerIdx);
+    const layer = this.model.layers[layerIdx]!;
+    const shape = layer.kernels[part];
+    if (!shape || !(headIdx < this.model.nHeads)) throw new RangeError(`layer ${layerIdx} has no ${part} ${headIdx}`);
+    const { before, after } = stagesOfPart(part, layer.stages);
+    const map = (stage: Stage) => this.inTurn(() => this.wholeMap(run, layerIdx, headIdx, stage));
+    const reach = isConv(part) ? { queries: shape.rows, keys: shape.columns } : { queries: 1, keys: 1 };
+    return largestChanges(await map(before), await map(after), after, k, reach);
   }
 
   /** Whether a run is kept here, for `tile`, `overview` and the like. */

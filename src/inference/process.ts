@@ -33,6 +33,7 @@ const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never
     rankAblations: (args, signal) => engines.holding(args.analysisId).rankAblations(args, signal),
     headMeasures: args => engines.holding(args.analysisId).headMeasures(args),
     kernels: args => engines.holding(args.analysisId).kernels(args),
+    largestChanges: args => engines.holding(args.analysisId).largestChanges(args),
   },
 );
 

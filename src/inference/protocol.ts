@@ -2,6 +2,7 @@
 
 import type { AblationEffect } from '../attention/ablationEffects';
 import type { HeadMeasures } from '../attention/headMeasures';
+import type { CellChange } from '../attention/largestChanges';
 import type { Ablation } from '../shared/ablation';
 import type {
   AnalysisWindow,
@@ -14,7 +15,7 @@ import type {
   WindowTokens,
 } from '../shared/analysis';
 import type { Patch, Stage, Tile } from '../shared/attentionMap';
-import type { KernelWeights } from '../shared/kernels';
+import type { KernelPart, KernelWeights } from '../shared/kernels';
 
 export const protocolVersion = 1;
 
@@ -123,6 +124,15 @@ export interface LayerArgs {
   readonly layerIdx: number;
 }
 
+export interface ChangesArgs {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly part: KernelPart;
+  /** Cells to name, at most. */
+  readonly k: number;
+}
+
 /** Requests the inference process answers. */
 export interface InferenceRequests {
   /** Answers as soon as the process is free: between layers. */
@@ -146,6 +156,8 @@ export interface InferenceRequests {
   headMeasures(args: LayerArgs): readonly HeadMeasures[];
   /** The kernels that a run's layer was computed with. */
   kernels(args: LayerArgs): readonly KernelWeights[];
+  /** Where one part changed a head's attention most; see attention/largestChanges. */
+  largestChanges(args: ChangesArgs): readonly CellChange[];
 }
 
 export interface TokensEvent {

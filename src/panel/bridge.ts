@@ -6,7 +6,7 @@ import { commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
 import type { PanelCommand, PanelEvents, PanelRequests, WebviewEvents, WebviewRequests } from '../shared/panelMessages';
 import { Rpc, type Wire } from '../shared/rpc';
-import { checkMap, checkPatch, checkSelection, checkTile, checkView } from './checkRequests';
+import { checkLayer, checkMap, checkPart, checkPatch, checkSelection, checkTile, checkView } from './checkRequests';
 
 const commandOf: Readonly<Record<PanelCommand, string>> = {
   inspectDocument: commands.inspectDocument,
@@ -25,6 +25,8 @@ export function connectPanel(wire: Wire, analysis: Analysis, reveal: (tokenIdx: 
     overview: (args, signal) => analysis.overview(checkMap(args), signal),
     tile: (args, signal) => analysis.tile(checkTile(args), signal),
     patch: (args, signal) => analysis.patch(checkPatch(args), signal),
+    kernels: (args, signal) => analysis.kernels(checkLayer(args), signal),
+    largestChanges: (args, signal) => analysis.largestChanges(checkPart(args), signal),
     setView: args => analysis.setView(checkView(args, analysis.snapshot.model)),
     selectToken(args) {
       const { tokenIdx, reveal: isRevealed } = checkSelection(args, analysis.snapshot.tokens?.labels.length ?? 0);

@@ -2,7 +2,16 @@
 
 import type { ModelSummary } from '../shared/analysis';
 import { stages, tileSize } from '../shared/attentionMap';
-import type { MapAddress, PanelRequests, PatchAddress, TileAddress, View } from '../shared/panelMessages';
+import { kernelParts } from '../shared/kernels';
+import type {
+  LayerAddress,
+  MapAddress,
+  PanelRequests,
+  PartAddress,
+  PatchAddress,
+  TileAddress,
+  View,
+} from '../shared/panelMessages';
 
 type Selection = Parameters<PanelRequests['selectToken']>[0];
 
@@ -36,6 +45,21 @@ export function checkPatch(address: PatchAddress): PatchAddress {
   checkMap({ ...address, headIdx: 0 });
   checkRect(address);
   return address;
+}
+
+export function checkLayer(address: LayerAddress): LayerAddress {
+  for (const field of ['analysisId', 'layerIdx'] as const) {
+    if (!isIndex(address?.[field])) throw new RangeError(`${field} is no index`);
+  }
+  return { analysisId: address.analysisId, layerIdx: address.layerIdx };
+}
+
+export function checkPart(address: PartAddress): PartAddress {
+  const layer = checkLayer(address);
+  const { headIdx, part } = address;
+  if (!isIndex(headIdx)) throw new RangeError('headIdx is no index');
+  if (!kernelParts.includes(part)) throw new RangeError('part is unknown');
+  return { ...layer, headIdx, part };
 }
 
 export function checkView(view: View, model: ModelSummary | null): View {

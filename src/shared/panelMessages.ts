@@ -1,8 +1,10 @@
 /** Messages between the extension host and the webview; types only. Carried by shared/rpc over postMessage. */
 
+import type { CellChange } from '../attention/largestChanges';
 import type { AnalysisWindow, ExecutionProvider, ModelSummary } from './analysis';
 import type { HeadOverview, Patch, Stage, Tile } from './attentionMap';
 import type { FailureData } from './failure';
+import type { KernelPart, KernelWeights } from './kernels';
 
 /** Which map is looked at. Shared by panel, hover and decorations; the host owns it. */
 export interface View {
@@ -62,6 +64,17 @@ export interface TileAddress extends MapAddress {
 /** A rectangle in all heads of a layer. */
 export type PatchAddress = Omit<TileAddress, 'headIdx'>;
 
+export interface LayerAddress {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+}
+
+/** A learned part of one head. */
+export interface PartAddress extends LayerAddress {
+  readonly headIdx: number;
+  readonly part: KernelPart;
+}
+
 /** Commands the panel's buttons may start; the host maps them to registered commands. */
 export type PanelCommand =
   | 'inspectDocument'
@@ -79,6 +92,10 @@ export interface PanelRequests {
   overview(args: MapAddress): HeadOverview;
   tile(args: TileAddress): Tile;
   patch(args: PatchAddress): Patch;
+  /** The learned parts that a run's layer was computed with. */
+  kernels(args: LayerAddress): readonly KernelWeights[];
+  /** The cells where a part changed the head's attention most, the largest change first. */
+  largestChanges(args: PartAddress): readonly CellChange[];
   setView(args: View): void;
   /** Selects a token as query (null: none), shades its context in the document and reveals it when asked. */
   selectToken(args: { readonly tokenIdx: number | null; readonly reveal: boolean }): void;

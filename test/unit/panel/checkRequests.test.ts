@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkMap, checkPatch, checkSelection, checkTile, checkView } from '../../../src/panel/checkRequests';
+import {
+  checkLayer,
+  checkMap,
+  checkPart,
+  checkPatch,
+  checkSelection,
+  checkTile,
+  checkView,
+} from '../../../src/panel/checkRequests';
 import type { ModelSummary } from '../../../src/shared/analysis';
 
 const map = { analysisId: 1, layerIdx: 0, headIdx: 0, stage: 'scores' } as const;
@@ -29,6 +37,8 @@ const bad: [string, () => unknown][] = [
   ['a view without a model', () => checkView({ layerIdx: 0, headIdx: 0, stage: 'scores', difference: false }, null)],
   ['a patch with a part of a row', () => checkPatch({ ...tile, nQueries: 0.5 })],
   ['a patch of an unknown stage', () => checkPatch({ ...tile, stage: 'values' as never })],
+  ['a layer that is none', () => checkLayer({ analysisId: 1, layerIdx: 0.5 })],
+  ['an unknown part', () => checkPart({ analysisId: 1, layerIdx: 0, headIdx: 0, part: 'values' as never })],
   ['a token outside the window', () => checkSelection({ tokenIdx: 5, reveal: false }, 5)],
 ];
 for (const [what, run] of bad) test(`refuses ${what}`, () => assert.throws(run));
