@@ -7,6 +7,9 @@ export const commands = {
   selectModel: 'mtaInspector.selectModel',
   clearHighlights: 'mtaInspector.clearHighlights',
   openInEditor: 'mtaInspector.openInEditor',
+  resetAblation: 'mtaInspector.resetAblation',
+  undoAblation: 'mtaInspector.undoAblation',
+  redoAblation: 'mtaInspector.redoAblation',
   showLog: 'mtaInspector.showLog',
 } as const;
 
@@ -16,7 +19,7 @@ export const views = {
   container: 'mtaInspector',
 } as const;
 
-export const contextKeys = { isRunning: 'mtaInspector.isRunning' } as const;
+export const contextKeys = { isRunning: 'mtaInspector.isRunning', isAblated: 'mtaInspector.isAblated' } as const;
 
 export const settings = [
   'mtaInspector.model',

@@ -2,6 +2,7 @@
 
 import { fork } from 'node:child_process';
 import * as vscode from 'vscode';
+import { Ablations } from './analysis/ablations';
 import { Analysis } from './analysis/analysis';
 import { chooseModelDirectory } from './analysis/modelChoice';
 import { contextKeys, views } from './contributionIds';
@@ -24,7 +25,8 @@ export function activate({ subscriptions, extensionUri }: vscode.ExtensionContex
   const client = new InferenceClient(() => startProcess(processPath, log));
   const analysis = new Analysis(client, readSettings, modelDirectory, log);
   const decorations = new AttentionDecorations(analysis, readSettings);
-  const page = { extensionUri, analysis, reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx) };
+  const ablations = new Ablations(analysis, client, readSettings, log);
+  const page = { extensionUri, analysis, ablations, reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx) };
   const editorPanel = new AttentionEditor(page);
   const showPanel = () => {
     if (!editorPanel.isVisible)
@@ -34,15 +36,18 @@ export function activate({ subscriptions, extensionUri }: vscode.ExtensionContex
     log,
     client,
     analysis,
+    ablations,
     decorations,
     new StatusBar(analysis),
     editorPanel,
-    registerCommands(analysis, decorations, showPanel, log, bundled),
+    registerCommands(analysis, ablations, decorations, showPanel, log, bundled),
     vscode.window.registerWebviewViewProvider(views.attention, new AttentionView(page)),
     vscode.languages.registerHoverProvider({ pattern: '**' }, new AttentionHover(analysis, readSettings)),
-    analysis.onDidChange(({ status }) => {
+    analysis.onDidChange(({ status, ablation }) => {
       const isRunning = status === 'loading' || status === 'running';
       void vscode.commands.executeCommand('setContext', contextKeys.isRunning, isRunning);
+      const isAblated = ablation.shown.edits.length > 0 || ablation.wanted.edits.length > 0;
+      void vscode.commands.executeCommand('setContext', contextKeys.isAblated, isAblated);
     }),
   );
 }

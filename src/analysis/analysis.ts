@@ -7,22 +7,27 @@
 
 import * as vscode from 'vscode';
 import type { CellChange } from '../attention/largestChanges';
+import { poolOverview } from '../attention/thumbnails';
 import { keysOfQuery, keysOfRow, type WeightedKey } from '../attention/topKeys';
 import type { Settings } from '../contributions';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
 import type { InferenceEvents } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
-import type { LayerOverview, LayerResult, WindowTokens } from '../shared/analysis';
+import type { LayerOverview, LayerResult, Predictions, WindowTokens } from '../shared/analysis';
 import { effectiveStage, type HeadOverview, type Patch, type Tile } from '../shared/attentionMap';
 import { Cancelled, Failure, toFailureData } from '../shared/failure';
+import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
+import { asTrained, type PanelAblation } from '../shared/panelAblation';
 import type {
   LayerAddress,
   MapAddress,
   PanelState,
   PartAddress,
   PatchAddress,
+  ThumbnailAddress,
+  Thumbnails,
   TileAddress,
   View,
 } from '../shared/panelMessages';
@@ -39,6 +44,13 @@ interface Target {
   readonly anchor: number;
 }
 
+/** A run whose last layer is there. */
+export interface FinishedRun {
+  readonly analysisId: number;
+  readonly layers: readonly LayerResult[];
+  readonly predictions: Predictions;
+}
+
 const editDelayMs = 400;
 /** Cells named per kernel. */
 const nChanges = 12;
@@ -51,6 +63,9 @@ export class Analysis implements vscode.Disposable {
   /** Anything but a new layer's maps. */
   readonly onDidChange = this.changed.event;
   readonly onDidFinishLayer = this.layerReady.event;
+  private readonly finished = this.store.add(new vscode.EventEmitter<FinishedRun>());
+  /** A run of the model as trained is done. */
+  readonly onDidFinish = this.finished.event;
 
   private state: PanelState = {
     status: 'idle',
@@ -65,15 +80,19 @@ export class Analysis implements vscode.Disposable {
     isStale: false,
     failure: null,
     view: noView,
+    ablation: asTrained,
     selectedToken: null,
     durationMs: null,
   };
+  private lastId = 0;
+  /** The finished run of the model as trained, on the shown tokens; others may be on show. */
+  private trained: FinishedRun | undefined;
   private hasPickedLayer = false;
   private target: Target | undefined;
   private version = -1;
   private running: AbortController | undefined;
   private editTimer: NodeJS.Timeout | undefined;
-  private layers: LayerResult[] = [];
+  private layers: readonly LayerResult[] = [];
   private tokens: WindowTokens | undefined;
   private note = '';
 
@@ -119,14 +138,17 @@ export class Analysis implements vscode.Disposable {
     clearTimeout(this.editTimer);
     const controller = new AbortController();
     this.running = controller;
-    const analysisId = this.state.analysisId + 1;
+    const analysisId = this.nextId();
     const { document } = target;
     const label = labelOf(document);
     this.target = target;
     this.version = document.version;
     this.layers = [];
     this.tokens = undefined;
+    this.trained = undefined;
+    const { ablation } = this.state;
     this.update({
+      ablation: { ...asTrained, wanted: ablation.wanted, canUndo: ablation.canUndo, canRedo: ablation.canRedo },
       ...{ status: 'loading', analysisId, documentLabel: label, isStale: false, failure: null, durationMs: null },
       ...{ window: null, windowLines: null, tokens: null, layersDone: 0, selectedToken: null },
     });
@@ -144,6 +166,28 @@ export class Analysis implements vscode.Disposable {
     } finally {
       if (this.running === controller) this.running = undefined;
     }
+  }
+
+  /** Ids of runs, whoever starts them, are unique. */
+  nextId(): number {
+    return ++this.lastId;
+  }
+
+  /** The finished run of the model as trained, on the shown tokens. */
+  get trainedRun(): FinishedRun | undefined {
+    return this.trained;
+  }
+
+  /** Shows a finished run of the same tokens, and what it changes about the model. */
+  showRun(run: FinishedRun, ablation: PanelAblation): void {
+    const { analysisId, layers, predictions } = run;
+    this.layers = layers;
+    const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: predictions.surprisalBits };
+    this.update({ analysisId, tokens, ablation });
+  }
+
+  setAblation(ablation: PanelAblation): void {
+    this.update({ ablation });
   }
 
   cancel(): void {
@@ -194,6 +238,18 @@ export class Analysis implements vscode.Disposable {
   async largestChanges(address: PartAddress, signal?: AbortSignal): Promise<readonly CellChange[]> {
     this.readyLayer(address);
     return this.client.largestChanges({ ...address, k: nChanges }, signal);
+  }
+
+  /** One entry per head. @throws Failure `no-analysis` */
+  async headMeasures({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<readonly HeadMeasures[]> {
+    this.readyLayer({ analysisId, layerIdx, headIdx: 0 });
+    return this.client.headMeasures({ analysisId, layerIdx }, signal);
+  }
+
+  /** Pictures of some heads' last stage. @throws Failure `no-analysis` */
+  thumbnails({ analysisId, layerIdx, headStart, nHeads }: ThumbnailAddress): Thumbnails {
+    const layer = this.readyLayer({ analysisId, layerIdx, headIdx: headStart + nHeads - 1 });
+    return poolOverview(layer.overviews.at(-1)!, headStart, nHeads);
   }
 
   setView(view: View): void {
@@ -271,8 +327,12 @@ export class Analysis implements vscode.Disposable {
       signal,
     );
     if (signal.aborted || this.state.analysisId !== analysisId) throw new Cancelled();
-    const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: answer.predictions.surprisalBits };
-    this.update({ status: 'done', tokens, durationMs: answer.durationMs });
+    const { predictions } = answer;
+    const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: predictions.surprisalBits };
+    this.trained = { analysisId, layers: this.layers, predictions };
+    const ablation = { ...this.state.ablation, trainedId: analysisId };
+    this.update({ status: 'done', tokens, ablation, durationMs: answer.durationMs });
+    this.finished.fire(this.trained);
     const { durationMs, firstLayerMs } = answer;
     this.log.info(
       `run ${analysisId}: ${tokens?.labels.length} tokens, ${durationMs.toFixed(0)} ms, first layer ${firstLayerMs.toFixed(0)} ms, ${provider}`,
@@ -298,7 +358,7 @@ export class Analysis implements vscode.Disposable {
   }
 
   private onLayer(layer: LayerResult): void {
-    this.layers[layer.layerIdx] = layer;
+    this.layers = [...this.layers, layer];
     const layersDone = layer.layerIdx + 1;
     const { view, model } = this.state;
     const layerIdx = this.hasPickedLayer ? view.layerIdx : defaultLayer(model?.layers ?? [], layersDone);
@@ -323,7 +383,9 @@ export class Analysis implements vscode.Disposable {
   }
 
   private readyLayer({ analysisId, layerIdx, headIdx }: Omit<MapAddress, 'stage'>): LayerResult {
-    const layer = analysisId === this.state.analysisId ? this.layers[layerIdx] : undefined;
+    const isTrained = analysisId === this.trained?.analysisId;
+    const layers = analysisId === this.state.analysisId ? this.layers : isTrained ? this.trained?.layers : undefined;
+    const layer = layers?.[layerIdx];
     if (!layer || !(headIdx < this.state.model!.nHeads)) {
       throw new Failure('no-analysis', vscode.l10n.t('This map is not there yet, or belongs to an older run.'));
     }

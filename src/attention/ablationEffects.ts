@@ -1,20 +1,8 @@
 /** All single ablations of a model and how much each changes. Pure. */
 
-import type { KernelEdit } from '../shared/ablation';
+import type { AblationEffect, KernelEdit } from '../shared/ablation';
 import type { LayerSummary } from '../shared/analysis';
 import { kernelParts } from '../shared/kernels';
-
-/** What one ablation does to the prediction over a window, whole model. */
-export interface AblationEffect {
-  readonly edit: KernelEdit;
-  /**
-   * Mean over positions of the divergence of the next-token distributions, KL(trained || ablated) = sum p log2(p / q),
-   * in bits; 0 only where nothing changed.
-   */
-  readonly meanKlBits: number;
-  /** Mean over tokens of surprisal ablated minus surprisal trained, bits per token; negative where it predicts better. */
-  readonly meanSurprisalChangeBits: number;
-}
 
 /**
  * Every part of every layer off as a whole, then, if `withHeads`, every head of every part: the coarse ones first, so

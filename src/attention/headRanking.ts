@@ -1,6 +1,6 @@
 /** Which head to look at: the measures with their names, and heads ordered by one of them. Pure. */
 
-import type { HeadMeasures, MeasureName } from './headMeasures';
+import type { HeadMeasures, MeasureName } from '../shared/headMeasures';
 
 export interface Measure {
   readonly name: MeasureName;

@@ -1,7 +1,7 @@
 /** `mta-inspect heads`: measures of every head on a file's window, ranked by one of them. */
 
-import type { HeadMeasures, MeasureName } from '../attention/headMeasures';
 import { type MeasuredHead, measures, rankHeads } from '../attention/headRanking';
+import type { HeadMeasures, MeasureName } from '../shared/headMeasures';
 import { type AnalyzedDocument, documentRun } from './document';
 
 /** The JSON of `heads --json`; documented in schemas/heads.schema.json. Numbers are null where a head lacks them. */

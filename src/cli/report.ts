@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
+import { asTrained } from '../shared/panelAblation';
 import { buildReportHtml, type ReportData, type ReportOverview } from '../shared/report';
 import type { AnalyzedDocument, MapChoice } from './document';
 
@@ -39,6 +40,7 @@ export async function reportData(document: AnalyzedDocument, choice: MapChoice):
       isStale: false,
       failure: null,
       view: { layerIdx: choice.layer, headIdx: choice.head, stage: choice.stage, difference: false },
+      ablation: asTrained,
       selectedToken: null,
       durationMs: document.durationMs,
     },

@@ -1,6 +1,7 @@
 /** The commands a person runs: what they work on, how progress shows, how failures are told. */
 
 import * as vscode from 'vscode';
+import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
 import { bundledModels } from '../analysis/modelChoice';
 import { commands } from '../contributionIds';
@@ -11,6 +12,7 @@ import type { AttentionDecorations } from './decorations';
 
 export function registerCommands(
   analysis: Analysis,
+  ablations: Ablations,
   decorations: AttentionDecorations,
   showPanel: () => void,
   log: vscode.LogOutputChannel,
@@ -23,6 +25,9 @@ export function registerCommands(
   register(commands.cancel, () => analysis.cancel());
   register(commands.selectModel, () => told(log, () => selectModel(bundled)));
   register(commands.clearHighlights, () => decorations.clear());
+  register(commands.resetAblation, () => ablations.step('reset'));
+  register(commands.undoAblation, () => ablations.step('undo'));
+  register(commands.redoAblation, () => ablations.step('redo'));
   register(commands.showLog, () => log.show());
   return store;
 }

@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import { formatWeight } from '../attention/topKeys';
 import type { Settings } from '../contributions';
+import { describeAblation } from '../shared/ablation';
 import { effectiveStage } from '../shared/attentionMap';
 import { codeSpan } from './markdown';
 
@@ -22,7 +23,7 @@ export class AttentionHover implements vscode.HoverProvider {
     cancellation: vscode.CancellationToken,
   ): Promise<vscode.Hover | undefined> {
     if (!this.analysis.isOf(document) || !this.readSettings().hoverEnabled) return undefined;
-    const { tokens, view, model, isStale } = this.analysis.snapshot;
+    const { tokens, view, model, isStale, ablation } = this.analysis.snapshot;
     const tokenIdx = this.analysis.tokenAtOffset(document.offsetAt(position));
     if (tokenIdx === null || !tokens || !model) return undefined;
     // Without an answer there is nothing to show: the status bar tells of troubles.
@@ -43,6 +44,9 @@ export class AttentionHover implements vscode.HoverProvider {
         `| ${vscode.l10n.t('weight')} | ${vscode.l10n.t('token')} | ${vscode.l10n.t('index')} | ${vscode.l10n.t('place')} |`,
         '| ---: | :--- | ---: | :--- |',
         ...rows,
+        ...(ablation.shown.edits.length
+          ? ['', vscode.l10n.t('*Ablated: {0}. Not the model as trained.*', describeAblation(ablation.shown))]
+          : []),
         ...(isStale ? ['', vscode.l10n.t('*The text changed since: these are the maps of an older version.*')] : []),
       ].join('\n'),
     );

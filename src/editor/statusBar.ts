@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import { commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
+import { describeAblation } from '../shared/ablation';
 import { providerNames } from '../shared/analysis';
 import type { PanelState } from '../shared/panelMessages';
 
@@ -29,14 +30,15 @@ export class StatusBar implements vscode.Disposable {
     this.item.tooltip = tooltip(state, this.analysis.providerNote);
     this.item.accessibilityInformation = { label: `MTA Inspector: ${text}`, role: 'button' };
     this.item.command = command;
-    this.item.backgroundColor =
-      state.status === 'failed' ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+    const isSpecial = state.status === 'failed' || state.ablation.shown.edits.length > 0;
+    this.item.backgroundColor = isSpecial ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
     if (state.status !== 'idle') this.item.show();
   }
 }
 
 function describe(state: PanelState): [icon: string, text: string, command: string] {
   const provider = state.provider ? providerNames[state.provider] : '';
+  const isAblated = state.ablation.shown.edits.length > 0;
   switch (state.status) {
     case 'idle':
       return ['eye', vscode.l10n.t('ready'), commands.inspectDocument];
@@ -49,7 +51,13 @@ function describe(state: PanelState): [icon: string, text: string, command: stri
         commands.cancel,
       ];
     case 'done':
-      if (state.isStale) return ['history', vscode.l10n.t('older version, {0}', provider), commands.inspectDocument];
+      if (state.isStale) {
+        const text = isAblated
+          ? vscode.l10n.t('older version, ablated, {0}', provider)
+          : vscode.l10n.t('older version, {0}', provider);
+        return ['history', text, commands.inspectDocument];
+      }
+      if (isAblated) return ['beaker', vscode.l10n.t('ablated, {0}', provider), commands.resetAblation];
       return ['eye', provider, commands.inspectDocument];
     case 'cancelled':
       return ['circle-slash', vscode.l10n.t('cancelled'), commands.inspectDocument];
@@ -61,6 +69,10 @@ function describe(state: PanelState): [icon: string, text: string, command: stri
 function tooltip(state: PanelState, providerNote: string): string {
   const { model, windowLines, window, tokens, durationMs } = state;
   const lines: string[] = [];
+  const { shown } = state.ablation;
+  if (shown.edits.length > 0) {
+    lines.push(vscode.l10n.t('Ablated: {0}. Not the model as trained.', describeAblation(shown)));
+  }
   if (state.failure) lines.push(state.failure.message);
   if (model) lines.push(`${model.name}, ${state.documentLabel}`);
   if (windowLines && window && tokens) {

@@ -1,8 +1,8 @@
 /** Runs with changed kernels, departing from a finished run: layers before the first changed one are not run again. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type AblationEffect, finiteMean, singleAblations } from '../attention/ablationEffects';
-import { type Ablation, ablatedLayers, ablatedWeights, partLabels } from '../shared/ablation';
+import { finiteMean, singleAblations } from '../attention/ablationEffects';
+import { type Ablation, type AblationEffect, ablatedLayers, ablatedWeights, partLabels } from '../shared/ablation';
 import type { LayerResult } from '../shared/analysis';
 import { Cancelled, Failure } from '../shared/failure';
 import type { KernelWeights } from '../shared/kernels';
@@ -67,6 +67,7 @@ const reportMs = 250;
 
 /**
  * Tries every single ablation, whole model, and reports effects as they come.
+ * @param pause awaited before every layer: lets requests in, and goes on when nobody waits for other work.
  * @throws as `ablateRun`.
  */
 export async function rankAblations(
@@ -74,6 +75,7 @@ export async function rankAblations(
   base: Run,
   withHeads: boolean,
   report: (effects: readonly AblationEffect[], done: number, total: number) => void,
+  pause: () => Promise<void>,
   signal?: AbortSignal,
 ): Promise<AblationEffect[]> {
   const { layers, nLayers, nHeads } = runtime.folder.summary;
@@ -89,7 +91,7 @@ export async function rankAblations(
     const first = edit.layerIdx!;
     let hidden: Value = base.hidden[first]!;
     for (let layerIdx = first; layerIdx < nLayers; layerIdx++) {
-      await nextTurn();
+      await pause();
       if (signal?.aborted) throw new Cancelled();
       hidden = await runtime.bareBlock(layerIdx, hidden, kernels.get(layerIdx));
     }

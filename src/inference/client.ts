@@ -3,12 +3,12 @@
  * started again after a crash. The fork function is passed in, so that tests bring their own process.
  */
 
-import type { AblationEffect } from '../attention/ablationEffects';
-import type { HeadMeasures } from '../attention/headMeasures';
 import type { CellChange } from '../attention/largestChanges';
+import type { AblationEffect } from '../shared/ablation';
 import type { LayerOverview } from '../shared/analysis';
 import type { Patch, Tile } from '../shared/attentionMap';
 import { Cancelled, Failure } from '../shared/failure';
+import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import { Rpc } from '../shared/rpc';
 import {

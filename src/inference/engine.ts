@@ -3,16 +3,16 @@
  * stream before every layer. Used by the inference process and by the command line alike.
  */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { AblationEffect } from '../attention/ablationEffects';
-import type { HeadMeasures } from '../attention/headMeasures';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type CellChange, largestChanges, stagesOfPart } from '../attention/largestChanges';
 import { planLayer, stagesOf } from '../graph/layerPlan';
 import { blockSizeFor } from '../graph/reductions';
+import type { AblationEffect } from '../shared/ablation';
 import { checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, LayerOverview, ModelSummary, Predictions, WindowTokens } from '../shared/analysis';
 import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile } from '../shared/attentionMap';
 import { Cancelled, Failure } from '../shared/failure';
+import type { HeadMeasures } from '../shared/headMeasures';
 import { isConv, type KernelWeights } from '../shared/kernels';
 import { chooseWindow, tokenAt, tokenOffsets } from '../tokenization/offsets';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
@@ -44,11 +44,15 @@ export type Emit = <Name extends keyof InferenceEvents>(name: Name, payload: Inf
 
 /** Memory for whole maps kept for tiles; at T = 1024 one takes 4 MiB. */
 const maxMapBytes = 64 * 1024 * 1024;
+/** How often work in the background looks whether it may go on. */
+const pauseMs = 20;
 /** Next tokens reported per position. */
 const nPredictions = 5;
 
 export class Engine {
   private readonly runs = new Map<Slot | 'ablated', Run>();
+  /** Runs that somebody waits for; what goes on in the background pauses meanwhile. */
+  private nForeground = 0;
   /** Single requests run one after the other, so that no session is released while it is in use. */
   private lastDetail: Promise<unknown> = Promise.resolve();
 
@@ -87,7 +91,11 @@ export class Engine {
   }
 
   /** Emits `tokens`, then `layer` per layer. @throws Cancelled between layers once `signal` fires. */
-  async analyze(args: AnalyzeArgs, signal?: AbortSignal): Promise<AnalyzeAnswer> {
+  analyze(args: AnalyzeArgs, signal?: AbortSignal): Promise<AnalyzeAnswer> {
+    return this.inForeground(() => this.analyzeNow(args, signal));
+  }
+
+  private async analyzeNow(args: AnalyzeArgs, signal?: AbortSignal): Promise<AnalyzeAnswer> {
     const start = performance.now();
     const tokens = this.openWindow(args);
     const nTokens = tokens.ids.length;
@@ -128,7 +136,11 @@ export class Engine {
   }
 
   /** @throws Failure `bad-ablation`, `bad-kernel` or `no-analysis`; Cancelled between layers once `signal` fires. */
-  async ablate(args: AblateArgs, signal?: AbortSignal): Promise<AblateAnswer> {
+  ablate(args: AblateArgs, signal?: AbortSignal): Promise<AblateAnswer> {
+    return this.inForeground(() => this.ablateNow(args, signal));
+  }
+
+  private async ablateNow(args: AblateArgs, signal?: AbortSignal): Promise<AblateAnswer> {
     const start = performance.now();
     const base = this.finishedRun(args.baseId);
     const ablation = checkAblation(args.ablation, this.model.layers, this.model.nHeads);
@@ -140,11 +152,15 @@ export class Engine {
   }
 
   /** Emits `effects` as they come. @throws as `ablate`. */
-  rankAblations({ analysisId, withHeads }: RankArgs, signal?: AbortSignal): Promise<AblationEffect[]> {
+  async rankAblations({ analysisId, withHeads }: RankArgs, signal?: AbortSignal): Promise<AblationEffect[]> {
     const run = this.finishedRun(analysisId);
     const emit = (effects: readonly AblationEffect[], done: number, total: number) =>
       this.emit('effects', { analysisId, effects, done, total });
-    return this.withFallback(runtime => rankAblations(runtime, run, withHeads, emit, signal));
+    const pause = async () => {
+      do await sleep(this.nForeground > 0 ? pauseMs : 0);
+      while (this.nForeground > 0 && !signal?.aborted);
+    };
+    return this.withFallback(runtime => rankAblations(runtime, run, withHeads, emit, pause, signal));
   }
 
   /** @returns one entry per head. @throws Failure `no-analysis` */
@@ -346,6 +362,15 @@ export class Engine {
 
   private shownStage(layerIdx: number, stage: Stage): Stage {
     return effectiveStage(stagesOf(planLayer(this.runtime.folder.config, layerIdx)), stage);
+  }
+
+  private async inForeground<T>(work: () => Promise<T>): Promise<T> {
+    this.nForeground++;
+    try {
+      return await work();
+    } finally {
+      this.nForeground--;
+    }
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {

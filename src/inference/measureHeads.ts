@@ -1,7 +1,8 @@
 /** Measures of a layer's heads, from exact maps computed again from the kept residual stream. */
 
-import { type HeadMeasures, measureHead } from '../attention/headMeasures';
+import { measureHead } from '../attention/measureHead';
 import { planLayer, stagesOf } from '../graph/layerPlan';
+import type { HeadMeasures } from '../shared/headMeasures';
 import type { ModelRuntime } from './modelRuntime';
 import type { Run } from './run';
 

@@ -1,9 +1,7 @@
 /** Messages between the extension host and the inference process; types only. Carried by shared/rpc. */
 
-import type { AblationEffect } from '../attention/ablationEffects';
-import type { HeadMeasures } from '../attention/headMeasures';
 import type { CellChange } from '../attention/largestChanges';
-import type { Ablation } from '../shared/ablation';
+import type { Ablation, AblationEffect } from '../shared/ablation';
 import type {
   AnalysisWindow,
   ExecutionProvider,
@@ -15,6 +13,7 @@ import type {
   WindowTokens,
 } from '../shared/analysis';
 import type { Patch, Stage, Tile } from '../shared/attentionMap';
+import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelPart, KernelWeights } from '../shared/kernels';
 
 export const protocolVersion = 1;

@@ -3,14 +3,17 @@
 import type { ModelSummary } from '../shared/analysis';
 import { stages, tileSize } from '../shared/attentionMap';
 import { kernelParts } from '../shared/kernels';
-import type {
-  LayerAddress,
-  MapAddress,
-  PanelRequests,
-  PartAddress,
-  PatchAddress,
-  TileAddress,
-  View,
+import type { AblationStep } from '../shared/panelAblation';
+import {
+  type LayerAddress,
+  type MapAddress,
+  maxThumbnails,
+  type PanelRequests,
+  type PartAddress,
+  type PatchAddress,
+  type ThumbnailAddress,
+  type TileAddress,
+  type View,
 } from '../shared/panelMessages';
 
 type Selection = Parameters<PanelRequests['selectToken']>[0];
@@ -60,6 +63,21 @@ export function checkPart(address: PartAddress): PartAddress {
   if (!isIndex(headIdx)) throw new RangeError('headIdx is no index');
   if (!kernelParts.includes(part)) throw new RangeError('part is unknown');
   return { ...layer, headIdx, part };
+}
+
+export function checkThumbnails(address: ThumbnailAddress): ThumbnailAddress {
+  const layer = checkLayer(address);
+  const { headStart, nHeads } = address;
+  if (!isIndex(headStart)) throw new RangeError('headStart is no index');
+  if (!(isIndex(nHeads) && nHeads >= 1 && nHeads <= maxThumbnails)) {
+    throw new RangeError(`nHeads is no count from 1 to ${maxThumbnails}`);
+  }
+  return { ...layer, headStart, nHeads };
+}
+
+export function checkStep({ step }: { readonly step: AblationStep }): AblationStep {
+  if (step !== 'undo' && step !== 'redo' && step !== 'reset') throw new RangeError('step is unknown');
+  return step;
 }
 
 export function checkView(view: View, model: ModelSummary | null): View {

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
+import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
 import { connectPanel } from './bridge';
 import { pageHtml } from './html';
@@ -10,6 +11,7 @@ import { pageHtml } from './html';
 export interface PageContext {
   readonly extensionUri: vscode.Uri;
   readonly analysis: Analysis;
+  readonly ablations: Ablations;
   /** Shows a token in its document. */
   readonly reveal: (tokenIdx: number) => void;
 }
@@ -33,6 +35,7 @@ export function fillWebview(webview: vscode.Webview, context: PageContext, title
       },
     },
     context.analysis,
+    context.ablations,
     context.reveal,
   );
   webview.options = webviewOptions(context);

@@ -30,6 +30,18 @@ export interface Ablation {
   readonly edits: readonly KernelEdit[];
 }
 
+/** What one ablation does to the prediction over a window, whole model. */
+export interface AblationEffect {
+  readonly edit: KernelEdit;
+  /**
+   * Mean over positions of the divergence of the next-token distributions, KL(trained || ablated) = sum p log2(p / q),
+   * in bits; 0 only where nothing changed.
+   */
+  readonly meanKlBits: number;
+  /** Mean over tokens of surprisal ablated minus surprisal trained, bits per token; negative where it predicts better. */
+  readonly meanSurprisalChangeBits: number;
+}
+
 export const noAblation: Ablation = { scope: 'model', edits: [] };
 
 export const partLabels: Readonly<Record<KernelPart, string>> = {

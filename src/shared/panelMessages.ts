@@ -1,10 +1,13 @@
 /** Messages between the extension host and the webview; types only. Carried by shared/rpc over postMessage. */
 
 import type { CellChange } from '../attention/largestChanges';
+import type { Ablation } from './ablation';
 import type { AnalysisWindow, ExecutionProvider, ModelSummary } from './analysis';
 import type { HeadOverview, Patch, Stage, Tile } from './attentionMap';
 import type { FailureData } from './failure';
+import type { HeadMeasures } from './headMeasures';
 import type { KernelPart, KernelWeights } from './kernels';
+import type { AblationStep, PanelAblation, Ranking } from './panelAblation';
 
 /** Which map is looked at. Shared by panel, hover and decorations; the host owns it. */
 export interface View {
@@ -34,9 +37,19 @@ export interface PanelState {
   readonly isStale: boolean;
   readonly failure: FailureData | null;
   readonly view: View;
+  readonly ablation: PanelAblation;
   /** The token (query) selected in the editor or in the panel. */
   readonly selectedToken: number | null;
   readonly durationMs: number | null;
+}
+
+/** Small pictures of some heads of a layer: the last stage, each on its own scale. */
+export interface Thumbnails {
+  readonly size: number;
+  /** Shape [head]; a cell's value is cell / 127 * scale. */
+  readonly scales: Float32Array;
+  /** Shape [head, size, size]; a cell is the strongest, with its sign, of those it covers. */
+  readonly cells: Int8Array;
 }
 
 export interface PanelTokens {
@@ -100,12 +113,32 @@ export interface PanelRequests {
   /** Selects a token as query (null: none), shades its context in the document and reveals it when asked. */
   selectToken(args: { readonly tokenIdx: number | null; readonly reveal: boolean }): void;
   command(args: { readonly command: PanelCommand }): void;
+  /** Computes the shown document with these changes; the state tells when it is there. */
+  setAblation(args: Ablation): void;
+  stepAblation(args: { readonly step: AblationStep }): void;
+  /** Tries all single ablations; `ranking` events tell how far it is. */
+  rankAblations(args: { readonly withHeads: boolean }): void;
+  cancelRanking(args: Record<string, never>): void;
+  ranking(args: Record<string, never>): Ranking | null;
+  /** One entry per head. */
+  headMeasures(args: LayerAddress): readonly HeadMeasures[];
+  thumbnails(args: ThumbnailAddress): Thumbnails;
 }
+
+/** At most `maxThumbnails` heads at once. */
+export interface ThumbnailAddress extends LayerAddress {
+  readonly headStart: number;
+  readonly nHeads: number;
+}
+
+/** 4 KiB each: under the 1 MiB that a message may have. */
+export const maxThumbnails = 128;
 
 /** Events the host sends. `state` is always the whole state; `layer` says that one more layer can be asked for. */
 export interface PanelEvents {
   state: PanelState;
   layer: { readonly analysisId: number; readonly layerIdx: number };
+  ranking: Ranking | null;
 }
 
 /** Requests the webview answers (none yet) and events it sends (none yet). */

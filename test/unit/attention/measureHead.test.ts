@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type HeadMeasures, measureHead } from '../../../src/attention/headMeasures';
 import { type MeasuredHead, measures, rankHeads } from '../../../src/attention/headRanking';
+import { measureHead } from '../../../src/attention/measureHead';
+import type { HeadMeasures } from '../../../src/shared/headMeasures';
 
 const near = (got: number, want: number) => assert.ok(Math.abs(got - want) < 1e-6, `${got} instead of ${want}`);
 const map = (...rows: number[][]) => Float32Array.from(rows.flat());
