@@ -1,6 +1,11 @@
 """The loop end to end at toy size on the CPU: it learns, resumes exactly, and stops for what it cannot train on."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +15,10 @@ from export.to_safetensors import export_bundle, load_bundle
 from mta.config import ConfigError, config_from_mapping
 from training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from training.data import ShardError, WindowSampler, gather_windows, read_shard, write_shard
-from training.evaluate import IGNORED, bits_per_byte, evaluation_windows, split_documents
+from training.evaluate import IGNORED, Score, evaluation_windows, score_stream, split_documents
 from training.optimizer import newton_schulz
-from training.train import TrainConfig, Trainer, TrainingError, load_config, lr_scale
+from training.processes import Processes
+from training.train import TrainConfig, Trainer, TrainingError, load_config, lr_scale, with_settings
 
 BEGIN = 15
 
@@ -43,7 +49,7 @@ def test_learns_and_ends_with_its_budget(data, tmp_path):
     assert summary["steps"] == 80 and rows[-1]["loss"] < 0.6 * rows[0]["loss"]
     assert {row["seqlen"] for row in rows} == {8, 16}
     tokens = read_shard(data / "text-000.tokens.xz", 16)
-    assert bits_per_byte(trainer.model.eval(), tokens, 2000, 16, BEGIN) < 3.0
+    assert score_stream(trainer.model.eval(), tokens, 2000, 16, BEGIN).bits_per_byte < 3.0
 
 
 def test_resumes_exactly(data, tmp_path):
@@ -120,9 +126,68 @@ def test_windows_open_with_the_begin_token():
 
 def test_evaluation_predicts_each_token_once():
     stream = np.array([BEGIN, 1, 2, 3, 4, 5, BEGIN, 6, BEGIN, 7, 8], dtype=np.uint16)
-    inputs, targets = evaluation_windows(split_documents(stream, BEGIN), 3, BEGIN)
+    inputs, targets, document_of = evaluation_windows(split_documents(stream, BEGIN), 3, BEGIN)
+    assert document_of.tolist() == [0, 0, 1, 2]
     assert inputs.tolist()[:2] == [[BEGIN, 1, 2], [BEGIN, 4, BEGIN]]
     assert sorted(targets[targets != IGNORED].tolist()) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_intervals_hold_the_value_and_compare_in_pairs():
+    rng = np.random.default_rng(1)
+    n_tokens = rng.integers(50, 500, 80).astype(float)
+    bits = n_tokens * rng.normal(3.0, 0.5, 80)
+    score = Score(bits, n_tokens, 4 * n_tokens.sum())
+    low, high = score.interval()
+    assert low < score.bits_per_byte < high and high - low < 0.1
+    # A constant gain is certain however much the documents differ from each other.
+    assert Score(bits - 0.4 * n_tokens, n_tokens, score.n_bytes).difference(score) == (-0.1, -0.1, -0.1)
+
+
+def test_settings_replace_one_value():
+    changed = with_settings(config(), ["optimizer.muon_lr=0.5", "model.mta.query_kernel_size=3", "warmup_steps=7"])
+    assert (changed.optimizer.muon_lr, changed.model.mta.query_kernel_size, changed.warmup_steps) == (0.5, 3, 7)
+    with pytest.raises(ConfigError, match="KEY=VALUE"):
+        with_settings(config(), ["warmup_steps"])
+
+
+def test_several_processes_train_as_one(data, tmp_path):
+    """Two processes that share every batch end with the weights of one that takes whole batches."""
+    folder = tmp_path / "two"
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from test_training import config\n"
+        "from training.train import Trainer\n"
+        "torch.set_num_threads(1)\n"
+        "Trainer(config(budget={'steps': 12}), [sys.argv[1]], sys.argv[2], 'cpu', resume=False).run()\n"
+    )
+    tests = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)]), "WORLD_SIZE": "2",
+                   "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}  # fmt: skip
+    running = [subprocess.Popen([sys.executable, str(script), str(data), str(folder)], env={**environment, "RANK": rank},
+                                stderr=subprocess.PIPE, text=True) for rank in "01"]  # fmt: skip
+    for process in running:
+        assert process.communicate(timeout=120)[1] is not None and process.returncode == 0
+    whole = Trainer(config(budget={"steps": 12}), [data], tmp_path / "one", "cpu", resume=False)
+    whole.run()
+    got = load_checkpoint(folder)
+    assert got["progress"]["tokens_seen"] == whole.tokens_seen
+    for name, expected in whole.model.state_dict().items():
+        torch.testing.assert_close(got["model"][name], expected, rtol=1e-3, atol=2e-4)
+
+
+def test_clocks_of_several_processes_are_no_budget(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(Processes, "__init__", lambda self, device: self.__dict__.update(rank=0, size=2, device=device))
+    with pytest.raises(ConfigError, match="budget in steps"):
+        Trainer(config(budget={"seconds": 3.0}), [data], tmp_path / "run", "cpu", resume=False)
+    with pytest.raises(ConfigError, match="batch_size 3, which 2 processes cannot share"):
+        Trainer(config(phases=[{"until": 1.0, "seqlen": 8, "batch_size": 3}]), [data], tmp_path / "run", "cpu", resume=False)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def test_checkpoints_are_never_overwritten_in_place(tmp_path):

@@ -30,6 +30,7 @@ HELD_OUT = {
     "apt": {"yaml"},
 }
 PYTHON_PACKAGES = {"torch": "BSD-3-Clause", "numpy": "BSD-3-Clause", "_pytest": "MIT", "yaml": "MIT"}
+NODE_MODULES = ("node_modules", "test/e2e/workbench/node_modules")
 MAX_DOCUMENT_BYTES = 65_536
 MAX_FILE_BYTES = 400_000
 
@@ -144,7 +145,7 @@ def collect(files: Iterator[SourceFile], caps_bytes: Dict[str, int]) -> Iterator
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repository", type=Path, required=True, help="checkout whose node_modules is read")
+    parser.add_argument("--repository", type=Path, required=True, help="checkout whose npm dependencies are read, those of the tests' workbench too")
     parser.add_argument("--python-stdlib", type=Path, default=Path(sysconfig.get_paths()["stdlib"]))
     parser.add_argument("--dist-packages", type=Path, default=Path("/usr/lib/python3/dist-packages"))
     parser.add_argument("--out", type=Path, required=True)
@@ -154,10 +155,11 @@ def main() -> None:
     def all_files() -> Iterator[SourceFile]:
         yield from python_stdlib(args.python_stdlib)
         yield from go_stdlib(Path(goroot) / "src")
-        yield from npm_packages(args.repository / "node_modules")
+        for folder in NODE_MODULES:
+            yield from npm_packages(args.repository / folder)
         yield from python_packages(args.dist_packages)
 
-    caps_bytes = {"python": 24_000_000, "go": 30_000_000, "npm": 30_000_000, "apt": 16_000_000}
+    caps_bytes = {"python": 30_000_000, "go": 40_000_000, "npm": 60_000_000, "apt": 20_000_000}
     args.out.mkdir(parents=True, exist_ok=True)
     counts: Dict[str, dict] = {}
     with open(args.out / "train.jsonl", "w", encoding="utf-8") as train, \

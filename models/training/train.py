@@ -1,7 +1,9 @@
 """The training loop: one configuration file, one folder, resumable.
 
 Usage: python3 -m training.train CONFIG.yaml --data FOLDER [FOLDER …] --out FOLDER [--device cuda] [--resume]
+       torchrun --nproc_per_node 2 -m training.train …    on several GPUs, with the same batches
 
+`--set optimizer.muon_lr=0.03` changes one setting; `--evaluate FOLDER` measures bits per byte at the end.
 Writes OUT/latest.pt (checkpoint), OUT/log.jsonl (one line every `log_every` steps) and OUT/summary.json at the end.
 A run has a budget, in steps or in seconds of training; the schedule is a function of the share of it that is used,
 so a time budget ends with the learning rate at its floor on any machine.
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,7 +31,9 @@ from mta.fast_attention import use_fast_attention
 from mta.transformer import Transformer
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import WindowSampler, gather_windows, read_streams
+from training.evaluate import evaluate_folder
 from training.optimizer import Optimizer, OptimizerConfig
+from training.processes import Processes
 from training.toy import ToyConfig, ToySource
 
 
@@ -93,6 +98,22 @@ def load_config(path: Path) -> TrainConfig:
     return config_from_mapping(TrainConfig, yaml.safe_load(Path(path).read_text(encoding="utf-8")))
 
 
+def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
+    """The configuration with `key.of.setting=value` replaced; values are read as in the YAML file."""
+    mapping = config_to_mapping(config)
+    for setting in settings:
+        path, separator, value = setting.partition("=")
+        if not separator:
+            raise ConfigError(f'--set "{setting}" is not of the form KEY=VALUE.')
+        place, *rest = path.split(".")
+        section = mapping
+        while rest:
+            section = section.setdefault(place, {})
+            place, *rest = rest
+        section[place] = yaml.safe_load(value)
+    return config_from_mapping(TrainConfig, mapping)
+
+
 def lr_scale(config: TrainConfig, step: int, progress: float) -> float:
     """Linear warm-up by steps, flat, then linear to `lr_floor` from `decay_from` of the budget on."""
     decay = min(1.0, (1.0 - progress) / (1.0 - config.decay_from))
@@ -136,7 +157,11 @@ class Trainer:
     """One run: model, optimiser, sampler, clock; `run()` does the work."""
 
     def __init__(self, config: TrainConfig, data_folders: Sequence[Path], out: Path, device: str, resume: bool) -> None:
-        self.config, self.out, self.device = config, Path(out), torch.device(device)
+        self.config, self.out = config, Path(out)
+        self.processes = Processes(torch.device(device))
+        self.device = self.processes.device
+        if self.processes.size > 1:
+            self._check_shares()
         self.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
         self.model = Transformer(config.model)
@@ -158,6 +183,13 @@ class Trainer:
         loss = make_loss(self.model, self.device.type)
         self.loss = torch.compile(loss, dynamic=False) if compiled else loss
 
+    def _check_shares(self) -> None:
+        if self.config.budget.steps is None:
+            raise ConfigError("Several processes need a budget in steps: their clocks differ.")
+        for phase in self.config.phases:
+            if phase.batch_size % self.processes.size:
+                raise ConfigError(f"A phase has batch_size {phase.batch_size}, which {self.processes.size} processes cannot share.")
+
     def progress(self) -> float:
         """Share of the budget used, 0 to 1."""
         budget = self.config.budget
@@ -169,25 +201,29 @@ class Trainer:
         last_save = clock = started = self._clock()
         n_steps_at: Counter = Counter()
         stop_at = None if stop_after_steps is None else self.step + stop_after_steps
-        with open(self.out / "log.jsonl", "a", encoding="utf-8") as log:
+        with open(self.out / "log.jsonl" if self.processes.is_first else os.devnull, "a", encoding="utf-8") as log:
             while self.progress() < 1.0 and self.step != stop_at:
                 phase = self._phase()
-                tokens, targets = self.source.batch(phase.batch_size)
+                tokens, targets = self.processes.share(self.source.batch(phase.batch_size))
                 self.model.tables(phase.seqlen, tokens.device)  # made outside the compiled graph
                 scale = lr_scale(self.config, self.step, self.progress())
                 loss = self.loss(tokens, targets)
                 loss.backward()
+                self.processes.average_gradients(self.optimizer.parameters)
                 norm = self.optimizer.step(scale)
                 self.step += 1
-                self.tokens_seen += targets.numel()
-                if self.step % self.config.log_every == 0:
+                self.tokens_seen += targets.numel() * self.processes.size
+                is_logged = self.step % self.config.log_every == 0
+                if is_logged:
                     self._log(log, loss.item(), norm.item(), scale, phase)
                 now = self._clock()
                 n_steps_at[phase.seqlen] += 1
                 if n_steps_at[phase.seqlen] > 2:  # the first ones compile; that is not training time
                     self.trained_s += now - clock
                 clock = now
-                if now - started > stop_after_s:
+                if not is_logged:
+                    continue
+                if self.processes.first_says(now - started > stop_after_s):
                     break
                 if now - last_save > self.config.checkpoint_every_s:
                     self.save()
@@ -199,6 +235,8 @@ class Trainer:
         """Write the checkpoint, unless a weight has gone bad since the last look at the loss."""
         if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
             self._stop_for(float("nan"))
+        if not self.processes.is_first:
+            return
         save_checkpoint(self.out, {
             "config": config_to_mapping(self.config), "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(), "source": self.source.state(), "phase_idx": self.phase_idx,
@@ -237,7 +275,8 @@ class Trainer:
         log.write(json.dumps(row) + "\n")
         log.flush()
         if self.step % (10 * self.config.log_every) == 0:
-            print(json.dumps(row), flush=True)
+            if self.processes.is_first:
+                print(json.dumps(row), flush=True)
 
     def _stop_for(self, loss: float) -> None:
         raise TrainingError(
@@ -256,7 +295,8 @@ class Trainer:
         }  # fmt: skip
         if isinstance(self.source, TextSource):
             summary["epochs"] = {name: round(value, 2) for name, value in self.source.sampler.epochs().items()}
-        (self.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+        if self.processes.is_first:
+            (self.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
         return summary
 
 
@@ -271,8 +311,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--stop-after", type=float, default=math.inf, help="seconds after which this part of the run is saved and ends")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings to replace, as optimizer.muon_lr=0.03")
+    parser.add_argument("--evaluate", type=Path, metavar="FOLDER", help="shards to measure bits per byte on at the end")
+    parser.add_argument("--max-windows", type=int, help="of each stream in that evaluation")
     args = parser.parse_args()
-    config = load_config(args.config)
+    config = with_settings(load_config(args.config), args.set)
     changes = {}
     if args.seconds is not None or args.steps is not None:
         changes["budget"] = {"seconds": args.seconds} if args.steps is None else {"steps": args.steps}
@@ -280,8 +323,15 @@ def main() -> None:
         changes["seed"] = args.seed
     config = config_from_mapping(TrainConfig, {**config_to_mapping(config), **changes})
     torch.set_float32_matmul_precision("high")
-    summary = Trainer(config, args.data, args.out, args.device, args.resume).run(stop_after_s=args.stop_after)
-    print(json.dumps({k: v for k, v in summary.items() if k != "loss_curve"}))
+    trainer = Trainer(config, args.data, args.out, args.device, args.resume)
+    summary = trainer.run(stop_after_s=args.stop_after)
+    if trainer.processes.is_first:
+        if args.evaluate is not None:
+            scores = evaluate_folder(trainer.model.eval(), args.evaluate, config.begin_token_id, config.phases[-1].seqlen,
+                                     args.max_windows, autocast=trainer.device.type == "cuda")  # fmt: skip
+            summary["bits_per_byte"] = {name: score.bits_per_byte for name, score in scores.items()}
+        print(json.dumps({k: v for k, v in summary.items() if k != "loss_curve"}))
+    trainer.processes.end()
 
 
 if __name__ == "__main__":
