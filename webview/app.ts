@@ -12,6 +12,7 @@ import type { MapRef } from './heatmap/mapData';
 import { MapLoader } from './heatmap/mapLoader';
 import { type MapRow, MapSource } from './heatmap/mapSource';
 import type { PanelHost } from './host';
+import { KernelSource } from './kernelSource';
 import { layerOf, mapRefOf, readLayout, type State, Store, withLayer } from './state';
 import { onThemeChange, readTheme } from './theme';
 import { offeredViews } from './views/registry';
@@ -32,6 +33,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     cell: null,
   });
   const maps = new MapSource(host);
+  const kernels = new KernelSource(host);
   const loader = new MapLoader(maps, rect => {
     changeMap({ map: loader.map, changedTile: rect ?? null, mapFailure: loader.failure });
   });
@@ -73,7 +75,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     const { id } = definition;
     let view = views.get(id);
     if (!view) {
-      view = definition.create({ store, actions, host, maps, loader });
+      view = definition.create({ store, actions, host, maps, kernels, loader });
       views.set(id, view);
       tabs.panel(id).append(view.element);
     }

@@ -30,6 +30,23 @@ export function formatValue(value: number): string {
   return (value < 0 ? '−' : '+') + formatMagnitude(magnitude);
 }
 
+/** Power of ten, a multiple of 3, that numbers up to `max` are divided by so that two digits tell them apart. */
+export function unitExponent(max: number): number {
+  return max > 0 && max < 0.1 ? Math.floor(Math.log10(max) / 3) * 3 : 0;
+}
+
+/** A signed number in two digits, for cells that hold no more. */
+export function shortValue(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  const magnitude = Math.abs(value);
+  if (magnitude === Number.POSITIVE_INFINITY) return value < 0 ? '−∞' : '∞';
+  if (magnitude < 0.005) return '0';
+  const sign = value < 0 ? '−' : '';
+  if (magnitude < 0.995) return sign + magnitude.toFixed(2).slice(1);
+  if (magnitude < 9.95) return sign + magnitude.toFixed(1);
+  return sign + (magnitude < 999.5 ? magnitude.toFixed(0) : magnitude.toExponential(0).replace('e+', 'e'));
+}
+
 function formatMagnitude(magnitude: number): string {
   if (magnitude >= 1e5 || magnitude < 1e-3) return magnitude.toExponential(2).replace('e-', 'e−').replace('e+', 'e');
   return magnitude < 1000 ? magnitude.toPrecision(4) : magnitude.toFixed(1);

@@ -12,6 +12,10 @@ import type { SavedZoom } from './heatmap/viewport';
 import { previousStage } from './labels';
 import type { Theme } from './theme';
 
+/** What the lens compares a cell with: softmax ignores what all cells of a row have in common. */
+export const references = ['none', 'runnerUp', 'rowMean'] as const;
+export type Reference = (typeof references)[number];
+
 /** How the reader arranged the panel; kept across reloads. */
 export interface Layout {
   /** Id of the chosen view; see views/registry.ts. Empty: the first one. */
@@ -24,6 +28,8 @@ export interface Layout {
   readonly stagePair: { readonly stage: Stage; readonly minus: Stage } | null;
   /** Maps side by side share one scale before the softmax and one after it. */
   readonly sharesScale: boolean;
+  /** What the lens compares a cell with. */
+  readonly lensReference: Reference;
 }
 
 export interface State {
@@ -81,11 +87,12 @@ export const defaultLayout: Layout = {
   closedSections: [],
   stagePair: null,
   sharesScale: false,
+  lensReference: 'none',
 };
 
 /** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
 export function readLayout(saved: unknown): Layout {
-  const { tab, zoom, leavesOutFirst, closedSections, stagePair, sharesScale } = (saved ?? {}) as Partial<
+  const { tab, zoom, leavesOutFirst, closedSections, stagePair, sharesScale, lensReference } = (saved ?? {}) as Partial<
     Record<keyof Layout, unknown>
   >;
   return {
@@ -95,6 +102,7 @@ export function readLayout(saved: unknown): Layout {
     closedSections: Array.isArray(closedSections) ? closedSections.filter(name => typeof name === 'string') : [],
     stagePair: isStagePair(stagePair) ? stagePair : null,
     sharesScale: sharesScale === true,
+    lensReference: references.find(name => name === lensReference) ?? defaultLayout.lensReference,
   };
 }
 

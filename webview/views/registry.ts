@@ -16,11 +16,12 @@
  */
 
 import type { PanelHost } from '../host';
+import { lensView } from './lensView';
 import { mapView } from './mapView';
 import { stagesView } from './stagesView';
 import type { ViewDefinition } from './view';
 
-const views: readonly ViewDefinition[] = [mapView, stagesView];
+const views: readonly ViewDefinition[] = [mapView, stagesView, lensView];
 
 /** The views that this host can fill; the first one is shown when nothing else was chosen. */
 export function offeredViews(host: PanelHost): readonly ViewDefinition[] {

@@ -4,6 +4,7 @@ import type { Actions } from '../actions';
 import type { MapLoader } from '../heatmap/mapLoader';
 import type { MapSource } from '../heatmap/mapSource';
 import type { PanelHost } from '../host';
+import type { KernelSource } from '../kernelSource';
 import type { State, Store } from '../state';
 
 /** The choices that stand above the tabs, shared by all views. */
@@ -29,6 +30,8 @@ export interface ViewContext {
   readonly host: PanelHost;
   /** Overviews, tiles and rows of any map of the current run, cached for all views. */
   readonly maps: MapSource;
+  /** The learned parts of the current run's layers. */
+  readonly kernels: KernelSource;
   /** Of the map that the shared choices name, `state.map`. */
   readonly loader: MapLoader;
 }

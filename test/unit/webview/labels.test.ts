@@ -6,7 +6,9 @@ import {
   formatDuration,
   formatValue,
   previousStage,
+  shortValue,
   stageLabels,
+  unitExponent,
   visibleToken,
 } from '../../../webview/labels';
 import { Random } from '../../random';
@@ -92,4 +94,33 @@ test('every kind of knowledge of a cell has its own words', () => {
 
 test('durations: milliseconds below a second, then tenths', () => {
   assert.deepEqual([0, 12.4, 999, 1000, 61250].map(formatDuration), ['0 ms', '12 ms', '999 ms', '1.0 s', '61.3 s']);
+});
+
+const short: [number, string][] = [
+  [0, '0'],
+  [-0.004, '0'],
+  [0.123, '.12'],
+  [-0.994, '−.99'],
+  [0.999, '1.0'],
+  [-1.26, '−1.3'],
+  [12.4, '12'],
+  [-345.6, '−346'],
+  [12345, '1e4'],
+  [Number.NaN, 'NaN'],
+  [Number.POSITIVE_INFINITY, '∞'],
+];
+for (const [value, text] of short)
+  test(`${value} in a small cell is ${text}`, () => assert.equal(shortValue(value), text));
+
+test('small numbers are divided by a power of ten that leaves two digits to tell them apart', () => {
+  for (const [max, exponent] of [
+    [0, 0],
+    [0.1, 0],
+    [5, 0],
+    [0.099, -3],
+    [0.00012, -6],
+    [2e-9, -9],
+  ] as const) {
+    assert.equal(unitExponent(max), exponent, String(max));
+  }
 });

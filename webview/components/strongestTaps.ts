@@ -1,0 +1,42 @@
+/** The taps that contribute most, as a table. */
+
+import { h } from '../dom';
+import { formatValue, visibleToken } from '../labels';
+import type { TapGridContent } from './tapGrid';
+import { colorCell } from './valueCell';
+
+const nShown = 8;
+
+export function createStrongestTaps() {
+  const body = h('tbody');
+  const value = h('th', { scope: 'col' });
+  const column = (name: string) => h('th', { scope: 'col' }, name);
+  const head = h('tr', {}, column('Query'), column('Key'), column('Contribution'), column('Kernel weight'), value);
+  const table = h('table', {}, h('thead', {}, head), body);
+  return {
+    element: h(
+      'div',
+      { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': 'Strongest contributions' },
+      table,
+    ),
+    show({ taps, labels, valueName, isDifference, theme }: TapGridContent): void {
+      value.textContent = isDifference ? `${valueName} difference` : valueName;
+      const max = Math.max(0, ...taps.map(({ term }) => Math.abs(term)).filter(Number.isFinite));
+      const strongest = taps
+        .filter(({ place, term }) => place === 'value' && term !== 0)
+        .toSorted((a, b) => Math.abs(b.term) - Math.abs(a.term))
+        .slice(0, nShown);
+      const token = (idx: number) => h('td', { class: 'token' }, `${visibleToken(labels[idx] ?? '')} ${idx}`);
+      const number = (x: number) => h('td', { class: 'number' }, formatValue(x));
+      body.replaceChildren(
+        ...strongest.map(tap => {
+          const term = number(tap.term);
+          colorCell(term, tap.term, max, theme);
+          const query = token(tap.queryIdx);
+          if (tap.isOwn) query.append(' · own pair');
+          return h('tr', {}, query, token(tap.keyIdx), term, number(tap.weight), number(tap.value));
+        }),
+      );
+    },
+  };
+}

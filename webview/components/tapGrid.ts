@@ -1,0 +1,144 @@
+/** A convolution's taps around a cell: kernel weight times value gives the contribution, as three grids and in words. */
+
+import type { Tap } from '../../src/attention/lens';
+import { h } from '../dom';
+import { formatValue, shortValue, unitExponent, visibleToken } from '../labels';
+import type { Theme } from '../theme';
+import { colorCell } from './valueCell';
+
+export interface TapGridContent {
+  /** Shape [row, column] of the kernel, row-major. */
+  readonly taps: readonly Tap[];
+  readonly columns: number;
+  readonly labels: readonly string[];
+  /** What the values are: "Score" or "Pattern". */
+  readonly valueName: string;
+  /** Factor on every contribution besides the kernel's weight; 1 without head mixing. */
+  readonly mixWeight: number;
+  readonly isDifference: boolean;
+  readonly theme: Theme;
+}
+
+type Quantity = 'weight' | 'value' | 'term';
+
+export function createTapGrid() {
+  const line = h('p', { class: 'tap-line', 'aria-live': 'polite' });
+  const element = h('div', { class: 'taps' });
+  let content: TapGridContent | null = null;
+  let cells: HTMLElement[][] = [];
+  let focused = 0;
+
+  function focusTap(idx: number, isByHand: boolean): void {
+    for (const grid of cells) grid[focused]?.classList.remove('tap-focused');
+    cells[2]?.[focused]?.setAttribute('tabindex', '-1');
+    focused = idx;
+    for (const grid of cells) grid[focused]?.classList.add('tap-focused');
+    cells[2]?.[focused]?.setAttribute('tabindex', '0');
+    if (isByHand) cells[2]?.[focused]?.focus();
+    if (content) line.textContent = describeTap(content, content.taps[idx]!);
+  }
+
+  function grid(quantity: Quantity, title: string): HTMLElement {
+    const { taps, columns, labels, theme } = content!;
+    const max = Math.max(0, ...taps.map(tap => Math.abs(tap[quantity])).filter(Number.isFinite));
+    const exponent = unitExponent(max);
+    const token = (idx: number) => (labels[idx] === undefined ? '' : visibleToken(labels[idx]));
+    const made = taps.map((tap, idx) => {
+      const cell = h('td', { class: `tap tap-${tap.place}`, role: 'gridcell' });
+      const isShown = tap.place === 'value' || quantity === 'weight';
+      if (isShown) colorCell(cell, tap[quantity], max, theme);
+      cell.append(
+        h('span', {}, isShown ? shortValue(tap[quantity] / 10 ** exponent) : tap.place === 'future' ? 'future' : ''),
+      );
+      cell.classList.toggle('tap-own', tap.isOwn);
+      cell.title = describeTap(content!, tap);
+      if (quantity === 'term') {
+        cell.setAttribute('aria-label', cell.title);
+        Object.assign(cell.dataset, { weight: tap.weight, value: tap.value, term: tap.term, place: tap.place });
+        cell.tabIndex = -1;
+        cell.addEventListener('focus', () => idx !== focused && focusTap(idx, false));
+      }
+      cell.addEventListener('pointerenter', () => focusTap(idx, false));
+      return cell;
+    });
+    cells.push(made);
+    const rows = Array.from({ length: taps.length / columns }, (_, row) => {
+      const first = taps[row * columns]!;
+      const head = h('th', { scope: 'row', title: `query ${first.queryIdx}` }, token(first.queryIdx));
+      return h('tr', {}, head, ...made.slice(row * columns, (row + 1) * columns));
+    });
+    const keys = taps
+      .slice(0, columns)
+      .map(({ keyIdx }) => h('th', { scope: 'col', title: `key ${keyIdx}` }, h('span', {}, token(keyIdx))));
+    const table = h(
+      'table',
+      { class: 'tap-table', role: quantity === 'term' ? 'grid' : 'table', 'aria-label': title },
+      h('thead', {}, h('tr', {}, h('td'), ...keys)),
+      h('tbody', {}, ...rows),
+    );
+    if (quantity === 'term') table.addEventListener('keydown', event => onKey(event));
+    const unit = exponent === 0 ? '' : `in ${(10 ** exponent).toExponential(0).replace('-', '−')} · `;
+    const scale = max > 0 ? `${unit}±${formatValue(max).slice(1)}` : '';
+    return h(
+      'figure',
+      { class: 'tap-figure' },
+      h('figcaption', {}, title, h('span', { class: 'pane-scale' }, scale)),
+      table,
+    );
+  }
+
+  function onKey(event: KeyboardEvent): void {
+    const { taps, columns } = content!;
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    if (step === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const isAcross = Math.abs(step) === 1 && columns > 1;
+    const next = focused + step;
+    if (next < 0 || next >= taps.length) return;
+    if (isAcross && Math.floor(next / columns) !== Math.floor(focused / columns)) return;
+    focusTap(next, true);
+  }
+
+  return {
+    element,
+    /** Draws other taps; the own pair is in focus first. */
+    show(next: TapGridContent): void {
+      content = next;
+      cells = [];
+      const { isDifference, valueName, mixWeight } = next;
+      const minus = isDifference ? ' − reference’s' : '';
+      const factor = mixWeight === 1 ? '' : ` × ${formatValue(mixWeight)} (mixing)`;
+      element.replaceChildren(
+        grid('weight', 'Kernel weight'),
+        h('div', { class: 'tap-operator', 'aria-hidden': 'true' }, '×'),
+        grid('value', `${valueName}${minus}`),
+        h('div', { class: 'tap-operator', 'aria-hidden': 'true' }, '='),
+        grid('term', `Contribution${factor}`),
+        line,
+      );
+      focusTap(
+        Math.max(
+          0,
+          next.taps.findIndex(({ isOwn }) => isOwn),
+        ),
+        false,
+      );
+    },
+  };
+}
+
+/** One tap in a sentence. */
+export function describeTap(content: Omit<TapGridContent, 'theme'>, tap: Tap): string {
+  const { labels, valueName, mixWeight } = content;
+  const token = (idx: number) => `${idx} ${visibleToken(labels[idx] ?? '')}`;
+  const own = tap.isOwn ? ' (own pair)' : '';
+  if (tap.place === 'outside')
+    return `Before the start or past the end of the text: weight ${formatValue(tap.weight)} meets nothing.`;
+  const where = `query ${token(tap.queryIdx)}, key ${token(tap.keyIdx)}${own}`;
+  if (tap.place === 'future') {
+    return `${where}: the key comes after the query, so weight ${formatValue(tap.weight)} meets a zero.`;
+  }
+  const factor = mixWeight === 1 ? '' : ` × mixing ${formatValue(mixWeight)}`;
+  const value = `${valueName.toLowerCase()} ${formatValue(tap.value)}`;
+  return `${where}: weight ${formatValue(tap.weight)} × ${value}${factor} = ${formatValue(tap.term)}`;
+}

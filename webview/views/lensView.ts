@@ -1,0 +1,221 @@
+/** The convolution lens: what the value of one cell is made of, tap by tap and head by head. */
+
+import { isPreSoftmax, type Stage } from '../../src/shared/attentionMap';
+import { Cancelled, toFailureData } from '../../src/shared/failure';
+import { createLensSources } from '../components/lensSources';
+import { MapPanel } from '../components/mapPanel';
+import { createStrongestTaps } from '../components/strongestTaps';
+import { createTapGrid } from '../components/tapGrid';
+import { h, onChange } from '../dom';
+import { isMasked } from '../heatmap/hitTest';
+import { formatValue, stageLabels, visibleToken } from '../labels';
+import { type LensContent, loadLens } from '../lensLoader';
+import { mapRefOf, type Reference, references, type State } from '../state';
+import type { Theme } from '../theme';
+import { button, dropdown } from '../toolkit';
+import type { PanelView, ViewContext, ViewDefinition } from './view';
+
+export const lensView: ViewDefinition = {
+  id: 'lens',
+  title: 'Lens',
+  isOffered: host => host.hasTiles,
+  choices: ['head', 'stage'],
+  create: context => new LensView(context),
+};
+
+const referenceLabels: Readonly<Record<Reference, string>> = {
+  none: 'Nothing: the value itself',
+  runnerUp: 'The runner-up of the row',
+  rowMean: 'The mean of the row',
+};
+
+/** How long the keyboard may rest on a cell before the lens follows. */
+const delayMs = 80;
+
+class LensView implements PanelView {
+  readonly element: HTMLElement;
+  private readonly map: MapPanel;
+  private readonly hint = h('p', { class: 'hint' });
+  private readonly hintButtons = h('div', { class: 'buttons' });
+  private readonly title = h('h2', { class: 'lens-title' });
+  private readonly sum = h('p', { class: 'lens-sum' });
+  private readonly note = h('p', { class: 'hint' });
+  private readonly reference = dropdown('reference', 'Compared with', value =>
+    this.context.actions.setLayout({ lensReference: value as Reference }),
+  );
+  private readonly sources = createLensSources(headIdx => this.open(headIdx));
+  private readonly sourcesSection: HTMLElement;
+  private readonly grid = createTapGrid();
+  private readonly gridTitle = h('h2');
+  private readonly strongest = createStrongestTaps();
+  private readonly body: HTMLElement;
+  private requests = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private askedFor = '';
+  private content: LensContent | null = null;
+  private openedHead: number | null = null;
+
+  constructor(private readonly context: ViewContext) {
+    const { store, loader, actions } = context;
+    this.map = new MapPanel(store, loader, actions);
+    this.sourcesSection = h(
+      'section',
+      { 'aria-label': 'Head mixing' },
+      h('h2', {}, 'Heads mixed into it'),
+      this.sources.element,
+    );
+    this.body = h(
+      'div',
+      { class: 'lens-body' },
+      h('section', { 'aria-label': 'Sum' }, this.title, this.sum, this.note, this.reference.element),
+      this.sourcesSection,
+      h('section', { 'aria-label': 'Taps' }, this.gridTitle, this.grid.element),
+      h('section', { 'aria-label': 'Strongest taps' }, h('h2', {}, 'Strongest contributions'), this.strongest.element),
+    );
+    this.element = h(
+      'div',
+      { class: 'columns lens' },
+      h('div', { class: 'map-column' }, this.map.element),
+      h('div', { class: 'text-column' }, this.hint, this.hintButtons, this.body),
+    );
+  }
+
+  update(state: State): void {
+    this.map.update();
+    this.reference.set(
+      references.map(value => ({ value, label: referenceLabels[value] })),
+      state.layout.lensReference,
+    );
+    const shown = mapRefOf(state.panel);
+    const { cell } = state;
+    const ref = shown && { ...shown, minus: null };
+    const key = ref && cell && !isMasked(cell) ? JSON.stringify([ref, cell, state.layout.lensReference]) : '';
+    if (key !== this.askedFor) {
+      this.askedFor = key;
+      this.requests.abort();
+      clearTimeout(this.timer);
+      if (key === '' || !ref || !cell) this.content = null;
+      else
+        this.timer = setTimeout(
+          () => void this.load(ref, cell, state.layout.lensReference),
+          this.content ? delayMs : 0,
+        );
+    }
+    this.draw(state);
+  }
+
+  hide(): void {
+    this.requests.abort();
+    clearTimeout(this.timer);
+    this.askedFor = '';
+  }
+
+  private async load(...[ref, cell, reference]: [LensContent['ref'], LensContent['cell'], Reference]): Promise<void> {
+    this.requests = new AbortController();
+    const { signal } = this.requests;
+    try {
+      const content = await loadLens(this.context, ref, cell, reference, signal);
+      if (signal.aborted) return;
+      if (ref.headIdx !== this.content?.ref.headIdx || ref.layerIdx !== this.content.ref.layerIdx)
+        this.openedHead = null;
+      this.content = content;
+      this.draw(this.context.store.state);
+    } catch (error) {
+      if (signal.aborted || error instanceof Cancelled) return;
+      const { code, message } = toFailureData(error);
+      this.content = null;
+      this.draw(this.context.store.state);
+      // Else a newer run has begun: its state, which follows, asks again.
+      if (code !== 'no-analysis') this.say(message);
+    }
+  }
+
+  private open(headIdx: number): void {
+    this.openedHead = headIdx;
+    this.draw(this.context.store.state);
+  }
+
+  private draw(state: State): void {
+    const { content } = this;
+    this.body.hidden = content === null;
+    this.hint.hidden = content !== null || !state.panel?.tokens;
+    this.hintButtons.hidden = true;
+    if (content) this.drawContent(content, this.openedHead, state.theme, state.panel?.tokens?.labels);
+    else this.explain(state);
+  }
+
+  /** Why there is nothing to see, and what to do about it. */
+  private explain({ panel, cell }: State): void {
+    const stage = mapRefOf(panel)?.stage;
+    const later = stage === 'scores' ? 'mixed_scores' : stage === 'pattern' ? 'mixed_pattern' : null;
+    this.hintButtons.hidden = later === null;
+    if (later) this.offer(later);
+    if (!stage) this.say('The lens opens once the layer is ready.');
+    else if (stage === 'scores') this.say('Scores are made of a query and a key alone: no convolution to look into.');
+    else if (stage === 'pattern') this.say('The softmax made this of the mixed scores: no convolution to look into.');
+    else if (cell && isMasked(cell)) this.say('This cell is masked, its key comes after its query. Pick one below.');
+    else this.say('Pick a cell: click in the map, or move there with the arrow keys.');
+  }
+
+  private offer = onChange((stage: Stage) => {
+    const label = `Show ${stageLabels[stage].toLowerCase()}`;
+    this.hintButtons.replaceChildren(button(label, 'secondary', () => this.context.actions.setView({ stage })));
+  });
+
+  private say(text: string): void {
+    this.hint.hidden = false;
+    if (this.hint.textContent !== text) this.hint.textContent = text;
+  }
+
+  private drawContent = onChange(
+    (content: LensContent, openedHead: number | null, theme: Theme, labels: readonly string[] = []) => {
+      const { ref, cell, lens, parts, value, difference, referenceKey, note } = content;
+      const token = (idx: number) => `${visibleToken(labels[idx] ?? '')} (${idx})`;
+      this.title.textContent = `${stageLabels[ref.stage]} of query ${token(cell.queryIdx)} for key ${token(cell.keyIdx)}`;
+      const against = referenceKey === null ? 'the mean of its row' : `key ${token(referenceKey)}`;
+      const whole =
+        difference === null
+          ? formatValue(value)
+          : `${formatValue(value)}, ${formatValue(difference)} against ${against}`;
+      this.sum.textContent = `${whole} = own pair ${formatValue(lens.own)} and neighbours ${formatValue(lens.total - lens.own)}`;
+      Object.assign(this.sum.dataset, {
+        layer: ref.layerIdx,
+        head: ref.headIdx,
+        stage: ref.stage,
+        query: cell.queryIdx,
+        key: cell.keyIdx,
+        total: lens.total,
+        own: lens.own,
+        value,
+        difference: difference ?? '',
+      });
+      this.note.textContent = note || noteOf(ref.stage, difference !== null);
+      this.sourcesSection.hidden = parts.mix === null;
+      const opened = lens.sources.find(({ headIdx }) => headIdx === (openedHead ?? ref.headIdx)) ?? lens.sources[0]!;
+      this.sources.show(lens.sources, opened.headIdx, theme);
+      const taps = content.taps(opened.headIdx);
+      const valueName = isPreSoftmax(ref.stage) ? 'Score' : 'Pattern';
+      this.gridTitle.textContent = parts.conv
+        ? `What head ${opened.headIdx}’s kernel makes of it`
+        : `Head ${opened.headIdx}: this layer has no convolution here`;
+      const shown = {
+        taps,
+        columns: parts.conv?.columns ?? 1,
+        labels,
+        valueName,
+        mixWeight: opened.mixWeight,
+        isDifference: difference !== null,
+        theme,
+      };
+      this.grid.show(shown);
+      this.strongest.show(shown);
+    },
+  );
+}
+
+function noteOf(stage: Stage, isDifference: boolean): string {
+  if (isDifference) return 'Differences: what all keys of the row have in common is gone.';
+  return isPreSoftmax(stage)
+    ? 'The softmax ignores what all keys of a row have in common: to see why this key and not another, compare.'
+    : 'Weights after the softmax need not sum to 1, and may be negative.';
+}
