@@ -8,7 +8,7 @@ import torch
 
 from mta.config import ModelConfig, MTAConfig
 from mta.transformer import Transformer
-from training.context_report import markdown_report
+from training.context_report import _number, _signed, markdown_report
 from training.context_search import make_haystacks, make_samples, score_cells, summarize, summarize_all, usable_lengths
 from training.induction import induction_scores, on_induction_diagonal, repeated_tokens
 from training.intervals import mean_interval, paired_difference, wilson_interval
@@ -223,3 +223,8 @@ def test_what_cannot_be_tested_is_refused(haystacks):
     with pytest.raises(SearchError, match="joins"):
         words = lambda text: [hash(text[i : i + 2]) for i in range(0, len(text), 2)]  # noqa: E731
         list(build_cell(TASKS[2], 2, 400, 5, haystacks[True], words, BEGIN, 1))
+
+
+def test_numbers_in_tables():
+    assert [_signed(value, 2) for value in (0.126, -0.126, -0.001, 0.001)] == ["+0.13", "−0.13", "0.00", "0.00"]
+    assert _number(-0.004) == "0.00" and _number(-1.5) == "−1.50"

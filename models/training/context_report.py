@@ -72,7 +72,7 @@ def induction_heading(model: Mapping, length: int) -> str:
 def induction_table(scores: Mapping) -> str:
     """One row per layer, one column per head."""
     rows = [
-        [str(layer_idx), *(f"{mixed:.2f} ({plain:.2f})" for mixed, plain in zip(mixed_row, plain_row))]
+        [str(layer_idx), *(f"{_number(mixed)} ({_number(plain)})" for mixed, plain in zip(mixed_row, plain_row))]
         for layer_idx, (mixed_row, plain_row) in enumerate(zip(scores["mixed_pattern"], scores["pattern"]))
     ]
     return table(["layer", *(f"head {i}" for i in range(len(scores["pattern"][0])))], rows)
@@ -107,7 +107,11 @@ def _difference(interval: Mapping, factor: float, digits: int) -> str:
 
 
 def _signed(value: float, digits: int) -> str:
+    text = _number(value, digits)
+    return text if value <= 0 or float(text) == 0 else f"+{text}"
+
+
+def _number(value: float, digits: int = 2) -> str:
+    """With a real minus sign, and none before zero."""
     text = f"{abs(value):.{digits}f}"
-    if float(text) == 0:
-        return text
-    return ("+" if value > 0 else "−") + text
+    return f"−{text}" if value < 0 and float(text) else text

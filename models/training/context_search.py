@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import asdict
 from functools import lru_cache
@@ -48,9 +49,9 @@ def usable_lengths(asked: Optional[Sequence[int]], contexts: Sequence[int]) -> L
     return list(asked)
 
 
-def line_end_table(encode_bytes: Sequence[str]) -> np.ndarray:
+def line_end_table(token_texts: Sequence[str]) -> np.ndarray:
     """Which tokens end a line, bool [vocab_size], from the text of each token."""
-    return np.array([text.endswith("\n") for text in encode_bytes])
+    return np.array([text.endswith("\n") for text in token_texts])
 
 
 def make_haystacks(streams: Dict[str, np.ndarray], ends_line: np.ndarray, begin_token_id: int) -> Dict[bool, Haystack]:
@@ -165,6 +166,7 @@ def run(args: argparse.Namespace) -> dict:
         if is_cuda:
             use_fast_attention(model, "triton")
         outcomes.append(score_cells(samples, model_scorer(model, autocast=is_cuda), batch_tokens))
+        print(f"{name}: {time.monotonic() - model_started:.0f} s", file=sys.stderr, flush=True)
         described.append({"name": name, "parameters": model.n_parameters(), "context": model.config.max_seqlen,
                           "uses_mta": model.config.mta.use_mta, "seconds": round(time.monotonic() - model_started, 1),
                           "induction": asdict(induction)})  # fmt: skip
