@@ -86,8 +86,10 @@ def value_gradient(
     grad_value, shares = torch.empty_like(value), _shares(query, grid)
     # Queries before a tile's keys get nothing from it, and are not written.
     inner = torch.zeros(n_batch, grid[0], n_tokens, 8, dtype=torch.float32, device=query.device)
-    kernels.value_gradient_kernel[grid](query, key, value, grad, scaled, after, sums, grad_value, inner, shares, n_tokens, **sizes)
-    return grad_value, inner.sum(1)[..., :n_heads].transpose(1, 2).contiguous(), _add_shares(shares)
+    kernels.value_gradient_kernel[grid](
+        query, key, value, grad, scaled, after, sums, grad_value, inner, shares, n_tokens, **sizes
+    )  # fmt: skip
+    return grad_value, inner.sum(1)[..., :n_heads].transpose(1, 2).contiguous(), _add_shares(shares).t().contiguous()
 
 
 def query_gradient(

@@ -4,8 +4,10 @@ A tile of all heads is a tuple of register tensors, [query, key] each; sums over
 [DIM, query] or [DIM, key]: so the tile's values enter the product from shared memory, which Triton fills as they are,
 where it would otherwise compute the whole mixing a second time in the layout that the product wants.
 
-Weights are loaded again for each tile, at an address that the compiler cannot know to be always the same (`now`, 0):
-kept in registers they would take up to 98 of the 255.
+What happens between products stands in an `if` that is always true. The compiler cannot know that, so it loads weights
+again for each tile (kept in registers they would take up to 98 of the 255), and does not see that scores flow into
+another product: if it did, it would give all warps rows of the scores, of which there are too few, and warps would repeat
+each other's work.
 """
 
 from __future__ import annotations
@@ -34,20 +36,11 @@ def _vectors(source, row, n_tokens, N_HEADS: tl.constexpr):
 
 
 @triton.jit
-def _products(lefts, rights, always, N_HEADS: tl.constexpr):
-    """lefts_h · rights_hᵀ of every head, float32.
-
-    Triton gives a product whose result flows into another product all its warps along one axis, which these tiles are
-    too small for: warps would repeat each other's work. It does not look through an `if`.
-    """
-    HEIGHT: tl.constexpr = lefts[0].shape[0]
-    WIDTH: tl.constexpr = rights[0].shape[0]
-    products = _zeros(N_HEADS, HEIGHT, WIDTH)
-    if always:
-        new = ()
-        for head in tl.static_range(N_HEADS):
-            new += (tl.dot(lefts[head], tl.trans(rights[head])),)
-        products = new
+def _products(lefts, rights, N_HEADS: tl.constexpr):
+    """lefts_h · rights_hᵀ of every head, float32."""
+    products = ()
+    for head in tl.static_range(N_HEADS):
+        products += (tl.dot(lefts[head], tl.trans(rights[head])),)
     return products
 
 
@@ -80,10 +73,36 @@ def _slopes(patterns, uppers, after, inners, N_HEADS: tl.constexpr):
 
 
 @triton.jit
-def _zeros(N: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr):
+def _mixed_all(maps, weight, ROW_STEP: tl.constexpr, STEP: tl.constexpr, N_HEADS: tl.constexpr, DTYPE: tl.constexpr):
+    """`_mixed` for every head, ready for a product: rows of the weight with steps (N_HEADS, 1), columns with (1, N_HEADS)."""
+    mixed = ()
+    for head in tl.static_range(N_HEADS):
+        mixed += (_mixed(maps, weight, head * ROW_STEP, STEP, N_HEADS).to(DTYPE),)
+    return mixed
+
+
+@triton.jit
+def _add_products(totals, tiles, weights, N_HEADS: tl.constexpr):
+    """totals_h + tiles_hᵀ · weights_h, [DIM, column of the weights]."""
+    sums = ()
+    for head in tl.static_range(N_HEADS):
+        sums += (tl.dot(tl.trans(tiles[head]), weights[head], totals[head]),)
+    return sums
+
+
+@triton.jit
+def _transposed(tiles, N_HEADS: tl.constexpr):
+    transposed = ()
+    for head in tl.static_range(N_HEADS):
+        transposed += (tl.trans(tiles[head]),)
+    return transposed
+
+
+@triton.jit
+def _zeros(N: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, DTYPE: tl.constexpr):
     tiles = ()
     for _ in tl.static_range(N):
-        tiles += (tl.zeros((HEIGHT, WIDTH), dtype=tl.float32),)
+        tiles += (tl.zeros((HEIGHT, WIDTH), dtype=DTYPE),)
     return tiles
 
 
@@ -146,8 +165,8 @@ def _write(out, totals, factor, row, n_tokens, N_HEADS: tl.constexpr, DIM: tl.co
 
 
 @triton.jit
-def log_sums_kernel(query, key, before, log_sums, n_tokens, N_HEADS: tl.constexpr, DIM: tl.constexpr,
-              ROWS: tl.constexpr, KEYS: tl.constexpr):  # fmt: skip
+def log_sums_kernel(query, key, before, log_sums, n_tokens,
+                    N_HEADS: tl.constexpr, DIM: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr):  # fmt: skip
     """log_sums[batch, head, query] for ROWS queries."""
     batch = tl.program_id(1).to(tl.int64)
     query += batch * n_tokens * N_HEADS * DIM
@@ -162,9 +181,8 @@ def log_sums_kernel(query, key, before, log_sums, n_tokens, N_HEADS: tl.constexp
         masses += (tl.zeros((ROWS,), dtype=tl.float32),)
     for start in range(0, min(first + ROWS, n_tokens), KEYS):
         column = start + tl.arange(0, KEYS)
-        now = start >> 30
         allowed = column[None, :] <= row[:, None]
-        scores = _products(queries, _tiles(key, column, n_tokens, N_HEADS, DIM), now == 0, N_HEADS)
+        scores = _products(queries, _tiles(key, column, n_tokens, N_HEADS, DIM), N_HEADS)
         new_tops, new_masses = (), ()
         for g in tl.static_range(N_HEADS):
             mixed = tl.where(allowed, _mixed(scores, before, g * N_HEADS, 1, N_HEADS), float("-inf"))
@@ -177,8 +195,8 @@ def log_sums_kernel(query, key, before, log_sums, n_tokens, N_HEADS: tl.constexp
 
 
 @triton.jit
-def attend_kernel(query, key, value, before, after, log_sums, out, n_tokens, N_HEADS: tl.constexpr, DIM: tl.constexpr,
-            ROWS: tl.constexpr, KEYS: tl.constexpr):  # fmt: skip
+def attend_kernel(query, key, value, before, after, log_sums, out, n_tokens,
+                  N_HEADS: tl.constexpr, DIM: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr):  # fmt: skip
     """out = O for ROWS queries."""
     batch = tl.program_id(1).to(tl.int64)
     offset = batch * n_tokens * N_HEADS * DIM
@@ -186,25 +204,25 @@ def attend_kernel(query, key, value, before, after, log_sums, out, n_tokens, N_H
     row = first + tl.arange(0, ROWS)
     queries = _tiles(query + offset, row, n_tokens, N_HEADS, DIM)
     sums = _vectors(log_sums + batch * N_HEADS * n_tokens, row, n_tokens, N_HEADS)
-    totals = _zeros(N_HEADS, DIM, ROWS)
+    totals = _zeros(N_HEADS, DIM, ROWS, tl.float32)
     for start in range(0, min(first + ROWS, n_tokens), KEYS):
         column = start + tl.arange(0, KEYS)
-        now = start >> 30
         keys = _tiles(key + offset, column, n_tokens, N_HEADS, DIM)
         values = _tiles(value + offset, column, n_tokens, N_HEADS, DIM)
-        patterns = _patterns(_products(queries, keys, now == 0, N_HEADS), before + now, sums, column[None, :] <= row[:, None], N_HEADS)
-        new_totals = ()
-        for f in tl.static_range(N_HEADS):
-            weights = _mixed(patterns, after + now, f * N_HEADS, 1, N_HEADS).to(out.dtype.element_ty)
-            new_totals += (tl.dot(tl.trans(values[f]), tl.trans(weights), totals[f]),)
-        totals = new_totals
+        weights = _zeros(N_HEADS, ROWS, KEYS, out.dtype.element_ty)
+        if start >> 30 == 0:
+            scores = _products(queries, keys, N_HEADS)
+            patterns = _patterns(scores, before, sums, column[None, :] <= row[:, None], N_HEADS)
+            weights = _mixed_all(patterns, after, N_HEADS, 1, N_HEADS, out.dtype.element_ty)
+        totals = _add_products(totals, values, _transposed(weights, N_HEADS), N_HEADS)
     _write(out + offset, totals, 1.0, row, n_tokens, N_HEADS, DIM)
 
 
 @triton.jit
 def value_gradient_kernel(query, key, value, grad, before, after, log_sums, grad_value, inner, grad_after, n_tokens,
-                    N_HEADS: tl.constexpr, DIM: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, GROUPS: tl.constexpr):  # fmt: skip
-    """grad_value for KEYS keys; these keys' shares of D, inner[batch, tile, head, query], and of grad_after[batch, tile]."""
+                          N_HEADS: tl.constexpr, DIM: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, GROUPS: tl.constexpr):  # fmt: skip
+    """grad_value for KEYS keys; these keys' shares of D, inner[batch, tile, query, head], and of
+    the transposed grad_after[batch, tile]."""
     batch, tile = tl.program_id(1).to(tl.int64), tl.program_id(0)
     offset = batch * n_tokens * N_HEADS * DIM
     log_sums += batch * N_HEADS * n_tokens
@@ -213,41 +231,40 @@ def value_gradient_kernel(query, key, value, grad, before, after, log_sums, grad
     column = tile * KEYS + tl.arange(0, KEYS)
     keys = _tiles(key + offset, column, n_tokens, N_HEADS, DIM)
     values = _tiles(value + offset, column, n_tokens, N_HEADS, DIM)
-    totals = _zeros(N_HEADS, DIM, KEYS)
+    totals = _zeros(N_HEADS, DIM, KEYS, tl.float32)
     shares = _thread_zeros(ROWS, GROUPS, N_HEADS * N_HEADS)
     for first in range(tile * KEYS // ROWS * ROWS, n_tokens, ROWS):
         row = first + tl.arange(0, ROWS)
-        now = first >> 30
         queries = _tiles(query + offset, row, n_tokens, N_HEADS, DIM)
         grads = _tiles(grad + offset, row, n_tokens, N_HEADS, DIM)
         sums = _vectors(log_sums, row, n_tokens, N_HEADS)
-        scores = _products(queries, keys, now == 0, N_HEADS)
-        patterns = _patterns(scores, before + now, sums, column[None, :] <= row[:, None], N_HEADS)
-        uppers = _products(grads, values, now == 0, N_HEADS)
-        new_totals, new_shares, inners = (), (), ()
-        for f in tl.static_range(N_HEADS):
-            weights = _mixed(patterns, after + now, f * N_HEADS, 1, N_HEADS).to(grad.dtype.element_ty)
-            new_totals += (tl.dot(tl.trans(grads[f]), weights, totals[f]),)
-            new_inners = ()
+        weights = _zeros(N_HEADS, ROWS, KEYS, grad.dtype.element_ty)
+        inners = tl.zeros((ROWS, 8), dtype=tl.float32)
+        if first >> 30 == 0:
+            scores = _products(queries, keys, N_HEADS)
+            patterns = _patterns(scores, before, sums, column[None, :] <= row[:, None], N_HEADS)
+            weights = _mixed_all(patterns, after, N_HEADS, 1, N_HEADS, grad.dtype.element_ty)
+            uppers = _products(grads, values, N_HEADS)
+            new_shares, parts = (), ()
             for g in tl.static_range(N_HEADS):
-                share = _row_sums(uppers[f] * patterns[g], GROUPS)
-                new_shares += (shares[f * N_HEADS + g] + _thread_sums(share),)
-                term = share * tl.load(after + now + f * N_HEADS + g)
-                if f == 0:
-                    new_inners += (term,)
-                else:
-                    new_inners += (inners[g] + term,)
-            inners = new_inners
-        totals, shares = new_totals, new_shares
+                part = tl.zeros((ROWS, GROUPS, 4), dtype=tl.float32)
+                for f in tl.static_range(N_HEADS):
+                    share = _row_sums(patterns[g] * uppers[f], GROUPS)
+                    new_shares += (shares[g * N_HEADS + f] + _thread_sums(share),)
+                    part += share * tl.load(after + f * N_HEADS + g)
+                parts += (part,)
+            shares = new_shares
+            inners = _summed(parts, ROWS, 4 * GROUPS, N_HEADS)
+        totals = _add_products(totals, grads, weights, N_HEADS)
         at = row[:, None] * 8 + tl.arange(0, 8)[None, :]
-        tl.store(inner + at, _summed(inners, ROWS, 4 * GROUPS, N_HEADS), mask=row[:, None] < n_tokens)
+        tl.store(inner + at, inners, mask=row[:, None] < n_tokens)
     _write(grad_value + offset, totals, 1.0, column, n_tokens, N_HEADS, DIM)
     _write_weights(grad_after, shares, ROWS * GROUPS * 2, N_HEADS)
 
 
 @triton.jit
 def query_gradient_kernel(query, key, value, grad, before, after, log_sums, inner, grad_query, n_tokens, factor,
-                    N_HEADS: tl.constexpr, DIM: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr):  # fmt: skip
+                          N_HEADS: tl.constexpr, DIM: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr):  # fmt: skip
     """grad_query for ROWS queries, times `factor`."""
     batch = tl.program_id(1).to(tl.int64)
     offset = batch * n_tokens * N_HEADS * DIM
@@ -257,26 +274,24 @@ def query_gradient_kernel(query, key, value, grad, before, after, log_sums, inne
     grads = _tiles(grad + offset, row, n_tokens, N_HEADS, DIM)
     sums = _vectors(log_sums + batch * N_HEADS * n_tokens, row, n_tokens, N_HEADS)
     inners = _vectors(inner + batch * N_HEADS * n_tokens, row, n_tokens, N_HEADS)
-    totals = _zeros(N_HEADS, DIM, ROWS)
+    totals = _zeros(N_HEADS, DIM, ROWS, tl.float32)
     for start in range(0, min(first + ROWS, n_tokens), KEYS):
         column = start + tl.arange(0, KEYS)
-        now = start >> 30
         keys = _tiles(key + offset, column, n_tokens, N_HEADS, DIM)
         values = _tiles(value + offset, column, n_tokens, N_HEADS, DIM)
-        scores = _products(queries, keys, now == 0, N_HEADS)
-        patterns = _patterns(scores, before + now, sums, column[None, :] <= row[:, None], N_HEADS)
-        slopes = _slopes(patterns, _products(grads, values, now == 0, N_HEADS), after + now, inners, N_HEADS)
-        new_totals = ()
-        for h in tl.static_range(N_HEADS):
-            lower = _mixed(slopes, before + now, h, N_HEADS, N_HEADS).to(grad_query.dtype.element_ty)
-            new_totals += (tl.dot(tl.trans(keys[h]), tl.trans(lower), totals[h]),)
-        totals = new_totals
+        lowers = _zeros(N_HEADS, ROWS, KEYS, grad_query.dtype.element_ty)
+        if start >> 30 == 0:
+            scores = _products(queries, keys, N_HEADS)
+            patterns = _patterns(scores, before, sums, column[None, :] <= row[:, None], N_HEADS)
+            slopes = _slopes(patterns, _products(grads, values, N_HEADS), after, inners, N_HEADS)
+            lowers = _mixed_all(slopes, before, 1, N_HEADS, N_HEADS, grad_query.dtype.element_ty)
+        totals = _add_products(totals, keys, _transposed(lowers, N_HEADS), N_HEADS)
     _write(grad_query + offset, totals, factor, row, n_tokens, N_HEADS, DIM)
 
 
 @triton.jit
 def key_gradient_kernel(query, key, value, grad, before, after, log_sums, inner, grad_key, grad_before, n_tokens, factor,
-                  N_HEADS: tl.constexpr, DIM: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, GROUPS: tl.constexpr):  # fmt: skip
+                        N_HEADS: tl.constexpr, DIM: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr, GROUPS: tl.constexpr):  # fmt: skip
     """grad_key for KEYS keys, times `factor`; these keys' share of grad_before[batch, tile]."""
     batch, tile = tl.program_id(1).to(tl.int64), tl.program_id(0)
     offset = batch * n_tokens * N_HEADS * DIM
@@ -284,25 +299,25 @@ def key_gradient_kernel(query, key, value, grad, before, after, log_sums, inner,
     column = tile * KEYS + tl.arange(0, KEYS)
     keys = _tiles(key + offset, column, n_tokens, N_HEADS, DIM)
     values = _tiles(value + offset, column, n_tokens, N_HEADS, DIM)
-    totals = _zeros(N_HEADS, DIM, KEYS)
+    totals = _zeros(N_HEADS, DIM, KEYS, tl.float32)
     shares = _thread_zeros(ROWS, GROUPS, N_HEADS * N_HEADS)
     for first in range(tile * KEYS // ROWS * ROWS, n_tokens, ROWS):
         row = first + tl.arange(0, ROWS)
-        now = first >> 30
         queries = _tiles(query + offset, row, n_tokens, N_HEADS, DIM)
         grads = _tiles(grad + offset, row, n_tokens, N_HEADS, DIM)
         sums = _vectors(log_sums + batch * N_HEADS * n_tokens, row, n_tokens, N_HEADS)
         inners = _vectors(inner + batch * N_HEADS * n_tokens, row, n_tokens, N_HEADS)
-        scores = _products(queries, keys, now == 0, N_HEADS)
-        patterns = _patterns(scores, before + now, sums, column[None, :] <= row[:, None], N_HEADS)
-        slopes = _slopes(patterns, _products(grads, values, now == 0, N_HEADS), after + now, inners, N_HEADS)
-        new_totals, new_shares = (), ()
-        for g in tl.static_range(N_HEADS):
-            for h in tl.static_range(N_HEADS):
-                new_shares += (shares[g * N_HEADS + h] + _thread_sums(_row_sums(slopes[g] * scores[h], GROUPS)),)
-        for h in tl.static_range(N_HEADS):
-            lower = _mixed(slopes, before + now, h, N_HEADS, N_HEADS).to(grad_key.dtype.element_ty)
-            new_totals += (tl.dot(tl.trans(queries[h]), lower, totals[h]),)
-        totals, shares = new_totals, new_shares
+        lowers = _zeros(N_HEADS, ROWS, KEYS, grad_key.dtype.element_ty)
+        if first >> 30 == 0:
+            scores = _products(queries, keys, N_HEADS)
+            patterns = _patterns(scores, before, sums, column[None, :] <= row[:, None], N_HEADS)
+            slopes = _slopes(patterns, _products(grads, values, N_HEADS), after, inners, N_HEADS)
+            new_shares = ()
+            for g in tl.static_range(N_HEADS):
+                for h in tl.static_range(N_HEADS):
+                    new_shares += (shares[g * N_HEADS + h] + _thread_sums(_row_sums(slopes[g] * scores[h], GROUPS)),)
+            shares = new_shares
+            lowers = _mixed_all(slopes, before, 1, N_HEADS, N_HEADS, grad_key.dtype.element_ty)
+        totals = _add_products(totals, queries, lowers, N_HEADS)
     _write(grad_key + offset, totals, factor, column, n_tokens, N_HEADS, DIM)
     _write_weights(grad_before, shares, ROWS * GROUPS * 2, N_HEADS)

@@ -25,11 +25,11 @@ from mta import fused_attention, fused_kernels, triton_attention
 
 Candidate = Tuple[int, int, int, int]
 CANDIDATES: Dict[str, List[Candidate]] = {
-    "log_sums": [(64, 32, 4, 1), (64, 32, 4, 2), (64, 32, 4, 3), (64, 64, 4, 2), (128, 32, 8, 2), (64, 16, 4, 3)],
-    "attend": [(64, 16, 8, 1), (64, 16, 8, 2), (64, 16, 8, 3), (64, 32, 8, 1), (64, 32, 8, 2), (64, 64, 8, 1)],
-    "value_gradient": [(64, 16, 8, 1), (64, 32, 8, 1), (64, 16, 4, 1), (64, 64, 8, 1)],
-    "query_gradient": [(64, 16, 8, 1), (64, 16, 8, 2), (64, 32, 8, 1), (64, 32, 8, 2)],
-    "key_gradient": [(64, 16, 8, 1), (64, 32, 8, 1), (64, 16, 4, 1), (64, 64, 8, 1)],
+    "log_sums": [(64, 32, 4, 1), (64, 32, 4, 2), (64, 32, 4, 3), (64, 64, 8, 2), (128, 32, 8, 2)],
+    "attend": [(64, 16, 8, 1), (64, 16, 8, 2), (64, 16, 8, 3), (64, 32, 8, 1), (64, 32, 8, 2)],
+    "value_gradient": [(64, 16, 8, 1), (64, 32, 8, 1)],
+    "query_gradient": [(64, 16, 8, 1), (64, 16, 8, 2), (64, 32, 8, 1)],
+    "key_gradient": [(64, 16, 8, 1), (64, 32, 8, 1)],
 }
 
 
@@ -38,8 +38,9 @@ def inputs(n_batch: int, n_tokens: int, n_heads: int, head_dim: int) -> Dict[str
     torch.manual_seed(0)
     shape = (n_batch, n_tokens, n_heads, head_dim)
     named = {name: torch.randn(shape, device="cuda").bfloat16() for name in ("query", "key", "value", "grad")}
-    before, named["after"] = (torch.eye(n_heads, device="cuda") + 0.1 * torch.randn(n_heads, n_heads, device="cuda") for _ in range(2))
-    named["before"], named["scaled"] = before, fused_attention.scaled_mixing(before, head_dim)
+    for name in ("before", "after"):
+        named[name] = torch.eye(n_heads, device="cuda") + 0.1 * torch.randn(n_heads, n_heads, device="cuda")
+    named["scaled"] = fused_attention.scaled_mixing(named["before"], head_dim)
     named["sums"] = 8 + torch.rand(n_batch, n_heads, n_tokens, device="cuda")
     named["inner"] = torch.randn(n_batch, n_heads, n_tokens, device="cuda")
     return named
