@@ -10,6 +10,15 @@ export const commands = {
   resetAblation: 'mtaInspector.resetAblation',
   undoAblation: 'mtaInspector.undoAblation',
   redoAblation: 'mtaInspector.redoAblation',
+  nextRelevantPlace: 'mtaInspector.nextRelevantPlace',
+  previousRelevantPlace: 'mtaInspector.previousRelevantPlace',
+  showRelevantLines: 'mtaInspector.showRelevantLines',
+  findContext: 'mtaInspector.findContext',
+  checkByOccluding: 'mtaInspector.checkByOccluding',
+  chooseRelevance: 'mtaInspector.chooseRelevance',
+  saveMap: 'mtaInspector.saveMap',
+  copyLink: 'mtaInspector.copyLink',
+  openLink: 'mtaInspector.openLink',
   showLog: 'mtaInspector.showLog',
 } as const;
 
@@ -19,7 +28,11 @@ export const views = {
   container: 'mtaInspector',
 } as const;
 
-export const contextKeys = { isRunning: 'mtaInspector.isRunning', isAblated: 'mtaInspector.isAblated' } as const;
+export const contextKeys = {
+  isRunning: 'mtaInspector.isRunning',
+  isAblated: 'mtaInspector.isAblated',
+  hasAnalysis: 'mtaInspector.hasAnalysis',
+} as const;
 
 export const settings = [
   'mtaInspector.model',

@@ -15,6 +15,45 @@ export const failures = {
     new Failure('empty', vscode.l10n.t('"{0}" holds no text to inspect. Write something and inspect again.', label)),
   emptySelection: () =>
     new Failure('empty', vscode.l10n.t('Nothing is selected. Select some text, or inspect the whole document.')),
+  noSelection: () =>
+    new Failure(
+      'no-selection',
+      vscode.l10n.t(
+        'No token is selected. Inspect a document and put the cursor on a word inside the analysed window.',
+      ),
+    ),
+  noPlaces: () =>
+    new Failure(
+      'no-places',
+      vscode.l10n.t(
+        'Nothing outside the selection carries weight here. Select another token, or choose another way of measuring.',
+      ),
+    ),
+  wrongDirection: () =>
+    new Failure(
+      'wrong-direction',
+      vscode.l10n.t(
+        'Occluding shows what earlier lines do to the selection. Choose "what it attends to" as the direction first.',
+      ),
+    ),
+  nothingToExport: () =>
+    new Failure(
+      'nothing-to-export',
+      vscode.l10n.t('There is no finished analysis to take along. Inspect a document first.'),
+      ['retry'],
+    ),
+  nothingToLink: () =>
+    new Failure(
+      'nothing-to-link',
+      vscode.l10n.t('There is nothing to link to. Inspect a document that lies in a folder of the workspace first.'),
+    ),
+  badLink: (why: string) =>
+    new Failure('bad-link', vscode.l10n.t('Cannot open the link: {0}. Copy it again from the view it shows.', why)),
+  notInWorkspace: (file: string) =>
+    new Failure(
+      'not-in-workspace',
+      vscode.l10n.t('Cannot open the link: no folder of this workspace holds "{0}". Open its folder first.', file),
+    ),
   binary: (label: string) =>
     new Failure('binary', vscode.l10n.t('"{0}" contains NUL bytes and is no text. Open a text document.', label)),
   untrustedModel: (model: string) =>

@@ -5,42 +5,61 @@ import * as vscode from 'vscode';
 import { Ablations } from './analysis/ablations';
 import { Analysis } from './analysis/analysis';
 import { chooseModelDirectory } from './analysis/modelChoice';
-import { contextKeys, views } from './contributionIds';
+import { RelevantContext } from './analysis/relevantContext';
+import { commands, contextKeys, views } from './contributionIds';
 import { readSettings } from './contributions';
-import { registerCommands } from './editor/commands';
+import { registerCommands, told } from './editor/commands';
+import { registerContextCommands } from './editor/contextCommands';
 import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
-import { revealToken } from './editor/reveal';
+import { revealLine, revealToken } from './editor/reveal';
 import { StatusBar } from './editor/statusBar';
+import { ViewLinks } from './editor/viewLinks';
 import { InferenceClient, type InferenceProcess } from './inference/client';
 import { createLog } from './log';
 import { AttentionEditor } from './panel/attentionEditor';
 import { AttentionView } from './panel/attentionView';
+import { TakeAway } from './panel/takeAway';
 
-export function activate({ subscriptions, extensionUri }: vscode.ExtensionContext): void {
+export function activate({ subscriptions, extensionUri, workspaceState }: vscode.ExtensionContext): void {
   const log = createLog();
   const bundled = vscode.Uri.joinPath(extensionUri, 'models', 'bundled').fsPath;
   const modelDirectory = () => chooseModelDirectory(readSettings().model, bundled, vscode.workspace.isTrusted);
   const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
   const client = new InferenceClient(() => startProcess(processPath, log));
   const analysis = new Analysis(client, readSettings, modelDirectory, log);
-  const decorations = new AttentionDecorations(analysis, readSettings);
+  const context = new RelevantContext(analysis, workspaceState);
+  const decorations = new AttentionDecorations(analysis, context, readSettings);
   const ablations = new Ablations(analysis, client, readSettings, log);
-  const page = { extensionUri, analysis, ablations, reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx) };
+  const takeAway = new TakeAway(analysis, extensionUri);
+  const page = {
+    ...{ extensionUri, analysis, ablations, context, takeAway },
+    reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx),
+    revealLine: (lineIdx: number) => revealLine(analysis, lineIdx),
+  };
   const editorPanel = new AttentionEditor(page);
   const showPanel = () => {
     if (!editorPanel.isVisible)
       void vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
   };
+  const tell = (run: () => Promise<void>) => told(log, run);
+  const links = new ViewLinks(analysis, workspaceState, log, tell, showPanel);
   subscriptions.push(
     log,
     client,
     analysis,
     ablations,
+    context,
     decorations,
+    links,
     new StatusBar(analysis),
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, log, bundled),
+    registerContextCommands(analysis, context, decorations, tell, showPanel),
+    vscode.commands.registerCommand(commands.copyLink, () => tell(() => links.copyLink())),
+    vscode.commands.registerCommand(commands.openLink, () => tell(() => links.openLink())),
+    vscode.commands.registerCommand(commands.saveMap, () => tell(() => takeAway.saveAs())),
+    vscode.window.registerUriHandler(links),
     vscode.window.registerWebviewViewProvider(views.attention, new AttentionView(page)),
     vscode.languages.registerHoverProvider({ pattern: '**' }, new AttentionHover(analysis, readSettings)),
     analysis.onDidChange(({ status, ablation }) => {
@@ -48,8 +67,10 @@ export function activate({ subscriptions, extensionUri }: vscode.ExtensionContex
       void vscode.commands.executeCommand('setContext', contextKeys.isRunning, isRunning);
       const isAblated = ablation.shown.edits.length > 0 || ablation.wanted.edits.length > 0;
       void vscode.commands.executeCommand('setContext', contextKeys.isAblated, isAblated);
+      void vscode.commands.executeCommand('setContext', contextKeys.hasAnalysis, status === 'done');
     }),
   );
+  void links.restore();
 }
 
 /** Forks the inference process; what it writes goes to the log, where native libraries complain. */

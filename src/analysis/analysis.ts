@@ -7,12 +7,13 @@
 
 import * as vscode from 'vscode';
 import type { CellChange } from '../attention/largestChanges';
+import { linesOfTokens } from '../attention/lines';
 import { poolOverview } from '../attention/thumbnails';
 import { keysOfQuery, keysOfRow, type WeightedKey } from '../attention/topKeys';
 import type { Settings } from '../contributions';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
-import type { InferenceEvents } from '../inference/protocol';
+import type { InferenceEvents, OccludeArgs, OccludedEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import type { LayerOverview, LayerResult, Predictions, WindowTokens } from '../shared/analysis';
 import { effectiveStage, type HeadOverview, type Patch, type Tile } from '../shared/attentionMap';
@@ -31,17 +32,26 @@ import type {
   TileAddress,
   View,
 } from '../shared/panelMessages';
+import {
+  chosenHeads,
+  type OcclusionBaseline,
+  type RelevanceOptions,
+  rangeBetween,
+  type TokenRange,
+} from '../shared/relevance';
 import { tokenAt } from '../tokenization/offsets';
 import { defaultLayer } from './defaultView';
-import { sliceAround } from './documentText';
+import { sliceAround, withQuestion } from './documentText';
 
 /** What a run works on. */
-interface Target {
+export interface Target {
   readonly document: vscode.TextDocument;
   /** Range of the document that is analysed, UTF-16; null for all of it. */
   readonly range: { readonly start: number; readonly end: number } | null;
   /** Where the window must be when not everything fits. */
   readonly anchor: number;
+  /** Text that goes to the model behind the document's end; the document itself stays as it is. */
+  readonly question?: string;
 }
 
 /** A run whose last layer is there. */
@@ -82,6 +92,8 @@ export class Analysis implements vscode.Disposable {
     view: noView,
     ablation: asTrained,
     selectedToken: null,
+    selectionAnchor: null,
+    question: null,
     durationMs: null,
   };
   private lastId = 0;
@@ -90,10 +102,15 @@ export class Analysis implements vscode.Disposable {
   private hasPickedLayer = false;
   private target: Target | undefined;
   private version = -1;
+  /** Of the document, without a question. */
+  private textLength = 0;
   private running: AbortController | undefined;
   private editTimer: NodeJS.Timeout | undefined;
   private layers: readonly LayerResult[] = [];
   private tokens: WindowTokens | undefined;
+  private predicted: Predictions | undefined;
+  private occluding: { readonly id: number; readonly onEffect: (event: OccludedEvent) => void } | undefined;
+  private nextOcclusionId = 1;
   private note = '';
 
   constructor(
@@ -111,6 +128,7 @@ export class Analysis implements vscode.Disposable {
       },
       tokens: event => this.isCurrent(event) && this.onTokens(event),
       layer: event => this.isCurrent(event) && this.onLayer(event.layer),
+      occluded: event => event.occlusionId === this.occluding?.id && this.occluding.onEffect(event),
     });
     this.store.add(vscode.workspace.onDidChangeTextDocument(event => this.onEdit(event)));
     this.store.add(
@@ -147,10 +165,12 @@ export class Analysis implements vscode.Disposable {
     this.tokens = undefined;
     this.trained = undefined;
     const { ablation } = this.state;
+    this.predicted = undefined;
     this.update({
       ablation: { ...asTrained, wanted: ablation.wanted, canUndo: ablation.canUndo, canRedo: ablation.canRedo },
       ...{ status: 'loading', analysisId, documentLabel: label, isStale: false, failure: null, durationMs: null },
       ...{ window: null, windowLines: null, tokens: null, layersDone: 0, selectedToken: null },
+      ...{ selectionAnchor: null, question: target.question ?? null },
     });
     try {
       await this.run(target, label, analysisId, controller.signal);
@@ -180,6 +200,7 @@ export class Analysis implements vscode.Disposable {
 
   /** Shows a finished run of the same tokens, and what it changes about the model. */
   showRun(run: FinishedRun, ablation: PanelAblation): void {
+    this.predicted = run.predictions;
     const { analysisId, layers, predictions } = run;
     this.layers = layers;
     const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: predictions.surprisalBits };
@@ -197,23 +218,22 @@ export class Analysis implements vscode.Disposable {
 
   /** Overview of one head's stage; streamed ones at once, others recomputed. @throws Failure `no-analysis` */
   async overview(address: MapAddress, signal?: AbortSignal): Promise<HeadOverview> {
+    const { layerIdx, headIdx, stage } = address;
+    const { size, blockSize, scales, cells } = await this.layerOverview(address, signal);
+    const start = headIdx * size * size;
+    return {
+      ...{ layerIdx, headIdx, stage, nTokens: this.tokens!.ids.length, blockSize, size, scale: scales[headIdx]! },
+      cells: cells.slice(start, start + size * size),
+    };
+  }
+
+  /** The same of all heads of the layer. */
+  async layerOverview(address: MapAddress, signal?: AbortSignal): Promise<LayerOverview> {
     const layer = this.readyLayer(address);
     const stage = this.shownStage(address);
     const streamed = layer.overviews.find(candidate => candidate.stage === stage);
     const { analysisId, layerIdx } = address;
-    const overview: LayerOverview = streamed ?? (await this.client.overview({ analysisId, layerIdx, stage }, signal));
-    const { size, blockSize } = overview;
-    const start = address.headIdx * size * size;
-    return {
-      layerIdx,
-      headIdx: address.headIdx,
-      stage: address.stage,
-      nTokens: this.tokens!.ids.length,
-      blockSize,
-      size,
-      scale: overview.scales[address.headIdx]!,
-      cells: overview.cells.slice(start, start + size * size),
-    };
+    return streamed ?? this.client.overview({ analysisId, layerIdx, stage }, signal);
   }
 
   /** Exact values. @throws Failure `no-analysis` */
@@ -252,14 +272,92 @@ export class Analysis implements vscode.Disposable {
     return poolOverview(layer.overviews.at(-1)!, headStart, nHeads);
   }
 
+  /** What the model predicts everywhere. @throws Failure `no-analysis` until the run is done. */
+  predictions(analysisId: number): Predictions {
+    if (analysisId !== this.state.analysisId || !this.predicted) throw noAnalysis();
+    return this.predicted;
+  }
+
+  /**
+   * One weight per token: how much a range attends to it, or it to the range.
+   * @param view the head and stage that the method `head` asks; its layer is what the choice `layer` means.
+   * @throws Failure `no-analysis` while a layer asked is not ready.
+   */
+  async relevance(
+    options: RelevanceOptions,
+    range: TokenRange,
+    view: Omit<View, 'difference'>,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    const { analysisId, model } = this.state;
+    const { method, direction } = options;
+    const { layerIdx, headIdx, stage } = view;
+    const heads =
+      method === 'head'
+        ? [{ layerIdx, headIdx }]
+        : chosenHeads(options.heads, layerIdx, model?.nLayers ?? 0, model?.nHeads ?? 0);
+    for (const head of heads) this.readyLayer({ analysisId, ...head });
+    return this.client.relevance({ analysisId, range, direction, method, heads, stage }, signal);
+  }
+
+  /** Occludes spans of tokens one after the other; only one such run at a time. @throws Cancelled when `signal` fires. */
+  async occlude(
+    args: Pick<OccludeArgs, 'target' | 'spans' | 'mode'>,
+    onEffect: (event: OccludedEvent) => void,
+    signal: AbortSignal,
+  ): Promise<OcclusionBaseline> {
+    const occluding = { id: this.nextOcclusionId++, onEffect };
+    this.occluding = occluding;
+    const { analysisId } = this.state;
+    try {
+      return await this.client.occlude({ analysisId, occlusionId: occluding.id, ...args }, signal);
+    } finally {
+      if (this.occluding === occluding) this.occluding = undefined;
+    }
+  }
+
   setView(view: View): void {
     this.hasPickedLayer = true;
     this.update({ view });
   }
 
-  /** Selects a token of the window as query; null for none. */
-  selectToken(tokenIdx: number | null): void {
-    if (tokenIdx !== this.state.selectedToken) this.update({ selectedToken: tokenIdx });
+  /** Selects a token of the window (null for none), or the range of tokens between it and an anchor. */
+  selectToken(tokenIdx: number | null, anchorIdx: number | null = null): void {
+    const selectionAnchor = anchorIdx === tokenIdx ? null : anchorIdx;
+    const { state } = this;
+    if (tokenIdx === state.selectedToken && selectionAnchor === state.selectionAnchor) return;
+    this.update({ selectedToken: tokenIdx, selectionAnchor });
+  }
+
+  /** The selected tokens. */
+  get selectedRange(): TokenRange | null {
+    const { selectedToken, selectionAnchor } = this.state;
+    return selectedToken === null ? null : rangeBetween(selectedToken, selectionAnchor ?? selectedToken);
+  }
+
+  /** Tokens of the window, with their ids. */
+  get windowTokens(): WindowTokens | undefined {
+    return this.tokens;
+  }
+
+  /** The document of the last run. */
+  get document(): vscode.TextDocument | undefined {
+    return this.target?.document;
+  }
+
+  /** The line of the document that each token starts in, -1 for the begin token and those of a question. */
+  linesOfTokens(): Int32Array {
+    const { document } = this;
+    const { tokens } = this.state;
+    if (!document || !tokens) return new Int32Array(0);
+    return linesOfTokens(tokens.offsets, offset => document.positionAt(offset).line, this.textEnd);
+  }
+
+  /** Where the document's own part of the window ends. */
+  get textEnd(): number {
+    const { window, question } = this.state;
+    const end = window?.end ?? 0;
+    return question === null ? end : Math.min(end, this.textLength);
   }
 
   isOf(document: vscode.TextDocument): boolean {
@@ -298,7 +396,9 @@ export class Analysis implements vscode.Disposable {
 
   private async run(target: Target, label: string, analysisId: number, signal: AbortSignal): Promise<void> {
     const { document, range } = target;
-    const whole = document.getText();
+    const written = document.getText();
+    this.textLength = written.length;
+    const whole = target.question === undefined ? written : withQuestion(written, target.question);
     const inspected = range ? whole.slice(range.start, range.end) : whole;
     if (!/\S/.test(inspected)) throw range ? failures.emptySelection() : failures.empty(label);
     if (inspected.includes('\0')) throw failures.binary(label);
@@ -329,6 +429,7 @@ export class Analysis implements vscode.Disposable {
     if (signal.aborted || this.state.analysisId !== analysisId) throw new Cancelled();
     const { predictions } = answer;
     const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: predictions.surprisalBits };
+    this.predicted = predictions;
     this.trained = { analysisId, layers: this.layers, predictions };
     const ablation = { ...this.state.ablation, trainedId: analysisId };
     this.update({ status: 'done', tokens, ablation, durationMs: answer.durationMs });
@@ -387,7 +488,7 @@ export class Analysis implements vscode.Disposable {
     const layers = analysisId === this.state.analysisId ? this.layers : isTrained ? this.trained?.layers : undefined;
     const layer = layers?.[layerIdx];
     if (!layer || !(headIdx < this.state.model!.nHeads)) {
-      throw new Failure('no-analysis', vscode.l10n.t('This map is not there yet, or belongs to an older run.'));
+      throw noAnalysis();
     }
     return layer;
   }
@@ -400,6 +501,10 @@ export class Analysis implements vscode.Disposable {
     this.state = { ...this.state, ...change };
     this.changed.fire(this.state);
   }
+}
+
+function noAnalysis(): Failure {
+  return new Failure('no-analysis', vscode.l10n.t('This map is not there yet, or belongs to an older run.'));
 }
 
 /** What a person calls the document: its path in the workspace, and of a notebook the cell's number. */

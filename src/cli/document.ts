@@ -2,6 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { lineAt, lineStartsOf } from '../attention/lines';
+import type { ExportSource, MapChoice } from '../export/source';
 import { type Emit, Engine } from '../inference/engine';
 import type { TokensEvent } from '../inference/protocol';
 import type { LayerResult, Predictions, ProviderSetting } from '../shared/analysis';
@@ -97,18 +99,28 @@ export async function headMap(
   return (await document.engine.tile({ analysisId: documentRun, layerIdx, headIdx, stage, ...rectangle })).values;
 }
 
-/** A map's address on the command line: the panel's default where options are absent. */
-export interface MapChoice {
-  readonly layer: number;
-  readonly head: number;
-  readonly stage: Stage;
+/** The document as exports read it. */
+export function sourceOf(document: AnalyzedDocument): ExportSource {
+  const { engine, name, text, tokens, window, layers, predictions, durationMs } = document;
+  const starts = lineStartsOf(text);
+  const line = (offset: number) => lineAt(starts, offset) + 1;
+  return {
+    ...{ name, tokens, window, predictions, durationMs, ablation: null },
+    model: engine.model,
+    provider: engine.provider,
+    windowLines: { first: line(window.start), last: line(window.end), of: starts.length },
+    overview: async (layerIdx, stage) =>
+      layers[layerIdx]?.overviews.find(overview => overview.stage === stage) ??
+      engine.overview({ analysisId: 1, layerIdx, stage }),
+    map: (layerIdx, headIdx, stage) => headMap(document, layerIdx, headIdx, stage),
+  };
 }
 
 /** @throws Failure if the model has no such layer or head. */
 export function chooseMap(
   engine: Engine,
   { layer, head, stage }: { layer?: number | undefined; head?: number | undefined; stage?: Stage | undefined },
-): MapChoice & { readonly shownStage: Stage } {
+): MapChoice {
   const { layers, nLayers, nHeads } = engine.model;
   const firstWithKernel = layers.findIndex(candidate => candidate.preSoftmaxKernel);
   const chosen = { layer: layer ?? Math.max(0, firstWithKernel), head: head ?? 0, stage: stage ?? 'mixed_pattern' };

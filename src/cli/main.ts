@@ -2,15 +2,17 @@
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { analyzeJson } from '../export/mapText';
 import type { ExecutionProvider, ProviderSetting } from '../shared/analysis';
 import { type Stage, stages } from '../shared/attentionMap';
+import { exportFormats } from '../shared/exportFormats';
 import { Failure } from '../shared/failure';
 import { ablateJson, ablateText } from './ablate';
-import { analyzeJson, analyzeText } from './analyze';
+import { analyzeText } from './analyze';
 import { runBench } from './bench';
-import { analyzeFile, chooseMap, loadEngine, readText } from './document';
+import { analyzeFile, chooseMap, loadEngine, readText, sourceOf } from './document';
 import { type Evaluation, evaluateText, formatEvaluation, totalEvaluation } from './evaluate';
-import { exportDocument, exportFormats } from './export';
+import { exportDocument } from './export';
 import { runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
 import { headsJson, headsText, measureNames } from './heads';
@@ -20,7 +22,7 @@ import { evaluateToy, generateToySamples, toyAnswers } from './toy';
 const usage = `mta-inspect: see how a Multi-Token Attention model finds its context
 
   mta-inspect analyze FILE [--model NAME|DIR] [--layer L --head H --stage STAGE] [--top K] [--json OUT]
-  mta-inspect export  FILE [--model NAME|DIR] --format npz|csv|json|html --out OUT [--layer L --head H --stage STAGE]
+  mta-inspect export  FILE [--model NAME|DIR] --format npz|csv|json|html|png|svg --out OUT [--layer L --head H --stage STAGE]
   mta-inspect ablate  FILE [--model NAME|DIR] [--parts-only] [--json OUT]
   mta-inspect heads   FILE [--model NAME|DIR] [--by MEASURE] [--json OUT]
   mta-inspect eval    FILE... [--model NAME|DIR] [--json OUT]
@@ -80,7 +82,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
   async analyze(args) {
     const document = await openDocument(args);
     const choice = chooseMap(document.engine, mapOptions(args));
-    const json = await analyzeJson(document, choice, topK(args));
+    const json = await analyzeJson(sourceOf(document), choice, topK(args));
     if (!args.values.json) process.stdout.write(`${analyzeText(json)}\n`);
     return writeJson(args, json);
   },

@@ -46,7 +46,7 @@ async function inspect(analysis: Analysis, isSelection: boolean, showPanel: () =
 }
 
 /** Runs what a person asked for and tells why it failed, with buttons that help. */
-async function told(log: vscode.LogOutputChannel, run: () => Promise<void>): Promise<void> {
+export async function told(log: vscode.LogOutputChannel, run: () => Promise<void>): Promise<void> {
   try {
     await run();
   } catch (error) {

@@ -1,11 +1,14 @@
-/** Shades the places of the document that the selected token attends to. */
+/** Shades the places of the document that are relevant for the selected tokens, and says which they are. */
 
 import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
+import type { RelevantContext } from '../analysis/relevantContext';
+import { type Place, relevantPlaces, strongestTokens } from '../attention/lines';
 import { shadeOf } from '../attention/topKeys';
 import { colors } from '../contributionIds';
 import type { Settings } from '../contributions';
 import { DisposableStore } from '../lifecycle';
+import type { TokenRange } from '../shared/relevance';
 
 export class AttentionDecorations implements vscode.Disposable {
   private readonly store = new DisposableStore();
@@ -13,9 +16,11 @@ export class AttentionDecorations implements vscode.Disposable {
   private readonly shades: readonly { readonly sign: 1 | -1; readonly types: vscode.TextEditorDecorationType[] }[];
   private readonly selected: vscode.TextEditorDecorationType;
   private isCleared = false;
+  private shownRange: TokenRange | null = null;
 
   constructor(
     private readonly analysis: Analysis,
+    private readonly context: RelevantContext,
     private readonly readSettings: () => Settings,
   ) {
     const typeOf = (color: string, isNegative: boolean) =>
@@ -42,59 +47,87 @@ export class AttentionDecorations implements vscode.Disposable {
     );
     let last: unknown;
     this.store.add(
-      analysis.onDidChange(({ selectedToken, view, analysisId, isStale, layersDone }) => {
-        const shown = JSON.stringify([selectedToken, view, analysisId, isStale, layersDone > view.layerIdx]);
-        if (shown === last) return;
-        last = shown;
-        this.isCleared = false;
-        void this.draw();
+      context.onDidChange(({ weights, range }) => {
+        if (weights === last && weights !== null) return; // the progress of a check, for example
+        if (range !== this.shownRange) this.isCleared = false;
+        this.shownRange = range;
+        last = weights;
+        this.draw();
       }),
     );
-    this.store.add(vscode.window.onDidChangeVisibleTextEditors(() => void this.draw()));
+    this.store.add(vscode.window.onDidChangeVisibleTextEditors(() => this.draw()));
     this.store.add(
-      vscode.window.onDidChangeTextEditorSelection(({ textEditor, kind, selections }) => {
+      vscode.window.onDidChangeTextEditorSelection(({ textEditor, kind }) => {
         // Only what the reader did: our own reveals and edits by others select nothing.
         if (!analysis.isOf(textEditor.document) || kind === vscode.TextEditorSelectionChangeKind.Command) return;
         if (analysis.snapshot.isStale) return;
-        analysis.selectToken(analysis.tokenAtOffset(textEditor.document.offsetAt(selections[0]!.active)));
+        this.selectAt(textEditor);
       }),
     );
   }
 
+  /** Selects what the cursor is on, or the tokens that a selection of the editor touches. */
+  selectAt({ document, selection }: vscode.TextEditor): void {
+    const token = (position: vscode.Position) => this.analysis.tokenAtOffset(document.offsetAt(position));
+    if (selection.isEmpty) {
+      this.analysis.selectToken(token(selection.active));
+      return;
+    }
+    // The end of a selection lies behind its last character.
+    const last = token(document.positionAt(document.offsetAt(selection.end) - 1));
+    const first = token(selection.start);
+    if (selection.isReversed) this.analysis.selectToken(first, last);
+    else this.analysis.selectToken(last, first);
+  }
+
+  /** The shaded places in document order, neighbouring tokens joined. */
+  places(): Place[] {
+    const { weights } = this.context.snapshot;
+    return weights ? relevantPlaces(weights, this.readSettings().highlightCount, idx => this.isCandidate(idx)) : [];
+  }
+
   clear(): void {
     this.isCleared = true;
-    void this.draw();
+    this.draw();
   }
 
   dispose(): void {
     this.store.dispose();
   }
 
-  private async draw(): Promise<void> {
-    const { tokens, selectedToken, analysisId, isStale } = this.analysis.snapshot;
-    const isShown = tokens !== null && selectedToken !== null && !isStale && !this.isCleared;
-    const keys = isShown
-      ? await this.analysis.attendedBy(selectedToken, this.readSettings().highlightCount).catch(() => [])
-      : [];
-    const now = this.analysis.snapshot;
-    if (now.analysisId !== analysisId || now.selectedToken !== selectedToken) return; // a newer draw is under way
-    const largest = Math.max(...keys.map(({ weight }) => Math.abs(weight)));
+  /** Text of the document outside the selection: not the begin token, and no question behind the document's end. */
+  private isCandidate(tokenIdx: number): boolean {
+    const { offsets } = this.analysis.snapshot.tokens!;
+    const { range } = this.context.snapshot;
+    const isSelected = range !== null && tokenIdx >= range.first && tokenIdx < range.end;
+    return !isSelected && offsets[tokenIdx + 1]! > offsets[tokenIdx]! && offsets[tokenIdx]! < this.analysis.textEnd;
+  }
+
+  private draw(): void {
+    const { tokens } = this.analysis.snapshot;
+    const { range: selected, weights } = this.context.snapshot;
+    const isShown = tokens !== null && selected !== null && weights !== null && !this.isCleared;
+    const count = this.readSettings().highlightCount;
+    const strongest = isShown ? strongestTokens(weights, count, idx => this.isCandidate(idx)) : [];
+    const largest = Math.abs(strongest[0]?.weight ?? 0);
     for (const editor of vscode.window.visibleTextEditors) {
-      const range = (token: number) =>
+      const place = (first: number, end: number) =>
         new vscode.Range(
-          editor.document.positionAt(tokens!.offsets[token]!),
-          editor.document.positionAt(tokens!.offsets[token + 1]!),
+          editor.document.positionAt(tokens!.offsets[first]!),
+          editor.document.positionAt(tokens!.offsets[end]!),
         );
       const isOurs = isShown && this.analysis.isOf(editor.document);
       for (const { sign, types } of this.shades) {
         for (const [shade, type] of types.entries()) {
-          const inShade = keys.filter(
+          const inShade = strongest.filter(
             ({ weight }) => Math.sign(weight) === sign && shadeOf(weight, largest, types.length) === shade,
           );
-          editor.setDecorations(type, isOurs ? inShade.map(({ keyIdx }) => range(keyIdx)) : []);
+          editor.setDecorations(type, isOurs ? inShade.map(({ tokenIdx }) => place(tokenIdx, tokenIdx + 1)) : []);
         }
       }
-      editor.setDecorations(this.selected, isOurs ? [range(selectedToken)] : []);
+      // A question lies behind the document's end, where nothing can be marked.
+      const isInDocument = isOurs && tokens.offsets[selected.first]! < this.analysis.textEnd;
+      editor.setDecorations(this.selected, isInDocument ? [place(selected.first, selected.end)] : []);
     }
   }
 }

@@ -10,6 +10,7 @@ import type { Patch, Tile } from '../shared/attentionMap';
 import { Cancelled, Failure } from '../shared/failure';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
+import type { OcclusionBaseline } from '../shared/relevance';
 import { Rpc } from '../shared/rpc';
 import {
   type AblateAnswer,
@@ -22,10 +23,12 @@ import {
   type LayerArgs,
   type LoadAnswer,
   type LoadArgs,
+  type OccludeArgs,
   type OverviewArgs,
   type PatchArgs,
   protocolVersion,
   type RankArgs,
+  type RelevanceArgs,
   type Slot,
   type TileArgs,
 } from './protocol';
@@ -159,6 +162,16 @@ export class InferenceClient {
     return this.connect().rpc.request('largestChanges', args, signal);
   }
 
+  /** Shape [nTokens]. @throws Failure `no-analysis` */
+  relevance(args: RelevanceArgs, signal?: AbortSignal): Promise<Float32Array> {
+    return this.connect().rpc.request('relevance', args, signal);
+  }
+
+  /** Brings an `occluded` event per span. @throws Cancelled as soon as `signal` fires. */
+  occlude(args: OccludeArgs, signal: AbortSignal): Promise<OcclusionBaseline> {
+    return this.connect().rpc.request('occlude', args, signal);
+  }
+
   /** The process ends with its channel; what hangs in a run is killed. */
   dispose(): void {
     this.isDisposed = true;
@@ -202,7 +215,7 @@ export class InferenceClient {
     }
     const process = this.start();
     const rpc: Channel = new Rpc({ send: message => process.send(message), onMessage: f => process.onMessage(f) }, {});
-    for (const name of ['tokens', 'layer', 'effects', 'log', 'provider'] as const) {
+    for (const name of ['tokens', 'layer', 'effects', 'occluded', 'log', 'provider'] as const) {
       rpc.on(name, payload => {
         for (const listeners of this.listeners) listeners[name]?.(payload as never);
       });

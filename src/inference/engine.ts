@@ -4,6 +4,7 @@
  */
 
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { rangeWeights } from '../attention/aggregate';
 import { type CellChange, largestChanges, stagesOfPart } from '../attention/largestChanges';
 import { planLayer, stagesOf } from '../graph/layerPlan';
 import { blockSizeFor } from '../graph/reductions';
@@ -14,6 +15,7 @@ import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile } from
 import { Cancelled, Failure } from '../shared/failure';
 import type { HeadMeasures } from '../shared/headMeasures';
 import { isConv, type KernelWeights } from '../shared/kernels';
+import type { OcclusionBaseline, TokenRange } from '../shared/relevance';
 import { chooseWindow, tokenAt, tokenOffsets } from '../tokenization/offsets';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations, targetsOf, toBits } from './ablations';
@@ -21,6 +23,7 @@ import { chooseProvider } from './chooseProvider';
 import { measureHeads } from './measureHeads';
 import { openModelFolder } from './modelFolder';
 import { type BlockResult, ModelRuntime, type Prediction } from './modelRuntime';
+import { OcclusionRunner } from './occlusion';
 import type {
   AblateAnswer,
   AblateArgs,
@@ -30,12 +33,15 @@ import type {
   InferenceEvents,
   LayerArgs,
   LoadArgs,
+  OccludeArgs,
   OverviewArgs,
   PatchArgs,
   RankArgs,
+  RelevanceArgs,
   Slot,
   TileArgs,
 } from './protocol';
+import { relevanceOfHeads } from './relevance';
 import type { Run } from './run';
 import type { Value } from './session';
 
@@ -273,6 +279,54 @@ export class Engine {
     return { nHeads, queryStart, keyStart, nQueries, nKeys, values };
   }
 
+  /** One weight per token of the run: how much a range of it attends to the token, or the token to the range. */
+  async relevance(args: RelevanceArgs, signal?: AbortSignal): Promise<Float32Array> {
+    const { analysisId, heads, method, range, direction } = args;
+    const deepest = Math.max(...heads.map(({ layerIdx }) => layerIdx));
+    const run = this.currentRun(analysisId, deepest);
+    checkRange(range, run.nTokens);
+    if (heads.length === 0 || heads.some(({ headIdx }) => !(headIdx < this.model.nHeads))) {
+      throw new RangeError(`heads are ${JSON.stringify(heads)}, the model has ${this.model.nHeads} per layer`);
+    }
+    if (method === 'head') {
+      const [{ layerIdx, headIdx }] = heads as [(typeof heads)[0]];
+      const stage = this.shownStage(layerIdx, args.stage);
+      const map = await this.inTurn(() => this.wholeMap(run, layerIdx, headIdx, stage));
+      return rangeWeights(map, run.nTokens, range, direction);
+    }
+    return relevanceOfHeads(args, run.nTokens, (layerIdx, headIdxs) =>
+      this.inTurn(async () => {
+        if (signal?.aborted) throw new Cancelled();
+        this.currentRun(analysisId, layerIdx);
+        const stage = this.shownStage(layerIdx, 'mixed_pattern');
+        const [maps] = await this.withFallback(runtime =>
+          runtime.headStages(layerIdx, [stage], headIdxs, run.hidden[layerIdx]!, run.kernels.get(layerIdx)),
+        );
+        const size = run.nTokens * run.nTokens;
+        return headIdxs.map((_, i) => maps!.subarray(i * size, (i + 1) * size));
+      }),
+    );
+  }
+
+  /** Runs the model once per span, without it, and emits what that does to the target's predictions. */
+  async occlude(args: OccludeArgs, signal?: AbortSignal): Promise<OcclusionBaseline> {
+    const { analysisId, occlusionId, target, spans, mode } = args;
+    const run = this.currentRun(analysisId, 0);
+    checkRange(target, run.nTokens);
+    const occlusion = {
+      ...{ ids: run.ids, kernels: run.kernels, target, mode, neutralId: this.neutralId() },
+      label: (id: number) => this.tokenizer.label(id),
+      check: () => void this.currentRun(analysisId, 0),
+    };
+    const runner = await OcclusionRunner.open(work => this.withFallback(work), occlusion, signal);
+    const { baseline } = runner;
+    for (const [spanIdx, span] of spans.entries()) {
+      const effect = await runner.effectOf(span, signal);
+      this.emit('occluded', { occlusionId, spanIdx, effect, baseline });
+    }
+    return baseline;
+  }
+
   async release(): Promise<void> {
     await this.runtime.release();
   }
@@ -342,6 +396,12 @@ export class Engine {
     return run.rows.values;
   }
 
+  /** The token that stands for an occluded one: a blank where that is one token, else a line's end. */
+  private neutralId(): number {
+    const [id] = [' ', '\n'].map(text => this.tokenizer.encode(text).ids).find(ids => ids.length === 1) ?? [0];
+    return id!;
+  }
+
   private currentRun(analysisId: number, layerIdx: number): Run {
     const run = [...this.runs.values()].find(candidate => candidate.analysisId === analysisId);
     if (!run || !(layerIdx < Math.min(run.hidden.length, this.model.nLayers))) {
@@ -392,5 +452,11 @@ export class Engine {
       void runtime.release().catch(() => {});
       return work(this.runtime);
     }
+  }
+}
+
+function checkRange({ first, end }: TokenRange, nTokens: number): void {
+  if (!(first >= 0 && first < end && end <= nTokens)) {
+    throw new RangeError(`tokens ${first} to ${end} are no range of ${nTokens} tokens`);
   }
 }

@@ -26,7 +26,7 @@ import type { ModelFolder } from './modelFolder';
 import { Session, type Value, type Values } from './session';
 
 /** Sessions that answer single requests (one stage of one layer); the least recently used goes first. */
-const maxDetailSessions = 8;
+const maxDetailSessions = 24;
 
 export class ModelRuntime {
   /** Embedding, blocks and head: what every run needs. */

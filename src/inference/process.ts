@@ -34,6 +34,8 @@ const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never
     headMeasures: args => engines.holding(args.analysisId).headMeasures(args),
     kernels: args => engines.holding(args.analysisId).kernels(args),
     largestChanges: args => engines.holding(args.analysisId).largestChanges(args),
+    relevance: (args, signal) => engines.holding(args.analysisId).relevance(args, signal),
+    occlude: (args, signal) => engines.holding(args.analysisId).occlude(args, signal),
   },
 );
 

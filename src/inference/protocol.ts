@@ -15,6 +15,15 @@ import type {
 import type { Patch, Stage, Tile } from '../shared/attentionMap';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelPart, KernelWeights } from '../shared/kernels';
+import type {
+  Direction,
+  HeadRef,
+  OcclusionBaseline,
+  OcclusionEffect,
+  OcclusionMode,
+  RelevanceMethod,
+  TokenRange,
+} from '../shared/relevance';
 
 export const protocolVersion = 1;
 
@@ -132,6 +141,28 @@ export interface ChangesArgs {
   readonly k: number;
 }
 
+export interface RelevanceArgs {
+  readonly analysisId: number;
+  readonly range: TokenRange;
+  readonly direction: Direction;
+  readonly method: RelevanceMethod;
+  /** Exactly one head for `head`. */
+  readonly heads: readonly HeadRef[];
+  /** Of `head`; the others take the last stage. */
+  readonly stage: Stage;
+}
+
+export interface OccludeArgs {
+  readonly analysisId: number;
+  /** Names the request in its events. */
+  readonly occlusionId: number;
+  /** The tokens whose predictions are watched. */
+  readonly target: TokenRange;
+  /** Occluded one after the other; each lies before the target. */
+  readonly spans: readonly TokenRange[];
+  readonly mode: OcclusionMode;
+}
+
 /** Requests the inference process answers. */
 export interface InferenceRequests {
   /** Answers as soon as the process is free: between layers. */
@@ -157,6 +188,10 @@ export interface InferenceRequests {
   kernels(args: LayerArgs): readonly KernelWeights[];
   /** Where one part changed a head's attention most; see attention/largestChanges. */
   largestChanges(args: ChangesArgs): readonly CellChange[];
+  /** One weight per token, shape [nTokens]. */
+  relevance(args: RelevanceArgs): Float32Array;
+  /** Emits `occluded` per span, then answers with what they are compared with. Cancelled between layers. */
+  occlude(args: OccludeArgs): OcclusionBaseline;
 }
 
 export interface TokensEvent {
@@ -178,11 +213,19 @@ export interface EffectsEvent {
   readonly total: number;
 }
 
+export interface OccludedEvent {
+  readonly occlusionId: number;
+  readonly spanIdx: number;
+  readonly effect: OcclusionEffect;
+  readonly baseline: OcclusionBaseline;
+}
+
 /** Events the inference process sends. */
 export interface InferenceEvents {
   tokens: TokensEvent;
   layer: LayerEvent;
   effects: EffectsEvent;
+  occluded: OccludedEvent;
   /** For the log: never document text. */
   log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string };
   /** The provider changed in mid-run (a GPU vanished): what runs now and why. */

@@ -3,21 +3,28 @@
 import * as vscode from 'vscode';
 import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
+import { checkRelevance } from '../analysis/checkRelevance';
+import type { RelevantContext } from '../analysis/relevantContext';
 import { commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
+import { Failure } from '../shared/failure';
 import type { PanelCommand, PanelEvents, PanelRequests, WebviewEvents, WebviewRequests } from '../shared/panelMessages';
+import { occlusionModes } from '../shared/relevance';
 import { Rpc, type Wire } from '../shared/rpc';
+import { checkExport } from './checkExport';
 import {
   checkLayer,
   checkMap,
   checkPart,
   checkPatch,
+  checkRange,
   checkSelection,
   checkStep,
   checkThumbnails,
   checkTile,
   checkView,
 } from './checkRequests';
+import type { TakeAway } from './takeAway';
 
 const commandOf: Readonly<Record<PanelCommand, string>> = {
   inspectDocument: commands.inspectDocument,
@@ -26,16 +33,28 @@ const commandOf: Readonly<Record<PanelCommand, string>> = {
   selectModel: commands.selectModel,
   showLog: commands.showLog,
   openSettings: 'workbench.action.openSettings',
+  copyLink: commands.copyLink,
+  findContext: commands.findContext,
+  showRelevantLines: commands.showRelevantLines,
 };
 
+/** What a webview is joined to. */
+export interface PanelServices {
+  readonly analysis: Analysis;
+  readonly ablations: Ablations;
+  readonly context: RelevantContext;
+  readonly takeAway: TakeAway;
+  /** Shows a token in its document. */
+  readonly reveal: (tokenIdx: number) => void;
+  /** Shows a line of the inspected document, from 0. */
+  readonly revealLine: (lineIdx: number) => void;
+}
+
 /** @returns what ends the connection. */
-export function connectPanel(
-  wire: Wire,
-  analysis: Analysis,
-  ablations: Ablations,
-  reveal: (tokenIdx: number) => void,
-): vscode.Disposable {
+export function connectPanel(wire: Wire, services: PanelServices): vscode.Disposable {
+  const { analysis, ablations, context, takeAway } = services;
   const store = new DisposableStore();
+  const nTokens = () => analysis.snapshot.tokens?.labels.length ?? 0;
   const rpc = new Rpc<WebviewRequests, PanelRequests, WebviewEvents, PanelEvents>(wire, {
     ready: () => analysis.snapshot,
     overview: (args, signal) => analysis.overview(checkMap(args), signal),
@@ -45,9 +64,9 @@ export function connectPanel(
     largestChanges: (args, signal) => analysis.largestChanges(checkPart(args), signal),
     setView: args => analysis.setView(checkView(args, analysis.snapshot.model)),
     selectToken(args) {
-      const { tokenIdx, reveal: isRevealed } = checkSelection(args, analysis.snapshot.tokens?.labels.length ?? 0);
-      analysis.selectToken(tokenIdx);
-      if (isRevealed && tokenIdx !== null) reveal(tokenIdx);
+      const { tokenIdx, anchorIdx, reveal: isRevealed } = checkSelection(args, nTokens());
+      analysis.selectToken(tokenIdx, anchorIdx);
+      if (isRevealed && tokenIdx !== null) services.reveal(tokenIdx);
     },
     setAblation: args => ablations.set(args),
     stepAblation: args => ablations.step(checkStep(args)),
@@ -58,6 +77,30 @@ export function connectPanel(
     ranking: () => ablations.ranking,
     headMeasures: (args, signal) => analysis.headMeasures(checkLayer(args), signal),
     thumbnails: args => analysis.thumbnails(checkThumbnails(args)),
+    predictions: ({ analysisId }) => analysis.predictions(analysisId),
+    rangeWeights(args, signal) {
+      const { analysisId, range, direction, ...view } = checkRange(args, nTokens());
+      if (analysisId !== analysis.snapshot.analysisId) throw noAnalysis();
+      return analysis.relevance({ method: 'head', direction, heads: 'layer' }, range, view, signal);
+    },
+    context: () => context.snapshot,
+    setRelevance(args) {
+      const options = checkRelevance(args);
+      if (!options) throw new RangeError('these are no relevance options');
+      context.setOptions(options);
+    },
+    occlude({ mode }) {
+      if (!occlusionModes.includes(mode)) throw new RangeError('mode is unknown');
+      return context.occlude(mode);
+    },
+    cancelOcclusion: () => context.cancelOcclusion(),
+    revealLine({ lineIdx }) {
+      if (!Number.isSafeInteger(lineIdx) || lineIdx < 0) throw new RangeError('lineIdx is no line');
+      services.revealLine(lineIdx);
+    },
+    save: args => takeAway.save(checkExport(args).format, args),
+    copy: args => takeAway.copy(checkExport(args).format, args),
+    picture: args => takeAway.picture(checkExport(args)),
     async command({ command }) {
       if (!Object.hasOwn(commandOf, command)) throw new RangeError(`unknown command ${String(command)}`);
       const args = command === 'openSettings' ? ['mtaInspector'] : [];
@@ -67,5 +110,10 @@ export function connectPanel(
   store.add(analysis.onDidChange(state => rpc.emit('state', state)));
   store.add(ablations.onDidChangeRanking(ranking => rpc.emit('ranking', ranking)));
   store.add(analysis.onDidFinishLayer(layer => rpc.emit('layer', layer)));
+  store.add(context.onDidChange(state => rpc.emit('context', state)));
   return store;
+}
+
+function noAnalysis(): Failure {
+  return new Failure('no-analysis', vscode.l10n.t('This map is not there yet, or belongs to an older run.'));
 }

@@ -11,6 +11,7 @@ import {
   type PanelRequests,
   type PartAddress,
   type PatchAddress,
+  type RangeAddress,
   type ThumbnailAddress,
   type TileAddress,
   type View,
@@ -88,7 +89,20 @@ export function checkView(view: View, model: ModelSummary | null): View {
   return { layerIdx, headIdx, stage, difference: view.difference === true };
 }
 
-export function checkSelection({ tokenIdx, reveal }: Selection, nTokens: number): Selection {
-  if (tokenIdx !== null && !(isIndex(tokenIdx) && tokenIdx < nTokens)) throw new RangeError('tokenIdx is no token');
-  return { tokenIdx, reveal: reveal === true };
+export function checkSelection(selection: Selection, nTokens: number): Required<Selection> {
+  const { tokenIdx, anchorIdx = null, reveal } = selection;
+  const isToken = (idx: unknown) => idx === null || (isIndex(idx) && idx < nTokens);
+  if (!isToken(tokenIdx)) throw new RangeError('tokenIdx is no token');
+  if (!isToken(anchorIdx)) throw new RangeError('anchorIdx is no token');
+  return { tokenIdx, anchorIdx: tokenIdx === null ? null : anchorIdx, reveal: reveal === true };
+}
+
+export function checkRange(address: RangeAddress, nTokens: number): RangeAddress {
+  checkMap(address);
+  const { first, end } = address.range ?? {};
+  if (!(isIndex(first) && isIndex(end) && first < end && end <= nTokens)) throw new RangeError('range is no range');
+  if (address.direction !== 'attends' && address.direction !== 'attendedBy') {
+    throw new RangeError('direction is unknown');
+  }
+  return address;
 }

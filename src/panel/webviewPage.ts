@@ -2,18 +2,12 @@
 
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
-import type { Ablations } from '../analysis/ablations';
-import type { Analysis } from '../analysis/analysis';
-import { connectPanel } from './bridge';
+import { connectPanel, type PanelServices } from './bridge';
 import { pageHtml } from './html';
 
 /** Where webviews get their page and what they say from. */
-export interface PageContext {
+export interface PageContext extends PanelServices {
   readonly extensionUri: vscode.Uri;
-  readonly analysis: Analysis;
-  readonly ablations: Ablations;
-  /** Shows a token in its document. */
-  readonly reveal: (tokenIdx: number) => void;
 }
 
 /** Only the build's folder is readable for the page, and only its scripts run. */
@@ -34,9 +28,7 @@ export function fillWebview(webview: vscode.Webview, context: PageContext, title
         listener = receive;
       },
     },
-    context.analysis,
-    context.ablations,
-    context.reveal,
+    context,
   );
   webview.options = webviewOptions(context);
   webview.html = pageHtml({

@@ -87,3 +87,12 @@ export function effectiveStage(available: readonly Stage[], stage: Stage): Stage
   const wanted = stages.indexOf(stage);
   return available.findLast(candidate => stages.indexOf(candidate) <= wanted) ?? 'scores';
 }
+
+/**
+ * The stage that `stage` was made of by a linear step, so that their difference means something: the one before it
+ * among those the layer has. Null for the first, and for `pattern`: a softmax lies between it and the scores.
+ */
+export function previousStage(available: readonly Stage[], stage: Stage): Stage | null {
+  const before = available.findLast(candidate => stages.indexOf(candidate) < stages.indexOf(stage)) ?? null;
+  return before && isPreSoftmax(before) === isPreSoftmax(stage) ? before : null;
+}

@@ -2,12 +2,16 @@
 
 import type { CellChange } from '../attention/largestChanges';
 import type { Ablation } from './ablation';
-import type { AnalysisWindow, ExecutionProvider, ModelSummary } from './analysis';
+import type { AnalysisWindow, ExecutionProvider, ModelSummary, Predictions } from './analysis';
 import type { HeadOverview, Patch, Stage, Tile } from './attentionMap';
+import type { ColorMap } from './colorScale';
+import type { ContextState } from './context';
+import type { ExportFormat } from './exportFormats';
 import type { FailureData } from './failure';
 import type { HeadMeasures } from './headMeasures';
 import type { KernelPart, KernelWeights } from './kernels';
 import type { AblationStep, PanelAblation, Ranking } from './panelAblation';
+import type { Direction, OcclusionMode, RelevanceOptions, TokenRange } from './relevance';
 
 /** Which map is looked at. Shared by panel, hover and decorations; the host owns it. */
 export interface View {
@@ -40,6 +44,10 @@ export interface PanelState {
   readonly ablation: PanelAblation;
   /** The token (query) selected in the editor or in the panel. */
   readonly selectedToken: number | null;
+  /** The other end of a selected range of tokens; null when one token or none is selected. */
+  readonly selectionAnchor: number | null;
+  /** A question appended to the document for the model only; its tokens lie behind the document's end. */
+  readonly question: string | null;
   readonly durationMs: number | null;
 }
 
@@ -76,6 +84,17 @@ export interface TileAddress extends MapAddress {
 
 /** A rectangle in all heads of a layer. */
 export type PatchAddress = Omit<TileAddress, 'headIdx'>;
+/** Weights of one head's stage for a range of tokens, in one direction; see attention/aggregate.ts. */
+export interface RangeAddress extends MapAddress {
+  readonly range: TokenRange;
+  readonly direction: Direction;
+}
+
+/** How an export looks where it is a picture. */
+export interface PictureStyle {
+  readonly colorMap: ColorMap;
+  readonly leavesOutFirst: boolean;
+}
 
 export interface LayerAddress {
   readonly analysisId: number;
@@ -95,7 +114,10 @@ export type PanelCommand =
   | 'cancel'
   | 'selectModel'
   | 'showLog'
-  | 'openSettings';
+  | 'openSettings'
+  | 'copyLink'
+  | 'findContext'
+  | 'showRelevantLines';
 
 /** Requests the host answers. */
 export interface PanelRequests {
@@ -110,8 +132,33 @@ export interface PanelRequests {
   /** The cells where a part changed the head's attention most, the largest change first. */
   largestChanges(args: PartAddress): readonly CellChange[];
   setView(args: View): void;
-  /** Selects a token as query (null: none), shades its context in the document and reveals it when asked. */
-  selectToken(args: { readonly tokenIdx: number | null; readonly reveal: boolean }): void;
+  /**
+   * Selects a token (null: none) or, with an anchor, the range from it to the token; shades its context in the document
+   * and reveals the token when asked.
+   */
+  selectToken(args: {
+    readonly tokenIdx: number | null;
+    readonly anchorIdx?: number | null;
+    readonly reveal: boolean;
+  }): void;
+  /** Surprisal and likeliest next tokens. Fails with `no-analysis` until the run is done. */
+  predictions(args: { readonly analysisId: number }): Predictions;
+  /** One weight per token. */
+  rangeWeights(args: RangeAddress): Float32Array;
+  /** The relevant context as it is; changes come as `context` events. */
+  context(args: Record<string, never>): ContextState;
+  setRelevance(args: RelevanceOptions): void;
+  /** Checks the relevance of lines by occluding them; progress comes as `context` events. */
+  occlude(args: { readonly mode: OcclusionMode }): void;
+  cancelOcclusion(args: Record<string, never>): void;
+  /** Shows a line of the inspected document, from 0. */
+  revealLine(args: { readonly lineIdx: number }): void;
+  /** Asks where and writes the map on show there. Answers whether the reader went through with it. */
+  save(args: { readonly format: ExportFormat } & PictureStyle): boolean;
+  /** Puts the map on show on the clipboard as text. */
+  copy(args: { readonly format: ExportFormat } & PictureStyle): void;
+  /** The map on show as a PNG file's bytes, for the webview to copy. */
+  picture(args: PictureStyle): Uint8Array;
   command(args: { readonly command: PanelCommand }): void;
   /** Computes the shown document with these changes; the state tells when it is there. */
   setAblation(args: Ablation): void;
@@ -139,6 +186,7 @@ export interface PanelEvents {
   state: PanelState;
   layer: { readonly analysisId: number; readonly layerIdx: number };
   ranking: Ranking | null;
+  context: ContextState;
 }
 
 /** Requests the webview answers (none yet) and events it sends (none yet). */

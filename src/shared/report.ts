@@ -17,12 +17,21 @@ export interface ReportOverview {
 
 export interface ReportData {
   readonly format: 'mta-report-1';
+  /** Name and version of what wrote it. */
+  readonly version: string;
   readonly state: Omit<PanelState, 'tokens'>;
   readonly tokens: {
     readonly labels: readonly string[];
     readonly offsets: readonly number[];
     /** Null for the first token, which nothing predicts. */
     readonly surprisalBits: readonly (number | null)[];
+    /** As in Predictions, shapes [token, k]. */
+    readonly predictions: {
+      readonly k: number;
+      readonly topIds: readonly number[];
+      readonly topProbabilities: readonly number[];
+      readonly labels: Readonly<Record<number, string>>;
+    };
   };
   readonly overviews: readonly ReportOverview[];
 }
@@ -41,6 +50,7 @@ export function buildReportHtml(data: ReportData, script: string, style: string)
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
+<meta name="generator" content="${data.version}">
 <title>${title}</title>
 <style>${style}</style>
 </head>

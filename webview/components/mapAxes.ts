@@ -1,7 +1,7 @@
 /** The tokens or indices along one side of the map. */
 
+import type { Tick } from '../../src/shared/axisTicks';
 import { h } from '../dom';
-import type { Tick } from '../heatmap/axisTicks';
 
 export interface Axis {
   readonly element: HTMLElement;

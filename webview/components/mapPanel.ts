@@ -1,8 +1,8 @@
 /** The heatmap with its axes, crosshair, tooltip and zoom buttons. */
 
+import { axisTicks, showsTokens } from '../../src/shared/axisTicks';
 import type { Actions } from '../actions';
 import { h } from '../dom';
-import { axisTicks, showsTokens } from '../heatmap/axisTicks';
 import { type Cell, cornerOf, visibleCells } from '../heatmap/hitTest';
 import type { MapLoader } from '../heatmap/mapLoader';
 import { Navigation } from '../heatmap/navigation';

@@ -90,7 +90,13 @@ test('starts on first use and loads a model once', async () => {
 test('events reach whoever listens now', async () => {
   const { client, processes } = clientWithProcesses();
   const heard: number[] = [];
-  client.listen({ log() {}, provider() {}, tokens() {}, layer: ({ analysisId }) => heard.push(analysisId) });
+  client.listen({
+    log() {},
+    provider() {},
+    tokens() {},
+    occluded() {},
+    layer: ({ analysisId }) => heard.push(analysisId),
+  });
   await client.load(model);
   processes[0]!.rpc.emit('layer', { analysisId: 7 });
   await turn();

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { checkExport } from '../../../src/panel/checkExport';
 import {
   checkLayer,
   checkMap,
   checkPart,
   checkPatch,
+  checkRange,
   checkSelection,
   checkTile,
   checkView,
@@ -23,7 +25,16 @@ test('lets through what is in range', () => {
     checkView({ layerIdx: 1, headIdx: 2, stage: 'pattern', difference: 'yes' as never }, model).difference,
     false,
   );
-  assert.deepEqual(checkSelection({ tokenIdx: null, reveal: true }, 0), { tokenIdx: null, reveal: true });
+  assert.deepEqual(checkSelection({ tokenIdx: null, reveal: true }, 0), {
+    tokenIdx: null,
+    anchorIdx: null,
+    reveal: true,
+  });
+  assert.equal(checkSelection({ tokenIdx: 3, anchorIdx: 1, reveal: false }, 4).anchorIdx, 1);
+  const range = { ...map, range: { first: 1, end: 4 }, direction: 'attends' } as const;
+  assert.deepEqual(checkRange(range, 4), range);
+  const style = { colorMap: 'redBlue', leavesOutFirst: 1 as never } as const;
+  assert.deepEqual(checkExport({ ...style, format: 'png' }), { ...style, leavesOutFirst: false, format: 'png' });
 });
 
 const bad: [string, () => unknown][] = [
@@ -40,5 +51,11 @@ const bad: [string, () => unknown][] = [
   ['a layer that is none', () => checkLayer({ analysisId: 1, layerIdx: 0.5 })],
   ['an unknown part', () => checkPart({ analysisId: 1, layerIdx: 0, headIdx: 0, part: 'values' as never })],
   ['a token outside the window', () => checkSelection({ tokenIdx: 5, reveal: false }, 5)],
+  ['an anchor outside the window', () => checkSelection({ tokenIdx: 1, anchorIdx: 5, reveal: false }, 5)],
+  ['an empty range', () => checkRange({ ...map, range: { first: 1, end: 1 }, direction: 'attends' }, 5)],
+  ['no range', () => checkRange({ ...map, direction: 'attends' } as never, 5)],
+  ['an unknown direction', () => checkRange({ ...map, range: { first: 0, end: 1 }, direction: 'up' as never }, 5)],
+  ['an unknown format', () => checkExport({ format: 'exe' as never, colorMap: 'redBlue', leavesOutFirst: false })],
+  ['an unknown colour map', () => checkExport({ colorMap: 'constructor' as never, leavesOutFirst: false })],
 ];
 for (const [what, run] of bad) test(`refuses ${what}`, () => assert.throws(run));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { axisTicks, roundStep, showsTokens } from '../../../../webview/heatmap/axisTicks';
-import { Random } from '../../../random';
+import { axisTicks, roundStep, showsTokens } from '../../../src/shared/axisTicks';
+import { Random } from '../../random';
 
 test('ticks lie on the axis, in order, on their cells, and never over each other', () => {
   const random = new Random(2);

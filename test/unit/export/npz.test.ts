@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { unzipSync } from 'fflate';
-import { npyBytes, npzBytes } from '../../../src/cli/npz';
+import { npyBytes, npzBytes } from '../../../src/export/npz';
 
 test('headers are aligned and say shape and type; values follow', () => {
   for (const shape of [[6], [2, 3], [1, 2, 3]]) {

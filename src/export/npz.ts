@@ -4,13 +4,14 @@ import { zipSync } from 'fflate';
 
 export interface NpyArray {
   readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array | Uint32Array;
+  readonly data: Float32Array | Int32Array | Uint32Array | Uint8Array;
 }
 
 const descriptors = new Map<unknown, string>([
   [Float32Array, '<f4'],
   [Int32Array, '<i4'],
   [Uint32Array, '<u4'],
+  [Uint8Array, '|u1'],
 ]);
 
 /** One array in NumPy's format, version 1.0 (numpy.lib.format). */

@@ -1,0 +1,33 @@
+/** The analysis as exports read it. */
+
+import { failures } from '../errors';
+import type { ExportSource, MapChoice } from '../export/source';
+import { describeAblation } from '../shared/ablation';
+import { effectiveStage, previousStage } from '../shared/attentionMap';
+import type { Analysis } from './analysis';
+
+/** @throws Failure while there is no finished run to take along. */
+export function exportSource(analysis: Analysis): ExportSource {
+  const { analysisId, documentLabel, model, provider, window, windowLines, durationMs, status, ablation } =
+    analysis.snapshot;
+  const { windowTokens: tokens } = analysis;
+  if (status !== 'done' || !model || !provider || !window || !windowLines || !tokens) throw failures.nothingToExport();
+  const nTokens = tokens.ids.length;
+  const whole = { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens };
+  return {
+    ...{ name: documentLabel ?? '', model, provider, window, windowLines, tokens, durationMs: durationMs ?? 0 },
+    predictions: analysis.predictions(analysisId),
+    ablation: describeAblation(ablation.shown) || null,
+    overview: (layerIdx, stage) => analysis.layerOverview({ analysisId, layerIdx, headIdx: 0, stage }),
+    map: async (layerIdx, headIdx, stage) =>
+      (await analysis.tile({ analysisId, layerIdx, headIdx, stage, ...whole })).values,
+  };
+}
+
+/** The map on show. */
+export function shownMap({ snapshot: { view, model } }: Analysis): MapChoice {
+  const { stages } = model!.layers[view.layerIdx]!;
+  const shownStage = effectiveStage(stages, view.stage);
+  const minus = view.difference ? previousStage(stages, shownStage) : null;
+  return { layer: view.layerIdx, head: view.headIdx, stage: view.stage, shownStage, minus };
+}

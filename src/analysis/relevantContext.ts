@@ -1,0 +1,212 @@
+/**
+ * The one owner of what is relevant for the selection: how it is measured, the weights, the lines, and the check of both
+ * by occluding. Follows the analysis; editor features and panels listen.
+ */
+
+import * as vscode from 'vscode';
+import { weightByLine } from '../attention/lines';
+import { rankCorrelation } from '../attention/rankCorrelation';
+import { failures } from '../errors';
+import { DisposableStore } from '../lifecycle';
+import type { ContextLine, ContextState, OcclusionState } from '../shared/context';
+import { Cancelled, toFailureData } from '../shared/failure';
+import type { PanelState } from '../shared/panelMessages';
+import {
+  chosenHeads,
+  defaultRelevance,
+  type OcclusionMode,
+  type RelevanceOptions,
+  type TokenRange,
+} from '../shared/relevance';
+import type { Analysis } from './analysis';
+import { checkRelevance } from './checkRelevance';
+
+/** Where the way of measuring is remembered. */
+const optionsKey = 'mtaInspector.relevance';
+/** Methods that ask many heads wait until the cursor rests. */
+const restMs = 120;
+const maxLineLength = 160;
+
+export class RelevantContext implements vscode.Disposable {
+  private readonly store = new DisposableStore();
+  private readonly changed = this.store.add(new vscode.EventEmitter<ContextState>());
+  readonly onDidChange = this.changed.event;
+  private state: ContextState;
+  private shown = '';
+  private work = new AbortController();
+  private occluding: AbortController | undefined;
+  private pending: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly analysis: Analysis,
+    private readonly memory: vscode.Memento,
+  ) {
+    this.state = {
+      ...{ analysisId: 0, options: checkRelevance(memory.get(optionsKey)) ?? defaultRelevance, range: null },
+      ...{ weights: null, lines: [], isBusy: false, failure: null, occlusion: null },
+    };
+    this.store.add(analysis.onDidChange(state => this.follow(state)));
+  }
+
+  get snapshot(): ContextState {
+    return this.state;
+  }
+
+  setOptions(options: RelevanceOptions): void {
+    void this.memory.update(optionsKey, options);
+    this.update({ options });
+    this.follow(this.analysis.snapshot);
+  }
+
+  /** Resolves when the weights of the present selection are there, or cannot be had. */
+  async settled(): Promise<ContextState> {
+    let waited: Promise<void> | undefined;
+    while (waited !== this.pending) {
+      waited = this.pending;
+      await waited;
+    }
+    return this.state;
+  }
+
+  /**
+   * Occludes every line before the selection, the most relevant first, and reports what each does. Resolves when all are
+   * done or the check was cancelled. @throws Failure for what a person should be told.
+   */
+  async occlude(mode: OcclusionMode, signal?: AbortSignal): Promise<void> {
+    const { range, options } = await this.settled();
+    if (!range || !this.state.weights) throw failures.noSelection();
+    if (options.direction !== 'attends') throw failures.wrongDirection();
+    this.cancelOcclusion();
+    const controller = new AbortController();
+    this.occluding = controller;
+    signal?.addEventListener('abort', () => controller.abort(), { once: true });
+    const lines = this.state.lines.filter(({ tokens }) => tokens.first < range.first);
+    const spans = lines.map(({ tokens }) => ({ first: tokens.first, end: Math.min(tokens.end, range.first) }));
+    let occlusion: OcclusionState = {
+      ...{ status: 'running', mode, target: range, total: lines.length, rows: [], baseline: null, failure: null },
+      correlation: { divergence: Number.NaN, surprisal: Number.NaN },
+    };
+    const tell = (change: Partial<OcclusionState>) => {
+      occlusion = { ...occlusion, ...change };
+      if (this.occluding === controller) this.update({ occlusion });
+    };
+    tell({});
+    try {
+      const onEffect: Parameters<Analysis['occlude']>[1] = ({ spanIdx, effect, baseline }) => {
+        const { lineIdx, text, weight } = lines[spanIdx]!;
+        const rows = [...occlusion.rows, { lineIdx, text, weight, effect }];
+        // Relevance may be measured another way by now.
+        tell(withWeights({ ...occlusion, rows, baseline }, this.state.lines));
+      };
+      const baseline = await this.analysis.occlude({ target: range, spans, mode }, onEffect, controller.signal);
+      tell({ status: 'done', baseline });
+    } catch (error) {
+      if (error instanceof Cancelled) tell({ status: 'cancelled' });
+      else tell({ status: 'failed', failure: toFailureData(error) });
+      if (!(error instanceof Cancelled)) throw error;
+    } finally {
+      if (this.occluding === controller) this.occluding = undefined;
+    }
+  }
+
+  cancelOcclusion(): void {
+    this.occluding?.abort();
+  }
+
+  dispose(): void {
+    this.work.abort();
+    this.cancelOcclusion();
+    this.store.dispose();
+  }
+
+  /** Works the weights out anew when what they depend on has changed. */
+  private follow(panel: PanelState): void {
+    const { options } = this.state;
+    const range = this.analysis.selectedRange;
+    const isReady = range !== null && panel.layersDone > deepestLayer(options, panel);
+    const view = options.method === 'head' ? panel.view : options.heads === 'layer' ? panel.view.layerIdx : null;
+    const key = JSON.stringify([panel.analysisId, range, options, view, isReady, panel.isStale]);
+    if (key === this.shown) return;
+    this.shown = key;
+    this.work.abort();
+    this.work = new AbortController();
+    const isSameTarget =
+      panel.analysisId === this.state.analysisId && JSON.stringify(range) === JSON.stringify(this.state.range);
+    // A check belongs to its target; another way of measuring leaves its effects as they are.
+    if (!isSameTarget) this.cancelOcclusion();
+    const kept = isSameTarget ? this.state.occlusion : null;
+    const none = { weights: null, lines: [], isBusy: false, failure: null };
+    if (!isReady || panel.isStale) {
+      this.update({ analysisId: panel.analysisId, range, occlusion: kept, ...none });
+      return;
+    }
+    this.update({ analysisId: panel.analysisId, range, isBusy: true, failure: null, occlusion: kept });
+    this.pending = this.measure(range, panel, this.work.signal);
+  }
+
+  private async measure(range: TokenRange, panel: PanelState, signal: AbortSignal): Promise<void> {
+    const { options } = this.state;
+    try {
+      if (options.method !== 'head') await rest(restMs, signal);
+      const weights = await this.analysis.relevance(options, range, panel.view, signal);
+      if (signal.aborted) return;
+      const lines = this.linesOf(weights, range);
+      const { occlusion } = this.state;
+      this.update({ weights, lines, isBusy: false, occlusion: occlusion && withWeights(occlusion, lines) });
+    } catch (error) {
+      if (signal.aborted || error instanceof Cancelled) return;
+      this.update({ weights: null, lines: [], isBusy: false, failure: toFailureData(error) });
+    }
+  }
+
+  private linesOf(weights: Float32Array, range: TokenRange): ContextLine[] {
+    const { document } = this.analysis;
+    if (!document) return [];
+    return weightByLine(weights, this.analysis.linesOfTokens(), range)
+      .filter(({ lineIdx }) => lineIdx < document.lineCount)
+      .map(line => ({ ...line, text: document.lineAt(line.lineIdx).text.trim().slice(0, maxLineLength) }));
+  }
+
+  private update(change: Partial<ContextState>): void {
+    this.state = { ...this.state, ...change };
+    this.changed.fire(this.state);
+  }
+}
+
+/** The last layer whose maps a way of measuring asks for. */
+function deepestLayer({ method, heads }: RelevanceOptions, { view, model }: PanelState): number {
+  if (method === 'head' || !model) return view.layerIdx;
+  const chosen = chosenHeads(heads, view.layerIdx, model.nLayers, model.nHeads);
+  return chosen.reduce((deepest, { layerIdx }) => Math.max(deepest, layerIdx), 0);
+}
+
+/** The effects beside another relevance. */
+function withWeights(occlusion: OcclusionState, lines: readonly ContextLine[]): OcclusionState {
+  const weights = new Map(lines.map(({ lineIdx, weight }) => [lineIdx, weight]));
+  const rows = occlusion.rows.map(row => ({ ...row, weight: weights.get(row.lineIdx) ?? row.weight }));
+  return { ...occlusion, rows, correlation: correlationOf(rows) };
+}
+
+function correlationOf(rows: OcclusionState['rows']): OcclusionState['correlation'] {
+  const weights = rows.map(({ weight }) => weight);
+  return {
+    divergence: rankCorrelation(
+      weights,
+      rows.map(({ effect }) => effect.divergenceBits),
+    ),
+    surprisal: rankCorrelation(
+      weights,
+      rows.map(({ effect }) => Math.abs(effect.surprisalBits)),
+    ),
+  };
+}
+
+function rest(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(new Cancelled());
+    });
+  });
+}

@@ -1,0 +1,115 @@
+/** From weights per token to lines of the document. Pure. */
+
+import type { TokenRange } from '../shared/relevance';
+
+/** A line of the document and how much weight its tokens have. */
+export interface LineWeight {
+  /** From 0. */
+  readonly lineIdx: number;
+  /** Its tokens of the window. */
+  readonly tokens: TokenRange;
+  /** Sum of its tokens' magnitudes, so that opposite signs do not cancel. */
+  readonly weight: number;
+  /** Its token of largest magnitude, and that weight with its sign. */
+  readonly strongestIdx: number;
+  readonly strongestWeight: number;
+}
+
+/**
+ * The line in which each token starts, -1 for tokens that cover no text (the begin token) and for those at or after
+ * `textEnd` (a question appended to the document).
+ * @param offsets of tokens, length nTokens + 1; @param lineOf the line of an offset, from 0.
+ */
+export function linesOfTokens(offsets: Uint32Array, lineOf: (offset: number) => number, textEnd: number): Int32Array {
+  return Int32Array.from({ length: Math.max(0, offsets.length - 1) }, (_, token) => {
+    const start = offsets[token]!;
+    const isBegin = token === 0 && offsets[1] === start;
+    return isBegin || start >= textEnd ? -1 : lineOf(start);
+  });
+}
+
+/** Offsets at which lines start; \r\n, \n and \r end one, as in VS Code. */
+export function lineStartsOf(text: string): number[] {
+  const starts = [0];
+  for (const end of text.matchAll(/\r\n|\r|\n/g)) starts.push(end.index + end[0].length);
+  return starts;
+}
+
+/** The line of an offset. @param lineStarts as `lineStartsOf` gives them. */
+export function lineAt(lineStarts: readonly number[], offset: number): number {
+  let [low, high] = [0, lineStarts.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (lineStarts[middle]! <= offset) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Lines by weight, heaviest first. Tokens of the selection do not count: a line is context of something else.
+ * @param weights shape [nTokens]; @param lineOfToken as `linesOfTokens` gives it.
+ */
+export function weightByLine(weights: Float32Array, lineOfToken: Int32Array, selection: TokenRange): LineWeight[] {
+  const lines = new Map<number, LineWeight>();
+  for (let token = 0; token < weights.length; token++) {
+    const lineIdx = lineOfToken[token]!;
+    if (lineIdx < 0 || (token >= selection.first && token < selection.end)) continue;
+    const weight = weights[token]!;
+    const line = lines.get(lineIdx) ?? {
+      lineIdx,
+      tokens: { first: token, end: token },
+      weight: 0,
+      strongestIdx: token,
+      strongestWeight: 0,
+    };
+    const isStronger = Math.abs(weight) > Math.abs(line.strongestWeight);
+    lines.set(lineIdx, {
+      ...line,
+      tokens: { first: line.tokens.first, end: token + 1 },
+      weight: line.weight + (Number.isNaN(weight) ? 0 : Math.abs(weight)),
+      strongestIdx: isStronger ? token : line.strongestIdx,
+      strongestWeight: isStronger ? weight : line.strongestWeight,
+    });
+  }
+  return [...lines.values()].sort((a, b) => b.weight - a.weight || a.lineIdx - b.lineIdx);
+}
+
+/** A stretch of neighbouring tokens that all count. */
+export interface Place {
+  readonly tokens: TokenRange;
+  /** Largest magnitude in it, with its sign. */
+  readonly weight: number;
+}
+
+/**
+ * The k strongest tokens, neighbours joined, in document order: the places a reader steps through.
+ * @param isCandidate leaves tokens out, such as the selection's own.
+ */
+export function relevantPlaces(weights: Float32Array, k: number, isCandidate: (tokenIdx: number) => boolean): Place[] {
+  const strongest = strongestTokens(weights, k, isCandidate).sort((a, b) => a.tokenIdx - b.tokenIdx);
+  const places: Place[] = [];
+  for (const { tokenIdx, weight } of strongest) {
+    const last = places.at(-1);
+    if (last?.tokens.end === tokenIdx) {
+      const isStronger = Math.abs(weight) > Math.abs(last.weight);
+      const tokens = { first: last.tokens.first, end: tokenIdx + 1 };
+      places[places.length - 1] = { tokens, weight: isStronger ? weight : last.weight };
+    } else places.push({ tokens: { first: tokenIdx, end: tokenIdx + 1 }, weight });
+  }
+  return places;
+}
+
+/** The k weights of largest magnitude, in descending order; what is no number or at most 2 % of the largest is left out. */
+export function strongestTokens(
+  weights: Float32Array,
+  k: number,
+  isCandidate: (tokenIdx: number) => boolean,
+): { readonly tokenIdx: number; readonly weight: number }[] {
+  const found = Array.from(weights, (weight, tokenIdx) => ({ tokenIdx, weight }))
+    .filter(({ tokenIdx, weight }) => weight !== 0 && !Number.isNaN(weight) && isCandidate(tokenIdx))
+    .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight) || a.tokenIdx - b.tokenIdx)
+    .slice(0, k);
+  const least = 0.02 * Math.abs(found[0]?.weight ?? 0);
+  return found.filter(({ weight }) => Math.abs(weight) >= least);
+}

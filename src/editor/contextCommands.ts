@@ -1,0 +1,190 @@
+/** The commands around relevant context: stepping through it, listing it, asking for it, checking it. */
+
+import * as vscode from 'vscode';
+import type { Analysis } from '../analysis/analysis';
+import type { RelevantContext } from '../analysis/relevantContext';
+import { formatWeight } from '../attention/topKeys';
+import { commands } from '../contributionIds';
+import { failures } from '../errors';
+import { DisposableStore } from '../lifecycle';
+import type { ContextState } from '../shared/context';
+import { Failure } from '../shared/failure';
+import { defaultRelevance, type OcclusionMode, type RelevanceOptions } from '../shared/relevance';
+import type { AttentionDecorations } from './decorations';
+import { describeRelevance, pickRelevance } from './relevancePicker';
+import { editorOf } from './reveal';
+
+/** Lines offered to pick from. */
+const maxLines = 50;
+
+export function registerContextCommands(
+  analysis: Analysis,
+  context: RelevantContext,
+  decorations: AttentionDecorations,
+  tell: (run: () => Promise<void>) => Promise<void>,
+  showPanel: () => void,
+): vscode.Disposable {
+  const store = new DisposableStore();
+  const register = (id: string, run: () => Promise<void>) =>
+    store.add(vscode.commands.registerCommand(id, () => tell(run)));
+
+  /** The relevance of the selection; what the cursor is on is selected where nothing is. */
+  async function relevance(): Promise<ContextState> {
+    const editor = editorOf(analysis);
+    if (analysis.selectedRange === null && editor && !analysis.snapshot.isStale) decorations.selectAt(editor);
+    if (analysis.selectedRange === null) throw failures.noSelection();
+    const state = await context.settled();
+    if (state.failure) throw new Failure(state.failure.code, state.failure.message, state.failure.actions);
+    if (!state.weights) throw failures.noSelection();
+    return state;
+  }
+
+  async function step(direction: 1 | -1): Promise<void> {
+    await relevance();
+    const editor = editorOf(analysis);
+    const { tokens } = analysis.snapshot;
+    if (!editor || !tokens) throw failures.noSelection();
+    const ranges = decorations.places().map(place => ({
+      start: tokens.offsets[place.tokens.first]!,
+      end: tokens.offsets[place.tokens.end]!,
+      weight: place.weight,
+    }));
+    const cursor = editor.document.offsetAt(editor.selection.active);
+    const next =
+      direction === 1
+        ? (ranges.find(({ start }) => start > cursor) ?? ranges[0])
+        : (ranges.findLast(({ end }) => end < cursor) ?? ranges.at(-1));
+    if (!next) throw failures.noPlaces();
+    const start = editor.document.positionAt(next.start);
+    // The cursor moves, the selected token stays: a move by command selects nothing (see decorations.ts).
+    editor.selection = new vscode.Selection(start, start);
+    editor.revealRange(new vscode.Range(start, editor.document.positionAt(next.end)), inCenter);
+    const number = ranges.indexOf(next) + 1;
+    const text = vscode.l10n.t('Relevant place {0} of {1}: {2}', number, ranges.length, formatWeight(next.weight));
+    vscode.window.setStatusBarMessage(`MTA: ${text}`, 4000);
+  }
+
+  async function showLines(): Promise<void> {
+    const { lines, options } = await relevance();
+    const editor = editorOf(analysis);
+    if (lines.length === 0 || !editor) throw failures.noPlaces();
+    const { selection, visibleRanges } = editor;
+    const labels = analysis.snapshot.tokens?.labels ?? [];
+    const items = lines.slice(0, maxLines).map(line => ({
+      label: line.text || vscode.l10n.t('(blank line)'),
+      description: vscode.l10n.t('line {0}', line.lineIdx + 1),
+      detail: vscode.l10n.t(
+        'relevance {0}; most on {1}: {2}',
+        line.weight.toPrecision(3),
+        JSON.stringify(labels[line.strongestIdx] ?? ''),
+        formatWeight(line.strongestWeight),
+      ),
+      lineIdx: line.lineIdx,
+    }));
+    const picked = await vscode.window.showQuickPick(items, {
+      title: describeRelevance(options, analysis.snapshot.view),
+      placeHolder: vscode.l10n.t('Most relevant lines for the selection'),
+      matchOnDescription: true,
+      onDidSelectItem: item => {
+        const { lineIdx } = item as (typeof items)[number];
+        editor.revealRange(new vscode.Range(lineIdx, 0, lineIdx, 0), inCenter);
+      },
+    });
+    if (!picked) {
+      if (visibleRanges[0]) editor.revealRange(visibleRanges[0], vscode.TextEditorRevealType.AtTop);
+      editor.selection = selection;
+      return;
+    }
+    const shown = await vscode.window.showTextDocument(editor.document, editor.viewColumn);
+    const start = new vscode.Position(picked.lineIdx, 0);
+    shown.selection = new vscode.Selection(start, start);
+    shown.revealRange(new vscode.Range(start, start), inCenter);
+  }
+
+  async function find(): Promise<void> {
+    const editor = vscode.window.activeTextEditor ?? editorOf(analysis);
+    if (!editor) throw failures.noEditor();
+    const { document } = editor;
+    const question = await vscode.window.showInputBox({
+      title: vscode.l10n.t('Find Relevant Context'),
+      prompt: vscode.l10n.t('Goes to the model as the last line of the document; the document is not changed.'),
+      placeHolder: vscode.l10n.t('A question, or the beginning of a line that the document would go on with'),
+    });
+    if (!question?.trim()) return;
+    // One head seldom answers a question; the reader's choice of several is kept.
+    const { options } = context.snapshot;
+    if (options.method === 'head') context.setOptions({ ...defaultRelevance, method: 'mean', heads: 'all' });
+    showPanel();
+    const anchor = document.getText().length + question.length + 1;
+    const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };
+    await vscode.window.withProgress(progress, () => analysis.inspect({ document, range: null, anchor, question }));
+    const { tokens } = analysis.snapshot;
+    const first = tokens?.offsets.findIndex(offset => offset >= analysis.textEnd) ?? -1;
+    const last = (tokens?.labels.length ?? 0) - 1;
+    if (first < 0 || first > last) throw failures.noSelection();
+    analysis.selectToken(last, first);
+    await showLines();
+  }
+
+  async function check(): Promise<void> {
+    await relevance();
+    const mode = await pickMode();
+    if (!mode) return;
+    showPanel();
+    const progress = {
+      location: vscode.ProgressLocation.Notification,
+      title: vscode.l10n.t('Occluding lines'),
+      cancellable: true,
+    };
+    await vscode.window.withProgress(progress, async (report, cancellation) => {
+      const controller = new AbortController();
+      cancellation.onCancellationRequested(() => controller.abort());
+      let told = 0;
+      const listening = context.onDidChange(({ occlusion }) => {
+        if (!occlusion || occlusion.total === 0) return;
+        const { rows, total } = occlusion;
+        report.report({ increment: ((rows.length - told) / total) * 100, message: `${rows.length} / ${total}` });
+        told = rows.length;
+      });
+      try {
+        await context.occlude(mode, controller.signal);
+      } finally {
+        listening.dispose();
+      }
+    });
+  }
+
+  register(commands.nextRelevantPlace, () => step(1));
+  register(commands.previousRelevantPlace, () => step(-1));
+  register(commands.showRelevantLines, showLines);
+  register(commands.findContext, find);
+  register(commands.checkByOccluding, check);
+  register(commands.chooseRelevance, async () => {
+    const { model, view } = analysis.snapshot;
+    const chosen: RelevanceOptions | undefined = await pickRelevance(context.snapshot.options, model, view);
+    if (chosen) context.setOptions(chosen);
+  });
+  return store;
+}
+
+const inCenter = vscode.TextEditorRevealType.InCenterIfOutsideViewport;
+
+async function pickMode(): Promise<OcclusionMode | undefined> {
+  const items: { label: string; detail: string; mode: OcclusionMode }[] = [
+    {
+      label: vscode.l10n.t('Replace the line'),
+      detail: vscode.l10n.t('Every token of it becomes one neutral token; everything else stays where it is.'),
+      mode: 'replace',
+    },
+    {
+      label: vscode.l10n.t('Leave the line out'),
+      detail: vscode.l10n.t('What follows moves up, so distances change too.'),
+      mode: 'remove',
+    },
+  ];
+  const picked = await vscode.window.showQuickPick(items, {
+    title: vscode.l10n.t('Check by Occluding'),
+    placeHolder: vscode.l10n.t('How each line before the selection is occluded'),
+  });
+  return picked?.mode;
+}

@@ -1,0 +1,85 @@
+/** How relevance is measured, chosen with the keyboard and told in words. */
+
+import * as vscode from 'vscode';
+import type { ModelSummary } from '../shared/analysis';
+import type { View } from '../shared/panelMessages';
+import { formatHeads, parseHeads, type RelevanceMethod, type RelevanceOptions } from '../shared/relevance';
+
+/** One sentence on what the numbers are. */
+export function describeRelevance({ method, direction, heads }: RelevanceOptions, view: View): string {
+  const which =
+    heads === 'layer'
+      ? vscode.l10n.t('the heads of layer {0}', view.layerIdx)
+      : heads === 'all'
+        ? vscode.l10n.t('all heads of the model')
+        : vscode.l10n.t('heads {0}', formatHeads(heads));
+  const from =
+    direction === 'attends'
+      ? vscode.l10n.t('what the selection attends to')
+      : vscode.l10n.t('what attends to the selection');
+  switch (method) {
+    case 'head':
+      return vscode.l10n.t('Layer {0}, head {1}: {2}', view.layerIdx, view.headIdx, from);
+    case 'mean':
+      return vscode.l10n.t('Mean over {0}: {1}', which, from);
+    case 'max':
+      return vscode.l10n.t('Strongest of {0}: {1}', which, from);
+    case 'rollout':
+      return vscode.l10n.t('Rollout through {0}: {1}', which, from);
+  }
+}
+
+/** Asks for method, direction and heads, one after the other. @returns undefined when the reader leaves. */
+export async function pickRelevance(
+  now: RelevanceOptions,
+  model: ModelSummary | null,
+  view: View,
+): Promise<RelevanceOptions | undefined> {
+  const title = vscode.l10n.t('How Relevance Is Measured');
+  const methods: { label: string; detail: string; method: RelevanceMethod }[] = [
+    {
+      label: vscode.l10n.t('One head'),
+      detail: vscode.l10n.t('The head and stage on show: layer {0}, head {1}.', view.layerIdx, view.headIdx),
+      method: 'head',
+    },
+    {
+      label: vscode.l10n.t('Mean of heads'),
+      detail: vscode.l10n.t('Of the weights that multiply the values.'),
+      method: 'mean',
+    },
+    {
+      label: vscode.l10n.t('Strongest head'),
+      detail: vscode.l10n.t('For each token the weight of largest magnitude, with its sign.'),
+      method: 'max',
+    },
+    {
+      label: vscode.l10n.t('Rollout'),
+      detail: vscode.l10n.t('Magnitudes multiplied through the layers, half of each layer passing by; not signed.'),
+      method: 'rollout',
+    },
+  ];
+  const method = await vscode.window.showQuickPick(methods, { title });
+  if (!method) return undefined;
+  const directions = [
+    { label: vscode.l10n.t('What the selection attends to'), direction: 'attends' as const },
+    { label: vscode.l10n.t('What attends to the selection'), direction: 'attendedBy' as const },
+  ];
+  const direction = await vscode.window.showQuickPick(directions, { title });
+  if (!direction) return undefined;
+  const chosen = { method: method.method, direction: direction.direction };
+  if (chosen.method === 'head' || !model) return { ...chosen, heads: now.heads };
+  const text = await vscode.window.showInputBox({
+    title,
+    prompt: vscode.l10n.t('Heads: layer (the one on show), all, or a list such as 2.0, 3.5, 4.*'),
+    value: formatHeads(now.heads),
+    validateInput: value => {
+      try {
+        parseHeads(value, model.nLayers, model.nHeads);
+        return null;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    },
+  });
+  return text === undefined ? undefined : { ...chosen, heads: parseHeads(text, model.nLayers, model.nHeads) };
+}

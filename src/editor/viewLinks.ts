@@ -1,0 +1,147 @@
+/** Links to a view, and the view that was open when the window was reloaded: both open a document as it was seen. */
+
+import * as vscode from 'vscode';
+import type { Analysis } from '../analysis/analysis';
+import { failures } from '../errors';
+import { DisposableStore } from '../lifecycle';
+import { Cancelled, toFailureData } from '../shared/failure';
+import { type LinkTarget, linkQuery, parseLink } from '../shared/link';
+
+const lastViewKey = 'mtaInspector.lastView';
+const saveDelayMs = 200;
+const extensionId = 'mta-inspector.mta-inspector';
+
+/** What is kept over a reload. */
+interface LastView {
+  readonly uri: string;
+  /** The query of a link to it. */
+  readonly query: string;
+}
+
+export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
+  private readonly store = new DisposableStore();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly analysis: Analysis,
+    private readonly memory: vscode.Memento,
+    private readonly log: vscode.LogOutputChannel,
+    private readonly tell: (run: () => Promise<void>) => Promise<void>,
+    private readonly showPanel: () => void,
+  ) {
+    this.store.add(
+      analysis.onDidChange(({ status }) => {
+        if (status !== 'done') return;
+        clearTimeout(this.timer);
+        this.timer = setTimeout(() => this.remember(), saveDelayMs);
+      }),
+    );
+  }
+
+  /** VS Code has asked the reader whether this extension may open the link. */
+  handleUri(uri: vscode.Uri): void {
+    void this.tell(() => this.open(uri));
+  }
+
+  async copyLink(): Promise<void> {
+    const target = this.target();
+    if (!target) throw failures.nothingToLink();
+    await vscode.env.clipboard.writeText(`${vscode.env.uriScheme}://${extensionId}/view?${linkQuery(target)}`);
+    vscode.window.setStatusBarMessage(vscode.l10n.t('MTA Inspector: link copied'), 3000);
+  }
+
+  /** For links that cannot be clicked, as in a browser. */
+  async openLink(): Promise<void> {
+    const link = await vscode.window.showInputBox({
+      prompt: vscode.l10n.t('Link to a view, as Copy Link to This View makes it'),
+      placeHolder: `${vscode.env.uriScheme}://${extensionId}/view?file=…`,
+      validateInput: text => {
+        try {
+          if (text.trim() !== '') this.parse(vscode.Uri.parse(text.trim(), true));
+          return null;
+        } catch (error) {
+          return (error as Error).message;
+        }
+      },
+    });
+    if (link?.trim()) await this.open(vscode.Uri.parse(link.trim(), true));
+  }
+
+  /** Shows the document that was inspected before the window was reloaded as it was seen, if it is open again. */
+  async restore(): Promise<void> {
+    const last = this.memory.get<LastView>(lastViewKey);
+    const editor = vscode.window.visibleTextEditors.find(({ document }) => document.uri.toString() === last?.uri);
+    if (!last || !editor || this.analysis.snapshot.status !== 'idle') return;
+    try {
+      await this.show(editor.document, parseLink(last.query));
+    } catch (error) {
+      if (!(error instanceof Cancelled)) this.log.warn(toFailureData(error).message); // nobody asked for it just now
+    }
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.store.dispose();
+  }
+
+  private parse(uri: vscode.Uri): LinkTarget {
+    if (uri.authority.toLowerCase() !== extensionId || uri.path !== '/view') {
+      throw failures.badLink(
+        vscode.l10n.t('it does not begin with {0}', `${vscode.env.uriScheme}://${extensionId}/view`),
+      );
+    }
+    try {
+      return parseLink(uri.query);
+    } catch (error) {
+      throw failures.badLink((error as Error).message);
+    }
+  }
+
+  private async open(uri: vscode.Uri): Promise<void> {
+    const target = this.parse(uri);
+    const document = await vscode.workspace.openTextDocument(await findFile(target));
+    await vscode.window.showTextDocument(document);
+    this.showPanel();
+    await this.show(document, target);
+  }
+
+  private async show(document: vscode.TextDocument, target: LinkTarget): Promise<void> {
+    const { layerIdx, headIdx, stage, difference, at, anchor } = target;
+    this.analysis.setView({ layerIdx, headIdx, stage, difference });
+    await this.analysis.inspect({ document, range: null, anchor: at ?? 0 });
+    const token = at === null ? null : this.analysis.tokenAtOffset(at);
+    this.analysis.selectToken(token, anchor === null ? null : this.analysis.tokenAtOffset(anchor));
+  }
+
+  /** The view as a link names it; null without a document of the workspace. */
+  private target(): LinkTarget | null {
+    const { document, snapshot } = this.analysis;
+    const { view, tokens, selectedToken, selectionAnchor } = snapshot;
+    const folder = document && vscode.workspace.getWorkspaceFolder(document.uri);
+    if (!document || !folder) return null;
+    const offset = (token: number | null) => (token === null ? null : (tokens?.offsets[token] ?? null));
+    return {
+      ...{ folder: folder.name, file: vscode.workspace.asRelativePath(document.uri, false) },
+      ...{ layerIdx: view.layerIdx, headIdx: view.headIdx, stage: view.stage, difference: view.difference },
+      ...{ at: offset(selectedToken), anchor: offset(selectionAnchor) },
+    };
+  }
+
+  private remember(): void {
+    const target = this.target();
+    const uri = this.analysis.document?.uri.toString();
+    if (target && uri) void this.memory.update(lastViewKey, { uri, query: linkQuery(target) } satisfies LastView);
+  }
+}
+
+/** The file inside a folder of the workspace. @throws Failure if there is none: a link opens nothing else. */
+async function findFile({ folder, file }: LinkTarget): Promise<vscode.Uri> {
+  const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ name }) => folder === null || name === folder);
+  for (const { uri } of folders) {
+    const found = vscode.Uri.joinPath(uri, ...file.split('/'));
+    const isInside = found.path.startsWith(uri.path.endsWith('/') ? uri.path : `${uri.path}/`);
+    const stat = isInside ? await vscode.workspace.fs.stat(found).then(undefined, () => undefined) : undefined;
+    if (stat && (stat.type & vscode.FileType.File) !== 0) return found;
+  }
+  throw failures.notInWorkspace(file);
+}

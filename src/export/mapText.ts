@@ -1,0 +1,117 @@
+/** A map as text: CSV, and JSON in the form of `mta-inspect analyze --json`. Pure but for the maps it waits for. */
+
+import type { AnalysisWindow } from '../shared/analysis';
+import { chosenMap, type ExportSource, type MapChoice, mapFacts, toolVersion } from './source';
+
+/** The JSON of `analyze --json`; documented in cli/schemas/analyze.schema.json. */
+export interface AnalyzeJson {
+  readonly format: 'mta-analyze-1';
+  readonly version: string;
+  readonly file: string;
+  readonly model: { readonly name: string; readonly n_layers: number; readonly n_heads: number };
+  readonly provider: string;
+  readonly layer: number;
+  readonly head: number;
+  /** The stage asked for, and the one whose values it shows where the layer lacks it. */
+  readonly stage: string;
+  readonly shown_stage: string;
+  /** The stage that was subtracted, where a difference is shown. */
+  readonly minus?: string;
+  readonly window: { readonly start: number; readonly end: number; readonly document_length: number };
+  readonly tokens: readonly {
+    readonly index: number;
+    readonly id: number;
+    readonly text: string;
+    readonly start: number;
+    readonly end: number;
+    readonly surprisal_bits: number | null;
+    readonly predictions: readonly { readonly id: number; readonly text: string; readonly probability: number }[];
+  }[];
+  readonly rows: readonly {
+    readonly query: number;
+    /** Sum over the keys; 1 for `pattern` only. */
+    readonly sum: number;
+    readonly top: readonly { readonly key: number; readonly weight: number }[];
+  }[];
+}
+
+export async function analyzeJson(source: ExportSource, choice: MapChoice, topK: number): Promise<AnalyzeJson> {
+  const { model, tokens, window, predictions } = source;
+  const map = await chosenMap(source, choice);
+  const nTokens = tokens.ids.length;
+  return {
+    format: 'mta-analyze-1',
+    version: toolVersion,
+    file: source.name,
+    model: { name: model.name, n_layers: model.nLayers, n_heads: model.nHeads },
+    provider: source.provider,
+    layer: choice.layer,
+    head: choice.head,
+    stage: choice.stage,
+    shown_stage: choice.shownStage,
+    ...(choice.minus ? { minus: choice.minus } : {}),
+    window: windowJson(window),
+    tokens: Array.from(tokens.ids, (id, index) => ({
+      index,
+      id,
+      text: tokens.labels[index]!,
+      start: tokens.offsets[index]!,
+      end: tokens.offsets[index + 1]!,
+      surprisal_bits: Number.isNaN(predictions.surprisalBits[index]) ? null : predictions.surprisalBits[index]!,
+      predictions: topPredictions(source, index),
+    })),
+    rows: Array.from({ length: nTokens }, (_, query) => {
+      const row = map.subarray(query * nTokens, query * nTokens + query + 1);
+      return { query, sum: row.reduce((sum, x) => sum + x, 0), top: strongest(row, topK) };
+    }),
+  };
+}
+
+/** As `analyzeJson`, with the whole map. */
+export async function mapJson(source: ExportSource, choice: MapChoice, topK: number): Promise<string> {
+  const nTokens = source.tokens.ids.length;
+  const map = await chosenMap(source, choice);
+  // Rows end at the diagonal: later keys are masked, not zero.
+  const rows = Array.from({ length: nTokens }, (_, i) => Array.from(map.subarray(i * nTokens, i * nTokens + i + 1)));
+  return JSON.stringify({ ...(await analyzeJson(source, choice, topK)), map: rows });
+}
+
+/** One line per allowed cell, and last a comment line that says what the cells are of. */
+export async function mapCsv(source: ExportSource, choice: MapChoice): Promise<string> {
+  const { tokens } = source;
+  const map = await chosenMap(source, choice);
+  const nTokens = tokens.ids.length;
+  const lines = ['query,key,query_token,key_token,value'];
+  const cells = tokens.labels.map(csvField);
+  for (let query = 0; query < nTokens; query++) {
+    for (let key = 0; key <= query; key++) {
+      lines.push(`${query},${key},${cells[query]},${cells[key]},${map[query * nTokens + key]}`);
+    }
+  }
+  return `${lines.join('\n')}\n# ${JSON.stringify(mapFacts(source, choice))}\n`;
+}
+
+/** Largest magnitudes of a row, in descending order. */
+export function strongest(row: Float32Array, k: number): { key: number; weight: number }[] {
+  return Array.from(row, (weight, key) => ({ key, weight }))
+    .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight) || a.key - b.key)
+    .slice(0, k);
+}
+
+function windowJson({ start, end, documentLength }: AnalysisWindow) {
+  return { start, end, document_length: documentLength };
+}
+
+function topPredictions({ predictions }: ExportSource, index: number) {
+  const { k, topIds, topProbabilities, labels } = predictions;
+  return Array.from({ length: k }, (_, i) => {
+    const id = topIds[index * k + i]!;
+    return { id, text: labels[id] ?? '', probability: topProbabilities[index * k + i]! };
+  });
+}
+
+/** Quoted, and with a leading apostrophe where a spreadsheet would take the text for a formula. */
+function csvField(text: string): string {
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return `"${safe.replaceAll('"', '""')}"`;
+}

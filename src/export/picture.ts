@@ -1,0 +1,85 @@
+/** A map as pixels and as a PNG file, in the colours of the panel on white paper. Pure. */
+
+import { encode } from 'fast-png';
+import { bakeColors, type ColorMap, colorOf, defaultColorMap, levelOf, type Rgb } from '../shared/colorScale';
+import { captionOf, type MapFacts } from './source';
+
+export interface PictureStyle {
+  readonly colorMap: ColorMap;
+  /** The scale leaves out the first key, on which many heads rest. */
+  readonly leavesOutFirst: boolean;
+}
+
+export const defaultStyle: PictureStyle = { colorMap: defaultColorMap, leavesOutFirst: false };
+
+export interface Picture {
+  /** Edge in pixels: the map's edge times `cellSize`. */
+  readonly size: number;
+  /** Pixels per cell. */
+  readonly cellSize: number;
+  /** Magnitude at the ends of the scale. */
+  readonly max: number;
+  /** 256 RGBA entries; see bakeColors. */
+  readonly table: Uint8Array;
+  /** Shape [size, size, 3]. */
+  readonly pixels: Uint8Array;
+}
+
+export const paper: Rgb = [255, 255, 255];
+/** Masked cells are hatched, so that they are told from zero, which is paper. */
+const hatch = { color: [225, 225, 225] as Rgb, period: 8 };
+
+/** Pictures are about this large; small maps get larger cells. */
+const edgePx = 1024;
+const largestCell = 24;
+
+/** @param map [query, key], row-major; masked cells (key after query) are hatched whatever they hold. */
+export function drawMap(map: Float32Array, nTokens: number, style: PictureStyle): Picture {
+  const cellSize = Math.max(1, Math.min(largestCell, Math.floor(edgePx / nTokens)));
+  const size = nTokens * cellSize;
+  const max = scaleMax(map, nTokens, style.leavesOutFirst);
+  const table = bakeColors(paper, false, style.colorMap);
+  const pixels = new Uint8Array(size * size * 3);
+  for (let y = 0; y < size; y++) {
+    const query = Math.floor(y / cellSize);
+    for (let x = 0; x < size; x++) {
+      const key = Math.floor(x / cellSize);
+      const color =
+        key > query
+          ? (x + y) % hatch.period === 0
+            ? hatch.color
+            : paper
+          : colorOf(table, levelOf(map[query * nTokens + key]!, max));
+      pixels.set(color, (y * size + x) * 3);
+    }
+  }
+  return { size, cellSize, max, table, pixels };
+}
+
+/** A PNG file. Its text chunks name what it shows; PNG writes them in Latin-1, so other characters are escaped. */
+export function encodePng({ size, pixels }: Picture, facts: MapFacts): Uint8Array {
+  const [title, window] = captionOf(facts);
+  const text = {
+    Title: latin1(title),
+    Description: latin1(window),
+    Software: facts.version,
+    Comment: latin1(JSON.stringify(facts)),
+  };
+  return encode({ width: size, height: size, data: pixels, depth: 8, channels: 3, text });
+}
+
+/** Largest finite magnitude of the cells that exist. */
+export function scaleMax(map: Float32Array, nTokens: number, leavesOutFirst: boolean): number {
+  let max = 0;
+  for (let query = 0; query < nTokens; query++) {
+    for (let key = leavesOutFirst ? 1 : 0; key <= query; key++) {
+      const magnitude = Math.abs(map[query * nTokens + key]!);
+      if (magnitude > max && magnitude !== Number.POSITIVE_INFINITY) max = magnitude;
+    }
+  }
+  return max;
+}
+
+function latin1(text: string): string {
+  return text.replace(/[^\n\x20-\x7e\xa1-\xff]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

@@ -1,0 +1,63 @@
+/** Gathers what the exported HTML page shows: every stage of every head, pooled. */
+
+import { deflateSync } from 'fflate';
+import { asTrained } from '../shared/panelAblation';
+import { buildReportHtml, type ReportData, type ReportOverview } from '../shared/report';
+import { type ExportSource, type MapChoice, toolVersion } from './source';
+
+/** The built page: script and style of the panel's app. */
+export interface PageParts {
+  readonly script: string;
+  readonly style: string;
+}
+
+export async function reportHtml(source: ExportSource, choice: MapChoice, page: PageParts): Promise<string> {
+  return buildReportHtml(await reportData(source, choice), page.script, page.style);
+}
+
+export async function reportData(source: ExportSource, choice: MapChoice): Promise<ReportData> {
+  const { model, tokens, window, windowLines, predictions } = source;
+  const overviews: ReportOverview[] = [];
+  for (const { layerIdx, stages } of model.layers) {
+    for (const stage of stages) {
+      const { blockSize, size, scales, cells } = await source.overview(layerIdx, stage);
+      const compressed = deflateSync(new Uint8Array(cells.buffer, cells.byteOffset, cells.byteLength));
+      const base64 = Buffer.from(compressed).toString('base64');
+      overviews.push({ layerIdx, stage, blockSize, size, scales: [...scales], cells: base64 });
+    }
+  }
+  return {
+    format: 'mta-report-1',
+    version: toolVersion,
+    state: {
+      status: 'done',
+      analysisId: 1,
+      documentLabel: source.name,
+      model: { ...model, directory: '' }, // a path says more of its machine than of the model
+      provider: source.provider,
+      window,
+      windowLines,
+      layersDone: model.nLayers,
+      isStale: false,
+      failure: null,
+      view: { layerIdx: choice.layer, headIdx: choice.head, stage: choice.stage, difference: Boolean(choice.minus) },
+      ablation: asTrained,
+      selectedToken: null,
+      selectionAnchor: null,
+      question: null,
+      durationMs: source.durationMs,
+    },
+    tokens: {
+      labels: tokens.labels,
+      offsets: [...tokens.offsets],
+      predictions: {
+        k: predictions.k,
+        topIds: [...predictions.topIds],
+        topProbabilities: Array.from(predictions.topProbabilities, value => Number(value.toPrecision(4))),
+        labels: predictions.labels,
+      },
+      surprisalBits: Array.from(predictions.surprisalBits, bits => (Number.isNaN(bits) ? null : bits)),
+    },
+    overviews,
+  };
+}

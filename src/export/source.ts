@@ -1,0 +1,118 @@
+/** What exports read: one analysed window, wherever it was analysed, and the map that is taken along. */
+
+import { version } from '../../package.json';
+import type {
+  AnalysisWindow,
+  ExecutionProvider,
+  LayerOverview,
+  ModelSummary,
+  Predictions,
+  WindowTokens,
+} from '../shared/analysis';
+import type { Stage } from '../shared/attentionMap';
+import { stageLabels } from '../shared/labels';
+
+export interface ExportSource {
+  /** The document's name. */
+  readonly name: string;
+  readonly model: ModelSummary;
+  readonly provider: ExecutionProvider;
+  readonly window: AnalysisWindow;
+  readonly windowLines: { readonly first: number; readonly last: number; readonly of: number };
+  readonly tokens: WindowTokens;
+  readonly predictions: Predictions;
+  readonly durationMs: number;
+  /** What was changed in the model, in words; null when it ran as trained. */
+  readonly ablation: string | null;
+  /** Pooled maps of all heads. */
+  overview(layerIdx: number, stage: Stage): Promise<LayerOverview>;
+  /** One head's stage, [query, key] at full precision. */
+  map(layerIdx: number, headIdx: number, stage: Stage): Promise<Float32Array>;
+}
+
+/** Which map. */
+export interface MapChoice {
+  readonly layer: number;
+  readonly head: number;
+  /** The stage asked for, and the one whose values it shows where the layer lacks it. */
+  readonly stage: Stage;
+  readonly shownStage: Stage;
+  /** A stage that is subtracted. */
+  readonly minus?: Stage | null;
+}
+
+/** The chosen map, its difference taken. */
+export async function chosenMap(source: ExportSource, choice: MapChoice): Promise<Float32Array> {
+  const { layer, head, shownStage, minus } = choice;
+  const map = await source.map(layer, head, shownStage);
+  if (!minus) return map;
+  const other = await source.map(layer, head, minus);
+  return map.map((value, i) => value - other[i]!);
+}
+
+/** Name of the tool and its version, as every export carries it. */
+export const toolVersion = `MTA Inspector ${version}`;
+
+/** What an export is of, in the words of the field: what every export says somewhere in itself. */
+export interface MapFacts {
+  readonly file: string;
+  readonly model: string;
+  readonly layer: number;
+  readonly head: number;
+  readonly stage: Stage;
+  readonly minus: Stage | null;
+  readonly ablation: string | null;
+  readonly window: {
+    readonly start: number;
+    readonly end: number;
+    readonly document_length: number;
+    readonly tokens: number;
+    readonly first_line: number;
+    readonly last_line: number;
+  };
+  readonly version: string;
+}
+
+export function mapFacts(
+  { name, model, window, windowLines, tokens, ablation }: ExportSource,
+  choice: MapChoice,
+): MapFacts {
+  return {
+    file: name,
+    model: model.name,
+    layer: choice.layer,
+    head: choice.head,
+    stage: choice.shownStage,
+    minus: choice.minus ?? null,
+    ablation,
+    window: {
+      start: window.start,
+      end: window.end,
+      document_length: window.documentLength,
+      tokens: tokens.ids.length,
+      first_line: windowLines.first,
+      last_line: windowLines.last,
+    },
+    version: toolVersion,
+  };
+}
+
+/** The facts as two lines for people. */
+export function captionOf(facts: MapFacts): readonly [string, string] {
+  const { window, minus } = facts;
+  const stage = minus
+    ? `${stageLabels[facts.stage]} minus ${stageLabels[minus].toLowerCase()}`
+    : stageLabels[facts.stage];
+  return [
+    `${facts.model}${facts.ablation ? ` (${facts.ablation})` : ''} · layer ${facts.layer} · head ${facts.head} · ${stage}`,
+    `${facts.file}, lines ${window.first_line}–${window.last_line}, ${window.tokens} tokens · ${facts.version}`,
+  ];
+}
+
+/** A file name for a map: letters, digits, dots, dashes and underscores only. */
+export function exportName(facts: MapFacts, extension: string): string {
+  const base =
+    (facts.file.split(/[\\/]/).at(-1) ?? '').replace(/[^\p{L}\p{N}._-]+/gu, '_').replace(/^\.+/, '') || 'map';
+  const stage = facts.minus ? `${facts.stage}-minus-${facts.minus}` : facts.stage;
+  return `${base}.layer${facts.layer}.head${facts.head}.${stage}.${extension}`;
+}

@@ -1,0 +1,156 @@
+/**
+ * What occluding a part of the text does to the model's predictions: the causes that relevance only claims to show.
+ *
+ * The model runs once more per occluded part, on the window up to the last target token: nothing later can matter.
+ */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Cancelled } from '../shared/failure';
+import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, TokenRange } from '../shared/relevance';
+import type { ModelRuntime } from './modelRuntime';
+import type { Run } from './run';
+import type { Value } from './session';
+
+/** Natural log-probabilities of the next token after some positions, shape [nPositions, vocab]. */
+interface Distributions {
+  readonly logProbabilities: Float32Array;
+  readonly vocab: number;
+}
+
+/** Does some work with whichever runtime works. */
+export type WithRuntime = <T>(work: (runtime: ModelRuntime) => Promise<T>) => Promise<T>;
+
+export interface Occlusion {
+  /** The window's tokens. */
+  readonly ids: Int32Array;
+  /** Of layers that run with other weights than the trained ones. */
+  readonly kernels: Run['kernels'];
+  readonly target: TokenRange;
+  readonly mode: OcclusionMode;
+  readonly neutralId: number;
+  readonly label: (id: number) => string;
+  /** Checked between layers; throws when the run is no longer the current one. */
+  readonly check: () => void;
+}
+
+/** Runs the model on everything first; each call of `effectOf` then runs it without one part. */
+export class OcclusionRunner {
+  private constructor(
+    private readonly withRuntime: WithRuntime,
+    private readonly occlusion: Occlusion,
+    private readonly before: Distributions,
+    readonly baseline: OcclusionBaseline,
+  ) {}
+
+  static async open(withRuntime: WithRuntime, occlusion: Occlusion, signal?: AbortSignal): Promise<OcclusionRunner> {
+    const { ids, target, mode, label, neutralId } = occlusion;
+    const before = await predictAt(withRuntime, occlusion, ids.subarray(0, target.end), target, signal);
+    const baseline = {
+      surprisalBits: meanSurprisal(before, ids, target),
+      ...likeliest(before, label),
+      neutralLabel: mode === 'replace' ? label(neutralId) : null,
+    };
+    return new OcclusionRunner(withRuntime, occlusion, before, baseline);
+  }
+
+  /** @param span lies before the target. @throws Cancelled between layers; RangeError for a span that does not. */
+  async effectOf(span: TokenRange, signal?: AbortSignal): Promise<OcclusionEffect> {
+    const { ids, target, mode, neutralId, label } = this.occlusion;
+    if (!(span.first >= 0 && span.first < span.end && span.end <= target.first)) {
+      throw new RangeError(`tokens ${span.first} to ${span.end} do not lie before the target at ${target.first}`);
+    }
+    const changed = occlude(ids.subarray(0, target.end), span, mode, neutralId);
+    const shift = target.end - changed.length;
+    const place = { first: target.first - shift, end: target.end - shift };
+    const after = await predictAt(this.withRuntime, this.occlusion, changed, place, signal);
+    return {
+      surprisalBits: meanSurprisal(after, changed, place) - this.baseline.surprisalBits,
+      divergenceBits: meanDivergence(this.before, after, target.end - target.first),
+      ...likeliest(after, label),
+    };
+  }
+}
+
+/** The tokens with a span replaced or left out. Pure. */
+export function occlude(
+  ids: Int32Array,
+  { first, end }: TokenRange,
+  mode: OcclusionMode,
+  neutralId: number,
+): Int32Array {
+  if (mode === 'remove') return Int32Array.from([...ids.subarray(0, first), ...ids.subarray(end)]);
+  return Int32Array.from(ids).fill(neutralId, first, end);
+}
+
+/**
+ * Distributions after position first - 1 (where there is one) and after each target token; the former tells the first
+ * target token's surprisal.
+ */
+async function predictAt(
+  withRuntime: WithRuntime,
+  { check, kernels }: Occlusion,
+  ids: Int32Array,
+  target: TokenRange,
+  signal?: AbortSignal,
+): Promise<Distributions> {
+  const { n_layers, vocab_size: vocab } = await withRuntime(async runtime => runtime.folder.config);
+  let hidden = await withRuntime(runtime => runtime.embed(ids));
+  for (let layerIdx = 0; layerIdx < n_layers; layerIdx++) {
+    await nextTurn(); // lets a cancel in, and requests for maps
+    if (signal?.aborted) throw new Cancelled();
+    check();
+    const input = hidden;
+    hidden = await withRuntime(runtime => runtime.bareBlock(layerIdx, input, kernels.get(layerIdx)));
+  }
+  const rows = rowsOf(hidden, Math.max(0, target.first - 1), target.end);
+  const logits = await withRuntime(runtime => runtime.logits(rows));
+  return { logProbabilities: logSoftmaxRows(logits.data as Float32Array, vocab), vocab };
+}
+
+/** Rows [first, end) of the residual stream [1, T, D]. */
+function rowsOf({ type, data, dims }: Value, first: number, end: number): Value {
+  const dim = dims[2]!;
+  return { type, data: (data as Float32Array).slice(first * dim, end * dim), dims: [1, end - first, dim] };
+}
+
+function logSoftmaxRows(logits: Float32Array, vocab: number): Float32Array {
+  const out = new Float32Array(logits.length);
+  for (let start = 0; start < logits.length; start += vocab) {
+    const row = logits.subarray(start, start + vocab);
+    const max = row.reduce((most, x) => Math.max(most, x), Number.NEGATIVE_INFINITY);
+    const logSum = Math.log(row.reduce((sum, x) => sum + Math.exp(x - max), 0)) + max;
+    for (let i = 0; i < vocab; i++) out[start + i] = row[i]! - logSum;
+  }
+  return out;
+}
+
+/** Mean surprisal of the target tokens in bits; token 0, which nothing predicts, does not count. NaN if it is alone. */
+function meanSurprisal(
+  { logProbabilities, vocab }: Distributions,
+  ids: Int32Array,
+  { first, end }: TokenRange,
+): number {
+  let bits = 0;
+  const from = Math.max(1, first);
+  for (let token = from; token < end; token++) {
+    bits -= logProbabilities[(token - from) * vocab + ids[token]!]! / Math.LN2;
+  }
+  return bits / (end - from);
+}
+
+/** Mean over the distributions after the n target tokens, the last n, of KL(before || after), in bits. */
+function meanDivergence(before: Distributions, after: Distributions, n: number): number {
+  const size = n * before.vocab;
+  const logP = before.logProbabilities.subarray(-size);
+  const logQ = after.logProbabilities.subarray(-size);
+  let bits = 0;
+  for (let i = 0; i < size; i++) bits += (Math.exp(logP[i]!) * (logP[i]! - logQ[i]!)) / Math.LN2;
+  return bits / n;
+}
+
+function likeliest({ logProbabilities, vocab }: Distributions, label: (id: number) => string) {
+  const last = logProbabilities.subarray(logProbabilities.length - vocab);
+  let best = 0;
+  for (let id = 1; id < vocab; id++) if (last[id]! > last[best]!) best = id;
+  return { topLabel: label(best), topProbability: Math.exp(last[best]!) };
+}

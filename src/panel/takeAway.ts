@@ -1,0 +1,90 @@
+/** Saves and copies the map on show. */
+
+import * as vscode from 'vscode';
+import type { Analysis } from '../analysis/analysis';
+import { exportSource, shownMap } from '../analysis/exportSource';
+import { exportMap } from '../export/exportMap';
+import { exportName, mapFacts } from '../export/source';
+import { defaultColorMap } from '../shared/colorScale';
+import { type ExportFormat, exportFormats } from '../shared/exportFormats';
+import { Failure } from '../shared/failure';
+import type { PictureStyle } from '../shared/panelMessages';
+
+const formatNames: Readonly<Record<ExportFormat, string>> = {
+  png: 'PNG',
+  svg: 'SVG',
+  csv: 'CSV',
+  json: 'JSON',
+  npz: 'NumPy',
+  html: 'HTML',
+};
+
+export class TakeAway {
+  constructor(
+    private readonly analysis: Analysis,
+    private readonly extensionUri: vscode.Uri,
+  ) {}
+
+  /** Asks where and writes there. @returns false when the reader thought better of it. */
+  async save(format: ExportFormat, style: PictureStyle): Promise<boolean> {
+    const source = exportSource(this.analysis);
+    const name = exportName(mapFacts(source, shownMap(this.analysis)), format);
+    const folder = this.analysis.document && vscode.workspace.getWorkspaceFolder(this.analysis.document.uri);
+    const uri = await vscode.window.showSaveDialog({
+      ...(folder ? { defaultUri: vscode.Uri.joinPath(folder.uri, name) } : {}),
+      filters: { [formatNames[format]]: [format] },
+      title: vscode.l10n.t('Save the map as {0}', formatNames[format]),
+    });
+    if (!uri) return false;
+    const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };
+    const content = await vscode.window.withProgress(progress, () => this.content(format, style));
+    const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+    try {
+      await vscode.workspace.fs.writeFile(uri, bytes);
+    } catch (error) {
+      throw new Failure(
+        'cannot-write',
+        vscode.l10n.t('Cannot write {0}: {1}. Choose another place.', uri.fsPath, (error as Error).message),
+      );
+    }
+    vscode.window.setStatusBarMessage(
+      vscode.l10n.t('MTA Inspector: saved {0}', uri.path.split('/').at(-1) ?? ''),
+      3000,
+    );
+    return true;
+  }
+
+  /** Asks for the format first. */
+  async saveAs(): Promise<void> {
+    exportSource(this.analysis); // tells at once when there is nothing
+    const items = exportFormats.map(format => ({ label: formatNames[format], description: `.${format}`, format }));
+    const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Save the map on show') });
+    if (picked) await this.save(picked.format, { colorMap: defaultColorMap, leavesOutFirst: false });
+  }
+
+  /** @throws RangeError for a format that is no text. */
+  async copy(format: ExportFormat, style: PictureStyle): Promise<void> {
+    const content = await this.content(format, style);
+    if (typeof content !== 'string') throw new RangeError(`${format} is no text`);
+    await vscode.env.clipboard.writeText(content);
+    vscode.window.setStatusBarMessage(vscode.l10n.t('MTA Inspector: copied as {0}', formatNames[format]), 3000);
+  }
+
+  async picture(style: PictureStyle): Promise<Uint8Array> {
+    return (await this.content('png', style)) as Uint8Array;
+  }
+
+  private content(format: ExportFormat, style: PictureStyle): Promise<string | Uint8Array> {
+    const source = exportSource(this.analysis);
+    const choice = shownMap(this.analysis);
+    const dist = async (name: string) => {
+      const bytes = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(this.extensionUri, 'dist', name));
+      return new TextDecoder().decode(bytes);
+    };
+    return exportMap(source, format, {
+      ...{ choice, style, topK: 16, layers: [choice.layer] },
+      heads: Array.from({ length: source.model.nHeads }, (_, headIdx) => headIdx),
+      page: async () => ({ script: await dist('report.js'), style: await dist('report.css') }),
+    });
+  }
+}

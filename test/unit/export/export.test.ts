@@ -1,0 +1,128 @@
+/** Exports of a window whose text is hostile and whose map is broken in places. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decode } from 'fast-png';
+import { unzipSync } from 'fflate';
+import { exportMap } from '../../../src/export/exportMap';
+import { defaultStyle, drawMap, paper, scaleMax } from '../../../src/export/picture';
+import { type ExportSource, exportName, type MapChoice, mapFacts } from '../../../src/export/source';
+import { escapeXml } from '../../../src/export/svg';
+import type { ModelSummary } from '../../../src/shared/analysis';
+import { bakeColors, colorOf, levelOf, nanColor } from '../../../src/shared/colorScale';
+import { type ExportFormat, exportFormats } from '../../../src/shared/exportFormats';
+
+const hostile = ['', '</script><img src=x onerror=alert(1)>', '\ud800"\u0000&', '=1+1'];
+const map = Float32Array.of(1, 0, 0, 0, -0.5, 2, 0, 0, Number.NaN, 0, -4, 0, 0.25, 0.25, 0.25, 0.25);
+const choice: MapChoice = { layer: 1, head: 2, stage: 'mixed_pattern', shownStage: 'pattern', minus: null };
+
+function sourceOf(labels: readonly string[], values: Float32Array): ExportSource {
+  const nTokens = labels.length;
+  return {
+    name: 'a<b>&"c".ts',
+    model: { name: 'tiny', nLayers: 0, nHeads: 200, layers: [], directory: '/secret' } as unknown as ModelSummary,
+    provider: 'cpu',
+    window: { start: 0, end: 9, documentLength: 20 },
+    windowLines: { first: 1, last: 2, of: 5 },
+    tokens: { ids: new Int32Array(nTokens), offsets: new Uint32Array(nTokens + 1), labels },
+    predictions: {
+      surprisalBits: new Float32Array(nTokens).fill(Number.NaN),
+      k: 1,
+      topIds: new Int32Array(nTokens),
+      topProbabilities: new Float32Array(nTokens).fill(0.5),
+      labels: { 0: '</script>' },
+    },
+    durationMs: 1,
+    ablation: null,
+    overview: () => Promise.reject(new Error('no layer, no overview')),
+    map: async () => values,
+  };
+}
+
+function exported(format: ExportFormat, labels = hostile, values = map): Promise<string | Uint8Array> {
+  const page = async () => ({ script: '', style: '' });
+  const options = { choice, layers: [1], heads: [2], topK: 4, style: defaultStyle, page };
+  return exportMap(sourceOf(labels, values), format, options);
+}
+
+test('the picture: every cell in its colour, masked cells hatched, NaN in its own colour', () => {
+  const { pixels, size, cellSize, max } = drawMap(map, 4, defaultStyle);
+  assert.equal(size, 4 * cellSize);
+  assert.equal(max, 4);
+  const table = bakeColors(paper, false);
+  const at = (x: number, y: number) => [...pixels.subarray((y * size + x) * 3, (y * size + x) * 3 + 3)];
+  for (let query = 0; query < 4; query++) {
+    for (let key = 0; key < 4; key++) {
+      const block = new Set<string>();
+      for (let y = 0; y < cellSize; y++) {
+        for (let x = 0; x < cellSize; x++) block.add(String(at(key * cellSize + x, query * cellSize + y)));
+      }
+      if (key > query) assert.equal(block.size, 2, 'lines on paper');
+      else assert.deepEqual([...block], [String(colorOf(table, levelOf(map[query * 4 + key]!, max)))]);
+    }
+  }
+  assert.deepEqual(at(0, 2 * cellSize), nanColor);
+});
+
+test('the scale: finite magnitudes only, without the first key where asked', () => {
+  assert.equal(scaleMax(Float32Array.of(-9, 0, 2, Number.POSITIVE_INFINITY), 2, false), 9);
+  assert.equal(scaleMax(Float32Array.of(-9, 0, 2, 3), 2, true), 3);
+  assert.equal(scaleMax(Float32Array.of(Number.NaN), 1, false), 0);
+});
+
+test('png: the picture, and text that names what it shows', async () => {
+  const { width, height, data, text } = decode((await exported('png')) as Uint8Array);
+  const picture = drawMap(map, 4, defaultStyle);
+  assert.equal(width, picture.size);
+  assert.equal(height, picture.size);
+  assert.deepEqual([...data], [...picture.pixels]);
+  const facts = JSON.parse(text['Comment']!);
+  assert.deepEqual(facts, mapFacts(sourceOf(hostile, map), choice));
+  assert.match(text['Software']!, /^MTA Inspector \d/);
+});
+
+test('svg: vectors around an embedded picture, nothing of the text is markup', async () => {
+  const svg = (await exported('svg')) as string;
+  assert.doesNotMatch(svg, /<img|<script|onerror=alert\(1\)>(?!.*&gt;)/);
+  assert.match(svg, /<image [^>]*href="data:image\/png;base64,/);
+  assert.match(svg, /tiny · layer 1 · head 2 · Pattern/);
+  assert.match(svg, /a&lt;b&gt;&amp;&quot;c&quot;\.ts, lines 1–2, 4 tokens · MTA Inspector \d/);
+  assert.ok(!/[\p{Cs}\0]/u.test(svg));
+  assert.equal(escapeXml('\ud800\u0000\ufffe<>&"\'\t'), '\ufffd\ufffd\ufffd&lt;&gt;&amp;&quot;&#39;\t');
+});
+
+test('csv: rows as before, and one last comment line', async () => {
+  const lines = ((await exported('csv')) as string).trimEnd().split('\n');
+  assert.equal(lines[0], 'query,key,query_token,key_token,value');
+  assert.equal(lines[10], `3,3,"'=1+1","'=1+1",0.25`);
+  assert.equal(lines.length, 12);
+  assert.equal(JSON.parse(lines[11]!.slice(2)).layer, 1);
+});
+
+test('json and npz name what they hold', async () => {
+  const json = JSON.parse((await exported('json')) as string);
+  assert.equal(json.shown_stage, 'pattern');
+  assert.match(json.version, /^MTA Inspector /);
+  assert.deepEqual(json.map[2], [null, 0, -4]);
+  const files = unzipSync((await exported('npz')) as Uint8Array);
+  const info = new TextDecoder().decode(files['info.npy']!);
+  assert.equal(JSON.parse(info.slice(info.indexOf('{"'))).model, 'tiny');
+  assert.ok(files['layer_1.mixed_pattern.npy']);
+});
+
+test('html: no text of the document ends the data, and no path is told', async () => {
+  const html = (await exported('html')) as string;
+  assert.equal(html.match(/<\/script>/g)!.length, 2);
+  assert.doesNotMatch(html, /<img|\/secret/);
+  assert.match(html, /name="generator" content="MTA Inspector /);
+});
+
+test('one token, and names that are fit for files', async () => {
+  for (const format of exportFormats) assert.ok((await exported(format, ['x'], Float32Array.of(1))).length > 0, format);
+  const facts = mapFacts(sourceOf(hostile, map), choice);
+  assert.equal(exportName(facts, 'png'), 'a_b_c_.ts.layer1.head2.pattern.png');
+  assert.equal(
+    exportName({ ...facts, file: '../..', minus: 'scores' }, 'csv'),
+    'map.layer1.head2.pattern-minus-scores.csv',
+  );
+});

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkRelevance } from '../../../src/analysis/checkRelevance';
+import { chosenHeads, formatHeads, parseHeads } from '../../../src/shared/relevance';
+
+test('heads are written and read back', () => {
+  assert.equal(parseHeads(' Layer ', 4, 2), 'layer');
+  assert.equal(parseHeads('all', 4, 2), 'all');
+  const list = parseHeads('2.0, 3.1;2.0 1.*', 4, 2);
+  assert.equal(formatHeads(list), '2.0, 3.1, 1.0, 1.1');
+  assert.deepEqual(parseHeads(formatHeads(list), 4, 2), list);
+  for (const bad of ['', '4.0', '0.2', '1', '-1.0', '1.1.1', 'x', '1.1e1']) {
+    assert.throws(() => parseHeads(bad, 4, 2), RangeError, bad);
+  }
+});
+
+test('a choice names heads of the model only', () => {
+  assert.equal(chosenHeads('all', 0, 3, 200).length, 600);
+  assert.deepEqual(chosenHeads('layer', 2, 3, 1), [{ layerIdx: 2, headIdx: 0 }]);
+  const list = [
+    { layerIdx: 9, headIdx: 0 },
+    { layerIdx: 1, headIdx: 1 },
+  ];
+  assert.deepEqual(chosenHeads(list, 0, 3, 2), [list[1]]);
+});
+
+test('options from outside are checked field by field', () => {
+  const good = { method: 'rollout', direction: 'attends', heads: [{ layerIdx: 1, headIdx: 2, extra: 1 }] };
+  assert.deepEqual(checkRelevance(good), { ...good, heads: [{ layerIdx: 1, headIdx: 2 }] });
+  for (const bad of [
+    null,
+    7,
+    {},
+    { ...good, method: 'sum' },
+    { ...good, direction: 'sideways' },
+    { ...good, heads: [] },
+    { ...good, heads: 'some' },
+    { ...good, heads: [{ layerIdx: -1, headIdx: 0 }] },
+    { ...good, heads: [null] },
+  ]) {
+    assert.equal(checkRelevance(bad), null, JSON.stringify(bad));
+  }
+});
