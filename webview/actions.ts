@@ -6,7 +6,8 @@ import type { Layout } from './state';
 
 export interface Actions {
   setView(patch: Partial<View>): void;
-  selectToken(tokenIdx: number | null, reveal: boolean): void;
+  /** @param anchorIdx the other end of a range; null or left out for a single token. */
+  selectToken(tokenIdx: number | null, reveal: boolean, anchorIdx?: number | null): void;
   run(command: PanelCommand): void;
   /** The cell that is looked at; null for none. Selects nothing in the document. */
   pickCell(cell: Cell | null): void;

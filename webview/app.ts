@@ -19,10 +19,12 @@ import { offeredViews } from './views/registry';
 import type { PanelView } from './views/view';
 
 export async function startApp(root: HTMLElement, host: PanelHost): Promise<void> {
+  const layout = readLayout(host.loadLayout());
   const store = new Store<State>({
     panel: null,
-    layout: readLayout(host.loadLayout()),
-    theme: readTheme(),
+    context: null,
+    layout,
+    theme: readTheme(layout.colorMap),
     map: null,
     mapVersion: 0,
     changedTile: null,
@@ -46,10 +48,11 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
       setPanel({ ...panel, view });
       void host.request('setView', view).catch(ignore);
     },
-    selectToken(tokenIdx, reveal) {
+    selectToken(tokenIdx, reveal, anchorIdx = null) {
       const { panel } = store.state;
-      if (panel) setPanel({ ...panel, selectedToken: tokenIdx });
-      void host.request('selectToken', { tokenIdx, reveal }).catch(ignore);
+      const selectionAnchor = anchorIdx === tokenIdx ? null : anchorIdx;
+      if (panel) setPanel({ ...panel, selectedToken: tokenIdx, selectionAnchor });
+      void host.request('selectToken', { tokenIdx, anchorIdx: selectionAnchor, reveal }).catch(ignore);
     },
     run: command => void host.request('command', { command }).catch(ignore),
     pickCell: cell => store.update({ cell }),
@@ -58,6 +61,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
       store.update({ layout: { ...store.state.layout, ...patch } });
       host.saveLayout(store.state.layout);
       if (patch.leavesOutFirst !== undefined) showMap();
+      if (patch.colorMap !== undefined) store.update({ theme: readTheme(patch.colorMap) });
     },
   };
 
@@ -143,13 +147,15 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     return { before: await rowOf('scores'), after: await rowOf('convolved_scores') };
   }
 
-  onThemeChange(() => store.update({ theme: readTheme() }));
+  onThemeChange(() => store.update({ theme: readTheme(store.state.layout.colorMap) }));
   host.on('state', setPanel);
+  host.on('context', context => store.update({ context }));
   host.on('layer', ({ analysisId, layerIdx }) => {
     const { panel } = store.state;
     if (panel) setPanel(withLayer(panel, analysisId, layerIdx));
   });
   setPanel(await host.request('ready', {}));
+  if (host.hasEditor) store.update({ context: await host.request('context', {}) });
 }
 
 function ignore(): void {

@@ -1,8 +1,10 @@
 /** Entry point of the exported page: the panel's app on data that lies in the page. */
 
+import { rangeWeights } from '../src/attention/aggregate';
+import type { Predictions } from '../src/shared/analysis';
 import { effectiveStage, type HeadOverview } from '../src/shared/attentionMap';
 import { Failure } from '../src/shared/failure';
-import type { MapAddress, PanelState, View } from '../src/shared/panelMessages';
+import type { MapAddress, PanelRequests, PanelState, RangeAddress, View } from '../src/shared/panelMessages';
 import { type ReportData, type ReportOverview, reportDataId } from '../src/shared/report';
 import { startApp } from './app';
 import type { PanelHost } from './host';
@@ -28,8 +30,14 @@ class ReportHost {
         return this.overview(args as MapAddress);
       case 'setView':
         return this.update({ view: args as View });
-      case 'selectToken':
-        return this.update({ selectedToken: (args as { tokenIdx: number | null }).tokenIdx });
+      case 'selectToken': {
+        const { tokenIdx, anchorIdx = null } = args as Parameters<PanelRequests['selectToken']>[0];
+        return this.update({ selectedToken: tokenIdx, selectionAnchor: anchorIdx });
+      }
+      case 'predictions':
+        return this.predictions();
+      case 'rangeWeights':
+        return this.rangeWeights(args as RangeAddress);
       default:
         throw new Failure(
           'not-in-report',
@@ -46,6 +54,27 @@ class ReportHost {
   private update(change: Partial<PanelState>): void {
     this.state = { ...this.state, ...change };
     for (const listener of this.listeners) listener(this.state);
+  }
+
+  private predictions(): Predictions {
+    const { k, topIds, topProbabilities, labels } = this.data.tokens.predictions;
+    return {
+      surprisalBits: this.state.tokens!.surprisalBits!,
+      ...{ k, labels, topIds: Int32Array.from(topIds), topProbabilities: Float32Array.from(topProbabilities) },
+    };
+  }
+
+  /** From the overview where it pools nothing; the mean of pooled values would not be the values' mean. */
+  private async rangeWeights(address: RangeAddress): Promise<Float32Array> {
+    const overview = await this.overview(address);
+    if (overview.blockSize > 1) {
+      throw new Failure(
+        'not-in-report',
+        'This report holds pooled maps only, its window is too long. Open the document in VS Code.',
+      );
+    }
+    const map = Float32Array.from(overview.cells, cell => (cell / 127) * overview.scale);
+    return rangeWeights(map, overview.nTokens, address.range, address.direction);
   }
 
   private async overview({ layerIdx, headIdx, stage }: MapAddress): Promise<HeadOverview> {

@@ -2,8 +2,11 @@
 
 import type { LayerSummary } from '../src/shared/analysis';
 import { effectiveStage, type Stage, stages } from '../src/shared/attentionMap';
+import { type ColorMap, defaultColorMap, isColorMap } from '../src/shared/colorScale';
+import type { ContextState } from '../src/shared/context';
 import type { FailureData } from '../src/shared/failure';
 import type { PanelState } from '../src/shared/panelMessages';
+import { rangeBetween, type TokenRange } from '../src/shared/relevance';
 import type { Cell } from './heatmap/hitTest';
 import type { MapData, MapRef } from './heatmap/mapData';
 import type { MapRow } from './heatmap/mapSource';
@@ -24,6 +27,7 @@ export interface Layout {
   /** The colour scale leaves out the first keys, on which many heads rest when they look at nothing. */
   readonly leavesOutFirst: boolean;
   readonly closedSections: readonly string[];
+  readonly colorMap: ColorMap;
   /** Stages whose difference the stages view shows; null: the layer's first step. */
   readonly stagePair: { readonly stage: Stage; readonly minus: Stage } | null;
   /** Maps side by side share one scale before the softmax and one after it. */
@@ -35,6 +39,8 @@ export interface Layout {
 export interface State {
   /** Null until the host has answered. */
   readonly panel: PanelState | null;
+  /** What is relevant for the selection; null where nobody works it out. */
+  readonly context: ContextState | null;
   readonly layout: Layout;
   readonly theme: Theme;
   /** The shown map as far as it has arrived. The object is mutable: `mapVersion` counts its changes. */
@@ -85,6 +91,7 @@ export const defaultLayout: Layout = {
   zoom: { factor: 1, centerQuery: 0.5, centerKey: 0.5 },
   leavesOutFirst: false,
   closedSections: [],
+  colorMap: defaultColorMap,
   stagePair: null,
   sharesScale: false,
   lensReference: 'none',
@@ -92,14 +99,14 @@ export const defaultLayout: Layout = {
 
 /** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
 export function readLayout(saved: unknown): Layout {
-  const { tab, zoom, leavesOutFirst, closedSections, stagePair, sharesScale, lensReference } = (saved ?? {}) as Partial<
-    Record<keyof Layout, unknown>
-  >;
+  const { tab, zoom, leavesOutFirst, closedSections, colorMap, stagePair, sharesScale, lensReference } = (saved ??
+    {}) as Partial<Record<keyof Layout, unknown>>;
   return {
     tab: typeof tab === 'string' ? tab : defaultLayout.tab,
     zoom: isZoom(zoom) ? zoom : defaultLayout.zoom,
     leavesOutFirst: leavesOutFirst === true,
     closedSections: Array.isArray(closedSections) ? closedSections.filter(name => typeof name === 'string') : [],
+    colorMap: isColorMap(colorMap) ? colorMap : defaultColorMap,
     stagePair: isStagePair(stagePair) ? stagePair : null,
     sharesScale: sharesScale === true,
     lensReference: references.find(name => name === lensReference) ?? defaultLayout.lensReference,
@@ -118,6 +125,12 @@ function isZoom(value: unknown): value is SavedZoom {
 
 export function layerOf(panel: PanelState): LayerSummary | undefined {
   return panel.model?.layers[panel.view.layerIdx];
+}
+
+/** The selected tokens. */
+export function selectedRange(panel: PanelState | null): TokenRange | null {
+  if (!panel?.tokens || panel.selectedToken === null) return null;
+  return rangeBetween(panel.selectedToken, panel.selectionAnchor ?? panel.selectedToken);
 }
 
 export function isLayerReady(panel: PanelState): boolean {

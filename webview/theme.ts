@@ -1,17 +1,18 @@
 /** The colours of the current theme that drawing needs as numbers, and word of their change. */
 
-import { bakeColors, luminance, parseColor, type Rgb } from '../src/shared/colorScale';
+import { bakeColors, type ColorMap, luminance, parseColor, type Rgb } from '../src/shared/colorScale';
 
 export interface Theme {
   readonly isDark: boolean;
   readonly isHighContrast: boolean;
   readonly background: Rgb;
   readonly foreground: Rgb;
+  readonly colorMap: ColorMap;
   /** One colour per level; see bakeColors. */
   readonly colors: Uint8Array;
 }
 
-export function readTheme(): Theme {
+export function readTheme(colorMap: ColorMap): Theme {
   const style = getComputedStyle(document.body);
   const classes = document.body.classList;
   const read = (name: string) => parseColor(style.getPropertyValue(name));
@@ -24,7 +25,8 @@ export function readTheme(): Theme {
     isHighContrast: isHighContrast(classes),
     background,
     foreground,
-    colors: bakeColors(background, isDark),
+    colorMap,
+    colors: bakeColors(background, isDark, colorMap),
   };
 }
 

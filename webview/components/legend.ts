@@ -1,13 +1,20 @@
 /** The colour scale and what has to be known to read the map: what is pooled, subtracted, left out or masked. */
 
 import { isPreSoftmax } from '../../src/shared/attentionMap';
-import { colorOf, maxLevel } from '../../src/shared/colorScale';
+import { type ColorMap, colorMaps, colorOf, maxLevel } from '../../src/shared/colorScale';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
 import { formatValue, stageLabels } from '../labels';
 import type { State } from '../state';
 import type { Theme } from '../theme';
-import { checkbox } from '../toolkit';
+import { checkbox, dropdown } from '../toolkit';
+
+const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+
+const colorOptions = Object.entries(colorMaps).map(([value, { negative, positive }]) => ({
+  value,
+  label: `${capital(negative)} to ${positive}`,
+}));
 
 export function createLegend(actions: Actions) {
   const bar = h('div', { class: 'scale-bar', role: 'img' });
@@ -15,8 +22,16 @@ export function createLegend(actions: Actions) {
   const high = h('span');
   const notes = h('ul', { class: 'notes' });
   const leaveOut = checkbox('Scale without the first token', leavesOutFirst => actions.setLayout({ leavesOutFirst }));
+  const colors = dropdown('colors', 'Colours', value => actions.setLayout({ colorMap: value as ColorMap }));
   const scale = h('div', { class: 'scale' }, bar, h('div', { class: 'scale-ends' }, low, h('span', {}, '0'), high));
-  const element = h('section', { class: 'legend', 'aria-label': 'Colour scale' }, scale, notes, leaveOut.element);
+  const element = h(
+    'section',
+    { class: 'legend', 'aria-label': 'Colour scale' },
+    scale,
+    notes,
+    leaveOut.element,
+    colors.element,
+  );
   const paintBar = onChange((theme: Theme) => bar.style.setProperty('background-image', gradient(theme.colors)));
   const writeNotes = onChange((text: string) => {
     notes.replaceChildren(...text.split('\n').map(line => h('li', {}, line)));
@@ -31,7 +46,12 @@ export function createLegend(actions: Actions) {
       low.textContent = map.max > 0 ? formatValue(-map.max) : '';
       high.textContent = map.max > 0 ? formatValue(map.max) : '';
       element.dataset['scaleMax'] = String(map.max);
-      bar.setAttribute('aria-label', `Red below zero, blue above zero, to ${formatValue(map.max)}`);
+      const { negative, positive } = colorMaps[theme.colorMap];
+      bar.setAttribute(
+        'aria-label',
+        `${capital(negative)} below zero, ${positive} above zero, to ${formatValue(map.max)}`,
+      );
+      colors.set(colorOptions, layout.colorMap);
       leaveOut.set(
         layout.leavesOutFirst,
         true,

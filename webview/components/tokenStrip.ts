@@ -1,35 +1,80 @@
-/** The tokens of the window as running text; the selected one is the query, the others are shaded by its row. */
+/** The tokens of the window as running text: select one or a range, see the others shaded by their weights. */
 
-import { colorOf, luminance } from '../../src/shared/colorScale';
+import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
 import type { PanelTokens } from '../../src/shared/panelMessages';
+import { rangeBetween, type TokenRange } from '../../src/shared/relevance';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
-import { levelOnMap, type MapData } from '../heatmap/mapData';
 import { visibleToken } from '../labels';
-import type { Selection, State } from '../state';
+import type { State } from '../state';
 import type { Theme } from '../theme';
 
-export function createTokenStrip(actions: Actions) {
-  const strip = h('div', { class: 'tokens', role: 'listbox', tabindex: 0, 'aria-label': 'Tokens of the window' });
+/** Weights per token (later ones have none) and the magnitude at the ends of the colour scale. */
+export interface Shading {
+  readonly values: Float32Array;
+  readonly max: number;
+}
+
+/** Typing goes on the same word until it has been quiet for this long. */
+const typingMs = 1200;
+const instructions = 'Arrow keys select, with Shift a range. Type to find. Escape selects none.';
+
+/** @param name tells the strips of several views apart in ids. */
+export function createTokenStrip(actions: Actions, name: string) {
+  const strip = h('div', {
+    ...{ class: 'tokens', role: 'listbox', tabindex: 0, 'aria-multiselectable': 'true' },
+    'aria-label': `Tokens of the window. ${instructions}`,
+  });
+  const finding = h('div', { class: 'strip-find', role: 'status' });
+  const element = h('div', { class: 'strip' }, strip, finding);
   let spans: HTMLElement[] = [];
+  let labels: readonly string[] = [];
   let selected: number | null = null;
+  let anchor: number | null = null;
+  let shownRange: TokenRange = { first: 0, end: 0 };
   let shownAnalysis = -1;
   let titled = { analysisId: -1, hasSurprisal: false };
+  let typed = '';
+  let typedAt = 0;
+
+  function select(idx: number | null, isExtended: boolean): void {
+    const from = isExtended ? (anchor ?? selected) : null;
+    actions.selectToken(idx, idx !== null, idx === null ? null : from);
+  }
 
   strip.addEventListener('click', event => {
     const idx = (event.target as HTMLElement).dataset['tokenIdx'];
-    if (idx !== undefined) actions.selectToken(Number(idx), true);
+    if (idx !== undefined) select(Number(idx), event.shiftKey);
   });
   strip.addEventListener('keydown', event => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const next = stepToken(event.key, selected, spans.length);
-    if (next === undefined) return;
-    event.preventDefault();
-    actions.selectToken(next, next !== null);
+    if (next !== undefined) {
+      event.preventDefault();
+      typed = '';
+      finding.textContent = '';
+      select(next, event.shiftKey);
+    } else if (event.key.length === 1 && (event.key !== ' ' || typed !== '')) {
+      event.preventDefault();
+      find(event.key, event.timeStamp);
+    }
   });
 
+  function find(key: string, now: number): void {
+    const isNew = now - typedAt > typingMs;
+    typed = isNew ? key : typed + key;
+    typedAt = now;
+    // A word that grows may still be found where it was; a new one is looked for further on.
+    const found = findInTokens(labels, typed, selected === null ? 0 : isNew ? selected + 1 : selected);
+    finding.textContent = found === null ? `No “${typed}” in the window` : `Find: ${typed}`;
+    if (found !== null) select(found, false);
+  }
+
   const build = onChange((_analysisId: number, tokens: PanelTokens | null) => {
-    spans = tokens ? tokens.labels.map(toSpan) : [];
+    labels = tokens?.labels ?? [];
+    spans = labels.map((label, idx) => toSpan(name, label, idx));
     strip.replaceChildren(...spans);
+    finding.textContent = '';
   });
   const title = onChange((_analysisId: number, hasSurprisal: boolean, tokens: PanelTokens | null) => {
     spans.forEach((span, idx) => {
@@ -38,19 +83,21 @@ export function createTokenStrip(actions: Actions) {
       span.title = `${visibleToken(tokens?.labels[idx] ?? '')} · token ${idx}${surprisal}`;
     });
   });
-  const select = onChange((idx: number | null, _analysisId: number) => {
-    if (selected !== null) spans[selected]?.setAttribute('aria-selected', 'false');
+  const mark = onChange((idx: number | null, other: number | null, _analysisId: number) => {
+    for (let i = shownRange.first; i < shownRange.end; i++) spans[i]?.setAttribute('aria-selected', 'false');
     selected = idx;
+    anchor = other;
+    shownRange = idx === null ? { first: 0, end: 0 } : rangeBetween(idx, other ?? idx);
+    for (let i = shownRange.first; i < shownRange.end; i++) spans[i]?.setAttribute('aria-selected', 'true');
     const span = idx === null ? undefined : spans[idx];
-    span?.setAttribute('aria-selected', 'true');
     if (span) strip.setAttribute('aria-activedescendant', span.id);
     else strip.removeAttribute('aria-activedescendant');
     if (span) scrollWithin(strip, span);
   });
-  const shade = onChange((selection: Selection | null, map: MapData | null, theme: Theme, _mapVersion: number) => {
-    spans.forEach((span, keyIdx) => {
-      const value = selection?.row.values[keyIdx];
-      const level = map && value !== undefined ? levelOnMap(map, value) : 0;
+  const shade = onChange((values: Float32Array | null, max: number, theme: Theme, _analysisId: number) => {
+    spans.forEach((span, idx) => {
+      const value = values?.[idx];
+      const level = value === undefined ? 0 : levelOf(value, max);
       if (level === 0) {
         span.style.removeProperty('background-color');
         span.style.removeProperty('color');
@@ -62,8 +109,8 @@ export function createTokenStrip(actions: Actions) {
     });
   });
   return {
-    element: strip,
-    update({ panel, selection, map, theme, mapVersion }: State): void {
+    element,
+    update({ panel, theme }: State, shading: Shading | null): void {
       const tokens = panel?.tokens ?? null;
       const analysisId = panel?.analysisId ?? -1;
       // The state is a fresh copy each time: which analysis it is tells whether the tokens are the same.
@@ -71,17 +118,22 @@ export function createTokenStrip(actions: Actions) {
       if (key !== shownAnalysis) {
         shownAnalysis = key;
         build(key, tokens);
-        selected = null;
+        shownRange = { first: 0, end: 0 };
       }
       const hasSurprisal = tokens?.surprisalBits != null;
       if (key !== titled.analysisId || hasSurprisal !== titled.hasSurprisal) {
         titled = { analysisId: key, hasSurprisal };
         title(key, hasSurprisal, tokens);
       }
-      select(panel?.selectedToken ?? null, key);
-      shade(selection, map, theme, mapVersion);
+      mark(panel?.selectedToken ?? null, panel?.selectionAnchor ?? null, key);
+      shade(shading?.values ?? null, shading?.max ?? 0, theme, key);
     },
   };
+}
+
+/** The shading of the map view: the selected query's row on the map's scale. */
+export function rowShading({ selection, map }: State): Shading | null {
+  return selection && map ? { values: selection.row.values, max: map.max } : null;
 }
 
 /** The token that a key leads to: undefined for keys that mean nothing here, null to select none. */
@@ -106,8 +158,25 @@ export function stepToken(key: string, selected: number | null, nTokens: number)
   }
 }
 
-function toSpan(label: string, idx: number): HTMLElement {
-  return h('span', { id: `token-${idx}`, role: 'option', 'aria-selected': 'false', 'data-token-idx': idx }, label);
+/**
+ * The token in which the next occurrence of a text begins, from token `from` on and round to the start again; null if
+ * there is none. Case does not matter, and a text may span several tokens.
+ */
+export function findInTokens(labels: readonly string[], text: string, from: number): number | null {
+  const starts: number[] = [];
+  let joined = '';
+  for (const label of labels) {
+    starts.push(joined.length);
+    joined += label.toLowerCase();
+  }
+  const wanted = text.toLowerCase();
+  let at = joined.indexOf(wanted, starts[from] ?? joined.length);
+  if (at < 0) at = joined.indexOf(wanted);
+  return wanted === '' || at < 0 ? null : starts.findLastIndex(start => start <= at);
+}
+
+function toSpan(name: string, label: string, idx: number): HTMLElement {
+  return h('span', { id: `${name}-${idx}`, role: 'option', 'aria-selected': 'false', 'data-token-idx': idx }, label);
 }
 
 /** Scrolls the strip alone, not the panel around it. */

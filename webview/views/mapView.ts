@@ -3,7 +3,7 @@
 import { createDetails } from '../components/details';
 import { createLegend } from '../components/legend';
 import { MapPanel } from '../components/mapPanel';
-import { createTokenStrip } from '../components/tokenStrip';
+import { createTokenStrip, rowShading } from '../components/tokenStrip';
 import { h } from '../dom';
 import type { ViewDefinition } from './view';
 
@@ -15,7 +15,7 @@ export const mapView: ViewDefinition = {
   create({ store, loader, actions, host }) {
     const map = new MapPanel(store, loader, actions);
     const legend = createLegend(actions);
-    const tokens = createTokenStrip(actions);
+    const tokens = createTokenStrip(actions, 'token');
     const details = createDetails(actions, host.hasEditor);
     const tokenSection = h('section', { class: 'token-section', 'aria-label': 'Text' }, tokens.element);
     const element = h(
@@ -32,7 +32,7 @@ export const mapView: ViewDefinition = {
         legend.update(state);
         details.update(state);
         tokenSection.hidden = !state.panel?.tokens;
-        tokens.update(state);
+        tokens.update(state, rowShading(state));
       },
     };
   },

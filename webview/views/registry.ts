@@ -16,12 +16,24 @@
  */
 
 import type { PanelHost } from '../host';
+import { contextView } from './contextView';
+import { exportView } from './exportView';
 import { lensView } from './lensView';
 import { mapView } from './mapView';
 import { stagesView } from './stagesView';
+import { tableView } from './tableView';
+import { tokensView } from './tokensView';
 import type { ViewDefinition } from './view';
 
-const views: readonly ViewDefinition[] = [mapView, stagesView, lensView];
+const views: readonly ViewDefinition[] = [
+  mapView,
+  stagesView,
+  lensView,
+  tokensView,
+  contextView,
+  tableView,
+  exportView,
+];
 
 /** The views that this host can fill; the first one is shown when nothing else was chosen. */
 export function offeredViews(host: PanelHost): readonly ViewDefinition[] {

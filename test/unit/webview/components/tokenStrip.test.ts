@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { stepToken } from '../../../../webview/components/tokenStrip';
+import { findInTokens, stepToken } from '../../../../webview/components/tokenStrip';
 
 test('keys walk the tokens and never leave them', () => {
   for (const [key, from, to] of [
@@ -17,4 +17,20 @@ test('keys walk the tokens and never leave them', () => {
     assert.equal(stepToken(key, from, 5), to, `${key} from ${from}`);
   }
   assert.equal(stepToken('End', null, 0), undefined);
+});
+
+test('typing finds text across tokens, from a token on and round to the start', () => {
+  const labels = ['', 'The', ' in', 'ven', 'tory', ' The', 'n'];
+  for (const [text, from, to] of [
+    ['the', 0, 1],
+    ['the', 2, 5],
+    ['the', 6, 1],
+    ['INVENT', 0, 2],
+    ['tory t', 0, 4],
+    ['zzz', 0, null],
+    ['', 0, null],
+  ] as const) {
+    assert.equal(findInTokens(labels, text, from), to, `${text} from ${from}`);
+  }
+  assert.equal(findInTokens([], 'a', 0), null);
 });

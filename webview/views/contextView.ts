@@ -1,0 +1,285 @@
+/** The lines that are relevant for the selection, and what occluding them does: claims beside causes. */
+
+import type { ContextState, OcclusionRow } from '../../src/shared/context';
+import {
+  type Direction,
+  formatHeads,
+  type OcclusionMode,
+  parseHeads,
+  type RelevanceMethod,
+  type RelevanceOptions,
+} from '../../src/shared/relevance';
+import { type Column, createDataTable } from '../components/dataTable';
+import { radioGroup, textField } from '../components/fields';
+import { h } from '../dom';
+import { formatValue, visibleToken } from '../labels';
+import type { State } from '../state';
+import { button, dropdown } from '../toolkit';
+import type { PanelView, ViewContext, ViewDefinition } from './view';
+
+interface LineRow {
+  readonly lineIdx: number;
+  readonly text: string;
+  readonly weight: number;
+  /** Of the heaviest line, for the bar. */
+  readonly share: number;
+  readonly strongest: string;
+  readonly strongestWeight: number;
+  readonly effect: OcclusionRow['effect'] | null;
+}
+
+const methodOptions: readonly { readonly value: RelevanceMethod; readonly label: string }[] = [
+  { value: 'head', label: 'One head, as on show' },
+  { value: 'mean', label: 'Mean of heads' },
+  { value: 'max', label: 'Strongest head' },
+  { value: 'rollout', label: 'Rollout' },
+];
+
+const methodNotes: Readonly<Record<RelevanceMethod, string>> = {
+  head: 'The head and stage on show.',
+  mean: 'Mean over the heads of the weights that multiply the values.',
+  max: 'Of each token the weight of largest magnitude among the heads, with its sign.',
+  rollout:
+    'Attention rollout (Abnar and Zuidema 2020) on magnitudes: each layer passes half through its heads, half past them. Not signed.',
+};
+
+export const contextView: ViewDefinition = {
+  id: 'context',
+  title: 'Context',
+  isOffered: host => host.hasEditor,
+  choices: ['head', 'stage'],
+  create: context => new ContextView(context),
+};
+
+class ContextView implements PanelView {
+  readonly element: HTMLElement;
+  private readonly method;
+  private readonly heads;
+  private readonly direction;
+  private readonly mode;
+  private occlusionMode: OcclusionMode = 'replace';
+  private readonly table;
+  private readonly title = h('h2', { id: 'context-title' }, 'Relevant lines');
+  private readonly note = h('p', { class: 'hint' });
+  private readonly failure = h('p', { class: 'failure', role: 'alert', hidden: true });
+  private readonly progress = h('progress', { max: 1, value: 0, 'aria-label': 'Lines occluded' });
+  private readonly checkNote = h('p', { class: 'check-note', role: 'status' });
+  private readonly check;
+  private readonly cancel;
+  private shown: ContextState | null = null;
+
+  constructor(private readonly context: ViewContext) {
+    const { actions, host } = context;
+    this.method = dropdown('relevance', 'Measured by', value => this.change({ method: value as RelevanceMethod }));
+    this.heads = textField('Heads', text => this.changeHeads(text), {
+      placeholder: 'layer, all, 2.0, 3.*',
+      on: 'change',
+    });
+    this.direction = radioGroup<Direction>(
+      'Direction',
+      [
+        { value: 'attends', label: 'What the selection attends to' },
+        { value: 'attendedBy', label: 'What attends to the selection' },
+      ],
+      direction => this.change({ direction }),
+    );
+    this.mode = dropdown('occlusion', 'Occluded by', value => {
+      this.occlusionMode = value as OcclusionMode;
+      this.showMode();
+    });
+    this.showMode();
+    this.check = button('Check by Occluding', 'secondary', () => {
+      void host.request('occlude', { mode: this.occlusionMode }).catch(error => this.tell(error));
+    });
+    this.cancel = button('Cancel', 'secondary', () => void host.request('cancelOcclusion', {}).catch(() => {}));
+    this.table = createDataTable('Relevant lines', this.columns());
+    this.element = h(
+      'div',
+      { class: 'context-view' },
+      h('div', { class: 'controls' }, this.method.element, this.heads.element, this.direction.element),
+      h(
+        'div',
+        { class: 'buttons' },
+        button('Find Relevant Context…', 'secondary', () => actions.run('findContext')),
+        button('Show Relevant Lines…', 'secondary', () => actions.run('showRelevantLines')),
+      ),
+      this.title,
+      this.note,
+      this.failure,
+      h('div', { class: 'controls check-controls' }, this.mode.element, this.check, this.cancel, this.progress),
+      this.checkNote,
+      this.table.element,
+    );
+  }
+
+  update({ context, panel }: State): void {
+    if (!context || context === this.shown) return;
+    this.shown = context;
+    const { options, range, lines, isBusy, weights, occlusion } = context;
+    this.method.set(methodOptions, options.method);
+    this.heads.element.hidden = options.method === 'head';
+    this.heads.set(formatHeads(options.heads));
+    this.direction.set(options.direction);
+    this.failure.hidden = !context.failure;
+    this.failure.textContent = context.failure?.message ?? '';
+    const labels = panel?.tokens?.labels ?? [];
+    this.title.textContent = range ? `Lines relevant for ${nameOf(labels, range)}` : 'Relevant lines';
+    this.note.textContent = !range
+      ? 'Select a word in the document or a token in another view, or ask a question.'
+      : isBusy && !weights
+        ? 'Working it out …'
+        : `${methodNotes[options.method]} A line’s relevance is the sum of its tokens’ magnitudes, without the selection’s own.`;
+    const isChecking = occlusion?.status === 'running';
+    const canCheck = weights !== null && options.direction === 'attends' && !isChecking;
+    this.check.toggleAttribute('disabled', !canCheck);
+    this.check.title =
+      options.direction === 'attends'
+        ? 'Runs the model once per earlier line without it'
+        : 'Only what the selection attends to can be checked: later lines change nothing before them';
+    this.cancel.hidden = !isChecking;
+    this.progress.hidden = !isChecking;
+    this.progress.max = Math.max(1, occlusion?.total ?? 1);
+    this.progress.value = occlusion?.rows.length ?? 0;
+    this.checkNote.textContent = occlusion ? describeCheck(occlusion) : '';
+    this.table.element.hidden = lines.length === 0;
+    const effects = new Map(occlusion?.rows.map(row => [row.lineIdx, row.effect]));
+    const largest = lines[0]?.weight ?? 1;
+    this.table.update(
+      lines.map(line => ({
+        ...{ lineIdx: line.lineIdx, text: line.text, weight: line.weight, share: line.weight / largest },
+        strongest: visibleToken(labels[line.strongestIdx] ?? ''),
+        strongestWeight: line.strongestWeight,
+        effect: effects.get(line.lineIdx) ?? null,
+      })),
+    );
+    this.element.classList.toggle('has-effects', effects.size > 0);
+  }
+
+  private change(patch: Partial<RelevanceOptions>): void {
+    const options = this.shown?.options;
+    if (options) void this.context.host.request('setRelevance', { ...options, ...patch }).catch(e => this.tell(e));
+  }
+
+  private changeHeads(text: string): string | undefined {
+    const model = this.context.store.state.panel?.model;
+    if (!model) return undefined;
+    try {
+      this.change({ heads: parseHeads(text, model.nLayers, model.nHeads) });
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  private showMode(): void {
+    this.mode.set(
+      [
+        { value: 'replace', label: 'a neutral token in each place' },
+        { value: 'remove', label: 'leaving the line out' },
+      ],
+      this.occlusionMode,
+    );
+  }
+
+  private tell(error: unknown): void {
+    this.failure.hidden = false;
+    this.failure.textContent = (error as Error).message;
+  }
+
+  private columns(): Column<LineRow>[] {
+    const bits = (value: number) => (Number.isFinite(value) ? formatValue(value) : '–');
+    return [
+      {
+        title: 'Line',
+        isNumber: true,
+        sortBy: ({ lineIdx }) => lineIdx,
+        cell: ({ lineIdx, text }) => {
+          const link = h('button', { class: 'line-link', type: 'button' }, String(lineIdx + 1), h('code', {}, text));
+          link.title = text;
+          link.addEventListener(
+            'click',
+            () => void this.context.host.request('revealLine', { lineIdx }).catch(() => {}),
+          );
+          return link;
+        },
+      },
+      {
+        title: 'Relevance',
+        isNumber: true,
+        sortBy: ({ weight }) => weight,
+        cell: ({ weight, share }) => {
+          const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
+          bar.style.setProperty('width', `${Math.round(share * 48)}px`);
+          return h('span', { class: 'with-bar' }, bar, weight.toPrecision(3));
+        },
+      },
+      {
+        title: 'Most on',
+        cell: ({ strongest, strongestWeight }) =>
+          h('span', {}, h('code', {}, strongest), ` ${formatValue(strongestWeight)}`),
+      },
+      {
+        title: 'Surprisal change',
+        hint: 'Bits per selected token that occluding the line adds; above zero the line helped to predict them.',
+        isNumber: true,
+        sortBy: ({ effect }) => effect?.surprisalBits ?? Number.NaN,
+        cell: ({ effect }) => (effect ? bits(effect.surprisalBits) : ''),
+      },
+      {
+        title: 'Prediction change',
+        hint: 'Kullback-Leibler divergence in bits of the predictions made at the selected tokens, before from after.',
+        isNumber: true,
+        sortBy: ({ effect }) => effect?.divergenceBits ?? Number.NaN,
+        cell: ({ effect }) => (effect ? bits(effect.divergenceBits).replace('+', '') : ''),
+      },
+      {
+        title: 'Predicted next then',
+        cell: ({ effect }) =>
+          effect
+            ? h(
+                'span',
+                {},
+                h('code', {}, visibleToken(effect.topLabel)),
+                ` ${(effect.topProbability * 100).toFixed(1)} %`,
+              )
+            : '',
+      },
+    ];
+  }
+}
+
+function nameOf(labels: readonly string[], { first, end }: { first: number; end: number }): string {
+  const label = (idx: number) => visibleToken(labels[idx] ?? '');
+  return end - first === 1 ? `${label(first)} (${first})` : `${label(first)} … ${label(end - 1)} (${first}–${end - 1})`;
+}
+
+/** What a check has shown so far. */
+export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>): string {
+  const { status, rows, total, baseline, correlation, failure } = occlusion;
+  if (total === 0) return 'No line before the selection lies in the window: there is nothing to occlude.';
+  const done = `${rows.length} of ${total} earlier lines occluded`;
+  const state = {
+    running: `${done} …`,
+    done: `${done}.`,
+    cancelled: `Cancelled: ${done}.`,
+    failed: `Failed after ${rows.length} of ${total} lines: ${failure?.message ?? ''}`,
+  }[status];
+  const how = !baseline
+    ? ''
+    : baseline.neutralLabel === null
+      ? ' Lines are left out.'
+      : ` Every token of a line becomes ${visibleToken(baseline.neutralLabel)}.`;
+  const before = baseline
+    ? ` With everything in place: ${formatBits(baseline.surprisalBits)} per selected token, predicted next ${visibleToken(baseline.topLabel)} (${(baseline.topProbability * 100).toFixed(1)} %).`
+    : '';
+  const rho = (value: number) => (Number.isNaN(value) ? 'none yet' : value.toFixed(2).replace('-', '−'));
+  const ranks =
+    rows.length > 0
+      ? ` Rank correlation of relevance with the change of the predictions: ${rho(correlation.divergence)}; with the size of the change of surprisal: ${rho(correlation.surprisal)} (Spearman).`
+      : '';
+  return `${state}${how}${before}${ranks}`;
+}
+
+function formatBits(bits: number): string {
+  return Number.isNaN(bits) ? 'no surprisal' : `${bits.toFixed(2)} bits`;
+}

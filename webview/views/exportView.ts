@@ -1,0 +1,113 @@
+/** The map on show in every form in which it can be taken along, and a link to it. */
+
+import type { ExportFormat } from '../../src/shared/exportFormats';
+import type { PictureStyle } from '../../src/shared/panelMessages';
+import { h } from '../dom';
+import type { State } from '../state';
+import { button } from '../toolkit';
+import type { ViewContext, ViewDefinition } from './view';
+
+interface Form {
+  readonly format: ExportFormat;
+  readonly title: string;
+  readonly what: string;
+  readonly canCopy: boolean;
+}
+
+const forms: readonly Form[] = [
+  { format: 'png', title: 'PNG', what: 'the cells as a picture, what it shows written into the file', canCopy: true },
+  {
+    format: 'svg',
+    title: 'SVG',
+    what: 'a figure: axes, scale and caption as vectors around the picture',
+    canCopy: true,
+  },
+  { format: 'csv', title: 'CSV', what: 'one line per cell that is not masked', canCopy: true },
+  { format: 'json', title: 'JSON', what: 'tokens, predictions, strongest keys and the whole map', canCopy: true },
+  { format: 'npz', title: 'NumPy', what: 'this stage of all heads of the layer, as arrays', canCopy: false },
+  {
+    format: 'html',
+    title: 'HTML',
+    what: 'one interactive page with every stage of every head, which needs nothing else',
+    canCopy: false,
+  },
+];
+
+export const exportView: ViewDefinition = {
+  id: 'export',
+  title: 'Export',
+  isOffered: host => host.hasEditor,
+  choices: ['head', 'stage'],
+  create({ store, actions, host }: ViewContext) {
+    const told = h('p', { class: 'hint', role: 'status' });
+    const failure = h('p', { class: 'failure', role: 'alert', hidden: true });
+    const list = h('ul', { class: 'export-list' });
+    const style = (): PictureStyle => {
+      const { colorMap, leavesOutFirst } = store.state.layout;
+      return { colorMap, leavesOutFirst };
+    };
+    async function carryOut(what: string, work: () => Promise<string>): Promise<void> {
+      failure.hidden = true;
+      told.textContent = `${what} …`;
+      try {
+        told.textContent = await work();
+      } catch (error) {
+        told.textContent = '';
+        failure.hidden = false;
+        failure.textContent = (error as Error).message;
+      }
+    }
+    const save = ({ format, title }: Form) =>
+      carryOut(`Saving as ${title}`, async () =>
+        (await host.request('save', { format, ...style() })) ? `Saved as ${title}.` : 'Nothing was saved.',
+      );
+    const copy = ({ format, title }: Form) =>
+      carryOut(`Copying as ${title}`, async () => {
+        if (format === 'png') await copyPicture(host.request('picture', style()));
+        else await host.request('copy', { format, ...style() });
+        return `Copied as ${title}.`;
+      });
+    list.append(
+      ...forms.map(form =>
+        h(
+          'li',
+          { class: 'export-form' },
+          h('div', {}, h('strong', {}, form.title), `: ${form.what}.`),
+          h(
+            'div',
+            { class: 'buttons' },
+            button('Save…', 'secondary', () => void save(form), `Save as ${form.title}`),
+            ...(form.canCopy ? [button('Copy', 'secondary', () => void copy(form), `Copy as ${form.title}`)] : []),
+          ),
+        ),
+      ),
+    );
+    const element = h(
+      'section',
+      { class: 'export-view', 'aria-label': 'Export' },
+      h('p', { class: 'hint' }, 'Each names its model, layer, head, stage, window and version.'),
+      list,
+      h(
+        'div',
+        { class: 'buttons' },
+        button('Copy Link to This View', 'secondary', () => actions.run('copyLink')),
+      ),
+      told,
+      failure,
+    );
+    return {
+      element,
+      update({ panel }: State): void {
+        const isDone = panel?.status === 'done';
+        list.classList.toggle('is-waiting', !isDone);
+        for (const control of list.querySelectorAll('vscode-button')) control.toggleAttribute('disabled', !isDone);
+      },
+    };
+  },
+};
+
+/** The promise goes to the clipboard as it is: a browser allows writing only in answer to the reader's click. */
+async function copyPicture(bytes: Promise<Uint8Array>): Promise<void> {
+  const blob = bytes.then(data => new Blob([new Uint8Array(data)], { type: 'image/png' }));
+  await navigator.clipboard.write([new ClipboardItem({ 'image/png': blob })]);
+}

@@ -1,0 +1,185 @@
+/** The map as a real table, a page at a time: for screen readers, and for whoever wants the numbers. */
+
+import { Cancelled } from '../../src/shared/failure';
+import { textField } from '../components/fields';
+import { h } from '../dom';
+import { isMasked } from '../heatmap/hitTest';
+import { type CellValue, isSameMap, MapData, type MapRef } from '../heatmap/mapData';
+import type { TileRect } from '../heatmap/tiles';
+import { describeCellValue, formatValue, stageLabels, visibleToken } from '../labels';
+import { mapRefOf, type State } from '../state';
+import { button } from '../toolkit';
+import type { PanelView, ViewContext, ViewDefinition } from './view';
+
+/** Queries and keys on a page. */
+const page = { nQueries: 16, nKeys: 12 };
+
+export const tableView: ViewDefinition = {
+  id: 'table',
+  title: 'Table',
+  isOffered: () => true,
+  choices: ['head', 'stage'],
+  create: context => new TableView(context),
+};
+
+class TableView implements PanelView {
+  readonly element: HTMLElement;
+  private readonly note = h('p', { class: 'hint', role: 'status' });
+  private readonly caption = h('caption');
+  private readonly head = h('thead');
+  private readonly body = h('tbody');
+  private readonly queryField;
+  private readonly keyField;
+  private queryStart = 0;
+  private keyStart = 0;
+  private ref: MapRef | null = null;
+  private selected: number | null = null;
+  private labels: readonly string[] = [];
+  private requests = new AbortController();
+
+  constructor(private readonly context: ViewContext) {
+    this.queryField = textField('First query', text => this.jump(text, 'query'), { on: 'change' });
+    this.keyField = textField('First key', text => this.jump(text, 'key'), { on: 'change' });
+    const move = (label: string, queries: number, keys: number) =>
+      button(label, 'secondary', () => this.go(this.queryStart + queries, this.keyStart + keys));
+    const table = h('table', { class: 'data-table map-table' }, this.caption, this.head, this.body);
+    this.element = h(
+      'section',
+      { class: 'table-view', 'aria-label': 'Map as a table' },
+      h(
+        'div',
+        { class: 'controls', role: 'group', 'aria-label': 'Pages' },
+        ...[this.queryField.element, this.keyField.element],
+        move('Queries before', -page.nQueries, 0),
+        move('Queries after', page.nQueries, 0),
+        move('Keys before', 0, -page.nKeys),
+        move('Keys after', 0, page.nKeys),
+      ),
+      this.note,
+      h('div', { class: 'table-scroller', tabindex: 0, role: 'region', 'aria-label': 'Map as a table' }, table),
+    );
+  }
+
+  update({ panel, cell }: State): void {
+    const ref = mapRefOf(panel);
+    const selected = cell?.queryIdx ?? panel?.selectedToken ?? null;
+    const isSame = isSameMap(ref, this.ref) && selected === this.selected;
+    if (isSame) return;
+    const isMoved = selected !== null && selected !== this.selected;
+    this.ref = ref;
+    this.selected = selected;
+    this.labels = panel?.tokens?.labels ?? [];
+    if (!ref) {
+      this.body.replaceChildren();
+      this.head.replaceChildren();
+      this.note.textContent = 'The map is not there yet.';
+      return;
+    }
+    // The page follows the selection; where the keyboard moves pages, it stays until something else is selected.
+    const isOnPage = selected !== null && selected >= this.queryStart && selected < this.queryStart + page.nQueries;
+    const queryStart = isMoved && !isOnPage ? selected - Math.floor(page.nQueries / 2) : this.queryStart;
+    const keyIdx = cell?.keyIdx ?? null;
+    const isKeyOnPage = keyIdx === null || (keyIdx >= this.keyStart && keyIdx < this.keyStart + page.nKeys);
+    this.go(queryStart, isMoved && !isKeyOnPage ? keyIdx! - Math.floor(page.nKeys / 2) : this.keyStart);
+  }
+
+  hide(): void {
+    this.requests.abort();
+  }
+
+  private jump(text: string, axis: 'query' | 'key'): string | undefined {
+    const nTokens = this.ref?.nTokens ?? 0;
+    if (!/^\d{1,7}$/.test(text.trim()) || Number(text) >= nTokens) {
+      return `"${text}" is no token: write a whole number from 0 to ${nTokens - 1}`;
+    }
+    if (axis === 'query') this.go(Number(text), this.keyStart);
+    else this.go(this.queryStart, Number(text));
+    return undefined;
+  }
+
+  private go(queryStart: number, keyStart: number): void {
+    const { ref } = this;
+    if (!ref) return;
+    const inside = (start: number, count: number) => Math.max(0, Math.min(start, ref.nTokens - count));
+    this.queryStart = inside(queryStart, page.nQueries);
+    this.keyStart = inside(keyStart, page.nKeys);
+    this.queryField.set(String(this.queryStart));
+    this.keyField.set(String(this.keyStart));
+    this.requests.abort();
+    this.requests = new AbortController();
+    void this.draw(ref, this.requests.signal);
+  }
+
+  private async draw(ref: MapRef, signal: AbortSignal): Promise<void> {
+    const rect: TileRect = {
+      queryStart: this.queryStart,
+      keyStart: this.keyStart,
+      nQueries: Math.min(page.nQueries, ref.nTokens - this.queryStart),
+      nKeys: Math.min(page.nKeys, ref.nTokens - this.keyStart),
+    };
+    try {
+      const valueAt = await this.values(ref, rect, signal);
+      if (!signal.aborted) this.fill(ref, rect, valueAt);
+    } catch (error) {
+      if (!signal.aborted && !(error instanceof Cancelled)) this.note.textContent = (error as Error).message;
+    }
+  }
+
+  /** Exact values, or in an exported page what its overviews know. */
+  private async values(ref: MapRef, rect: TileRect, signal: AbortSignal) {
+    const { maps } = this.context;
+    if (maps.hasTiles) {
+      const values = await maps.values(ref, rect, signal);
+      return (row: number, column: number): CellValue => ({ kind: 'exact', value: values[row * rect.nKeys + column]! });
+    }
+    const data = new MapData(ref, false);
+    data.setOverview(await maps.overview(ref, signal));
+    return (row: number, column: number) =>
+      data.valueAt({ queryIdx: rect.queryStart + row, keyIdx: rect.keyStart + column });
+  }
+
+  private fill(ref: MapRef, rect: TileRect, valueAt: (row: number, column: number) => CellValue): void {
+    const { queryStart, keyStart, nQueries, nKeys } = rect;
+    const token = (idx: number) => `${idx} ${visibleToken(this.labels[idx] ?? '')}`;
+    const range = (start: number, count: number) => `${start} to ${start + count - 1} of ${ref.nTokens}`;
+    const minus = ref.minus ? ` minus ${stageLabels[ref.minus].toLowerCase()}` : '';
+    this.caption.textContent =
+      `${stageLabels[ref.stage]}${minus}, layer ${ref.layerIdx}, head ${ref.headIdx}: ` +
+      `queries ${range(queryStart, nQueries)}, keys ${range(keyStart, nKeys)}`;
+    this.note.textContent =
+      'Rows are queries, columns are keys. – stands for a masked cell: the key comes after the query.';
+    const keys = Array.from({ length: nKeys }, (_, i) => keyStart + i);
+    this.head.replaceChildren(
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'col' }, 'Query'),
+        ...keys.map(key => h('th', { scope: 'col', class: 'number' }, token(key))),
+      ),
+    );
+    this.body.replaceChildren(
+      ...Array.from({ length: nQueries }, (_, row) => {
+        const queryIdx = queryStart + row;
+        const cells = keys.map((keyIdx, column) => {
+          const value: CellValue = isMasked({ queryIdx, keyIdx }) ? { kind: 'masked' } : valueAt(row, column);
+          return h('td', { class: 'number' }, ...written(value));
+        });
+        const isSelected = queryIdx === this.selected;
+        return h(
+          'tr',
+          isSelected ? { 'aria-selected': 'true', class: 'is-selected' } : {},
+          h('th', { scope: 'row' }, token(queryIdx)),
+          ...cells,
+        );
+      }),
+    );
+  }
+}
+
+function written(value: CellValue): (Node | string)[] {
+  if (value.kind === 'exact') return [formatValue(value.value)];
+  if (value.kind === 'masked') {
+    return [h('span', { 'aria-hidden': 'true' }, '–'), h('span', { class: 'sr-only' }, 'masked')];
+  }
+  return [describeCellValue(value)];
+}

@@ -1,0 +1,237 @@
+/** One token or a range: what it attends to, what attends to it, how surprising it is, and what was predicted. */
+
+import type { Predictions } from '../../src/shared/analysis';
+import { Cancelled } from '../../src/shared/failure';
+import type { PanelState } from '../../src/shared/panelMessages';
+import { type Direction, isApplicable, type TokenRange } from '../../src/shared/relevance';
+import { type Column, createDataTable } from '../components/dataTable';
+import { radioGroup, textField } from '../components/fields';
+import { createPredictions } from '../components/predictions';
+import { createTokenStrip, type Shading } from '../components/tokenStrip';
+import { h } from '../dom';
+import { formatValue, stageLabels, visibleToken } from '../labels';
+import { isLayerReady, mapRefOf, type State, selectedRange } from '../state';
+import type { PanelView, ViewContext, ViewDefinition } from './view';
+
+interface WeightRow {
+  readonly idx: number;
+  readonly label: string;
+  readonly weight: number;
+  readonly surprisalBits: number;
+}
+
+/** What the host answered for the selection on show. */
+interface Loaded {
+  readonly key: string;
+  readonly weights: Float32Array;
+}
+
+export const tokensView: ViewDefinition = {
+  id: 'tokens',
+  title: 'Tokens',
+  isOffered: () => true,
+  choices: ['head', 'stage'],
+  create: context => new TokensView(context),
+};
+
+class TokensView implements PanelView {
+  readonly element: HTMLElement;
+  private readonly strip;
+  private readonly table;
+  private readonly predictionTables = createPredictions(idx => this.context.actions.selectToken(idx, true, null));
+  private readonly title = h('h2', { id: 'tokens-title' });
+  private readonly note = h('p', { class: 'hint' });
+  private readonly results = h('div');
+  private readonly directionChoice;
+  private direction: Direction = 'attends';
+  private filter = '';
+  private loaded: Loaded | null = null;
+  private wanted = '';
+  private problem = '';
+  private requests = new AbortController();
+  private predictions: { readonly analysisId: number; readonly answer: Predictions | null } | null = null;
+  private drawn = '';
+
+  constructor(private readonly context: ViewContext) {
+    const { actions, store } = context;
+    this.strip = createTokenStrip(actions, 'selectable-token');
+    this.table = createDataTable('Weights of tokens', this.columns());
+    this.directionChoice = radioGroup<Direction>(
+      'Direction',
+      [
+        { value: 'attends', label: 'What it attends to' },
+        { value: 'attendedBy', label: 'What attends to it' },
+      ],
+      direction => {
+        this.direction = direction;
+        this.update(store.state);
+      },
+    );
+    this.directionChoice.set(this.direction);
+    const filter = textField(
+      'Filter',
+      text => {
+        this.filter = text;
+        this.update(store.state);
+        return undefined;
+      },
+      { placeholder: 'text of a token' },
+    );
+    this.results.append(
+      h('div', { class: 'controls' }, this.directionChoice.element, filter.element),
+      this.table.element,
+    );
+    this.element = h(
+      'div',
+      { class: 'columns tokens-view' },
+      h('section', { class: 'token-section', 'aria-label': 'Text' }, this.strip.element),
+      h(
+        'section',
+        { 'aria-labelledby': 'tokens-title' },
+        this.title,
+        this.note,
+        this.results,
+        this.predictionTables.element,
+      ),
+    );
+  }
+
+  update(state: State): void {
+    const { panel } = state;
+    const range = selectedRange(panel);
+    this.load(panel, range);
+    const isCurrent = this.loaded !== null && this.loaded.key === this.wanted;
+    this.strip.update(state, isCurrent ? shadingOf(this.loaded!.weights, range!, this.direction) : null);
+    const drawn = JSON.stringify([this.wanted, isCurrent, this.filter, this.problem, this.predictions?.answer != null]);
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
+    this.results.hidden = !isCurrent;
+    const hint = this.context.host.hasEditor ? ', or a word in the document' : '';
+    this.note.textContent = range ? this.problem || noteOf(range, this.direction) : `Select a token or a range${hint}.`;
+    this.title.textContent = panel && range ? titleOf(panel, range, this.direction) : 'Selected tokens';
+    if (isCurrent && panel) this.table.update(this.rows(panel, range!));
+    this.predictionTables.update(panel, range, this.predictions?.answer ?? null);
+  }
+
+  hide(): void {
+    this.requests.abort();
+    if (this.loaded?.key !== this.wanted) this.wanted = '';
+  }
+
+  /** Asks for the weights of the selection, and once per run for the predictions. */
+  private load(panel: PanelState | null, range: TokenRange | null): void {
+    const ref = mapRefOf(panel);
+    const { layerIdx, headIdx, stage, analysisId } = ref ?? {
+      layerIdx: 0,
+      headIdx: 0,
+      stage: 'scores',
+      analysisId: -1,
+    };
+    const isReady = ref !== null && range !== null && panel !== null && isLayerReady(panel);
+    const key = isReady ? JSON.stringify([analysisId, layerIdx, headIdx, stage, range, this.direction]) : '';
+    if (panel?.status === 'done' && this.predictions?.analysisId !== panel.analysisId) {
+      void this.loadPredictions(panel.analysisId);
+    }
+    if (key === this.wanted) return;
+    this.wanted = key;
+    this.problem = '';
+    this.requests.abort();
+    this.requests = new AbortController();
+    if (!isReady) return;
+    const { signal } = this.requests;
+    const { direction } = this;
+    this.context.host
+      .request('rangeWeights', { analysisId, layerIdx, headIdx, stage, range, direction } as never, signal)
+      .then(
+        weights => {
+          this.loaded = { key, weights };
+        },
+        error => {
+          if (!(error instanceof Cancelled)) this.problem = (error as Error).message;
+        },
+      )
+      .then(() => {
+        if (!signal.aborted) this.update(this.context.store.state);
+      });
+  }
+
+  private async loadPredictions(analysisId: number): Promise<void> {
+    this.predictions = { analysisId, answer: null };
+    // A newer run may have begun; its own end asks again.
+    const answer = await this.context.host.request('predictions', { analysisId }).catch(() => null);
+    if (this.predictions.analysisId !== analysisId) return;
+    this.predictions = { analysisId, answer };
+    this.update(this.context.store.state);
+  }
+
+  private rows({ tokens }: PanelState, range: TokenRange): WeightRow[] {
+    const wanted = this.filter.toLowerCase();
+    const rows: WeightRow[] = [];
+    this.loaded!.weights.forEach((weight, idx) => {
+      const label = tokens?.labels[idx] ?? '';
+      const isFound = `${label}\n${visibleToken(label)}`.toLowerCase().includes(wanted);
+      if (!isFound || !isApplicable(this.direction, range, idx)) return;
+      rows.push({ idx, label, weight, surprisalBits: tokens?.surprisalBits?.[idx] ?? Number.NaN });
+    });
+    const magnitude = ({ weight }: WeightRow) => (Number.isNaN(weight) ? Number.POSITIVE_INFINITY : Math.abs(weight));
+    return rows.sort((a, b) => magnitude(b) - magnitude(a) || a.idx - b.idx);
+  }
+
+  private columns(): Column<WeightRow>[] {
+    return [
+      {
+        title: 'Token',
+        sortBy: ({ label }) => visibleToken(label),
+        cell: ({ idx, label }) => {
+          const link = h('button', { class: 'token-link', type: 'button' }, visibleToken(label));
+          link.addEventListener('click', event => {
+            const { panel } = this.context.store.state;
+            const anchor = event.shiftKey ? (panel?.selectionAnchor ?? panel?.selectedToken ?? null) : null;
+            this.context.actions.selectToken(idx, true, anchor);
+          });
+          return link;
+        },
+      },
+      { title: 'Index', isNumber: true, sortBy: ({ idx }) => idx, cell: ({ idx }) => String(idx) },
+      { title: 'Value', isNumber: true, sortBy: ({ weight }) => weight, cell: ({ weight }) => formatValue(weight) },
+      {
+        title: 'Magnitude',
+        isNumber: true,
+        sortBy: ({ weight }) => Math.abs(weight),
+        cell: ({ weight }) => formatValue(Math.abs(weight)).replace('+', ''),
+      },
+      {
+        title: 'Surprisal',
+        hint: 'Bits: minus the binary logarithm of the probability that the model gave this token.',
+        isNumber: true,
+        sortBy: ({ surprisalBits }) => surprisalBits,
+        cell: ({ surprisalBits }) => (Number.isNaN(surprisalBits) ? '–' : surprisalBits.toFixed(2)),
+      },
+    ];
+  }
+}
+
+function shadingOf(weights: Float32Array, range: TokenRange, direction: Direction): Shading {
+  let max = 0;
+  weights.forEach((weight, idx) => {
+    const magnitude = Math.abs(weight);
+    if (isApplicable(direction, range, idx) && magnitude > max && Number.isFinite(magnitude)) max = magnitude;
+  });
+  return { values: weights, max };
+}
+
+function titleOf({ tokens, view }: PanelState, { first, end }: TokenRange, direction: Direction): string {
+  const label = (idx: number) => visibleToken(tokens?.labels[idx] ?? '');
+  const what =
+    end - first === 1 ? `${label(first)} (${first})` : `${label(first)} … ${label(end - 1)} (${first}–${end - 1})`;
+  const how = direction === 'attends' ? 'attends to' : 'is attended by';
+  return `${what} ${how} · layer ${view.layerIdx}, head ${view.headIdx}, ${stageLabels[view.stage].toLowerCase()}`;
+}
+
+function noteOf({ first, end }: TokenRange, direction: Direction): string {
+  const n = end - first;
+  if (n === 1) return '';
+  return direction === 'attends'
+    ? `Each value is the mean over the ${n} selected queries; masked cells count as 0.`
+    : `Each value is the mean over the ${n} selected keys; masked cells count as 0.`;
+}
