@@ -1,5 +1,7 @@
 /** What the components can do; app.ts carries it out. */
 
+import type { Ablation } from '../src/shared/ablation';
+import type { AblationStep } from '../src/shared/panelAblation';
 import type { PanelCommand, View } from '../src/shared/panelMessages';
 import type { Cell } from './heatmap/hitTest';
 import type { Layout } from './state';
@@ -13,5 +15,8 @@ export interface Actions {
   pickCell(cell: Cell | null): void;
   /** Shows a view by its id. */
   showTab(id: string): void;
+  /** Computes the document with changed kernels; the state tells when it is there. */
+  setAblation(ablation: Ablation): void;
+  stepAblation(step: AblationStep): void;
   setLayout(patch: Partial<Layout>): void;
 }

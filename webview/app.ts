@@ -4,6 +4,7 @@ import { effectiveStage } from '../src/shared/attentionMap';
 import { Cancelled } from '../src/shared/failure';
 import type { PanelState } from '../src/shared/panelMessages';
 import type { Actions } from './actions';
+import { createAblationBanner } from './components/ablationBanner';
 import { createHeadPicker } from './components/headPicker';
 import { createStatus } from './components/status';
 import { createTabs } from './components/tabs';
@@ -56,6 +57,13 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     },
     run: command => void host.request('command', { command }).catch(ignore),
     pickCell: cell => store.update({ cell }),
+    setAblation(ablation) {
+      const { panel } = store.state;
+      // Shown at once as what is wanted, so that the next change builds on this one.
+      if (panel) setPanel({ ...panel, ablation: { ...panel.ablation, wanted: ablation } });
+      void host.request('setAblation', ablation).catch(ignore);
+    },
+    stepAblation: step => void host.request('stepAblation', { step }).catch(ignore),
     showTab: tab => actions.setLayout({ tab }),
     setLayout(patch) {
       store.update({ layout: { ...store.state.layout, ...patch } });
@@ -66,11 +74,12 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   };
 
   const status = createStatus(actions, host.hasEditor);
+  const banner = createAblationBanner(actions);
   const picker = createHeadPicker(actions, host.hasTiles);
   const definitions = offeredViews(host);
   const tabs = createTabs('Views', definitions, actions.showTab);
   const tabPanels = h('div', { class: 'tab-panels' }, ...definitions.map(({ id }) => tabs.panel(id)));
-  root.replaceChildren(status.element, picker.element, tabs.bar, tabPanels);
+  root.replaceChildren(status.element, banner.element, picker.element, tabs.bar, tabPanels);
 
   const views = new Map<string, PanelView>();
   let shownId = '';
@@ -89,6 +98,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
       tabs.show(id);
     }
     status.update(state);
+    banner.update(state);
     picker.update(state, definition.choices);
     // Before the first run there is nothing to switch between.
     const isEmpty = !state.panel?.tokens;

@@ -1,10 +1,12 @@
 /** The one store: what came from the host, what the reader arranged, and what is derived from both. */
 
+import { measures } from '../src/attention/headRanking';
 import type { LayerSummary } from '../src/shared/analysis';
 import { effectiveStage, type Stage, stages } from '../src/shared/attentionMap';
 import { type ColorMap, defaultColorMap, isColorMap } from '../src/shared/colorScale';
 import type { ContextState } from '../src/shared/context';
 import type { FailureData } from '../src/shared/failure';
+import type { MeasureName } from '../src/shared/headMeasures';
 import type { PanelState } from '../src/shared/panelMessages';
 import { rangeBetween, type TokenRange } from '../src/shared/relevance';
 import type { Cell } from './heatmap/hitTest';
@@ -34,6 +36,9 @@ export interface Layout {
   readonly sharesScale: boolean;
   /** What the lens compares a cell with. */
   readonly lensReference: Reference;
+  /** What heads are ranked by, and whether they stand in that order. */
+  readonly headMeasure: MeasureName;
+  readonly headOrder: 'rank' | 'layer';
 }
 
 export interface State {
@@ -95,12 +100,24 @@ export const defaultLayout: Layout = {
   stagePair: null,
   sharesScale: false,
   lensReference: 'none',
+  headMeasure: measures[0]!.name,
+  headOrder: 'rank',
 };
 
 /** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
 export function readLayout(saved: unknown): Layout {
-  const { tab, zoom, leavesOutFirst, closedSections, colorMap, stagePair, sharesScale, lensReference } = (saved ??
-    {}) as Partial<Record<keyof Layout, unknown>>;
+  const {
+    tab,
+    zoom,
+    leavesOutFirst,
+    closedSections,
+    colorMap,
+    stagePair,
+    sharesScale,
+    lensReference,
+    headMeasure,
+    headOrder,
+  } = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
   return {
     tab: typeof tab === 'string' ? tab : defaultLayout.tab,
     zoom: isZoom(zoom) ? zoom : defaultLayout.zoom,
@@ -110,6 +127,8 @@ export function readLayout(saved: unknown): Layout {
     stagePair: isStagePair(stagePair) ? stagePair : null,
     sharesScale: sharesScale === true,
     lensReference: references.find(name => name === lensReference) ?? defaultLayout.lensReference,
+    headMeasure: measures.find(({ name }) => name === headMeasure)?.name ?? defaultLayout.headMeasure,
+    headOrder: headOrder === 'layer' ? 'layer' : 'rank',
   };
 }
 

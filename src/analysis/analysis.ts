@@ -163,9 +163,9 @@ export class Analysis implements vscode.Disposable {
     this.version = document.version;
     this.layers = [];
     this.tokens = undefined;
+    this.predicted = undefined;
     this.trained = undefined;
     const { ablation } = this.state;
-    this.predicted = undefined;
     this.update({
       ablation: { ...asTrained, wanted: ablation.wanted, canUndo: ablation.canUndo, canRedo: ablation.canRedo },
       ...{ status: 'loading', analysisId, documentLabel: label, isStale: false, failure: null, durationMs: null },
@@ -200,9 +200,9 @@ export class Analysis implements vscode.Disposable {
 
   /** Shows a finished run of the same tokens, and what it changes about the model. */
   showRun(run: FinishedRun, ablation: PanelAblation): void {
-    this.predicted = run.predictions;
     const { analysisId, layers, predictions } = run;
     this.layers = layers;
+    this.predicted = predictions;
     const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: predictions.surprisalBits };
     this.update({ analysisId, tokens, ablation });
   }
@@ -260,6 +260,13 @@ export class Analysis implements vscode.Disposable {
     return this.client.largestChanges({ ...address, k: nChanges }, signal);
   }
 
+  /** What the model predicts everywhere. @throws Failure `no-analysis` until the run is done. */
+  predictions(analysisId: number): Predictions {
+    if (analysisId === this.state.analysisId && this.predicted) return this.predicted;
+    if (this.trained && analysisId === this.trained.analysisId) return this.trained.predictions;
+    throw noAnalysis();
+  }
+
   /** One entry per head. @throws Failure `no-analysis` */
   async headMeasures({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<readonly HeadMeasures[]> {
     this.readyLayer({ analysisId, layerIdx, headIdx: 0 });
@@ -270,12 +277,6 @@ export class Analysis implements vscode.Disposable {
   thumbnails({ analysisId, layerIdx, headStart, nHeads }: ThumbnailAddress): Thumbnails {
     const layer = this.readyLayer({ analysisId, layerIdx, headIdx: headStart + nHeads - 1 });
     return poolOverview(layer.overviews.at(-1)!, headStart, nHeads);
-  }
-
-  /** What the model predicts everywhere. @throws Failure `no-analysis` until the run is done. */
-  predictions(analysisId: number): Predictions {
-    if (analysisId !== this.state.analysisId || !this.predicted) throw noAnalysis();
-    return this.predicted;
   }
 
   /**
@@ -428,8 +429,8 @@ export class Analysis implements vscode.Disposable {
     );
     if (signal.aborted || this.state.analysisId !== analysisId) throw new Cancelled();
     const { predictions } = answer;
-    const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: predictions.surprisalBits };
     this.predicted = predictions;
+    const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: predictions.surprisalBits };
     this.trained = { analysisId, layers: this.layers, predictions };
     const ablation = { ...this.state.ablation, trainedId: analysisId };
     this.update({ status: 'done', tokens, ablation, durationMs: answer.durationMs });

@@ -16,8 +16,10 @@
  */
 
 import type { PanelHost } from '../host';
+import { ablationView } from './ablationView';
 import { contextView } from './contextView';
 import { exportView } from './exportView';
+import { headsView } from './headsView';
 import { lensView } from './lensView';
 import { mapView } from './mapView';
 import { stagesView } from './stagesView';
@@ -27,8 +29,10 @@ import type { ViewDefinition } from './view';
 
 const views: readonly ViewDefinition[] = [
   mapView,
+  headsView,
   stagesView,
   lensView,
+  ablationView,
   tokensView,
   contextView,
   tableView,

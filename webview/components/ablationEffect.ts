@@ -1,0 +1,162 @@
+/** What an ablation does to the prediction: of one token, of the tokens it changes most, and along the text. */
+
+import type { Predictions } from '../../src/shared/analysis';
+import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
+import type { PanelState } from '../../src/shared/panelMessages';
+import type { Actions } from '../actions';
+import { h, onChange } from '../dom';
+import { formatValue, visibleToken } from '../labels';
+import type { Theme } from '../theme';
+import { formatPlain } from './ablationBanner';
+
+/** Tokens listed. */
+const nRows = 10;
+
+/** Predictions of the model as trained and of the ablated one, on the same tokens. */
+export interface PredictionPair {
+  readonly trained: Predictions;
+  readonly ablated: Predictions;
+}
+
+export function createAblationEffect(actions: Actions) {
+  const title = h('h3');
+  const facts = h('p', { class: 'facts' });
+  const next = h('div', { class: 'prediction-pair' });
+  const changes = h('tbody');
+  const table = h(
+    'table',
+    { 'aria-label': 'Tokens whose surprisal changed most' },
+    h('thead', {}, headRow('Token', 'Index', 'Trained, bits', 'Ablated, bits', 'Change')),
+    changes,
+  );
+  const strip = h('div', { class: 'tokens', role: 'img', tabindex: 0 });
+  const element = h(
+    'div',
+    { class: 'details' },
+    title,
+    facts,
+    next,
+    h('h3', {}, 'Largest changes of surprisal'),
+    h('div', { class: 'details-table', tabindex: 0, role: 'region', 'aria-label': 'Changes of surprisal' }, table),
+    h('h3', {}, 'Change of surprisal along the text'),
+    strip,
+  );
+  strip.addEventListener('click', event => {
+    const idx = (event.target as HTMLElement).dataset['tokenIdx'];
+    if (idx !== undefined) actions.selectToken(Number(idx), true);
+  });
+
+  const drawToken = onChange(
+    (pair: PredictionPair, labels: readonly string[], token: number, klBits: Float32Array | undefined) => {
+      title.textContent = `After ${visibleToken(labels[token] ?? '')} (token ${token})`;
+      const bits = (of: Predictions) => of.surprisalBits[token]!;
+      const [before, now] = [bits(pair.trained), bits(pair.ablated)];
+      const own = Number.isNaN(before)
+        ? 'Nothing predicts this token.'
+        : `Surprisal of this token ${formatPlain(before)} → ${formatPlain(now)} bits (${formatValue(now - before)}).`;
+      const kl = klBits ? ` Divergence of what is predicted next: ${formatPlain(klBits[token]!)} bits.` : '';
+      facts.textContent = own + kl;
+      next.replaceChildren(
+        predictionTable('As trained', pair.trained, token),
+        predictionTable('Ablated', pair.ablated, token),
+      );
+    },
+  );
+  const drawChanges = onChange((pair: PredictionPair, labels: readonly string[]) => {
+    changes.replaceChildren(
+      ...largestChanges(pair, nRows).map(({ token, before, now }) => {
+        const link = h('button', { class: 'token-link', type: 'button' }, visibleToken(labels[token] ?? ''));
+        link.addEventListener('click', () => actions.selectToken(token, true));
+        const number = (text: string) => h('td', { class: 'number' }, text);
+        return h(
+          'tr',
+          { 'data-token': token, 'data-change': now - before },
+          h('td', {}, link),
+          number(String(token)),
+          number(formatPlain(before)),
+          number(formatPlain(now)),
+          number(formatValue(now - before)),
+        );
+      }),
+    );
+  });
+  const drawStrip = onChange((pair: PredictionPair, labels: readonly string[], theme: Theme) => {
+    const change = changeOf(pair);
+    const max = change.reduce((most, bits) => Math.max(most, Math.abs(bits) || 0), 0);
+    strip.setAttribute('aria-label', `Tokens coloured by their change of surprisal, up to ${formatPlain(max)} bits`);
+    strip.replaceChildren(
+      ...labels.map((label, token) => {
+        const bits = change[token]!;
+        const said = Number.isNaN(bits) ? '' : `: ${formatValue(bits)} bits`;
+        const span = h(
+          'span',
+          { 'data-token-idx': token, title: `${visibleToken(label)} · token ${token}${said}` },
+          label,
+        );
+        const level = Number.isNaN(bits) ? 0 : levelOf(bits, max);
+        if (level !== 0) {
+          const color = colorOf(theme.colors, level);
+          span.style.setProperty('background-color', `rgb(${color.join(' ')})`);
+          span.style.setProperty('color', luminance(color) > 0.18 ? '#000' : '#fff');
+        }
+        return span;
+      }),
+    );
+  });
+
+  // The state is a fresh copy each time: which run it is tells whether tokens and effect are the same.
+  let shown: { readonly id: number; readonly labels: readonly string[]; readonly klBits: Float32Array | undefined } = {
+    id: -1,
+    labels: [],
+    klBits: undefined,
+  };
+  return {
+    element,
+    update(pair: PredictionPair | null, panel: PanelState, theme: Theme): void {
+      element.hidden = pair === null;
+      if (!pair || !panel.tokens) return;
+      const { analysisId: id, tokens, ablation } = panel;
+      if (shown.id !== id) shown = { id, labels: tokens.labels, klBits: ablation.effect?.klBits };
+      const { labels, klBits } = shown;
+      drawToken(pair, labels, panel.selectedToken ?? labels.length - 1, klBits);
+      drawChanges(pair, labels);
+      drawStrip(pair, labels, theme);
+    },
+  };
+}
+
+/** Surprisal ablated minus trained, bits, NaN for the first token. */
+export function changeOf({ trained, ablated }: PredictionPair): Float32Array {
+  return ablated.surprisalBits.map((bits, i) => bits - trained.surprisalBits[i]!);
+}
+
+/** Tokens whose surprisal changed most, by magnitude. */
+export function largestChanges(pair: PredictionPair, count: number) {
+  return Array.from(changeOf(pair), (change, token) => ({ token, change }))
+    .filter(({ change }) => !Number.isNaN(change))
+    .sort((a, b) => Math.abs(b.change) - Math.abs(a.change) || a.token - b.token)
+    .slice(0, count)
+    .map(({ token }) => ({
+      token,
+      before: pair.trained.surprisalBits[token]!,
+      now: pair.ablated.surprisalBits[token]!,
+    }));
+}
+
+function predictionTable(
+  name: string,
+  { k, topIds, topProbabilities, labels }: Predictions,
+  token: number,
+): HTMLElement {
+  const rows = Array.from({ length: k }, (_, i) => {
+    const at = token * k + i;
+    const label = visibleToken(labels[topIds[at]!] ?? '');
+    const probability = `${(100 * topProbabilities[at]!).toFixed(1)} %`;
+    return h('tr', {}, h('td', { class: 'token-cell' }, label), h('td', { class: 'number' }, probability));
+  });
+  return h('table', {}, h('caption', {}, `${name}: next token`), h('tbody', {}, ...rows));
+}
+
+function headRow(...names: string[]): HTMLElement {
+  return h('tr', {}, ...names.map(name => h('th', { scope: 'col' }, name)));
+}

@@ -1,0 +1,99 @@
+/** Switches for the parts of the shown layer and head, and the list of all changes with a way to take each back. */
+
+import { type Ablation, describeEdit, type KernelEdit, partLabels, presets, withEdit } from '../../src/shared/ablation';
+import type { LayerSummary } from '../../src/shared/analysis';
+import { type KernelPart, kernelParts } from '../../src/shared/kernels';
+import { h, onChange } from '../dom';
+import { layerOf, type State } from '../state';
+import { button, checkbox } from '../toolkit';
+
+/** @param onChangeTo the reader wants this ablation. */
+export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void) {
+  const presetBar = h('div', { class: 'buttons', role: 'group', 'aria-label': 'Presets' });
+  const rows = h('div', { class: 'ablation-parts' });
+  const list = h('ul', { class: 'ablation-edits' });
+  const none = h('p', { class: 'hint' }, 'Nothing is changed: this is the model as trained.');
+  const element = h('div', {}, presetBar, rows, h('h3', {}, 'Changes'), none, list);
+  let wanted!: Ablation;
+  let layers: readonly LayerSummary[] = [];
+  let shownKey = '';
+
+  const offer = onChange((_model: string, layerIdx: number) => {
+    presetBar.replaceChildren(
+      ...presets(layers, layerIdx).map(({ label, edits }) =>
+        button(label, 'secondary', () => onChangeTo({ ...wanted, edits })),
+      ),
+    );
+  });
+
+  function draw(parts: readonly KernelPart[], layerIdx: number, headIdx: number): void {
+    rows.hidden = parts.length === 0;
+    rows.replaceChildren(
+      ...parts.flatMap(part => {
+        const switchFor = (head: number | null) =>
+          partSwitch(wanted, { part, layerIdx, headIdx: head, weights: null }, onChangeTo);
+        return [h('span', {}, capital(partLabels[part])), switchFor(null), switchFor(headIdx)];
+      }),
+    );
+    none.hidden = wanted.edits.length > 0;
+    list.replaceChildren(
+      ...wanted.edits.map((edit, i) => {
+        const takeBack = () => onChangeTo(without(wanted, i));
+        const what = describeEdit(edit);
+        return h('li', {}, h('span', {}, what), button('Take Back', 'secondary', takeBack, `Take back: ${what}`));
+      }),
+    );
+  }
+
+  return {
+    element,
+    update({ panel }: State): void {
+      if (!panel?.model) return;
+      wanted = panel.ablation.wanted;
+      layers = panel.model.layers;
+      const { layerIdx, headIdx } = panel.view;
+      offer(panel.model.directory, layerIdx);
+      const key = JSON.stringify([panel.model.directory, layerIdx, headIdx, wanted]);
+      if (key === shownKey) return;
+      shownKey = key;
+      const kernels = layerOf(panel)?.kernels ?? {};
+      draw(
+        kernelParts.filter(part => kernels[part]),
+        layerIdx,
+        headIdx,
+      );
+    },
+  };
+}
+
+/** A switch for all heads of a part (`headIdx` null), or one; off and fixed where a wider change covers it. */
+function partSwitch(ablation: Ablation, edit: KernelEdit, onChangeTo: (ablation: Ablation) => void): HTMLElement {
+  const { part, layerIdx, headIdx } = edit;
+  const isSame = (other: KernelEdit) => other.part === part && other.layerIdx === layerIdx && other.headIdx === headIdx;
+  const own = ablation.edits.findIndex(isSame);
+  const covering = ablation.edits.find(
+    other =>
+      !isSame(other) &&
+      (other.part === null || other.part === part) &&
+      (other.layerIdx === null || other.layerIdx === layerIdx) &&
+      other.headIdx === null,
+  );
+  const isEdited = own >= 0 && ablation.edits[own]!.weights !== null;
+  const label = headIdx === null ? 'all heads' : `head ${headIdx}${isEdited ? ' (edited)' : ''}`;
+  const isFixed = covering !== undefined && own < 0;
+  const title = isFixed
+    ? `Switched by “${describeEdit(covering)}”: take that back first.`
+    : `${partLabels[part!]}, ${label}`;
+  const control = checkbox(label, isOn => onChangeTo(isOn ? without(ablation, own) : withEdit(ablation, edit)));
+  control.set(own < 0 && !covering, !isFixed, title);
+  control.element.setAttribute('aria-label', `${capital(partLabels[part!])}, layer ${layerIdx}, ${label}`);
+  return control.element;
+}
+
+function without(ablation: Ablation, index: number): Ablation {
+  return { ...ablation, edits: ablation.edits.filter((_, i) => i !== index) };
+}
+
+function capital(text: string): string {
+  return text[0]!.toUpperCase() + text.slice(1);
+}

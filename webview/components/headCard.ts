@@ -1,0 +1,63 @@
+/** One head as a small picture with its number: opens the head's map. */
+
+import { colorOf } from '../../src/shared/colorScale';
+import { h } from '../dom';
+import type { Theme } from '../theme';
+
+/** A head's picture: cells [size, size], -127 to 127, above the diagonal masked. */
+export interface Thumbnail {
+  readonly size: number;
+  readonly cells: Int8Array;
+}
+
+export interface HeadCard {
+  readonly element: HTMLButtonElement;
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  /** @param text under the picture; `said` is what a screen reader hears. */
+  label(text: string, said: string, isShown: boolean): void;
+  /** Draws the picture; nothing is drawn until it is there. */
+  paint(thumbnail: Thumbnail | null, theme: Theme): void;
+}
+
+export function createHeadCard(layerIdx: number, headIdx: number): HeadCard {
+  const canvas = h('canvas', { width: 1, height: 1 });
+  const name = h('span', { class: 'head-name' }, `${layerIdx}·${headIdx}`);
+  const value = h('span', { class: 'head-value' });
+  const element = h('button', { class: 'head-card', type: 'button', tabindex: -1 }, canvas, name, value);
+  element.dataset['layer'] = String(layerIdx);
+  element.dataset['head'] = String(headIdx);
+  let painted: [Thumbnail | null, Theme] | undefined;
+  return {
+    element,
+    layerIdx,
+    headIdx,
+    label(text, said, isShown) {
+      value.textContent = text;
+      element.setAttribute('aria-label', said);
+      element.title = said;
+      if (isShown) element.setAttribute('aria-current', 'true');
+      else element.removeAttribute('aria-current');
+    },
+    paint(thumbnail, theme) {
+      if (painted?.[0] === thumbnail && painted[1] === theme) return;
+      painted = [thumbnail, theme];
+      if (thumbnail) paint(canvas, thumbnail, theme);
+    },
+  };
+}
+
+function paint(canvas: HTMLCanvasElement, { size, cells }: Thumbnail, theme: Theme): void {
+  canvas.width = size;
+  canvas.height = size;
+  const context = canvas.getContext('2d');
+  if (!context) return; // no more contexts to be had: the name and number remain
+  const image = context.createImageData(size, size);
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j <= i; j++) {
+      const at = i * size + j;
+      image.data.set([...colorOf(theme.colors, cells[at]!), 255], at * 4); // masked cells stay transparent
+    }
+  }
+  context.putImageData(image, 0, 0);
+}

@@ -1,0 +1,117 @@
+/** All single ablations by what they do to the prediction: started here, shown as they come. */
+
+import { type Ablation, type AblationEffect, describeEdit } from '../../src/shared/ablation';
+import type { Ranking } from '../../src/shared/panelAblation';
+import { h, onChange } from '../dom';
+import { formatValue } from '../labels';
+import { button } from '../toolkit';
+import { formatPlain } from './ablationBanner';
+
+/** Rows shown until all are asked for. */
+const nRows = 25;
+
+export interface RankingActions {
+  start(withHeads: boolean): void;
+  cancel(): void;
+  /** Shows the document with this ablation. */
+  show(ablation: Ablation): void;
+}
+
+export function createRankingTable(actions: RankingActions) {
+  const bar = h('progress', { 'aria-label': 'Ablations tried' });
+  const said = h('span', { role: 'status' });
+  const cancel = button('Cancel', 'secondary', () => actions.cancel(), 'Cancel the ranking');
+  const progress = h('div', { class: 'progress' }, bar, said, cancel);
+  const start = h(
+    'div',
+    { class: 'buttons' },
+    button('Rank Parts', 'secondary', () => actions.start(false), 'Rank every part of every layer'),
+    button('Rank Parts and Heads', 'secondary', () => actions.start(true), 'Rank every part and every head'),
+  );
+  const headRow = h(
+    'tr',
+    {},
+    ...['', 'Switched off', 'Mean KL, bits', 'Surprisal, bits per token', ''].map(name =>
+      h('th', { scope: 'col' }, name),
+    ),
+  );
+  const body = h('tbody');
+  const table = h(
+    'table',
+    { class: 'ranking', 'aria-label': 'Single ablations by effect' },
+    h('thead', {}, headRow),
+    body,
+  );
+  const more = button('Show All', 'secondary', () => {
+    isWhole = true;
+    if (current) draw(current, true);
+  });
+  const scroller = h('div', { class: 'details-table', tabindex: 0, role: 'region', 'aria-label': 'Ranking' }, table);
+  const element = h('div', {}, start, progress, scroller, more);
+  let isWhole = false;
+  let current: Ranking | null = null;
+
+  const draw = onChange((ranking: Ranking | null, whole: boolean) => {
+    const effects = ranking?.effects ?? [];
+    const shown = whole ? effects : effects.slice(0, nRows);
+    const largest = Math.max(1e-30, ...effects.map(({ meanKlBits }) => meanKlBits || 0));
+    body.replaceChildren(...shown.map((effect, i) => toRow(effect, i, largest, actions)));
+    scroller.hidden = effects.length === 0;
+    more.hidden = shown.length === effects.length;
+    progress.hidden = ranking === null;
+    cancel.hidden = ranking?.status !== 'running';
+    bar.hidden = ranking?.status !== 'running';
+    if (!ranking) return;
+    bar.max = Math.max(1, ranking.total);
+    bar.value = ranking.done;
+    said.textContent = sayRanking(ranking);
+  });
+  return {
+    element,
+    update(ranking: Ranking | null): void {
+      if (ranking?.trainedId !== current?.trainedId) isWhole = false;
+      current = ranking;
+      element.dataset['status'] = ranking?.status ?? 'none';
+      draw(ranking, isWhole);
+    },
+  };
+}
+
+/** How far a ranking is, in a sentence. */
+export function sayRanking({ status, done, total, failure }: Ranking): string {
+  const count = total === 0 ? 'none yet' : `${done} of ${total}`;
+  switch (status) {
+    case 'running':
+      return `${count} tried`;
+    case 'done':
+      return total === 0
+        ? 'The model has no convolution and no head mixing: there is nothing to rank.'
+        : `All ${total} tried, each by itself, whole model.`;
+    case 'cancelled':
+      return `Cancelled: ${count} tried.`;
+    case 'failed':
+      return failure?.message ?? 'The ranking failed.';
+  }
+}
+
+function toRow(effect: AblationEffect, index: number, largest: number, actions: RankingActions): HTMLElement {
+  const { edit, meanKlBits, meanSurprisalChangeBits } = effect;
+  const what = describeEdit(edit).replace(/ off$/, '');
+  const length = h('div', { class: 'ranking-bar' });
+  length.style.setProperty('width', `${(100 * Math.max(0, meanKlBits)) / largest}%`);
+  const show = button(
+    'Show',
+    'secondary',
+    () => actions.show({ scope: 'model', edits: [edit] }),
+    `Show with ${what} off`,
+  );
+  return h(
+    'tr',
+    { 'data-kl': meanKlBits, 'data-what': what },
+    h('td', { class: 'number' }, String(index + 1)),
+    h('td', { class: 'wrap' }, what),
+    h('td', { class: 'number' }, formatPlain(meanKlBits), length),
+    h('td', { class: 'number' }, Number.isNaN(meanSurprisalChangeBits) ? '–' : formatValue(meanSurprisalChangeBits)),
+    h('td', {}, show),
+  );
+}

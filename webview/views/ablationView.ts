@@ -1,0 +1,261 @@
+/** Switches learned parts off or edits them, and shows what that does to this document. */
+
+import { ablatedWeights, editOf, partLabels, withEdit } from '../../src/shared/ablation';
+import type { Predictions } from '../../src/shared/analysis';
+import { Cancelled } from '../../src/shared/failure';
+import { headMatrix, identityMatrix, type KernelPart, type KernelWeights, kernelParts } from '../../src/shared/kernels';
+import type { Ranking } from '../../src/shared/panelAblation';
+import type { PanelState } from '../../src/shared/panelMessages';
+import { createAblationEffect, type PredictionPair } from '../components/ablationEffect';
+import { createAblationSwitches } from '../components/ablationSwitches';
+import { createKernelEditor, type KernelGrid } from '../components/kernelEditor';
+import { createRankingTable } from '../components/rankingTable';
+import { h } from '../dom';
+import { layerOf, type State } from '../state';
+import { button, dropdown } from '../toolkit';
+import type { PanelView, ViewContext, ViewDefinition } from './view';
+
+export const ablationView: ViewDefinition = {
+  id: 'ablation',
+  title: 'Ablation',
+  isOffered: host => host.hasEditor,
+  choices: ['head'],
+  create: context => new AblationView(context),
+};
+
+class AblationView implements PanelView {
+  readonly element: HTMLElement;
+  private readonly switches;
+  private readonly effect;
+  private readonly ranking;
+  private readonly editor = createKernelEditor(weights => this.edit(weights));
+  private readonly part = dropdown('part', 'Kernel', value => {
+    this.chosenPart = value as KernelPart;
+    this.update(this.context.store.state);
+  });
+  private readonly scope = dropdown('scope', 'Reach', value => {
+    const { panel } = this.context.store.state;
+    if (panel) this.context.actions.setAblation({ ...panel.ablation.wanted, scope: value as 'model' | 'layer' });
+  });
+  private readonly undo = button(
+    'Undo',
+    'secondary',
+    () => this.context.actions.stepAblation('undo'),
+    'Undo ablation change',
+  );
+  private readonly redo = button(
+    'Redo',
+    'secondary',
+    () => this.context.actions.stepAblation('redo'),
+    'Redo ablation change',
+  );
+  private readonly tools: HTMLElement;
+  private readonly empty = h('p', { class: 'hint' }, 'This layer has no convolution and no head mixing.');
+  private readonly hint = h('p', { class: 'hint' });
+  private chosenPart: KernelPart = 'pre_softmax_conv';
+  private rankingState: Ranking | null = null;
+  /** Key of the kernels that are on their way. */
+  private kernelsWanted = '';
+  private kernels: { readonly key: string; readonly values: readonly KernelWeights[] } | null = null;
+  private predictions: { readonly key: string; readonly pair: PredictionPair | null } = { key: '', pair: null };
+  private requests = new AbortController();
+
+  constructor(private readonly context: ViewContext) {
+    const { host, actions } = context;
+    this.switches = createAblationSwitches(ablation => actions.setAblation(ablation));
+    this.effect = createAblationEffect(actions);
+    this.ranking = createRankingTable({
+      start: withHeads => void host.request('rankAblations', { withHeads }).catch(() => {}),
+      cancel: () => void host.request('cancelRanking', {}).catch(() => {}),
+      show: ablation => actions.setAblation(ablation),
+    });
+    this.tools = h(
+      'div',
+      { class: 'buttons kernel-tools' },
+      button('As Trained', 'secondary', () => this.setKernel('trained'), 'Take back the trained weights of this head'),
+      button('Identity', 'secondary', () => this.setKernel('identity'), 'Make this head’s kernel the identity'),
+      button('Zero', 'secondary', () => this.setKernel('zero'), 'Set all weights of this head to zero'),
+    );
+    const section = (title: string, ...content: HTMLElement[]) =>
+      h('section', { 'aria-label': title }, h('h2', {}, title), ...content);
+    this.element = h(
+      'div',
+      { class: 'columns ablation' },
+      h(
+        'div',
+        {},
+        h('div', { class: 'ablation-tools' }, this.scope.element, h('div', { class: 'buttons' }, this.undo, this.redo)),
+        this.hint,
+        section('Switch off', this.switches.element),
+        section('Edit the kernel of one head', this.part.element, this.empty, this.editor.element, this.tools),
+      ),
+      h(
+        'div',
+        {},
+        section('Effect on this document', this.effect.element),
+        section('Which part matters most', this.ranking.element),
+      ),
+    );
+    this.element.addEventListener('keydown', event => this.onKey(event));
+    host.on('ranking', ranking => {
+      this.rankingState = ranking;
+      if (this.element.isConnected) this.ranking.update(ranking);
+    });
+    host.request('ranking', {}).then(
+      ranking => {
+        this.rankingState ??= ranking;
+        this.ranking.update(this.rankingState);
+      },
+      () => {}, // Without an answer there is no ranking yet.
+    );
+  }
+
+  update(state: State): void {
+    const { panel, theme } = state;
+    this.element.hidden = !panel?.tokens || !panel.model;
+    if (!panel?.model || !panel.tokens) return;
+    const { ablation } = panel;
+    this.scope.set(
+      [
+        { value: 'model', label: 'Whole model' },
+        { value: 'layer', label: 'This layer only' },
+      ],
+      ablation.wanted.scope,
+    );
+    this.hint.textContent =
+      ablation.wanted.scope === 'model'
+        ? 'Later layers read what the changed layers give.'
+        : 'Later layers read what they read before; the prediction changes by what the changed layers add directly.';
+    setDisabled(this.undo, !ablation.canUndo);
+    setDisabled(this.redo, !ablation.canRedo);
+    this.switches.update(state);
+    this.ranking.update(this.rankingState);
+    this.loadKernels(panel);
+    this.drawEditor(panel, state);
+    this.loadPredictions(panel);
+    this.effect.update(this.predictions.pair, panel, theme);
+  }
+
+  hide(): void {
+    this.requests.abort();
+    this.requests = new AbortController();
+    this.kernels = null;
+    this.predictions = { key: '', pair: null };
+  }
+
+  private drawEditor(panel: PanelState, { theme }: State): void {
+    const parts = kernelParts.filter(part => layerOf(panel)?.kernels[part]);
+    this.empty.hidden = parts.length > 0;
+    this.part.element.hidden = parts.length === 0;
+    this.tools.hidden = parts.length === 0;
+    const options = parts.map(part => ({ value: part, label: partLabels[part] }));
+    if (parts.length > 0) this.part.set(options, this.shownPart(panel));
+    this.editor.update(this.grid(panel), theme);
+  }
+
+  /** The chosen part where the layer has it, else its first. */
+  private shownPart(panel: PanelState): KernelPart {
+    const kernels = layerOf(panel)?.kernels ?? {};
+    return kernels[this.chosenPart] ? this.chosenPart : (kernelParts.find(part => kernels[part]) ?? this.chosenPart);
+  }
+
+  /** The head's kernel as the reader wants it, once the trained one is there. */
+  private grid(panel: PanelState): KernelGrid | null {
+    const { layerIdx, headIdx } = panel.view;
+    const part = this.shownPart(panel);
+    const trained =
+      this.kernels?.key === keyOf(panel) ? this.kernels.values.find(kernel => kernel.part === part) : undefined;
+    if (!trained) return null;
+    const { rows, columns, identityColumn } = trained;
+    const weights = headMatrix(ablatedWeights(trained, layerIdx, panel.ablation.wanted), headIdx);
+    return { part, shape: { rows, columns, identityColumn }, headIdx, weights };
+  }
+
+  private edit(weights: readonly number[] | null): void {
+    const { panel } = this.context.store.state;
+    if (!panel) return;
+    const { layerIdx, headIdx } = panel.view;
+    const edit = { part: this.shownPart(panel), layerIdx, headIdx, weights: weights && [...weights] };
+    this.context.actions.setAblation(withEdit(panel.ablation.wanted, edit));
+  }
+
+  private setKernel(to: 'trained' | 'identity' | 'zero'): void {
+    const { panel } = this.context.store.state;
+    const grid = panel && this.grid(panel);
+    if (!panel || !grid) return;
+    if (to === 'identity') this.edit(null);
+    else if (to === 'zero') this.edit([...identityMatrix(grid.shape, grid.headIdx).fill(0)]);
+    else this.takeBack(panel, grid.part);
+  }
+
+  /** Gives the shown head its trained weights; under a wider change that takes an edit of its own. */
+  private takeBack({ view, ablation }: PanelState, part: KernelPart): void {
+    const { layerIdx, headIdx } = view;
+    const edits = ablation.wanted.edits.filter(
+      edit => !(edit.part === part && edit.layerIdx === layerIdx && edit.headIdx === headIdx),
+    );
+    const rest = { ...ablation.wanted, edits };
+    const trained = this.kernels?.values.find(kernel => kernel.part === part);
+    if (editOf(rest, part, layerIdx, headIdx) && trained) this.edit([...headMatrix(trained, headIdx)]);
+    else this.context.actions.setAblation(rest);
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+    const key = event.key.toLowerCase();
+    const step = key === 'z' ? (event.shiftKey ? 'redo' : 'undo') : key === 'y' ? 'redo' : null;
+    if (!step) return;
+    event.preventDefault();
+    this.context.actions.stepAblation(step);
+  }
+
+  /** Asks for the trained kernels of the shown layer. */
+  private loadKernels(panel: PanelState): void {
+    const { trainedId } = panel.ablation;
+    const key = keyOf(panel);
+    if (trainedId === null || key === this.kernels?.key || key === this.kernelsWanted) return;
+    this.kernelsWanted = key;
+    const { layerIdx } = panel.view;
+    this.context.host.request('kernels', { analysisId: trainedId, layerIdx }, this.requests.signal).then(
+      values => {
+        this.kernels = { key, values };
+        this.kernelsWanted = '';
+        this.update(this.context.store.state);
+      },
+      () => {
+        this.kernelsWanted = '';
+      },
+    );
+  }
+
+  /** Asks for what the trained and the shown model predict. */
+  private loadPredictions(panel: PanelState): void {
+    const { trainedId, shown } = panel.ablation;
+    const isThere = trainedId !== null && shown.edits.length > 0;
+    const key = isThere ? `${trainedId}/${panel.analysisId}` : '';
+    if (key === this.predictions.key) return;
+    this.predictions = { key, pair: null };
+    if (!isThere) return;
+    const ask = (analysisId: number): Promise<Predictions> =>
+      this.context.host.request('predictions', { analysisId }, this.requests.signal);
+    Promise.all([ask(trainedId), ask(panel.analysisId)]).then(
+      ([trained, ablated]) => {
+        if (this.predictions.key !== key) return;
+        this.predictions = { key, pair: { trained, ablated } };
+        this.update(this.context.store.state);
+      },
+      error => {
+        // A newer run took over; its state is on the way.
+        if (!(error instanceof Cancelled) && this.predictions.key === key) this.predictions = { key: '', pair: null };
+      },
+    );
+  }
+}
+
+function keyOf({ ablation, view }: PanelState): string {
+  return `${ablation.trainedId}/${view.layerIdx}`;
+}
+
+function setDisabled(element: HTMLElement, isDisabled: boolean): void {
+  element.toggleAttribute('disabled', isDisabled);
+}

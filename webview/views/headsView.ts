@@ -1,0 +1,225 @@
+/** All heads at a glance, ranked: which one to look at. */
+
+import { type Measure, measures, rankHeads } from '../../src/attention/headRanking';
+import type { MeasureName } from '../../src/shared/headMeasures';
+import type { PanelState } from '../../src/shared/panelMessages';
+import { createHeadCard, type HeadCard } from '../components/headCard';
+import { h } from '../dom';
+import { HeadsLoader } from '../headsLoader';
+import { formatValue } from '../labels';
+import type { State } from '../state';
+import { dropdown } from '../toolkit';
+import type { PanelView, ViewContext, ViewDefinition } from './view';
+
+export const headsView: ViewDefinition = {
+  id: 'heads',
+  title: 'Heads',
+  isOffered: host => host.hasTiles,
+  choices: [],
+  create: context => new HeadsView(context),
+};
+
+class HeadsView implements PanelView {
+  readonly element: HTMLElement;
+  private readonly loader: HeadsLoader;
+  private readonly measure = dropdown('measure', 'Measure', value =>
+    this.context.actions.setLayout({ headMeasure: value as MeasureName }),
+  );
+  private readonly order = dropdown('order', 'Order', value =>
+    this.context.actions.setLayout({ headOrder: value === 'layer' ? 'layer' : 'rank' }),
+  );
+  private readonly why = h('p', { class: 'heads-why' });
+  private readonly progress = h('p', { class: 'facts', role: 'status' });
+  private readonly grid = h('div', { class: 'heads-grid', role: 'group', 'aria-label': 'Heads' });
+  private readonly observer: IntersectionObserver;
+  private cards: HeadCard[] = [];
+  /** The cards in the order that is seen. */
+  private sequence: HeadCard[] = [];
+  private shownModel = '';
+  private shownOrder = '';
+  private focused = 0;
+
+  constructor(private readonly context: ViewContext) {
+    this.loader = new HeadsLoader(context.host, () => this.update(this.context.store.state));
+    this.element = h(
+      'div',
+      { class: 'heads' },
+      h('div', { class: 'heads-tools' }, this.measure.element, this.order.element),
+      this.why,
+      this.progress,
+      this.grid,
+      h(
+        'p',
+        { class: 'hint' },
+        'Measured on the exact maps of each layer’s last stage. Pictures show the strongest cells, each on a scale of its own; red is below zero, blue above.',
+      ),
+    );
+    this.observer = new IntersectionObserver(entries => {
+      const nHeads = this.context.store.state.panel?.model?.nHeads ?? 0;
+      for (const { isIntersecting, target } of entries) {
+        const card = this.cards.find(({ element }) => element === target);
+        if (isIntersecting && card) void this.loader.want(card.layerIdx, card.headIdx, nHeads);
+      }
+    });
+    this.grid.addEventListener('click', event => {
+      const card = this.cards.find(({ element }) => element.contains(event.target as Node));
+      if (card) this.open(card);
+    });
+    this.grid.addEventListener('keydown', event => this.onKey(event));
+  }
+
+  update(state: State): void {
+    const { panel, layout, theme } = state;
+    this.element.hidden = !panel?.tokens || !panel.model;
+    if (!panel?.tokens || !panel.model) return;
+    this.loader.show(panel);
+    const measure = measures.find(({ name }) => name === layout.headMeasure) ?? measures[0]!;
+    this.measure.set(
+      measures.map(({ name, label }) => ({ value: name, label })),
+      measure.name,
+    );
+    this.order.set(
+      [
+        { value: 'rank', label: 'By rank' },
+        { value: 'layer', label: 'By layer' },
+      ],
+      layout.headOrder,
+    );
+    this.why.textContent = measure.meaning;
+    this.progress.textContent = this.sayProgress(panel, measure);
+    this.build(panel);
+    this.arrange(panel, measure, layout.headOrder === 'rank');
+    for (const card of this.cards) card.paint(this.loader.thumbnail(card.layerIdx, card.headIdx), theme);
+  }
+
+  hide(): void {
+    this.loader.stop();
+  }
+
+  /** One card per head, made anew for another model. */
+  private build(panel: PanelState): void {
+    const { directory, nLayers, nHeads } = panel.model!;
+    const key = `${directory}/${nLayers}/${nHeads}/${panel.analysisId}`;
+    if (key === this.shownModel) return;
+    this.shownModel = key;
+    this.shownOrder = '';
+    this.observer.disconnect();
+    this.cards = Array.from({ length: nLayers * nHeads }, (_, i) => createHeadCard(Math.floor(i / nHeads), i % nHeads));
+    this.grid.replaceChildren(...this.cards.map(({ element }) => element));
+    for (const { element } of this.cards) this.observer.observe(element);
+    this.setTabStop(this.focused < this.cards.length ? this.focused : 0);
+  }
+
+  /** Labels the cards with their values and puts them in order; heads not measured yet come last. */
+  private arrange(panel: PanelState, measure: Measure, isRanked: boolean): void {
+    const { nHeads } = panel.model!;
+    const { view, layersDone } = panel;
+    const key = JSON.stringify([
+      measure.name,
+      isRanked,
+      this.loader.heads.length,
+      view.layerIdx,
+      view.headIdx,
+      layersDone,
+    ]);
+    if (key === this.shownOrder) return;
+    this.shownOrder = key;
+    const ranked = rankHeads(this.loader.heads, measure.name);
+    const rankOf = new Map(ranked.map(({ layerIdx, headIdx }, rank) => [layerIdx * nHeads + headIdx, rank]));
+    for (const card of this.cards) {
+      const idx = card.layerIdx * nHeads + card.headIdx;
+      const rank = rankOf.get(idx);
+      const value = rank === undefined ? undefined : ranked[rank]!.values[measure.name];
+      const name = `Layer ${card.layerIdx}, head ${card.headIdx}`;
+      const isShown = card.layerIdx === view.layerIdx && card.headIdx === view.headIdx;
+      const text = value === undefined ? '' : formatMeasure(value);
+      const said =
+        value === undefined
+          ? `${name}: not measured yet`
+          : `${name}: ${measure.label.toLowerCase()} ${text} ${measure.unit}`.trimEnd() +
+            (Number.isNaN(value) ? '' : `, rank ${rank! + 1} of ${this.cards.length}`);
+      card.label(text, said, isShown);
+      card.element.disabled = card.layerIdx >= layersDone;
+      card.element.style.setProperty('order', String(isRanked ? (rank ?? idx + this.cards.length) : idx));
+      card.element.dataset['rank'] = rank === undefined ? '' : String(rank + 1);
+      card.element.dataset['value'] = value === undefined ? '' : String(value);
+    }
+    this.grid.classList.toggle('heads-by-layer', !isRanked);
+    this.grid.style.setProperty('--heads', String(Math.min(nHeads, 12)));
+    this.sequence = [...this.cards].sort((a, b) => orderOf(a) - orderOf(b));
+  }
+
+  private sayProgress(panel: PanelState, measure: Measure): string {
+    const { failure, layersMeasured, heads } = this.loader;
+    if (failure) return failure.message;
+    const { nLayers } = panel.model!;
+    if (layersMeasured < nLayers) return `${layersMeasured} of ${nLayers} layers measured.`;
+    const nLacking = heads.filter(({ values }) => Number.isNaN(values[measure.name])).length;
+    if (nLacking === 0) return '';
+    if (nLacking === heads.length) return 'No head has this measure here.';
+    return `${nLacking} of ${heads.length} heads do not have this measure and come last.`;
+  }
+
+  private open({ layerIdx, headIdx }: HeadCard): void {
+    const { actions } = this.context;
+    actions.setView({ layerIdx, headIdx, stage: 'mixed_pattern', difference: false });
+    actions.showTab('map');
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    const at = this.sequence.findIndex(({ element }) => element === document.activeElement);
+    if (at < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
+    const next = this.stepCard(event.key, at);
+    if (next === undefined) return;
+    event.preventDefault();
+    const card = this.sequence[next]!;
+    this.setTabStop(this.cards.indexOf(card));
+    card.element.focus();
+  }
+
+  /** The place in the sequence that a key leads to. */
+  private stepCard(key: string, at: number): number | undefined {
+    const last = this.sequence.length - 1;
+    const perRow = this.cardsPerRow();
+    switch (key) {
+      case 'ArrowRight':
+        return Math.min(last, at + 1);
+      case 'ArrowLeft':
+        return Math.max(0, at - 1);
+      case 'ArrowDown':
+        return Math.min(last, at + perRow);
+      case 'ArrowUp':
+        return Math.max(0, at - perRow);
+      case 'Home':
+        return 0;
+      case 'End':
+        return last;
+      default:
+        return undefined;
+    }
+  }
+
+  private cardsPerRow(): number {
+    const top = this.sequence[0]?.element.offsetTop;
+    const below = this.sequence.findIndex(({ element }) => element.offsetTop !== top);
+    return below < 0 ? this.sequence.length : below;
+  }
+
+  private setTabStop(index: number): void {
+    this.focused = index;
+    this.cards.forEach(({ element }, i) => {
+      element.tabIndex = i === index ? 0 : -1;
+    });
+  }
+}
+
+function orderOf({ element }: HeadCard): number {
+  return Number(element.style.getPropertyValue('order'));
+}
+
+/** A measure in a few digits; a dash for heads that lack it. */
+export function formatMeasure(value: number): string {
+  if (Number.isNaN(value)) return '–';
+  if (value !== 0 && Math.abs(value) < 1e-3) return formatValue(value).replace('+', '');
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
+}
