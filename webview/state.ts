@@ -7,6 +7,7 @@ import { type ColorMap, defaultColorMap, isColorMap } from '../src/shared/colorS
 import type { ContextState } from '../src/shared/context';
 import type { FailureData } from '../src/shared/failure';
 import type { MeasureName } from '../src/shared/headMeasures';
+import { type KernelPart, kernelParts } from '../src/shared/kernels';
 import type { PanelState } from '../src/shared/panelMessages';
 import { rangeBetween, type TokenRange } from '../src/shared/relevance';
 import type { Cell } from './heatmap/hitTest';
@@ -14,6 +15,7 @@ import type { MapData, MapRef } from './heatmap/mapData';
 import type { MapRow } from './heatmap/mapSource';
 import type { TileRect } from './heatmap/tiles';
 import type { SavedZoom } from './heatmap/viewport';
+import { type KernelOrder, kernelOrders } from './kernelGallery';
 import { previousStage } from './labels';
 import type { Theme } from './theme';
 
@@ -39,6 +41,9 @@ export interface Layout {
   /** What heads are ranked by, and whether they stand in that order. */
   readonly headMeasure: MeasureName;
   readonly headOrder: 'rank' | 'layer';
+  /** How the kernel gallery is sorted, and which part it shows; null: all. */
+  readonly kernelOrder: KernelOrder;
+  readonly kernelPart: KernelPart | null;
 }
 
 export interface State {
@@ -102,22 +107,15 @@ export const defaultLayout: Layout = {
   lensReference: 'none',
   headMeasure: measures[0]!.name,
   headOrder: 'rank',
+  kernelOrder: 'place',
+  kernelPart: null,
 };
 
 /** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
 export function readLayout(saved: unknown): Layout {
-  const {
-    tab,
-    zoom,
-    leavesOutFirst,
-    closedSections,
-    colorMap,
-    stagePair,
-    sharesScale,
-    lensReference,
-    headMeasure,
-    headOrder,
-  } = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
+  const layout = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
+  const { tab, zoom, leavesOutFirst, closedSections, colorMap, stagePair, sharesScale } = layout;
+  const { lensReference, headMeasure, headOrder, kernelOrder, kernelPart } = layout;
   return {
     tab: typeof tab === 'string' ? tab : defaultLayout.tab,
     zoom: isZoom(zoom) ? zoom : defaultLayout.zoom,
@@ -129,6 +127,8 @@ export function readLayout(saved: unknown): Layout {
     lensReference: references.find(name => name === lensReference) ?? defaultLayout.lensReference,
     headMeasure: measures.find(({ name }) => name === headMeasure)?.name ?? defaultLayout.headMeasure,
     headOrder: headOrder === 'layer' ? 'layer' : 'rank',
+    kernelOrder: kernelOrders.find(name => name === kernelOrder) ?? defaultLayout.kernelOrder,
+    kernelPart: kernelParts.find(name => name === kernelPart) ?? null,
   };
 }
 

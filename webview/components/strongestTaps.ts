@@ -33,7 +33,7 @@ export function createStrongestTaps() {
           const term = number(tap.term);
           colorCell(term, tap.term, max, theme);
           const query = token(tap.queryIdx);
-          if (tap.isOwn) query.append(' · own pair');
+          if (tap.isOwn) query.append(' · own');
           return h('tr', {}, query, token(tap.keyIdx), term, number(tap.weight), number(tap.value));
         }),
       );

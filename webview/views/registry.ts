@@ -20,6 +20,7 @@ import { ablationView } from './ablationView';
 import { contextView } from './contextView';
 import { exportView } from './exportView';
 import { headsView } from './headsView';
+import { kernelsView } from './kernelsView';
 import { lensView } from './lensView';
 import { mapView } from './mapView';
 import { stagesView } from './stagesView';
@@ -32,6 +33,7 @@ const views: readonly ViewDefinition[] = [
   headsView,
   stagesView,
   lensView,
+  kernelsView,
   ablationView,
   tokensView,
   contextView,

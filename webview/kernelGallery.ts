@@ -1,0 +1,197 @@
+/** The kernels of a model as entries of a gallery: what each does, in words, and in which order they stand. Pure. */
+
+import { type KernelFeatures, kernelFeatures, type MixFeatures, mixFeatures } from '../src/attention/kernelShape';
+import type { HeadMeasures } from '../src/shared/headMeasures';
+import { headMatrix, isConv, type KernelPart, type KernelWeights, kernelParts } from '../src/shared/kernels';
+import { formatValue } from './labels';
+
+/** One head's convolution kernel, or a layer's whole head-mixing matrix. */
+export interface GalleryEntry {
+  readonly key: string;
+  readonly layerIdx: number;
+  /** Null for a mixing matrix, which has a row per head. */
+  readonly headIdx: number | null;
+  readonly part: KernelPart;
+  readonly rows: number;
+  readonly columns: number;
+  /** Shape [rows, columns], row-major. */
+  readonly values: Float32Array;
+  /** Column of the own pair in the last row; null in mixing matrices. */
+  readonly identityColumn: number | null;
+  readonly features: KernelFeatures | MixFeatures;
+  /** Does nothing at 0; see kernelShape.ts. Per head in mixing matrices, so that both kinds compare. */
+  readonly identityDistance: number;
+}
+
+export const partTitles: Readonly<Record<KernelPart, string>> = {
+  pre_softmax_conv: 'Convolution before softmax',
+  pre_softmax_head_mix: 'Head mixing before softmax',
+  post_softmax_conv: 'Convolution after softmax',
+  post_softmax_head_mix: 'Head mixing after softmax',
+};
+
+export const kernelOrders = ['place', 'document', 'change', 'name', 'edge', 'diagonal', 'priming'] as const;
+export type KernelOrder = (typeof kernelOrders)[number];
+
+export const orderTitles: Readonly<Record<KernelOrder, string>> = {
+  place: 'Layer and head',
+  document: 'Changed most in this document',
+  change: 'Furthest from doing nothing',
+  name: 'What they do',
+  edge: 'Edge',
+  diagonal: 'Diagonal',
+  priming: 'Priming',
+};
+
+/** All kernels of a layer. */
+export function entriesOf(layerIdx: number, kernels: readonly KernelWeights[]): GalleryEntry[] {
+  return kernels.flatMap(kernel =>
+    isConv(kernel.part) ? convEntries(layerIdx, kernel) : [mixEntry(layerIdx, kernel)],
+  );
+}
+
+function convEntries(layerIdx: number, kernel: KernelWeights): GalleryEntry[] {
+  const { part, rows, columns, identityColumn } = kernel;
+  const nHeads = kernel.values.length / (rows * columns);
+  return Array.from({ length: nHeads }, (_, headIdx) => {
+    const values = headMatrix(kernel, headIdx);
+    const features = kernelFeatures(values, kernel);
+    const key = `${layerIdx}/${part}/${headIdx}`;
+    const { identityDistance } = features;
+    return { key, layerIdx, headIdx, part, rows, columns, values, identityColumn, features, identityDistance };
+  });
+}
+
+function mixEntry(layerIdx: number, { part, columns, values }: KernelWeights): GalleryEntry {
+  const rows = values.length / columns;
+  const features = mixFeatures(
+    values,
+    Array.from({ length: rows }, (_, headIdx) => headIdx % columns),
+  );
+  const identityDistance = features.identityDistance / Math.sqrt(rows);
+  const key = `${layerIdx}/${part}`;
+  return {
+    key,
+    layerIdx,
+    headIdx: null,
+    part,
+    rows,
+    columns,
+    values,
+    identityColumn: null,
+    features,
+    identityDistance,
+  };
+}
+
+/** How much each kernel changed attention in this document, by the entry's key; see HeadMeasures. */
+export type DocumentChanges = ReadonlyMap<string, number>;
+
+/** The changes of a layer's convolutions. @param measures per head. */
+export function changesOf(layerIdx: number, measures: readonly HeadMeasures[]): [key: string, change: number][] {
+  return measures.flatMap(({ preConvChange, postConvChange }, headIdx): [string, number][] => [
+    [`${layerIdx}/pre_softmax_conv/${headIdx}`, preConvChange],
+    [`${layerIdx}/post_softmax_conv/${headIdx}`, postConvChange],
+  ]);
+}
+
+/** Entries in the chosen order; what is not a number, or has not been measured, comes last. */
+export function sortEntries(
+  entries: readonly GalleryEntry[],
+  order: KernelOrder,
+  changes: DocumentChanges = new Map(),
+): GalleryEntry[] {
+  const byPlace = (a: GalleryEntry, b: GalleryEntry) =>
+    a.layerIdx - b.layerIdx ||
+    kernelParts.indexOf(a.part) - kernelParts.indexOf(b.part) ||
+    (a.headIdx ?? 0) - (b.headIdx ?? 0);
+  const measure = (entry: GalleryEntry): number => {
+    const value = order === 'document' ? (changes.get(entry.key) ?? Number.NaN) : measureOf(entry, order);
+    return Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value;
+  };
+  const places = (entry: GalleryEntry) => names.indexOf(entry.features.name);
+  return entries.toSorted((a, b) => {
+    if (order === 'place') return byPlace(a, b);
+    const difference = order === 'name' ? places(a) - places(b) : measure(b) - measure(a);
+    return difference || byPlace(a, b); // NaN as well
+  });
+}
+
+function measureOf({ features, identityDistance }: GalleryEntry, order: KernelOrder): number {
+  if (order === 'change') return identityDistance;
+  if (!('edge' in features)) return Number.NaN;
+  return order === 'edge' ? features.edge : order === 'diagonal' ? features.diagonalShare : features.primingShare;
+}
+
+/** The most telling first. */
+const names: readonly string[] = [
+  ...['diagonal', 'priming', 'edge', 'shift', 'spread', 'mixed'],
+  ...['contrast', 'blend', 'near-identity', 'zero', 'not a number'],
+];
+
+/** Where it is, for a card. */
+export function placeOf({ layerIdx, headIdx, part, rows }: GalleryEntry): string {
+  const where = headIdx === null ? `layer ${layerIdx}, ${rows} heads` : `layer ${layerIdx}, head ${headIdx}`;
+  return `${where}, ${part.startsWith('pre') ? 'before' : 'after'} softmax`;
+}
+
+/** What it does, in a sentence. */
+export function describeKernel({ features, part }: GalleryEntry): string {
+  const what = isConv(part) ? 'value' : 'head';
+  switch (features.name) {
+    case 'near-identity':
+      return `Hands the ${what}’s own on, times ${formatValue(features.own)}, and adds little.`;
+    case 'diagonal':
+      return 'Adds up pairs one step back in queries and in keys at once: a run of queries that meets a run of keys.';
+    case 'priming':
+      return 'Adds what earlier queries gave to the same key: keys that were looked at stay in view.';
+    case 'edge':
+      return 'Sets neighbouring keys against each other: one raises the value, the next lowers it.';
+    case 'shift':
+      return `Mostly reads another pair: ${describeStep((features as KernelFeatures).strongest)}.`;
+    case 'spread':
+      return 'Averages over the neighbourhood.';
+    case 'mixed':
+      return 'No single shape stands out.';
+    case 'blend':
+      return 'Adds other heads to each head.';
+    case 'contrast':
+      return 'Subtracts other heads from each head.';
+    case 'zero':
+      return 'All weights are zero: nothing passes.';
+    case 'not a number':
+      return 'It holds weights that are no numbers; all that it touches is lost.';
+  }
+}
+
+/** "1 key earlier, 2 queries back" */
+export function describeStep({ queriesBack, keyShift }: KernelFeatures['strongest']): string {
+  const count = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`;
+  const key =
+    keyShift === 0
+      ? 'the same key'
+      : `${count(Math.abs(keyShift), 'key', 'keys')} ${keyShift < 0 ? 'earlier' : 'later'}`;
+  return queriesBack === 0 ? `${key}, same query` : `${key}, ${count(queriesBack, 'query', 'queries')} back`;
+}
+
+/** The numbers that the name rests on. */
+export function listFeatures(
+  { features, part, identityDistance }: GalleryEntry,
+  change: number | undefined,
+): [name: string, value: string][] {
+  const share = (x: number) => (Number.isNaN(x) ? 'not a number' : x.toFixed(2).replace('-', '−'));
+  const common: [string, string][] = [
+    [isConv(part) ? 'Weight of the own pair' : 'Mean weight of the own head', formatValue(features.own)],
+    ['Its share of the energy', share(features.ownShare)],
+    [isConv(part) ? 'Distance from identity' : 'Distance from identity, per head', share(identityDistance)],
+  ];
+  if (!('edge' in features)) return [...common, ['Negative share of the other heads', share(features.negativeShare)]];
+  return [
+    ...common,
+    ['Edge', share(features.edge)],
+    ['Diagonal share of the rest', share(features.diagonalShare)],
+    ['Priming share of the rest', share(features.primingShare)],
+    ...(change === undefined ? [] : [['Change of attention in this document', share(change)] as [string, string]]),
+    ['Strongest neighbour', `${formatValue(features.strongest.weight)}, ${describeStep(features.strongest)}`],
+  ];
+}
