@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--bos-token-id", type=int)
-    parser.add_argument("--metrics", type=Path, help="JSON written by training.evaluate")
+    parser.add_argument("--metrics", type=Path, help="JSON object for config.json; export.model_card fills it in from training.evaluate")
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp16")
     args = parser.parse_args()
 
