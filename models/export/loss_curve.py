@@ -9,7 +9,7 @@ from typing import List, Mapping, Sequence, Tuple
 Curve = Sequence[Tuple[float, float]]
 
 WIDTH, HEIGHT = 720, 320
-LEFT, RIGHT, TOP, BOTTOM = 48, 150, 16, 44
+LEFT, RIGHT, TOP, BOTTOM = 48, 170, 16, 44
 # At least 3 : 1 against white and against #1f1f1f; dashes tell the lines apart where colours do not.
 STROKES = (("#2f81c7", ""), ("#c2703d", "6 4"), ("#6f8f3a", "2 3"), ("#a0609f", "9 3 2 3"))
 INK = "#808080"

@@ -2,11 +2,13 @@
 
 Usage: python3 -m export.model_card FOLDER [--summary summary.json] [--beside summary.json …] [--evaluation eval.json]
            [--search search.json] [--counts counts.json] [--code-sources sources.json] [--corpus README.md] [--notes NOTES.md]
+       python3 -m export.model_card FOLDER --toy results.json --toy-run toy-mta-n5-all-seed42 [--notes NOTES.md]
 
 Writes FOLDER/README.md and FOLDER/curve.svg, and puts `training` and `metrics` into FOLDER/config.json, which
 `mta-inspect models` prints. A section whose file is not given is left out; what only a person can say stands in NOTES.md,
 Markdown that is added at the end as it is. Files: summary.json of training.train, eval.json of training.evaluate --json,
-search.json of training.context_search --out, counts.json of training.prepare, sources.json of training.collect_code.
+search.json of training.context_search --out, counts.json of training.prepare, sources.json of training.collect_code,
+results.json of training.toy_runs; a toy model needs nothing else, its run says how it was trained.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence, Tuple
 
 from export.card_tables import (
     CardError, code_text, corpus_text, counts_text, metrics_of, own_evaluation, quality_table, shape_table, training_text,
@@ -23,6 +25,7 @@ from export.loss_curve import loss_curve_svg
 from export.safetensors_file import read_safetensors
 from mta.config import model_config_from_bundle
 from training.context_report import depth_table, induction_heading, induction_table, length_table, task_table
+from training.toy_report import conditions, parse_name, run_name, toy_table
 
 DTYPE_NAMES = {"torch.float16": "fp16", "torch.float32": "fp32", "torch.bfloat16": "bf16"}
 
@@ -37,6 +40,8 @@ def write_card(
     code_sources: Optional[dict] = None,
     corpus_readme: Optional[str] = None,
     notes: Optional[str] = None,
+    toy: Sequence[dict] = (),
+    toy_run: Optional[str] = None,
 ) -> None:
     """Write README.md, curve.svg and the two objects of config.json. Raises CardError when an input is about another model."""
     config_file = folder / "config.json"
@@ -53,6 +58,12 @@ def write_card(
         "code and no weights. It is for inspecting attention, not for writing text.",
         shape_table(model, shapes, (folder / "model.safetensors").stat().st_size, dtype),
     ]
+    if toy:
+        own_run, rivals = toy_runs_of(toy, toy_run)
+        content["metrics"] = {**content.get("metrics", {}), "toy_samples_wrong_percent": own_run["sampleErrorPercent"],
+                              "toy_tokens_wrong_percent": own_run["tokenErrorPercent"]}  # fmt: skip
+        parts += toy_section(toy, own_run)
+        summary, beside = toy_summary(own_run), [toy_summary(rival) for rival in rivals]
     if evaluation is not None:
         own = own_evaluation(evaluation, name)
         content["metrics"] = {**content.get("metrics", {}), **metrics_of(own)}
@@ -77,6 +88,35 @@ def write_card(
         (folder / "curve.svg").write_text(picture, encoding="utf-8")
     (folder / "README.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     config_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def toy_runs_of(results: Sequence[dict], name: Optional[str]) -> Tuple[dict, List[dict]]:
+    """The run of that name, and those of other models with its task and seed."""
+    own = next((run for run in results if run_name(run) == name), None)
+    if own is None:
+        raise CardError(f'There is no run "{name}" of the toy task, only {", ".join(map(run_name, results))}.')
+    length, kind = parse_name(own["name"])
+    rivals = [run for run in results if (run["answer"], run["seed"]) == (own["answer"], own["seed"])
+              and parse_name(run["name"]).block_length == length and parse_name(run["name"]).kind != kind]  # fmt: skip
+    return own, rivals
+
+
+def toy_summary(run: dict) -> dict:
+    """A result of training.toy_runs in the form of a summary.json."""
+    speed = round(run["tokens_seen"] / max(run["train_seconds"], 1e-9))
+    return {**run, "tokens_per_second": speed, "loss_curve": run["curve"]}
+
+
+def toy_section(results: Sequence[dict], own: dict) -> List[str]:
+    """The toy task's table for this model's block length, and which run this is."""
+    length = parse_name(own["name"]).block_length
+    same = [run for run in results if parse_name(run["name"]).block_length == length]
+    return [
+        "## The toy task",
+        f"These are the weights of `{run_name(own)}`: {own['sampleErrorPercent']:.2f} % of samples and {own['tokenErrorPercent']:.3f} % "
+        "of tokens are wrong.",
+        toy_table(same), conditions(same),
+    ]  # fmt: skip
 
 
 def search_section(result: dict, name: str) -> List[str]:
@@ -109,6 +149,8 @@ def main() -> None:
     parser.add_argument("--code-sources", type=Path, help="sources.json of training.collect_code")
     parser.add_argument("--corpus", type=Path, help="README.md of the corpus")
     parser.add_argument("--notes", type=Path, help="Markdown to add at the end")
+    parser.add_argument("--toy", type=Path, help="results.json of training.toy_runs")
+    parser.add_argument("--toy-run", help="which of them this model is, such as toy-mta-n5-all-seed42")
     args = parser.parse_args()
 
     def read(path: Optional[Path]) -> Any:
@@ -118,7 +160,7 @@ def main() -> None:
         write_card(
             args.folder, read(args.summary), [read(path) for path in args.beside], read(args.evaluation), read(args.search),
             read(args.counts), read(args.code_sources), args.corpus and args.corpus.read_text(encoding="utf-8"),
-            args.notes and args.notes.read_text(encoding="utf-8"),
+            args.notes and args.notes.read_text(encoding="utf-8"), read(args.toy) or (), args.toy_run,
         )  # fmt: skip
     except (CardError, KeyError) as error:
         parser.error(f"no card written: {error}" if isinstance(error, CardError) else f"no card written: an input lacks the key {error}")

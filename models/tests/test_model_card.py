@@ -44,6 +44,16 @@ CODE = {
 }  # fmt: skip
 
 
+def toy_result(kind, answer, seed, sample_error):
+    return {"name": f"toy-{kind}-n5", "answer": answer, "seed": seed, "sampleErrorPercent": sample_error, "tokenErrorPercent": sample_error / 5,
+            "samples": 10_000, "leftOutBecauseCut": 0, "steps": 24_000, "tokens_seen": 491_520_000, "train_seconds": 300.0,
+            "curve": [[1_000_000, 2.0], [491_520_000, 0.01]]}  # fmt: skip
+
+
+TOY = [toy_result("mta", "all", 42, 0.05), toy_result("mta", "all", 43, 0.02), toy_result("transformer", "all", 42, 80.0),
+       toy_result("mta", "last", 42, 0.0)]  # fmt: skip
+
+
 def share(value):
     return {"value": value, "low": value - 0.1, "high": value + 0.1}
 
@@ -95,7 +105,23 @@ def test_sections_without_a_file_are_left_out(folder):
     assert not (folder / "curve.svg").exists() and json.loads((folder / "config.json").read_text())["metrics"] == {}
 
 
+def test_the_card_of_a_toy_model(folder):
+    write_card(folder, toy=TOY, toy_run="toy-mta-n5-all-seed42")
+    card, config = (folder / "README.md").read_text(), json.loads((folder / "config.json").read_text())
+    rows = [line for line in card.splitlines() if line.startswith("| 5 |")]
+    assert rows == [
+        "| 5 | all | MTA | 42: 0.05, 43: 0.02 | 0.04 | 0.007 | 24,000 | 0.1 ± 0.1 |",
+        "| 5 | all | Transformer | 42: 80.00 | 80.00 | 16.000 | 24,000 | 51.6 ± 43.1 |",
+        "| 5 | last | MTA | 42: 0.00 | 0.00 | 0.000 | 24,000 | 0.0 ± 0.0 |",
+    ]
+    assert "24,000 steps, 491,520,000 tokens seen in 5 minutes, 1,638,400 a second, seed 42." in card
+    assert config["metrics"] == {"toy_samples_wrong_percent": 0.05, "toy_tokens_wrong_percent": 0.01}
+    assert config["training"]["tokens_seen"] == 491_520_000
+    assert "toy-transformer-n5 0.01" in (folder / "curve.svg").read_text(), "the other model of the same seed is beside it"
+
+
 @pytest.mark.parametrize("inputs,message", [
+    ({"toy": TOY, "toy_run": "toy-mta-n5-all-seed9"}, 'no run "toy-mta-n5-all-seed9"'),
     ({"evaluation": EVALUATION[1:]}, 'no model "tiny", only plain'),
     ({"search": search("other")}, 'no model "tiny", only other, plain'),
     ({"corpus_readme": "# Text\n"}, 'no table under "## Sources"'),

@@ -1,0 +1,92 @@
+"""Results of the toy task as Markdown tables beside the paper's, for models/README.md and the cards of the toy models.
+
+Usage: python3 -m training.toy_report results.json [more.json …]      (files of training.toy_runs)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+from pathlib import Path
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+from training.toy import ANSWERS
+
+# Error in % of samples, mean ± standard deviation of three seeds: Multi-Token Attention, arXiv:2504.00927, §4.1.
+PAPER = {
+    (5, "transformer"): {"all": "51.6 ± 43.1", "first": "78.2 ± 1.5", "last": "1.3 ± 0.4"},
+    (5, "mta"): {"all": "0.1 ± 0.1", "first": "0.0 ± 0.0", "last": "0.0 ± 0.0"},
+    (8, "transformer"): {"all": "31.2 ± 50.3", "first": "28.9 ± 24.9", "last": "58.4 ± 46.8"},
+    (8, "mta"): {"all": "0.1 ± 0.0", "first": "0.0 ± 0.0", "last": "0.0 ± 0.0"},
+}
+KINDS = {"transformer": "Transformer", "mta": "MTA"}
+
+
+class ToyRunName(NamedTuple):
+    """What a configuration's name says: block length and `mta` or `transformer`."""
+
+    block_length: int
+    kind: str
+
+
+def parse_name(name: str) -> ToyRunName:
+    """`toy-mta-n5` taken apart. Raises ValueError for another name."""
+    match = re.fullmatch(r"toy-(mta|transformer)-n(\d+)", name)
+    if match is None:
+        raise ValueError(f'"{name}" is no run of the toy task; those are named like toy-mta-n5.')
+    return ToyRunName(int(match[2]), match[1])
+
+
+def run_name(result: Mapping) -> str:
+    """As training.toy_runs names the weights: `toy-mta-n5-all-seed42`."""
+    return f"{result['name']}-{result['answer']}-seed{result['seed']}"
+
+
+def toy_table(results: Sequence[Mapping]) -> str:
+    """One row per block length, answer and model: every seed, their median, and the paper's mean."""
+    groups: Dict[Tuple[int, str, str], List[Mapping]] = {}
+    for result in results:
+        length, kind = parse_name(result["name"])
+        groups.setdefault((length, result["answer"], kind), []).append(result)
+    lines = [
+        "| N | answer | model | samples wrong, %, by seed | median | tokens wrong, %, median | steps | the paper, samples wrong, % |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for length, answer, kind in sorted(groups, key=lambda key: (key[0], ANSWERS.index(key[1]), -list(KINDS).index(key[2]))):
+        runs = sorted(groups[length, answer, kind], key=lambda run: run["seed"])
+        errors = [run["sampleErrorPercent"] for run in runs]
+        seeds = ", ".join(f"{run['seed']}: {run['sampleErrorPercent']:.2f}" for run in runs)
+        steps = " / ".join(f"{n:,}" for n in sorted({run["steps"] for run in runs}))
+        paper = PAPER.get((length, kind), {}).get(answer, "–")
+        lines.append(
+            f"| {length} | {answer} | {KINDS[kind]} | {seeds} | {statistics.median(errors):.2f} | "
+            f"{statistics.median(run['tokenErrorPercent'] for run in runs):.3f} | {steps} | {paper} |"
+        )
+    return "\n".join(lines)
+
+
+def conditions(results: Sequence[Mapping]) -> str:
+    """What the numbers were measured on, and the share of samples that were left out because their target was cut."""
+    text = "Fresh samples that no run was trained on, weights rounded to fp16, teacher-forced; a sample is wrong when any token is."
+    for length in sorted({parse_name(result["name"]).block_length for result in results}):
+        run = next(result for result in results if parse_name(result["name"]).block_length == length)
+        drawn = run["samples"] + run["leftOutBecauseCut"]
+        text += (
+            f" N = {length}: {run['samples']:,} samples a run, {100 * run['leftOutBecauseCut'] / drawn:.1f} % of those drawn "
+            "left out because the block asked for was cut."
+        )
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path, nargs="+")
+    args = parser.parse_args()
+    results = [result for path in args.results for result in json.loads(path.read_text(encoding="utf-8"))]
+    print(toy_table(results), conditions(results), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()
