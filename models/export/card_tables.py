@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from export.markdown import markdown_table
 from mta.config import ModelConfig
 
 MULTI_TOKEN_PARTS = re.compile(r"\.(mta_kernel|mta_kernel_after_sm|wpsm|wposm|head_kernel|subln|gate)\b")
@@ -20,12 +21,6 @@ CODE_GROUPS = {
 
 class CardError(ValueError):
     """An input of the card that does not hold what it should, with its name."""
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def shape_table(config: ModelConfig, shapes: Mapping[str, Tuple[int, ...]], size_bytes: int, dtype: str) -> str:
@@ -48,7 +43,7 @@ def shape_table(config: ModelConfig, shapes: Mapping[str, Tuple[int, ...]], size
         ["vocabulary", f"{config.vocab_size:,}"],
         ["file", f"{dtype}, {size_bytes / 1e6:.1f} MB"],
     ]
-    return table(["", ""], rows)
+    return markdown_table(["", ""], rows)
 
 
 def attention_text(config: ModelConfig) -> str:
@@ -92,7 +87,7 @@ def quality_table(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows[1:]:
         cells = ["{:+.4f} ({:+.4f} to {:+.4f})".format(*row["difference"][s]).replace("-", "−") for s in streams]
         lines.append([f"{row['model']} less {rows[0]['model']}", *cells])
-    return table(["", *(STREAMS.get(stream, stream) for stream in streams)], lines)
+    return markdown_table(["", *(STREAMS.get(stream, stream) for stream in streams)], lines)
 
 
 def metrics_of(row: Mapping[str, Any]) -> Dict[str, float]:
@@ -165,7 +160,7 @@ def code_text(sources: Mapping[str, Mapping[str, Any]]) -> str:
             held[row["group"]].append(name.split(":", 1)[1])
     held_out = "; ".join(f"{CODE_GROUPS[group]}: {', '.join(held[group])}" for group in CODE_GROUPS if held[group])
     return (
-        f"{table(['source', 'licence', 'packages', 'parts of files', 'MB'], lines)}\n\n"
+        f"{markdown_table(['source', 'licence', 'packages', 'parts of files', 'MB'], lines)}\n\n"
         f"By language: {by_language}. Licences are those that each package states.\n\n"
         f"Held out for evaluation, whole packages: {held_out or 'none'}."
     )

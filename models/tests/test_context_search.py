@@ -1,15 +1,18 @@
 """Context search: samples are what they claim, scores mean what they say. Bytes serve as tokens; the model is random."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from export.to_safetensors import export_bundle
 from mta.config import ModelConfig, MTAConfig
 from mta.transformer import Transformer
 from training.context_report import _number, _signed, markdown_report
-from training.context_search import make_haystacks, make_samples, score_cells, summarize, summarize_all, usable_lengths
+from training.context_search import main, make_haystacks, make_samples, score_cells, summarize, summarize_all, usable_lengths
+from training.data import write_shard
 from training.induction import induction_scores, on_induction_diagonal, repeated_tokens
 from training.intervals import mean_interval, paired_difference, wilson_interval
 from training.needle_scores import Outcome, model_scorer, score_samples
@@ -228,3 +231,58 @@ def test_what_cannot_be_tested_is_refused(haystacks):
 def test_numbers_in_tables():
     assert [_signed(value, 2) for value in (0.126, -0.126, -0.001, 0.001)] == ["+0.13", "−0.13", "0.00", "0.00"]
     assert _number(-0.004) == "0.00" and _number(-1.5) == "−1.50"
+
+
+class ByteTokenizer:
+    """Stands for the `tokenizers` package's, which need not be here."""
+
+    def encode(self, text, add_special_tokens):
+        assert not add_special_tokens
+        return SimpleNamespace(ids=encode(text))
+
+    def decode(self, ids):
+        return bytes(i for i in ids if i < BEGIN).decode("utf-8", "replace")
+
+
+def bundle(folder, name, model, tokenizer_model="bytes"):
+    tokenizer = folder / f"{name}.json"
+    tokenizer.write_text(json.dumps({"model": tokenizer_model}))
+    export_bundle(model, folder / name, name, tokenizer, BEGIN)
+    return folder / name
+
+
+def test_the_command_compares_model_folders(tmp_path, model, monkeypatch, capsys):
+    plain = Transformer(ModelConfig(dim=16, n_layers=1, n_heads=2, hidden_dim=32, vocab_size=VOCAB, max_seqlen=400))
+    plain.init_weights(2)
+    folders = [bundle(tmp_path, "mta", model), bundle(tmp_path, "plain", plain)]
+    (tmp_path / "eval").mkdir()
+    write_shard(tmp_path / "eval" / "docs-000.tokens.xz", text_stream(1))
+    write_shard(tmp_path / "eval" / "code-000.tokens.xz", text_stream(2))
+    monkeypatch.setattr("training.context_search.load_tokenizer", lambda folder: ByteTokenizer())
+
+    def command(*extra, models=folders):
+        arguments = ["--models", *map(str, models), "--data", str(tmp_path / "eval"), "--samples", "1", "--device", "cpu",
+                     "--induction-length", "8", "--induction-sequences", "2", "--out", str(tmp_path / "out" / "search.json")]  # fmt: skip
+        monkeypatch.setattr("sys.argv", ["context_search", *arguments, *extra])
+        main()
+
+    command("--lengths", "380")
+    result = json.loads((tmp_path / "out" / "search.json").read_text())
+    assert [m["name"] for m in result["models"]] == ["mta", "plain"] and result["settings"]["lengths"] == [380]
+    assert [m["uses_mta"] for m in result["models"]] == [True, False]
+    assert capsys.readouterr().out.strip() == markdown_report(result).strip()
+    first = json.dumps([result["cells"], result["depths"], result["tasks"]])
+    command("--lengths", "380", "--batch-tokens", "380")
+    again = json.loads((tmp_path / "out" / "search.json").read_text())
+    assert [c["models"][0]["found"] for c in again["cells"]] == [c["models"][0]["found"] for c in json.loads(first)[0]]
+
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"model": "another"}))
+    for arguments, models, message in (
+        (["--lengths", "512"], folders, "512 tokens do not fit a context of 400"),
+        (["--lengths", "380"], [folders[0], bundle(tmp_path, "odd", plain, "words")], "have different tokenizers"),
+        (["--lengths", "380"], folders, "is not the tokenizer of"),
+        (["--samples", "0"], folders, "must be at least 1"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            command(*arguments, models=models)
+        assert message in capsys.readouterr().err

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, Sequence
+from typing import Mapping
+
+from export.markdown import markdown_table
 
 
 def markdown_report(result: Mapping) -> str:
@@ -33,7 +35,7 @@ def task_table(result: Mapping) -> str:
         [row["task"], result["settings"]["tasks"][row["task"]], shares(row, "found"), shares(row, "exact"), nats(row)]
         for row in result["tasks"]
     ]
-    return table(["task", "what is asked for", "found %", "exact %", "nats"], rows)
+    return markdown_table(["task", "what is asked for", "found %", "exact %", "nats"], rows)
 
 
 def length_table(result: Mapping, measure: str) -> str:
@@ -44,7 +46,7 @@ def length_table(result: Mapping, measure: str) -> str:
         [task, str(n), *(shares(cells[task, n, length], measure) for length in lengths)]
         for task in result["settings"]["tasks"] for n in result["settings"]["needles"]
     ]  # fmt: skip
-    return table(["task", "needles", *(f"{length} tokens" for length in lengths)], rows)
+    return markdown_table(["task", "needles", *(f"{length} tokens" for length in lengths)], rows)
 
 
 def depth_table(result: Mapping) -> str:
@@ -55,7 +57,7 @@ def depth_table(result: Mapping) -> str:
         [task, *(shares(cells[task, d], "found") if (task, d) in cells else "–" for d in depths)]
         for task in result["settings"]["tasks"]
     ]
-    return table(["task", *(f"{100 * depth:.0f} %" for depth in depths)], rows)
+    return markdown_table(["task", *(f"{100 * depth:.0f} %" for depth in depths)], rows)
 
 
 def induction_heading(model: Mapping, length: int) -> str:
@@ -75,7 +77,7 @@ def induction_table(scores: Mapping) -> str:
         [str(layer_idx), *(f"{_number(mixed)} ({_number(plain)})" for mixed, plain in zip(mixed_row, plain_row))]
         for layer_idx, (mixed_row, plain_row) in enumerate(zip(scores["mixed_pattern"], scores["pattern"]))
     ]
-    return table(["layer", *(f"head {i}" for i in range(len(scores["pattern"][0])))], rows)
+    return markdown_table(["layer", *(f"head {i}" for i in range(len(scores["pattern"][0])))], rows)
 
 
 def shares(row: Mapping, measure: str) -> str:
@@ -93,12 +95,6 @@ def nats(row: Mapping) -> str:
     if not row["differences"]:
         return values
     return f"{values} ({'; '.join(_difference(d['nats'], 1, 2) for d in row['differences'])})"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines: List[Sequence[str]] = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _difference(interval: Mapping, factor: float, digits: int) -> str:

@@ -12,6 +12,7 @@ import statistics
 from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
+from export.markdown import markdown_table
 from training.toy import ANSWERS
 
 # Error in % of samples, mean ± standard deviation of three seeds: Multi-Token Attention, arXiv:2504.00927, §4.1.
@@ -50,21 +51,17 @@ def toy_table(results: Sequence[Mapping]) -> str:
     for result in results:
         length, kind = parse_name(result["name"])
         groups.setdefault((length, result["answer"], kind), []).append(result)
-    lines = [
-        "| N | answer | model | samples wrong, %, by seed | median | tokens wrong, %, median | steps | the paper, samples wrong, % |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    head = ["N", "answer", "model", "samples wrong, %, by seed", "median", "tokens wrong, %, median", "steps", "the paper, samples wrong, %"]
+    lines: List[List[str]] = []
     for length, answer, kind in sorted(groups, key=lambda key: (key[0], ANSWERS.index(key[1]), -list(KINDS).index(key[2]))):
         runs = sorted(groups[length, answer, kind], key=lambda run: run["seed"])
         errors = [run["sampleErrorPercent"] for run in runs]
         seeds = ", ".join(f"{run['seed']}: {run['sampleErrorPercent']:.2f}" for run in runs)
         steps = " / ".join(f"{n:,}" for n in sorted({run["steps"] for run in runs}))
         paper = PAPER.get((length, kind), {}).get(answer, "–")
-        lines.append(
-            f"| {length} | {answer} | {KINDS[kind]} | {seeds} | {statistics.median(errors):.2f} | "
-            f"{statistics.median(run['tokenErrorPercent'] for run in runs):.3f} | {steps} | {paper} |"
-        )
-    return "\n".join(lines)
+        tokens_wrong = statistics.median(run["tokenErrorPercent"] for run in runs)
+        lines.append([str(length), answer, KINDS[kind], seeds, f"{statistics.median(errors):.2f}", f"{tokens_wrong:.3f}", steps, paper])
+    return markdown_table(head, lines)
 
 
 def conditions(results: Sequence[Mapping]) -> str:
