@@ -19,6 +19,8 @@ export const commands = {
   saveMap: 'mtaInspector.saveMap',
   copyLink: 'mtaInspector.copyLink',
   openLink: 'mtaInspector.openLink',
+  compare: 'mtaInspector.compare',
+  endComparison: 'mtaInspector.endComparison',
   showLog: 'mtaInspector.showLog',
 } as const;
 
@@ -31,6 +33,7 @@ export const views = {
 export const contextKeys = {
   isRunning: 'mtaInspector.isRunning',
   isAblated: 'mtaInspector.isAblated',
+  isCompared: 'mtaInspector.isCompared',
   hasAnalysis: 'mtaInspector.hasAnalysis',
 } as const;
 

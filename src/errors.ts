@@ -36,6 +36,19 @@ export const failures = {
         'Occluding shows what earlier lines do to the selection. Choose "what it attends to" as the direction first.',
       ),
     ),
+  nothingToCompare: () =>
+    new Failure(
+      'nothing-to-compare',
+      vscode.l10n.t('There is no finished analysis to compare with. Inspect a document first.'),
+      ['retry'],
+    ),
+  emptyCounterpart: (label: string) =>
+    new Failure('empty', vscode.l10n.t('Cannot compare with "{0}": it holds no text. Choose something else.', label)),
+  untrustedFolders: () =>
+    new Failure(
+      'untrusted',
+      vscode.l10n.t('Model folders outside the extension need a trusted workspace. Trust it, or pick a bundled model.'),
+    ),
   nothingToExport: () =>
     new Failure(
       'nothing-to-export',

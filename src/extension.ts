@@ -4,11 +4,13 @@ import { fork } from 'node:child_process';
 import * as vscode from 'vscode';
 import { Ablations } from './analysis/ablations';
 import { Analysis } from './analysis/analysis';
+import { Comparison } from './analysis/comparison';
 import { chooseModelDirectory } from './analysis/modelChoice';
 import { RelevantContext } from './analysis/relevantContext';
 import { commands, contextKeys, views } from './contributionIds';
 import { readSettings } from './contributions';
 import { registerCommands, told } from './editor/commands';
+import { compare } from './editor/compareCommand';
 import { registerContextCommands } from './editor/contextCommands';
 import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
@@ -31,9 +33,10 @@ export function activate({ subscriptions, extensionUri, workspaceState }: vscode
   const context = new RelevantContext(analysis, workspaceState);
   const decorations = new AttentionDecorations(analysis, context, readSettings);
   const ablations = new Ablations(analysis, client, readSettings, log);
+  const comparison = new Comparison(analysis, client, readSettings, log);
   const takeAway = new TakeAway(analysis, extensionUri);
   const page = {
-    ...{ extensionUri, analysis, ablations, context, takeAway },
+    ...{ extensionUri, analysis, ablations, comparison, context, takeAway },
     reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx),
     revealLine: (lineIdx: number) => revealLine(analysis, lineIdx),
   };
@@ -49,6 +52,7 @@ export function activate({ subscriptions, extensionUri, workspaceState }: vscode
     client,
     analysis,
     ablations,
+    comparison,
     context,
     decorations,
     links,
@@ -56,6 +60,11 @@ export function activate({ subscriptions, extensionUri, workspaceState }: vscode
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, log, bundled),
     registerContextCommands(analysis, context, decorations, tell, showPanel),
+    vscode.commands.registerCommand(commands.compare, () => tell(() => compare(analysis, comparison, bundled))),
+    vscode.commands.registerCommand(commands.endComparison, () => comparison.end()),
+    comparison.onDidChange(state => {
+      void vscode.commands.executeCommand('setContext', contextKeys.isCompared, state !== null);
+    }),
     vscode.commands.registerCommand(commands.copyLink, () => tell(() => links.copyLink())),
     vscode.commands.registerCommand(commands.openLink, () => tell(() => links.openLink())),
     vscode.commands.registerCommand(commands.saveMap, () => tell(() => takeAway.saveAs())),

@@ -107,7 +107,8 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   });
 
   function setPanel(panel: PanelState): void {
-    const isNewRun = panel.analysisId !== store.state.panel?.analysisId;
+    // An ablated run is of the same tokens: what is looked at stays.
+    const isNewRun = panel.analysisId !== store.state.panel?.analysisId && panel.ablation.trainedId === null;
     store.update(isNewRun ? { panel, cell: null } : { panel });
     showMap();
   }

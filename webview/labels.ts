@@ -42,3 +42,15 @@ export function describeCellValue(cell: CellValue): string {
 export function formatDuration(durationMs: number): string {
   return durationMs < 1000 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`;
 }
+
+/** A number without sign in four digits. */
+export function formatPlain(value: number): string {
+  return formatValue(value).replace(/^\+/, '');
+}
+
+/** A measure in a few digits; a dash for heads that lack it. */
+export function formatMeasure(value: number): string {
+  if (Number.isNaN(value)) return '–';
+  if (value !== 0 && Math.abs(value) < 1e-3) return formatPlain(value);
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
+}

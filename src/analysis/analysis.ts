@@ -13,7 +13,7 @@ import { keysOfQuery, keysOfRow, type WeightedKey } from '../attention/topKeys';
 import type { Settings } from '../contributions';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
-import type { InferenceEvents, OccludeArgs, OccludedEvent } from '../inference/protocol';
+import type { AnalyzeArgs, InferenceEvents, OccludeArgs, OccludedEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import type { LayerOverview, LayerResult, Predictions, WindowTokens } from '../shared/analysis';
 import { effectiveStage, type HeadOverview, type Patch, type Tile } from '../shared/attentionMap';
@@ -109,6 +109,7 @@ export class Analysis implements vscode.Disposable {
   private layers: readonly LayerResult[] = [];
   private tokens: WindowTokens | undefined;
   private predicted: Predictions | undefined;
+  private asked: Omit<AnalyzeArgs, 'analysisId' | 'slot'> | undefined;
   private occluding: { readonly id: number; readonly onEffect: (event: OccludedEvent) => void } | undefined;
   private nextOcclusionId = 1;
   private note = '';
@@ -193,6 +194,11 @@ export class Analysis implements vscode.Disposable {
     return ++this.lastId;
   }
 
+  /** What the run on show was asked with. */
+  get request(): Omit<AnalyzeArgs, 'analysisId' | 'slot'> | undefined {
+    return this.asked;
+  }
+
   /** The finished run of the model as trained, on the shown tokens. */
   get trainedRun(): FinishedRun | undefined {
     return this.trained;
@@ -218,13 +224,7 @@ export class Analysis implements vscode.Disposable {
 
   /** Overview of one head's stage; streamed ones at once, others recomputed. @throws Failure `no-analysis` */
   async overview(address: MapAddress, signal?: AbortSignal): Promise<HeadOverview> {
-    const { layerIdx, headIdx, stage } = address;
-    const { size, blockSize, scales, cells } = await this.layerOverview(address, signal);
-    const start = headIdx * size * size;
-    return {
-      ...{ layerIdx, headIdx, stage, nTokens: this.tokens!.ids.length, blockSize, size, scale: scales[headIdx]! },
-      cells: cells.slice(start, start + size * size),
-    };
+    return headOverview(await this.layerOverview(address, signal), address, this.tokens!.ids.length);
   }
 
   /** The same of all heads of the layer. */
@@ -414,19 +414,16 @@ export class Analysis implements vscode.Disposable {
     this.update({ status: 'running', model, provider, view: isInside ? view : noView });
     const from = range?.start ?? 0;
     const slice = sliceAround(inspected, Math.max(0, target.anchor - from));
-    const answer = await this.client.analyze(
-      {
-        analysisId,
-        documentVersion: this.version,
-        text: slice.text,
-        textStart: from + slice.start,
-        documentLength: whole.length,
-        anchor: target.anchor,
-        maxTokens: Math.min(settings.maxTokens, model.maxSeqlen),
-        topK: Math.max(settings.topK, settings.highlightCount),
-      },
-      signal,
-    );
+    this.asked = {
+      documentVersion: this.version,
+      text: slice.text,
+      textStart: from + slice.start,
+      documentLength: whole.length,
+      anchor: target.anchor,
+      maxTokens: Math.min(settings.maxTokens, model.maxSeqlen),
+      topK: Math.max(settings.topK, settings.highlightCount),
+    };
+    const answer = await this.client.analyze({ analysisId, ...this.asked }, signal);
     if (signal.aborted || this.state.analysisId !== analysisId) throw new Cancelled();
     const { predictions } = answer;
     this.predicted = predictions;
@@ -504,7 +501,18 @@ export class Analysis implements vscode.Disposable {
   }
 }
 
-function noAnalysis(): Failure {
+/** One head's part of a layer's overview. */
+export function headOverview(layer: LayerOverview, address: MapAddress, nTokens: number): HeadOverview {
+  const { layerIdx, headIdx, stage } = address;
+  const { size, blockSize, scales, cells } = layer;
+  const start = headIdx * size * size;
+  return {
+    ...{ layerIdx, headIdx, stage, nTokens, blockSize, size, scale: scales[headIdx]! },
+    cells: cells.slice(start, start + size * size),
+  };
+}
+
+export function noAnalysis(): Failure {
   return new Failure('no-analysis', vscode.l10n.t('This map is not there yet, or belongs to an older run.'));
 }
 

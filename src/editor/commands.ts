@@ -7,7 +7,7 @@ import { bundledModels } from '../analysis/modelChoice';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
-import { Cancelled, Failure, type FailureAction, toFailureData } from '../shared/failure';
+import { Cancelled, type FailureAction, toFailureData } from '../shared/failure';
 import type { AttentionDecorations } from './decorations';
 
 export function registerCommands(
@@ -99,7 +99,7 @@ async function selectModel(bundled: string): Promise<void> {
   if (!picked) return;
   let setting = picked.setting;
   if (setting === null) {
-    if (!vscode.workspace.isTrusted) throw untrusted();
+    if (!vscode.workspace.isTrusted) throw failures.untrustedFolders();
     const [folder] = (await vscode.window.showOpenDialog({ canSelectFiles: false, canSelectFolders: true })) ?? [];
     if (!folder) return;
     setting = folder.fsPath;
@@ -110,11 +110,4 @@ async function selectModel(bundled: string): Promise<void> {
   const { Global, Workspace } = vscode.ConfigurationTarget;
   await configuration.update('model', setting, isInWorkspace ? Workspace : Global);
   if (vscode.window.activeTextEditor) await vscode.commands.executeCommand(commands.inspectDocument);
-}
-
-function untrusted(): Failure {
-  return new Failure(
-    'untrusted',
-    vscode.l10n.t('Model folders outside the extension need a trusted workspace. Trust it, or pick a bundled model.'),
-  );
 }

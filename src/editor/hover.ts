@@ -40,13 +40,13 @@ export class AttentionHover implements vscode.HoverProvider {
     const markdown = new vscode.MarkdownString(
       [
         `${codeSpan(tokens.labels[tokenIdx]!)} ${title}`,
+        ...(ablation.shown.edits.length
+          ? ['', vscode.l10n.t('*Ablated: {0}. Not the model as trained.*', describeAblation(ablation.shown))]
+          : []),
         '',
         `| ${vscode.l10n.t('weight')} | ${vscode.l10n.t('token')} | ${vscode.l10n.t('index')} | ${vscode.l10n.t('place')} |`,
         '| ---: | :--- | ---: | :--- |',
         ...rows,
-        ...(ablation.shown.edits.length
-          ? ['', vscode.l10n.t('*Ablated: {0}. Not the model as trained.*', describeAblation(ablation.shown))]
-          : []),
         ...(isStale ? ['', vscode.l10n.t('*The text changed since: these are the maps of an older version.*')] : []),
       ].join('\n'),
     );

@@ -4,11 +4,19 @@ import * as vscode from 'vscode';
 import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
 import { checkRelevance } from '../analysis/checkRelevance';
+import type { Comparison } from '../analysis/comparison';
 import type { RelevantContext } from '../analysis/relevantContext';
 import { commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
 import { Failure } from '../shared/failure';
-import type { PanelCommand, PanelEvents, PanelRequests, WebviewEvents, WebviewRequests } from '../shared/panelMessages';
+import type {
+  MapAddress,
+  PanelCommand,
+  PanelEvents,
+  PanelRequests,
+  WebviewEvents,
+  WebviewRequests,
+} from '../shared/panelMessages';
 import { occlusionModes } from '../shared/relevance';
 import { Rpc, type Wire } from '../shared/rpc';
 import { checkExport } from './checkExport';
@@ -32,6 +40,8 @@ const commandOf: Readonly<Record<PanelCommand, string>> = {
   cancel: commands.cancel,
   selectModel: commands.selectModel,
   showLog: commands.showLog,
+  compare: commands.compare,
+  endComparison: commands.endComparison,
   openSettings: 'workbench.action.openSettings',
   copyLink: commands.copyLink,
   findContext: commands.findContext,
@@ -42,6 +52,7 @@ const commandOf: Readonly<Record<PanelCommand, string>> = {
 export interface PanelServices {
   readonly analysis: Analysis;
   readonly ablations: Ablations;
+  readonly comparison: Comparison;
   readonly context: RelevantContext;
   readonly takeAway: TakeAway;
   /** Shows a token in its document. */
@@ -52,13 +63,14 @@ export interface PanelServices {
 
 /** @returns what ends the connection. */
 export function connectPanel(wire: Wire, services: PanelServices): vscode.Disposable {
-  const { analysis, ablations, context, takeAway } = services;
+  const { analysis, ablations, comparison, context, takeAway } = services;
   const store = new DisposableStore();
+  const ownerOf = ({ analysisId }: MapAddress) => (comparison.holds(analysisId) ? comparison : analysis);
   const nTokens = () => analysis.snapshot.tokens?.labels.length ?? 0;
   const rpc = new Rpc<WebviewRequests, PanelRequests, WebviewEvents, PanelEvents>(wire, {
     ready: () => analysis.snapshot,
-    overview: (args, signal) => analysis.overview(checkMap(args), signal),
-    tile: (args, signal) => analysis.tile(checkTile(args), signal),
+    overview: (args, signal) => ownerOf(args).overview(checkMap(args), signal),
+    tile: (args, signal) => ownerOf(args).tile(checkTile(args), signal),
     patch: (args, signal) => analysis.patch(checkPatch(args), signal),
     kernels: (args, signal) => analysis.kernels(checkLayer(args), signal),
     largestChanges: (args, signal) => analysis.largestChanges(checkPart(args), signal),
@@ -68,6 +80,7 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       analysis.selectToken(tokenIdx, anchorIdx);
       if (isRevealed && tokenIdx !== null) services.reveal(tokenIdx);
     },
+    comparison: () => comparison.snapshot,
     setAblation: args => ablations.set(args),
     stepAblation: args => ablations.step(checkStep(args)),
     rankAblations({ withHeads }) {
@@ -108,6 +121,7 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
     },
   });
   store.add(analysis.onDidChange(state => rpc.emit('state', state)));
+  store.add(comparison.onDidChange(state => rpc.emit('comparison', state)));
   store.add(ablations.onDidChangeRanking(ranking => rpc.emit('ranking', ranking)));
   store.add(analysis.onDidFinishLayer(layer => rpc.emit('layer', layer)));
   store.add(context.onDidChange(state => rpc.emit('context', state)));

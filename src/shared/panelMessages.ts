@@ -5,6 +5,7 @@ import type { Ablation } from './ablation';
 import type { AnalysisWindow, ExecutionProvider, ModelSummary, Predictions } from './analysis';
 import type { HeadOverview, Patch, Stage, Tile } from './attentionMap';
 import type { ColorMap } from './colorScale';
+import type { PanelComparison } from './comparison';
 import type { ContextState } from './context';
 import type { ExportFormat } from './exportFormats';
 import type { FailureData } from './failure';
@@ -114,6 +115,8 @@ export type PanelCommand =
   | 'cancel'
   | 'selectModel'
   | 'showLog'
+  | 'compare'
+  | 'endComparison'
   | 'openSettings'
   | 'copyLink'
   | 'findContext'
@@ -162,6 +165,8 @@ export interface PanelRequests {
   command(args: { readonly command: PanelCommand }): void;
   /** Computes the shown document with these changes; the state tells when it is there. */
   setAblation(args: Ablation): void;
+  /** The second run as it is; changes come as `comparison` events. */
+  comparison(args: Record<string, never>): PanelComparison | null;
   stepAblation(args: { readonly step: AblationStep }): void;
   /** Tries all single ablations; `ranking` events tell how far it is. */
   rankAblations(args: { readonly withHeads: boolean }): void;
@@ -186,6 +191,7 @@ export interface PanelEvents {
   state: PanelState;
   layer: { readonly analysisId: number; readonly layerIdx: number };
   ranking: Ranking | null;
+  comparison: PanelComparison | null;
   context: ContextState;
 }
 

@@ -5,9 +5,8 @@ import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
 import type { PanelState } from '../../src/shared/panelMessages';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
-import { formatValue, visibleToken } from '../labels';
+import { formatPlain, formatValue, visibleToken } from '../labels';
 import type { Theme } from '../theme';
-import { formatPlain } from './ablationBanner';
 
 /** Tokens listed. */
 const nRows = 10;

@@ -2,10 +2,10 @@
 
 import { type Ablation, type AblationEffect, describeEdit } from '../../src/shared/ablation';
 import type { Ranking } from '../../src/shared/panelAblation';
+import { sayRanking } from '../ablationText';
 import { h, onChange } from '../dom';
-import { formatValue } from '../labels';
+import { formatPlain, formatValue } from '../labels';
 import { button } from '../toolkit';
-import { formatPlain } from './ablationBanner';
 
 /** Rows shown until all are asked for. */
 const nRows = 25;
@@ -75,23 +75,6 @@ export function createRankingTable(actions: RankingActions) {
       draw(ranking, isWhole);
     },
   };
-}
-
-/** How far a ranking is, in a sentence. */
-export function sayRanking({ status, done, total, failure }: Ranking): string {
-  const count = total === 0 ? 'none yet' : `${done} of ${total}`;
-  switch (status) {
-    case 'running':
-      return `${count} tried`;
-    case 'done':
-      return total === 0
-        ? 'The model has no convolution and no head mixing: there is nothing to rank.'
-        : `All ${total} tried, each by itself, whole model.`;
-    case 'cancelled':
-      return `Cancelled: ${count} tried.`;
-    case 'failed':
-      return failure?.message ?? 'The ranking failed.';
-  }
 }
 
 function toRow(effect: AblationEffect, index: number, largest: number, actions: RankingActions): HTMLElement {

@@ -48,7 +48,7 @@ export class StagePane {
   }
 
   /** Takes another map, or none; the pane is hidden then. */
-  show(ref: MapRef | null, leavesOutFirst: boolean): void {
+  show(ref: MapRef | null, leavesOutFirst: boolean, title = ref && titleOf(ref)): void {
     const { map } = this.loader;
     const isRescaled = this.loader.show(ref, leavesOutFirst);
     if (this.loader.map !== map || isRescaled) {
@@ -57,7 +57,7 @@ export class StagePane {
     }
     this.element.hidden = ref === null;
     if (ref === null) this.drawing.clear();
-    else this.title.textContent = titleOf(ref);
+    else this.title.textContent = title;
   }
 
   shareScale(max: number): void {

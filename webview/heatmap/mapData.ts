@@ -15,12 +15,18 @@ export interface MapRef {
   readonly stage: Stage;
   /** The stage that is subtracted, where the difference is shown. */
   readonly minus: Stage | null;
+  /** The head that `minus` is of, where it is another one or of another run. */
+  readonly minusOf?: { readonly analysisId: number; readonly layerIdx: number; readonly headIdx: number };
   readonly nTokens: number;
 }
 
 export function isSameMap(a: MapRef | null, b: MapRef | null): boolean {
   if (a === null || b === null) return a === b;
-  return (Object.keys(a) as (keyof MapRef)[]).every(key => a[key] === b[key]);
+  const { minusOf: x, ...rest } = a;
+  const { minusOf: y, ...others } = b;
+  const isEqual = (p: object, q: object) =>
+    Object.keys(p).every(key => (p as Record<string, unknown>)[key] === (q as Record<string, unknown>)[key]);
+  return isEqual(rest, others) && (x && y ? isEqual(x, y) : x === y);
 }
 
 /** What is known of a cell. */

@@ -43,7 +43,8 @@ export class MapSource {
   /** Values [query, key] of a rectangle of the map, a difference already taken. */
   async values(ref: MapRef, rect: TileRect, signal: AbortSignal): Promise<Float32Array> {
     const values = await this.tile(ref, ref.stage, rect, signal);
-    return ref.minus ? subtract(values, await this.tile(ref, ref.minus, rect, signal)) : values;
+    if (!ref.minus) return values;
+    return subtract(values, await this.tile({ ...ref, ...ref.minusOf }, ref.minus, rect, signal));
   }
 
   /** One query's row. Falls back to the overview where there are no exact values. */

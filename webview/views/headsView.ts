@@ -6,7 +6,7 @@ import type { PanelState } from '../../src/shared/panelMessages';
 import { createHeadCard, type HeadCard } from '../components/headCard';
 import { h } from '../dom';
 import { HeadsLoader } from '../headsLoader';
-import { formatValue } from '../labels';
+import { formatMeasure } from '../labels';
 import type { State } from '../state';
 import { dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -215,11 +215,4 @@ class HeadsView implements PanelView {
 
 function orderOf({ element }: HeadCard): number {
   return Number(element.style.getPropertyValue('order'));
-}
-
-/** A measure in a few digits; a dash for heads that lack it. */
-export function formatMeasure(value: number): string {
-  if (Number.isNaN(value)) return '–';
-  if (value !== 0 && Math.abs(value) < 1e-3) return formatValue(value).replace('+', '');
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
 }

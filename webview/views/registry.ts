@@ -17,6 +17,7 @@
 
 import type { PanelHost } from '../host';
 import { ablationView } from './ablationView';
+import { compareView } from './compareView';
 import { contextView } from './contextView';
 import { exportView } from './exportView';
 import { headsView } from './headsView';
@@ -35,6 +36,7 @@ const views: readonly ViewDefinition[] = [
   lensView,
   kernelsView,
   ablationView,
+  compareView,
   tokensView,
   contextView,
   tableView,

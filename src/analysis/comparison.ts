@@ -1,0 +1,174 @@
+/**
+ * A second run beside the shown one, in a slot of its own of the same inference process. It follows the shown run: when
+ * that one is done anew, after an edit or with another model, so is this one.
+ */
+
+import * as vscode from 'vscode';
+import type { Settings } from '../contributions';
+import { failures } from '../errors';
+import type { InferenceClient } from '../inference/client';
+import type { TokensEvent } from '../inference/protocol';
+import { DisposableStore } from '../lifecycle';
+import type { LayerResult } from '../shared/analysis';
+import { effectiveStage, type HeadOverview, type Tile } from '../shared/attentionMap';
+import type { PanelComparison } from '../shared/comparison';
+import { Cancelled, toFailureData } from '../shared/failure';
+import type { MapAddress, TileAddress } from '../shared/panelMessages';
+import { type Analysis, headOverview, noAnalysis } from './analysis';
+import { sliceAround } from './documentText';
+
+/** What the shown run is compared with. */
+export interface Counterpart {
+  readonly label: string;
+  /** Folder of another model; absent: the shown one. */
+  readonly modelDirectory?: string;
+  /** Reads the other text; absent: the shown run's. */
+  readonly text?: () => Promise<string>;
+}
+
+export class Comparison implements vscode.Disposable {
+  private readonly store = new DisposableStore();
+  private readonly changed = this.store.add(new vscode.EventEmitter<PanelComparison | null>());
+  readonly onDidChange = this.changed.event;
+  private state: PanelComparison | null = null;
+  private counterpart: Counterpart | undefined;
+  private layers: LayerResult[] = [];
+  private opened: TokensEvent | undefined;
+  private running: AbortController | undefined;
+
+  constructor(
+    private readonly analysis: Analysis,
+    private readonly client: InferenceClient,
+    private readonly readSettings: () => Settings,
+    private readonly log: vscode.LogOutputChannel,
+  ) {
+    client.listen({
+      tokens: event => {
+        if (event.analysisId === this.state?.analysisId) this.opened = event;
+      },
+      layer: ({ analysisId, layer }) => {
+        if (analysisId !== this.state?.analysisId) return;
+        this.layers[layer.layerIdx] = layer;
+        this.update({ layersDone: layer.layerIdx + 1 });
+      },
+    });
+    this.store.add(
+      analysis.onDidChange(() => {
+        const isGone = this.state !== null && this.state.status !== 'waiting' && !analysis.trainedRun;
+        if (!isGone) return;
+        this.running?.abort();
+        this.update({ status: 'waiting', analysisId: 0, tokens: null, layersDone: 0, failure: null });
+      }),
+    );
+    this.store.add(analysis.onDidFinish(() => void this.run()));
+  }
+
+  get snapshot(): PanelComparison | null {
+    return this.state;
+  }
+
+  /** Compares with this from now on, until `end`. */
+  async start(counterpart: Counterpart): Promise<void> {
+    this.counterpart = counterpart;
+    this.state = {
+      ...{ status: 'waiting', label: counterpart.label, isOtherModel: counterpart.modelDirectory !== undefined },
+      ...{ analysisId: 0, model: null, provider: null, tokens: null, layersDone: 0, failure: null },
+    };
+    this.changed.fire(this.state);
+    if (this.analysis.trainedRun) await this.run();
+  }
+
+  /** Lets go of the second run and its model. */
+  async end(): Promise<void> {
+    this.running?.abort();
+    this.counterpart = undefined;
+    this.state = null;
+    this.layers = [];
+    this.opened = undefined;
+    this.changed.fire(null);
+    await this.client.unload('compare').catch(error => this.log.warn(toFailureData(error).message));
+  }
+
+  holds(analysisId: number): boolean {
+    return this.state !== null && analysisId !== 0 && analysisId === this.state.analysisId;
+  }
+
+  /** @throws Failure `no-analysis` */
+  async overview(address: MapAddress, signal?: AbortSignal): Promise<HeadOverview> {
+    const layer = this.readyLayer(address);
+    const { analysisId, layerIdx } = address;
+    const stage = effectiveStage(this.state!.model!.layers[layerIdx]!.stages, address.stage);
+    const streamed = layer.overviews.find(candidate => candidate.stage === stage);
+    const overview = streamed ?? (await this.client.overview({ analysisId, layerIdx, stage }, signal));
+    return headOverview(overview, address, this.opened!.tokens.ids.length);
+  }
+
+  /** @throws Failure `no-analysis` */
+  async tile(address: TileAddress, signal?: AbortSignal): Promise<Tile> {
+    this.readyLayer(address);
+    return this.client.tile(address, signal);
+  }
+
+  dispose(): void {
+    this.running?.abort();
+    this.store.dispose();
+  }
+
+  private async run(): Promise<void> {
+    const { counterpart, analysis } = this;
+    const shown = analysis.request;
+    if (!counterpart || !shown) return;
+    this.running?.abort();
+    const controller = new AbortController();
+    this.running = controller;
+    const { signal } = controller;
+    const analysisId = analysis.nextId();
+    this.layers = [];
+    this.opened = undefined;
+    this.update({ status: 'loading', analysisId, tokens: null, layersDone: 0, failure: null });
+    try {
+      const { provider, threads, maxTokens } = this.readSettings();
+      const modelDirectory = counterpart.modelDirectory ?? analysis.snapshot.model!.directory;
+      const loading = { slot: 'compare', modelDirectory, provider, nThreads: threads } as const;
+      const loaded = await this.client.load(loading, signal);
+      if (signal.aborted) return;
+      this.update({ status: 'running', model: loaded.model, provider: loaded.provider });
+      const whole = await counterpart.text?.();
+      if (whole !== undefined && !/\S/.test(whole)) throw failures.emptyCounterpart(counterpart.label);
+      if (whole?.includes('\0')) throw failures.binary(counterpart.label);
+      const text = whole === undefined ? {} : otherText(whole, shown.anchor);
+      const limit = Math.min(maxTokens, loaded.model.maxSeqlen);
+      const args = { ...shown, ...text, slot: 'compare', analysisId, maxTokens: limit } as const;
+      const answer = await this.client.analyze(args, signal);
+      if (signal.aborted) return;
+      const { labels, offsets } = this.opened!.tokens;
+      const { surprisalBits } = answer.predictions;
+      this.update({ status: 'done', tokens: { labels, offsets, surprisalBits } });
+      this.log.info(`run ${analysisId}: ${labels.length} tokens to compare, ${answer.durationMs.toFixed(0)} ms`);
+    } catch (error) {
+      if (signal.aborted || error instanceof Cancelled) return;
+      const failure = toFailureData(error);
+      this.log.warn(failure.stack ?? failure.message);
+      this.update({ status: 'failed', failure });
+    }
+  }
+
+  private readyLayer({ analysisId, layerIdx, headIdx }: Omit<MapAddress, 'stage'>): LayerResult {
+    const layer = this.holds(analysisId) ? this.layers[layerIdx] : undefined;
+    if (!layer || !this.opened || !(headIdx < (this.state?.model?.nHeads ?? 0))) throw noAnalysis();
+    return layer;
+  }
+
+  private update(change: Partial<PanelComparison>): void {
+    if (!this.state) return;
+    this.state = { ...this.state, ...change };
+    this.changed.fire(this.state);
+  }
+}
+
+/** What of a request another text replaces. @param anchor of the shown text. */
+function otherText(whole: string, shownAnchor: number) {
+  const anchor = Math.min(shownAnchor, whole.length);
+  const { text, start } = sliceAround(whole, anchor);
+  return { text, textStart: start, documentLength: whole.length, anchor };
+}

@@ -1,0 +1,93 @@
+/** Asks what the shown run is to be compared with: another model, or another version of its text. */
+
+import * as vscode from 'vscode';
+import type { Analysis } from '../analysis/analysis';
+import type { Comparison, Counterpart } from '../analysis/comparison';
+import { bundledModels } from '../analysis/modelChoice';
+import { failures } from '../errors';
+
+interface Item extends vscode.QuickPickItem {
+  /** Absent for separators. */
+  readonly choose?: () => Promise<Counterpart | undefined>;
+}
+
+/** @throws Failure for what a person should be told. */
+export async function compare(analysis: Analysis, comparison: Comparison, bundled: string): Promise<void> {
+  const { document } = analysis;
+  if (!document || !analysis.trainedRun) throw failures.nothingToCompare();
+  const items = [...(await modelItems(analysis, bundled)), ...(await textItems(document))];
+  const picked = await vscode.window.showQuickPick(items, {
+    placeHolder: vscode.l10n.t('Compare the shown maps with …'),
+  });
+  const counterpart = await picked?.choose?.();
+  if (counterpart) await comparison.start(counterpart);
+}
+
+async function modelItems({ snapshot }: Analysis, bundled: string): Promise<Item[]> {
+  const models = (await bundledModels(bundled)).filter(({ directory }) => directory !== snapshot.model?.directory);
+  return [
+    { label: vscode.l10n.t('Another model'), kind: vscode.QuickPickItemKind.Separator },
+    ...models.map(({ name, description, directory }) => ({
+      label: name,
+      description,
+      choose: async () => ({ label: name, modelDirectory: directory }),
+    })),
+    { label: vscode.l10n.t('Browse for a model folder…'), choose: browse },
+  ];
+}
+
+async function browse(): Promise<Counterpart | undefined> {
+  if (!vscode.workspace.isTrusted) throw failures.untrustedFolders();
+  const [folder] = (await vscode.window.showOpenDialog({ canSelectFiles: false, canSelectFolders: true })) ?? [];
+  return folder && { label: folder.path.split('/').at(-1) ?? folder.path, modelDirectory: folder.fsPath };
+}
+
+async function textItems(document: vscode.TextDocument): Promise<Item[]> {
+  const items: Item[] = [
+    { label: vscode.l10n.t('Another version of the text'), kind: vscode.QuickPickItemKind.Separator },
+  ];
+  const add = (label: string, text: () => Promise<string>, description = '') => {
+    items.push({ label, description, choose: async () => ({ label, text }) });
+  };
+  const { uri } = document;
+  if (!document.isUntitled) {
+    const state = document.isDirty ? vscode.l10n.t('without the unsaved edits') : vscode.l10n.t('follows your edits');
+    add(vscode.l10n.t('The saved file'), () => readFile(uri), state);
+    const head = await gitHead(uri);
+    if (head) add(vscode.l10n.t('The last commit'), head, 'git HEAD');
+  }
+  items.push({
+    label: vscode.l10n.t('The clipboard'),
+    choose: async () => {
+      const text = await vscode.env.clipboard.readText(); // as it is now, not at a later run
+      return { label: vscode.l10n.t('The clipboard'), text: async () => text };
+    },
+  });
+  for (const other of vscode.workspace.textDocuments) {
+    const isText = other.uri.scheme === 'file' || other.isUntitled || other.uri.scheme === 'vscode-remote';
+    if (other === document || !isText) continue;
+    add(vscode.workspace.asRelativePath(other.uri, false), async () => other.getText());
+  }
+  return items;
+}
+
+/** As the editor would read it, byte-order mark and all. */
+async function readFile(uri: vscode.Uri): Promise<string> {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(await vscode.workspace.fs.readFile(uri));
+}
+
+/** The part of the git extension's interface that is used here; see its `git.d.ts`. */
+interface GitApi {
+  getRepository(uri: vscode.Uri): { show(ref: string, path: string): Promise<string> } | null;
+}
+
+/** Reads the committed version of a file; undefined where there is no git or no repository. */
+async function gitHead(uri: vscode.Uri): Promise<(() => Promise<string>) | undefined> {
+  const extension = vscode.extensions.getExtension<{ getAPI(version: 1): GitApi }>('vscode.git');
+  try {
+    const repository = (await extension?.activate())?.getAPI(1).getRepository(uri);
+    return repository ? () => repository.show('HEAD', uri.fsPath) : undefined;
+  } catch {
+    return undefined; // git is switched off
+  }
+}

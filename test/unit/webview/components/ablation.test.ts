@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Ablation } from '../../../../src/shared/ablation';
+import { asTrained, type Ranking } from '../../../../src/shared/panelAblation';
+import { bannerLines, sayRanking } from '../../../../webview/ablationText';
+import { changeOf, largestChanges, type PredictionPair } from '../../../../webview/components/ablationEffect';
+import { parseWeight, stepCell } from '../../../../webview/components/kernelEditor';
+import { formatMeasure } from '../../../../webview/labels';
+
+const off: Ablation = { scope: 'model', edits: [{ part: null, layerIdx: 2, headIdx: null, weights: null }] };
+
+test('the banner is silent for the model as trained, else it says what is shown and what is to come', () => {
+  assert.deepEqual(bannerLines(asTrained), []);
+  const effect = { klBits: new Float32Array(1), meanKlBits: 0.5, meanSurprisalChangeBits: -0.25, durationMs: 900 };
+  assert.deepEqual(bannerLines({ ...asTrained, shown: off, wanted: off, trainedId: 1, effect }), [
+    'Ablated: layer 2 all parts off. Mean KL divergence 0.5000 bits, surprisal −0.2500 bits per token (900 ms).',
+  ]);
+  const [wait] = bannerLines({ ...asTrained, wanted: off });
+  assert.match(wait!, /of the model as trained; layer 2 all parts off will follow once the analysis is done/);
+  assert.match(bannerLines({ ...asTrained, wanted: off, isRunning: true })[0]!, /^Computing: layer 2/);
+  const failure = { code: 'bad-kernel', message: 'Cannot ablate.', actions: [] };
+  assert.deepEqual(bannerLines({ ...asTrained, wanted: off, failure }), ['Cannot ablate.']);
+});
+
+const numbers: [string, number | null][] = [
+  ['1.5', 1.5],
+  [' −2 ', -2],
+  ['0,25', 0.25],
+  ['1e-3', Math.fround(1e-3)],
+  ['', null],
+  ['much', null],
+  ['NaN', null],
+  ['Infinity', null],
+  ['1e999', null],
+];
+for (const [text, value] of numbers) {
+  test(`a weight typed as "${text}"`, () => assert.equal(parseWeight(text), value));
+}
+
+test('arrow keys move within the kernel and stop at its edges', () => {
+  const shape = { rows: 2, columns: 3, identityColumn: 1 };
+  const at = (key: string, index: number) => stepCell(key, index, shape);
+  assert.deepEqual([at('ArrowRight', 0), at('ArrowRight', 2), at('ArrowLeft', 3)], [1, 2, 3]);
+  assert.deepEqual([at('ArrowDown', 1), at('ArrowDown', 4), at('ArrowUp', 1)], [4, 4, 1]);
+  assert.deepEqual([at('Home', 5), at('End', 3), at('a', 0)], [3, 5, undefined]);
+});
+
+test('the tokens whose surprisal changed most, with signs; the first token has none', () => {
+  const bits = (...values: number[]) => ({ surprisalBits: Float32Array.from(values) });
+  const pair = {
+    trained: bits(Number.NaN, 1, 2, 3),
+    ablated: bits(Number.NaN, 1.5, 0, 3),
+  } as unknown as PredictionPair;
+  assert.deepEqual([...changeOf(pair)], [Number.NaN, 0.5, -2, 0]);
+  assert.deepEqual(largestChanges(pair, 2), [
+    { token: 2, before: 2, now: 0 },
+    { token: 1, before: 1, now: 1.5 },
+  ]);
+});
+
+test('how far a ranking is', () => {
+  const ranking: Ranking = {
+    ...{ trainedId: 1, status: 'running', withHeads: true, done: 3, total: 20, effects: [], failure: null },
+  };
+  assert.equal(sayRanking(ranking), '3 of 20 tried');
+  assert.match(sayRanking({ ...ranking, status: 'cancelled' }), /Cancelled: 3 of 20/);
+  assert.match(sayRanking({ ...ranking, status: 'done', done: 0, total: 0 }), /nothing to rank/);
+});
+
+test('measures in a few digits', () => {
+  assert.deepEqual([0.31234, 12.345, 345.6, 0, Number.NaN].map(formatMeasure), ['0.312', '12.3', '346', '0.000', '–']);
+});

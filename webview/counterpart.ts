@@ -1,0 +1,111 @@
+/** The run on the other side of the compare view, and how its tokens and heads correspond to those shown. Pure. */
+
+import {
+  type Alignment,
+  alignOffsets,
+  alignTexts,
+  inverted,
+  isIdentity,
+  nearestCounterpart,
+} from '../src/attention/alignTokens';
+import { describeAblation } from '../src/shared/ablation';
+import type { ModelSummary } from '../src/shared/analysis';
+import { effectiveStage, isPreSoftmax, type Stage } from '../src/shared/attentionMap';
+import type { PanelComparison } from '../src/shared/comparison';
+import type { PanelState, PanelTokens } from '../src/shared/panelMessages';
+import type { Cell } from './heatmap/hitTest';
+import type { MapRef } from './heatmap/mapData';
+import type { SavedZoom } from './heatmap/viewport';
+
+/** The two runs. */
+export interface Sides {
+  readonly left: { readonly label: string; readonly tokens: PanelTokens };
+  readonly right: { readonly label: string; readonly tokens: PanelTokens };
+  readonly rightId: number;
+  readonly model: ModelSummary;
+  /** Shown token to counterpart, and back; -1 for tokens without one. */
+  readonly toRight: Alignment;
+  readonly toLeft: Alignment;
+  /** Both have the same tokens, so that cells can be subtracted. */
+  readonly isSame: boolean;
+}
+
+/**
+ * The finished run that the shown one is compared with: the one the reader chose, else, while something is ablated, the
+ * model as trained. Null while there is none.
+ */
+export function sidesOf(panel: PanelState, comparison: PanelComparison | null): Sides | null {
+  const { tokens, model, ablation, status } = panel;
+  if (!tokens?.surprisalBits || !model || status !== 'done') return null;
+  const ablated = describeAblation(ablation.shown);
+  const left = { label: ablated ? `Ablated: ${ablated}` : comparison?.isOtherModel ? model.name : 'As shown', tokens };
+  if (!comparison) {
+    if (!ablated || ablation.trainedId === null) return null;
+    const identity = Int32Array.from(tokens.labels, (_, i) => i);
+    const right = { label: 'As trained', tokens };
+    return { left, right, rightId: ablation.trainedId, model, toRight: identity, toLeft: identity, isSame: true };
+  }
+  if (comparison.status !== 'done' || !comparison.tokens || !comparison.model) return null;
+  const right = { label: comparison.label, tokens: comparison.tokens };
+  const isSame = isIdentity(tokens.labels, right.tokens.labels);
+  const toRight =
+    comparison.isOtherModel && !isSame
+      ? alignOffsets(tokens.offsets, right.tokens.offsets)
+      : alignTexts(tokens.labels, right.tokens.labels);
+  const toLeft = inverted(toRight, right.tokens.labels.length);
+  return { left, right, rightId: comparison.analysisId, model: comparison.model, toRight, toLeft, isSame };
+}
+
+/** The maps of both sides and, where their cells mean the same, left minus right. */
+export function refsOf(
+  panel: PanelState,
+  sides: Sides,
+  rightHead: { readonly layerIdx: number; readonly headIdx: number },
+) {
+  const { view, analysisId, model } = panel;
+  const stageIn = (of: ModelSummary, layerIdx: number): Stage =>
+    effectiveStage(of.layers[layerIdx]!.stages, view.stage);
+  const left: MapRef = {
+    ...{ analysisId, layerIdx: view.layerIdx, headIdx: view.headIdx, minus: null },
+    ...{ stage: stageIn(model!, view.layerIdx), nTokens: sides.left.tokens.labels.length },
+  };
+  const right: MapRef = {
+    ...{ analysisId: sides.rightId, ...rightHead, minus: null },
+    ...{ stage: stageIn(sides.model, rightHead.layerIdx), nTokens: sides.right.tokens.labels.length },
+  };
+  const isComparable = sides.isSame && isPreSoftmax(left.stage) === isPreSoftmax(right.stage);
+  const minusOf = { analysisId: right.analysisId, layerIdx: right.layerIdx, headIdx: right.headIdx };
+  const difference: MapRef | null = isComparable ? { ...left, minus: right.stage, minusOf } : null;
+  return { left, right, difference };
+}
+
+/** The counterpart of a cell; null where either of its tokens has none. */
+export function cellAcross(cell: Cell | null, alignment: Alignment): Cell | null {
+  if (!cell) return null;
+  const [queryIdx, keyIdx] = [alignment[cell.queryIdx] ?? -1, alignment[cell.keyIdx] ?? -1];
+  return queryIdx < 0 || keyIdx < 0 ? null : { queryIdx, keyIdx };
+}
+
+/** The same place at the same size of cells in a map of other tokens. */
+export function zoomAcross(zoom: SavedZoom, alignment: Alignment, from: number, to: number): SavedZoom {
+  const across = (center: number) => {
+    const token = Math.min(from - 1, Math.max(0, Math.floor(center * from)));
+    const within = center * from - token;
+    return (nearestCounterpart(alignment, token) + within) / to;
+  };
+  const factor = Math.max(1, (zoom.factor * to) / from);
+  const isWhole = zoom.factor <= 1;
+  return isWhole ? zoom : { factor, centerQuery: across(zoom.centerQuery), centerKey: across(zoom.centerKey) };
+}
+
+/** Sums of a run's surprisal, for a line of comparison. */
+export function meanSurprisal({ surprisalBits, offsets }: PanelTokens): { perToken: number; perCharacter: number } {
+  let [bits, count, length] = [0, 0, 0];
+  surprisalBits?.forEach((value, i) => {
+    if (Number.isNaN(value)) return;
+    bits += value;
+    count++;
+    length += offsets[i + 1]! - offsets[i]!;
+  });
+  return { perToken: bits / count, perCharacter: bits / length };
+}
