@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from export.card_tables import CardError, attention_text, code_text, corpus_text, counts_text, quality_table
+from export.card_tables import CardError, attention_text, code_text, corpus_text, quality_table
 from export.loss_curve import loss_curve_svg, short
 from export.model_card import write_card
 from export.to_safetensors import export_bundle
