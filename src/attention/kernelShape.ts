@@ -76,7 +76,7 @@ export function kernelFeatures(kernel: Float32Array, shape: KernelShape): Kernel
     }
   }
   const rest = energy - ownWeight ** 2;
-  const share = (part: number, whole: number) => (whole > 1e-12 ? part / whole : 0);
+  const share = (part: number, whole: number) => (whole <= 1e-12 ? 0 : part / whole);
   const diagonal = bestDiagonal(at, rows, columns, own);
   const features = {
     own: ownWeight,

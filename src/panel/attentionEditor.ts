@@ -44,7 +44,7 @@ export class AttentionEditor implements vscode.WebviewPanelSerializer, vscode.Di
 
   private adopt(panel: vscode.WebviewPanel): void {
     this.panel = panel;
-    panel.iconPath = vscode.Uri.joinPath(this.context.extensionUri, 'media', 'icon.svg');
+    panel.iconPath = vscode.Uri.joinPath(this.context.extensionUri, 'media', 'icon.png');
     const connection = fillWebview(panel.webview, this.context, 'MTA Inspector: Attention');
     panel.onDidDispose(() => {
       connection.dispose();

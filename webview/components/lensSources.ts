@@ -20,7 +20,7 @@ export function createLensSources(onOpen: (headIdx: number) => void) {
   );
   let showsAll = false;
   let redraw = () => {};
-  const more = h('button', { class: 'token-link', type: 'button' });
+  const more = h('button', { class: 'token-link more-heads', type: 'button' });
   more.addEventListener('click', () => {
     showsAll = !showsAll;
     redraw();

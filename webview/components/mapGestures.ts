@@ -44,8 +44,8 @@ export function createGestures(
       onHover(null);
       const { cell } = store.state;
       const next = cell ? stepCell(cell, queries, keys, navigation.nTokens) : firstCell();
-      actions.pickCell(next);
       navigation.reveal(next);
+      actions.pickCell(next);
     },
     select() {
       const { cell } = store.state;

@@ -54,7 +54,7 @@ export class MapPanel {
   }
 
   update(): void {
-    const { map, mapVersion, changedTile, theme, panel, layout } = this.store.state;
+    const { map, mapVersion, changedTile, theme, panel, layout, cell } = this.store.state;
     this.element.hidden = map === null;
     if (!map) {
       this.hovered = null;
@@ -68,6 +68,7 @@ export class MapPanel {
     const label = `Attention map, layer ${layerIdx}, head ${headIdx}, ${stageLabels[stage]}. ${mapInstructions}`;
     this.canvas.setAttribute('aria-label', label);
     this.describe(panel?.view.stage);
+    this.navigation.followCell(cell);
     this.draw();
   }
 

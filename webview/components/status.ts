@@ -110,7 +110,8 @@ function failureOf({ mapFailure }: State): string | null {
 
 /** One line on what was analysed, by what, and what was left out. */
 export function facts({ documentLabel, model, provider, windowLines, window, tokens, durationMs }: PanelState): string {
-  const parts = [`${documentLabel}: ${tokens?.labels.length ?? 0} tokens`];
+  const nTokens = tokens?.labels.length ?? 0;
+  const parts = [`${documentLabel}: ${nTokens} ${nTokens === 1 ? 'token' : 'tokens'}`];
   if (windowLines && window) {
     const isWhole = window.end - window.start >= window.documentLength;
     parts.push(

@@ -18,6 +18,7 @@ export class Navigation {
   viewport: Viewport = { originX: 0, originY: 0, cellSize: 1 };
   nTokens = 0;
   private zoom: SavedZoom | null = null;
+  private cell: Cell | null = null;
 
   /** @param save the reader moved the viewport: keep it in a form that outlives the panel's size, and draw. */
   constructor(private readonly save: (zoom: SavedZoom) => void) {}
@@ -64,8 +65,19 @@ export class Navigation {
     this.move(reveal(this.viewport, queryIdx, keyIdx, this.nTokens, this.size));
   }
 
+  /** Brings a cell that was picked elsewhere to the middle, unless it is in sight already. */
+  followCell(cell: Cell | null): void {
+    if (cell === this.cell || !this.isReady) return;
+    this.cell = cell;
+    const { queryIdx, keyIdx } = cell ?? { queryIdx: 0, keyIdx: 0 };
+    if (!cell || reveal(this.viewport, queryIdx, keyIdx, this.nTokens, this.size) === this.viewport) return;
+    const { originX, originY, cellSize } = this.viewport;
+    const { width, height } = this.size;
+    this.pan(width / 2 - originX - (keyIdx + 0.5) * cellSize, height / 2 - originY - (queryIdx + 0.5) * cellSize);
+  }
+
   private move(viewport: Viewport): void {
-    if (!this.isReady) return;
+    if (!this.isReady || viewport === this.viewport) return;
     this.viewport = viewport;
     this.zoom = toSavedZoom(viewport, this.nTokens, this.size);
     this.save(this.zoom);

@@ -221,7 +221,7 @@ class KernelsView implements PanelView {
     if (entry) void this.loadChanges(entry, headIdx);
   }
 
-  private async loadChanges({ layerIdx, part }: GalleryEntry, headIdx: number): Promise<void> {
+  private async loadChanges({ layerIdx, part, features }: GalleryEntry, headIdx: number): Promise<void> {
     const { host, store } = this.context;
     const { panel } = store.state;
     const labels = panel?.tokens?.labels ?? [];
@@ -232,7 +232,9 @@ class KernelsView implements PanelView {
       const address = { analysisId: panel!.analysisId, layerIdx, headIdx, part };
       const changes = await host.request('largestChanges', address, signal);
       if (signal.aborted) return;
-      this.detail.showChanges(changes.length > 0 ? changes : 'It changed nothing in this document.', labels);
+      const none =
+        features.name === 'not a number' ? 'What it made is not a number anywhere.' : 'It changed nothing here.';
+      this.detail.showChanges(changes.length > 0 ? changes : none, labels);
     } catch (error) {
       if (!signal.aborted) this.detail.showChanges(toFailureData(error).message, labels);
     }

@@ -29,6 +29,8 @@ const referenceLabels: Readonly<Record<Reference, string>> = {
   rowMean: 'The mean of the row',
 };
 
+const noConvolution = 'This layer has no convolution here: every head adds its own pair.';
+
 /** How long the keyboard may rest on a cell before the lens follows. */
 const delayMs = 80;
 
@@ -46,6 +48,7 @@ class LensView implements PanelView {
   private readonly sources = createLensSources(headIdx => this.open(headIdx));
   private readonly sourcesSection: HTMLElement;
   private readonly grid = createTapGrid();
+  private readonly tapsSection: HTMLElement;
   private readonly gridTitle = h('h2');
   private readonly strongest = createStrongestTaps();
   private readonly body: HTMLElement;
@@ -64,13 +67,20 @@ class LensView implements PanelView {
       h('h2', {}, 'Heads mixed into it'),
       this.sources.element,
     );
+    this.tapsSection = h(
+      'section',
+      { 'aria-label': 'Taps' },
+      this.gridTitle,
+      this.grid.element,
+      h('h2', {}, 'Strongest contributions'),
+      this.strongest.element,
+    );
     this.body = h(
       'div',
       { class: 'lens-body' },
       h('section', { 'aria-label': 'Sum' }, this.title, this.sum, this.note, this.reference.element),
       this.sourcesSection,
-      h('section', { 'aria-label': 'Taps' }, this.gridTitle, this.grid.element),
-      h('section', { 'aria-label': 'Strongest taps' }, h('h2', {}, 'Strongest contributions'), this.strongest.element),
+      this.tapsSection,
     );
     this.element = h(
       'div',
@@ -189,15 +199,17 @@ class LensView implements PanelView {
         value,
         difference: difference ?? '',
       });
-      this.note.textContent = note || noteOf(ref.stage, difference !== null);
+      this.note.textContent = [
+        note || noteOf(ref.stage, difference !== null),
+        ...(parts.conv ? [] : [noConvolution]),
+      ].join(' ');
       this.sourcesSection.hidden = parts.mix === null;
       const opened = lens.sources.find(({ headIdx }) => headIdx === (openedHead ?? ref.headIdx)) ?? lens.sources[0]!;
       this.sources.show(lens.sources, opened.headIdx, theme);
       const taps = content.taps(opened.headIdx);
       const valueName = isPreSoftmax(ref.stage) ? 'Score' : 'Pattern';
-      this.gridTitle.textContent = parts.conv
-        ? `What head ${opened.headIdx}’s kernel makes of it`
-        : `Head ${opened.headIdx}: this layer has no convolution here`;
+      this.tapsSection.hidden = parts.conv === null;
+      this.gridTitle.textContent = `What head ${opened.headIdx}’s kernel makes of it`;
       const shown = {
         taps,
         columns: parts.conv?.columns ?? 1,

@@ -112,6 +112,7 @@ class StagesView implements PanelView {
     this.drawChoices(state, refs, pair);
     if (this.navigation.follow(refs[0]!.nTokens, layout.zoom)) this.hovered = null;
     if (this.navigation.size.width === 0) this.resize();
+    this.navigation.followCell(state.cell);
     this.draw();
   }
 

@@ -1,0 +1,266 @@
+/** Stages, lens and kernel gallery in the real workbench: what the page says is what the engine computes. */
+
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Frame } from 'playwright-core';
+import { runnerUp } from '../../src/attention/lens';
+import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
+import type { Stage } from '../../src/shared/attentionMap';
+import { root } from '../fixtures/paths';
+import { writeRandomModel } from '../fixtures/randomModel';
+import { inspectFile, mapOf, untilDone } from './harness/panel';
+import { startWorkbench, type Workbench } from './harness/workbench';
+
+const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-explorer-'));
+const oddModel = join(folder, 'models', 'odd');
+const sample = 'inventory.ts';
+let workbench: Workbench;
+let expected: AnalyzedDocument;
+/** The editor-sized panel. */
+let frame: Frame;
+
+before(async () => {
+  cpSync(join(root, 'test', 'fixtures', 'documents'), folder, { recursive: true });
+  writeFileSync(join(folder, 'one.txt'), 'a');
+  // 200 heads, one of whose kernels is broken, and no begin token: a text of one byte is a map of one cell.
+  const heads = { n_heads: 200, n_kv_heads: 200, head_dim: 2, dim: 400, n_layers: 1, bos_token_id: null };
+  const mta = { use_mta: true, pre_sm_linear_head: true, head_kernel_size: 200, group_norm: true };
+  const kernels = {
+    query_kernel_size: 6,
+    key_kernel_size: 11,
+    after_sm_query_kernel_size: 6,
+    after_sm_key_kernel_size: 11,
+  };
+  writeRandomModel(oddModel, { ...heads, mta: { ...mta, ...kernels } }, (key, values) => {
+    if (key.endsWith('mta_kernel')) values[3 * 66 + 60] = Number.NaN;
+  });
+  const options = { model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 16 } as const;
+  expected = await analyzeFile(join(folder, sample), options);
+  workbench = await startWorkbench({ folder });
+  await workbench.page.setViewportSize({ width: 2100, height: 1250 });
+});
+
+after(async () => {
+  await workbench?.close();
+  await expected?.engine.release();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const tab = (name: string) => frame.getByRole('tab', { name, exact: true });
+const layer = 2;
+
+async function choose(label: string, option: string): Promise<void> {
+  await frame.getByRole('combobox', { name: label, exact: true }).click();
+  await frame.getByRole('option', { name: option, exact: true }).click();
+}
+
+/** One value of the engine. */
+async function valueAt(head: number, stage: Stage, query: number, key: number): Promise<number> {
+  const map = await headMap(expected, layer, head, stage);
+  return map[query * expected.tokens.ids.length + key]!;
+}
+
+function assertClose(got: unknown, want: number, what: string): void {
+  assert.ok(Math.abs(Number(got) - want) <= 2e-5 * Math.max(1, Math.abs(want)), `${what}: ${got}, expected ${want}`);
+}
+
+/** What the lens says once it shows this cell. */
+async function lensAt(query: number, key: number, stage: Stage): Promise<Record<string, string | undefined>> {
+  const sum = frame.locator(`.lens-sum[data-query="${query}"][data-key="${key}"][data-stage="${stage}"]`);
+  await sum.waitFor();
+  return sum.evaluate(element => ({ ...(element as HTMLElement).dataset }));
+}
+
+test('the panel opens as an editor, with the same views, and tabs go by the keyboard', async () => {
+  const side = await untilDone(workbench, () => inspectFile(workbench, sample));
+  assert.equal((await mapOf(side)).layer, layer);
+  await workbench.runCommand('MTA Inspector: Open Attention Panel in Editor');
+  frame = await workbench.webviewFrame('MTA Inspector: Attention');
+  await frame.locator('canvas[data-source="tiles"]').waitFor();
+  await workbench.runCommand('View: Close Primary Side Bar');
+  await tab('Map').focus();
+  const names = await frame.getByRole('tab').allTextContents();
+  for (const name of names.slice(1, 3)) {
+    await workbench.page.keyboard.press('ArrowRight');
+    assert.equal(await tab(name).getAttribute('aria-selected'), 'true');
+    assert.equal(await frame.getByRole('tabpanel').count(), 1);
+  }
+  await workbench.page.keyboard.press('Home');
+  assert.equal(await frame.locator(':focus').textContent(), 'Map');
+});
+
+test('stages side by side: every pane shows its stage at the crosshair, rows and differences add up', async () => {
+  await tab('Stages').click();
+  const pane = (stage: Stage) => frame.locator(`.pane[data-stage="${stage}"][data-minus=""]`);
+  await pane('mixed_pattern').and(frame.locator('[data-source="tiles"]')).waitFor();
+  const { head } = await frame
+    .locator('canvas[data-source]')
+    .first()
+    .evaluate(canvas => ({ head: Number((canvas as HTMLElement).dataset['head']) }));
+  await pane('scores').locator('canvas').focus();
+  for (const key of ['ArrowDown', ...Array(10).fill('Shift+ArrowDown'), ...Array(4).fill('Shift+ArrowRight')]) {
+    await workbench.page.keyboard.press(key);
+  }
+  const [query, key] = [100, 40];
+  const { stages } = expected.engine.model.layers[layer]!;
+  for (const stage of stages) {
+    await frame.locator(`.pane[data-stage="${stage}"][data-minus=""]:not([data-value=""])`).waitFor();
+    assertClose(await pane(stage).getAttribute('data-value'), await valueAt(head, stage, query, key), stage);
+  }
+  for (const stage of ['pattern', 'convolved_pattern', 'mixed_pattern'] as const) {
+    const map = await headMap(expected, layer, head, stage);
+    const n = expected.tokens.ids.length;
+    const sum = map.subarray(query * n, (query + 1) * n).reduce((total, value) => total + value, 0);
+    await frame.locator(`.pane[data-stage="${stage}"][data-minus=""]:not([data-row-sum=""])`).waitFor();
+    assertClose(await pane(stage).getAttribute('data-row-sum'), sum, `row sum of ${stage}`);
+    const isSaid = /row sum/.test((await pane(stage).locator('.pane-note').textContent()) ?? '');
+    assert.equal(isSaid, Math.abs(sum - 1) >= 1e-3, stage);
+  }
+  for (let i = 0; i < 5; i++) await workbench.page.keyboard.press('+');
+  const places = await frame
+    .locator('.pane:not([hidden])')
+    .evaluateAll(panes => panes.map(p => p.querySelector<HTMLElement>('.band-column')?.style.cssText));
+  assert.equal(places.length, stages.length + 1);
+  assert.equal(new Set(places).size, 1, 'the crosshair stands at the same place in all panes');
+
+  await choose('Stage', 'Mixed pattern');
+  await choose('Minus', 'Scores');
+  const difference = frame.locator('.pane[data-stage="mixed_pattern"][data-minus="scores"]:not([data-value=""])');
+  await difference.waitFor();
+  const want = (await valueAt(head, 'mixed_pattern', query, key)) - (await valueAt(head, 'scores', query, key));
+  assertClose(await difference.getAttribute('data-value'), want, 'difference');
+  await frame.getByText(/their difference has no unit/).waitFor();
+  await workbench.screenshot('stages');
+});
+
+test('the lens takes a cell apart: taps sum to heads, heads to the engine’s value, before and after the softmax', async () => {
+  await tab('Lens').click();
+  for (const [stage, label] of [
+    ['mixed_pattern', 'Mixed pattern'],
+    ['mixed_scores', 'Mixed scores'],
+  ] as const) {
+    await choose('Stage', label);
+    const lens = await lensAt(100, 40, stage);
+    const value = await valueAt(Number(lens['head']), stage, 100, 40);
+    assertClose(lens['value'], value, `${stage} as told`);
+    assertClose(lens['total'], value, `${stage} as summed`);
+    const [subtotals, opened] = await frame.locator('.sources tbody tr').evaluateAll(rows => {
+      const all = rows.map(row => Number((row as HTMLElement).dataset['subtotal']));
+      return [all, all[rows.findIndex(row => row.classList.contains('source-open'))]] as const;
+    });
+    assertClose(
+      subtotals.reduce((sum, x) => sum + x, 0),
+      value,
+      'heads',
+    );
+    const terms = await frame
+      .locator('.tap[data-term]')
+      .evaluateAll(cells => cells.map(cell => Number((cell as HTMLElement).dataset['term'])));
+    assert.equal(terms.length, 66);
+    assertClose(
+      terms.reduce((sum, x) => sum + x, 0),
+      opened ?? Number.NaN,
+      'taps',
+    );
+  }
+  await choose('Compared with', 'The runner-up of the row');
+  const sum = frame.locator('.lens-sum:not([data-difference=""])');
+  await sum.waitFor();
+  const lens = await lensAt(100, 40, 'mixed_scores');
+  const n = expected.tokens.ids.length;
+  const map = await headMap(expected, layer, Number(lens['head']), 'mixed_scores');
+  const row = map.subarray(100 * n, 100 * n + 101);
+  assertClose(lens['total'], row[40]! - row[runnerUp(row, 40)!]!, 'difference to the runner-up');
+  // Taps go by the keyboard, and say what they are.
+  await frame.locator('.tap[tabindex="0"]').focus();
+  await workbench.page.keyboard.press('ArrowUp');
+  assert.match((await frame.locator(':focus').getAttribute('aria-label')) ?? '', /^query 99 .* weight .* = /);
+  await choose('Compared with', 'Nothing: the value itself');
+});
+
+test('the gallery names every kernel and leads to where it changed most', async () => {
+  await tab('Kernels').click();
+  const { layers, nHeads } = expected.engine.model;
+  const nKernels = layers.reduce((sum, { kernels }) => {
+    const has = (part: keyof typeof kernels) => (kernels[part] ? 1 : 0);
+    const nConv = has('pre_softmax_conv') + has('post_softmax_conv');
+    return sum + nConv * nHeads + has('pre_softmax_head_mix') + has('post_softmax_head_mix');
+  }, 0);
+  await frame
+    .locator('.card')
+    .nth(nKernels - 1)
+    .waitFor();
+  assert.equal(await frame.locator('.card').count(), nKernels);
+  await choose('Order', 'Changed most in this document');
+  await choose('Order', 'What they do');
+  assert.equal(await frame.locator('.card').first().getAttribute('data-name'), 'diagonal');
+  await frame.locator('.card[data-key="2/pre_softmax_conv/2"]').click();
+  const place = { analysisId: 1, layerIdx: layer, headIdx: 2, part: 'pre_softmax_conv' } as const;
+  const [first] = await expected.engine.largestChanges({ ...place, k: 12 });
+  const row = frame.locator('.changes tbody tr').first();
+  await row.waitFor();
+  assertClose(await row.getAttribute('data-change'), first!.change, 'largest change');
+  await workbench.screenshot('kernels');
+  await row.getByRole('button').click();
+  const { queryIdx, keyIdx } = first!;
+  const lens = await lensAt(queryIdx, keyIdx, 'convolved_scores');
+  assertClose(lens['total'], await valueAt(2, 'convolved_scores', queryIdx, keyIdx), 'the cell in the lens');
+  assert.equal(await tab('Lens').getAttribute('aria-selected'), 'true');
+});
+
+test('pictures in dark, light and high contrast', async () => {
+  for (const [name, theme] of [
+    ['dark', 'Default Dark Modern'],
+    ['light', 'Default Light Modern'],
+    ['contrast', 'Default High Contrast'],
+  ] as const) {
+    workbench.changeSettings({ 'workbench.colorTheme': theme });
+    await frame.locator(`body[class*="vscode-${name === 'contrast' ? 'high-contrast' : name}"]`).waitFor();
+    for (const view of ['Stages', 'Lens', 'Kernels']) {
+      await tab(view).click();
+      if (view === 'Stages') await frame.locator('.pane[data-stage="pattern"][data-source="tiles"]').waitFor();
+      await workbench.screenshot(`explorer-${view.toLowerCase()}-${name}`);
+    }
+  }
+  workbench.changeSettings({ 'workbench.colorTheme': undefined });
+});
+
+test('another model while the lens is open: 200 heads, a kernel that is no number, a map of one cell', async () => {
+  await tab('Lens').click();
+  workbench.changeSettings({ 'mtaInspector.model': oddModel });
+  for (const [file, nTokens] of [
+    [sample, 64],
+    ['one.txt', 1],
+  ] as const) {
+    // Not over the panel.
+    await workbench.runCommand('View: Focus First Editor Group');
+    await inspectFile(workbench, file);
+    const canvas = frame.locator(`#panel-lens canvas[data-n-tokens="${nTokens}"][data-source="tiles"]`);
+    await canvas.waitFor();
+    assert.equal(await frame.locator('.lens-body:visible').count(), 0, 'the cell of the other model is gone');
+    await canvas.focus();
+    await workbench.page.keyboard.press('0');
+    await workbench.page.keyboard.press('ArrowDown');
+    await workbench.page.keyboard.press('ArrowDown');
+    const lens = await lensAt(nTokens === 1 ? 0 : 1, 0, 'mixed_pattern');
+    // The broken kernel is mixed into every head.
+    assert.equal(lens['total'], 'NaN');
+    assert.equal(lens['value'], 'NaN');
+  }
+  await tab('Stages').click();
+  await frame.locator('.pane[data-stage="scores"][data-source="tiles"]').waitFor();
+  await tab('Kernels').click();
+  await choose('Order', 'Layer and head');
+  await frame.locator('.card[data-name="not a number"]').first().click();
+  await frame.getByText('What it made is not a number anywhere.').waitFor();
+  await frame.getByRole('button', { name: /Show more of 402/ }).click();
+  await frame.locator('.card').nth(100).waitFor();
+  await workbench.screenshot('explorer-odd');
+  assert.deepEqual(
+    workbench.consoleErrors().filter(error => /Error: |Uncaught/.test(error)),
+    [],
+  );
+});
