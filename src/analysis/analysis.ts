@@ -32,6 +32,7 @@ import type {
   TileAddress,
   View,
 } from '../shared/panelMessages';
+import { withQuestion } from '../shared/question';
 import {
   chosenHeads,
   type OcclusionBaseline,
@@ -41,7 +42,7 @@ import {
 } from '../shared/relevance';
 import { tokenAt } from '../tokenization/offsets';
 import { defaultLayer } from './defaultView';
-import { sliceAround, withQuestion } from './documentText';
+import { sliceAround } from './documentText';
 
 /** What a run works on. */
 export interface Target {

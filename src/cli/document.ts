@@ -9,6 +9,7 @@ import type { TokensEvent } from '../inference/protocol';
 import type { LayerResult, Predictions, ProviderSetting } from '../shared/analysis';
 import { effectiveStage, type Stage } from '../shared/attentionMap';
 import { Failure } from '../shared/failure';
+import { withQuestion } from '../shared/question';
 import { resolveModel } from './modelPaths';
 
 export interface DocumentOptions {
@@ -19,6 +20,10 @@ export interface DocumentOptions {
   /** UTF-16 offset the window must contain when the file is longer. */
   readonly at: number;
   readonly topK: number;
+  /** Appended to the text for the model. */
+  readonly question?: string;
+  /** Hears every event of the engine. */
+  readonly listen?: Emit;
 }
 
 export interface AnalyzedDocument {
@@ -56,10 +61,12 @@ export function loadEngine(
 
 /** Analyses one file's window. The caller releases `engine`. */
 export async function analyzeFile(file: string, options: DocumentOptions): Promise<AnalyzedDocument> {
-  const text = readText(file);
+  const written = readText(file);
+  const text = options.question === undefined ? written : withQuestion(written, options.question);
   const layers: LayerResult[] = [];
   let opened: TokensEvent | undefined;
   const engine = await loadEngine(options.model, options.provider, (name, payload) => {
+    options.listen?.(name, payload);
     if (name === 'tokens') opened = payload as TokensEvent;
     if (name === 'layer') layers.push((payload as { layer: LayerResult }).layer);
     if (name === 'provider') process.stderr.write(`${(payload as { note: string }).note}\n`);

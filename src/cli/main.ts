@@ -7,9 +7,11 @@ import type { ExecutionProvider, ProviderSetting } from '../shared/analysis';
 import { type Stage, stages } from '../shared/attentionMap';
 import { exportFormats } from '../shared/exportFormats';
 import { Failure } from '../shared/failure';
+import { occlusionModes, relevanceMethods } from '../shared/relevance';
 import { ablateJson, ablateText } from './ablate';
 import { analyzeText } from './analyze';
 import { runBench } from './bench';
+import { contextJson, contextText } from './context';
 import { analyzeFile, chooseMap, loadEngine, readText, sourceOf } from './document';
 import { type Evaluation, evaluateText, formatEvaluation, totalEvaluation } from './evaluate';
 import { exportDocument } from './export';
@@ -23,6 +25,8 @@ const usage = `mta-inspect: see how a Multi-Token Attention model finds its cont
 
   mta-inspect analyze FILE [--model NAME|DIR] [--layer L --head H --stage STAGE] [--top K] [--json OUT]
   mta-inspect export  FILE [--model NAME|DIR] --format npz|csv|json|html|png|svg --out OUT [--layer L --head H --stage STAGE]
+  mta-inspect context FILE [--model NAME|DIR] --at OFFSET [--to OFFSET] | --question TEXT [--method METHOD --heads HEADS]
+                      [--direction attends|attendedBy] [--occlude replace|remove] [--json OUT]
   mta-inspect ablate  FILE [--model NAME|DIR] [--parts-only] [--json OUT]
   mta-inspect heads   FILE [--model NAME|DIR] [--by MEASURE] [--json OUT]
   mta-inspect eval    FILE... [--model NAME|DIR] [--json OUT]
@@ -32,6 +36,7 @@ const usage = `mta-inspect: see how a Multi-Token Attention model finds its cont
   mta-inspect models  [--json]
 
   STAGE: ${stages.join(' | ')}
+  METHOD: ${relevanceMethods.join(' | ')}; HEADS: layer, all, or a list such as 2.0,3.*
   MEASURE: ${[...measureNames.keys()].join(' | ')}
   analyze, export, ablate and heads also take --max-tokens N, --at OFFSET (a place the window must contain) and --provider.
   OUT may be - for standard output. --provider is cpu where it is not given, so that figures can be reproduced.
@@ -58,6 +63,12 @@ const options = {
   out: { type: 'string' },
   by: { type: 'string' },
   'parts-only': { type: 'boolean' },
+  to: { type: 'string' },
+  question: { type: 'string' },
+  method: { type: 'string' },
+  heads: { type: 'string' },
+  direction: { type: 'string' },
+  occlude: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -94,6 +105,24 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const document = await openDocument(args);
     write(out, await exportDocument(document, format, { ...mapOptions(args), topK: topK(args) }));
     return 0;
+  },
+
+  async context(args) {
+    const { values } = args;
+    if ((values.at === undefined) === (values.question === undefined)) {
+      throw new UsageError('context needs either --at OFFSET or --question TEXT');
+    }
+    const direction = oneOf('--direction', values.direction ?? 'attends', ['attends', 'attendedBy'] as const);
+    const occlude = values.occlude === undefined ? undefined : oneOf('--occlude', values.occlude, occlusionModes);
+    if (occlude && direction === 'attendedBy') throw new UsageError('--occlude needs --direction attends');
+    const json = await contextJson(onlyPositional(args, 'context needs one FILE'), {
+      ...{ ...documentOptions(args), ...mapOptions(args), direction, occlude, question: values.question },
+      method: oneOf('--method', values.method ?? 'mean', relevanceMethods),
+      heads: values.heads ?? 'all',
+      to: wholeNumber('--to', values.to),
+    });
+    if (!values.json) process.stdout.write(`${contextText(json)}\n`);
+    return writeJson(args, json);
   },
 
   async ablate(args) {
@@ -215,14 +244,18 @@ async function goldenLine(
 }
 
 function openDocument(args: Arguments) {
+  const file = onlyPositional(args, `${args.positionals[0]} needs one FILE`);
+  return analyzeFile(file, { ...documentOptions(args), topK: topK(args) });
+}
+
+function documentOptions(args: Arguments) {
   const { values } = args;
-  return analyzeFile(onlyPositional(args, `${args.positionals[0]} needs one FILE`), {
+  return {
     model: values.model,
     provider: provider(args, providers),
     maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 2),
     at: wholeNumber('--at', values.at) ?? 0,
-    topK: topK(args),
-  });
+  };
 }
 
 function mapOptions({ values }: Arguments) {

@@ -76,6 +76,37 @@ test('analyze says what was left out of a long file', () => {
   assert.match(run.stdout, /\d+ of 2500 characters lie outside the window and were left out/);
 });
 
+test('context: JSON fits its schema; lines add up to the weights; a question is selected and not counted', () => {
+  const text = 'alpha = 1\nbeta = 2\ngamma = alpha\n';
+  const file = document(text, 'context.ts');
+  const at = String(text.indexOf('gamma'));
+  const run = cli('context', file, ...model, '--at', at, '--method', 'rollout', '--occlude', 'replace', '--json', '-');
+  assert.equal(run.status, 0, run.stderr);
+  const json = JSON.parse(run.stdout);
+  fitsSchema('context', json);
+  assert.ok(Math.abs(json.weights.reduce((sum: number, x: number) => sum + x, 0) - 1) < 1e-5);
+  assert.ok(
+    json.lines.every((line: { divergence_bits?: number; line: number }) => line.line > 2 || line.divergence_bits! > 0),
+  );
+  assert.equal(json.occlusion.mode, 'replace');
+
+  const asked = cli('context', file, ...model, '--question', 'delta = ', '--heads', '1.*', '--json', '-');
+  assert.equal(asked.status, 0, asked.stderr);
+  const answer = JSON.parse(asked.stdout);
+  fitsSchema('context', answer);
+  assert.equal(answer.selection.end, answer.weights.length);
+  assert.deepEqual(answer.lines.map(({ line }: { line: number }) => line).toSorted(), [1, 2, 3]);
+  assert.match(cli('context', file, ...model, '--at', at).stdout, /context\.ts: .*mean/);
+  for (const bad of [
+    [],
+    ['--at', '1', '--question', 'x'],
+    ['--at', '1', '--heads', '99.0'],
+    ['--at', '1', '--method', 'sum'],
+  ]) {
+    assert.equal(cli('context', file, ...model, ...bad).status, 2, bad.join(' '));
+  }
+});
+
 test('ablate and heads: JSON fits its schema, ranked, and the tables for people agree with it', () => {
   const file = document(texts['code']!);
   const ablate = JSON.parse(cli('ablate', file, ...model, '--parts-only', '--json', '-').stdout);

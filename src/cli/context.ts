@@ -1,0 +1,192 @@
+/** `mta-inspect context`: the lines of a file that are relevant for a place in it or for a question, and their effect. */
+
+import { lineAt, lineStartsOf, linesOfTokens, weightByLine } from '../attention/lines';
+import { rankCorrelation } from '../attention/rankCorrelation';
+import { toolVersion } from '../export/source';
+import type { OccludedEvent } from '../inference/protocol';
+import type { Stage } from '../shared/attentionMap';
+import { Failure } from '../shared/failure';
+import { withQuestion } from '../shared/question';
+import {
+  chosenHeads,
+  formatHeads,
+  type OcclusionMode,
+  parseHeads,
+  type RelevanceOptions,
+  rangeBetween,
+  type TokenRange,
+} from '../shared/relevance';
+import { tokenAt } from '../tokenization/offsets';
+import { type AnalyzedDocument, analyzeFile, chooseMap, type DocumentOptions, documentRun, readText } from './document';
+
+export interface ContextOptions extends Omit<DocumentOptions, 'topK' | 'listen' | 'question'> {
+  /** UTF-16 offset where the selection ends, exclusive; absent: the token at `at` alone. */
+  readonly to: number | undefined;
+  /** Selected instead of a place in the file. */
+  readonly question: string | undefined;
+  readonly method: RelevanceOptions['method'];
+  readonly direction: RelevanceOptions['direction'];
+  /** As parseHeads reads them. */
+  readonly heads: string;
+  readonly layer: number | undefined;
+  readonly head: number | undefined;
+  readonly stage: Stage | undefined;
+  readonly occlude: OcclusionMode | undefined;
+}
+
+/** The JSON of `context --json`; documented in schemas/context.schema.json. */
+export interface ContextJson {
+  readonly format: 'mta-context-1';
+  readonly version: string;
+  readonly file: string;
+  readonly model: string;
+  readonly method: string;
+  readonly direction: string;
+  /** Heads asked, as layer.head. */
+  readonly heads: string;
+  /** Selected tokens, the end exclusive. */
+  readonly selection: { readonly first: number; readonly end: number };
+  readonly question: string | null;
+  /** Per token of the window. */
+  readonly weights: readonly number[];
+  readonly lines: readonly ContextLineJson[];
+  readonly occlusion: OcclusionJson | null;
+}
+
+interface ContextLineJson {
+  /** From 1. */
+  readonly line: number;
+  readonly text: string;
+  readonly relevance: number;
+  /** Bits per selected token that occluding the line adds, and the divergence of the predictions; only with --occlude. */
+  readonly surprisal_bits?: number | null;
+  readonly divergence_bits?: number;
+}
+
+interface OcclusionJson {
+  readonly mode: OcclusionMode;
+  readonly neutral_token: string | null;
+  readonly surprisal_bits: number | null;
+  readonly rank_correlation: { readonly divergence: number | null; readonly surprisal: number | null };
+}
+
+export async function contextJson(file: string, options: ContextOptions): Promise<ContextJson> {
+  const written = readText(file);
+  const { question } = options;
+  const effects: OccludedEvent[] = [];
+  const document = await analyzeFile(file, {
+    ...{ model: options.model, provider: options.provider, maxTokens: options.maxTokens, topK: 1 },
+    at: question === undefined ? options.at : withQuestion(written, question).length,
+    ...(question === undefined ? {} : { question }),
+    listen: (name, payload) => {
+      if (name === 'occluded') effects.push(payload as OccludedEvent);
+    },
+  });
+  const { engine, tokens } = document;
+  const textEnd = Math.min(document.window.end, written.length);
+  const range = question === undefined ? placeOf(document, options) : rangeOfQuestion(document, textEnd);
+  const { model } = engine;
+  const { layer, head, stage } = chooseMap(engine, options);
+  const { method, direction } = options;
+  const heads =
+    method === 'head'
+      ? [{ layerIdx: layer, headIdx: head }]
+      : chosenHeads(readHeads(options.heads, model), layer, model.nLayers, model.nHeads);
+  const weights = await engine.relevance({ analysisId: documentRun, range, direction, method, heads, stage });
+  const starts = lineStartsOf(written);
+  const lineOfToken = linesOfTokens(tokens.offsets, offset => lineAt(starts, offset), textEnd);
+  const lines = weightByLine(weights, lineOfToken, range);
+  const textOf = (line: number) => written.slice(starts[line], starts[line + 1]).trim();
+  const json: ContextJson = {
+    ...{ format: 'mta-context-1', version: toolVersion, file: document.name, model: model.name, method, direction },
+    ...{ heads: formatHeads(heads), selection: range, question: question ?? null, weights: [...weights] },
+    lines: lines.map(({ lineIdx, weight }) => ({ line: lineIdx + 1, text: textOf(lineIdx), relevance: weight })),
+    occlusion: null,
+  };
+  return options.occlude ? occluded(json, document, range, lines, options.occlude, effects) : json;
+}
+
+/** Adds what occluding each earlier line does. */
+async function occluded(
+  json: ContextJson,
+  { engine }: AnalyzedDocument,
+  target: TokenRange,
+  lines: ReturnType<typeof weightByLine>,
+  mode: OcclusionMode,
+  effects: readonly OccludedEvent[],
+): Promise<ContextJson> {
+  const earlier = lines.filter(({ tokens }) => tokens.first < target.first);
+  const spans = earlier.map(({ tokens }) => ({ first: tokens.first, end: Math.min(tokens.end, target.first) }));
+  const baseline = await engine.occlude({ analysisId: documentRun, occlusionId: 1, target, spans, mode });
+  const byLine = new Map(effects.map(({ spanIdx, effect }) => [earlier[spanIdx]!.lineIdx + 1, effect]));
+  const weights = effects.map(({ spanIdx }) => earlier[spanIdx]!.weight);
+  const correlation = (measure: (event: OccludedEvent) => number) =>
+    finite(rankCorrelation(weights, effects.map(measure)));
+  return {
+    ...json,
+    lines: json.lines.map(line => {
+      const effect = byLine.get(line.line);
+      if (!effect) return line;
+      return { ...line, surprisal_bits: finite(effect.surprisalBits), divergence_bits: effect.divergenceBits };
+    }),
+    occlusion: {
+      mode,
+      neutral_token: baseline.neutralLabel,
+      surprisal_bits: finite(baseline.surprisalBits),
+      rank_correlation: {
+        divergence: correlation(({ effect }) => effect.divergenceBits),
+        surprisal: correlation(({ effect }) => Math.abs(effect.surprisalBits)),
+      },
+    },
+  };
+}
+
+/** A table for people: the most relevant lines. */
+export function contextText(json: ContextJson, nLines = 12): string {
+  const { selection, occlusion } = json;
+  const head =
+    `${json.file}: ${json.model}, ${json.method} (${json.direction}) for tokens ` +
+    `${selection.first} to ${selection.end - 1}`;
+  const rows = json.lines.slice(0, nLines).map(line => {
+    const effect =
+      line.divergence_bits === undefined
+        ? ''
+        : `  ${(line.surprisal_bits ?? Number.NaN).toFixed(3).padStart(8)} bits  KL ${line.divergence_bits.toFixed(3)}`;
+    return `${String(line.line).padStart(5)}  ${line.relevance.toFixed(4)}${effect}  ${line.text.slice(0, 80)}`;
+  });
+  const rho = (value: number | null) => (value === null ? 'none' : value.toFixed(2));
+  const ranks = occlusion
+    ? [
+        `rank correlation of relevance with the change of the predictions ${rho(occlusion.rank_correlation.divergence)}, ` +
+          `with the size of the change of surprisal ${rho(occlusion.rank_correlation.surprisal)}`,
+      ]
+    : [];
+  return [head, ...rows, ...ranks].join('\n');
+}
+
+function placeOf({ tokens }: AnalyzedDocument, { at, to }: ContextOptions): TokenRange {
+  const token = (offset: number) => {
+    const found = tokenAt(tokens.offsets, offset);
+    if (found < 0) throw new Failure('bad-usage', `No token of the analysed window lies at offset ${offset}.`);
+    return found;
+  };
+  return rangeBetween(token(at), token(to === undefined ? at : Math.max(at, to - 1)));
+}
+
+function rangeOfQuestion({ tokens }: AnalyzedDocument, textEnd: number): TokenRange {
+  const first = tokens.offsets.findIndex(offset => offset >= textEnd);
+  return { first, end: tokens.ids.length };
+}
+
+/** @throws Failure for what is no head of the model. */
+function readHeads(text: string, { nLayers, nHeads }: AnalyzedDocument['engine']['model']) {
+  try {
+    return parseHeads(text, nLayers, nHeads);
+  } catch (error) {
+    throw new Failure('bad-usage', `--heads: ${(error as Error).message}.`);
+  }
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
