@@ -1,6 +1,6 @@
 /** The tokens of the window as running text: select one or a range, see the others shaded by their weights. */
 
-import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
+import { absentLevel, colorOf, levelOf, luminance } from '../../src/shared/colorScale';
 import type { PanelTokens } from '../../src/shared/panelMessages';
 import { rangeBetween, type TokenRange } from '../../src/shared/relevance';
 import type { Actions } from '../actions';
@@ -34,6 +34,9 @@ export function createTokenStrip(actions: Actions, name: string) {
   let shownRange: TokenRange = { first: 0, end: 0 };
   let shownAnalysis = -1;
   let titled = { analysisId: -1, hasSurprisal: false };
+  let shownLevels = new Int16Array(0);
+  let shownTheme: Theme | null = null;
+  let toReveal: HTMLElement | null = null;
   let typed = '';
   let typedAt = 0;
 
@@ -70,10 +73,22 @@ export function createTokenStrip(actions: Actions, name: string) {
     if (found !== null) select(found, false);
   }
 
+  /** Once per frame at most: reading where a token lies makes the browser lay out thousands of them. */
+  function reveal(span: HTMLElement): void {
+    if (toReveal === null) {
+      requestAnimationFrame(() => {
+        if (toReveal) scrollWithin(strip, toReveal);
+        toReveal = null;
+      });
+    }
+    toReveal = span;
+  }
+
   const build = onChange((_analysisId: number, tokens: PanelTokens | null) => {
     labels = tokens?.labels ?? [];
     spans = labels.map((label, idx) => toSpan(name, label, idx));
     strip.replaceChildren(...spans);
+    shownLevels = new Int16Array(spans.length);
     finding.textContent = '';
   });
   const title = onChange((_analysisId: number, hasSurprisal: boolean, tokens: PanelTokens | null) => {
@@ -92,12 +107,17 @@ export function createTokenStrip(actions: Actions, name: string) {
     const span = idx === null ? undefined : spans[idx];
     if (span) strip.setAttribute('aria-activedescendant', span.id);
     else strip.removeAttribute('aria-activedescendant');
-    if (span) scrollWithin(strip, span);
+    if (span) reveal(span);
   });
   const shade = onChange((values: Float32Array | null, max: number, theme: Theme, _analysisId: number) => {
+    if (theme !== shownTheme) shownLevels.fill(absentLevel);
+    shownTheme = theme;
     spans.forEach((span, idx) => {
       const value = values?.[idx];
       const level = value === undefined ? 0 : levelOf(value, max);
+      // Most weights stay near zero from one selection to the next, and styles are dear.
+      if (level === shownLevels[idx]) return;
+      shownLevels[idx] = level;
       if (level === 0) {
         span.style.removeProperty('background-color');
         span.style.removeProperty('color');

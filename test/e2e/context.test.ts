@@ -1,0 +1,307 @@
+/** Tokens, relevant context, table, export and links in a real workbench; figures are those of the command line. */
+
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Frame } from 'playwright-core';
+import { rangeWeights } from '../../src/attention/aggregate';
+import { type ContextJson, contextJson } from '../../src/cli/context';
+import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
+import { exportDocument } from '../../src/cli/export';
+import type { Stage } from '../../src/shared/attentionMap';
+import { root } from '../fixtures/paths';
+import { inspectFile, mapOf, panelOf, untilDone } from './harness/panel';
+import { startWorkbench, type Workbench } from './harness/workbench';
+
+const folder = mkdtempSync(join(tmpdir(), 'mta-context-'));
+const sample = 'inventory.ts';
+const text = readFileSync(join(root, 'test', 'fixtures', 'documents', sample), 'utf8');
+const place = text.indexOf('total;');
+let workbench: Workbench;
+let expected: AnalyzedDocument;
+let frame: Frame;
+
+before(async () => {
+  cpSync(join(root, 'test', 'fixtures', 'documents'), folder, { recursive: true });
+  expected = await analyzeFile(join(folder, sample), {
+    ...{ model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 16 },
+  });
+  workbench = await startWorkbench({ folder });
+  await workbench.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  frame = await untilDone(workbench, () => inspectFile(workbench, sample));
+});
+
+after(async () => {
+  await workbench?.close();
+  await expected?.engine.release();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const tab = (name: string) => frame.getByRole('tab', { name, exact: true }).click();
+const cells = (table: string) =>
+  frame
+    .getByRole('table', { name: table, exact: true })
+    .locator('tbody tr')
+    .evaluateAll(rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent ?? '')));
+const number = (written: string) => Number(written.replace('−', '-').replace('+', ''));
+
+function context(change: Partial<Parameters<typeof contextJson>[1]> = {}): Promise<ContextJson> {
+  return contextJson(join(folder, sample), {
+    ...{ model: undefined, provider: 'cpu', maxTokens: 512, at: place, to: undefined, question: undefined },
+    ...{ method: 'mean', direction: 'attends', heads: 'all', layer: undefined, head: undefined, stage: undefined },
+    ...{ occlude: undefined, ...change },
+  });
+}
+
+/** Puts the cursor on the place by hand, so that it selects its token. */
+async function selectPlace(): Promise<void> {
+  await workbench.page.locator('.editor-group-container.active .view-lines').click();
+  await workbench.goTo({ offset: place + 1 });
+  await workbench.page.keyboard.press('ArrowRight');
+}
+
+async function choose(label: string, option: string): Promise<void> {
+  await frame.getByRole('combobox', { name: label }).click();
+  await frame.getByRole('option', { name: option, exact: true }).click();
+}
+
+test('tokens: a range by keyboard, both directions, surprisal and predictions are the engine’s', async () => {
+  const map = await mapOf(frame);
+  await tab('Tokens');
+  const strip = frame.getByRole('listbox', { name: /Tokens of the window/ }).last();
+  await strip.focus();
+  await workbench.page.keyboard.type('toOrder');
+  for (let i = 0; i < 2; i++) await workbench.page.keyboard.press('Shift+ArrowRight');
+  const first = expected.tokens.labels.findIndex((_, i, labels) =>
+    labels
+      .slice(i, i + 4)
+      .join('')
+      .startsWith('toOrder'),
+  );
+  const range = { first, end: first + 3 };
+  const nTokens = expected.tokens.ids.length;
+  const values = await headMap(expected, map.layer, map.head, map.stage as Stage);
+  for (const [direction, choice] of [
+    ['attends', null],
+    ['attendedBy', 'What attends to it'],
+  ] as const) {
+    if (choice) await frame.getByRole('radio', { name: choice }).click();
+    await frame
+      .getByText(direction === 'attends' ? /mean over the 3 selected queries/ : /mean over the 3 selected keys/)
+      .waitFor();
+    const want = rangeWeights(values, nTokens, range, direction);
+    await frame.getByRole('table', { name: 'Weights of tokens', exact: true }).waitFor();
+    const rows = await cells('Weights of tokens');
+    assert.ok(rows.length > 10);
+    for (const [, index = '', value = ''] of rows) {
+      assert.ok(
+        Math.abs(number(value) - want[Number(index)]!) < 2e-3 * Math.abs(want[Number(index)]!) + 1e-6,
+        `${index}: ${value}`,
+      );
+    }
+    if (!choice) await workbench.screenshot('tokens');
+  }
+  const surprisal = await cells('Surprisal and predictions of the selected tokens');
+  assert.equal(surprisal.length, 3);
+  for (const [i, [, , bits = '', predicted = '']] of surprisal.entries()) {
+    const idx = first + i;
+    assert.ok(Math.abs(Number(bits) - expected.predictions.surprisalBits[idx]!) < 0.011);
+    const { k, topIds, topProbabilities, labels } = expected.predictions;
+    const best = labels[topIds[(idx - 1) * k]!]!;
+    assert.ok(predicted.includes(best.trim()), `${predicted} begins with ${best}`);
+    assert.match(predicted, new RegExp(`${(topProbabilities[(idx - 1) * k]! * 100).toFixed(0).slice(0, 2)}`));
+  }
+  await frame.getByRole('textbox', { name: 'Filter' }).fill('item');
+  const filtered = await cells('Weights of tokens');
+  assert.ok(filtered.length > 0 && filtered.every(([token = '']) => /item/i.test(token)));
+  await frame.getByRole('button', { name: 'Index' }).first().click();
+  await frame.getByRole('textbox', { name: 'Filter' }).fill('');
+  await frame.getByRole('radio', { name: 'What it attends to' }).click();
+});
+
+test('context: lines by relevance are those of the command line, and so is what occluding them does', async () => {
+  await tab('Context');
+  await selectPlace();
+  await choose('Measured by', 'Mean of heads');
+  const heads = frame.getByRole('textbox', { name: 'Heads' });
+  await heads.fill('9.9');
+  await heads.press('Enter');
+  await frame.getByText(/"9\.9" is no head/).waitFor();
+  await heads.fill('all');
+  await heads.press('Enter');
+  const want = await context({ occlude: 'replace' });
+  const shown = want.lines[0]!;
+  await frame
+    .getByRole('cell', { name: new RegExp(`^${shown.line}`) })
+    .first()
+    .waitFor();
+  await frame.getByRole('button', { name: 'Check by Occluding' }).click();
+  await frame.getByText(/earlier lines occluded\./).waitFor({ timeout: 60_000 });
+  const rows = await cells('Relevant lines');
+  for (const [i, [line = '', relevance = '', , surprisal = '', divergence = '']] of rows.entries()) {
+    const { line: lineNumber, relevance: weight, surprisal_bits, divergence_bits } = want.lines[i]!;
+    assert.equal(Number.parseInt(line, 10), lineNumber);
+    assert.ok(Math.abs(Number(relevance) - weight) < 6e-3 * weight + 1e-9, `${relevance}, not ${weight}`);
+    if (divergence_bits === undefined) continue;
+    assert.ok(
+      Math.abs(number(divergence) - divergence_bits) < 2e-3 * divergence_bits + 2e-5,
+      `${divergence}, not ${divergence_bits}`,
+    );
+    assert.ok(
+      Math.abs(number(surprisal) - surprisal_bits!) < 2e-3 * Math.abs(surprisal_bits!) + 2e-4,
+      `${surprisal}, not ${surprisal_bits}`,
+    );
+  }
+  const rho = want.occlusion!.rank_correlation.divergence!.toFixed(2).replace('-', '−');
+  await frame.getByText(`change of the predictions: ${rho}`).waitFor();
+  await workbench.screenshot('context');
+});
+
+test('editor: places to step through, lines to pick from, a question that leaves the document as it is', async () => {
+  const cursor = workbench.page.locator('.statusbar-item').filter({ hasText: /^Ln \d+/ });
+  await selectPlace();
+  const seen = new Set<string | null>();
+  for (let i = 0; i < 3; i++) {
+    await workbench.runCommand('MTA Inspector: Next Relevant Place');
+    await workbench.page.waitForTimeout(200);
+    seen.add(await cursor.textContent());
+  }
+  assert.equal(seen.size, 3, [...seen].join(', '));
+  await workbench.runCommand('MTA Inspector: Show Relevant Lines…');
+  const list = workbench.page.locator('.quick-input-widget .monaco-list-row');
+  await workbench.page.getByPlaceholder('Most relevant lines for the selection').waitFor();
+  const want = await context();
+  assert.match((await list.first().textContent()) ?? '', new RegExp(`line ${want.lines[0]!.line}`));
+  await workbench.screenshot('lines');
+  await workbench.page.keyboard.press('Escape');
+
+  await workbench.runCommand('MTA Inspector: Find Relevant Context…');
+  await workbench.page.getByPlaceholder(/A question, or the beginning/).waitFor();
+  await workbench.page.keyboard.type('Which items must be ordered?');
+  await workbench.page.keyboard.press('Enter');
+  await workbench.page.getByPlaceholder('Most relevant lines for the selection').waitFor();
+  const asked = await context({ question: 'Which items must be ordered?' });
+  assert.match((await list.first().textContent()) ?? '', new RegExp(`line ${asked.lines[0]!.line}`));
+  await workbench.screenshot('question');
+  await workbench.page.keyboard.press('Escape');
+  assert.equal(readFileSync(join(folder, sample), 'utf8'), text);
+  assert.equal(await workbench.page.locator('.tab.active.dirty').count(), 0);
+});
+
+test('table: a page of the map, cell by cell', async () => {
+  await untilDone(workbench, async () => {
+    await workbench.runCommand('MTA Inspector: Inspect Document');
+    await tab('Map');
+  });
+  const map = await mapOf(frame);
+  await tab('Table');
+  await frame.getByRole('textbox', { name: 'First query' }).fill('40');
+  await frame.getByRole('textbox', { name: 'First query' }).press('Enter');
+  await frame.getByRole('textbox', { name: 'First key' }).fill('36');
+  await frame.getByRole('textbox', { name: 'First key' }).press('Enter');
+  await frame.getByText(/queries 40 to 55 of \d+, keys 36 to 47/).waitFor();
+  const values = await headMap(expected, map.layer, map.head, map.stage as Stage);
+  const rows = await frame
+    .locator('.map-table tbody tr')
+    .evaluateAll(all => all.map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent ?? '')));
+  assert.equal(rows.length, 16);
+  for (const [i, row] of rows.entries()) {
+    for (const [j, written] of row.entries()) {
+      if (36 + j > 40 + i) assert.equal(written, '–masked');
+      else {
+        const value = values[(40 + i) * map.nTokens + 36 + j]!;
+        assert.ok(Math.abs(number(written) - value) < 2e-3 * Math.abs(value) + 1e-6, `${written}, not ${value}`);
+      }
+    }
+  }
+  await workbench.screenshot('table');
+});
+
+test('export: what is saved is what the command line writes; a link opens the same view and nothing else', async () => {
+  await tab('Export');
+  const map = await mapOf(frame);
+  await frame.getByRole('button', { name: 'Save as CSV' }).click();
+  const dialog = workbench.page.locator('.quick-input-widget input.input');
+  await dialog.waitFor();
+  const path = await dialog.inputValue();
+  await workbench.screenshot('export');
+  await workbench.page.keyboard.press('Enter');
+  await frame.getByText('Saved as CSV.').waitFor();
+  assert.ok(existsSync(path), path);
+  const options = { layer: map.layer, head: map.head, stage: map.stage as Stage, topK: 16 };
+  const [got, want] = [readFileSync(path, 'utf8'), (await exportDocument(expected, 'csv', options)) as string].map(
+    csv => csv.trimEnd().split('\n'),
+  );
+  assert.equal(got!.length, want!.length);
+  assert.equal(got![0], want![0]);
+  assert.deepEqual(JSON.parse(got!.at(-1)!.slice(2)), JSON.parse(want!.at(-1)!.slice(2)));
+
+  await selectPlace();
+  await workbench.runCommand('MTA Inspector: Copy Link to This View');
+  await workbench.statusItem('link copied').waitFor();
+  const link = await workbench.page.evaluate(() => navigator.clipboard.readText());
+  assert.match(
+    link,
+    /^[\w-]+:\/\/mta-inspector\.mta-inspector\/view\?folder=[^&]+&file=inventory\.ts&layer=\d+&head=\d+/,
+  );
+  const open = async (address: string) => {
+    await workbench.runCommand('MTA Inspector: Open Link to a View…');
+    await workbench.page.getByPlaceholder(/view\?file=/).waitFor();
+    await workbench.page.keyboard.insertText(address);
+    await workbench.page.keyboard.press('Enter');
+  };
+  const other = link.replace(/head=\d+/, `head=${map.head === 0 ? 1 : 0}`);
+  await tab('Map');
+  await untilDone(workbench, () => open(other));
+  await panelOf(workbench);
+  assert.equal((await mapOf(frame)).head, map.head === 0 ? 1 : 0);
+  assert.equal((await frame.locator('[role=option][aria-selected=true]').count()) > 0, true);
+  await open(link.replace('inventory.ts', 'no-such.ts'));
+  await workbench.notification(/no folder of this workspace holds "no-such\.ts"/).waitFor();
+  await workbench.runCommand('Notifications: Clear All Notifications');
+});
+
+test('the view comes back when the window is reloaded', async () => {
+  const before = await mapOf(frame);
+  await workbench.page.waitForTimeout(500);
+  await workbench.page.reload();
+  frame = await panelOf(workbench);
+  const now = await mapOf(frame);
+  assert.deepEqual([now.layer, now.head, now.stage], [before.layer, before.head, before.stage]);
+});
+
+interface AxeResult {
+  violations: { id: string; impact: string | null; nodes: { target: string[]; html: string }[] }[];
+}
+
+test('no tab has a serious finding by axe, in dark and high contrast, narrow and wide', async () => {
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  const findings: string[] = [];
+  for (const [name, theme] of [
+    ['dark', 'Default Dark Modern'],
+    ['high-contrast', 'Default High Contrast'],
+    ['light', 'Default Light Modern'],
+  ] as const) {
+    workbench.changeSettings({ 'workbench.colorTheme': theme });
+    await workbench.page.waitForTimeout(1500);
+    await frame.evaluate(axe);
+    for (const title of await frame.getByRole('tab').allTextContents()) {
+      await tab(title);
+      await workbench.page.waitForTimeout(400);
+      await workbench.screenshot(`tab-${title.toLowerCase()}-${name}`);
+      const { violations } = await frame.evaluate(
+        () => (globalThis as unknown as { axe: { run(): Promise<AxeResult> } }).axe.run() as Promise<AxeResult>,
+      );
+      for (const { id, impact, nodes } of violations) {
+        if (impact !== 'serious' && impact !== 'critical') continue;
+        findings.push(
+          `${name}, ${title}: ${id} (${impact}): ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
+        );
+      }
+    }
+  }
+  assert.deepEqual(findings, []);
+});
