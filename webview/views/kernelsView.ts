@@ -166,7 +166,10 @@ class KernelsView implements PanelView {
       const chosen = sortEntries(ofPart, order, changes);
       this.cards.replaceChildren(...chosen.slice(0, nShown).map(entry => this.card(entry, theme)));
       this.more.hidden = chosen.length <= nShown;
-      this.more.textContent = `Show more of ${chosen.length}`;
+      const label = `Show more of ${chosen.length}`;
+      this.more.textContent = label;
+      this.more.setAttribute('aria-label', label);
+      this.more.title = label;
       this.markNow();
     },
   );

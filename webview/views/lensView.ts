@@ -150,7 +150,7 @@ class LensView implements PanelView {
     this.body.hidden = content === null;
     this.hint.hidden = content !== null || !state.panel?.tokens;
     this.hintButtons.hidden = true;
-    if (content) this.drawContent(content, this.openedHead, state.theme, state.panel?.tokens?.labels);
+    if (content) this.drawContent(content, this.openedHead, state.theme);
     else this.explain(state);
   }
 
@@ -177,52 +177,50 @@ class LensView implements PanelView {
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }
 
-  private drawContent = onChange(
-    (content: LensContent, openedHead: number | null, theme: Theme, labels: readonly string[] = []) => {
-      const { ref, cell, lens, parts, value, difference, referenceKey, note } = content;
-      const token = (idx: number) => `${visibleToken(labels[idx] ?? '')} (${idx})`;
-      this.title.textContent = `${stageLabels[ref.stage]} of query ${token(cell.queryIdx)} for key ${token(cell.keyIdx)}`;
-      const against = referenceKey === null ? 'the mean of its row' : `key ${token(referenceKey)}`;
-      const whole =
-        difference === null
-          ? formatValue(value)
-          : `${formatValue(value)}, ${formatValue(difference)} against ${against}`;
-      this.sum.textContent = `${whole} = own pair ${formatValue(lens.own)} and neighbours ${formatValue(lens.total - lens.own)}`;
-      Object.assign(this.sum.dataset, {
-        layer: ref.layerIdx,
-        head: ref.headIdx,
-        stage: ref.stage,
-        query: cell.queryIdx,
-        key: cell.keyIdx,
-        total: lens.total,
-        own: lens.own,
-        value,
-        difference: difference ?? '',
-      });
-      this.note.textContent = [
-        note || noteOf(ref.stage, difference !== null),
-        ...(parts.conv ? [] : [noConvolution]),
-      ].join(' ');
-      this.sourcesSection.hidden = parts.mix === null;
-      const opened = lens.sources.find(({ headIdx }) => headIdx === (openedHead ?? ref.headIdx)) ?? lens.sources[0]!;
-      this.sources.show(lens.sources, opened.headIdx, theme);
-      const taps = content.taps(opened.headIdx);
-      const valueName = isPreSoftmax(ref.stage) ? 'Score' : 'Pattern';
-      this.tapsSection.hidden = parts.conv === null;
-      this.gridTitle.textContent = `What head ${opened.headIdx}’s kernel makes of it`;
-      const shown = {
-        taps,
-        columns: parts.conv?.columns ?? 1,
-        labels,
-        valueName,
-        mixWeight: opened.mixWeight,
-        isDifference: difference !== null,
-        theme,
-      };
-      this.grid.show(shown);
-      this.strongest.show(shown);
-    },
-  );
+  /** The labels belong to the content's run; each state brings a copy of them, which is no reason to draw again. */
+  private drawContent = onChange((content: LensContent, openedHead: number | null, theme: Theme) => {
+    const labels = this.context.store.state.panel?.tokens?.labels ?? [];
+    const { ref, cell, lens, parts, value, difference, referenceKey, note } = content;
+    const token = (idx: number) => `${visibleToken(labels[idx] ?? '')} (${idx})`;
+    this.title.textContent = `${stageLabels[ref.stage]} of query ${token(cell.queryIdx)} for key ${token(cell.keyIdx)}`;
+    const against = referenceKey === null ? 'the mean of its row' : `key ${token(referenceKey)}`;
+    const whole =
+      difference === null ? formatValue(value) : `${formatValue(value)}, ${formatValue(difference)} against ${against}`;
+    this.sum.textContent = `${whole} = own pair ${formatValue(lens.own)} and neighbours ${formatValue(lens.total - lens.own)}`;
+    Object.assign(this.sum.dataset, {
+      layer: ref.layerIdx,
+      head: ref.headIdx,
+      stage: ref.stage,
+      query: cell.queryIdx,
+      key: cell.keyIdx,
+      total: lens.total,
+      own: lens.own,
+      value,
+      difference: difference ?? '',
+    });
+    this.note.textContent = [
+      note || noteOf(ref.stage, difference !== null),
+      ...(parts.conv ? [] : [noConvolution]),
+    ].join(' ');
+    this.sourcesSection.hidden = parts.mix === null;
+    const opened = lens.sources.find(({ headIdx }) => headIdx === (openedHead ?? ref.headIdx)) ?? lens.sources[0]!;
+    this.sources.show(lens.sources, opened.headIdx, theme);
+    const taps = content.taps(opened.headIdx);
+    const valueName = isPreSoftmax(ref.stage) ? 'Score' : 'Pattern';
+    this.tapsSection.hidden = parts.conv === null;
+    this.gridTitle.textContent = `What head ${opened.headIdx}’s kernel makes of it`;
+    const shown = {
+      taps,
+      columns: parts.conv?.columns ?? 1,
+      labels,
+      valueName,
+      mixWeight: opened.mixWeight,
+      isDifference: difference !== null,
+      theme,
+    };
+    this.grid.show(shown);
+    this.strongest.show(shown);
+  });
 }
 
 function noteOf(stage: Stage, isDifference: boolean): string {
