@@ -12,6 +12,7 @@ import { type ContextJson, contextJson } from '../../src/cli/context';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import { exportDocument } from '../../src/cli/export';
 import type { Stage } from '../../src/shared/attentionMap';
+import { findInTokens } from '../../webview/components/tokenStrip';
 import { root } from '../fixtures/paths';
 import { inspectFile, mapOf, panelOf, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
@@ -46,7 +47,7 @@ const cells = (table: string) =>
     .getByRole('table', { name: table, exact: true })
     .locator('tbody tr')
     .evaluateAll(rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent ?? '')));
-const number = (written: string) => Number(written.replace('−', '-').replace('+', ''));
+const number = (written: string) => Number(written.replaceAll('−', '-').replace('+', ''));
 
 function context(change: Partial<Parameters<typeof contextJson>[1]> = {}): Promise<ContextJson> {
   return contextJson(join(folder, sample), {
@@ -75,12 +76,7 @@ test('tokens: a range by keyboard, both directions, surprisal and predictions ar
   await strip.focus();
   await workbench.page.keyboard.type('toOrder');
   for (let i = 0; i < 2; i++) await workbench.page.keyboard.press('Shift+ArrowRight');
-  const first = expected.tokens.labels.findIndex((_, i, labels) =>
-    labels
-      .slice(i, i + 4)
-      .join('')
-      .startsWith('toOrder'),
-  );
+  const first = findInTokens(expected.tokens.labels, 'toOrder', 0)!;
   const range = { first, end: first + 3 };
   const nTokens = expected.tokens.ids.length;
   const values = await headMap(expected, map.layer, map.head, map.stage as Stage);
@@ -223,7 +219,7 @@ test('table: a page of the map, cell by cell', async () => {
 test('export: what is saved is what the command line writes; a link opens the same view and nothing else', async () => {
   await tab('Export');
   const map = await mapOf(frame);
-  await frame.getByRole('button', { name: 'Save as CSV' }).click();
+  await frame.getByRole('button', { name: 'Save… as CSV' }).click();
   const dialog = workbench.page.locator('.quick-input-widget input.input');
   await dialog.waitFor();
   const path = await dialog.inputValue();
@@ -288,6 +284,11 @@ test('no tab has a serious finding by axe, in dark and high contrast, narrow and
     workbench.changeSettings({ 'workbench.colorTheme': theme });
     await workbench.page.waitForTimeout(1500);
     await frame.evaluate(axe);
+    // What lies behind a webview is outside its frame, where axe cannot see it.
+    await frame.evaluate(() => {
+      const { style } = document.documentElement;
+      style.background = style.getPropertyValue('--vscode-sideBar-background');
+    });
     for (const title of await frame.getByRole('tab').allTextContents()) {
       await tab(title);
       await workbench.page.waitForTimeout(400);
@@ -297,9 +298,8 @@ test('no tab has a serious finding by axe, in dark and high contrast, narrow and
       );
       for (const { id, impact, nodes } of violations) {
         if (impact !== 'serious' && impact !== 'critical') continue;
-        findings.push(
-          `${name}, ${title}: ${id} (${impact}): ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
-        );
+        const html = nodes.slice(0, 3).map(node => node.html.slice(0, 160));
+        findings.push(`${name}, ${title}: ${id} (${impact}), ${nodes.length} times: ${html.join(' | ')}`);
       }
     }
   }

@@ -148,6 +148,6 @@ export function zoomTools(gestures: Pick<MapGestures, 'zoom' | 'fit'>): HTMLElem
     { class: 'map-tools', role: 'toolbar', 'aria-label': 'Zoom' },
     button('+', 'icon', () => gestures.zoom(buttonZoom), 'Zoom in'),
     button('−', 'icon', () => gestures.zoom(1 / buttonZoom), 'Zoom out'),
-    button('Fit', 'icon', () => gestures.fit(), 'Show the whole map'),
+    button('Fit', 'icon', () => gestures.fit(), 'Fit the whole map'),
   );
 }

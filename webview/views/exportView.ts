@@ -76,7 +76,7 @@ export const exportView: ViewDefinition = {
           h(
             'div',
             { class: 'buttons' },
-            button('Save…', 'secondary', () => void save(form), `Save as ${form.title}`),
+            button('Save…', 'secondary', () => void save(form), `Save… as ${form.title}`),
             ...(form.canCopy ? [button('Copy', 'secondary', () => void copy(form), `Copy as ${form.title}`)] : []),
           ),
         ),
