@@ -33,7 +33,7 @@ export async function ablateRun(
   const kernels = await ablatedKernels(runtime, ablation);
   const layers: LayerResult[] = [];
   const { ids, nTokens, blockSize } = base;
-  const run: Run = { analysisId, ids, nTokens, blockSize, kernels, hidden: [], maps: new Map() };
+  const run: Run = { analysisId, ids, nTokens, blockSize, kernels, hidden: [], maps: new Map(), overviews: new Map() };
   const isWholeModel = ablation.scope === 'model';
   const { nLayers } = runtime.folder.summary;
   const first = Math.min(...kernels.keys(), nLayers);

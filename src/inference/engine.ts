@@ -43,13 +43,12 @@ import type {
 } from './protocol';
 import { relevanceOfHeads } from './relevance';
 import type { Run } from './run';
+import { allHeadsRows, overviewOf, wholeMap } from './runMaps';
 import type { Value } from './session';
 
 /** Receives the events of a run. */
 export type Emit = <Name extends keyof InferenceEvents>(name: Name, payload: InferenceEvents[Name]) => void;
 
-/** Memory for whole maps kept for tiles; at T = 1024 one takes 4 MiB. */
-const maxMapBytes = 64 * 1024 * 1024;
 /** How often work in the background looks whether it may go on. */
 const pauseMs = 20;
 /** Next tokens reported per position. */
@@ -115,6 +114,7 @@ export class Engine {
       hidden: [],
       kernels: new Map(),
       maps: new Map(),
+      overviews: new Map(),
     };
     const slot = args.slot ?? 'main';
     this.runs.set(slot, run);
@@ -235,11 +235,7 @@ export class Engine {
   async overview({ analysisId, layerIdx, stage }: OverviewArgs): Promise<LayerOverview> {
     const run = this.currentRun(analysisId, layerIdx);
     const shown = this.shownStage(layerIdx, stage);
-    return this.inTurn(() =>
-      this.withFallback(runtime =>
-        runtime.overview(layerIdx, shown, run.hidden[layerIdx]!, run.blockSize, run.kernels.get(layerIdx)),
-      ),
-    );
+    return this.inTurn(() => this.withFallback(runtime => overviewOf(runtime, run, layerIdx, shown)));
   }
 
   async tile(args: TileArgs): Promise<Tile> {
@@ -270,7 +266,9 @@ export class Engine {
       throw new RangeError(`patch ${queryStart}+${nQueries}, ${keyStart}+${nKeys} is outside the map or too large`);
     }
     const shown = this.shownStage(layerIdx, stage);
-    const rows = await this.inTurn(() => this.allHeadsRows(run, layerIdx, shown, queryStart, nQueries));
+    const rows = await this.inTurn(() =>
+      this.withFallback(runtime => allHeadsRows(runtime, run, layerIdx, shown, queryStart, nQueries)),
+    );
     const values = new Float32Array(nHeads * nQueries * nKeys);
     for (let row = 0; row < nHeads * nQueries; row++) {
       const start = row * run.nTokens + keyStart;
@@ -369,31 +367,8 @@ export class Engine {
     return { surprisalBits, k, topIds, topProbabilities: topLogProbabilities.map(Math.exp), labels };
   }
 
-  private async wholeMap(run: Run, layerIdx: number, headIdx: number, stage: Stage): Promise<Float32Array> {
-    const key = `${layerIdx}/${headIdx}/${stage}`;
-    const map =
-      run.maps.get(key) ??
-      (await this.withFallback(runtime =>
-        runtime.headStage(layerIdx, stage, headIdx, run.hidden[layerIdx]!, run.kernels.get(layerIdx)),
-      ));
-    run.maps.delete(key);
-    run.maps.set(key, map);
-    const [oldest] = run.maps.keys();
-    if (run.maps.size > 1 && run.maps.size * map.byteLength > maxMapBytes && oldest) run.maps.delete(oldest);
-    return map;
-  }
-
-  /** The rows that were asked for last are kept: the next patch is most often in them. */
-  private async allHeadsRows(run: Run, layerIdx: number, stage: Stage, queryStart: number, nQueries: number) {
-    const key = `${layerIdx}/${stage}/${queryStart}+${nQueries}`;
-    if (run.rows?.key !== key) {
-      const queries = [queryStart, queryStart + nQueries] as const;
-      const values = await this.withFallback(runtime =>
-        runtime.stageRows(layerIdx, stage, queries, run.hidden[layerIdx]!, run.kernels.get(layerIdx)),
-      );
-      run.rows = { key, values };
-    }
-    return run.rows.values;
+  private wholeMap(run: Run, layerIdx: number, headIdx: number, stage: Stage): Promise<Float32Array> {
+    return this.withFallback(runtime => wholeMap(runtime, run, layerIdx, headIdx, stage));
   }
 
   /** The token that stands for an occluded one: a blank where that is one token, else a line's end. */

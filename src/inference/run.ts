@@ -1,5 +1,6 @@
 /** What is kept of a run: enough to compute any layer of it again. */
 
+import type { LayerOverview } from '../shared/analysis';
 import type { KernelWeights } from '../shared/kernels';
 import type { Value } from './session';
 
@@ -14,6 +15,8 @@ export interface Run {
   readonly kernels: ReadonlyMap<number, readonly KernelWeights[]>;
   /** Whole maps at full precision, most recently used last. */
   readonly maps: Map<string, Float32Array>;
+  /** Of all heads, most recently used last. */
+  readonly overviews: Map<string, LayerOverview>;
   /** Rows of all heads that were asked for last. */
   rows?: { readonly key: string; readonly values: Float32Array };
   /** Log-probabilities of the next token, [1, T, V], once a run with changed kernels was compared with this one. */
