@@ -362,7 +362,8 @@ def attend(attention: Attention, query: Tensor, key: Tensor, value: Tensor) -> T
     """Causal Multi-Token Attention with `attention`'s kernels, [batch, head, token, head_dim] each."""
     before, after = attention.head_mixings()
     pre, post = attention.mta_kernel, attention.mta_kernel_after_sm
-    if pre is None and post is None and fused_attention.fits(query):
+    # Its backward takes longer than reading stored maps (2.6 against 2.3 ms a layer at window 512, 7.3 against 5.9 at 2048).
+    if pre is None and post is None and fused_attention.fits(query) and not torch.is_grad_enabled():
         return fused_attention.attend_mixed(query, key, value, before, after)
     maps = (query * attention.head_dim**-0.5) @ key.transpose(-1, -2)
     if pre is not None:
