@@ -67,7 +67,8 @@ def main() -> None:
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp16")
     args = parser.parse_args()
 
-    checkpoint = torch.load(args.checkpoint, map_location="cpu")
+    # Checkpoints are our own: the sampler's state in them is NumPy's, which torch reads only when asked to trust the file.
+    checkpoint = torch.load(args.checkpoint, map_location="cpu", weights_only=False)
     model = Transformer(config_from_mapping(ModelConfig, checkpoint["config"]["model"], "model"))
     model.load_state_dict({k: v.float() for k, v in checkpoint["model"].items()}, strict=True)
     metrics = json.loads(args.metrics.read_text()) if args.metrics else {}
