@@ -22,7 +22,7 @@ import { startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-unusual-'));
 const brokenModel = join(folder, 'models', 'broken');
-const goodModel = 'mta-small';
+const goodModel = 'mta-base';
 const line = 'const answer = question(42); // asked of everyone\n';
 let workbench: Workbench;
 
