@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Frame } from 'playwright-core';
 import { keysOfRow } from '../../src/attention/topKeys';
-import { type AnalyzedDocument, analyzeFile } from '../../src/cli/document';
+import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import type { Ablation } from '../../src/shared/ablation';
 import { root } from '../fixtures/paths';
 import { inspectFile, mapOf, untilDone } from './harness/panel';
@@ -17,6 +17,9 @@ import { startWorkbench, type Workbench } from './harness/workbench';
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-ablation-'));
 const sample = 'inventory.ts';
 const themes = { dark: 'Default Dark Modern', light: 'Default Light Modern', contrast: 'Default High Contrast' };
+/** The bundled model's weights without its kernels: a plain transformer. */
+const plainModel = mkdtempSync(join(tmpdir(), 'mta-e2e-plain-'));
+const options = { model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 16 } as const;
 let workbench: Workbench;
 let frame: Frame;
 /** The same document in plain Node. */
@@ -24,7 +27,10 @@ let expected: AnalyzedDocument;
 
 before(async () => {
   cpSync(join(root, 'test', 'fixtures', 'documents'), folder, { recursive: true });
-  const options = { model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 16 } as const;
+  cpSync(join(root, 'models', 'bundled', 'mta-small'), plainModel, { recursive: true });
+  const config = JSON.parse(readFileSync(join(plainModel, 'config.json'), 'utf8'));
+  const plain = { ...config, name: 'plain', mta: { ...config.mta, use_mta: false } };
+  writeFileSync(join(plainModel, 'config.json'), JSON.stringify(plain));
   expected = await analyzeFile(join(folder, sample), options);
   workbench = await startWorkbench({ folder, settings: { 'workbench.colorTheme': themes.dark } });
   frame = await untilDone(workbench, () => inspectFile(workbench, sample));
@@ -33,7 +39,7 @@ before(async () => {
 after(async () => {
   await workbench?.close();
   await expected?.engine.release();
-  rmSync(folder, { recursive: true, force: true });
+  for (const path of [folder, plainModel]) rmSync(path, { recursive: true, force: true });
 });
 
 const banner = '.ablation-banner';
@@ -157,4 +163,107 @@ test('heads are ranked as on the command line; Enter opens the first one’s map
   await workbench.page.keyboard.press('Enter');
   await frame.locator(`canvas[data-source="tiles"][data-layer="${layer}"][data-head="${head}"]`).waitFor();
   assert.equal((await mapOf(frame)).head, wanted.head);
+});
+
+const pane = (side: number) => frame.locator('.compare-panes .pane').nth(side);
+/** The exact value that a side shows of the cell that is looked at. */
+const paneValue = async (side: number) => {
+  await frame.waitForFunction(
+    i => document.querySelectorAll<HTMLElement>('.compare-panes .pane')[i]?.dataset['value'] !== '',
+    side,
+  );
+  return Number(await pane(side).getAttribute('data-value'));
+};
+const compared = (what: RegExp) => frame.locator('.compare[data-status="done"]').filter({ hasText: what }).waitFor();
+
+async function compareWith(item: string): Promise<void> {
+  await frame.getByRole('button', { name: 'Compare With…' }).click();
+  await workbench.page.locator('.quick-input-list').getByText(item, { exact: true }).first().click();
+}
+
+/** Fills in the dialog that asks for a folder, once it is open: it begins with a path. */
+async function chooseFolder(path: string): Promise<void> {
+  const { page } = workbench;
+  await page.waitForFunction(() =>
+    document.querySelector<HTMLInputElement>('.quick-input-widget input.input')?.value.startsWith('/'),
+  );
+  await page.locator('.quick-input-widget input.input').fill(path);
+  const dialog = page.locator('.quick-input-widget');
+  // The first click may only open the folder.
+  for (let i = 0; i < 10 && (await dialog.isVisible()); i++) {
+    await dialog
+      .getByRole('button', { name: 'OK' })
+      .click({ timeout: 2000 })
+      .catch(() => {});
+    await dialog.waitFor({ state: 'hidden', timeout: 2000 }).catch(() => {});
+  }
+}
+
+/** Looks at the cell (query, key) of the left map, by keyboard. */
+async function lookAt(queryIdx: number, keyIdx: number): Promise<void> {
+  await pane(0).locator('canvas').focus();
+  await workbench.page.keyboard.press('Escape');
+  await workbench.page.keyboard.press('Escape');
+  await workbench.page.keyboard.press('ArrowDown'); // the first cell, (0, 0) of a whole map
+  for (let i = 0; i < queryIdx; i++) await workbench.page.keyboard.press('ArrowDown');
+  for (let i = 0; i < keyIdx; i++) await workbench.page.keyboard.press('ArrowRight');
+}
+
+test('compare: another model beside the shown one, and the difference of what the engine computes', async () => {
+  const other = await analyzeFile(join(folder, sample), { ...options, model: plainModel });
+  const { layer, head } = await mapOf(frame);
+  await showTab('Compare');
+  await compareWith('Browse for a model folder…');
+  await chooseFolder(plainModel);
+  await compared(/Compared with mta-e2e-plain/);
+  await lookAt(5, 3);
+  const nTokens = expected.tokens.ids.length;
+  const at = (map: Float32Array) => map[5 * nTokens + 3]!;
+  const [left, right] = [
+    at(await headMap(expected, layer, head, 'mixed_pattern')),
+    at(await headMap(other, layer, head, 'mixed_pattern')),
+  ];
+  await other.engine.release();
+  const near = (got: number, want: number) => assert.ok(Math.abs(got - want) < 1e-5, `${got} instead of ${want}`);
+  near(await paneValue(0), left);
+  near(await paneValue(1), right);
+  near(await paneValue(2), left - right);
+  await pictures('compare-model');
+});
+
+test('compare: the saved file beside an edited one, aligned by tokens', async () => {
+  await compareWith('The saved file');
+  await compared(/Compared with The saved file/);
+  await untilEdited('// A line that the saved file does not have.\n');
+  await compared(/The tokens differ/);
+  const text = (await frame.locator('.compare .notes').textContent()) ?? '';
+  const [, aligned, all] = /(\d+) of (\d+) have a counterpart/.exec(text)!.map(Number);
+  // The new line may be cut into tokens together with the first of the file.
+  assert.ok(aligned! >= expected.tokens.ids.length - 2, `${aligned} of ${expected.tokens.ids.length}`);
+  assert.ok(all! > aligned!);
+  await workbench.screenshot('compare-text');
+  await frame.getByRole('button', { name: 'End the comparison' }).click();
+  await frame.locator('.compare[data-status="none"]').waitFor();
+});
+
+/** Types at the document's start and waits for the analysis that follows by itself. */
+async function untilEdited(text: string): Promise<void> {
+  await workbench.page.locator('.editor-group-container.active .view-lines').click();
+  await workbench.goTo({ offset: 0 });
+  await workbench.page.keyboard.insertText(text);
+  await frame.locator('.compare[data-status="waiting"]').waitFor();
+}
+
+test('an ablation stays over an edit and goes with another model', async () => {
+  await showTab('Ablation');
+  await frame.getByRole('button', { name: 'Convolution before softmax off' }).click();
+  await ablated(/convolution before softmax off/);
+  await workbench.page.locator('.editor-group-container.active .view-lines').click();
+  await workbench.page.keyboard.insertText(' ');
+  await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
+  await ablated(/convolution before softmax off/);
+  workbench.changeSettings({ 'mtaInspector.model': plainModel });
+  await workbench.runCommand('MTA Inspector: Inspect Document');
+  await frame.getByText('The ablation was reset: another model runs now.').waitFor();
+  await frame.getByText('This layer has no convolution and no head mixing.').waitFor();
 });

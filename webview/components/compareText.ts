@@ -58,7 +58,7 @@ export function sayCell(cell: Cell, across: Cell | null, { left, right }: Sides)
 }
 
 export function paneTitle(label: string, { layerIdx, headIdx, stage }: MapRef): string {
-  return `${label} · ${layerIdx}·${headIdx} ${stageLabels[stage].toLowerCase()}`;
+  return `${label} · layer ${layerIdx}, head ${headIdx}, ${stageLabels[stage].toLowerCase()}`;
 }
 
 /** The strongest keys of one side's query. */

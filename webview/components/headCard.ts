@@ -22,7 +22,7 @@ export interface HeadCard {
 
 export function createHeadCard(layerIdx: number, headIdx: number): HeadCard {
   const canvas = h('canvas', { width: 1, height: 1 });
-  const name = h('span', { class: 'head-name' }, `${layerIdx}·${headIdx}`);
+  const name = h('span', { class: 'head-name' }, `L${layerIdx} H${headIdx}`);
   const value = h('span', { class: 'head-value' });
   const element = h('button', { class: 'head-card', type: 'button', tabindex: -1 }, canvas, name, value);
   element.dataset['layer'] = String(layerIdx);

@@ -31,9 +31,7 @@ export function createRankingTable(actions: RankingActions) {
   const headRow = h(
     'tr',
     {},
-    ...['', 'Switched off', 'Mean KL, bits', 'Surprisal, bits per token', ''].map(name =>
-      h('th', { scope: 'col' }, name),
-    ),
+    ...['', 'Switched off', 'Mean KL, bits', 'Surprisal, bits per token'].map(name => h('th', { scope: 'col' }, name)),
   );
   const body = h('tbody');
   const table = h(
@@ -82,19 +80,14 @@ function toRow(effect: AblationEffect, index: number, largest: number, actions: 
   const what = describeEdit(edit).replace(/ off$/, '');
   const length = h('div', { class: 'ranking-bar' });
   length.style.setProperty('width', `${(100 * Math.max(0, meanKlBits)) / largest}%`);
-  const show = button(
-    'Show',
-    'secondary',
-    () => actions.show({ scope: 'model', edits: [edit] }),
-    `Show with ${what} off`,
-  );
+  const show = h('button', { class: 'link', type: 'button', title: `Show the document with ${what} off` }, what);
+  show.addEventListener('click', () => actions.show({ scope: 'model', edits: [edit] }));
   return h(
     'tr',
     { 'data-kl': meanKlBits, 'data-what': what },
     h('td', { class: 'number' }, String(index + 1)),
-    h('td', { class: 'wrap' }, what),
+    h('td', {}, show),
     h('td', { class: 'number' }, formatPlain(meanKlBits), length),
     h('td', { class: 'number' }, Number.isNaN(meanSurprisalChangeBits) ? '–' : formatValue(meanSurprisalChangeBits)),
-    h('td', {}, show),
   );
 }
