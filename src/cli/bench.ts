@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { openModelFolder } from '../inference/modelFolder';
 import { ModelRuntime } from '../inference/modelRuntime';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
+import type { Ablation } from '../shared/ablation';
 import { Failure } from '../shared/failure';
 import { Rpc } from '../shared/rpc';
 import { resolveModel } from './modelPaths';
@@ -25,6 +26,11 @@ type Client = Rpc<InferenceRequests, Record<never, never>, InferenceEvents, Reco
 /** Enough text for the longest window measured; plain words, so that the tokens are usual ones. */
 const text = 'The model looks back at the words before it and finds the one that matters here. '.repeat(400);
 const nRepeats = 5;
+/** The most that an ablation can change: every layer is run again. */
+const everythingOff: Ablation = {
+  scope: 'model',
+  edits: [{ part: null, layerIdx: null, headIdx: null, weights: null }],
+};
 
 export async function runBench(model: string | undefined, print: (line: string) => void): Promise<BenchLine[]> {
   const directory = resolveModel(model);
@@ -42,6 +48,7 @@ export async function runBench(model: string | undefined, print: (line: string) 
     const bareMs = await bareRunMs(directory, nTokens);
     const run = await measureProcess(directory, nTokens);
     if (nTokens === 512) add(`first layer's map, T=${nTokens}`, run.firstLayerMs, 'ms', 1000, 'limit');
+    if (nTokens === 512) add(`ablation of every layer, T=${nTokens}`, run.ablationMs, 'ms', 1500, 'limit');
     add(`whole analysis, T=${nTokens}`, run.totalMs, 'ms', bareMs, 'same layers in bare ONNX Runtime, no taps');
     if (nTokens === 1024 && Number.isNaN(run.peakMb)) print('peak memory: this system keeps no /proc to read it from');
     else if (nTokens === 1024) add(`peak of the inference process, T=${nTokens}`, run.peakMb, 'MB', 1200, 'limit');
@@ -97,7 +104,23 @@ async function measureProcess(directory: string, nTokens: number) {
       firsts.push(firstLayerMs);
       stop();
     }
-    return { totalMs: median(totals.slice(1)), firstLayerMs: median(firsts.slice(1)), peakMb: peakMb(child) };
+    const ablations: number[] = [];
+    for (let i = 0; i <= nRepeats; i++) {
+      const start = performance.now();
+      await client.request('ablate', {
+        analysisId: nRepeats + 1 + i,
+        baseId: nRepeats,
+        ablation: everythingOff,
+        topK: 16,
+      });
+      ablations.push(performance.now() - start);
+    }
+    return {
+      totalMs: median(totals.slice(1)),
+      firstLayerMs: median(firsts.slice(1)),
+      ablationMs: median(ablations.slice(1)),
+      peakMb: peakMb(child),
+    };
   } finally {
     child.kill();
   }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -19,6 +19,8 @@ const sample = 'inventory.ts';
 const themes = { dark: 'Default Dark Modern', light: 'Default Light Modern', contrast: 'Default High Contrast' };
 /** The bundled model's weights without its kernels: a plain transformer. */
 const plainModel = mkdtempSync(join(tmpdir(), 'mta-e2e-plain-'));
+/** A folder that lies in it. */
+const inPlainModel = 'notes-on-training';
 const options = { model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 16 } as const;
 let workbench: Workbench;
 let frame: Frame;
@@ -31,6 +33,7 @@ before(async () => {
   const config = JSON.parse(readFileSync(join(plainModel, 'config.json'), 'utf8'));
   const plain = { ...config, name: 'plain', mta: { ...config.mta, use_mta: false } };
   writeFileSync(join(plainModel, 'config.json'), JSON.stringify(plain));
+  mkdirSync(join(plainModel, inPlainModel));
   expected = await analyzeFile(join(folder, sample), options);
   workbench = await startWorkbench({ folder, settings: { 'workbench.colorTheme': themes.dark } });
   frame = await untilDone(workbench, () => inspectFile(workbench, sample));
@@ -187,16 +190,10 @@ async function chooseFolder(path: string): Promise<void> {
   await page.waitForFunction(() =>
     document.querySelector<HTMLInputElement>('.quick-input-widget input.input')?.value.startsWith('/'),
   );
-  await page.locator('.quick-input-widget input.input').fill(path);
-  const dialog = page.locator('.quick-input-widget');
-  // The first click may only open the folder.
-  for (let i = 0; i < 10 && (await dialog.isVisible()); i++) {
-    await dialog
-      .getByRole('button', { name: 'OK' })
-      .click({ timeout: 2000 })
-      .catch(() => {});
-    await dialog.waitFor({ state: 'hidden', timeout: 2000 }).catch(() => {});
-  }
+  await page.locator('.quick-input-widget input.input').fill(`${path}/`);
+  // The dialog has read the folder when it lists what lies in it.
+  await page.locator('.quick-input-list').getByText(inPlainModel).waitFor();
+  await page.keyboard.press('Enter');
 }
 
 /** Looks at the cell (query, key) of the left map, by keyboard. */
