@@ -38,11 +38,14 @@ export function sidesOf(panel: PanelState, comparison: PanelComparison | null): 
   const { tokens, model, ablation, status } = panel;
   if (!tokens?.surprisalBits || !model || status !== 'done') return null;
   const ablated = describeAblation(ablation.shown);
-  const left = { label: ablated ? `Ablated: ${ablated}` : comparison?.isOtherModel ? model.name : 'As shown', tokens };
+  // What is ablated stands in the banner.
+  const label = ablated ? 'Ablated' : comparison?.isOtherModel ? model.name : 'As shown';
+  const left = { label, tokens };
   if (!comparison) {
     if (!ablated || ablation.trainedId === null) return null;
     const identity = Int32Array.from(tokens.labels, (_, i) => i);
-    const right = { label: 'As trained', tokens };
+    const surprisalBits = ablation.effect?.trainedSurprisalBits ?? null;
+    const right = { label: 'As trained', tokens: { ...tokens, surprisalBits } };
     return { left, right, rightId: ablation.trainedId, model, toRight: identity, toLeft: identity, isSame: true };
   }
   if (comparison.status !== 'done' || !comparison.tokens || !comparison.model) return null;

@@ -178,5 +178,11 @@ function merged(trained: FinishedRun, { layers }: AblateAnswer): FinishedRun['la
 function effectOf(trained: FinishedRun, { klBits, predictions, durationMs }: AblateAnswer): PanelAblationEffect {
   const before = trained.predictions.surprisalBits;
   const change = predictions.surprisalBits.map((bits, i) => bits - before[i]!);
-  return { klBits, meanKlBits: finiteMean(klBits), meanSurprisalChangeBits: finiteMean(change), durationMs };
+  return {
+    klBits,
+    meanKlBits: finiteMean(klBits),
+    trainedSurprisalBits: before,
+    meanSurprisalChangeBits: finiteMean(change),
+    durationMs,
+  };
 }

@@ -25,6 +25,8 @@ export interface PanelAblationEffect {
   /** KL(trained || ablated) of the next token after each position, bits, shape [nTokens]. */
   readonly klBits: Float32Array;
   readonly meanKlBits: number;
+  /** Surprisal of the model as trained, bits, shape [nTokens]. */
+  readonly trainedSurprisalBits: Float32Array;
   /** Bits per token; NaN where nothing is predicted. */
   readonly meanSurprisalChangeBits: number;
   readonly durationMs: number;

@@ -11,6 +11,7 @@ import { keysOfRow } from '../../src/attention/topKeys';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import type { Ablation } from '../../src/shared/ablation';
 import { root } from '../fixtures/paths';
+import { writeRandomModel } from '../fixtures/randomModel';
 import { inspectFile, mapOf, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
@@ -19,6 +20,7 @@ const sample = 'inventory.ts';
 const themes = { dark: 'Default Dark Modern', light: 'Default Light Modern', contrast: 'Default High Contrast' };
 /** The bundled model's weights without its kernels: a plain transformer. */
 const plainModel = mkdtempSync(join(tmpdir(), 'mta-e2e-plain-'));
+const manyHeads = join(plainModel, 'many-heads');
 /** A folder that lies in it. */
 const inPlainModel = 'notes-on-training';
 const options = { model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 16 } as const;
@@ -33,6 +35,9 @@ before(async () => {
   const config = JSON.parse(readFileSync(join(plainModel, 'config.json'), 'utf8'));
   const plain = { ...config, name: 'plain', mta: { ...config.mta, use_mta: false } };
   writeFileSync(join(plainModel, 'config.json'), JSON.stringify(plain));
+  const heads = { n_heads: 200, n_kv_heads: 200, head_dim: 2, dim: 400, n_layers: 1 };
+  const mixing = { use_mta: true, pre_sm_linear_head: true, head_kernel_size: 200, group_norm: true };
+  writeRandomModel(manyHeads, { ...heads, name: 'many-heads', mta: mixing });
   mkdirSync(join(plainModel, inPlainModel));
   expected = await analyzeFile(join(folder, sample), options);
   workbench = await startWorkbench({ folder, settings: { 'workbench.colorTheme': themes.dark } });
@@ -231,7 +236,7 @@ test('compare: another model beside the shown one, and the difference of what th
 test('compare: the saved file beside an edited one, aligned by tokens', async () => {
   await compareWith('The saved file');
   await compared(/Compared with The saved file/);
-  await untilEdited('// A line that the saved file does not have.\n');
+  await typeAtStart('// A line that the saved file does not have.\n');
   await compared(/The tokens differ/);
   const text = (await frame.locator('.compare .notes').textContent()) ?? '';
   const [, aligned, all] = /(\d+) of (\d+) have a counterpart/.exec(text)!.map(Number);
@@ -243,12 +248,11 @@ test('compare: the saved file beside an edited one, aligned by tokens', async ()
   await frame.locator('.compare[data-status="none"]').waitFor();
 });
 
-/** Types at the document's start and waits for the analysis that follows by itself. */
-async function untilEdited(text: string): Promise<void> {
+/** Types at the document's start; the analysis follows by itself. */
+async function typeAtStart(text: string): Promise<void> {
   await workbench.page.locator('.editor-group-container.active .view-lines').click();
   await workbench.goTo({ offset: 0 });
   await workbench.page.keyboard.insertText(text);
-  await frame.locator('.compare[data-status="waiting"]').waitFor();
 }
 
 test('an ablation stays over an edit and goes with another model', async () => {
@@ -259,8 +263,19 @@ test('an ablation stays over an edit and goes with another model', async () => {
   await workbench.page.keyboard.insertText(' ');
   await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
   await ablated(/convolution before softmax off/);
-  workbench.changeSettings({ 'mtaInspector.model': plainModel });
+  workbench.changeSettings({ 'mtaInspector.model': manyHeads });
   await workbench.runCommand('MTA Inspector: Inspect Document');
   await frame.getByText('The ablation was reset: another model runs now.').waitFor();
-  await frame.getByText('This layer has no convolution and no head mixing.').waitFor();
+});
+
+test('200 heads: all of them are pictures with a rank, and one of them is switched off', async () => {
+  await showTab('Heads');
+  await frame.waitForFunction(() => document.querySelectorAll('.head-card:not([data-value=""])').length === 200);
+  await frame.waitForFunction(() => document.querySelector<HTMLCanvasElement>('.head-card canvas')!.width > 1);
+  await frame.locator('.head-card[data-rank="200"]').click();
+  const { head } = await mapOf(frame);
+  await showTab('Ablation');
+  await frame.getByRole('checkbox', { name: `Head mixing before softmax, layer 0, head ${head}` }).click();
+  await ablated(new RegExp(`layer 0 head ${head} head mixing before softmax off`));
+  await workbench.screenshot('ablation-200-heads');
 });

@@ -29,7 +29,8 @@ export function createHeadPicker(actions: Actions, hasTiles: boolean) {
       const summary = panel && layerOf(panel);
       element.hidden = !panel?.model || !panel.tokens || !summary || choices.length === 0;
       for (const { element: field } of [layer, head]) field.hidden = !choices.includes('head');
-      for (const { element: field } of [stage, difference]) field.hidden = !choices.includes('stage');
+      stage.element.hidden = !choices.includes('stage');
+      difference.element.hidden = !choices.includes('difference');
       if (!panel?.model || !summary) return;
       const { view, model } = panel;
       layer.set(layerOptions(model.layers, panel.layersDone), String(view.layerIdx));

@@ -47,7 +47,7 @@ export const contextView: ViewDefinition = {
   id: 'context',
   title: 'Context',
   isOffered: host => host.hasEditor,
-  choices: ['head', 'stage'],
+  choices: ['head', 'stage', 'difference'],
   create: context => new ContextView(context),
 };
 

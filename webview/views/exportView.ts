@@ -37,7 +37,7 @@ export const exportView: ViewDefinition = {
   id: 'export',
   title: 'Export',
   isOffered: host => host.hasEditor,
-  choices: ['head', 'stage'],
+  choices: ['head', 'stage', 'difference'],
   create({ store, actions, host }: ViewContext) {
     const told = h('p', { class: 'hint', role: 'status' });
     const failure = h('p', { class: 'failure', role: 'alert', hidden: true });

@@ -19,7 +19,7 @@ export const lensView: ViewDefinition = {
   id: 'lens',
   title: 'Lens',
   isOffered: host => host.hasTiles,
-  choices: ['head', 'stage'],
+  choices: ['head', 'stage', 'difference'],
   create: context => new LensView(context),
 };
 

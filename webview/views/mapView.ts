@@ -11,7 +11,7 @@ export const mapView: ViewDefinition = {
   id: 'map',
   title: 'Map',
   isOffered: () => true,
-  choices: ['head', 'stage'],
+  choices: ['head', 'stage', 'difference'],
   create({ store, loader, actions, host }) {
     const map = new MapPanel(store, loader, actions);
     const legend = createLegend(actions);

@@ -18,7 +18,7 @@ export const tableView: ViewDefinition = {
   id: 'table',
   title: 'Table',
   isOffered: () => true,
-  choices: ['head', 'stage'],
+  choices: ['head', 'stage', 'difference'],
   create: context => new TableView(context),
 };
 

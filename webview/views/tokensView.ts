@@ -30,7 +30,7 @@ export const tokensView: ViewDefinition = {
   id: 'tokens',
   title: 'Tokens',
   isOffered: () => true,
-  choices: ['head', 'stage'],
+  choices: ['head', 'stage', 'difference'],
   create: context => new TokensView(context),
 };
 

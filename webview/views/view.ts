@@ -8,7 +8,7 @@ import type { KernelSource } from '../kernelSource';
 import type { State, Store } from '../state';
 
 /** The choices that stand above the tabs, shared by all views. */
-export type Choice = 'head' | 'stage';
+export type Choice = 'head' | 'stage' | 'difference';
 
 export interface PanelView {
   readonly element: HTMLElement;

@@ -35,10 +35,19 @@ const off = { part: null, layerIdx: null, headIdx: null, weights: null };
 
 test('without a counterpart the model as trained stands beside an ablated one', () => {
   assert.equal(sidesOf(panel(), null), null);
-  const ablation = { ...asTrained, shown: { scope: 'model' as const, edits: [off] }, trainedId: 3 };
+  const trainedSurprisalBits = Float32Array.of(Number.NaN, 3, 3, 3);
+  const effect = {
+    klBits: new Float32Array(4),
+    meanKlBits: 1,
+    trainedSurprisalBits,
+    meanSurprisalChangeBits: 1,
+    durationMs: 1,
+  };
+  const ablation = { ...asTrained, shown: { scope: 'model' as const, edits: [off] }, trainedId: 3, effect };
   const sides = sidesOf(panel({ ablation }), null)!;
   assert.deepEqual([sides.rightId, sides.isSame, sides.right.label], [3, true, 'As trained']);
-  assert.match(sides.left.label, /all of MTA off/);
+  assert.equal(sides.left.label, 'Ablated');
+  assert.equal(meanSurprisal(sides.right.tokens).perToken, 3);
 });
 
 test('the same tokens have a difference, of the stages that each model has', () => {

@@ -11,7 +11,13 @@ const off: Ablation = { scope: 'model', edits: [{ part: null, layerIdx: 2, headI
 
 test('the banner is silent for the model as trained, else it says what is shown and what is to come', () => {
   assert.deepEqual(bannerLines(asTrained), []);
-  const effect = { klBits: new Float32Array(1), meanKlBits: 0.5, meanSurprisalChangeBits: -0.25, durationMs: 900 };
+  const effect = {
+    klBits: new Float32Array(1),
+    meanKlBits: 0.5,
+    trainedSurprisalBits: new Float32Array(1),
+    meanSurprisalChangeBits: -0.25,
+    durationMs: 900,
+  };
   assert.deepEqual(bannerLines({ ...asTrained, shown: off, wanted: off, trainedId: 1, effect }), [
     'Ablated: layer 2 all parts off. Mean KL divergence 0.5000 bits, surprisal −0.2500 bits per token (900 ms).',
   ]);
