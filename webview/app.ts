@@ -79,6 +79,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   const definitions = offeredViews(host);
   const tabs = createTabs('Views', definitions, actions.showTab);
   const tabPanels = h('div', { class: 'tab-panels' }, ...definitions.map(({ id }) => tabs.panel(id)));
+  root.setAttribute('role', 'main');
   root.replaceChildren(status.element, banner.element, picker.element, tabs.bar, tabPanels);
 
   const views = new Map<string, PanelView>();

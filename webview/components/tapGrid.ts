@@ -44,8 +44,8 @@ export function createTapGrid() {
     const exponent = unitExponent(max);
     const token = (idx: number) => (labels[idx] === undefined ? '' : visibleToken(labels[idx]));
     const made = taps.map((tap, idx) => {
-      const cell = h('td', { class: `tap tap-${tap.place}`, role: 'gridcell' });
       const isShown = tap.place === 'value' || quantity === 'weight';
+      const cell = h('td', { class: `tap ${isShown ? '' : `tap-${tap.place}`}`, role: 'gridcell' });
       if (isShown) colorCell(cell, tap[quantity], max, theme);
       cell.append(
         h('span', {}, isShown ? shortValue(tap[quantity] / 10 ** exponent) : tap.place === 'future' ? 'future' : ''),
@@ -53,7 +53,7 @@ export function createTapGrid() {
       cell.classList.toggle('tap-own', tap.isOwn);
       cell.title = describeTap(content!, tap);
       if (quantity === 'term') {
-        cell.setAttribute('aria-label', cell.title);
+        cell.append(h('span', { class: 'sr-only' }, cell.title));
         Object.assign(cell.dataset, { weight: tap.weight, value: tap.value, term: tap.term, place: tap.place });
         cell.tabIndex = -1;
         cell.addEventListener('focus', () => idx !== focused && focusTap(idx, false));
@@ -64,12 +64,10 @@ export function createTapGrid() {
     cells.push(made);
     const rows = Array.from({ length: taps.length / columns }, (_, row) => {
       const first = taps[row * columns]!;
-      const head = h('th', { scope: 'row', title: `query ${first.queryIdx}` }, token(first.queryIdx));
+      const head = header('row', `query ${first.queryIdx}`, token(first.queryIdx));
       return h('tr', {}, head, ...made.slice(row * columns, (row + 1) * columns));
     });
-    const keys = taps
-      .slice(0, columns)
-      .map(({ keyIdx }) => h('th', { scope: 'col', title: `key ${keyIdx}` }, h('span', {}, token(keyIdx))));
+    const keys = taps.slice(0, columns).map(({ keyIdx }) => header('col', `key ${keyIdx}`, token(keyIdx)));
     const table = h(
       'table',
       { class: 'tap-table', role: quantity === 'term' ? 'grid' : 'table', 'aria-label': title },
@@ -125,6 +123,11 @@ export function createTapGrid() {
       );
     },
   };
+}
+
+/** A token over its column or before its row; beside the text there is none to name. */
+function header(scope: 'row' | 'col', title: string, token: string): HTMLElement {
+  return token === '' ? h('td', {}) : h('th', { scope, title }, h('span', {}, token));
 }
 
 /** One tap in a sentence. */

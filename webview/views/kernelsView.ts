@@ -185,7 +185,7 @@ class KernelsView implements PanelView {
         type: 'button',
         'data-key': entry.key,
         'data-name': features.name,
-        'aria-label': `${features.name}, ${placeOf(entry)}. ${describeKernel(entry)}`,
+        // Name from what is seen, description from here.
         title: `${partTitles[part]}, ${placeOf(entry)}. ${describeKernel(entry)}`,
       },
       h('span', { class: 'card-picture' }, matrixPicture(entry, theme)),
