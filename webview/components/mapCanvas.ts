@@ -22,6 +22,9 @@ export class MapCanvas {
   private map: MapData | null = null;
   private version = -1;
   private exact: LevelGrid | null = null;
+  private wanted: { readonly viewport: Viewport; readonly nTokens: number } | null = null;
+  /** A new size empties a canvas; it must not be seen empty. */
+  private isBlank = true;
 
   /** @param onRestore the graphics context came back: everything is to be drawn again. */
   constructor(onRestore: () => void) {
@@ -57,9 +60,22 @@ export class MapCanvas {
   resize(width: number, height: number): void {
     this.canvas.width = Math.round(width * devicePixelRatio);
     this.canvas.height = Math.round(height * devicePixelRatio);
+    this.isBlank = true;
   }
 
+  /** Draws with the next frame, once however often it is asked: a map may cost more than all the rest of a change. */
   draw(viewport: Viewport, nTokens: number): void {
+    const isScheduled = this.wanted !== null;
+    this.wanted = { viewport, nTokens };
+    if (this.isBlank) this.drawNow();
+    else if (!isScheduled) requestAnimationFrame(() => this.drawNow());
+  }
+
+  private drawNow(): void {
+    if (!this.wanted) return;
+    const { viewport, nTokens } = this.wanted;
+    this.wanted = null;
+    this.isBlank = false;
     const ratio = this.canvas.width / Math.max(1, this.frame.clientWidth);
     this.renderer.draw(nTokens, {
       originX: viewport.originX * ratio,
