@@ -25,8 +25,13 @@ export function createRankingTable(actions: RankingActions) {
   const start = h(
     'div',
     { class: 'buttons' },
-    button('Rank Parts', 'secondary', () => actions.start(false), 'Rank every part of every layer'),
-    button('Rank Parts and Heads', 'secondary', () => actions.start(true), 'Rank every part and every head'),
+    button('Rank Parts', 'secondary', () => actions.start(false), 'Rank Parts: rank every part of every layer'),
+    button(
+      'Rank Parts and Heads',
+      'secondary',
+      () => actions.start(true),
+      'Rank Parts and Heads: rank every part and every head',
+    ),
   );
   const headRow = h(
     'tr',

@@ -72,7 +72,12 @@ class AblationView implements PanelView {
     this.tools = h(
       'div',
       { class: 'buttons kernel-tools' },
-      button('As Trained', 'secondary', () => this.setKernel('trained'), 'Take back the trained weights of this head'),
+      button(
+        'As Trained',
+        'secondary',
+        () => this.setKernel('trained'),
+        'As Trained: take back the weights of this head',
+      ),
       button('Identity', 'secondary', () => this.setKernel('identity'), 'Make this head’s kernel the identity'),
       button('Zero', 'secondary', () => this.setKernel('zero'), 'Set all weights of this head to zero'),
     );
