@@ -16,7 +16,7 @@ export interface Shading {
 }
 
 /** Typing goes on the same word until it has been quiet for this long. */
-const typingMs = 1200;
+const typingMs = 2000;
 const instructions = 'Arrow keys select, with Shift a range. Type to find. Escape selects none.';
 
 /** @param name tells the strips of several views apart in ids. */

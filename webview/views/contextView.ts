@@ -13,6 +13,7 @@ import { type Column, createDataTable } from '../components/dataTable';
 import { radioGroup, textField } from '../components/fields';
 import { h } from '../dom';
 import { formatValue, visibleToken } from '../labels';
+import { describeCheck } from '../occlusionText';
 import type { State } from '../state';
 import { button, dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -63,7 +64,7 @@ class ContextView implements PanelView {
   private readonly note = h('p', { class: 'hint' });
   private readonly failure = h('p', { class: 'failure', role: 'alert', hidden: true });
   private readonly progress = h('progress', { max: 1, value: 0, 'aria-label': 'Lines occluded' });
-  private readonly checkNote = h('p', { class: 'check-note', role: 'status' });
+  private readonly checkNotes = h('ul', { class: 'notes', role: 'status' });
   private readonly check;
   private readonly cancel;
   private shown: ContextState | null = null;
@@ -104,11 +105,11 @@ class ContextView implements PanelView {
         button('Show Relevant Lines…', 'secondary', () => actions.run('showRelevantLines')),
       ),
       this.title,
-      this.note,
       this.failure,
       h('div', { class: 'controls check-controls' }, this.mode.element, this.check, this.cancel, this.progress),
-      this.checkNote,
       this.table.element,
+      this.checkNotes,
+      this.note,
     );
   }
 
@@ -140,7 +141,7 @@ class ContextView implements PanelView {
     this.progress.hidden = !isChecking;
     this.progress.max = Math.max(1, occlusion?.total ?? 1);
     this.progress.value = occlusion?.rows.length ?? 0;
-    this.checkNote.textContent = occlusion ? describeCheck(occlusion) : '';
+    this.checkNotes.replaceChildren(...(occlusion ? describeCheck(occlusion) : []).map(line => h('li', {}, line)));
     this.table.element.hidden = lines.length === 0;
     const effects = new Map(occlusion?.rows.map(row => [row.lineIdx, row.effect]));
     const largest = lines[0]?.weight ?? 1;
@@ -251,35 +252,4 @@ class ContextView implements PanelView {
 function nameOf(labels: readonly string[], { first, end }: { first: number; end: number }): string {
   const label = (idx: number) => visibleToken(labels[idx] ?? '');
   return end - first === 1 ? `${label(first)} (${first})` : `${label(first)} … ${label(end - 1)} (${first}–${end - 1})`;
-}
-
-/** What a check has shown so far. */
-export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>): string {
-  const { status, rows, total, baseline, correlation, failure } = occlusion;
-  if (total === 0) return 'No line before the selection lies in the window: there is nothing to occlude.';
-  const done = `${rows.length} of ${total} earlier lines occluded`;
-  const state = {
-    running: `${done} …`,
-    done: `${done}.`,
-    cancelled: `Cancelled: ${done}.`,
-    failed: `Failed after ${rows.length} of ${total} lines: ${failure?.message ?? ''}`,
-  }[status];
-  const how = !baseline
-    ? ''
-    : baseline.neutralLabel === null
-      ? ' Lines are left out.'
-      : ` Every token of a line becomes ${visibleToken(baseline.neutralLabel)}.`;
-  const before = baseline
-    ? ` With everything in place: ${formatBits(baseline.surprisalBits)} per selected token, predicted next ${visibleToken(baseline.topLabel)} (${(baseline.topProbability * 100).toFixed(1)} %).`
-    : '';
-  const rho = (value: number) => (Number.isNaN(value) ? 'none yet' : value.toFixed(2).replace('-', '−'));
-  const ranks =
-    rows.length > 0
-      ? ` Rank correlation of relevance with the change of the predictions: ${rho(correlation.divergence)}; with the size of the change of surprisal: ${rho(correlation.surprisal)} (Spearman).`
-      : '';
-  return `${state}${how}${before}${ranks}`;
-}
-
-function formatBits(bits: number): string {
-  return Number.isNaN(bits) ? 'no surprisal' : `${bits.toFixed(2)} bits`;
 }

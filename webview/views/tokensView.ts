@@ -105,7 +105,10 @@ class TokensView implements PanelView {
     const drawn = JSON.stringify([this.wanted, isCurrent, this.filter, this.problem, this.predictions?.answer != null]);
     if (drawn === this.drawn) return;
     this.drawn = drawn;
-    this.results.hidden = !isCurrent;
+    // Older rows stay until the new ones are there: what blinks cannot be read, and controls must not vanish under the hand.
+    this.results.hidden = range === null;
+    this.results.setAttribute('aria-busy', String(range !== null && !isCurrent && this.problem === ''));
+    this.table.element.hidden = this.loaded === null || this.problem !== '';
     const hint = this.context.host.hasEditor ? ', or a word in the document' : '';
     this.note.textContent = range ? this.problem || noteOf(range, this.direction) : `Select a token or a range${hint}.`;
     this.title.textContent = panel && range ? titleOf(panel, range, this.direction) : 'Selected tokens';

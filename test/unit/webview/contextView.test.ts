@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { OcclusionState } from '../../../src/shared/context';
+import { describeCheck } from '../../../webview/occlusionText';
+
+const effect = { surprisalBits: 0.5, divergenceBits: 1, topLabel: ' x', topProbability: 0.25 };
+const state: OcclusionState = {
+  ...{ status: 'running', mode: 'replace', target: { first: 9, end: 10 }, total: 2, failure: null, baseline: null },
+  ...{ rows: [], correlation: { divergence: Number.NaN, surprisal: Number.NaN } },
+};
+const row = { lineIdx: 0, text: 'a', weight: 1, effect };
+
+test('a check says how far it is, what it found, and how lines were occluded', () => {
+  assert.deepEqual(describeCheck({ ...state, total: 0 }), [
+    'No line before the selection lies in the window: there is nothing to occlude.',
+  ]);
+  assert.deepEqual(describeCheck(state), ['0 of 2 earlier lines occluded …']);
+  const baseline = { surprisalBits: Number.NaN, topLabel: ';\n', topProbability: 0.6182, neutralLabel: ' ' };
+  const done = describeCheck({
+    ...{ ...state, status: 'done', rows: [row, row], baseline },
+    correlation: { divergence: -0.5, surprisal: Number.NaN },
+  }).join('\n');
+  assert.match(done, /2 of 2 earlier lines occluded\./);
+  assert.match(done, /predictions: −0\.50; with the size of the change of surprisal: none/);
+  assert.match(done, /no surprisal per selected token, predicted next ;⏎ \(61\.8 %\)/);
+  assert.match(done, /becomes ␣\./);
+  assert.match(describeCheck({ ...state, baseline: { ...baseline, neutralLabel: null } }).join(), /left out/);
+  const failure = { code: 'x', message: 'The process ended.', actions: [] };
+  assert.match(describeCheck({ ...state, status: 'failed', failure })[0]!, /Failed after 0 of 2 lines: The process/);
+});
