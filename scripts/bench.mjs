@@ -30,12 +30,14 @@ function main() {
     ensureChromium();
     ensureWorkbench();
     packageExtension();
-    const [panelJson = '', ...rest] = runNode(['--import', 'tsx', 'test/bench/panel.ts'])
-      .trimEnd()
-      .split('\n')
-      .reverse();
-    console.log(rest.reverse().join('\n'));
-    const lines = [...JSON.parse(readFileSync(engineJson, 'utf8')), JSON.parse(panelJson)];
+    const lines = JSON.parse(readFileSync(engineJson, 'utf8'));
+    for (const file of ['panel', 'browser']) {
+      // The numbers for people come first, those for machines in the last line.
+      const printed = runNode(['--import', 'tsx', `test/bench/${file}.ts`]).trimEnd();
+      const lastLine = printed.lastIndexOf('\n');
+      console.log(printed.slice(0, Math.max(0, lastLine)));
+      lines.push(...[JSON.parse(printed.slice(lastLine + 1))].flat());
+    }
     if (values.json) {
       writeFileSync(resolve(process.env['INIT_CWD'] ?? '.', values.json), `${JSON.stringify(lines, null, 1)}\n`);
     }

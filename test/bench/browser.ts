@@ -13,6 +13,7 @@ import type { Bench } from './page';
 
 const address = 'http://localhost/bench';
 const nSelections = 10_000;
+const nRounds = 5;
 
 interface Line {
   name: string;
@@ -102,8 +103,13 @@ async function measure(
     page.evaluate(`(${work.toString()})(globalThis.bench)`) as Promise<T>;
   await run(bench => bench.start());
   await run(bench => bench.everyHead());
-  const quadMs = await run(bench => bench.quad());
-  const mapMs = await run(bench => bench.map());
+  // Other work on the machine hits both sides when they take turns; the middle of the rounds is reported.
+  const rounds: { quadMs: number; mapMs: number }[] = [];
+  for (let i = 0; i < nRounds; i++) {
+    rounds.push({ quadMs: await run(bench => bench.quad()), mapMs: await run(bench => bench.map()) });
+  }
+  rounds.sort((a, b) => a.mapMs / a.quadMs - b.mapMs / b.quadMs);
+  const { quadMs, mapMs } = rounds[Math.floor(nRounds / 2)]!;
   add('pan and zoom at T=2048, p95 frame', mapMs, 'ms', quadMs, 'bare WebGL2 quad, limit 3 times');
   add('hover to tooltip from the cache, p95', await run(bench => bench.hover()), 'ms', 50, 'limit');
   await run(bench => bench.select(1000));
