@@ -9,6 +9,7 @@ import type { Frame } from 'playwright-core';
 import { runnerUp } from '../../src/attention/lens';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import type { Stage } from '../../src/shared/attentionMap';
+import { entriesOf, sortEntries } from '../../webview/kernelGallery';
 import { root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
 import { inspectFile, mapOf, untilDone } from './harness/panel';
@@ -183,20 +184,18 @@ test('the lens takes a cell apart: taps sum to heads, heads to the engine’s va
 
 test('the gallery names every kernel and leads to where it changed most', async () => {
   await tab('Kernels').click();
-  const { layers, nHeads } = expected.engine.model;
-  const nKernels = layers.reduce((sum, { kernels }) => {
-    const has = (part: keyof typeof kernels) => (kernels[part] ? 1 : 0);
-    const nConv = has('pre_softmax_conv') + has('post_softmax_conv');
-    return sum + nConv * nHeads + has('pre_softmax_head_mix') + has('post_softmax_head_mix');
-  }, 0);
-  await frame
-    .locator('.card')
-    .nth(nKernels - 1)
-    .waitFor();
-  assert.equal(await frame.locator('.card').count(), nKernels);
+  const { layers } = expected.engine.model;
+  const kernels = layers.map(({ layerIdx }) => expected.engine.kernels({ analysisId: 1, layerIdx }));
+  const entries = (await Promise.all(kernels)).flatMap((ofLayer, layerIdx) => entriesOf(layerIdx, ofLayer));
+  const cards = frame.locator('.card');
+  await cards.nth(entries.length - 1).waitFor();
   await choose('Order', 'Changed most in this document');
   await choose('Order', 'What they do');
-  assert.equal(await frame.locator('.card').first().getAttribute('data-name'), 'diagonal');
+  const shown = await cards.evaluateAll(all => all.map(card => ({ ...(card as HTMLElement).dataset })));
+  assert.deepEqual(
+    shown.map(({ key, name }) => [key, name]),
+    sortEntries(entries, 'name').map(({ key, features }) => [key, features.name]),
+  );
   await frame.locator('.card[data-key="2/pre_softmax_conv/2"]').click();
   const place = { analysisId: 1, layerIdx: layer, headIdx: 2, part: 'pre_softmax_conv' } as const;
   const [first] = await expected.engine.largestChanges({ ...place, k: 12 });
