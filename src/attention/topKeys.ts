@@ -29,8 +29,13 @@ export function keysOfQuery(topKeys: TopKeys, nTokens: number, headIdx: number, 
  */
 export function keysOfRow(row: Float32Array, queryIdx: number, k: number): WeightedKey[] {
   return Array.from(row.subarray(0, queryIdx + 1), (weight, keyIdx) => ({ keyIdx, weight }))
-    .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight) || a.keyIdx - b.keyIdx)
+    .sort((a, b) => magnitudeOf(b) - magnitudeOf(a) || a.keyIdx - b.keyIdx)
     .slice(0, k);
+}
+
+/** What is not a number comes first, so that it is seen. */
+function magnitudeOf({ weight }: WeightedKey): number {
+  return Number.isNaN(weight) ? Number.MAX_VALUE : Math.abs(weight);
 }
 
 /** Shade 0 .. nShades-1 for a magnitude relative to the largest one; -1 for what is too weak to show. */

@@ -41,6 +41,7 @@ export const exportView: ViewDefinition = {
   create({ store, actions, host }: ViewContext) {
     const told = h('p', { class: 'hint', role: 'status' });
     const failure = h('p', { class: 'failure', role: 'alert', hidden: true });
+    const waiting = h('p', { class: 'hint' }, 'Maps can be taken along once the analysis is done.');
     const list = h('ul', { class: 'export-list' });
     const style = (): PictureStyle => {
       const { colorMap, leavesOutFirst } = store.state.layout;
@@ -99,6 +100,7 @@ export const exportView: ViewDefinition = {
       element,
       update({ panel }: State): void {
         const isDone = panel?.status === 'done';
+        waiting.hidden = isDone;
         list.classList.toggle('is-waiting', !isDone);
         for (const control of list.querySelectorAll('vscode-button')) control.toggleAttribute('disabled', !isDone);
       },

@@ -23,6 +23,14 @@ test('keys of a row: by magnitude, signed, masked keys left out', () => {
   ]);
 });
 
+test('keys that are not a number come first and do not disturb the order of the others', () => {
+  const row = Float32Array.of(1, Number.NaN, 3, 2, Number.NaN, -4);
+  assert.deepEqual(
+    keysOfRow(row, 5, 9).map(({ keyIdx }) => keyIdx),
+    [1, 4, 5, 2, 3, 0],
+  );
+});
+
 test('shades grow with magnitude, sign does not matter, the weakest are not shown', () => {
   assert.deepEqual(
     [1, -1, 0.5, 0.1, 0.02, 0.01, 0].map(weight => shadeOf(weight, 1, 4)),
