@@ -65,7 +65,7 @@ function scaleBar(max: number, table: Uint8Array, { colorMap, leavesOutFirst }: 
 <text x="${x}" y="${y + 24}">${formatValue(-max)}</text>
 <text x="${x + width / 2}" y="${y + 24}" text-anchor="middle">0</text>
 <text x="${x + width}" y="${y + 24}" text-anchor="end">${formatValue(max)}</text>
-<text x="${x}" y="${y + 42}">${negative} below zero, ${positive} above; hatched: masked, key after query.${note}</text>`;
+<text x="${x}" y="${y + 42}">Scale: ${negative} below zero, ${positive} above; hatched: masked, key after query.${note}</text>`;
 }
 
 function shortened(text: string): string {
