@@ -110,7 +110,9 @@ class TokensView implements PanelView {
     this.results.setAttribute('aria-busy', String(range !== null && !isCurrent && this.problem === ''));
     this.table.element.hidden = this.loaded === null || this.problem !== '';
     const hint = this.context.host.hasEditor ? ', or a word in the document' : '';
-    this.note.textContent = range ? this.problem || noteOf(range, this.direction) : `Select a token or a range${hint}.`;
+    this.note.textContent = range
+      ? this.problem || noteOf(range, this.direction, this.context.host.hasTiles)
+      : `Select a token or a range${hint}.`;
     this.title.textContent = panel && range ? titleOf(panel, range, this.direction) : 'Selected tokens';
     if (isCurrent && panel) this.table.update(this.rows(panel, range!));
     this.predictionTables.update(panel, range, this.predictions?.answer ?? null);
@@ -231,10 +233,9 @@ function titleOf({ tokens, view }: PanelState, { first, end }: TokenRange, direc
   return `${what} ${how} · layer ${view.layerIdx}, head ${view.headIdx}, ${stageLabels[view.stage].toLowerCase()}`;
 }
 
-function noteOf({ first, end }: TokenRange, direction: Direction): string {
+function noteOf({ first, end }: TokenRange, direction: Direction, isExact: boolean): string {
   const n = end - first;
-  if (n === 1) return '';
-  return direction === 'attends'
-    ? `Each value is the mean over the ${n} selected queries; masked cells count as 0.`
-    : `Each value is the mean over the ${n} selected keys; masked cells count as 0.`;
+  const what = direction === 'attends' ? 'queries' : 'keys';
+  const mean = n === 1 ? '' : `Each value is the mean over the ${n} selected ${what}; masked cells count as 0. `;
+  return `${mean}${isExact ? '' : 'Values are rounded to a 127th of the largest.'}`;
 }
