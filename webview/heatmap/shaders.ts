@@ -112,7 +112,10 @@ int levelOf(vec2 pixel, vec2 cell) {
   int level = stronger(
     stronger(texelFetch(windows, first, 0).r, texelFetch(windows, ivec2(last.x, first.y), 0).r),
     stronger(texelFetch(windows, ivec2(first.x, last.y), 0).r, texelFetch(windows, last, 0).r));
-  if (level == absent && sizes.x > 0) level = texelFetch(overview, ivec2(cell / blockSize), 0).r;
+  if (level == absent && sizes.x > 0) {
+    ivec2 block = ivec2(cell / blockSize);
+    level = block.x > block.y ? masked : texelFetch(overview, block, 0).r;
+  }
   return level == absent && cell.x > cell.y ? masked : level;
 }${main}`;
 

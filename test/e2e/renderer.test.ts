@@ -1,0 +1,105 @@
+/** What the shaders draw is what `paint` says: every pixel, for cells larger and smaller than pixels, tile by tile. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { build } from 'esbuild';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { findChromium } from '../../scripts/setup.mjs';
+import { root } from '../fixtures/paths';
+
+/** Runs in the page: draws the same by WebGL and by `paint`, and counts the pixels that differ. */
+const page = `
+import { bakeColors, colorOf } from './src/shared/colorScale';
+import { absentLevel } from './src/shared/colorScale';
+import { hatch } from './webview/heatmap/drawing';
+import { maskedPixel, outsidePixel, paint } from './webview/heatmap/levels';
+import { WebGlRenderer } from './webview/heatmap/webglRenderer';
+import { Random } from './test/random';
+
+const [background, line] = [[30, 30, 30], [80, 80, 80]];
+const table = bakeColors(background);
+
+globalThis.compare = ({ nTokens, blockSize, width, height, viewport, holes, tiles }) => {
+  const random = new Random(5);
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [width, height];
+  const gl = canvas.getContext('webgl2', { alpha: false, antialias: false, preserveDrawingBuffer: true });
+  const renderer = new WebGlRenderer(canvas, gl, () => {});
+  renderer.setColors({ table, background, hatch: line });
+  const size = Math.ceil(nTokens / blockSize);
+  const levels = n => Int16Array.from({ length: n * n }, () => random.below(255) - 127);
+  const overview = { size, blockSize, levels: levels(size) };
+  const exact = { size: nTokens, blockSize: 1, levels: levels(nTokens) };
+  if (holes) for (let i = 0; i < nTokens; i++) exact.levels[random.below(nTokens * nTokens)] = absentLevel;
+  renderer.setGrids(overview, exact);
+  renderer.draw(nTokens, viewport);
+  for (const rect of tiles) {
+    for (let q = rect.queryStart; q < rect.queryStart + rect.nQueries; q++)
+      for (let k = rect.keyStart; k < rect.keyStart + rect.nKeys; k++) exact.levels[q * nTokens + k] = random.below(255) - 127;
+    renderer.updateExact(rect);
+    renderer.draw(nTokens, viewport);
+  }
+  const drawn = new Uint8Array(width * height * 4);
+  gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, drawn);
+  const wanted = paint(overview, exact, nTokens, viewport, width, height);
+  const different = [];
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const level = wanted[y * width + x];
+      const isLine = level === maskedPixel && (x + y) % hatch.period < hatch.width;
+      const isEmpty = level === maskedPixel || level === outsidePixel || level === absentLevel;
+      const color = isLine ? line : isEmpty ? background : colorOf(table, level);
+      const at = ((height - 1 - y) * width + x) * 4;
+      const isDrawn = rgb => rgb.every((channel, i) => Math.abs(channel - drawn[at + i]) <= 1);
+      // Of two equally strong cells with opposite signs either may be shown.
+      if (!isDrawn(color) && (isEmpty || !isDrawn(colorOf(table, -level)))) different.push([x, y, level]);
+    }
+  }
+  return { error: gl.getError(), different };
+};
+`;
+
+let browser: Browser;
+let frame: Page;
+
+before(async () => {
+  const { outputFiles } = await build({
+    ...{ stdin: { contents: page, resolveDir: root, loader: 'js' }, bundle: true, write: false },
+    ...{ format: 'iife', platform: 'browser', target: 'es2022' },
+  });
+  browser = await chromium.launch({
+    executablePath: findChromium()!,
+    args: ['--no-sandbox', '--disable-gpu', '--enable-unsafe-swiftshader'],
+  });
+  frame = await browser.newPage();
+  await frame.addScriptTag({ content: outputFiles[0]!.text });
+});
+after(() => browser?.close());
+
+const plain = { nTokens: 300, blockSize: 2, width: 200, height: 180, holes: false, tiles: [] };
+const tile = { queryStart: 130, keyStart: 40, nQueries: 60, nKeys: 50 };
+/** No sizes of which a pixel's edge is a multiple: there the rounding of the GPU's shorter numbers decides. */
+const cases = [
+  ...[0.113, 0.241, 0.367, 0.5, 0.613, 0.991].map(cellSize => ({
+    ...{ ...plain, name: `cells of ${cellSize} pixels`, viewport: { originX: 0, originY: 0, cellSize } },
+  })),
+  { ...plain, name: 'cells of 2.5 pixels, moved', viewport: { originX: -120.4, originY: -301.7, cellSize: 2.5 } },
+  { ...plain, name: 'holes, small', holes: true, viewport: { originX: 0, originY: 0, cellSize: 0.613 } },
+  { ...plain, name: 'holes, large', holes: true, viewport: { originX: -10, originY: -80, cellSize: 1.7 } },
+  { ...plain, name: 'a tile arrives', tiles: [tile], viewport: { originX: 0, originY: 0, cellSize: 0.519 } },
+  { ...plain, name: 'moved and small', viewport: { originX: -30.25, originY: -41.5, cellSize: 0.8 } },
+  { ...plain, name: 'one token', nTokens: 1, blockSize: 1, viewport: { originX: 0, originY: 0, cellSize: 180 } },
+];
+for (const { name, ...map } of cases) {
+  test(name, async () => {
+    const { error, different } = (await frame.evaluate(
+      args => (globalThis as unknown as { compare(args: unknown): unknown }).compare(args),
+      map,
+    )) as { error: number; different: [number, number][] };
+    assert.equal(error, 0);
+    // Where a pixel is cut off by the canvas' edge, windows may reach a cell too far.
+    const inside = different.filter(([x, y]) => x > 0 && y > 0);
+    assert.deepEqual(inside.slice(0, 5), [], `${inside.length} pixels differ`);
+    assert.ok(different.length - inside.length <= map.width + map.height);
+  });
+}
