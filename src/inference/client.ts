@@ -169,7 +169,7 @@ export class InferenceClient {
 
   /** Brings an `occluded` event per span. @throws Cancelled as soon as `signal` fires. */
   occlude(args: OccludeArgs, signal: AbortSignal): Promise<OcclusionBaseline> {
-    return this.connect().rpc.request('occlude', args, signal);
+    return this.cancellable('occlude', args, signal);
   }
 
   /** The process ends with its channel; what hangs in a run is killed. */
@@ -178,7 +178,7 @@ export class InferenceClient {
     this.connection?.process.kill();
   }
 
-  private async cancellable<Name extends 'ablate' | 'rankAblations'>(
+  private async cancellable<Name extends 'ablate' | 'rankAblations' | 'occlude'>(
     name: Name,
     args: Parameters<InferenceRequests[Name]>[0],
     signal: AbortSignal,
