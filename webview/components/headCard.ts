@@ -22,9 +22,10 @@ export interface HeadCard {
 
 export function createHeadCard(layerIdx: number, headIdx: number): HeadCard {
   const canvas = h('canvas', { width: 1, height: 1 });
-  const name = h('span', { class: 'head-name' }, `L${layerIdx} H${headIdx}`);
-  const value = h('span', { class: 'head-value' });
-  const element = h('button', { class: 'head-card', type: 'button', tabindex: -1 }, canvas, name, value);
+  const name = h('span', { class: 'head-name', 'aria-hidden': 'true' }, `L${layerIdx} H${headIdx}`);
+  const value = h('span', { class: 'head-value', 'aria-hidden': 'true' });
+  const heard = h('span', { class: 'sr-only' });
+  const element = h('button', { class: 'head-card', type: 'button', tabindex: -1 }, canvas, name, value, heard);
   element.dataset['layer'] = String(layerIdx);
   element.dataset['head'] = String(headIdx);
   let painted: [Thumbnail | null, Theme] | undefined;
@@ -34,7 +35,7 @@ export function createHeadCard(layerIdx: number, headIdx: number): HeadCard {
     headIdx,
     label(text, said, isShown) {
       value.textContent = text;
-      element.setAttribute('aria-label', said);
+      heard.textContent = said;
       element.title = said;
       if (isShown) element.setAttribute('aria-current', 'true');
       else element.removeAttribute('aria-current');
