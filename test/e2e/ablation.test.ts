@@ -10,7 +10,7 @@ import type { Frame } from 'playwright-core';
 import { keysOfRow } from '../../src/attention/topKeys';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import type { Ablation } from '../../src/shared/ablation';
-import { root } from '../fixtures/paths';
+import { bundledModelDirectory, root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
 import { inspectFile, mapOf, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
@@ -31,7 +31,7 @@ let expected: AnalyzedDocument;
 
 before(async () => {
   cpSync(join(root, 'test', 'fixtures', 'documents'), folder, { recursive: true });
-  cpSync(join(root, 'models', 'bundled', 'mta-small'), plainModel, { recursive: true });
+  cpSync(bundledModelDirectory, plainModel, { recursive: true });
   const config = JSON.parse(readFileSync(join(plainModel, 'config.json'), 'utf8'));
   const plain = { ...config, name: 'plain', mta: { ...config.mta, use_mta: false } };
   writeFileSync(join(plainModel, 'config.json'), JSON.stringify(plain));

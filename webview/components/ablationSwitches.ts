@@ -35,6 +35,10 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
         return [h('span', {}, capital(partLabels[part])), switchFor(null), switchFor(headIdx)];
       }),
     );
+    // The toolkit names a checkbox by its text as it is put on the page; out of the table's context that says too little.
+    for (const element of rows.querySelectorAll<HTMLElement>('[data-name]')) {
+      element.setAttribute('aria-label', element.dataset['name']!);
+    }
     none.hidden = wanted.edits.length > 0;
     list.replaceChildren(
       ...wanted.edits.map((edit, i) => {
@@ -86,7 +90,7 @@ function partSwitch(ablation: Ablation, edit: KernelEdit, onChangeTo: (ablation:
     : `${partLabels[part!]}, ${label}`;
   const control = checkbox(label, isOn => onChangeTo(isOn ? without(ablation, own) : withEdit(ablation, edit)));
   control.set(own < 0 && !covering, !isFixed, title);
-  control.element.setAttribute('aria-label', `${capital(partLabels[part!])}, layer ${layerIdx}, ${label}`);
+  control.element.dataset['name'] = `${capital(partLabels[part!])}, layer ${layerIdx}, ${label}`;
   return control.element;
 }
 
