@@ -47,14 +47,22 @@ void main() {
   }
 }`;
 
-/** Cells at least as large as a pixel: it shows the one under its middle, and most frames are drawn so. */
+/** Cells at least as large as a pixel: it shows the one under its middle. Most frames are drawn so, with little to do. */
 export const largeCells = `${uniforms}
-int levelOf(vec2 pixel, vec2 cell) {
-  if (cell.x > cell.y) return masked;
-  int level = sizes.y > 0 ? texelFetch(exact, ivec2(cell), 0).r : absent;
-  if (level == absent && sizes.x > 0) level = texelFetch(overview, ivec2(cell / blockSize), 0).r;
-  return level;
-}${main}`;
+void main() {
+  vec2 middle = vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y);
+  vec2 place = (middle - origin) / cellSize;
+  ivec2 cell = ivec2(floor(place));
+  color = vec4(background, 1.0);
+  if (min(place.x, place.y) < 0.0 || max(place.x, place.y) >= nTokens) return;
+  if (cell.x > cell.y) {
+    if (mod(floor(middle.x) + floor(middle.y), ${hatch.period}.0) < ${hatch.width}.0) color.rgb = hatch;
+    return;
+  }
+  int level = sizes.y > 0 ? texelFetch(exact, cell, 0).r : absent;
+  if (level == absent && sizes.x > 0) level = texelFetch(overview, ivec2(vec2(cell) / blockSize), 0).r;
+  if (level != absent) color = texelFetch(colors, ivec2((level + 127) & 255, 0), 0);
+}`;
 
 /** Cells smaller than pixels, read one by one: each pixel shows the strongest that it touches. */
 export const smallCells = `${uniforms}
