@@ -8,6 +8,8 @@ import {
   checkPatch,
   checkRange,
   checkSelection,
+  checkStep,
+  checkThumbnails,
   checkTile,
   checkView,
 } from '../../../src/panel/checkRequests';
@@ -59,3 +61,13 @@ const bad: [string, () => unknown][] = [
   ['an unknown colour map', () => checkExport({ colorMap: 'constructor' as never, leavesOutFirst: false })],
 ];
 for (const [what, run] of bad) test(`refuses ${what}`, () => assert.throws(run));
+
+test('thumbnails and steps: counts within limits, known words only', () => {
+  const address = { analysisId: 1, layerIdx: 0, headStart: 2, nHeads: 3 };
+  assert.deepEqual(checkThumbnails({ ...address, extra: 1 } as never), address);
+  for (const wrong of [{ nHeads: 0 }, { nHeads: 129 }, { nHeads: 1.5 }, { headStart: -1 }, { layerIdx: '0' }]) {
+    assert.throws(() => checkThumbnails({ ...address, ...wrong } as never), RangeError);
+  }
+  assert.equal(checkStep({ step: 'undo' }), 'undo');
+  assert.throws(() => checkStep({ step: 'again' } as never), RangeError);
+});
