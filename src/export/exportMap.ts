@@ -4,7 +4,7 @@ import type { Stage } from '../shared/attentionMap';
 import type { ExportFormat } from '../shared/exportFormats';
 import { mapCsv, mapJson } from './mapText';
 import { npzBytes } from './npz';
-import { drawMap, encodePng, type PictureStyle } from './picture';
+import { captionedPng, drawMap, type PictureStyle } from './picture';
 import { type PageParts, reportHtml } from './report';
 import { chosenMap, type ExportSource, type MapChoice, mapFacts } from './source';
 import { mapSvg } from './svg';
@@ -31,7 +31,9 @@ export async function exportMap(
     case 'svg': {
       const picture = drawMap(await chosenMap(source, choice), source.tokens.ids.length, style);
       const facts = mapFacts(source, choice);
-      return format === 'png' ? encodePng(picture, facts) : mapSvg(picture, source.tokens.labels, facts, style);
+      return format === 'png'
+        ? captionedPng(picture, facts, style)
+        : mapSvg(picture, source.tokens.labels, facts, style);
     }
     case 'json':
       return mapJson(source, choice, options.topK);

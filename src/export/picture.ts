@@ -1,7 +1,17 @@
 /** A map as pixels and as a PNG file, in the colours of the panel on white paper. Pure. */
 
 import { encode } from 'fast-png';
-import { bakeColors, type ColorMap, colorOf, defaultColorMap, levelOf, type Rgb } from '../shared/colorScale';
+import {
+  bakeColors,
+  type ColorMap,
+  colorMaps,
+  colorOf,
+  defaultColorMap,
+  levelOf,
+  type Rgb,
+} from '../shared/colorScale';
+import { formatValue } from '../shared/labels';
+import { breakLines, drawText, heightOf } from './pixelText';
 import { captionOf, type MapFacts } from './source';
 
 export interface PictureStyle {
@@ -56,8 +66,37 @@ export function drawMap(map: Float32Array, nTokens: number, style: PictureStyle)
   return { size, cellSize, max, table, pixels };
 }
 
+/** What the colours mean. */
+export function scaleNote({ colorMap, leavesOutFirst }: PictureStyle): string {
+  const { negative, positive } = colorMaps[colorMap];
+  const note = leavesOutFirst ? ' The scale leaves out the first key.' : '';
+  return `Scale: ${negative} below zero, ${positive} above; hatched: masked, key after query.${note}`;
+}
+
+/** The picture with what it shows written below it, so that it is told wherever the picture goes. */
+export function captionedPng(picture: Picture, facts: MapFacts, style: PictureStyle): Uint8Array {
+  const { size, max } = picture;
+  const margin = 12;
+  // Pictures of few tokens are smaller than their caption.
+  const width = Math.max(size, narrowestPx);
+  const scale = `From ${formatValue(-max)} to ${formatValue(max)}. ${scaleNote(style)}`;
+  const caption = breakLines([...captionOf(facts), scale], width - 2 * margin, 2);
+  const height = size + heightOf(caption) + 2 * margin;
+  const pixels = new Uint8Array(width * height * 3).fill(paper[0]);
+  for (let y = 0; y < size; y++) {
+    pixels.set(picture.pixels.subarray(y * size * 3, (y + 1) * size * 3), y * width * 3);
+  }
+  drawText(pixels, width, caption, margin, size + margin);
+  return encodePng({ width, height, pixels }, facts);
+}
+
+const narrowestPx = 640;
+
 /** A PNG file. Its text chunks name what it shows; PNG writes them in Latin-1, so other characters are escaped. */
-export function encodePng({ size, pixels }: Picture, facts: MapFacts): Uint8Array {
+export function encodePng(
+  { width, height, pixels }: { readonly width: number; readonly height: number; readonly pixels: Uint8Array },
+  facts: MapFacts,
+): Uint8Array {
   const [title, window] = captionOf(facts);
   const text = {
     Title: latin1(title),
@@ -65,7 +104,7 @@ export function encodePng({ size, pixels }: Picture, facts: MapFacts): Uint8Arra
     Software: facts.version,
     Comment: latin1(JSON.stringify(facts)),
   };
-  return encode({ width: size, height: size, data: pixels, depth: 8, channels: 3, text });
+  return encode({ width, height, data: pixels, depth: 8, channels: 3, text });
 }
 
 /** Largest finite magnitude of the cells that exist. */

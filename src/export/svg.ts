@@ -1,9 +1,9 @@
 /** A map as an SVG: the cells as an embedded picture, everything around them as vectors and text. Pure. */
 
 import { axisTicks, showsTokens } from '../shared/axisTicks';
-import { colorMaps, colorOf, maxLevel } from '../shared/colorScale';
+import { colorOf, maxLevel } from '../shared/colorScale';
 import { formatValue, visibleToken } from '../shared/labels';
-import { encodePng, type Picture, type PictureStyle } from './picture';
+import { encodePng, type Picture, type PictureStyle, scaleNote } from './picture';
 import { captionOf, type MapFacts } from './source';
 
 const margin = { left: 120, top: 120, right: 24, bottom: 84 };
@@ -19,7 +19,7 @@ export function mapSvg(picture: Picture, labels: readonly string[], facts: MapFa
   const label = (idx: number) => shortened(visibleToken(labels[idx] ?? ''));
   const ticks = axisTicks(0, cellSize, size, labels.length, label);
   const isToken = showsTokens(cellSize);
-  const png = Buffer.from(encodePng(picture, facts)).toString('base64');
+  const png = Buffer.from(encodePng({ width: size, height: size, pixels: picture.pixels }, facts)).toString('base64');
   const bottom = margin.top + size;
   return `<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="title window" font-family="sans-serif" font-size="11" fill="#1f1f1f">
@@ -51,21 +51,19 @@ function keyLabel(x: number, text: string, isToken: boolean): string {
 }
 
 /** The colour scale from -max to max, and what its colours mean. */
-function scaleBar(max: number, table: Uint8Array, { colorMap, leavesOutFirst }: PictureStyle, bottom: number): string {
+function scaleBar(max: number, table: Uint8Array, style: PictureStyle, bottom: number): string {
   const steps = 16;
   const stops = Array.from({ length: 2 * steps + 1 }, (_, i) => {
     const color = colorOf(table, Math.round(((i - steps) / steps) * maxLevel));
     return `<stop offset="${i / (2 * steps)}" stop-color="rgb(${color.join(',')})"/>`;
   });
-  const { negative, positive } = colorMaps[colorMap];
-  const note = leavesOutFirst ? ' The scale leaves out the first key.' : '';
   const [x, y, width] = [margin.left, bottom + 18, 240];
   return `<defs><linearGradient id="scale">${stops.join('')}</linearGradient></defs>
 <rect x="${x}" y="${y}" width="${width}" height="10" fill="url(#scale)" stroke="#8b8b8b"/>
 <text x="${x}" y="${y + 24}">${formatValue(-max)}</text>
 <text x="${x + width / 2}" y="${y + 24}" text-anchor="middle">0</text>
 <text x="${x + width}" y="${y + 24}" text-anchor="end">${formatValue(max)}</text>
-<text x="${x}" y="${y + 42}">Scale: ${negative} below zero, ${positive} above; hatched: masked, key after query.${note}</text>`;
+<text x="${x}" y="${y + 42}">${scaleNote(style)}</text>`;
 }
 
 function shortened(text: string): string {

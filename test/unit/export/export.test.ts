@@ -73,9 +73,17 @@ test('the scale: finite magnitudes only, without the first key where asked', () 
 test('png: the picture, and text that names what it shows', async () => {
   const { width, height, data, text } = decode((await exported('png')) as Uint8Array);
   const picture = drawMap(map, 4, defaultStyle);
-  assert.equal(width, picture.size);
-  assert.equal(height, picture.size);
-  assert.deepEqual([...data], [...picture.pixels]);
+  const { size, pixels } = picture;
+  const rows = (x: number, y: number, columns: number, count: number) =>
+    Array.from({ length: count }, (_, i) => [
+      ...data.subarray(((y + i) * width + x) * 3, ((y + i) * width + x + columns) * 3),
+    ]);
+  assert.deepEqual(rows(0, 0, size, size).flat(), [...pixels]);
+  assert.ok(width >= 640 && height > size + 60, 'the caption has its place');
+  const dark = rows(0, size, width, height - size)
+    .flat()
+    .filter(value => value === 31).length;
+  assert.ok(dark > 3000, `${dark} values of ink`);
   const facts = JSON.parse(text['Comment']!);
   assert.deepEqual(facts, mapFacts(sourceOf(hostile, map), choice));
   assert.match(text['Software']!, /^MTA Inspector \d/);
