@@ -9,6 +9,7 @@ import type { RelevantContext } from '../analysis/relevantContext';
 import { commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
 import { Failure } from '../shared/failure';
+import { FileParts } from '../shared/fileParts';
 import type {
   MapAddress,
   PanelCommand,
@@ -19,7 +20,7 @@ import type {
 } from '../shared/panelMessages';
 import { occlusionModes } from '../shared/relevance';
 import { Rpc, type Wire } from '../shared/rpc';
-import { checkExport } from './checkExport';
+import { checkExport, checkPicture } from './checkExport';
 import {
   checkLayer,
   checkMap,
@@ -66,6 +67,7 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
   const { analysis, ablations, comparison, context, takeAway } = services;
   const store = new DisposableStore();
   const ownerOf = ({ analysisId }: MapAddress) => (comparison.holds(analysisId) ? comparison : analysis);
+  const picture = new FileParts();
   const nTokens = () => analysis.snapshot.tokens?.labels.length ?? 0;
   const rpc = new Rpc<WebviewRequests, PanelRequests, WebviewEvents, PanelEvents>(wire, {
     ready: () => analysis.snapshot,
@@ -113,7 +115,10 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
     },
     save: args => takeAway.save(checkExport(args).format, args),
     copy: args => takeAway.copy(checkExport(args).format, args),
-    picture: args => takeAway.picture(checkExport(args)),
+    picture(args) {
+      const { partIdx, ...style } = checkPicture(args);
+      return picture.part(partIdx, () => takeAway.picture(style));
+    },
     async command({ command }) {
       if (!Object.hasOwn(commandOf, command)) throw new RangeError(`unknown command ${String(command)}`);
       const args = command === 'openSettings' ? ['mtaInspector'] : [];

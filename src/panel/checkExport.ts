@@ -10,3 +10,10 @@ export function checkExport<T extends PictureStyle & { readonly format?: ExportF
   if (!isColorMap(args?.colorMap)) throw new RangeError('colorMap is unknown');
   return { ...args, leavesOutFirst: args.leavesOutFirst === true };
 }
+
+export function checkPicture(args: PictureStyle & { readonly partIdx: number }): PictureStyle & { partIdx: number } {
+  const { colorMap, leavesOutFirst } = checkExport(args);
+  const { partIdx } = args;
+  if (!(Number.isSafeInteger(partIdx) && partIdx >= 0)) throw new RangeError('partIdx is no index');
+  return { partIdx, colorMap, leavesOutFirst };
+}

@@ -19,6 +19,9 @@ const formatNames: Readonly<Record<ExportFormat, string>> = {
   html: 'HTML',
 };
 
+/** UTF-16 units; beyond, editors and clipboards stall. */
+const largestCopy = 32_000_000;
+
 export class TakeAway {
   constructor(
     private readonly analysis: Analysis,
@@ -66,6 +69,16 @@ export class TakeAway {
   async copy(format: ExportFormat, style: PictureStyle): Promise<void> {
     const content = await this.content(format, style);
     if (typeof content !== 'string') throw new RangeError(`${format} is no text`);
+    if (content.length > largestCopy) {
+      throw new Failure(
+        'too-large',
+        vscode.l10n.t(
+          'Cannot copy as {0}: {1} MB is too much for the clipboard. Save it as a file instead.',
+          formatNames[format],
+          Math.round(content.length / 1e6),
+        ),
+      );
+    }
     await vscode.env.clipboard.writeText(content);
     vscode.window.setStatusBarMessage(vscode.l10n.t('MTA Inspector: copied as {0}', formatNames[format]), 3000);
   }

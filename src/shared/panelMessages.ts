@@ -9,6 +9,7 @@ import type { PanelComparison } from './comparison';
 import type { ContextState } from './context';
 import type { ExportFormat } from './exportFormats';
 import type { FailureData } from './failure';
+import type { FilePart } from './fileParts';
 import type { HeadMeasures } from './headMeasures';
 import type { KernelPart, KernelWeights } from './kernels';
 import type { AblationStep, PanelAblation, Ranking } from './panelAblation';
@@ -160,8 +161,8 @@ export interface PanelRequests {
   save(args: { readonly format: ExportFormat } & PictureStyle): boolean;
   /** Puts the map on show on the clipboard as text. */
   copy(args: { readonly format: ExportFormat } & PictureStyle): void;
-  /** The map on show as a PNG file's bytes, for the webview to copy. */
-  picture(args: PictureStyle): Uint8Array;
+  /** A part of the map on show as a PNG file, for the webview to copy. Part 0 draws it, the others are of that drawing. */
+  picture(args: PictureStyle & { readonly partIdx: number }): FilePart;
   command(args: { readonly command: PanelCommand }): void;
   /** Computes the shown document with these changes; the state tells when it is there. */
   setAblation(args: Ablation): void;

@@ -1,6 +1,7 @@
 /** The map on show in every form in which it can be taken along, and a link to it. */
 
 import type { ExportFormat } from '../../src/shared/exportFormats';
+import { joinParts } from '../../src/shared/fileParts';
 import type { PictureStyle } from '../../src/shared/panelMessages';
 import { h } from '../dom';
 import type { State } from '../state';
@@ -15,7 +16,7 @@ interface Form {
 }
 
 const forms: readonly Form[] = [
-  { format: 'png', title: 'PNG', what: 'the cells as a picture, what it shows written into the file', canCopy: true },
+  { format: 'png', title: 'PNG', what: 'the cells as a picture, with a caption', canCopy: true },
   {
     format: 'svg',
     title: 'SVG',
@@ -64,8 +65,9 @@ export const exportView: ViewDefinition = {
       );
     const copy = ({ format, title }: Form) =>
       carryOut(`Copying as ${title}`, async () => {
-        if (format === 'png') await copyPicture(host.request('picture', style()));
-        else await host.request('copy', { format, ...style() });
+        const chosen = style();
+        if (format === 'png') await copyPicture(joinParts(partIdx => host.request('picture', { ...chosen, partIdx })));
+        else await host.request('copy', { format, ...chosen });
         return `Copied as ${title}.`;
       });
     list.append(

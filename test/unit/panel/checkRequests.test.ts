@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkExport } from '../../../src/panel/checkExport';
+import { checkExport, checkPicture } from '../../../src/panel/checkExport';
 import {
   checkLayer,
   checkMap,
@@ -58,6 +58,7 @@ const bad: [string, () => unknown][] = [
   ['no range', () => checkRange({ ...map, direction: 'attends' } as never, 5)],
   ['an unknown direction', () => checkRange({ ...map, range: { first: 0, end: 1 }, direction: 'up' as never }, 5)],
   ['an unknown format', () => checkExport({ format: 'exe' as never, colorMap: 'redBlue', leavesOutFirst: false })],
+  ['a part that is none', () => checkPicture({ partIdx: -1, colorMap: 'redBlue', leavesOutFirst: false })],
   ['an unknown colour map', () => checkExport({ colorMap: 'constructor' as never, leavesOutFirst: false })],
 ];
 for (const [what, run] of bad) test(`refuses ${what}`, () => assert.throws(run));
