@@ -8,7 +8,7 @@ Writes FOLDER/README.md and FOLDER/curve.svg, and puts `training` and `metrics` 
 `mta-inspect models` prints. A section whose file is not given is left out; what only a person can say stands in NOTES.md,
 Markdown that is added at the end as it is. Files: summary.json of training.train, eval.json of training.evaluate --json,
 search.json of training.context_search --out, counts.json of training.prepare, sources.json of training.collect_code,
-results.json of training.toy_runs; a toy model needs nothing else, its run says how it was trained.
+results.json of training.toy_runs; `method` in eval.json replaces the sentence that says how it was measured. A toy model needs nothing else, its run says how it was trained.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def write_card(
     if evaluation is not None:
         own = own_evaluation(evaluation, name)
         content["metrics"] = {**content.get("metrics", {}), **metrics_of(own)}
-        parts += ["## Quality", f"Bits per byte, lower is better, with 95 % intervals over documents. Every token is predicted once, "
-                  f"in windows of {own['window']} that each start anew.", quality_table(evaluation)]  # fmt: skip
+        method = own.get("method", f"Every token is predicted once, in windows of {own['window']} that each start anew.")
+        parts += ["## Quality", f"Bits per byte, lower is better, with 95 % intervals over documents. {method}", quality_table(evaluation)]
     if search is not None:
         parts += search_section(search, name)
     if summary is not None:
