@@ -92,7 +92,7 @@ export async function contextJson(file: string, options: ContextOptions): Promis
     method === 'head'
       ? [{ layerIdx: layer, headIdx: head }]
       : chosenHeads(readHeads(options.heads, model), layer, model.nLayers, model.nHeads);
-  const weights = await engine.relevance({ analysisId: documentRun, range, direction, method, heads, stage });
+  const weights = await engine.details.relevance({ analysisId: documentRun, range, direction, method, heads, stage });
   const starts = lineStartsOf(written);
   const lineOfToken = linesOfTokens(tokens.offsets, offset => lineAt(starts, offset), textEnd);
   const lines = weightByLine(weights, lineOfToken, range);

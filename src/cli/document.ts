@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { lineAt, lineStartsOf } from '../attention/lines';
 import type { ExportSource, MapChoice } from '../export/source';
-import { type Emit, Engine } from '../inference/engine';
-import type { TokensEvent } from '../inference/protocol';
+import { Engine } from '../inference/engine';
+import type { Emit, TokensEvent } from '../inference/protocol';
 import type { LayerResult, Predictions, ProviderSetting } from '../shared/analysis';
 import { effectiveStage, type Stage } from '../shared/attentionMap';
 import { Failure } from '../shared/failure';
@@ -103,7 +103,8 @@ export async function headMap(
 ): Promise<Float32Array> {
   const nTokens = document.tokens.ids.length;
   const rectangle = { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens };
-  return (await document.engine.tile({ analysisId: documentRun, layerIdx, headIdx, stage, ...rectangle })).values;
+  return (await document.engine.details.tile({ analysisId: documentRun, layerIdx, headIdx, stage, ...rectangle }))
+    .values;
 }
 
 /** The document as exports read it. */
@@ -118,7 +119,7 @@ export function sourceOf(document: AnalyzedDocument): ExportSource {
     windowLines: { first: line(window.start), last: line(window.end), of: starts.length },
     overview: async (layerIdx, stage) =>
       layers[layerIdx]?.overviews.find(overview => overview.stage === stage) ??
-      engine.overview({ analysisId: 1, layerIdx, stage }),
+      engine.details.overview({ analysisId: 1, layerIdx, stage }),
     map: (layerIdx, headIdx, stage) => headMap(document, layerIdx, headIdx, stage),
   };
 }

@@ -22,7 +22,7 @@ export async function headsJson(document: AnalyzedDocument, by: MeasureName): Pr
   const { engine, tokens, window } = document;
   const heads: MeasuredHead[] = [];
   for (let layerIdx = 0; layerIdx < engine.model.nLayers; layerIdx++) {
-    const layer = await engine.headMeasures({ analysisId: documentRun, layerIdx });
+    const layer = await engine.details.headMeasures({ analysisId: documentRun, layerIdx });
     heads.push(...layer.map((values, headIdx) => ({ layerIdx, headIdx, values })));
   }
   return {

@@ -7,8 +7,9 @@ import type { LayerResult } from '../shared/analysis';
 import { Cancelled, Failure } from '../shared/failure';
 import type { KernelWeights } from '../shared/kernels';
 import type { ModelRuntime, Prediction } from './modelRuntime';
+import { nPredictions, targetsOf, toBits } from './predictions';
 import type { AblateArgs } from './protocol';
-import type { Run } from './run';
+import { newRun, type Run } from './run';
 import type { Value } from './session';
 
 type Kernels = ReadonlyMap<number, readonly KernelWeights[]>;
@@ -27,13 +28,12 @@ export async function ablateRun(
   base: Run,
   ablation: Ablation,
   { analysisId, topK }: Pick<AblateArgs, 'analysisId' | 'topK'>,
-  nPredictions: number,
   signal?: AbortSignal,
 ): Promise<AblatedRun> {
   const kernels = await ablatedKernels(runtime, ablation);
   const layers: LayerResult[] = [];
-  const { ids, nTokens, blockSize } = base;
-  const run: Run = { analysisId, ids, nTokens, blockSize, kernels, hidden: [], maps: new Map(), overviews: new Map() };
+  const { ids } = base;
+  const run = newRun(analysisId, ids, kernels);
   const isWholeModel = ablation.scope === 'model';
   const { nLayers } = runtime.folder.summary;
   const first = Math.min(...kernels.keys(), nLayers);
@@ -146,11 +146,6 @@ async function logProbabilitiesOf(runtime: ModelRuntime, run: Run): Promise<Valu
   return value;
 }
 
-/** The token after each position; nothing follows the last one, whose target is not reported. */
-export function targetsOf(ids: Int32Array): number[] {
-  return [...ids.subarray(1), 0];
-}
-
 /** a + b - c, element by element. */
 function sum(a: Value, b: Value, c: Value): Value {
   const [x, y] = [b.data as Float32Array, c.data as Float32Array];
@@ -160,8 +155,4 @@ function sum(a: Value, b: Value, c: Value): Value {
     dims: a.dims,
     data: (a.data as Float32Array).map((value, i) => value + (x[i]! - y[i]!)),
   };
-}
-
-export function toBits(nats: number): number {
-  return nats / Math.LN2;
 }

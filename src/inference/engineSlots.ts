@@ -1,8 +1,8 @@
 /** Which engine serves which slot of the inference process: slots that ask for the same model share one. */
 
 import { Failure } from '../shared/failure';
-import { type Emit, Engine } from './engine';
-import type { LoadArgs, Slot } from './protocol';
+import { Engine } from './engine';
+import type { Emit, LoadArgs, Slot } from './protocol';
 
 interface Loaded {
   readonly key: string;

@@ -7,7 +7,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Cancelled } from '../shared/failure';
 import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, TokenRange } from '../shared/relevance';
-import type { ModelRuntime } from './modelRuntime';
+import type { Tokenizer } from '../tokenization/tokenizer';
+import type { WithRuntime } from './lastingRuntime';
 import type { Run } from './run';
 import type { Value } from './session';
 
@@ -16,9 +17,6 @@ interface Distributions {
   readonly logProbabilities: Float32Array;
   readonly vocab: number;
 }
-
-/** Does some work with whichever runtime works. */
-export type WithRuntime = <T>(work: (runtime: ModelRuntime) => Promise<T>) => Promise<T>;
 
 export interface Occlusion {
   /** The window's tokens. */
@@ -69,6 +67,12 @@ export class OcclusionRunner {
       ...likeliest(after, label),
     };
   }
+}
+
+/** The token that stands for an occluded one: a blank where that is one token, else a line's end. */
+export function neutralToken(tokenizer: Tokenizer): number {
+  const [id] = [' ', '\n'].map(text => tokenizer.encode(text).ids).find(ids => ids.length === 1) ?? [0];
+  return id!;
 }
 
 /** The tokens with a span replaced or left out. Pure. */

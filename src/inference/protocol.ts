@@ -231,3 +231,6 @@ export interface InferenceEvents {
   /** The provider changed in mid-run (a GPU vanished): what runs now and why. */
   provider: { readonly provider: ExecutionProvider; readonly note: string };
 }
+
+/** Sends an event. */
+export type Emit = <Name extends keyof InferenceEvents>(name: Name, payload: InferenceEvents[Name]) => void;

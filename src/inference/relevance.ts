@@ -2,7 +2,7 @@
 
 import { maxOverHeads, meanOverHeads, rangeWeights } from '../attention/aggregate';
 import { rolloutStep } from '../attention/rollout';
-import type { HeadRef } from '../shared/relevance';
+import type { HeadRef, TokenRange } from '../shared/relevance';
 import type { RelevanceArgs } from './protocol';
 
 /** Maps [query, key] of the last stage of some heads of one layer. @throws Cancelled between layers. */
@@ -34,4 +34,11 @@ export function byLayer(heads: readonly HeadRef[]): [layerIdx: number, headIdxs:
   const layers = new Map<number, number[]>();
   for (const { layerIdx, headIdx } of heads) layers.set(layerIdx, [...(layers.get(layerIdx) ?? []), headIdx]);
   return [...layers].sort(([a], [b]) => a - b);
+}
+
+/** @throws RangeError unless the range holds tokens of the run and no others. */
+export function checkRange({ first, end }: TokenRange, nTokens: number): void {
+  if (!(first >= 0 && first < end && end <= nTokens)) {
+    throw new RangeError(`tokens ${first} to ${end} are no range of ${nTokens} tokens`);
+  }
 }

@@ -1,5 +1,6 @@
 /** What is kept of a run: enough to compute any layer of it again. */
 
+import { blockSizeFor } from '../graph/reductions';
 import type { LayerOverview } from '../shared/analysis';
 import type { KernelWeights } from '../shared/kernels';
 import type { Value } from './session';
@@ -21,4 +22,11 @@ export interface Run {
   rows?: { readonly key: string; readonly values: Float32Array };
   /** Log-probabilities of the next token, [1, T, V], once a run with changed kernels was compared with this one. */
   logProbabilities?: Value;
+}
+
+/** A run of which nothing is computed yet. @param kernels of layers that run with other weights than the trained ones. */
+export function newRun(analysisId: number, ids: Int32Array, kernels: Run['kernels'] = new Map()): Run {
+  const nTokens = ids.length;
+  const blockSize = blockSizeFor(nTokens);
+  return { analysisId, ids, nTokens, blockSize, kernels, hidden: [], maps: new Map(), overviews: new Map() };
 }

@@ -102,7 +102,7 @@ test('everything off: banner, status bar, hover and prediction are of the ablate
   const [, layer, head] = /layer (\d+), head (\d+)/.exec(hover)!.map(Number);
   const nTokens = expected.tokens.ids.length;
   const rectangle = { queryStart: token, keyStart: 0, nQueries: 1, nKeys: nTokens };
-  const row = await expected.engine.tile({
+  const row = await expected.engine.details.tile({
     analysisId: 77,
     layerIdx: layer!,
     headIdx: head!,

@@ -185,7 +185,7 @@ test('the lens takes a cell apart: taps sum to heads, heads to the engine’s va
 test('the gallery names every kernel and leads to where it changed most', async () => {
   await tab('Kernels').click();
   const { layers } = expected.engine.model;
-  const kernels = layers.map(({ layerIdx }) => expected.engine.kernels({ analysisId: 1, layerIdx }));
+  const kernels = layers.map(({ layerIdx }) => expected.engine.details.kernels({ analysisId: 1, layerIdx }));
   const entries = (await Promise.all(kernels)).flatMap((ofLayer, layerIdx) => entriesOf(layerIdx, ofLayer));
   const cards = frame.locator('.card');
   await cards.nth(entries.length - 1).waitFor();
@@ -198,7 +198,7 @@ test('the gallery names every kernel and leads to where it changed most', async 
   );
   await frame.locator('.card[data-key="2/pre_softmax_conv/2"]').click();
   const place = { analysisId: 1, layerIdx: layer, headIdx: 2, part: 'pre_softmax_conv' } as const;
-  const [first] = await expected.engine.largestChanges({ ...place, k: 12 });
+  const [first] = await expected.engine.details.largestChanges({ ...place, k: 12 });
   const row = frame.locator('.changes tbody tr').first();
   await row.waitFor();
   assertClose(await row.getAttribute('data-change'), first!.change, 'largest change');

@@ -58,7 +58,7 @@ const layerOnly = (...edits: KernelEdit[]): Ablation => ({ scope: 'layer', edits
 
 async function map(analysisId: number, layerIdx: number, headIdx: number, stage: Stage, nTokens: number) {
   const rectangle = { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens };
-  return (await engine.tile({ analysisId, layerIdx, headIdx, stage, ...rectangle })).values;
+  return (await engine.details.tile({ analysisId, layerIdx, headIdx, stage, ...rectangle })).values;
 }
 
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -107,7 +107,7 @@ test('ablating nothing changes nothing, trained weights as edits neither', async
   assert.deepEqual(nothing.layers, []);
   assert.deepEqual(nothing.predictions.surprisalBits, base.predictions.surprisalBits);
   assert.ok(nothing.klBits.every(kl => Math.abs(kl) < 1e-5));
-  const kernels = await engine.kernels({ analysisId: base.analysisId, layerIdx: 2 });
+  const kernels = await engine.details.kernels({ analysisId: base.analysisId, layerIdx: 2 });
   const same = kernels.map(kernel =>
     off({ part: kernel.part, layerIdx: 2, headIdx: 3, weights: [...headMatrix(kernel, 3)] }),
   );
@@ -241,7 +241,9 @@ test('a ranking is cancelled between layers, and a window of one token can be ab
       (await engine.rankAblations({ analysisId: one.analysisId, withHeads: false }))[0]!.meanSurprisalChangeBits,
     ),
   );
-  assert.ok(Number.isNaN((await engine.headMeasures({ analysisId: one.analysisId, layerIdx: 0 }))[0]!.entropyBits));
+  assert.ok(
+    Number.isNaN((await engine.details.headMeasures({ analysisId: one.analysisId, layerIdx: 0 }))[0]!.entropyBits),
+  );
 });
 
 test('wrong ablations and runs that are not there are refused', async () => {
@@ -291,7 +293,7 @@ test('a run in the compare slot leaves the main one alone, with the same model a
     nQueries: 4,
     nKeys: 4,
   } as const;
-  const tile = (analysisId: number) => slots.holding(analysisId).tile({ analysisId, ...rectangle });
+  const tile = (analysisId: number) => slots.holding(analysisId).details.tile({ analysisId, ...rectangle });
   await run('main', 1, text);
   const wanted = (await tile(1)).values;
 

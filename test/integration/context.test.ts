@@ -41,7 +41,7 @@ const analyze = (analysisId: number) =>
 
 async function mapOf(layerIdx: number, headIdx: number): Promise<Float32Array> {
   const whole = { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens };
-  return (await engine.tile({ analysisId: 1, layerIdx, headIdx, stage: 'mixed_pattern', ...whole })).values;
+  return (await engine.details.tile({ analysisId: 1, layerIdx, headIdx, stage: 'mixed_pattern', ...whole })).values;
 }
 
 function assertClose(got: Float32Array, want: Float32Array): void {
@@ -55,7 +55,15 @@ for (const direction of ['attends', 'attendedBy'] as const) {
     const range = { first: 5, end: 8 };
     const heads = chosenHeads('all', 0, nLayers, nHeads);
     const ask = (change: Partial<RelevanceArgs>) =>
-      engine.relevance({ analysisId: 1, range, direction, method: 'mean', heads, stage: 'mixed_pattern', ...change });
+      engine.details.relevance({
+        analysisId: 1,
+        range,
+        direction,
+        method: 'mean',
+        heads,
+        stage: 'mixed_pattern',
+        ...change,
+      });
     const rows: Float32Array[] = [];
     for (const { layerIdx, headIdx } of heads) {
       rows.push(rangeWeights(await mapOf(layerIdx, headIdx), nTokens, range, direction));
@@ -154,12 +162,15 @@ test('ranges and heads that do not exist are refused', async () => {
     { first: 0, end: 9999 },
     { first: -1, end: 2 },
   ]) {
-    await assert.rejects(engine.relevance({ ...args, range }), RangeError);
+    await assert.rejects(engine.details.relevance({ ...args, range }), RangeError);
   }
   const range = { first: 0, end: 1 };
-  await assert.rejects(engine.relevance({ ...args, range, heads: [] }), RangeError);
-  await assert.rejects(engine.relevance({ ...args, range, heads: [{ layerIdx: 0, headIdx: 200 }] }), RangeError);
-  await assert.rejects(engine.relevance({ ...args, range, analysisId: 1 }), { code: 'no-analysis' });
+  await assert.rejects(engine.details.relevance({ ...args, range, heads: [] }), RangeError);
+  await assert.rejects(
+    engine.details.relevance({ ...args, range, heads: [{ layerIdx: 0, headIdx: 200 }] }),
+    RangeError,
+  );
+  await assert.rejects(engine.details.relevance({ ...args, range, analysisId: 1 }), { code: 'no-analysis' });
   const target = { first: 5, end: 6 };
   const spans = [{ first: 5, end: 6 }];
   await assert.rejects(engine.occlude({ analysisId: 2, occlusionId: 9, target, spans, mode: 'replace' }), RangeError);

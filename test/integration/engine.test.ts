@@ -47,7 +47,7 @@ async function analyze(text: string, extra: Partial<AnalyzeArgs> = {}, signal?: 
 }
 
 function tile(analysisId: number, layerIdx: number, headIdx: number, stage: Stage, nTokens: number) {
-  return engine.tile({
+  return engine.details.tile({
     analysisId,
     layerIdx,
     headIdx,
@@ -143,10 +143,13 @@ test('layers arrive in order, with the convolution’s stages and the strongest 
 
 test('stages that were not streamed come on request, missing ones show their predecessor', async () => {
   const { analysisId, tokens } = await analyze(texts['code']!);
-  const pattern = await engine.overview({ analysisId, layerIdx: 1, stage: 'pattern' });
+  const pattern = await engine.details.overview({ analysisId, layerIdx: 1, stage: 'pattern' });
   assert.equal(pattern.stage, 'pattern');
   assert.equal(pattern.size, tokens.ids.length);
-  assert.equal((await engine.overview({ analysisId, layerIdx: 1, stage: 'convolved_pattern' })).stage, 'pattern');
+  assert.equal(
+    (await engine.details.overview({ analysisId, layerIdx: 1, stage: 'convolved_pattern' })).stage,
+    'pattern',
+  );
   const scores = await tile(analysisId, 1, 0, 'scores', tokens.ids.length);
   assert.deepEqual((await tile(analysisId, 1, 0, 'convolved_scores', tokens.ids.length)).values, scores.values);
 });
@@ -155,7 +158,7 @@ test('tiles are cuts of the whole map', async () => {
   const { analysisId, tokens } = await analyze(texts['code']!);
   const nTokens = tokens.ids.length;
   const { values } = await tile(analysisId, 2, 3, 'mixed_scores', nTokens);
-  const cut = await engine.tile({
+  const cut = await engine.details.tile({
     analysisId,
     layerIdx: 2,
     headIdx: 3,
@@ -169,10 +172,12 @@ test('tiles are cuts of the whole map', async () => {
     for (let j = 0; j < 4; j++) assert.equal(cut.values[i * 4 + j], values[(5 + i) * nTokens + 2 + j]);
   }
   const outside = { analysisId, layerIdx: 2, headIdx: 3, stage: 'scores' as const, keyStart: 0, nQueries: 1, nKeys: 1 };
-  await assert.rejects(engine.tile({ ...outside, queryStart: nTokens }), RangeError);
-  await assert.rejects(engine.tile({ ...outside, queryStart: 0, headIdx: 4 }), RangeError);
-  await assert.rejects(engine.tile({ ...outside, queryStart: 0, layerIdx: 3 }), { code: 'no-analysis' });
-  await assert.rejects(engine.tile({ ...outside, queryStart: 0, analysisId: analysisId - 1 }), { code: 'no-analysis' });
+  await assert.rejects(engine.details.tile({ ...outside, queryStart: nTokens }), RangeError);
+  await assert.rejects(engine.details.tile({ ...outside, queryStart: 0, headIdx: 4 }), RangeError);
+  await assert.rejects(engine.details.tile({ ...outside, queryStart: 0, layerIdx: 3 }), { code: 'no-analysis' });
+  await assert.rejects(engine.details.tile({ ...outside, queryStart: 0, analysisId: analysisId - 1 }), {
+    code: 'no-analysis',
+  });
 });
 
 for (const [name, text] of Object.entries(texts)) {

@@ -29,7 +29,7 @@ for (const modelDirectory of [tinyModelDirectory, bundledModelDirectory]) {
     const random = new Random(9);
     const nCells = { explained: 0, mixed: 0 };
     for (const { layerIdx, stages } of engine.model.layers) {
-      const kernels = await engine.kernels({ analysisId: 1, layerIdx });
+      const kernels = await engine.details.kernels({ analysisId: 1, layerIdx });
       for (const stage of stages) {
         const parts = lensPartsOf(stage, kernels);
         if (!parts) continue;
@@ -40,7 +40,7 @@ for (const modelDirectory of [tinyModelDirectory, bundledModelDirectory]) {
           const keyIdx = random.pick([random.below(queryIdx + 1), queryIdx, Math.max(0, queryIdx - random.below(4))]);
           const value = await cellValue(engine, layerIdx, headIdx, stage, queryIdx, keyIdx);
           const rect = tapRect(parts.conv, queryIdx, keyIdx, nTokens);
-          const patch = await engine.patch({ analysisId: 1, layerIdx, stage: parts.source, ...rect });
+          const patch = await engine.details.patch({ analysisId: 1, layerIdx, stage: parts.source, ...rect });
           const lens = lensOf(parts, patch, headIdx, queryIdx, keyIdx);
           const where = `layer ${layerIdx}, head ${headIdx}, ${stage} (${queryIdx}, ${keyIdx})`;
           assert.ok(
@@ -63,9 +63,9 @@ for (const modelDirectory of [tinyModelDirectory, bundledModelDirectory]) {
     const layer = engine.model.layers.find(({ kernels }) => kernels.post_softmax_conv)!;
     const { layerIdx } = layer;
     const whole = { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens };
-    const map = (stage: Stage) => engine.tile({ analysisId: 1, layerIdx, headIdx: 1, stage, ...whole });
+    const map = (stage: Stage) => engine.details.tile({ analysisId: 1, layerIdx, headIdx: 1, stage, ...whole });
     const [before, after] = [await map('pattern'), await map('convolved_pattern')];
-    const [first] = await engine.largestChanges({
+    const [first] = await engine.details.largestChanges({
       analysisId: 1,
       layerIdx,
       headIdx: 1,
@@ -87,5 +87,5 @@ async function cellValue(
   keyStart: number,
 ): Promise<number> {
   const cell = { queryStart, keyStart, nQueries: 1, nKeys: 1 };
-  return (await engine.tile({ analysisId: 1, layerIdx, headIdx, stage, ...cell })).values[0]!;
+  return (await engine.details.tile({ analysisId: 1, layerIdx, headIdx, stage, ...cell })).values[0]!;
 }

@@ -33,10 +33,10 @@ test('a patch holds each head’s tile', async () => {
         nQueries: 1 + random.below(nTokens - queryStart),
         nKeys: 1 + random.below(nTokens - keyStart),
       };
-      const patch = await engine.patch({ analysisId: 1, layerIdx, stage, ...rect });
+      const patch = await engine.details.patch({ analysisId: 1, layerIdx, stage, ...rect });
       assert.equal(patch.nHeads, 4);
       for (let headIdx = 0; headIdx < patch.nHeads; headIdx++) {
-        const tile = await engine.tile({ analysisId: 1, layerIdx, headIdx, stage, ...rect });
+        const tile = await engine.details.tile({ analysisId: 1, layerIdx, headIdx, stage, ...rect });
         const size = rect.nQueries * rect.nKeys;
         assert.deepEqual(patch.values.slice(headIdx * size, (headIdx + 1) * size), tile.values);
       }
@@ -46,7 +46,7 @@ test('a patch holds each head’s tile', async () => {
 
 test('a patch outside the map, too large, or of another run is refused', async () => {
   const patch = (change: object) =>
-    engine.patch({
+    engine.details.patch({
       analysisId: 1,
       layerIdx: 0,
       stage: 'scores',

@@ -1,0 +1,58 @@
+/** What a model predicts after each token: told for people, and scored against the tokens that do follow. */
+
+import type { Predictions } from '../shared/analysis';
+import type { ModelRuntime, Prediction } from './modelRuntime';
+
+/** Next tokens reported per position. */
+export const nPredictions = 5;
+
+/** Predictions as they are told: surprisal in bits, and tokens that can be read. @param ids of the window, [nTokens]. */
+export function tellPredictions(
+  ids: Int32Array,
+  { logProbabilities, topIds, topLogProbabilities }: Prediction,
+  label: (id: number) => string,
+): Predictions {
+  const surprisalBits = new Float32Array(ids.length).fill(Number.NaN);
+  for (let i = 1; i < ids.length; i++) surprisalBits[i] = -toBits(logProbabilities[i - 1]!);
+  const labels: Record<number, string> = {};
+  for (const id of topIds) labels[id] ??= label(id);
+  const k = topIds.length / ids.length;
+  return { surprisalBits, k, topIds, topProbabilities: topLogProbabilities.map(Math.exp), labels };
+}
+
+/**
+ * How well the model predicts each token from those before it, without any maps.
+ * @param ids a window's tokens without the begin token, which is put before them where the model has one.
+ * @returns surprisal in bits and whether the token was the likeliest one, shape [ids.length]. Without a begin token
+ * nothing predicts the first one; it counts as drawn evenly from the vocabulary.
+ */
+export async function scoreTokens(
+  runtime: ModelRuntime,
+  ids: Int32Array,
+): Promise<{ bits: Float64Array; isTop1: Uint8Array }> {
+  const { config, summary } = runtime.folder;
+  const begin = config.bos_token_id === null ? [] : [config.bos_token_id];
+  const window = Int32Array.from([...begin, ...ids]);
+  let hidden = await runtime.embed(window);
+  for (let layerIdx = 0; layerIdx < summary.nLayers; layerIdx++) {
+    hidden = await runtime.bareBlock(layerIdx, hidden);
+  }
+  const { logProbabilities, topIds } = await runtime.predict(hidden, targetsOf(window), 1);
+  const bits = new Float64Array(ids.length).fill(Math.log2(config.vocab_size));
+  const isTop1 = new Uint8Array(ids.length);
+  for (let i = 1 - begin.length; i < ids.length; i++) {
+    const position = i + begin.length - 1;
+    bits[i] = -toBits(logProbabilities[position]!);
+    isTop1[i] = topIds[position] === ids[i] ? 1 : 0;
+  }
+  return { bits, isTop1 };
+}
+
+/** The token after each position; nothing follows the last one, whose target is not reported. */
+export function targetsOf(ids: Int32Array): number[] {
+  return [...ids.subarray(1), 0];
+}
+
+export function toBits(nats: number): number {
+  return nats / Math.LN2;
+}

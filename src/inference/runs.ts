@@ -1,0 +1,54 @@
+/** The runs that an engine keeps: the newest of each slot, and the newest with changed kernels. */
+
+import { Failure } from '../shared/failure';
+import type { Slot } from './protocol';
+import type { Run } from './run';
+
+export class Runs {
+  private readonly runs = new Map<Slot | 'ablated', Run>();
+
+  constructor(private readonly nLayers: number) {}
+
+  /** Keeps a run in place of the slot's last one. An ablated run goes with the main one it departs from. */
+  keep(slot: Slot, run: Run): void {
+    this.forget(slot);
+    this.runs.set(slot, run);
+  }
+
+  keepAblated(run: Run): void {
+    this.runs.set('ablated', run);
+  }
+
+  forget(slot: Slot): void {
+    this.runs.delete(slot);
+    if (slot === 'main') this.runs.delete('ablated');
+  }
+
+  holds(analysisId: number): boolean {
+    return this.find(analysisId) !== undefined;
+  }
+
+  /** A run that has come as far as a layer's input. @throws Failure `no-analysis` */
+  withLayer(analysisId: number, layerIdx: number): Run {
+    const run = this.find(analysisId);
+    if (!run || !(layerIdx < Math.min(run.hidden.length, this.nLayers))) {
+      throw new Failure('no-analysis', 'The maps asked for are of an older run. Inspect the document again.', [
+        'retry',
+      ]);
+    }
+    return run;
+  }
+
+  /** A run whose last layer is done. @throws Failure `no-analysis` */
+  finished(analysisId: number): Run {
+    const run = this.withLayer(analysisId, this.nLayers - 1);
+    if (run.hidden.length > this.nLayers) return run;
+    throw new Failure('no-analysis', 'The analysis is not done yet. Try again when its last layer is there.', [
+      'retry',
+    ]);
+  }
+
+  private find(analysisId: number): Run | undefined {
+    return [...this.runs.values()].find(run => run.analysisId === analysisId);
+  }
+}
