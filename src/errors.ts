@@ -22,6 +22,7 @@ export const failures = {
         'No token is selected. Inspect a document and put the cursor on a word inside the analysed window.',
       ),
     ),
+  noAnalysis: () => new Failure('no-analysis', vscode.l10n.t('This map is not there yet, or belongs to an older run.')),
   noPlaces: () =>
     new Failure(
       'no-places',

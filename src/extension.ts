@@ -6,6 +6,7 @@ import { Ablations } from './analysis/ablations';
 import { Analysis } from './analysis/analysis';
 import { Comparison } from './analysis/comparison';
 import { chooseModelDirectory } from './analysis/modelChoice';
+import { OcclusionRuns } from './analysis/occlusionRuns';
 import { RelevantContext } from './analysis/relevantContext';
 import { commands, contextKeys, views } from './contributionIds';
 import { readSettings } from './contributions';
@@ -30,7 +31,7 @@ export function activate({ subscriptions, extensionUri, workspaceState }: vscode
   const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
   const client = new InferenceClient(() => startProcess(processPath, log));
   const analysis = new Analysis(client, readSettings, modelDirectory, log);
-  const context = new RelevantContext(analysis, workspaceState);
+  const context = new RelevantContext(analysis, new OcclusionRuns(client), workspaceState);
   const decorations = new AttentionDecorations(analysis, context, readSettings);
   const ablations = new Ablations(analysis, client, readSettings, log);
   const comparison = new Comparison(analysis, client, readSettings, log);

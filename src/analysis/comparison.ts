@@ -10,12 +10,11 @@ import type { InferenceClient } from '../inference/client';
 import type { TokensEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import type { LayerResult } from '../shared/analysis';
-import { effectiveStage, type HeadOverview, type Tile } from '../shared/attentionMap';
 import type { PanelComparison } from '../shared/comparison';
 import { Cancelled, toFailureData } from '../shared/failure';
-import type { MapAddress, TileAddress } from '../shared/panelMessages';
-import { type Analysis, headOverview, noAnalysis } from './analysis';
+import type { Analysis } from './analysis';
 import { sliceAround } from './documentText';
+import { type KnownRun, RunDetails } from './runDetails';
 
 /** What the shown run is compared with. */
 export interface Counterpart {
@@ -30,6 +29,8 @@ export class Comparison implements vscode.Disposable {
   private readonly store = new DisposableStore();
   private readonly changed = this.store.add(new vscode.EventEmitter<PanelComparison | null>());
   readonly onDidChange = this.changed.event;
+  /** Closer looks at the second run. */
+  readonly details: RunDetails;
   private state: PanelComparison | null = null;
   private counterpart: Counterpart | undefined;
   private layers: LayerResult[] = [];
@@ -42,6 +43,7 @@ export class Comparison implements vscode.Disposable {
     private readonly readSettings: () => Settings,
     private readonly log: vscode.LogOutputChannel,
   ) {
+    this.details = new RunDetails(client, analysisId => this.runOf(analysisId));
     client.listen({
       tokens: event => {
         if (event.analysisId === this.state?.analysisId) this.opened = event;
@@ -93,22 +95,6 @@ export class Comparison implements vscode.Disposable {
     return this.state !== null && analysisId !== 0 && analysisId === this.state.analysisId;
   }
 
-  /** @throws Failure `no-analysis` */
-  async overview(address: MapAddress, signal?: AbortSignal): Promise<HeadOverview> {
-    const layer = this.readyLayer(address);
-    const { analysisId, layerIdx } = address;
-    const stage = effectiveStage(this.state!.model!.layers[layerIdx]!.stages, address.stage);
-    const streamed = layer.overviews.find(candidate => candidate.stage === stage);
-    const overview = streamed ?? (await this.client.overview({ analysisId, layerIdx, stage }, signal));
-    return headOverview(overview, address, this.opened!.tokens.ids.length);
-  }
-
-  /** @throws Failure `no-analysis` */
-  async tile(address: TileAddress, signal?: AbortSignal): Promise<Tile> {
-    this.readyLayer(address);
-    return this.client.tile(address, signal);
-  }
-
   dispose(): void {
     this.running?.abort();
     this.store.dispose();
@@ -153,10 +139,10 @@ export class Comparison implements vscode.Disposable {
     }
   }
 
-  private readyLayer({ analysisId, layerIdx, headIdx }: Omit<MapAddress, 'stage'>): LayerResult {
-    const layer = this.holds(analysisId) ? this.layers[layerIdx] : undefined;
-    if (!layer || !this.opened || !(headIdx < (this.state?.model?.nHeads ?? 0))) throw noAnalysis();
-    return layer;
+  private runOf(analysisId: number): KnownRun | undefined {
+    const model = this.state?.model;
+    if (!this.holds(analysisId) || !model || !this.opened) return undefined;
+    return { model, nTokens: this.opened.tokens.ids.length, layers: this.layers, predictions: undefined };
   }
 
   private update(change: Partial<PanelComparison>): void {

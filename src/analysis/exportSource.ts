@@ -16,11 +16,11 @@ export function exportSource(analysis: Analysis): ExportSource {
   const whole = { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens };
   return {
     ...{ name: documentLabel ?? '', model, provider, window, windowLines, tokens, durationMs: durationMs ?? 0 },
-    predictions: analysis.predictions(analysisId),
+    predictions: analysis.details.predictions(analysisId),
     ablation: describeAblation(ablation.shown) || null,
-    overview: (layerIdx, stage) => analysis.layerOverview({ analysisId, layerIdx, headIdx: 0, stage }),
+    overview: (layerIdx, stage) => analysis.details.layerOverview({ analysisId, layerIdx, headIdx: 0, stage }),
     map: async (layerIdx, headIdx, stage) =>
-      (await analysis.tile({ analysisId, layerIdx, headIdx, stage, ...whole })).values,
+      (await analysis.details.tile({ analysisId, layerIdx, headIdx, stage, ...whole })).values,
   };
 }
 

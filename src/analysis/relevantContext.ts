@@ -7,6 +7,7 @@ import * as vscode from 'vscode';
 import { weightByLine } from '../attention/lines';
 import { rankCorrelation } from '../attention/rankCorrelation';
 import { failures } from '../errors';
+import type { OccludedEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import type { ContextLine, ContextState, OcclusionState } from '../shared/context';
 import { Cancelled, toFailureData } from '../shared/failure';
@@ -20,6 +21,7 @@ import {
 } from '../shared/relevance';
 import type { Analysis } from './analysis';
 import { checkRelevance } from './checkRelevance';
+import type { OcclusionRuns } from './occlusionRuns';
 
 /** Where the way of measuring is remembered. */
 const optionsKey = 'mtaInspector.relevance';
@@ -39,6 +41,7 @@ export class RelevantContext implements vscode.Disposable {
 
   constructor(
     private readonly analysis: Analysis,
+    private readonly occlusions: OcclusionRuns,
     private readonly memory: vscode.Memento,
   ) {
     this.state = {
@@ -92,13 +95,15 @@ export class RelevantContext implements vscode.Disposable {
     };
     tell({});
     try {
-      const onEffect: Parameters<Analysis['occlude']>[1] = ({ spanIdx, effect, baseline }) => {
+      const onEffect = ({ spanIdx, effect, baseline }: OccludedEvent) => {
         const { lineIdx, text, weight } = lines[spanIdx]!;
         const rows = [...occlusion.rows, { lineIdx, text, weight, effect }];
         // Relevance may be measured another way by now.
         tell(withWeights({ ...occlusion, rows, baseline }, this.state.lines));
       };
-      const baseline = await this.analysis.occlude({ target: range, spans, mode }, onEffect, controller.signal);
+      const { analysisId } = this.analysis.snapshot;
+      const args = { analysisId, target: range, spans, mode };
+      const baseline = await this.occlusions.run(args, onEffect, controller.signal);
       tell({ status: 'done', baseline });
     } catch (error) {
       if (error instanceof Cancelled) tell({ status: 'cancelled' });
@@ -148,7 +153,8 @@ export class RelevantContext implements vscode.Disposable {
     const { options } = this.state;
     try {
       if (options.method !== 'head') await rest(restMs, signal);
-      const weights = await this.analysis.relevance(options, range, panel.view, signal);
+      const { analysisId, view } = panel;
+      const weights = await this.analysis.details.relevance(options, range, { analysisId, ...view }, signal);
       if (signal.aborted) return;
       const lines = this.linesOf(weights, range);
       const { occlusion } = this.state;

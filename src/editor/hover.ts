@@ -23,11 +23,11 @@ export class AttentionHover implements vscode.HoverProvider {
     cancellation: vscode.CancellationToken,
   ): Promise<vscode.Hover | undefined> {
     if (!this.analysis.isOf(document) || !this.readSettings().hoverEnabled) return undefined;
-    const { tokens, view, model, isStale, ablation } = this.analysis.snapshot;
+    const { analysisId, tokens, view, model, isStale, ablation } = this.analysis.snapshot;
     const tokenIdx = this.analysis.tokenAtOffset(document.offsetAt(position));
     if (tokenIdx === null || !tokens || !model) return undefined;
     // Without an answer there is nothing to show: the status bar tells of troubles.
-    const keys = await this.analysis.attendedBy(tokenIdx, maxRows).catch(() => []);
+    const keys = await this.analysis.details.strongestKeys({ analysisId, ...view }, tokenIdx, maxRows).catch(() => []);
     if (cancellation.isCancellationRequested || keys.length === 0) return undefined;
     const stage = effectiveStage(model.layers[view.layerIdx]!.stages, view.stage);
     const place = (token: number) =>

@@ -7,8 +7,8 @@ import { checkRelevance } from '../analysis/checkRelevance';
 import type { Comparison } from '../analysis/comparison';
 import type { RelevantContext } from '../analysis/relevantContext';
 import { commands } from '../contributionIds';
+import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
-import { Failure } from '../shared/failure';
 import { FileParts } from '../shared/fileParts';
 import type {
   MapAddress,
@@ -66,16 +66,17 @@ export interface PanelServices {
 export function connectPanel(wire: Wire, services: PanelServices): vscode.Disposable {
   const { analysis, ablations, comparison, context, takeAway } = services;
   const store = new DisposableStore();
-  const ownerOf = ({ analysisId }: MapAddress) => (comparison.holds(analysisId) ? comparison : analysis);
+  const { details } = analysis;
+  const detailsOf = ({ analysisId }: MapAddress) => (comparison.holds(analysisId) ? comparison.details : details);
   const picture = new FileParts();
   const nTokens = () => analysis.snapshot.tokens?.labels.length ?? 0;
   const rpc = new Rpc<WebviewRequests, PanelRequests, WebviewEvents, PanelEvents>(wire, {
     ready: () => analysis.snapshot,
-    overview: (args, signal) => ownerOf(args).overview(checkMap(args), signal),
-    tile: (args, signal) => ownerOf(args).tile(checkTile(args), signal),
-    patch: (args, signal) => analysis.patch(checkPatch(args), signal),
-    kernels: (args, signal) => analysis.kernels(checkLayer(args), signal),
-    largestChanges: (args, signal) => analysis.largestChanges(checkPart(args), signal),
+    overview: (args, signal) => detailsOf(args).overview(checkMap(args), signal),
+    tile: (args, signal) => detailsOf(args).tile(checkTile(args), signal),
+    patch: (args, signal) => details.patch(checkPatch(args), signal),
+    kernels: (args, signal) => details.kernels(checkLayer(args), signal),
+    largestChanges: (args, signal) => details.largestChanges(checkPart(args), signal),
     setView: args => analysis.setView(checkView(args, analysis.snapshot.model)),
     selectToken(args) {
       const { tokenIdx, anchorIdx, reveal: isRevealed } = checkSelection(args, nTokens());
@@ -90,13 +91,13 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
     },
     cancelRanking: () => ablations.cancelRanking(),
     ranking: () => ablations.ranking,
-    headMeasures: (args, signal) => analysis.headMeasures(checkLayer(args), signal),
-    thumbnails: args => analysis.thumbnails(checkThumbnails(args)),
-    predictions: ({ analysisId }) => analysis.predictions(analysisId),
+    headMeasures: (args, signal) => details.headMeasures(checkLayer(args), signal),
+    thumbnails: args => details.thumbnails(checkThumbnails(args)),
+    predictions: ({ analysisId }) => details.predictions(analysisId),
     rangeWeights(args, signal) {
       const { analysisId, range, direction, ...view } = checkRange(args, nTokens());
-      if (analysisId !== analysis.snapshot.analysisId) throw noAnalysis();
-      return analysis.relevance({ method: 'head', direction, heads: 'layer' }, range, view, signal);
+      if (analysisId !== analysis.snapshot.analysisId) throw failures.noAnalysis();
+      return details.relevance({ method: 'head', direction, heads: 'layer' }, range, { analysisId, ...view }, signal);
     },
     context: () => context.snapshot,
     setRelevance(args) {
@@ -131,8 +132,4 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
   store.add(analysis.onDidFinishLayer(layer => rpc.emit('layer', layer)));
   store.add(context.onDidChange(state => rpc.emit('context', state)));
   return store;
-}
-
-function noAnalysis(): Failure {
-  return new Failure('no-analysis', vscode.l10n.t('This map is not there yet, or belongs to an older run.'));
 }
