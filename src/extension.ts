@@ -22,6 +22,7 @@ import { InferenceClient, type InferenceProcess } from './inference/client';
 import { createLog } from './log';
 import { AttentionEditor } from './panel/attentionEditor';
 import { AttentionView } from './panel/attentionView';
+import { PanelTab } from './panel/panelTab';
 import { TakeAway } from './panel/takeAway';
 
 export function activate({ subscriptions, extensionUri, workspaceState }: vscode.ExtensionContext): void {
@@ -36,8 +37,9 @@ export function activate({ subscriptions, extensionUri, workspaceState }: vscode
   const ablations = new Ablations(analysis, client, readSettings, log);
   const comparison = new Comparison(analysis, client, readSettings, log);
   const takeAway = new TakeAway(analysis, extensionUri);
+  const tab = new PanelTab();
   const page = {
-    ...{ extensionUri, analysis, ablations, comparison, context, takeAway },
+    ...{ extensionUri, analysis, ablations, comparison, context, takeAway, tab },
     reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx),
     revealLine: (lineIdx: number) => revealLine(analysis, lineIdx),
   };
@@ -47,7 +49,7 @@ export function activate({ subscriptions, extensionUri, workspaceState }: vscode
       void vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
   };
   const tell = (run: () => Promise<void>) => told(log, run);
-  const links = new ViewLinks(analysis, workspaceState, log, tell, showPanel);
+  const links = new ViewLinks(analysis, ablations, tab, workspaceState, log, tell, showPanel);
   subscriptions.push(
     log,
     client,
@@ -57,6 +59,7 @@ export function activate({ subscriptions, extensionUri, workspaceState }: vscode
     context,
     decorations,
     links,
+    tab,
     new StatusBar(analysis),
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, log, bundled),

@@ -97,6 +97,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
       views.get(shownId)?.hide?.();
       shownId = id;
       tabs.show(id);
+      tellTab();
     }
     status.update(state);
     banner.update(state);
@@ -106,6 +107,15 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     tabs.bar.hidden = isEmpty || definitions.length < 2;
     view.update(state);
   });
+
+  function tellTab(): void {
+    if (host.hasEditor) void host.request('setTab', { tab: shownId }).catch(ignore);
+  }
+
+  /** Shows the view that a link asks for, if there is one. */
+  function openTab(tab: string | null): void {
+    if (definitions.some(({ id }) => id === tab)) actions.showTab(tab!);
+  }
 
   function setPanel(panel: PanelState): void {
     // An ablated run is of the same tokens: what is looked at stays.
@@ -167,7 +177,15 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     if (panel) setPanel(withLayer(panel, analysisId, layerIdx));
   });
   setPanel(await host.request('ready', {}));
-  if (host.hasEditor) store.update({ context: await host.request('context', {}) });
+  if (!host.hasEditor) return;
+  // Of two pages the one with the focus is meant.
+  window.addEventListener('focus', tellTab);
+  host.on('tab', ({ tab }) => {
+    openTab(tab);
+    void host.request('tab', {}).catch(ignore); // taken
+  });
+  openTab(await host.request('tab', {}));
+  store.update({ context: await host.request('context', {}) });
 }
 
 function ignore(): void {

@@ -1,11 +1,13 @@
 /** Links to a view, and the view that was open when the window was reloaded: both open a document as it was seen. */
 
 import * as vscode from 'vscode';
+import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
+import { noAblation } from '../shared/ablation';
 import { Cancelled, toFailureData } from '../shared/failure';
-import { type LinkTarget, linkQuery, parseLink } from '../shared/link';
+import { isLinkable, type LinkTarget, linkQuery, parseLink } from '../shared/link';
 
 const lastViewKey = 'mtaInspector.lastView';
 const saveDelayMs = 200;
@@ -16,6 +18,14 @@ interface LastView {
   readonly uri: string;
   /** The query of a link to it. */
   readonly query: string;
+  /** Whole, with edited weights, which a link has no room for. Checked when it is read. */
+  readonly ablation?: unknown;
+}
+
+/** The panel's choice of view, as far as links have to do with it. */
+export interface TabChoice {
+  readonly shown: string | null;
+  show(tab: string): void;
 }
 
 export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
@@ -24,6 +34,8 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
 
   constructor(
     private readonly analysis: Analysis,
+    private readonly ablations: Ablations,
+    private readonly tabs: TabChoice,
     private readonly memory: vscode.Memento,
     private readonly log: vscode.LogOutputChannel,
     private readonly tell: (run: () => Promise<void>) => Promise<void>,
@@ -47,6 +59,13 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
     const target = this.target();
     if (!target) throw failures.nothingToLink();
     await vscode.env.clipboard.writeText(`${vscode.env.uriScheme}://${extensionId}/view?${linkQuery(target)}`);
+    if (!isLinkable(this.analysis.snapshot.ablation.wanted)) {
+      void vscode.window.showInformationMessage(
+        vscode.l10n.t(
+          'The link was copied without the ablation: edited weights do not fit into a link. It opens the model as trained.',
+        ),
+      );
+    }
     vscode.window.setStatusBarMessage(vscode.l10n.t('MTA Inspector: link copied'), 3000);
   }
 
@@ -73,7 +92,9 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
     const editor = vscode.window.visibleTextEditors.find(({ document }) => document.uri.toString() === last?.uri);
     if (!last || !editor || this.analysis.snapshot.status !== 'idle') return;
     try {
-      await this.show(editor.document, parseLink(last.query));
+      // Each page of the panel finds its own tab again.
+      const target = { ...parseLink(last.query), tab: null };
+      await this.show(editor.document, target, last.ablation);
     } catch (error) {
       if (!(error instanceof Cancelled)) this.log.warn(toFailureData(error).message); // nobody asked for it just now
     }
@@ -102,27 +123,30 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
     const document = await vscode.workspace.openTextDocument(await findFile(target));
     await vscode.window.showTextDocument(document);
     this.showPanel();
+    if (target.tab !== null) this.tabs.show(target.tab);
     await this.show(document, target);
   }
 
-  private async show(document: vscode.TextDocument, target: LinkTarget): Promise<void> {
+  private async show(document: vscode.TextDocument, target: LinkTarget, ablation: unknown = target.ablation) {
     const { layerIdx, headIdx, stage, difference, at, anchor } = target;
     this.analysis.setView({ layerIdx, headIdx, stage, difference });
     await this.analysis.inspect({ document, range: null, anchor: at ?? 0 });
     const token = at === null ? null : this.analysis.tokenAtOffset(at);
     this.analysis.selectToken(token, anchor === null ? null : this.analysis.tokenAtOffset(anchor));
+    this.ablations.set(ablation); // throws where this model lacks what it names
   }
 
   /** The view as a link names it; null without a document of the workspace. */
   private target(): LinkTarget | null {
     const { document, snapshot } = this.analysis;
-    const { view, tokens, selectedToken, selectionAnchor } = snapshot;
+    const { view, tokens, selectedToken, selectionAnchor, ablation } = snapshot;
     const folder = document && vscode.workspace.getWorkspaceFolder(document.uri);
     if (!document || !folder) return null;
     const offset = (token: number | null) => (token === null ? null : (tokens?.offsets[token] ?? null));
     return {
       ...{ folder: folder.name, file: vscode.workspace.asRelativePath(document.uri, false) },
       ...{ layerIdx: view.layerIdx, headIdx: view.headIdx, stage: view.stage, difference: view.difference },
+      ...{ tab: this.tabs.shown, ablation: isLinkable(ablation.wanted) ? ablation.wanted : noAblation },
       ...{ at: offset(selectedToken), anchor: offset(selectionAnchor) },
     };
   }
@@ -130,7 +154,10 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
   private remember(): void {
     const target = this.target();
     const uri = this.analysis.document?.uri.toString();
-    if (target && uri) void this.memory.update(lastViewKey, { uri, query: linkQuery(target) } satisfies LastView);
+    const ablation = this.analysis.snapshot.ablation.wanted;
+    if (target && uri) {
+      void this.memory.update(lastViewKey, { uri, query: linkQuery(target), ablation } satisfies LastView);
+    }
   }
 }
 

@@ -29,10 +29,12 @@ import {
   checkRange,
   checkSelection,
   checkStep,
+  checkTab,
   checkThumbnails,
   checkTile,
   checkView,
 } from './checkRequests';
+import type { PanelTab } from './panelTab';
 import type { TakeAway } from './takeAway';
 
 const commandOf: Readonly<Record<PanelCommand, string>> = {
@@ -56,6 +58,7 @@ export interface PanelServices {
   readonly comparison: Comparison;
   readonly context: RelevantContext;
   readonly takeAway: TakeAway;
+  readonly tab: PanelTab;
   /** Shows a token in its document. */
   readonly reveal: (tokenIdx: number) => void;
   /** Shows a line of the inspected document, from 0. */
@@ -64,7 +67,7 @@ export interface PanelServices {
 
 /** @returns what ends the connection. */
 export function connectPanel(wire: Wire, services: PanelServices): vscode.Disposable {
-  const { analysis, ablations, comparison, context, takeAway } = services;
+  const { analysis, ablations, comparison, context, takeAway, tab } = services;
   const store = new DisposableStore();
   const { details } = analysis;
   const detailsOf = ({ analysisId }: MapAddress) => (comparison.holds(analysisId) ? comparison.details : details);
@@ -114,6 +117,10 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       if (!Number.isSafeInteger(lineIdx) || lineIdx < 0) throw new RangeError('lineIdx is no line');
       services.revealLine(lineIdx);
     },
+    tab: () => tab.take(),
+    setTab(args) {
+      tab.shown = checkTab(args);
+    },
     save: args => takeAway.save(checkExport(args).format, args),
     copy: args => takeAway.copy(checkExport(args).format, args),
     picture(args) {
@@ -130,6 +137,7 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
   store.add(comparison.onDidChange(state => rpc.emit('comparison', state)));
   store.add(ablations.onDidChangeRanking(ranking => rpc.emit('ranking', ranking)));
   store.add(analysis.onDidFinishLayer(layer => rpc.emit('layer', layer)));
+  store.add(tab.onDidAsk(asked => rpc.emit('tab', { tab: asked })));
   store.add(context.onDidChange(state => rpc.emit('context', state)));
   return store;
 }

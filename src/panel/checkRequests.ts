@@ -81,6 +81,11 @@ export function checkStep({ step }: { readonly step: AblationStep }): AblationSt
   return step;
 }
 
+export function checkTab({ tab }: { readonly tab: string }): string {
+  if (typeof tab !== 'string' || !/^[a-z]{1,20}$/.test(tab)) throw new RangeError('tab is no word');
+  return tab;
+}
+
 export function checkView(view: View, model: ModelSummary | null): View {
   if (!(isIndex(view?.layerIdx) && view.layerIdx < (model?.nLayers ?? 0))) throw new RangeError('layerIdx is no layer');
   if (!(isIndex(view.headIdx) && view.headIdx < (model?.nHeads ?? 0))) throw new RangeError('headIdx is no head');

@@ -1,6 +1,8 @@
 /** A view as an address: which file, which map, which selection. Pure; everything that comes in is checked. */
 
+import { type Ablation, type KernelEdit, noAblation } from './ablation';
 import { type Stage, stages } from './attentionMap';
+import { kernelParts } from './kernels';
 
 /** What a link opens. Offsets are UTF-16 offsets in the document, since tokens depend on the model and the window. */
 export interface LinkTarget {
@@ -12,6 +14,10 @@ export interface LinkTarget {
   readonly headIdx: number;
   readonly stage: Stage;
   readonly difference: boolean;
+  /** Id of the panel's view; null: the one on show. An unknown one changes nothing. */
+  readonly tab: string | null;
+  /** What is switched off. Edited weights are too long for an address: see `isLinkable`. */
+  readonly ablation: Ablation;
   /** Where the selected token starts, and the other end of a range. */
   readonly at: number | null;
   readonly anchor: number | null;
@@ -19,6 +25,12 @@ export interface LinkTarget {
 
 const maxPathLength = 1024;
 const maxNumber = 2 ** 31 - 1;
+const maxEdits = 200;
+
+/** Whether a link can name an ablation: parts that are off, not weights that were edited. */
+export function isLinkable({ edits }: Ablation): boolean {
+  return edits.length <= maxEdits && edits.every(({ weights }) => weights === null);
+}
 
 /** The query of a link, without the question mark. */
 export function linkQuery(target: LinkTarget): string {
@@ -29,6 +41,14 @@ export function linkQuery(target: LinkTarget): string {
   parameters.set('head', String(target.headIdx));
   parameters.set('stage', target.stage);
   if (target.difference) parameters.set('difference', '1');
+  if (target.tab !== null) parameters.set('tab', target.tab);
+  const { scope, edits } = target.ablation;
+  if (edits.length > 0 && isLinkable(target.ablation)) {
+    const all = (value: number | string | null) => value ?? '*';
+    const off = edits.map(({ layerIdx, headIdx, part }) => [layerIdx, headIdx, part].map(all).join('.'));
+    parameters.set('off', off.join(','));
+    if (scope === 'layer') parameters.set('scope', scope);
+  }
   if (target.at !== null) parameters.set('at', String(target.at));
   if (target.anchor !== null) parameters.set('anchor', String(target.anchor));
   return [...parameters].map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
@@ -37,7 +57,7 @@ export function linkQuery(target: LinkTarget): string {
 /** @throws RangeError that names the parameter and says what it should be. */
 export function parseLink(query: string): LinkTarget {
   const parameters = new URLSearchParams(query);
-  const known = ['folder', 'file', 'layer', 'head', 'stage', 'difference', 'at', 'anchor'];
+  const known = ['folder', 'file', 'layer', 'head', 'stage', 'difference', 'tab', 'off', 'scope', 'at', 'anchor'];
   for (const name of parameters.keys()) {
     if (!known.includes(name))
       throw new RangeError(`"${name.slice(0, 40)}" is no parameter; known are ${known.join(', ')}`);
@@ -56,6 +76,10 @@ export function parseLink(query: string): LinkTarget {
     throw new RangeError(`"stage" is "${stage.slice(0, 40)}", expected ${stages.join(', ')}`);
   }
   const at = number('at');
+  const tab = parameters.get('tab');
+  if (tab !== null && !/^[a-z]{1,20}$/.test(tab)) {
+    throw new RangeError(`"tab" is "${tab.slice(0, 40)}", expected a word such as lens`);
+  }
   return {
     folder: parameters.get('folder'),
     file: checkPath(parameters.get('file') ?? ''),
@@ -63,9 +87,34 @@ export function parseLink(query: string): LinkTarget {
     headIdx: number('head') ?? 0,
     stage: stage as Stage,
     difference: parameters.get('difference') === '1',
+    tab,
+    ablation: parseAblation(parameters.get('off'), parameters.get('scope')),
     at,
     anchor: at === null ? null : number('anchor'),
   };
+}
+
+/** Only its form: whether the model has what it names is for the model to say. */
+function parseAblation(off: string | null, scope: string | null): Ablation {
+  if (scope !== null && scope !== 'layer' && scope !== 'model') {
+    throw new RangeError(`"scope" is "${scope.slice(0, 40)}", expected layer or model`);
+  }
+  if (off === null) return noAblation;
+  const words = off.split(',');
+  if (words.length > maxEdits) throw new RangeError(`"off" names ${words.length} places, expected at most ${maxEdits}`);
+  const edits = words.map((word): KernelEdit => {
+    const [, layer, head, name] = /^(\*|\d{1,4})\.(\*|\d{1,4})\.(\*|\w{1,40})$/.exec(word) ?? [];
+    const part = name === '*' ? null : kernelParts.find(known => known === name);
+    if (layer === undefined || head === undefined || part === undefined) {
+      const parts = kernelParts.join(', ');
+      throw new RangeError(
+        `"off" has "${word.slice(0, 60)}", expected layer.head.part with * for all, parts are ${parts}`,
+      );
+    }
+    const index = (text: string) => (text === '*' ? null : Number(text));
+    return { part, layerIdx: index(layer), headIdx: index(head), weights: null };
+  });
+  return { scope: scope ?? 'model', edits };
 }
 
 /** A path that stays inside its folder: relative, with slashes, without dots that climb and without odd characters. */

@@ -163,6 +163,10 @@ export interface PanelRequests {
   copy(args: { readonly format: ExportFormat } & PictureStyle): void;
   /** A part of the map on show as a PNG file, for the webview to copy. Part 0 draws it, the others are of that drawing. */
   picture(args: PictureStyle & { readonly partIdx: number }): FilePart;
+  /** The view that a link asks for; null when none does, or a page has asked before. */
+  tab(args: Record<string, never>): string | null;
+  /** Tells which view is on show, for links to it. */
+  setTab(args: { readonly tab: string }): void;
   command(args: { readonly command: PanelCommand }): void;
   /** Computes the shown document with these changes; the state tells when it is there. */
   setAblation(args: Ablation): void;
@@ -192,6 +196,8 @@ export interface PanelEvents {
   state: PanelState;
   layer: { readonly analysisId: number; readonly layerIdx: number };
   ranking: Ranking | null;
+  /** A link asks for a view. */
+  tab: { readonly tab: string };
   comparison: PanelComparison | null;
   context: ContextState;
 }

@@ -44,6 +44,10 @@ const methodNotes: Readonly<Record<RelevanceMethod, string>> = {
     'Attention rollout (Abnar and Zuidema 2020) on magnitudes: each layer passes half through its heads, half past them. Not signed.',
 };
 
+/** A disabled button says nothing to many readers: why it is disabled stands beside it. */
+const cannotCheck =
+  'Occluding can check only what the selection attends to: it takes earlier lines away and looks at the selection’s predictions, which later lines never change. Choose “What the selection attends to” to check.';
+
 export const contextView: ViewDefinition = {
   id: 'context',
   title: 'Context',
@@ -65,6 +69,7 @@ class ContextView implements PanelView {
   private readonly failure = h('p', { class: 'failure', role: 'alert', hidden: true });
   private readonly progress = h('progress', { max: 1, value: 0, 'aria-label': 'Lines occluded' });
   private readonly checkNotes = h('ul', { class: 'notes', role: 'status' });
+  private readonly checkHint = h('p', { class: 'hint', hidden: true });
   private readonly check;
   private readonly cancel;
   private shown: ContextState | null = null;
@@ -107,6 +112,7 @@ class ContextView implements PanelView {
       this.title,
       this.failure,
       h('div', { class: 'controls check-controls' }, this.mode.element, this.check, this.cancel, this.progress),
+      this.checkHint,
       this.table.element,
       this.checkNotes,
       this.note,
@@ -133,10 +139,10 @@ class ContextView implements PanelView {
     const isChecking = occlusion?.status === 'running';
     const canCheck = weights !== null && options.direction === 'attends' && !isChecking;
     this.check.toggleAttribute('disabled', !canCheck);
-    this.check.title =
-      options.direction === 'attends'
-        ? 'Runs the model once per earlier line without it'
-        : 'Only what the selection attends to can be checked: later lines change nothing before them';
+    this.check.title = 'Runs the model once per earlier line without it';
+    const isOtherWay = options.direction !== 'attends';
+    this.checkHint.hidden = !isOtherWay;
+    this.checkHint.textContent = isOtherWay ? cannotCheck : '';
     this.cancel.hidden = !isChecking;
     this.progress.hidden = !isChecking;
     this.progress.max = Math.max(1, occlusion?.total ?? 1);

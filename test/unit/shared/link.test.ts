@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type LinkTarget, linkQuery, parseLink } from '../../../src/shared/link';
+import { noAblation } from '../../../src/shared/ablation';
+import { isLinkable, type LinkTarget, linkQuery, parseLink } from '../../../src/shared/link';
 
 const target: LinkTarget = {
   folder: 'my work & more',
@@ -9,15 +10,31 @@ const target: LinkTarget = {
   headIdx: 7,
   stage: 'convolved_scores',
   difference: true,
+  tab: 'lens',
+  ablation: {
+    scope: 'layer',
+    edits: [
+      { part: null, layerIdx: 3, headIdx: null, weights: null },
+      { part: 'pre_softmax_conv', layerIdx: null, headIdx: 12, weights: null },
+    ],
+  },
   at: 120,
   anchor: 80,
 };
 
 test('a link says the same when read as when written', () => {
   assert.deepEqual(parseLink(linkQuery(target)), target);
-  const plain = { ...target, folder: null, difference: false, at: null, anchor: null };
+  const plain = { ...target, folder: null, difference: false, tab: null, ablation: noAblation, at: null, anchor: null };
   assert.deepEqual(parseLink(linkQuery(plain)), plain);
   assert.equal(parseLink('file=a.ts').stage, 'mixed_pattern');
+});
+
+test('edited weights stay behind, and whoever makes the link can tell', () => {
+  const edit = { part: 'pre_softmax_conv', layerIdx: 0, headIdx: 0, weights: [1] } as const;
+  const ablation = { scope: 'model', edits: [edit] } as const;
+  assert.equal(isLinkable(ablation), false);
+  assert.deepEqual(parseLink(linkQuery({ ...target, ablation })).ablation, noAblation);
+  assert.equal(isLinkable(target.ablation), true);
 });
 
 for (const [query, part] of [
@@ -36,6 +53,13 @@ for (const [query, part] of [
   ['file=a&head=99999999999', /head/],
   ['file=a&stage=probability', /stage/],
   ['file=a&at=x', /at/],
+  ['file=a&tab=__proto__', /tab/],
+  ['file=a&off=', /off/],
+  ['file=a&off=1.2', /layer\.head\.part/],
+  ['file=a&off=1.2.values', /pre_softmax_conv/],
+  ['file=a&off=-1.*.*', /off/],
+  [`file=a&off=${Array(201).fill('*.*.*').join()}`, /at most 200/],
+  ['file=a&off=*.*.*&scope=world', /scope/],
   ['file=a&command=rm', /command/],
   ['file=a&model=/tmp/x', /model/],
   ['file=a&file=b', /more than once/],

@@ -1,0 +1,28 @@
+/** Which view of the panel is on show, and the one that a link asks for. Whether there is such a view the page knows. */
+
+import * as vscode from 'vscode';
+
+export class PanelTab implements vscode.Disposable {
+  /** Id of the view that a page of the panel showed last; null before there was one. */
+  shown: string | null = null;
+  private wanted: string | null = null;
+  private readonly asked = new vscode.EventEmitter<string>();
+  readonly onDidAsk = this.asked.event;
+
+  /** Pages that are open hear of it at once, one that opens later asks. */
+  show(tab: string): void {
+    this.wanted = tab;
+    this.asked.fire(tab);
+  }
+
+  /** What a link asked for, once. */
+  take(): string | null {
+    const { wanted } = this;
+    this.wanted = null;
+    return wanted;
+  }
+
+  dispose(): void {
+    this.asked.dispose();
+  }
+}
