@@ -112,6 +112,25 @@ test('everything off: banner, status bar, hover and prediction are of the ablate
   const strongest = keysOfRow(row.values, token, 1)[0]!;
   const weight = number(/([+−]\d+\.\d+)/.exec(hover)?.[1]);
   assert.ok(Math.abs(weight - strongest.weight) < 2e-3 * Math.abs(strongest.weight), `${hover}; ${strongest.weight}`);
+
+  // The map before and after it, read at one cell of all three panes.
+  const panes = frame.locator('.ablation-maps .pane');
+  await panes.first().locator('canvas').focus();
+  for (const key of ['ArrowDown', 'Shift+ArrowDown', 'Shift+ArrowDown']) await workbench.page.keyboard.press(key);
+  await frame.locator('.ablation-maps .pane[data-minus="mixed_pattern"]:not([data-value=""])').waitFor();
+  const [trained, now, difference] = await panes.evaluateAll(all =>
+    all.map(pane => Number((pane as HTMLElement).dataset['value'])),
+  );
+  const place = /query (\d+) .*, key (\d+) /.exec((await frame.locator('.ablation .cell-line').textContent()) ?? '');
+  const [query, key] = [Number(place?.[1]), Number(place?.[2])];
+  const asTrained = (await headMap(expected, layer!, head!, 'mixed_pattern'))[query * nTokens + key]!;
+  const ablatedRow = await expected.engine.details.tile({
+    ...{ analysisId: 77, layerIdx: layer!, headIdx: head!, stage: 'mixed_pattern' },
+    ...{ queryStart: query, keyStart: 0, nQueries: 1, nKeys: nTokens },
+  });
+  assert.ok(Math.abs(trained! - asTrained) < 2e-5, `as trained ${trained}, expected ${asTrained}`);
+  assert.ok(Math.abs(now! - ablatedRow.values[key]!) < 2e-5, `ablated ${now}, expected ${ablatedRow.values[key]}`);
+  assert.ok(Math.abs(difference! - (now! - trained!)) < 2e-5, `difference ${difference}`);
   await pictures('ablation');
 });
 

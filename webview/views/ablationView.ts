@@ -7,6 +7,7 @@ import { headMatrix, identityMatrix, type KernelPart, type KernelWeights, kernel
 import type { Ranking } from '../../src/shared/panelAblation';
 import type { PanelState } from '../../src/shared/panelMessages';
 import { createAblationEffect, type PredictionPair } from '../components/ablationEffect';
+import { AblationMaps } from '../components/ablationMaps';
 import { createAblationSwitches } from '../components/ablationSwitches';
 import { createKernelEditor, type KernelGrid } from '../components/kernelEditor';
 import { createRankingTable } from '../components/rankingTable';
@@ -19,13 +20,14 @@ export const ablationView: ViewDefinition = {
   id: 'ablation',
   title: 'Ablation',
   isOffered: host => host.hasEditor,
-  choices: ['head'],
+  choices: ['head', 'stage'],
   create: context => new AblationView(context),
 };
 
 class AblationView implements PanelView {
   readonly element: HTMLElement;
   private readonly switches;
+  private readonly maps;
   private readonly effect;
   private readonly ranking;
   private readonly editor = createKernelEditor(weights => this.edit(weights));
@@ -63,6 +65,7 @@ class AblationView implements PanelView {
   constructor(private readonly context: ViewContext) {
     const { host, actions } = context;
     this.switches = createAblationSwitches(ablation => actions.setAblation(ablation));
+    this.maps = new AblationMaps(context);
     this.effect = createAblationEffect(actions);
     this.ranking = createRankingTable({
       start: withHeads => void host.request('rankAblations', { withHeads }).catch(() => {}),
@@ -97,6 +100,7 @@ class AblationView implements PanelView {
       h(
         'div',
         {},
+        section('Change in the map', this.maps.element),
         section('Effect on this document', this.effect.element),
         section('Which part matters most', this.ranking.element),
       ),
@@ -138,10 +142,12 @@ class AblationView implements PanelView {
     this.loadKernels(panel);
     this.drawEditor(panel, state);
     this.loadPredictions(panel);
+    this.maps.update(state);
     this.effect.update(this.predictions.pair, panel, theme);
   }
 
   hide(): void {
+    this.maps.hide();
     this.requests.abort();
     this.requests = new AbortController();
     this.kernels = null;
