@@ -9,8 +9,9 @@ import type { Settings } from '../contributions';
 import type { InferenceClient } from '../inference/client';
 import type { AblateAnswer } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
+import { logFailure } from '../log';
 import { type Ablation, checkAblation, describeAblation, noAblation } from '../shared/ablation';
-import { Cancelled, type FailureData, toFailureData } from '../shared/failure';
+import { Cancelled } from '../shared/failure';
 import { type History, push, redo, startHistory, undo } from '../shared/history';
 import type { AblationStep, PanelAblation, PanelAblationEffect, Ranking } from '../shared/panelAblation';
 import type { Analysis, FinishedRun } from './analysis';
@@ -91,7 +92,7 @@ export class Ablations implements vscode.Disposable {
       end({ status: 'done', done: effects.length, total: effects.length, effects: rankEffects(effects) });
     } catch (error) {
       if (error instanceof Cancelled) end({ status: 'cancelled' });
-      else end({ status: 'failed', failure: this.logged(error) });
+      else end({ status: 'failed', failure: logFailure(this.log, error) });
     }
   }
 
@@ -153,14 +154,8 @@ export class Ablations implements vscode.Disposable {
       this.log.info(`run ${analysisId}: ablated ${describeAblation(wanted)}, ${answer.durationMs.toFixed(0)} ms`);
     } catch (error) {
       if (controller.signal.aborted) return;
-      this.analysis.setAblation({ ...state(), failure: this.logged(error) });
+      this.analysis.setAblation({ ...state(), failure: logFailure(this.log, error) });
     }
-  }
-
-  private logged(error: unknown): FailureData {
-    const failure = toFailureData(error);
-    this.log.warn(failure.stack ?? failure.message);
-    return failure;
   }
 
   private setRanking(ranking: Ranking | null): void {

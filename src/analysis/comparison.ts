@@ -9,6 +9,7 @@ import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
 import type { TokensEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
+import { logFailure } from '../log';
 import type { LayerResult } from '../shared/analysis';
 import type { PanelComparison } from '../shared/comparison';
 import { Cancelled, toFailureData } from '../shared/failure';
@@ -133,9 +134,7 @@ export class Comparison implements vscode.Disposable {
       this.log.info(`run ${analysisId}: ${labels.length} tokens to compare, ${answer.durationMs.toFixed(0)} ms`);
     } catch (error) {
       if (signal.aborted || error instanceof Cancelled) return;
-      const failure = toFailureData(error);
-      this.log.warn(failure.stack ?? failure.message);
-      this.update({ status: 'failed', failure });
+      this.update({ status: 'failed', failure: logFailure(this.log, error) });
     }
   }
 

@@ -3,16 +3,11 @@
 import { rankEffects } from '../attention/ablationEffects';
 import { describeEdit } from '../shared/ablation';
 import type { KernelPart } from '../shared/kernels';
-import { type AnalyzedDocument, documentRun } from './document';
+import { type AnalyzedDocument, type DocumentJson, documentJson, documentRun } from './document';
 
 /** The JSON of `ablate --json`; documented in schemas/ablate.schema.json. */
-export interface AblateJson {
+export interface AblateJson extends DocumentJson {
   readonly format: 'mta-ablate-1';
-  readonly file: string;
-  readonly model: { readonly name: string; readonly n_layers: number; readonly n_heads: number };
-  readonly provider: string;
-  readonly tokens: number;
-  readonly window: { readonly start: number; readonly end: number; readonly document_length: number };
   readonly effects: readonly {
     readonly layer: number;
     readonly part: KernelPart;
@@ -25,15 +20,11 @@ export interface AblateJson {
 }
 
 export async function ablateJson(document: AnalyzedDocument, withHeads: boolean): Promise<AblateJson> {
-  const { engine, tokens, window } = document;
+  const { engine } = document;
   const effects = await engine.rankAblations({ analysisId: documentRun, withHeads });
   return {
     format: 'mta-ablate-1',
-    file: document.name,
-    model: { name: engine.model.name, n_layers: engine.model.nLayers, n_heads: engine.model.nHeads },
-    provider: engine.provider,
-    tokens: tokens.ids.length,
-    window: { start: window.start, end: window.end, document_length: window.documentLength },
+    ...documentJson(document),
     effects: rankEffects(effects).map(({ edit, meanKlBits, meanSurprisalChangeBits }) => ({
       layer: edit.layerIdx!,
       part: edit.part!,

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { lineAt, lineStartsOf } from '../attention/lines';
+import { windowJson } from '../export/mapText';
 import type { ExportSource, MapChoice } from '../export/source';
 import { Engine } from '../inference/engine';
 import type { Emit, TokensEvent } from '../inference/protocol';
@@ -105,6 +106,26 @@ export async function headMap(
   const rectangle = { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens };
   return (await document.engine.details.tile({ analysisId: documentRun, layerIdx, headIdx, stage, ...rectangle }))
     .values;
+}
+
+/** What the JSON about a whole document begins with. */
+export interface DocumentJson {
+  readonly file: string;
+  readonly model: { readonly name: string; readonly n_layers: number; readonly n_heads: number };
+  readonly provider: string;
+  readonly tokens: number;
+  readonly window: { readonly start: number; readonly end: number; readonly document_length: number };
+}
+
+export function documentJson({ engine, name, tokens, window }: AnalyzedDocument): DocumentJson {
+  const { model, provider } = engine;
+  return {
+    file: name,
+    model: { name: model.name, n_layers: model.nLayers, n_heads: model.nHeads },
+    provider,
+    tokens: tokens.ids.length,
+    window: windowJson(window),
+  };
 }
 
 /** The document as exports read it. */

@@ -2,16 +2,11 @@
 
 import { type MeasuredHead, measures, rankHeads } from '../attention/headRanking';
 import type { HeadMeasures, MeasureName } from '../shared/headMeasures';
-import { type AnalyzedDocument, documentRun } from './document';
+import { type AnalyzedDocument, type DocumentJson, documentJson, documentRun } from './document';
 
 /** The JSON of `heads --json`; documented in schemas/heads.schema.json. Numbers are null where a head lacks them. */
-export interface HeadsJson {
+export interface HeadsJson extends DocumentJson {
   readonly format: 'mta-heads-1';
-  readonly file: string;
-  readonly model: { readonly name: string; readonly n_layers: number; readonly n_heads: number };
-  readonly provider: string;
-  readonly tokens: number;
-  readonly window: { readonly start: number; readonly end: number; readonly document_length: number };
   readonly ranked_by: string;
   readonly heads: readonly ({ readonly layer: number; readonly head: number } & Readonly<
     Record<string, number | null>
@@ -19,7 +14,7 @@ export interface HeadsJson {
 }
 
 export async function headsJson(document: AnalyzedDocument, by: MeasureName): Promise<HeadsJson> {
-  const { engine, tokens, window } = document;
+  const { engine } = document;
   const heads: MeasuredHead[] = [];
   for (let layerIdx = 0; layerIdx < engine.model.nLayers; layerIdx++) {
     const layer = await engine.details.headMeasures({ analysisId: documentRun, layerIdx });
@@ -27,11 +22,7 @@ export async function headsJson(document: AnalyzedDocument, by: MeasureName): Pr
   }
   return {
     format: 'mta-heads-1',
-    file: document.name,
-    model: { name: engine.model.name, n_layers: engine.model.nLayers, n_heads: engine.model.nHeads },
-    provider: engine.provider,
-    tokens: tokens.ids.length,
-    window: { start: window.start, end: window.end, document_length: window.documentLength },
+    ...documentJson(document),
     ranked_by: snakeCase(by),
     heads: rankHeads(heads, by).map(({ layerIdx, headIdx, values }) => ({
       layer: layerIdx,

@@ -98,7 +98,8 @@ export function strongest(row: Float32Array, k: number): { key: number; weight: 
     .slice(0, k);
 }
 
-function windowJson({ start, end, documentLength }: AnalysisWindow) {
+/** A window as every JSON of the command line has it. */
+export function windowJson({ start, end, documentLength }: AnalysisWindow) {
   return { start, end, document_length: documentLength };
 }
 

@@ -1,6 +1,7 @@
 /** What the benchmark runs inside the browser: the panel on made-up maps, and a bare textured quad beside it. */
 
 import { startApp } from '../../webview/app';
+import { buildProgram } from '../../webview/heatmap/shaders';
 import { registerControls } from '../../webview/toolkit';
 import { SyntheticHost } from './syntheticHost';
 import '../../webview/style.css';
@@ -121,27 +122,13 @@ Object.assign(globalThis, { bench });
 
 function texturedQuad(canvas: HTMLCanvasElement, size: number): (zoom: number, shift: number) => void {
   const gl = canvas.getContext('webgl2', { alpha: false, antialias: false, preserveDrawingBuffer: true })!;
-  const program = gl.createProgram();
-  for (const [type, source] of [
-    [
-      gl.VERTEX_SHADER,
-      `#version 300 es
-      void main() { gl_Position = vec4(float((gl_VertexID & 1) * 4 - 1), float((gl_VertexID >> 1) * 4 - 1), 0.0, 1.0); }`,
-    ],
-    [
-      gl.FRAGMENT_SHADER,
-      `#version 300 es
-      precision highp float;
-      uniform sampler2D image; uniform vec2 size; uniform float zoom; uniform float shift; out vec4 color;
-      void main() { color = texture(image, gl_FragCoord.xy / size / zoom + shift); }`,
-    ],
-  ] as const) {
-    const shader = gl.createShader(type)!;
-    gl.shaderSource(shader, source);
-    gl.compileShader(shader);
-    gl.attachShader(program, shader);
-  }
-  gl.linkProgram(program);
+  const program = buildProgram(
+    gl,
+    `#version 300 es
+    precision highp float;
+    uniform sampler2D image; uniform vec2 size; uniform float zoom; uniform float shift; out vec4 color;
+    void main() { color = texture(image, gl_FragCoord.xy / size / zoom + shift); }`,
+  );
   gl.useProgram(program);
   gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
   gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
