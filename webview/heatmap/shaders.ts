@@ -116,7 +116,9 @@ int stronger(int a, int b) {
 export const windowedCells = `${uniforms}${strongerOfTwo}
 int levelOf(vec2 pixel, vec2 cell) {
   ivec2 first = max(ivec2(floor((pixel - origin) / cellSize)), 0);
-  ivec2 last = max(min(ivec2(ceil((pixel + 1.0 - origin) / cellSize)), sizes.y) - windowSize, first);
+  ivec2 end = min(ivec2(ceil((pixel + 1.0 - origin) / cellSize)), sizes.y);
+  if (first.x >= end.y) return masked; // every cell that it touches is above the diagonal
+  ivec2 last = max(end - windowSize, first);
   int level = stronger(
     stronger(texelFetch(windows, first, 0).r, texelFetch(windows, ivec2(last.x, first.y), 0).r),
     stronger(texelFetch(windows, ivec2(first.x, last.y), 0).r, texelFetch(windows, last, 0).r));
