@@ -158,8 +158,9 @@ test('JSON and npz: the maps are the engine’s', async () => {
 
 test('HTML: one page that names what it shows and shows its map without the editor', async () => {
   const html = await saved('HTML', 'html');
-  const page = await workbench.page.context().newPage();
+  const page = await workbench.page.context().browser()!.newPage();
   try {
+    await page.addInitScript('globalThis.__name ??= value => value');
     await page.setContent(html.toString('utf8'));
     await page.locator('canvas[data-source="overview"]').waitFor();
     const { layer, head, nTokens } = await mapOf(page);
@@ -192,7 +193,9 @@ test('a link names tab and ablation, and opens them; a reload brings the ablatio
   await banner.getByText(`layer ${map.layer} all parts off (this layer only)`).waitFor();
   await workbench.screenshot('link-ablated');
   await workbench.page.waitForTimeout(500); // what is kept over a reload is written a moment later
-  await workbench.page.reload();
+  const gone = frame.waitForFunction(() => false).catch(() => {});
+  await workbench.runCommand('Developer: Reload Window');
+  await gone;
   frame = await workbench.webviewFrame('MTA Inspector');
   await frame.locator('#tab-stages[aria-selected="true"]').waitFor();
   await frame

@@ -6,6 +6,7 @@ import { h } from '../dom';
 import { type Cell, cornerOf, visibleCells } from '../heatmap/hitTest';
 import type { MapLoader } from '../heatmap/mapLoader';
 import { Navigation } from '../heatmap/navigation';
+import type { PanelHost } from '../host';
 import { stageLabels, visibleToken } from '../labels';
 import type { State, Store } from '../state';
 import { onPixelRatioChange } from '../theme';
@@ -15,6 +16,7 @@ import { MapCanvas } from './mapCanvas';
 import { buttonZoom, createGestures, mapInstructions } from './mapGestures';
 import { listenToMap, type MapGestures } from './mapInput';
 import { createMapTooltip, describeCell } from './mapTooltip';
+import { RowSums } from './rowSums';
 
 export class MapPanel {
   readonly element: HTMLElement;
@@ -24,18 +26,22 @@ export class MapPanel {
   private readonly queryAxis = createAxis('query');
   private readonly keyAxis = createAxis('key');
   private readonly navigation: Navigation;
+  private readonly rowSums: RowSums | null;
   private hovered: Cell | null = null;
 
   constructor(
     private readonly store: Store<State>,
     private readonly loader: MapLoader,
     actions: Actions,
+    /** Where row sums come from; null where they are not shown. */
+    sumsFrom: PanelHost | null = null,
   ) {
     this.navigation = new Navigation(zoom => actions.setLayout({ zoom }));
     const gestures = createGestures(store, actions, this.navigation, cell => {
       this.hovered = cell;
       this.showCell();
     });
+    this.rowSums = sumsFrom && new RowSums(sumsFrom, () => this.showCell());
     const { frame } = this.drawing;
     frame.append(...this.tooltip.elements);
     const corner = h(
@@ -45,7 +51,17 @@ export class MapPanel {
       h('span', {}, 'query ↓'),
     );
     const grid = h('div', { class: 'map-grid' }, corner, this.keyAxis.element, this.queryAxis.element, frame);
-    this.element = h('section', { class: 'map', 'aria-label': 'Attention map' }, zoomTools(gestures), grid);
+    if (this.rowSums) {
+      grid.classList.add('has-row-sums');
+      grid.append(this.rowSums.element);
+    }
+    this.element = h(
+      'section',
+      { class: 'map', 'aria-label': 'Attention map' },
+      zoomTools(gestures),
+      grid,
+      ...(this.rowSums ? [this.rowSums.line] : []),
+    );
     listenToMap(this.canvas, gestures);
     this.canvas.addEventListener('focus', () => this.showCell());
     this.canvas.addEventListener('blur', () => this.showCell());
@@ -56,6 +72,7 @@ export class MapPanel {
   update(): void {
     const { map, mapVersion, changedTile, theme, panel, layout, cell } = this.store.state;
     this.element.hidden = map === null;
+    this.rowSums?.show(map && panel?.status === 'done' ? map.ref : null);
     if (!map) {
       this.hovered = null;
       this.drawing.clear();
@@ -116,10 +133,11 @@ export class MapPanel {
 
   /** Crosshair and tooltip of the cell under the pointer, or of the one that is looked at. */
   private showCell(): void {
-    const { map, panel, cell: picked } = this.store.state;
+    const { map, panel, theme, cell: picked } = this.store.state;
     const { viewport, size } = this.navigation;
     const cell = this.hovered ?? picked;
     this.drawing.mark(viewport, cell, panel?.selectedToken ?? null);
+    this.rowSums?.draw(viewport, size.height, theme, cell?.queryIdx ?? panel?.selectedToken ?? null);
     const isFocused = document.activeElement === this.canvas;
     // What was picked keeps its crosshair; its tooltip would hide the map from a reader who is elsewhere.
     if (!cell || !map || !(this.hovered || isFocused)) {
@@ -130,7 +148,10 @@ export class MapPanel {
     const near = { x: corner.x + viewport.cellSize, y: corner.y + viewport.cellSize };
     const labels = panel?.tokens?.labels ?? [];
     this.tooltip.show(cell, map.valueAt(cell), labels, near, size);
-    if (cell === picked && isFocused) this.tooltip.announce(describeCell(cell, map.valueAt(cell), labels));
+    if (cell === picked && isFocused) {
+      const said = [describeCell(cell, map.valueAt(cell), labels), this.rowSums?.ofRow(cell.queryIdx) ?? ''];
+      this.tooltip.announce(said.filter(Boolean).join(', '));
+    }
   }
 
   private resize(): void {

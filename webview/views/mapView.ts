@@ -13,7 +13,7 @@ export const mapView: ViewDefinition = {
   isOffered: () => true,
   choices: ['head', 'stage', 'difference'],
   create({ store, loader, actions, host }) {
-    const map = new MapPanel(store, loader, actions);
+    const map = new MapPanel(store, loader, actions, host.hasEditor ? host : null);
     const legend = createLegend(actions);
     const tokens = createTokenStrip(actions, 'token');
     const details = createDetails(actions, host.hasEditor);
