@@ -262,3 +262,12 @@ test('another model while the lens is open: 200 heads, a kernel that is no numbe
   const errors = workbench.consoleErrors().filter(error => /Error: /.test(error) && !/workbench\.js/.test(error));
   assert.deepEqual(errors, []);
 });
+
+test('a reload brings the panel back as an editor, with the view that was chosen', async () => {
+  await frame.evaluate(() => {
+    document.title = 'before the reload';
+  });
+  await workbench.runCommand('Developer: Reload Window');
+  frame = await workbench.webviewFrame('MTA Inspector: Attention');
+  await frame.locator('#tab-kernels[aria-selected="true"]').waitFor({ state: 'attached' });
+});
