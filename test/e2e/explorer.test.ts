@@ -77,7 +77,17 @@ async function lensAt(query: number, key: number, stage: Stage): Promise<Record<
 
 test('the panel opens as an editor, with the same views, and tabs go by the keyboard', async () => {
   const side = await untilDone(workbench, () => inspectFile(workbench, sample));
-  assert.equal((await mapOf(side)).layer, layer);
+  const shown = await mapOf(side);
+  assert.equal(shown.layer, layer);
+  const n = expected.tokens.ids.length;
+  const map = await headMap(expected, layer, shown.head, shown.stage as Stage);
+  const sums = Array.from({ length: n }, (_, q) => map.subarray(q * n, (q + 1) * n).reduce((sum, x) => sum + x, 0));
+  const others = sums.filter(sum => Math.abs(sum - 1) >= 1e-3).length;
+  assert.ok(others > 0, 'a stage whose rows need not sum to 1 is on show');
+  await side.locator('.row-sums:not([hidden])').waitFor();
+  const told = Number(await side.locator('.row-sums').getAttribute('data-n-rows'));
+  assert.ok(Math.abs(told - others) <= 2, `${told} rows, expected ${others}`);
+  await workbench.screenshot('row-sums');
   await workbench.runCommand('MTA Inspector: Open Attention Panel in Editor');
   frame = await workbench.webviewFrame('MTA Inspector: Attention');
   await frame.locator('canvas[data-source="tiles"]').waitFor();
@@ -264,10 +274,9 @@ test('another model while the lens is open: 200 heads, a kernel that is no numbe
 });
 
 test('a reload brings the panel back as an editor, with the view that was chosen', async () => {
-  await frame.evaluate(() => {
-    document.title = 'before the reload';
-  });
+  const gone = frame.waitForFunction(() => false).catch(() => {});
   await workbench.runCommand('Developer: Reload Window');
+  await gone;
   frame = await workbench.webviewFrame('MTA Inspector: Attention');
   await frame.locator('#tab-kernels[aria-selected="true"]').waitFor({ state: 'attached' });
 });
