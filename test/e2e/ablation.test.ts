@@ -24,6 +24,7 @@ const manyHeads = join(plainModel, 'many-heads');
 /** A folder that lies in it. */
 const inPlainModel = 'notes-on-training';
 const options = { model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 16 } as const;
+const otherText = 'export const answer = 42; // in another document\n';
 let workbench: Workbench;
 let frame: Frame;
 /** The same document in plain Node. */
@@ -32,6 +33,15 @@ let expected: AnalyzedDocument;
 before(async () => {
   cpSync(join(root, 'test', 'fixtures', 'documents'), folder, { recursive: true });
   cpSync(bundledModelDirectory, plainModel, { recursive: true });
+  writeFileSync(join(folder, 'other.ts'), otherText);
+  const git = (...args: string[]) =>
+    assert.equal(
+      spawnSync('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', ...args], { cwd: folder }).status,
+      0,
+    );
+  git('init', '-q');
+  git('add', '.');
+  git('commit', '-q', '-m', 'inventory');
   const config = JSON.parse(readFileSync(join(plainModel, 'config.json'), 'utf8'));
   const plain = { ...config, name: 'plain', mta: { ...config.mta, use_mta: false } };
   writeFileSync(join(plainModel, 'config.json'), JSON.stringify(plain));
@@ -263,6 +273,27 @@ test('compare: the saved file beside an edited one, aligned by tokens', async ()
   assert.ok(aligned! >= expected.tokens.ids.length - 2, `${aligned} of ${expected.tokens.ids.length}`);
   assert.ok(all! > aligned!);
   await workbench.screenshot('compare-text');
+  await frame.getByRole('button', { name: 'End the comparison' }).click();
+  await frame.locator('.compare[data-status="none"]').waitFor();
+});
+
+test('compare: the last commit, the clipboard and another open document', async () => {
+  await compareWith('The last commit');
+  await compared(/Compared with The last commit/);
+  await compared(/The tokens differ/);
+  await workbench.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  const text = readFileSync(join(folder, sample), 'utf8');
+  await workbench.page.evaluate(
+    copied => navigator.clipboard.writeText(copied),
+    text.slice(0, text.indexOf('toOrder')),
+  );
+  await compareWith('The clipboard');
+  await compared(/Compared with The clipboard/);
+  await workbench.openFile('other.ts');
+  await workbench.openFile(sample);
+  await compareWith('other.ts');
+  await compared(/Compared with other\.ts/);
+  await workbench.screenshot('compare-document');
   await frame.getByRole('button', { name: 'End the comparison' }).click();
   await frame.locator('.compare[data-status="none"]').waitFor();
 });

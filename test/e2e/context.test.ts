@@ -156,6 +156,22 @@ test('context: lines by relevance are those of the command line, and so is what 
   await workbench.screenshot('context');
 });
 
+test('context: a check says how far it is and can be cancelled; the other direction says why it has none', async () => {
+  await tab('Context');
+  await choose('Occluded by', 'leaving the line out');
+  await frame.getByRole('button', { name: 'Check by Occluding' }).click();
+  await frame.getByText(/^\d+ of \d+ earlier lines occluded …/).waitFor();
+  assert.ok(await frame.getByRole('progressbar', { name: 'Lines occluded' }).isVisible());
+  await frame.locator('.context-view').getByRole('button', { name: 'Cancel', exact: true }).click();
+  await frame.getByText(/^Cancelled: \d+ of \d+ earlier lines occluded/).waitFor();
+  await frame.getByRole('radio', { name: 'What attends to the selection' }).click();
+  await frame.getByText(/Occluding can check only what the selection attends to/).waitFor();
+  await workbench.screenshot('context-other-way');
+  await frame.getByRole('radio', { name: 'What the selection attends to' }).click();
+  await frame.getByText(/Occluding can check only/).waitFor({ state: 'hidden' });
+  await choose('Occluded by', 'a neutral token in each place');
+});
+
 test('editor: places to step through, lines to pick from, a question that leaves the document as it is', async () => {
   const cursor = workbench.page.locator('.statusbar-item').filter({ hasText: /^Ln \d+/ });
   await selectPlace();
