@@ -313,7 +313,9 @@ test('an ablation stays over an edit and goes with another model', async () => {
   await workbench.page.keyboard.insertText(' ');
   await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
   await ablated(/convolution before softmax off/);
-  workbench.changeSettings({ 'mtaInspector.model': manyHeads });
+  // The theme tells when the changed settings have been read.
+  workbench.changeSettings({ 'mtaInspector.model': manyHeads, 'workbench.colorTheme': themes.light });
+  await frame.locator('body.vscode-light').waitFor();
   await workbench.runCommand('MTA Inspector: Inspect Document');
   await frame.getByText('The ablation was reset: another model runs now.').waitFor();
 });
