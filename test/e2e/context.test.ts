@@ -268,8 +268,8 @@ test('export: what is saved is what the command line writes; a link opens the sa
     await workbench.page.keyboard.insertText(address);
     await workbench.page.keyboard.press('Enter');
   };
-  const other = link.replace(/head=\d+/, `head=${map.head === 0 ? 1 : 0}`);
-  await tab('Map');
+  assert.match(link, /&tab=export/);
+  const other = link.replace(/head=\d+/, `head=${map.head === 0 ? 1 : 0}`).replace('tab=export', 'tab=map');
   await untilDone(workbench, () => open(other));
   await panelOf(workbench);
   assert.equal((await mapOf(frame)).head, map.head === 0 ? 1 : 0);
