@@ -2,7 +2,7 @@
 
 import { isPreSoftmax } from '../../src/shared/attentionMap';
 import { colorOf, levelOf } from '../../src/shared/colorScale';
-import { h } from '../dom';
+import { h, onChange } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
 import type { Viewport } from '../heatmap/viewport';
 import type { PanelHost } from '../host';
@@ -60,24 +60,29 @@ export class RowSums {
 
   /** @param height of the map, CSS pixels. @param queryIdx the looked-at row. */
   draw({ originY, cellSize }: Viewport, height: number, theme: Theme, queryIdx: number | null): void {
-    const { sums, max } = this;
+    const { sums } = this;
     if (!sums) return;
     const row = queryIdx === null ? '' : ` Query ${queryIdx}: ${this.ofRow(queryIdx)}.`;
     this.line.textContent = `${this.said}${row}`;
-    const pixels = Math.round(height * devicePixelRatio);
-    if (this.element.height !== pixels) this.element.height = pixels;
-    this.element.width = 1;
-    const context = this.element.getContext('2d');
-    if (!context || pixels === 0) return;
-    const image = context.createImageData(1, pixels);
-    for (let y = 0; y < pixels; y++) {
-      const query = (at: number) => (at / devicePixelRatio - originY) / cellSize;
-      const deviation = strongestDeviation(sums, query(y), query(y + 1));
-      if (deviation === null) continue;
-      image.data.set([...colorOf(theme.colors, levelOf(deviation, max)), 255], y * 4);
-    }
-    context.putImageData(image, 0, 0);
+    this.paint(sums, originY, cellSize, Math.round(height * devicePixelRatio), theme);
   }
+
+  /** Again only when something moved, not with every step of the pointer. */
+  private readonly paint = onChange(
+    (sums: Float32Array, originY: number, cellSize: number, pixels: number, theme: Theme) => {
+      Object.assign(this.element, { width: 1, height: pixels });
+      const context = this.element.getContext('2d');
+      if (!context || pixels === 0) return;
+      const image = context.createImageData(1, pixels);
+      const query = (at: number) => (at / devicePixelRatio - originY) / cellSize;
+      for (let y = 0; y < pixels; y++) {
+        const deviation = strongestDeviation(sums, query(y), query(y + 1));
+        if (deviation === null) continue;
+        image.data.set([...colorOf(theme.colors, levelOf(deviation, this.max)), 255], y * 4);
+      }
+      context.putImageData(image, 0, 0);
+    },
+  );
 
   private take(sums: Float32Array | null): void {
     const shown = sums && describeSums(sums);
