@@ -147,7 +147,9 @@ class KernelsView implements PanelView {
   private draw({ layout, theme }: State): void {
     this.hint.hidden = this.hint.textContent === '';
     if (layout.kernelOrder === 'document') void this.measure();
-    this.drawCards(this.entries, layout.kernelOrder, layout.kernelPart, this.nShown, theme, this.changes);
+    // Cards that are made anew lose clicks and focus: not for measures that do not order them.
+    const changes = layout.kernelOrder === 'document' ? this.changes : unmeasured;
+    this.drawCards(this.entries, layout.kernelOrder, layout.kernelPart, this.nShown, theme, changes);
     this.mark(this.picked, this.cards.childElementCount, this.entries);
     this.detail.element.hidden = this.picked === null;
     if (this.picked) this.drawDetail(this.picked, this.pickedHead, this.changes.get(this.picked.key), theme);
@@ -164,7 +166,9 @@ class KernelsView implements PanelView {
     ) => {
       const ofPart = entries.filter(entry => part === null || entry.part === part);
       const chosen = sortEntries(ofPart, order, changes);
+      const focused = this.cards.contains(document.activeElement) && (document.activeElement as HTMLElement);
       this.cards.replaceChildren(...chosen.slice(0, nShown).map(entry => this.card(entry, theme)));
+      if (focused) this.cards.querySelector<HTMLElement>(`[data-key="${focused.dataset['key']}"]`)?.focus();
       this.more.hidden = chosen.length <= nShown;
       const label = `Show more of ${chosen.length}`;
       this.more.textContent = label;
@@ -256,6 +260,8 @@ class KernelsView implements PanelView {
     actions.showTab('lens');
   }
 }
+
+const unmeasured: DocumentChanges = new Map();
 
 /** The head of a mixing matrix whose row is furthest from the identity. */
 function mostMixed({ rows, columns, values, part }: GalleryEntry): number {
