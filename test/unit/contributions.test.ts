@@ -19,6 +19,8 @@ test('every id of the code is in package.json, and the other way round', () => {
   assert.deepEqual(sorted(Object.keys(contributes.configuration.properties)), sorted(settings));
   assert.deepEqual(ids(contributes.views[views.container]), [views.attention]);
   assert.deepEqual(ids(contributes.viewsContainers.activitybar), [views.container]);
+  // Else nobody fills the editor-sized panel after a reload while the side panel is closed.
+  assert.ok(manifest.activationEvents.includes(`onWebviewPanel:${views.attentionEditor}`));
   assert.deepEqual(sorted(ids(contributes.colors)), sorted([...colors.positive, ...colors.negative, colors.selected]));
 });
 
