@@ -159,7 +159,9 @@ def test_several_processes_train_as_one(data, tmp_path):
         "from test_training import config\n"
         "from training.train import Trainer\n"
         "torch.set_num_threads(1)\n"
-        "Trainer(config(budget={'steps': 12}), [sys.argv[1]], sys.argv[2], 'cpu', resume=False).run()\n"
+        "trainer = Trainer(config(budget={'steps': 12}), [sys.argv[1]], sys.argv[2], 'cpu', resume=False)\n"
+        "trainer.run()\n"
+        "trainer.processes.end()\n"
     )
     tests = Path(__file__).parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)]), "WORLD_SIZE": "2",

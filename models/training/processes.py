@@ -56,5 +56,6 @@ class Processes:
         return bool(flag.item())
 
     def end(self) -> None:
+        """Leave the group; a process that just exits while the group's threads run may be aborted."""
         if self.size > 1:
             dist.destroy_process_group()
