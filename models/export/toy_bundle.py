@@ -17,6 +17,7 @@ from export.to_safetensors import export_bundle
 from mta.tokenizer import TOY_BEGIN, TOY_END
 from mta.transformer import Transformer
 from training.toy import toy_tokenizer_json
+from training.toy_report import run_name
 from training.toy_runs import CONFIGS
 from training.train import load_config
 
@@ -24,19 +25,19 @@ METRICS = ("answer", "seed", "sampleErrorPercent", "tokenErrorPercent", "samples
 PROGRESS = ("steps", "tokens_seen", "train_seconds")
 
 
-def find_result(results: Path, run_name: str) -> dict:
+def find_result(results: Path, run: str) -> dict:
     """The row of results.json that describes the run; ValueError names those that are there."""
-    rows = {f"{row['name']}-{row['answer']}-seed{row['seed']}": row for row in json.loads((results / "results.json").read_text())}
-    if run_name not in rows:
-        raise ValueError(f"There is no run {run_name} in {results}; there are {', '.join(sorted(rows))}.")
-    return rows[run_name]
+    rows = {run_name(row): row for row in json.loads((results / "results.json").read_text())}
+    if run not in rows:
+        raise ValueError(f"There is no run {run} in {results}; there are {', '.join(sorted(rows))}.")
+    return rows[run]
 
 
-def export_toy(results: Path, run_name: str, out: Path, name: Optional[str] = None) -> None:
+def export_toy(results: Path, run: str, out: Path, name: Optional[str] = None) -> None:
     """Write the folder. The weights are those that were evaluated, bit by bit."""
-    result = find_result(results, run_name)
+    result = find_result(results, run)
     model = Transformer(load_config(CONFIGS / f"{result['name']}.yaml").model)
-    weights = read_safetensors(results / f"{run_name}.safetensors")
+    weights = read_safetensors(results / f"{run}.safetensors")
     model.load_state_dict({key: value.float() for key, value in weights.items()})
     out.mkdir(parents=True, exist_ok=True)
     (out / "tokenizer.json").write_text(json.dumps(toy_tokenizer_json(), indent=1) + "\n")
@@ -47,10 +48,10 @@ def export_toy(results: Path, run_name: str, out: Path, name: Optional[str] = No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path)
-    parser.add_argument("run_name")
+    parser.add_argument("run", metavar="RUN_NAME")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    export_toy(args.results, args.run_name, args.out)
+    export_toy(args.results, args.run, args.out)
 
 
 if __name__ == "__main__":

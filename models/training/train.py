@@ -274,9 +274,8 @@ class Trainer:
                "lr_scale": round(scale, 4), "seqlen": phase.seqlen, "trained_s": round(self.trained_s, 1)}  # fmt: skip
         log.write(json.dumps(row) + "\n")
         log.flush()
-        if self.step % (10 * self.config.log_every) == 0:
-            if self.processes.is_first:
-                print(json.dumps(row), flush=True)
+        if self.processes.is_first and self.step % (10 * self.config.log_every) == 0:
+            print(json.dumps(row), flush=True)
 
     def _stop_for(self, loss: float) -> None:
         raise TrainingError(
@@ -315,13 +314,14 @@ def main() -> None:
     parser.add_argument("--evaluate", type=Path, metavar="FOLDER", help="shards to measure bits per byte on at the end")
     parser.add_argument("--max-windows", type=int, help="of each stream in that evaluation")
     args = parser.parse_args()
-    config = with_settings(load_config(args.config), args.set)
-    changes = {}
-    if args.seconds is not None or args.steps is not None:
-        changes["budget"] = {"seconds": args.seconds} if args.steps is None else {"steps": args.steps}
+    settings = list(args.set)
+    if args.steps is not None:
+        settings.append(f"budget={{steps: {args.steps}}}")
+    elif args.seconds is not None:
+        settings.append(f"budget={{seconds: {args.seconds}}}")
     if args.seed is not None:
-        changes["seed"] = args.seed
-    config = config_from_mapping(TrainConfig, {**config_to_mapping(config), **changes})
+        settings.append(f"seed={args.seed}")
+    config = with_settings(load_config(args.config), settings)
     torch.set_float32_matmul_precision("high")
     trainer = Trainer(config, args.data, args.out, args.device, args.resume)
     summary = trainer.run(stop_after_s=args.stop_after)
