@@ -15,14 +15,14 @@ import {
 } from '../graph/modelGraphs';
 import { windowFeeds } from '../inference/feeds';
 import { Session, type Value, type Values } from '../inference/session';
-import type { ExecutionProvider } from '../shared/analysis';
+import type { LocalProvider } from '../shared/analysis';
 import { Failure } from '../shared/failure';
 import { float16Bytes, fromFloat16Bits, toFloat16Bits } from '../shared/float16';
 import { type GoldenCase, type GoldenModel, type GoldenTensor, goldenAttention, goldenModel } from './goldenCase';
 import { checkToyData } from './toy';
 
 export interface GoldenOptions {
-  readonly provider: ExecutionProvider;
+  readonly provider: LocalProvider;
   readonly dtype: 'fp32' | 'fp16';
 }
 

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { analyzeJson } from '../export/mapText';
-import type { ExecutionProvider, ProviderSetting } from '../shared/analysis';
+import type { LocalProvider, ProviderSetting } from '../shared/analysis';
 import { type Stage, stages } from '../shared/attentionMap';
 import { exportFormats } from '../shared/exportFormats';
 import { Failure } from '../shared/failure';
@@ -228,12 +228,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function goldenLine(
-  directory: string,
-  name: string,
-  executionProvider: ExecutionProvider,
-  dtype: 'fp32' | 'fp16',
-) {
+async function goldenLine(directory: string, name: string, executionProvider: LocalProvider, dtype: 'fp32' | 'fp16') {
   try {
     const result = await runGoldenCase(readGoldenCase(directory, name), { provider: executionProvider, dtype });
     const numbers = result.status === 'not run' ? '' : `  ${result.worst.toExponential(1)}  ${result.worstTensor}`;

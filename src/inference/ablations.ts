@@ -6,7 +6,8 @@ import { type Ablation, type AblationEffect, ablatedLayers, ablatedWeights, part
 import type { LayerResult } from '../shared/analysis';
 import { Cancelled, Failure } from '../shared/failure';
 import type { KernelWeights } from '../shared/kernels';
-import type { ModelRuntime, Prediction } from './modelRuntime';
+import type { LayerRuntime } from './layerRuntime';
+import type { Prediction } from './modelRuntime';
 import { nPredictions, targetsOf, toBits } from './predictions';
 import type { AblateArgs } from './protocol';
 import { newRun, type Run } from './run';
@@ -24,7 +25,7 @@ export interface AblatedRun {
 
 /** @throws Cancelled between layers once `signal` fires; Failure `bad-kernel`. */
 export async function ablateRun(
-  runtime: ModelRuntime,
+  runtime: LayerRuntime,
   base: Run,
   ablation: Ablation,
   { analysisId, topK }: Pick<AblateArgs, 'analysisId' | 'topK'>,
@@ -71,7 +72,7 @@ const reportMs = 250;
  * @throws as `ablateRun`.
  */
 export async function rankAblations(
-  runtime: ModelRuntime,
+  runtime: LayerRuntime,
   base: Run,
   withHeads: boolean,
   report: (effects: readonly AblationEffect[], done: number, total: number) => void,
@@ -110,7 +111,7 @@ export async function rankAblations(
 }
 
 /** Kernels of the layers that an ablation changes. @throws Failure `bad-kernel` where trained weights are no numbers. */
-async function ablatedKernels(runtime: ModelRuntime, ablation: Ablation): Promise<Kernels> {
+async function ablatedKernels(runtime: LayerRuntime, ablation: Ablation): Promise<Kernels> {
   const { folder } = runtime;
   const changed = new Map<number, readonly KernelWeights[]>();
   for (const layerIdx of ablatedLayers(ablation, folder.summary.layers)) {
@@ -124,7 +125,7 @@ async function ablatedKernels(runtime: ModelRuntime, ablation: Ablation): Promis
   return changed;
 }
 
-async function checkFinite(runtime: ModelRuntime, layerIdx: number): Promise<void> {
+async function checkFinite(runtime: LayerRuntime, layerIdx: number): Promise<void> {
   for (const { part, rows, columns, values } of await runtime.trainedKernels(layerIdx)) {
     const wrong = values.findIndex(value => !Number.isFinite(value));
     if (wrong < 0) continue;
@@ -140,7 +141,7 @@ async function checkFinite(runtime: ModelRuntime, layerIdx: number): Promise<voi
 /** Log-probabilities larger than this are computed anew each time instead of being kept with the run. */
 const maxKeptBytes = 128 * 1024 * 1024;
 
-async function logProbabilitiesOf(runtime: ModelRuntime, run: Run): Promise<Value> {
+async function logProbabilitiesOf(runtime: LayerRuntime, run: Run): Promise<Value> {
   const value = run.logProbabilities ?? (await runtime.logProbabilities(run.hidden.at(-1)!));
   if (value.data.byteLength <= maxKeptBytes) run.logProbabilities = value;
   return value;

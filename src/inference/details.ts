@@ -8,8 +8,8 @@ import { Cancelled } from '../shared/failure';
 import type { HeadMeasures } from '../shared/headMeasures';
 import { isConv, type KernelWeights } from '../shared/kernels';
 import type { LastingRuntime } from './lastingRuntime';
+import type { LayerRuntime } from './layerRuntime';
 import { measureHeads } from './measureHeads';
-import type { ModelRuntime } from './modelRuntime';
 import type { ChangesArgs, LayerArgs, OverviewArgs, PatchArgs, RelevanceArgs, TileArgs } from './protocol';
 import { checkRange, relevanceOfHeads } from './relevance';
 import type { Run } from './run';
@@ -132,7 +132,7 @@ export class Details {
   }
 
   /** @param check throws when the work is no longer wanted by the time its turn has come. */
-  private inTurn<T>(work: (runtime: ModelRuntime) => Promise<T>, check = () => {}): Promise<T> {
+  private inTurn<T>(work: (runtime: LayerRuntime) => Promise<T>, check = () => {}): Promise<T> {
     const result = this.last.then(() => {
       check();
       return this.runtime.use(work);

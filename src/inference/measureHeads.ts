@@ -3,13 +3,13 @@
 import { measureHead } from '../attention/measureHead';
 import { planLayer, stagesOf } from '../graph/layerPlan';
 import type { HeadMeasures } from '../shared/headMeasures';
-import type { ModelRuntime } from './modelRuntime';
+import type { LayerRuntime } from './layerRuntime';
 import type { Run } from './run';
 
 /** Memory for the exact maps of the heads measured at once; a layer with more is computed several times. */
 const maxMapBytes = 64 * 1024 * 1024;
 
-export async function measureHeads(runtime: ModelRuntime, run: Run, layerIdx: number): Promise<HeadMeasures[]> {
+export async function measureHeads(runtime: LayerRuntime, run: Run, layerIdx: number): Promise<HeadMeasures[]> {
   const plan = planLayer(runtime.folder.config, layerIdx);
   const { nTokens } = run;
   const size = nTokens * nTokens;

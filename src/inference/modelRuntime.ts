@@ -17,7 +17,7 @@ import {
   stageRowsGraph,
   stagesGraph,
 } from '../graph/modelGraphs';
-import type { ExecutionProvider, LayerOverview, TopKeys } from '../shared/analysis';
+import type { ExecutionProvider, LayerOverview, LocalProvider, TopKeys } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
 import type { KernelWeights } from '../shared/kernels';
 import { windowFeeds } from './feeds';
@@ -37,9 +37,13 @@ export class ModelRuntime {
 
   constructor(
     readonly folder: ModelFolder,
-    readonly provider: ExecutionProvider,
+    private readonly localProvider: LocalProvider,
     private readonly nThreads: number,
   ) {}
+
+  get provider(): ExecutionProvider {
+    return this.localProvider;
+  }
 
   /** Token ids -> the residual stream before layer 0, [1, T, D]. */
   async embed(ids: Int32Array): Promise<Value> {
@@ -220,7 +224,7 @@ export class ModelRuntime {
 
   private create(graph: Uint8Array): Promise<Session> {
     return Session.create(graph, {
-      provider: this.provider,
+      provider: this.localProvider,
       weightFolder: this.folder.directory,
       nThreads: this.nThreads,
     });

@@ -1,7 +1,8 @@
 /** What a model predicts after each token: told for people, and scored against the tokens that do follow. */
 
 import type { Predictions } from '../shared/analysis';
-import type { ModelRuntime, Prediction } from './modelRuntime';
+import type { LayerRuntime } from './layerRuntime';
+import type { Prediction } from './modelRuntime';
 
 /** Next tokens reported per position. */
 export const nPredictions = 5;
@@ -27,7 +28,7 @@ export function tellPredictions(
  * nothing predicts the first one; it counts as drawn evenly from the vocabulary.
  */
 export async function scoreTokens(
-  runtime: ModelRuntime,
+  runtime: LayerRuntime,
   ids: Int32Array,
 ): Promise<{ bits: Float64Array; isTop1: Uint8Array }> {
   const { config, summary } = runtime.folder;

@@ -3,7 +3,7 @@
 import { planLayer, stagesOf } from '../graph/layerPlan';
 import type { LayerOverview } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
-import type { ModelRuntime } from './modelRuntime';
+import type { LayerRuntime } from './layerRuntime';
 import type { Run } from './run';
 
 /** Memory for whole maps kept for tiles; at T = 1024 one takes 4 MiB. */
@@ -18,7 +18,7 @@ const maxOverviewBytes = 16 * 1024 * 1024;
  * they fit, all stages are computed at once.
  */
 export async function wholeMap(
-  runtime: ModelRuntime,
+  runtime: LayerRuntime,
   run: Run,
   layerIdx: number,
   headIdx: number,
@@ -49,7 +49,7 @@ export async function wholeMap(
 
 /** Rows of one stage in all heads, shape [head, query, key]. Those asked for last are kept: the next patch is most often in them. */
 export async function allHeadsRows(
-  runtime: ModelRuntime,
+  runtime: LayerRuntime,
   run: Run,
   layerIdx: number,
   stage: Stage,
@@ -68,7 +68,7 @@ export async function allHeadsRows(
 
 /** The overview of a stage in all heads. */
 export async function overviewOf(
-  runtime: ModelRuntime,
+  runtime: LayerRuntime,
   run: Run,
   layerIdx: number,
   stage: Stage,

@@ -1,7 +1,7 @@
 /** The only file that imports ONNX Runtime: create a session, check the names fed, run, release. */
 
 import { type InferenceSession, listSupportedBackends, InferenceSession as OrtSession, Tensor } from 'onnxruntime-node';
-import type { ExecutionProvider } from '../shared/analysis';
+import type { LocalProvider } from '../shared/analysis';
 import { Failure } from '../shared/failure';
 
 /** A tensor that goes in or comes out; `data` is row-major. */
@@ -14,7 +14,7 @@ export interface Value {
 export type Values = Readonly<Record<string, Value>>;
 
 export interface SessionOptions {
-  readonly provider: ExecutionProvider;
+  readonly provider: LocalProvider;
   /** Folder that external weights are read from; absent when the graph holds them. */
   readonly weightFolder?: string;
   /** Threads for CPU work; 0 lets the runtime choose. */
@@ -22,10 +22,10 @@ export interface SessionOptions {
 }
 
 /** Providers other than the CPU that the installed ONNX Runtime holds, in its order. */
-export function bundledProviders(): ExecutionProvider[] {
+export function bundledProviders(): LocalProvider[] {
   return listSupportedBackends()
     .filter(backend => backend.bundled && backend.name !== 'cpu')
-    .map(backend => backend.name as ExecutionProvider);
+    .map(backend => backend.name as LocalProvider);
 }
 
 export class Session {
@@ -80,7 +80,7 @@ export class Session {
   }
 }
 
-function providerFailure(provider: ExecutionProvider, error: unknown): Failure {
+function providerFailure(provider: LocalProvider, error: unknown): Failure {
   const cause = reason(error);
   const failure = new Failure(
     'provider',

@@ -3,7 +3,9 @@
 import type { Stage } from './attentionMap';
 import type { LayerKernels } from './kernels';
 
-export type ExecutionProvider = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
+export type ExecutionProvider = LocalProvider | 'remote';
+/** What ONNX Runtime may hold on this machine. */
+export type LocalProvider = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
 /** As the makers write them. */
 export const providerNames: Readonly<Record<ExecutionProvider, string>> = {
   cpu: 'CPU',
@@ -11,8 +13,9 @@ export const providerNames: Readonly<Record<ExecutionProvider, string>> = {
   cuda: 'CUDA',
   dml: 'DirectML',
   coreml: 'CoreML',
+  remote: 'remote server',
 };
-export type ProviderSetting = 'auto' | ExecutionProvider;
+export type ProviderSetting = 'auto' | LocalProvider;
 
 /** What one layer of a model contains, as its configuration says. */
 export interface LayerSummary {
