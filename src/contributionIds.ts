@@ -21,6 +21,8 @@ export const commands = {
   openLink: 'mtaInspector.openLink',
   compare: 'mtaInspector.compare',
   endComparison: 'mtaInspector.endComparison',
+  pinWindow: 'mtaInspector.pinWindow',
+  followCursor: 'mtaInspector.followCursor',
   showLog: 'mtaInspector.showLog',
 } as const;
 
@@ -35,6 +37,7 @@ export const contextKeys = {
   isAblated: 'mtaInspector.isAblated',
   isCompared: 'mtaInspector.isCompared',
   hasAnalysis: 'mtaInspector.hasAnalysis',
+  isPinned: 'mtaInspector.isPinned',
 } as const;
 
 export const settings = [
@@ -46,10 +49,12 @@ export const settings = [
   'mtaInspector.hover.enabled',
   'mtaInspector.highlight.count',
   'mtaInspector.analyzeOnEdit',
+  'mtaInspector.window.followsCursor',
 ] as const;
 
 export const colors = {
   positive: [1, 2, 3, 4].map(step => `mtaInspector.attention.positive${step}`),
   negative: [1, 2, 3, 4].map(step => `mtaInspector.attention.negative${step}`),
   selected: 'mtaInspector.selectedToken.border',
+  window: 'mtaInspector.window.border',
 } as const;

@@ -15,6 +15,7 @@ export interface Settings {
   readonly hoverEnabled: boolean;
   readonly highlightCount: number;
   readonly analyzeOnEdit: boolean;
+  readonly windowFollowsCursor: boolean;
 }
 
 /** Reads all settings; values out of range or of the wrong type fall back to the default. */
@@ -39,5 +40,6 @@ export function readSettings(): Settings {
     hoverEnabled: flag('hover.enabled'),
     highlightCount: whole('highlight.count', 1, 64, 16),
     analyzeOnEdit: flag('analyzeOnEdit'),
+    windowFollowsCursor: flag('window.followsCursor'),
   };
 }

@@ -18,6 +18,8 @@ import { AttentionHover } from './editor/hover';
 import { revealLine, revealToken } from './editor/reveal';
 import { StatusBar } from './editor/statusBar';
 import { ViewLinks } from './editor/viewLinks';
+import { WindowFollower } from './editor/windowFollower';
+import { WindowMarks } from './editor/windowMarks';
 import { InferenceClient, type InferenceProcess } from './inference/client';
 import { createLog } from './log';
 import { AttentionEditor } from './panel/attentionEditor';
@@ -61,6 +63,8 @@ export function activate({ subscriptions, extensionUri, workspaceState }: vscode
     links,
     tab,
     new StatusBar(analysis),
+    new WindowFollower(analysis, log, tell),
+    new WindowMarks(analysis),
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, log, bundled),
     registerContextCommands(analysis, context, decorations, tell, showPanel),
@@ -75,7 +79,8 @@ export function activate({ subscriptions, extensionUri, workspaceState }: vscode
     vscode.window.registerUriHandler(links),
     vscode.window.registerWebviewViewProvider(views.attention, new AttentionView(page)),
     vscode.languages.registerHoverProvider({ pattern: '**' }, new AttentionHover(analysis, readSettings)),
-    analysis.onDidChange(({ status, ablation }) => {
+    analysis.onDidChange(({ status, ablation, isPinned }) => {
+      void vscode.commands.executeCommand('setContext', contextKeys.isPinned, isPinned);
       const isRunning = status === 'loading' || status === 'running';
       void vscode.commands.executeCommand('setContext', contextKeys.isRunning, isRunning);
       const isAblated = ablation.shown.edits.length > 0 || ablation.wanted.edits.length > 0;

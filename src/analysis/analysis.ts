@@ -19,7 +19,8 @@ import { rangeBetween, type TokenRange } from '../shared/relevance';
 import { tokenAt } from '../tokenization/offsets';
 import { begun, nothingInspected, withLayer, withModel } from './panelState';
 import { type KnownRun, RunDetails } from './runDetails';
-import { labelOf, type Target, textOf } from './target';
+import { labelOf, lengthOf, type Target, textOf } from './target';
+import { keptStart, shiftedBy } from './windowStart';
 
 /** A run whose last layer is there. */
 export interface FinishedRun {
@@ -52,6 +53,8 @@ export class Analysis implements vscode.Disposable {
   private version = -1;
   /** Length of the document, without a question. */
   private ownLength = 0;
+  /** Where the last window began, as the text is now: the next one begins there too if it can. */
+  private windowStart: number | undefined;
   private running: AbortController | undefined;
   private editTimer: NodeJS.Timeout | undefined;
   private layers: readonly LayerResult[] = [];
@@ -105,13 +108,15 @@ export class Analysis implements vscode.Disposable {
     this.running = controller;
     const analysisId = this.nextId();
     const documentLabel = labelOf(target.document);
+    const isPinned = this.isOf(target.document) ? this.state.isPinned : !this.readSettings().windowFollowsCursor;
+    if (!this.isOf(target.document)) this.windowStart = undefined;
     this.target = target;
     this.version = target.document.version;
     this.layers = [];
     this.tokens = undefined;
     this.predicted = undefined;
     this.trained = undefined;
-    this.update(begun(this.state, { analysisId, documentLabel, question: target.question ?? null }));
+    this.update(begun(this.state, { analysisId, documentLabel, question: target.question ?? null, isPinned }));
     try {
       await this.run(target, documentLabel, analysisId, controller.signal);
     } catch (error) {
@@ -156,6 +161,13 @@ export class Analysis implements vscode.Disposable {
     this.update({ ablation });
   }
 
+  /** Keeps the window where it is from now on, or lets it follow the cursor. */
+  setPinned(isPinned: boolean): void {
+    this.update({ isPinned });
+    const { window } = this.state;
+    if (window && !this.state.isStale) this.windowStart = keptStart(window, isPinned);
+  }
+
   cancel(): void {
     clearTimeout(this.editTimer);
     this.running?.abort();
@@ -183,6 +195,11 @@ export class Analysis implements vscode.Disposable {
   /** Tokens of the window, with their ids. */
   get windowTokens(): WindowTokens | undefined {
     return this.tokens;
+  }
+
+  /** What the last run works on. */
+  get lastTarget(): Target | undefined {
+    return this.target;
   }
 
   /** The document of the last run. */
@@ -267,6 +284,7 @@ export class Analysis implements vscode.Disposable {
   private onTokens({ window, tokens }: InferenceEvents['tokens']): void {
     const document = this.target!.document;
     this.tokens = tokens;
+    this.windowStart = this.target!.range || this.target!.question ? undefined : keptStart(window, this.state.isPinned);
     this.update({
       window,
       windowLines: {
@@ -288,13 +306,19 @@ export class Analysis implements vscode.Disposable {
     const { target } = this;
     if (!target || document !== target.document || contentChanges.length === 0) return;
     this.running?.abort(); // what it would bring describes a text that is gone
-    this.update({ isStale: true });
+    if (!this.state.isStale) this.update({ isStale: true });
+    if (this.windowStart !== undefined) this.windowStart = shiftedBy(this.windowStart, contentChanges);
     clearTimeout(this.editTimer);
     // A selection has no meaning once the text moved; the whole document is analysed again by itself.
     if (target.range || !this.readSettings().analyzeOnEdit) return;
-    const anchor = contentChanges[0]!.rangeOffset + contentChanges[0]!.text.length;
+    const { rangeOffset, text } = contentChanges[0]!;
     this.editTimer = setTimeout(() => {
-      this.inspect({ ...target, anchor }).catch(error => {
+      const { question } = target;
+      // A question stands behind the document's end, wherever the edit was.
+      const anchor = question === undefined ? rangeOffset + text.length : lengthOf(document) + question.length + 1;
+      const { windowStart } = this;
+      const { isPinned } = this.state;
+      this.inspect({ ...target, anchor, windowStart, isPinned: isPinned && windowStart !== undefined }).catch(error => {
         if (!(error instanceof Cancelled)) this.log.warn(toFailureData(error).message);
       });
     }, editDelayMs);

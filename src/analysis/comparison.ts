@@ -155,5 +155,5 @@ export class Comparison implements vscode.Disposable {
 function otherText(whole: string, shownAnchor: number) {
   const anchor = Math.min(shownAnchor, whole.length);
   const { text, start } = sliceAround(whole, anchor);
-  return { text, textStart: start, documentLength: whole.length, anchor };
+  return { text, textStart: start, documentLength: whole.length, anchor, windowStart: undefined };
 }

@@ -1,7 +1,14 @@
-/** Which text of a document goes to the model. Pure. */
+/** Which text of a document goes to the model, read without holding up whoever asks. Pure. */
 
 /** Longest text sent, in UTF-16 units: far more than any window, far less than what would hold up the process. */
 export const maxTextLength = 200_000;
+
+/** A text of which parts can be read; joining all lines of a large document would take too long. */
+export interface TextSource {
+  /** UTF-16. */
+  readonly length: number;
+  slice(start: number, end: number): string;
+}
 
 export interface TextSlice {
   readonly text: string;
@@ -11,13 +18,37 @@ export interface TextSlice {
 
 /**
  * The part of a long text around `anchor`, from the start of a line where one is near.
- * @param anchor UTF-16 offset in `text`.
+ * @param anchor UTF-16 offset in `source`.
  */
-export function sliceAround(text: string, anchor: number, maxLength = maxTextLength): TextSlice {
-  if (text.length <= maxLength) return { text, start: 0 };
-  const ideal = Math.min(Math.max(0, anchor - Math.floor(maxLength * 0.75)), text.length - maxLength);
-  const lineStart = ideal === 0 ? 0 : text.indexOf('\n', ideal - 1) + 1;
-  const isNear = lineStart >= ideal && lineStart - ideal < maxLength / 4;
-  const start = isNear ? lineStart : ideal;
-  return { text: text.slice(start, start + maxLength), start };
+export function sliceAround(source: TextSource, anchor: number, maxLength = maxTextLength): TextSlice {
+  const { length } = source;
+  if (length <= maxLength) return { text: source.slice(0, length), start: 0 };
+  const start = Math.min(Math.max(0, anchor - Math.floor(maxLength * 0.75)), length - maxLength);
+  const text = source.slice(start, start + maxLength);
+  const lineStart = start === 0 ? 0 : text.indexOf('\n') + 1;
+  const isNear = lineStart > 0 && lineStart < maxLength / 4;
+  return isNear ? { text: text.slice(lineStart), start: start + lineStart } : { text, start };
+}
+
+/** The part of a long text that begins at `start`. */
+export function sliceFrom(source: TextSource, start: number, maxLength = maxTextLength): TextSlice {
+  if (source.length <= maxLength) return { text: source.slice(0, source.length), start: 0 };
+  const inside = Math.min(start, source.length);
+  return { text: source.slice(inside, Math.min(source.length, inside + maxLength)), start: inside };
+}
+
+/** A part of a source as a source. */
+export function partOf(source: TextSource, from: number, to: number): TextSource {
+  return { length: to - from, slice: (start, end) => source.slice(from + start, Math.min(to, from + end)) };
+}
+
+/** A source with some text behind its end. */
+export function withSuffix(source: TextSource, suffix: string): TextSource {
+  const { length } = source;
+  return {
+    length: length + suffix.length,
+    slice: (start, end) =>
+      (start < length ? source.slice(start, Math.min(end, length)) : '') +
+      suffix.slice(Math.max(0, start - length), Math.max(0, end - length)),
+  };
 }

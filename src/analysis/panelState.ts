@@ -16,6 +16,7 @@ export const nothingInspected: PanelState = {
   provider: null,
   window: null,
   windowLines: null,
+  isPinned: false,
   tokens: null,
   layersDone: 0,
   isStale: false,
@@ -31,7 +32,7 @@ export const nothingInspected: PanelState = {
 /** A run begins: what was asked of the model and the view stay, what was computed goes. */
 export function begun(
   { model, provider, view, ablation: { wanted, canUndo, canRedo } }: PanelState,
-  run: Pick<PanelState, 'analysisId' | 'documentLabel' | 'question'>,
+  run: Pick<PanelState, 'analysisId' | 'documentLabel' | 'question' | 'isPinned'>,
 ): PanelState {
   const ablation = { ...asTrained, wanted, canUndo, canRedo };
   return { ...nothingInspected, ...run, status: 'loading', model, provider, view, ablation };

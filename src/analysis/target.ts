@@ -3,8 +3,8 @@
 import * as vscode from 'vscode';
 import { failures } from '../errors';
 import type { AnalyzeArgs } from '../inference/protocol';
-import { withQuestion } from '../shared/question';
-import { sliceAround } from './documentText';
+import { questionSuffix } from '../shared/question';
+import { partOf, sliceAround, sliceFrom, type TextSource, withSuffix } from './documentText';
 
 export interface Target {
   readonly document: vscode.TextDocument;
@@ -12,26 +12,59 @@ export interface Target {
   readonly range: { readonly start: number; readonly end: number } | null;
   /** Where the window must be when not everything fits. */
   readonly anchor: number;
+  /** Where the window should begin: always when it is pinned, else while the anchor has enough context there. */
+  readonly windowStart?: number | undefined;
+  readonly isPinned?: boolean;
   /** Text that goes to the model behind the document's end; the document itself stays as it is. */
   readonly question?: string;
 }
 
+/** What is asked of the inference process about a target's text. */
+export type TargetText = Pick<
+  AnalyzeArgs,
+  'text' | 'textStart' | 'documentLength' | 'anchor' | 'windowStart' | 'isPinned'
+>;
+
 /**
- * What of the target goes to the model, and how long the document is without the question.
+ * What of the target goes to the model, and how long the document is without the question. Of a large document only
+ * what lies around the anchor, or behind the window's start, is read.
  * @throws Failure `empty` or `binary`, which name the document by its label.
  */
 export function textOf(
-  { document, range, anchor, question }: Target,
+  { document, range, anchor, question, windowStart, isPinned = false }: Target,
   label: string,
-): Pick<AnalyzeArgs, 'text' | 'textStart' | 'documentLength' | 'anchor'> & { readonly ownLength: number } {
-  const written = document.getText();
-  const whole = question === undefined ? written : withQuestion(written, question);
-  const inspected = range ? whole.slice(range.start, range.end) : whole;
-  if (!/\S/.test(inspected)) throw range ? failures.emptySelection() : failures.empty(label);
-  if (inspected.includes('\0')) throw failures.binary(label);
+): TargetText & { readonly ownLength: number } {
+  const written = sourceOf(document);
+  const whole = question === undefined ? written : withSuffix(written, questionSuffix(written, question));
+  const inspected = range ? partOf(whole, range.start, range.end) : whole;
   const from = range?.start ?? 0;
-  const { text, start } = sliceAround(inspected, Math.max(0, anchor - from));
-  return { text, textStart: from + start, documentLength: whole.length, anchor, ownLength: written.length };
+  const slice =
+    windowStart === undefined ? sliceAround(inspected, Math.max(0, anchor - from)) : sliceFrom(inspected, windowStart);
+  if (slice.text.length === inspected.length && !/\S/.test(slice.text)) {
+    throw range ? failures.emptySelection() : failures.empty(label);
+  }
+  if (slice.text.includes('\0')) throw failures.binary(label);
+  return {
+    ...{ text: slice.text, textStart: from + slice.start, documentLength: whole.length, anchor },
+    ...{ windowStart, isPinned, ownLength: written.length },
+  };
+}
+
+/** A document's text, of which VS Code joins only the lines that are read. */
+export function sourceOf(document: vscode.TextDocument): TextSource {
+  const length = lengthOf(document);
+  return {
+    length,
+    slice: (start, end) =>
+      start === 0 && end >= length
+        ? document.getText()
+        : document.getText(new vscode.Range(document.positionAt(start), document.positionAt(end))),
+  };
+}
+
+/** UTF-16 units of the whole document. */
+export function lengthOf(document: vscode.TextDocument): number {
+  return document.offsetAt(document.lineAt(document.lineCount - 1).range.end);
 }
 
 /** What a person calls the document: its path in the workspace, and of a notebook the cell's number. */

@@ -20,6 +20,8 @@ export interface DocumentOptions {
   readonly maxTokens: number | undefined;
   /** UTF-16 offset the window must contain when the file is longer. */
   readonly at: number;
+  /** UTF-16 offset where the window begins, as one in the editor that was pinned or has stayed; absent: around `at`. */
+  readonly windowStart?: number | undefined;
   readonly topK: number;
   /** Appended to the text for the model. */
   readonly question?: string;
@@ -75,8 +77,9 @@ export async function analyzeFile(file: string, options: DocumentOptions): Promi
   // A window's worth of text around the place asked for is enough; no token is longer than this many characters.
   const maxTokens = options.maxTokens ?? engine.model.maxSeqlen;
   const reach = maxTokens * 64;
-  const start = Math.max(0, text.lastIndexOf('\n', Math.max(0, options.at - reach)) + 1);
-  const slice = text.slice(start, options.at + reach);
+  const { windowStart } = options;
+  const start = windowStart ?? Math.max(0, text.lastIndexOf('\n', Math.max(0, options.at - reach)) + 1);
+  const slice = text.slice(start, (windowStart ?? options.at) + reach);
   const answer = await engine.analyze({
     analysisId: documentRun,
     documentVersion: 1,
@@ -84,6 +87,8 @@ export async function analyzeFile(file: string, options: DocumentOptions): Promi
     textStart: start,
     documentLength: text.length,
     anchor: options.at,
+    windowStart,
+    isPinned: windowStart !== undefined,
     maxTokens,
     topK: options.topK,
   });

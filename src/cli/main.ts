@@ -38,7 +38,8 @@ const usage = `mta-inspect: see how a Multi-Token Attention model finds its cont
   STAGE: ${stages.join(' | ')}
   METHOD: ${relevanceMethods.join(' | ')}; HEADS: layer, all, or a list such as 2.0,3.*
   MEASURE: ${[...measureNames.keys()].join(' | ')}
-  analyze, export, ablate and heads also take --max-tokens N, --at OFFSET (a place the window must contain) and --provider.
+  analyze, export, ablate, heads and context also take --max-tokens N, --at OFFSET (a place the window must contain) or
+  --window-start OFFSET (where it begins), and --provider.
   OUT may be - for standard output. --provider is cpu where it is not given, so that figures can be reproduced.
 `;
 
@@ -52,6 +53,7 @@ const options = {
   top: { type: 'string' },
   'max-tokens': { type: 'string' },
   at: { type: 'string' },
+  'window-start': { type: 'string' },
   provider: { type: 'string' },
   dtype: { type: 'string' },
   'block-length': { type: 'string' },
@@ -250,6 +252,7 @@ function documentOptions(args: Arguments) {
     provider: provider(args, providers),
     maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 2),
     at: wholeNumber('--at', values.at) ?? 0,
+    windowStart: wholeNumber('--window-start', values['window-start']),
   };
 }
 

@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import type { RelevantContext } from '../analysis/relevantContext';
+import { lengthOf } from '../analysis/target';
 import { formatWeight } from '../attention/topKeys';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
@@ -115,7 +116,7 @@ export function registerContextCommands(
     const { options } = context.snapshot;
     if (options.method === 'head') context.setOptions({ ...defaultRelevance, method: 'mean', heads: 'all' });
     showPanel();
-    const anchor = document.getText().length + question.length + 1;
+    const anchor = lengthOf(document) + question.length + 1;
     const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };
     await vscode.window.withProgress(progress, () => analysis.inspect({ document, range: null, anchor, question }));
     const { tokens } = analysis.snapshot;

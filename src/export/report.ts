@@ -39,6 +39,7 @@ export async function reportData(source: ExportSource, choice: MapChoice): Promi
       windowLines,
       layersDone: model.nLayers,
       isStale: false,
+      isPinned: false,
       failure: null,
       view: { layerIdx: choice.layer, headIdx: choice.head, stage: choice.stage, difference: Boolean(choice.minus) },
       ablation: asTrained,

@@ -60,6 +60,12 @@ export interface AnalyzeArgs {
   readonly documentLength: number;
   /** UTF-16 offset in the document that the window must contain when not everything fits. */
   readonly anchor: number;
+  /**
+   * UTF-16 offset in the document where the last window began: this one begins there too while the anchor has half a
+   * window before it, or wherever the anchor is when `isPinned`.
+   */
+  readonly windowStart?: number | undefined;
+  readonly isPinned?: boolean;
   /** Longest window in tokens, begin token included; never above the model's max_seqlen. */
   readonly maxTokens: number;
   /** Keys per query to report. */

@@ -36,6 +36,8 @@ export interface PanelState {
   readonly window: AnalysisWindow | null;
   /** Lines of the window in the document, 1-based, for "lines a-b of n". */
   readonly windowLines: { readonly first: number; readonly last: number; readonly of: number } | null;
+  /** The window stays where it is; otherwise it follows the cursor. */
+  readonly isPinned: boolean;
   readonly tokens: PanelTokens | null;
   /** Layers whose maps are ready: 0 .. layersDone - 1. */
   readonly layersDone: number;

@@ -21,7 +21,10 @@ test('every id of the code is in package.json, and the other way round', () => {
   assert.deepEqual(ids(contributes.viewsContainers.activitybar), [views.container]);
   // Else nobody fills the editor-sized panel after a reload while the side panel is closed.
   assert.ok(manifest.activationEvents.includes(`onWebviewPanel:${views.attentionEditor}`));
-  assert.deepEqual(sorted(ids(contributes.colors)), sorted([...colors.positive, ...colors.negative, colors.selected]));
+  assert.deepEqual(
+    sorted(ids(contributes.colors)),
+    sorted([...colors.positive, ...colors.negative, colors.selected, colors.window]),
+  );
 });
 
 test('menus name known commands and context keys', () => {

@@ -97,6 +97,7 @@ export function createStatus(actions: Actions, hasEditor: boolean) {
         panel?.layersDone,
         panel?.view.layerIdx,
         panel?.isStale,
+        panel?.isPinned,
         panel?.failure?.message,
         failureOf(state),
       );
@@ -109,7 +110,16 @@ function failureOf({ mapFailure }: State): string | null {
 }
 
 /** One line on what was analysed, by what, and what was left out. */
-export function facts({ documentLabel, model, provider, windowLines, window, tokens, durationMs }: PanelState): string {
+export function facts({
+  documentLabel,
+  model,
+  provider,
+  windowLines,
+  window,
+  isPinned,
+  tokens,
+  durationMs,
+}: PanelState): string {
   const nTokens = tokens?.labels.length ?? 0;
   const parts = [`${documentLabel}: ${nTokens} ${nTokens === 1 ? 'token' : 'tokens'}`];
   if (windowLines && window) {
@@ -117,7 +127,7 @@ export function facts({ documentLabel, model, provider, windowLines, window, tok
     parts.push(
       isWhole
         ? `the whole document, ${windowLines.of} lines`
-        : `lines ${windowLines.first}–${windowLines.last} of ${windowLines.of}; the rest was left out`,
+        : `lines ${windowLines.first}–${windowLines.last} of ${windowLines.of}; the rest was left out${isPinned ? ' (pinned)' : ''}`,
     );
   }
   if (model && provider) parts.push(`${model.name} on ${providerNames[provider]}`);

@@ -20,7 +20,7 @@ const done: PanelState = {
 };
 
 test('a new run keeps the view and what was asked of the model, and nothing that was computed', () => {
-  assert.deepEqual(begun(done, { analysisId: 4, documentLabel: 'b.md', question: null }), {
+  assert.deepEqual(begun(done, { analysisId: 4, documentLabel: 'b.md', question: null, isPinned: false }), {
     ...nothingInspected,
     ...{ status: 'loading', analysisId: 4, documentLabel: 'b.md', model, provider: 'cpu', view: done.view },
     ablation: { ...nothingInspected.ablation, wanted, canUndo: true },
