@@ -43,7 +43,7 @@ def generated_tensor(key: str, shape: Sequence[int], seed: int) -> torch.Tensor:
         v = 0.3 * v + identity_kernel(shape[0], shape[2], shape[3]).double().numpy()
     elif any(part in key for part in ("wpsm", "wposm", "head_kernel")):
         v = 0.3 * v + np.eye(shape[-1])
-    elif key.endswith("gate.bias"):
+    elif key.endswith("bias"):
         v = 0.5 * v
     else:
         v = v * math.sqrt(3.0) / math.sqrt(shape[1])

@@ -148,6 +148,14 @@ function baseConfig(name: string, mta: unknown, nHeads: number, nLayers: number)
     norm_eps: 1e-5,
     rope_theta: 10_000,
     rope_style: 'interleaved',
+    rope_scaling: null,
+    qkv_bias: false,
+    output_bias: false,
+    ffn_bias: false,
+    qk_norm: null,
+    norm_position: 'before',
+    sliding_window: null,
+    sliding_layers: null,
     weight_tying: false,
     bos_token_id: null,
     eos_token_id: null,
@@ -174,7 +182,7 @@ export function generateWeight(key: string, shape: readonly number[], seed: numb
 
 function scaleGenerated(key: string, shape: readonly number[], v: Float64Array): Float64Array {
   if (key.endsWith('norm.weight') || key.endsWith('subln.weight')) return v.map(x => 1 + 0.2 * x);
-  if (key.endsWith('gate.bias')) return v.map(x => 0.5 * x);
+  if (key.endsWith('bias')) return v.map(x => 0.5 * x);
   if (key.includes('mta_kernel')) {
     const [, , nQueries = 1, nKeys = 1] = shape;
     const centre = (nQueries - 1) * nKeys + Math.floor(nKeys / 2);

@@ -75,14 +75,19 @@ export function addAttention(
     Object.entries(kernelShapes(plan)).map(([name, shape]) => [name, g.input(name, 'float32', shape)]),
   );
 
-  // B T D -> B H T d
-  const project = (key: string, n: number) => g.op('Reshape', [linear(g, x, weight(key)), g.ints([0, 0, n, headDim])]);
+  // B T D -> B T n d
+  const project = (name: string, n: number, norm?: string) => {
+    let value = linear(g, x, weight(`${name}.weight`), plan.hasQkvBias ? weight(`${name}.bias`) : undefined);
+    if (norm && plan.qkNorm === 'full') value = rmsNorm(g, value, weight(norm), plan.normEps);
+    value = g.op('Reshape', [value, g.ints([0, 0, n, headDim])]);
+    return norm && plan.qkNorm === 'head' ? rmsNorm(g, value, weight(norm), plan.normEps) : value;
+  };
   const toHeads = (value: string) =>
     repeatHeads(g, g.op('Transpose', [value], { perm: [0, 2, 1, 3] }), nHeads, nKvHeads);
   const rotate = rotation(g, plan, feeds);
-  const q = g.op('Transpose', [rotate(project('wq.weight', nHeads))], { perm: [0, 2, 1, 3] });
-  const k = toHeads(rotate(project('wk.weight', nKvHeads)));
-  const v = toHeads(project('wv.weight', nKvHeads));
+  const q = g.op('Transpose', [rotate(project('wq', nHeads, 'q_norm.weight'))], { perm: [0, 2, 1, 3] });
+  const k = toHeads(rotate(project('wk', nKvHeads, 'k_norm.weight')));
+  const v = toHeads(project('wv', nKvHeads));
 
   const zero = g.scalar(0);
   const masked = (value: string) => g.op('Where', [feeds.allowed, value, zero]);
@@ -122,17 +127,18 @@ export function addAttention(
   let gated = normalized;
   let gateLogit: string | null = null;
   if (plan.gate) {
-    gateLogit = g.op('Add', [linear(g, normalized, weight('gate.weight')), weight('gate.bias')]);
+    gateLogit = linear(g, normalized, weight('gate.weight'), weight('gate.bias'));
     gated = g.op('Mul', [normalized, g.op('Sigmoid', [gateLogit])]);
   }
   const heads = g.op('Reshape', [gated, g.ints([0, 0, nHeads * headDim])]);
-  const y = linear(g, heads, weight('wo.weight'));
+  const y = linear(g, heads, weight('wo.weight'), plan.hasOutputBias ? weight('wo.bias') : undefined);
   return { q, k, v, stages, attention: map, weightedValues, normalized, gateLogit, heads, y };
 }
 
-/** x W^T for a weight stored as [out, in]. */
-export function linear(g: GraphBuilder, x: string, weight: string): string {
-  return g.op('MatMul', [x, g.op('Transpose', [weight], { perm: [1, 0] })]);
+/** x W^T + b for a weight stored as [out, in]. */
+export function linear(g: GraphBuilder, x: string, weight: string, bias?: string): string {
+  const y = g.op('MatMul', [x, g.op('Transpose', [weight], { perm: [1, 0] })]);
+  return bias === undefined ? y : g.op('Add', [y, bias]);
 }
 
 /** x / sqrt(mean(x^2) + eps) * weight over the last axis. */

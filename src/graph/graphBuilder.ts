@@ -82,6 +82,13 @@ export class GraphBuilder {
     return weight.elementType === 'float32' ? name : this.op('Cast', [name], { to: TensorProto_DataType.FLOAT });
   }
 
+  /** Rows of a trained table, as fp32; only the rows are converted. @param ids int64. */
+  rows(name: string, weight: Weight, ids: string): string {
+    if (!this.initializers.has(name)) this.initializers.set(name, weightTensor(name, weight));
+    const rows = this.op('Gather', [name, ids]);
+    return weight.elementType === 'float32' ? rows : this.op('Cast', [rows], { to: TensorProto_DataType.FLOAT });
+  }
+
   floats(values: readonly number[] | Float32Array, shape: readonly number[]): string {
     const data = values instanceof Float32Array ? values : Float32Array.from(values);
     return this.constant('float32', shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

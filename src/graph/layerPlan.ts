@@ -18,6 +18,13 @@ export interface LayerPlan {
   readonly headDim: number;
   readonly normEps: number;
   readonly ropeStyle: 'interleaved' | 'half';
+  readonly hasQkvBias: boolean;
+  readonly hasOutputBias: boolean;
+  readonly hasFfnBias: boolean;
+  readonly qkNorm: ModelConfig['qk_norm'];
+  readonly normPosition: ModelConfig['norm_position'];
+  /** Keys a query looks back to, itself included; null: all. */
+  readonly slidingWindow: number | null;
   readonly padKey: 'both' | 'left' | 'right';
   /** Key-query convolutions: `mta_kernel` and `mta_kernel_after_sm`. */
   readonly preSoftmaxKernel: KernelSize | null;
@@ -53,6 +60,12 @@ export function planLayer(config: ModelConfig, layerIdx: number): LayerPlan {
     headDim: config.head_dim,
     normEps: config.norm_eps,
     ropeStyle: config.rope_style,
+    hasQkvBias: config.qkv_bias,
+    hasOutputBias: config.output_bias,
+    hasFfnBias: config.ffn_bias,
+    qkNorm: config.qk_norm,
+    normPosition: config.norm_position,
+    slidingWindow: config.sliding_layers?.includes(layerIdx) === false ? null : config.sliding_window,
     padKey: mta.pad_key,
     preSoftmaxKernel: kernel(mta.query_kernel_size, mta.key_kernel_size),
     postSoftmaxKernel: kernel(mta.after_sm_query_kernel_size, mta.after_sm_key_kernel_size),

@@ -4,6 +4,7 @@
  */
 
 import { Failure } from '../shared/failure';
+import { type RopeScaling, ropeTypes } from './ropeScaling';
 
 export interface MtaConfig {
   readonly use_mta: boolean;
@@ -40,6 +41,20 @@ export interface ModelConfig {
   readonly rope_theta: number;
   /** `interleaved` rotates (2m, 2m+1), as lingua does; `half` rotates (m, m + d/2), as Hugging Face's llama does. */
   readonly rope_style: 'interleaved' | 'half';
+  /** How rotary frequencies are stretched; null: not. */
+  readonly rope_scaling: RopeScaling | null;
+  /** Biases of wq, wk and wv; of wo; of the feed-forward matrices. */
+  readonly qkv_bias: boolean;
+  readonly output_bias: boolean;
+  readonly ffn_bias: boolean;
+  /** RMS norm on queries and keys before they are rotated: on each head (Qwen 3) or on all heads at once (OLMo 2). */
+  readonly qk_norm: 'head' | 'full' | null;
+  /** Block norms act on what attention and feed-forward read, or on what they write (OLMo 2). */
+  readonly norm_position: 'before' | 'after';
+  /** Keys a query looks back to, itself included; null: all. */
+  readonly sliding_window: number | null;
+  /** Layers with the sliding window; null: all. */
+  readonly sliding_layers: readonly number[] | null;
   readonly weight_tying: boolean;
   readonly bos_token_id: number | null;
   readonly eos_token_id: number | null;
@@ -76,6 +91,14 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     norm_eps: read.number('norm_eps', 1e-5),
     rope_theta: read.number('rope_theta', 10_000),
     rope_style: read.choice('rope_style', ['interleaved', 'half'], 'interleaved'),
+    rope_scaling: parseRopeScaling(root['rope_scaling'], where),
+    qkv_bias: read.flag('qkv_bias', false),
+    output_bias: read.flag('output_bias', false),
+    ffn_bias: read.flag('ffn_bias', false),
+    qk_norm: root['qk_norm'] == null ? null : read.choice('qk_norm', ['head', 'full'], 'head'),
+    norm_position: read.choice('norm_position', ['before', 'after'], 'before'),
+    sliding_window: root['sliding_window'] == null ? null : read.size('sliding_window', 1 << 24),
+    sliding_layers: read.layers('sliding_layers', nLayers),
     weight_tying: read.flag('weight_tying', false),
     bos_token_id: read.tokenId('bos_token_id'),
     eos_token_id: read.tokenId('eos_token_id'),
@@ -119,6 +142,31 @@ export function parseMtaConfig(json: unknown, where: string, nHeads: number, nLa
   return config;
 }
 
+/** `rope_scaling`, with the fields that Hugging Face's configurations have. */
+function parseRopeScaling(json: unknown, where: string): RopeScaling | null {
+  if (json == null) return null;
+  const read = reader(asObject(json, where, 'rope_scaling'), where, 'rope_scaling.');
+  const type = read.choice('rope_type', ropeTypes, undefined);
+  const factor = read.number('factor');
+  if (type === 'linear') return { rope_type: type, factor };
+  const original_max_position_embeddings = read.size('original_max_position_embeddings', 1 << 24);
+  const common = { factor, original_max_position_embeddings };
+  if (type === 'dynamic') return { rope_type: type, ...common };
+  if (type === 'llama3') {
+    const [low, high] = [read.number('low_freq_factor'), read.number('high_freq_factor')];
+    if (high <= low) throw invalid(where, 'rope_scaling.high_freq_factor', high, `above low_freq_factor, ${low}`);
+    return { rope_type: type, ...common, low_freq_factor: low, high_freq_factor: high };
+  }
+  return {
+    rope_type: type,
+    ...common,
+    beta_fast: read.number('beta_fast', 32),
+    beta_slow: read.number('beta_slow', 1),
+    attention_factor: (json as Json)['attention_factor'] == null ? null : read.number('attention_factor'),
+    truncate: read.flag('truncate', true),
+  };
+}
+
 function reader(object: Json, where: string, prefix: string) {
   const fail = (key: string, found: unknown, expected: string) => invalid(where, prefix + key, found, expected);
   const isWhole = (value: unknown, max: number): value is number =>
@@ -134,9 +182,10 @@ function reader(object: Json, where: string, prefix: string) {
       if (value === null || isWhole(value, 1024)) return value;
       throw fail(key, value, 'null or a whole number from 1 to 1024');
     },
-    number(key: string, fallback: number): number {
+    number(key: string, fallback?: number): number {
       const value = object[key] ?? fallback;
-      if (typeof value !== 'number' || !(value > 0)) throw fail(key, value, 'a number above 0');
+      if (typeof value !== 'number' || !(value > 0 && Number.isFinite(value)))
+        throw fail(key, value, 'a number above 0');
       return value;
     },
     flag(key: string, fallback: boolean): boolean {
@@ -149,7 +198,7 @@ function reader(object: Json, where: string, prefix: string) {
       if (typeof value !== 'string') throw fail(key, value, 'text');
       return value;
     },
-    choice<const T extends string>(key: string, choices: readonly T[], fallback: T): T {
+    choice<const T extends string>(key: string, choices: readonly T[], fallback: T | undefined): T {
       const value = object[key] ?? fallback;
       if (!choices.includes(value as T)) throw fail(key, value, `one of ${choices.join(', ')}`);
       return value as T;

@@ -36,7 +36,7 @@ export const noTaps: BlockTaps = { overviews: [], blockSize: 1, topKeys: false }
 export function embedGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
   const g = new GraphBuilder('embed');
   const ids = g.input('ids', 'int64', ['B', 'T']);
-  const rows = g.op('Gather', [embeddingWeight(g, weights), ids]);
+  const rows = g.rows('tok_embeddings.weight', weights('tok_embeddings.weight'), ids);
   g.output('hidden', rows, 'float32', ['B', 'T', config.dim]);
   return g.build();
 }
@@ -180,6 +180,16 @@ export function expectedWeights(config: ModelConfig): Map<string, readonly numbe
     add('attention.wk.weight', [nKv * d, dim]);
     add('attention.wv.weight', [nKv * d, dim]);
     add('attention.wo.weight', [dim, n * d]);
+    if (plan.hasQkvBias) {
+      add('attention.wq.bias', [n * d]);
+      add('attention.wk.bias', [nKv * d]);
+      add('attention.wv.bias', [nKv * d]);
+    }
+    if (plan.hasOutputBias) add('attention.wo.bias', [dim]);
+    if (plan.qkNorm) {
+      add('attention.q_norm.weight', [plan.qkNorm === 'full' ? n * d : d]);
+      add('attention.k_norm.weight', [plan.qkNorm === 'full' ? nKv * d : d]);
+    }
     for (const [name, shape] of Object.entries(kernelShapes(plan))) add(`attention.${name}`, shape);
     if (plan.hasGroupNorm) add('attention.subln.weight', [d]);
     if (plan.gate) {
@@ -192,6 +202,11 @@ export function expectedWeights(config: ModelConfig): Map<string, readonly numbe
     add('feed_forward.w1.weight', [hidden, dim]);
     add('feed_forward.w3.weight', [hidden, dim]);
     add('feed_forward.w2.weight', [dim, hidden]);
+    if (plan.hasFfnBias) {
+      add('feed_forward.w1.bias', [hidden]);
+      add('feed_forward.w3.bias', [hidden]);
+      add('feed_forward.w2.bias', [dim]);
+    }
   }
   expected.set('norm.weight', [dim]);
   if (!config.weight_tying) expected.set('output.weight', [vocab, dim]);
@@ -206,20 +221,26 @@ function openBlock(config: ModelConfig, layerIdx: number, weights: WeightSource)
     const y = rmsNorm(g, x, weight(key), plan.normEps);
     return plan.blockNormScale === 1 ? y : g.op('Mul', [y, g.scalar(plan.blockNormScale)]);
   };
+  const before = (x: string, key: string) => (plan.normPosition === 'before' ? norm(x, key) : x);
+  const after = (x: string, key: string) => (plan.normPosition === 'after' ? norm(x, key) : x);
+  const ffn = (name: string, x: string) => {
+    const bias = plan.hasFfnBias ? weight(`feed_forward.${name}.bias`) : undefined;
+    return linear(g, x, weight(`feed_forward.${name}.weight`), bias);
+  };
   const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
   const values = addAttention(
     g,
     plan,
-    norm(hidden, 'attention_norm.weight'),
+    before(hidden, 'attention_norm.weight'),
     attentionFeeds(g, plan),
     attentionWeight(g, layerIdx, weights),
   );
-  const residual = g.op('Add', [hidden, values.y]);
-  const z = norm(residual, 'ffn_norm.weight');
-  const gate = linear(g, z, weight('feed_forward.w1.weight'));
+  const residual = g.op('Add', [hidden, after(values.y, 'attention_norm.weight')]);
+  const z = before(residual, 'ffn_norm.weight');
+  const gate = ffn('w1', z);
   const silu = g.op('Mul', [gate, g.op('Sigmoid', [gate])]);
-  const product = g.op('Mul', [silu, linear(g, z, weight('feed_forward.w3.weight'))]);
-  const output = g.op('Add', [residual, linear(g, product, weight('feed_forward.w2.weight'))]);
+  const product = g.op('Mul', [silu, ffn('w3', z)]);
+  const output = g.op('Add', [residual, after(ffn('w2', product), 'ffn_norm.weight')]);
   return { g, plan, values, output };
 }
 

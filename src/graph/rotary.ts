@@ -1,5 +1,7 @@
 /** Rotary position embedding as two tables and one constant matrix, so that both conventions share one graph. */
 
+import { type RopeScaling, rotaryFrequencies } from './ropeScaling';
+
 export type RopeStyle = 'interleaved' | 'half';
 
 /** Tables of shape [position, head_dim], row-major. */
@@ -14,21 +16,24 @@ function pairOf(i: number, headDim: number, style: RopeStyle): number {
 }
 
 /**
- * cos and sin of t * theta^(-2m/d) for positions 0 .. nPositions-1. Angles are rounded to float32 before cos and sin,
+ * cos and sin of t * theta^(-2m/d), scaled as `scaling` says, for positions 0 .. nPositions-1. Angles are rounded to float32 before cos and sin,
  * as in the authors' code; a float64 table differs by 1.6e-4 at position 2048 (mta-spec, rotary positions).
  */
-export function rotaryTables(nPositions: number, headDim: number, theta: number, style: RopeStyle): RotaryTables {
-  const frequencies = Float32Array.from(
-    { length: headDim / 2 },
-    (_, m) => 1 / Math.fround(Math.fround(theta) ** Math.fround((2 * m) / headDim)),
-  );
+export function rotaryTables(
+  nPositions: number,
+  headDim: number,
+  theta: number,
+  style: RopeStyle,
+  scaling: RopeScaling | null = null,
+): RotaryTables {
+  const { frequencies, amplitude } = rotaryFrequencies(headDim, theta, scaling, nPositions);
   const cos = new Float32Array(nPositions * headDim);
   const sin = new Float32Array(nPositions * headDim);
   for (let t = 0; t < nPositions; t++) {
     for (let i = 0; i < headDim; i++) {
       const angle = Math.fround(t * frequencies[pairOf(i, headDim, style)]!);
-      cos[t * headDim + i] = Math.cos(angle);
-      sin[t * headDim + i] = Math.sin(angle);
+      cos[t * headDim + i] = amplitude * Math.cos(angle);
+      sin[t * headDim + i] = amplitude * Math.sin(angle);
     }
   }
   return { cos, sin };

@@ -7,14 +7,20 @@ import type { Value } from './session';
 /**
  * Which keys each query may look at: those not after it, in the same document.
  * @param docLengths lengths of packed documents; one document when absent.
+ * @param slidingWindow keys a query looks back to, itself included.
  * @returns shape [query, key], 1 where allowed.
  */
-export function allowedCells(nTokens: number, docLengths: readonly number[] = [nTokens]): Uint8Array {
+export function allowedCells(
+  nTokens: number,
+  docLengths: readonly number[] = [nTokens],
+  slidingWindow: number | null = null,
+): Uint8Array {
   const allowed = new Uint8Array(nTokens * nTokens);
   let start = 0;
   for (const length of docLengths) {
     for (let query = start; query < start + length; query++) {
-      allowed.fill(1, query * nTokens + start, query * nTokens + query + 1);
+      const first = Math.max(start, query + 1 - (slidingWindow ?? nTokens));
+      allowed.fill(1, query * nTokens + first, query * nTokens + query + 1);
     }
     start += length;
   }
@@ -43,17 +49,20 @@ export function cutDocuments(
   return { data, dims: [docLengths.length, longest, dim] };
 }
 
-/** `rotary_cos`, `rotary_sin` and `allowed` for one window. */
+/** `rotary_cos`, `rotary_sin` and `allowed` for one window of text. @param slidingWindow of the layer. */
 export function windowFeeds(
   config: ModelConfig,
   nTokens: number,
   docLengths?: readonly number[],
+  slidingWindow: number | null = null,
 ): Record<'rotary_cos' | 'rotary_sin' | 'allowed', Value> {
-  const { cos, sin } = rotaryTables(nTokens, config.head_dim, config.rope_theta, config.rope_style);
+  const { cos, sin } = rotaryTables(
+    ...([nTokens, config.head_dim, config.rope_theta, config.rope_style, config.rope_scaling] as const),
+  );
   const dims = [nTokens, config.head_dim];
   return {
     rotary_cos: { type: 'float32', data: cos, dims },
     rotary_sin: { type: 'float32', data: sin, dims },
-    allowed: { type: 'bool', data: allowedCells(nTokens, docLengths), dims: [1, 1, nTokens, nTokens] },
+    allowed: { type: 'bool', data: allowedCells(nTokens, docLengths, slidingWindow), dims: [1, 1, nTokens, nTokens] },
   };
 }

@@ -33,7 +33,8 @@ export class ModelRuntime {
   private readonly sessions = new Map<string, Promise<Session>>();
   private readonly details = new Map<string, Promise<Session>>();
   private readonly kernels = new Map<number, Promise<readonly KernelWeights[]>>();
-  private feeds: { nTokens: number; values: Values } | undefined;
+  /** Feeds of the latest window's length, one for each sliding window that layers have. */
+  private feeds = { nTokens: 0, bySlidingWindow: new Map<number | null, Values>() };
 
   constructor(
     readonly folder: ModelFolder,
@@ -200,12 +201,16 @@ export class ModelRuntime {
 
   private async blockFeeds(layerIdx: number, hidden: Value, kernels?: readonly KernelWeights[]): Promise<Values> {
     const nTokens = hidden.dims[1]!;
-    if (this.feeds?.nTokens !== nTokens) {
-      this.feeds = { nTokens, values: windowFeeds(this.folder.config, nTokens) };
+    const plan = planLayer(this.folder.config, layerIdx);
+    if (this.feeds.nTokens !== nTokens) this.feeds = { nTokens, bySlidingWindow: new Map() };
+    const { bySlidingWindow } = this.feeds; // another run may take turns with this one
+    let values = bySlidingWindow.get(plan.slidingWindow);
+    if (!values) {
+      values = windowFeeds(this.folder.config, nTokens, undefined, plan.slidingWindow);
+      bySlidingWindow.set(plan.slidingWindow, values);
     }
-    const { values } = this.feeds; // another run may take turns with this one
     const fed = kernels ?? (await this.trainedKernels(layerIdx));
-    return { ...values, ...kernelFeeds(planLayer(this.folder.config, layerIdx), fed), hidden };
+    return { ...values, ...kernelFeeds(plan, fed), hidden };
   }
 
   private session(key: string, graph: () => Uint8Array): Promise<Session> {

@@ -1,0 +1,81 @@
+/** Llama-class model folders: attention and logits equal those of Hugging Face's own library. */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { planLayer, stagesOf } from '../../src/graph/layerPlan';
+import { openModelFolder } from '../../src/inference/modelFolder';
+import { ModelRuntime } from '../../src/inference/modelRuntime';
+import { type HuggingFaceCase, huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
+
+const scratch = mkdtempSync(join(tmpdir(), 'mta-hugging-face-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** Relative to the largest magnitude, or to 1 where that is larger. */
+const tolerance = 1e-4;
+const families = ['llama', 'mistral', 'olmo2', 'qwen2', 'qwen3'];
+
+function worstDifference(got: Float32Array, expected: Float32Array): number {
+  assert.equal(got.length, expected.length);
+  let [worst, scale] = [0, 1];
+  for (let i = 0; i < got.length; i++) {
+    const difference = Math.abs(got[i]! - expected[i]!);
+    if (!(difference <= worst)) worst = difference; // NaN sticks
+    scale = Math.max(scale, Math.abs(expected[i]!));
+  }
+  return worst / scale;
+}
+
+async function compare(directory: string, { tokens, logits, attentions }: HuggingFaceCase): Promise<void> {
+  const runtime = new ModelRuntime(await openModelFolder(directory), 'cpu', 1);
+  const { config } = runtime.folder;
+  assert.equal(config.n_layers, attentions.length);
+  try {
+    let hidden = await runtime.embed(tokens);
+    for (const [layerIdx, expected] of attentions.entries()) {
+      const stage = stagesOf(planLayer(config, layerIdx)).at(-1)!;
+      const heads = Array.from({ length: config.n_heads }, (_, headIdx) => headIdx);
+      const [maps] = await runtime.headStages(layerIdx, [stage], heads, hidden);
+      const worst = worstDifference(maps!, expected);
+      assert.ok(worst <= tolerance, `attention of layer ${layerIdx} differs by ${worst}`);
+      hidden = (await runtime.block(layerIdx, hidden, 4, 1)).hidden;
+    }
+    const worst = worstDifference((await runtime.logits(hidden)).data as Float32Array, logits);
+    assert.ok(worst <= tolerance, `logits differ by ${worst}`);
+  } finally {
+    await runtime.release();
+  }
+}
+
+const cases = huggingFaceCases();
+
+test('every family has its cases', () => {
+  assert.deepEqual([...new Set(cases.map(({ config }) => config['model_type']))].sort(), families);
+});
+
+for (const example of cases) {
+  test(`${example.name}, ${example.dtype}`, async () => {
+    const directory = join(scratch, example.name);
+    writeHuggingFaceModel(directory, example);
+    await compare(directory, example);
+  });
+}
+
+test('shards with an index', async () => {
+  const example = cases.find(({ name }) => name === 'llama-3')!;
+  const directory = join(scratch, 'sharded');
+  writeHuggingFaceModel(directory, example, 3);
+  await compare(directory, example);
+});
+
+test('another rotation is noticed', async () => {
+  const example = cases.find(({ name }) => name === 'llama')!;
+  const directory = join(scratch, 'wrong');
+  writeHuggingFaceModel(directory, {
+    ...example,
+    config: { ...example.config, rope_parameters: { rope_theta: 9000 } },
+  });
+  await assert.rejects(compare(directory, example), /differs by/);
+});
