@@ -2,7 +2,10 @@
 
 import { Tokenizer as BaseTokenizer } from '@huggingface/tokenizers';
 import { Failure } from '../shared/failure';
+import { alignTokens } from './alignment';
 import { bytesOfByteLevelToken } from './byteLevel';
+import { normalizeText } from './normalization';
+import { type Spelling, spellingOf, type TokenizerJson, withWrittenPattern } from './tokenizerJson';
 
 export interface Encoded {
   readonly ids: Int32Array;
@@ -10,33 +13,31 @@ export interface Encoded {
   readonly byteLengths: Uint32Array;
 }
 
-interface TokenizerJson {
-  readonly model?: { readonly type?: string };
-  readonly pre_tokenizer?: unknown;
-  readonly decoder?: unknown;
-}
-
 export class Tokenizer {
   private readonly base: BaseTokenizer;
-  private readonly isByteLevel: boolean;
+  private readonly spelling: Spelling;
   private readonly bytesById = new Map<number, Uint8Array>();
   private readonly addedIds: ReadonlySet<number>;
 
-  /** @throws Failure if `json` is no tokenizer.json this library can load. */
+  /** @throws Failure if `json` is no tokenizer.json this library can load, or has no vocabulary. */
   constructor(json: unknown, modelName: string) {
-    try {
-      this.base = new BaseTokenizer(json as object, {});
-    } catch (error) {
-      throw new Failure(
+    const fail = (why: string) =>
+      new Failure(
         'bad-tokenizer',
-        `Cannot load model "${modelName}": tokenizer.json cannot be used (${(error as Error).message}). ` +
+        `Cannot load model "${modelName}": tokenizer.json cannot be used (${why}). ` +
           'Install the model again or pick another one.',
         ['selectModel', 'showLog'],
       );
+    const { vocab } = (json as TokenizerJson | null)?.model ?? {};
+    if (typeof vocab !== 'object' || vocab === null || Object.keys(vocab).length === 0)
+      throw fail('it has no vocabulary');
+    try {
+      this.base = new BaseTokenizer(withWrittenPattern(json as TokenizerJson), {});
+      this.addedIds = new Set(this.base.get_added_tokens_decoder().keys());
+      this.spelling = spellingOf(json as TokenizerJson);
+    } catch (error) {
+      throw fail((error as Error).message);
     }
-    this.addedIds = new Set(this.base.get_added_tokens_decoder().keys());
-    const { decoder, pre_tokenizer: preTokenizer } = json as TokenizerJson;
-    this.isByteLevel = JSON.stringify([decoder, preTokenizer]).includes('"ByteLevel"');
   }
 
   /** The largest id a text can be encoded to. */
@@ -55,30 +56,50 @@ export class Tokenizer {
     const ids = Int32Array.from(
       wellFormed === '' ? [] : this.base.encode(wellFormed, { add_special_tokens: false }).ids,
     );
-    const byteLengths = Uint32Array.from(ids, id => this.bytesOf(id).length);
-    const expected = Buffer.byteLength(wellFormed);
-    const spelled = byteLengths.reduce((sum, length) => sum + length, 0);
-    if (spelled !== expected) {
+    const normalized = normalizeText(wellFormed, this.spelling.form);
+    const bytes = new TextEncoder().encode(normalized?.text ?? wellFormed);
+    const pieces = Array.from(ids, id => this.bytesOf(id));
+    const { byteLengths, nSpelled } = alignTokens(
+      bytes,
+      pieces,
+      token => this.addedIds.has(ids[token]!),
+      this.spelling,
+    );
+    if (!normalized || !byteLengths) {
       throw new Failure(
         'tokenizer-mismatch',
-        `Cannot place tokens in the text: the tokenizer spells ${spelled} of ${expected} bytes. ` +
-          'It normalises text or lacks characters; pick another model.',
+        `Cannot place tokens in the text: the tokenizer spells ${nSpelled} of ${bytes.length} bytes. ` +
+          'It changes text or lacks characters; pick another model.',
         ['selectModel'],
       );
+    }
+    let [border, original] = [0, 0];
+    for (const [token, length] of byteLengths.entries()) {
+      border += length;
+      const end = normalized.originalByte(border);
+      byteLengths[token] = end - original;
+      original = end;
     }
     return { ids, byteLengths };
   }
 
-  /** The bytes a token stands for. */
+  /** The bytes a token stands for, with a blank where its text has "▁" for one. */
   bytesOf(id: number): Uint8Array {
     let bytes = this.bytesById.get(id);
     if (!bytes) {
-      const token = this.base.id_to_token(id) ?? '';
-      bytes =
-        this.isByteLevel && !this.addedIds.has(id) ? bytesOfByteLevelToken(token) : new TextEncoder().encode(token);
+      bytes = this.spell(this.base.id_to_token(id) ?? '', id);
       this.bytesById.set(id, bytes);
     }
     return bytes;
+  }
+
+  private spell(token: string, id: number): Uint8Array {
+    const { isByteLevel, hasByteTokens, marksBlanks } = this.spelling;
+    if (this.addedIds.has(id)) return new TextEncoder().encode(token);
+    if (isByteLevel) return bytesOfByteLevelToken(token);
+    const byte = hasByteTokens ? /^<0x([0-9A-F]{2})>$/.exec(token)?.[1] : undefined;
+    if (byte) return Uint8Array.of(Number.parseInt(byte, 16));
+    return new TextEncoder().encode(marksBlanks ? token.replaceAll('▁', ' ') : token);
   }
 
   /** Readable form: the token's text, or its bytes as <0xNN> where they are no whole characters. */
