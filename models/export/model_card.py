@@ -1,6 +1,6 @@
 """Write the card of a model folder from the files that training and evaluation leave, so that no number is typed.
 
-Usage: python3 -m export.model_card FOLDER [--summary summary.json] [--beside summary.json …] [--evaluation eval.json]
+Usage: python3 -m export.model_card FOLDER [--summary summary.json] [--beside summary.json …] [--evaluation eval.json …]
            [--search search.json] [--counts counts.json] [--code-sources sources.json] [--corpus README.md] [--notes NOTES.md]
        python3 -m export.model_card FOLDER --toy results.json --toy-run toy-mta-n5-all-seed42 [--notes NOTES.md]
 
@@ -8,7 +8,8 @@ Writes FOLDER/README.md and FOLDER/curve.svg, and puts `training` and `metrics` 
 `mta-inspect models` prints. A section whose file is not given is left out; what only a person can say stands in NOTES.md,
 Markdown that is added at the end as it is. Files: summary.json of training.train, eval.json of training.evaluate --json,
 search.json of training.context_search --out, counts.json of training.prepare, sources.json of training.collect_code,
-results.json of training.toy_runs; `method` in eval.json replaces the sentence that says how it was measured. A toy model needs nothing else, its run says how it was trained.
+results.json of training.toy_runs; `method` in eval.json replaces the sentence that says how it was measured; of several
+evaluations the first gives the metrics. A toy model needs nothing else, its run says how it was trained.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def write_card(
     folder: Path,
     summary: Optional[dict] = None,
     beside: Sequence[dict] = (),
-    evaluation: Optional[List[dict]] = None,
+    evaluations: Sequence[List[dict]] = (),
     search: Optional[dict] = None,
     counts: Optional[List[dict]] = None,
     code_sources: Optional[dict] = None,
@@ -64,11 +65,13 @@ def write_card(
                               "toy_tokens_wrong_percent": own_run["tokenErrorPercent"]}  # fmt: skip
         parts += toy_section(toy, own_run)
         summary, beside = toy_summary(own_run), [toy_summary(rival) for rival in rivals]
-    if evaluation is not None:
-        own = own_evaluation(evaluation, name)
-        content["metrics"] = {**content.get("metrics", {}), **metrics_of(own)}
-        method = own.get("method", f"Every token is predicted once, in windows of {own['window']} that each start anew.")
-        parts += ["## Quality", f"Bits per byte, lower is better, with 95 % intervals over documents. {method}", quality_table(evaluation)]
+    if evaluations:
+        content["metrics"] = {**content.get("metrics", {}), **metrics_of(own_evaluation(evaluations[0], name))}
+        parts += ["## Quality", "Bits per byte, lower is better, with 95 % intervals over documents."]
+        for evaluation in evaluations:
+            own = own_evaluation(evaluation, name)
+            method = own.get("method", f"Every token is predicted once, in windows of {own['window']} that each start anew.")
+            parts += [method, quality_table(evaluation)]
     if search is not None:
         parts += search_section(search, name)
     if summary is not None:
@@ -143,7 +146,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--summary", type=Path, help="summary.json of the run")
     parser.add_argument("--beside", type=Path, nargs="*", default=[], help="summary.json of runs to draw in the same picture")
-    parser.add_argument("--evaluation", type=Path, help="JSON of training.evaluate; holds a model of the folder's name")
+    parser.add_argument("--evaluation", type=Path, nargs="*", default=[], help="JSON of training.evaluate; each holds a model of the folder's name")
     parser.add_argument("--search", type=Path, help="JSON of training.context_search")
     parser.add_argument("--counts", type=Path, help="counts.json of training.prepare")
     parser.add_argument("--code-sources", type=Path, help="sources.json of training.collect_code")
@@ -158,7 +161,7 @@ def main() -> None:
 
     try:
         write_card(
-            args.folder, read(args.summary), [read(path) for path in args.beside], read(args.evaluation), read(args.search),
+            args.folder, read(args.summary), [read(path) for path in args.beside], [read(path) for path in args.evaluation], read(args.search),
             read(args.counts), read(args.code_sources), args.corpus and args.corpus.read_text(encoding="utf-8"),
             args.notes and args.notes.read_text(encoding="utf-8"), read(args.toy) or (), args.toy_run,
         )  # fmt: skip

@@ -81,7 +81,7 @@ def folder(tmp_path):
 def test_a_whole_card(folder):
     counts = [{"name": "x-0", "tokens": 9, "bytes": 9}] * 3 + [{"name": "docs-000.tokens.xz", "tokens": 2_500_000, "bytes": 10_000_000}]
     before = json.loads((folder / "config.json").read_text())
-    write_card(folder, SUMMARY, [{**SUMMARY, "name": "plain"}], EVALUATION, search(), counts, CODE, CORPUS, "## Known weaknesses\n\n- small")
+    write_card(folder, SUMMARY, [{**SUMMARY, "name": "plain"}], [EVALUATION], search(), counts, CODE, CORPUS, "## Known weaknesses\n\n- small")
     card = (folder / "README.md").read_text()
     for text in (
         "# tiny\n", f"{tiny_model().n_parameters():,} (embedding ", "fp16, ", "| tiny | 1.5000 (1.4000 to 1.6000) | 0.9000 (",
@@ -122,7 +122,7 @@ def test_the_card_of_a_toy_model(folder):
 
 @pytest.mark.parametrize("inputs,message", [
     ({"toy": TOY, "toy_run": "toy-mta-n5-all-seed9"}, 'no run "toy-mta-n5-all-seed9"'),
-    ({"evaluation": EVALUATION[1:]}, 'no model "tiny", only plain'),
+    ({"evaluations": [EVALUATION[1:]]}, 'no model "tiny", only plain'),
     ({"search": search("other")}, 'no model "tiny", only other, plain'),
     ({"corpus_readme": "# Text\n"}, 'no table under "## Sources"'),
     ({"corpus_readme": CORPUS.replace("credit", "thanks")}, "lacks credit"),
