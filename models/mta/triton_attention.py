@@ -20,7 +20,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from . import fused_attention
 from .attention import Attention, key_padding
 
 OUTPUTS, WINDOW, MARGIN = 32, 64, 16
@@ -362,9 +361,6 @@ def attend(attention: Attention, query: Tensor, key: Tensor, value: Tensor) -> T
     """Causal Multi-Token Attention with `attention`'s kernels, [batch, head, token, head_dim] each."""
     before, after = attention.head_mixings()
     pre, post = attention.mta_kernel, attention.mta_kernel_after_sm
-    # Its backward takes longer than reading stored maps (2.6 against 2.3 ms a layer at window 512, 7.3 against 5.9 at 2048).
-    if pre is None and post is None and fused_attention.fits(query) and not torch.is_grad_enabled():
-        return fused_attention.attend_mixed(query, key, value, before, after)
     maps = (query * attention.head_dim**-0.5) @ key.transpose(-1, -2)
     if pre is not None:
         maps = convolve(maps, pre, key_padding(pre.shape[-1], attention.pad_key)[0])
