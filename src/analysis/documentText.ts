@@ -1,14 +1,9 @@
 /** Which text of a document goes to the model, read without holding up whoever asks. Pure. */
 
+import type { TextSource } from '../shared/textPieces';
+
 /** Longest text sent, in UTF-16 units: far more than any window, far less than what would hold up the process. */
 export const maxTextLength = 200_000;
-
-/** A text of which parts can be read; joining all lines of a large document would take too long. */
-export interface TextSource {
-  /** UTF-16. */
-  readonly length: number;
-  slice(start: number, end: number): string;
-}
 
 export interface TextSlice {
   readonly text: string;

@@ -4,7 +4,8 @@ import * as vscode from 'vscode';
 import { failures } from '../errors';
 import type { AnalyzeArgs } from '../inference/protocol';
 import { questionSuffix } from '../shared/question';
-import { partOf, sliceAround, sliceFrom, type TextSource, withSuffix } from './documentText';
+import type { TextSource } from '../shared/textPieces';
+import { partOf, sliceAround, sliceFrom, withSuffix } from './documentText';
 
 export interface Target {
   readonly document: vscode.TextDocument;

@@ -179,7 +179,7 @@ function rangeOfQuestion({ tokens }: AnalyzedDocument, textEnd: number): TokenRa
 }
 
 /** @throws Failure for what is no head of the model. */
-function readHeads(text: string, { nLayers, nHeads }: AnalyzedDocument['engine']['model']) {
+export function readHeads(text: string, { nLayers, nHeads }: AnalyzedDocument['engine']['model']) {
   try {
     return parseHeads(text, nLayers, nHeads);
   } catch (error) {

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { analyzeJson } from '../export/mapText';
 import type { LocalProvider, ProviderSetting } from '../shared/analysis';
 import { type Stage, stages } from '../shared/attentionMap';
+import { mapMethods } from '../shared/documentMap';
 import { exportFormats } from '../shared/exportFormats';
 import { Failure } from '../shared/failure';
 import { occlusionModes, relevanceMethods } from '../shared/relevance';
@@ -18,6 +19,7 @@ import { exportDocument } from './export';
 import { runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
 import { headsJson, headsText, measureNames } from './heads';
+import { mapJson, mapText } from './map';
 import { formatModel, listModels } from './models';
 import { evaluateToy, generateToySamples, toyAnswers } from './toy';
 
@@ -27,6 +29,8 @@ const usage = `mta-inspect: see how a Multi-Token Attention model finds its cont
   mta-inspect export  FILE [--model NAME|DIR] --format npz|csv|json|html|png|svg --out OUT [--layer L --head H --stage STAGE]
   mta-inspect context FILE [--model NAME|DIR] --at OFFSET [--to OFFSET] | --question TEXT [--method METHOD --heads HEADS]
                       [--direction attends|attendedBy] [--occlude replace|remove] [--json OUT]
+  mta-inspect map     FILE [--model NAME|DIR] --at OFFSET [--to OFFSET] | --question TEXT [--method head|mean|max
+                      --heads HEADS] [--max-tokens N] [--json OUT]
   mta-inspect ablate  FILE [--model NAME|DIR] [--parts-only] [--json OUT]
   mta-inspect heads   FILE [--model NAME|DIR] [--by MEASURE] [--json OUT]
   mta-inspect eval    FILE... [--model NAME|DIR] [--json OUT]
@@ -124,6 +128,24 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
       to: wholeNumber('--to', values.to),
     });
     if (!values.json) process.stdout.write(`${contextText(json)}\n`);
+    return writeJson(args, json);
+  },
+
+  async map(args) {
+    const { values } = args;
+    if ((values.at === undefined) === (values.question === undefined)) {
+      throw new UsageError('map needs either --at OFFSET or --question TEXT');
+    }
+    const { isTTY } = process.stderr;
+    const json = await mapJson(onlyPositional(args, 'map needs one FILE'), {
+      ...{ ...documentOptions(args), ...mapOptions(args), question: values.question },
+      method: oneOf('--method', values.method ?? 'mean', mapMethods),
+      heads: values.heads ?? 'all',
+      to: wholeNumber('--to', values.to),
+      onProgress: (done, total) => isTTY && process.stderr.write(`\r${done} of ${total} windows `),
+    });
+    if (isTTY) process.stderr.write('\n');
+    if (!values.json) process.stdout.write(`${mapText(json)}\n`);
     return writeJson(args, json);
   },
 

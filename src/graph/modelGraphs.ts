@@ -81,9 +81,15 @@ export function headStageGraph(config: ModelConfig, layerIdx: number, stage: Sta
  */
 export function stageRowsGraph(config: ModelConfig, layerIdx: number, stage: Stage, weights: WeightSource): Uint8Array {
   const { g, plan, values } = openBlock(config, layerIdx, weights);
-  const bounds = ['query_start', 'query_end'].map(name => g.input(name, 'int64', [1]));
-  const rows = g.op('Slice', [values.stages[stage]!, ...bounds, g.ints([2])]);
-  g.output('rows', g.op('Squeeze', [rows, g.ints([0])]), 'float32', [plan.nHeads, 'N', 'T']);
+  addRowsOutput(g, plan, values, stage);
+  return g.build();
+}
+
+/** As `stageRowsGraph`, with `hidden_out` too. */
+export function blockRowsGraph(config: ModelConfig, layerIdx: number, stage: Stage, weights: WeightSource): Uint8Array {
+  const { g, plan, values, output } = openBlock(config, layerIdx, weights);
+  g.output('hidden_out', output, 'float32', ['B', 'T', config.dim]);
+  addRowsOutput(g, plan, values, stage);
   return g.build();
 }
 
@@ -270,6 +276,12 @@ function attentionWeight(g: GraphBuilder, layerIdx: number, weights: WeightSourc
 
 function addStageOutputs(g: GraphBuilder, plan: LayerPlan, values: AttentionValues): void {
   for (const stage of stagesOf(plan)) g.output(stage, values.stages[stage]!, 'float32', ['B', plan.nHeads, 'T', 'T']);
+}
+
+function addRowsOutput(g: GraphBuilder, plan: LayerPlan, values: AttentionValues, stage: Stage): void {
+  const bounds = ['query_start', 'query_end'].map(name => g.input(name, 'int64', [1]));
+  const rows = g.op('Slice', [values.stages[stage]!, ...bounds, g.ints([2])]);
+  g.output('rows', g.op('Squeeze', [rows, g.ints([0])]), 'float32', [plan.nHeads, 'N', 'T']);
 }
 
 function addOverviewOutputs(

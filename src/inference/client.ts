@@ -23,6 +23,9 @@ import {
   type LayerArgs,
   type LoadAnswer,
   type LoadArgs,
+  type MapAnswer,
+  type MapArgs,
+  type MapTextArgs,
   type OccludeArgs,
   type OverviewArgs,
   type PatchArgs,
@@ -172,13 +175,23 @@ export class InferenceClient {
     return this.cancellable('occlude', args, signal);
   }
 
+  /** Resolves when the piece is tokenised, with how many tokens there are so far. */
+  readMapText(args: MapTextArgs, signal: AbortSignal): Promise<{ readonly nTokens: number }> {
+    return this.connect().rpc.request('readMapText', args, signal);
+  }
+
+  /** Brings a `mapped` event per window. @throws Cancelled as soon as `signal` fires. */
+  mapDocument(args: MapArgs, signal: AbortSignal): Promise<MapAnswer> {
+    return this.cancellable('mapDocument', args, signal);
+  }
+
   /** The process ends with its channel; what hangs in a run is killed. */
   dispose(): void {
     this.isDisposed = true;
     this.connection?.process.kill();
   }
 
-  private async cancellable<Name extends 'ablate' | 'rankAblations' | 'occlude'>(
+  private async cancellable<Name extends 'ablate' | 'rankAblations' | 'occlude' | 'mapDocument'>(
     name: Name,
     args: Parameters<InferenceRequests[Name]>[0],
     signal: AbortSignal,
@@ -215,7 +228,7 @@ export class InferenceClient {
     }
     const process = this.start();
     const rpc: Channel = new Rpc({ send: message => process.send(message), onMessage: f => process.onMessage(f) }, {});
-    for (const name of ['tokens', 'layer', 'effects', 'occluded', 'log', 'provider'] as const) {
+    for (const name of ['tokens', 'layer', 'effects', 'occluded', 'mapped', 'log', 'provider'] as const) {
       rpc.on(name, payload => {
         for (const listeners of this.listeners) listeners[name]?.(payload as never);
       });

@@ -6,13 +6,16 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type AblationEffect, checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
+import type { MappedWindow } from '../shared/documentMap';
 import { Cancelled, Failure } from '../shared/failure';
 import type { OcclusionBaseline } from '../shared/relevance';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations } from './ablations';
 import { chooseProvider } from './chooseProvider';
 import { Details } from './details';
+import { mapText, tokeniseProbe } from './documentMap';
 import { LastingRuntime } from './lastingRuntime';
+import { MapText } from './mapText';
 import { openModelFolder } from './modelFolder';
 import { neutralToken, OcclusionRunner } from './occlusion';
 import { nPredictions, scoreTokens, targetsOf, tellPredictions, toBits } from './predictions';
@@ -23,6 +26,9 @@ import type {
   AnalyzeArgs,
   Emit,
   LoadArgs,
+  MapAnswer,
+  MapArgs,
+  MapTextArgs,
   OccludeArgs,
   RankArgs,
   Slot,
@@ -42,6 +48,8 @@ export class Engine {
   private readonly runs: Runs;
   /** Runs that somebody waits for; what goes on in the background pauses meanwhile. */
   private nForeground = 0;
+  /** The text to be mapped that was read last. */
+  private mapped: { readonly textId: number; readonly text: MapText } | undefined;
 
   private constructor(
     private readonly runtime: LastingRuntime,
@@ -91,11 +99,28 @@ export class Engine {
     const run = this.runs.finished(analysisId);
     const emit = (effects: readonly AblationEffect[], done: number, total: number) =>
       this.emit('effects', { analysisId, effects, done, total });
-    const pause = async () => {
-      do await sleep(this.nForeground > 0 ? pauseMs : 0);
-      while (this.nForeground > 0 && !signal?.aborted);
-    };
-    return this.runtime.use(runtime => rankAblations(runtime, run, withHeads, emit, pause, signal));
+    return this.runtime.use(runtime => rankAblations(runtime, run, withHeads, emit, this.pause(signal), signal));
+  }
+
+  /** Reads a piece of a document that is to be mapped. */
+  readMapText({ textId, ...piece }: MapTextArgs): { nTokens: number } {
+    if (this.mapped?.textId !== textId) this.mapped = { textId, text: new MapText(this.tokenizer) };
+    this.mapped.text.add(piece);
+    return { nTokens: this.mapped.text.nTokens };
+  }
+
+  /** Emits `mapped` per window, while nobody waits for another run. @throws Failure `no-text`, `small-window`; Cancelled. */
+  async mapDocument({ mapId, textId, ...request }: MapArgs, signal?: AbortSignal): Promise<MapAnswer> {
+    if (this.mapped?.textId !== textId) {
+      throw new Failure('no-text', 'The text to map is gone: the inference process was started anew. Map it again.');
+    }
+    const text = this.mapped.text.tokens();
+    const maxTokens = Math.min(request.maxTokens, this.model.maxSeqlen);
+    const probe = tokeniseProbe(request.probe, this.tokenizer, maxTokens);
+    const emit = (window: MappedWindow) => this.emit('mapped', { mapId, ...window });
+    const asked = { ...request, maxTokens };
+    const baselineBits = await mapText(this.runtime.use, text, asked, probe, emit, this.pause(signal), signal);
+    return { baselineBits };
   }
 
   /**
@@ -187,6 +212,14 @@ export class Engine {
   }
 
   private readonly label = (id: number): string => this.tokenizer.label(id);
+
+  /** For work in the background: resolves when nobody waits for a run. */
+  private pause(signal?: AbortSignal): () => Promise<void> {
+    return async () => {
+      do await sleep(this.nForeground > 0 ? pauseMs : 0);
+      while (this.nForeground > 0 && !signal?.aborted);
+    };
+  }
 
   private async inForeground<T>(work: () => Promise<T>): Promise<T> {
     this.nForeground++;

@@ -7,6 +7,7 @@ import { planLayer, streamedStages } from '../graph/layerPlan';
 import {
   type BlockTaps,
   blockGraph,
+  blockRowsGraph,
   embedGraph,
   headStageGraph,
   logitsGraph,
@@ -82,6 +83,20 @@ export class ModelRuntime {
   /** Runs one block without taps: the bare time that the benchmark compares with. */
   async bareBlock(layerIdx: number, hidden: Value, kernels?: readonly KernelWeights[]): Promise<Value> {
     return (await this.runBlock(layerIdx, hidden, noTaps, 1, kernels))['hidden_out']!;
+  }
+
+  /** Runs one block and tells rows of one stage in all heads, shape [head, query, key]. */
+  async blockRows(
+    layerIdx: number,
+    stage: Stage,
+    queries: readonly [number, number],
+    hidden: Value,
+  ): Promise<{ readonly hidden: Value; readonly rows: Float32Array }> {
+    const graph = () => blockRowsGraph(this.folder.config, layerIdx, stage, this.folder.weights);
+    const session = await this.session(`block_rows/${layerIdx}/${stage}`, graph);
+    const bounds = { query_start: int64([queries[0]], [1]), query_end: int64([queries[1]], [1]) };
+    const fetched = await session.run({ ...(await this.blockFeeds(layerIdx, hidden)), ...bounds });
+    return { hidden: fetched['hidden_out']!, rows: fetched['rows']!.data as Float32Array };
   }
 
   async overview(

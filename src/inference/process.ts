@@ -36,6 +36,8 @@ const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never
     largestChanges: args => engines.holding(args.analysisId).details.largestChanges(args),
     relevance: (args, signal) => engines.holding(args.analysisId).details.relevance(args, signal),
     occlude: (args, signal) => engines.holding(args.analysisId).occlude(args, signal),
+    readMapText: args => engines.of().readMapText(args),
+    mapDocument: (args, signal) => engines.of().mapDocument(args, signal),
   },
 );
 

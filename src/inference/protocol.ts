@@ -13,6 +13,7 @@ import type {
   WindowTokens,
 } from '../shared/analysis';
 import type { Patch, Stage, Tile } from '../shared/attentionMap';
+import type { MapMeasure, MappedWindow, Probe } from '../shared/documentMap';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelPart, KernelWeights } from '../shared/kernels';
 import type {
@@ -169,6 +170,27 @@ export interface OccludeArgs {
   readonly mode: OcclusionMode;
 }
 
+/** A piece of a document that is to be mapped; another `textId` drops the pieces of the last one. */
+export interface MapTextArgs {
+  readonly textId: number;
+  /** In the document, UTF-16. Pieces may come in any order; together they are one stretch of it. */
+  readonly start: number;
+  /** Line that the piece starts in, from 0. */
+  readonly firstLine: number;
+  readonly text: string;
+}
+
+export interface MapArgs extends MapMeasure {
+  /** Names the request in its events. */
+  readonly mapId: number;
+  /** All of its pieces were read. */
+  readonly textId: number;
+  readonly probe: Probe;
+  /** Of `head`; the others take the last stage. */
+  readonly stage: Stage;
+  readonly maxTokens: number;
+}
+
 /** Requests the inference process answers. */
 export interface InferenceRequests {
   /** Answers as soon as the process is free: between layers. */
@@ -198,6 +220,22 @@ export interface InferenceRequests {
   relevance(args: RelevanceArgs): Float32Array;
   /** Emits `occluded` per span, then answers with what they are compared with. Cancelled between layers. */
   occlude(args: OccludeArgs): OcclusionBaseline;
+  /** Reads a piece of a document to be mapped; answers how many tokens all pieces have so far. */
+  readMapText(args: MapTextArgs): { readonly nTokens: number };
+  /**
+   * Maps the text that was read, see shared/documentMap. Emits `mapped` per window while nobody waits for a run, the
+   * windows nearest to the selection first. Fails with `no-text` where another text took its place. Cancelled between layers.
+   */
+  mapDocument(args: MapArgs): MapAnswer;
+}
+
+export interface MapAnswer {
+  /** Bits per selected token with nothing before the probe; NaN where nothing predicts it. */
+  readonly baselineBits: number;
+}
+
+export interface MappedEvent extends MappedWindow {
+  readonly mapId: number;
 }
 
 export interface TokensEvent {
@@ -232,6 +270,7 @@ export interface InferenceEvents {
   layer: LayerEvent;
   effects: EffectsEvent;
   occluded: OccludedEvent;
+  mapped: MappedEvent;
   /** For the log: never document text. */
   log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string };
   /** The provider changed in mid-run (a GPU vanished): what runs now and why. */

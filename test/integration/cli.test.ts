@@ -107,6 +107,25 @@ test('context: JSON fits its schema; lines add up to the weights; a question is 
   }
 });
 
+test('map: JSON fits its schema, every line is there once, and the table begins with the most relevant', () => {
+  const written = Array.from({ length: 30 }, (_, i) => `const value${i} = ${i};\n`).join('');
+  const file = document(written, 'map.ts');
+  const run = cli('map', file, ...model, '--at', '250', '--to', '256', '--method', 'max', '--json', '-');
+  assert.equal(run.status, 0, run.stderr);
+  const json = JSON.parse(run.stdout);
+  fitsSchema('map', json);
+  const lines = json.lines.map(({ line }: { line: number }) => line).sort((a: number, b: number) => a - b);
+  assert.deepEqual(
+    lines,
+    Array.from({ length: 30 }, (_, i) => i + 1),
+  );
+  assert.ok(json.windows > 5);
+  const asked = cli('map', file, ...model, '--question', 'value7?');
+  assert.match(asked.stdout, /in \d+ windows, lines 1 to 30 of 31/);
+  assert.equal(cli('map', file, ...model).status, 2);
+  assert.equal(cli('map', file, ...model, '--at', '99999').status, 2);
+});
+
 test('ablate and heads: JSON fits its schema, ranked, and the tables for people agree with it', () => {
   const file = document(texts['code']!);
   const ablate = JSON.parse(cli('ablate', file, ...model, '--parts-only', '--json', '-').stdout);

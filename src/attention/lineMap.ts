@@ -1,0 +1,66 @@
+/** Collects a document map window by window, in constant time per line, and tells its heaviest lines and its profile. Pure. */
+
+import type { MapLine, MapProfile, MappedWindow } from '../shared/documentMap';
+
+export class LineMap {
+  private heaviest: MapLine[] = [];
+  private readonly maxima: Float32Array;
+  private readonly gains: Float32Array;
+  private readonly bits: Float64Array;
+  private readonly counts: Float64Array;
+
+  /** @param firstLine @param endLine the lines that will be mapped. @param nLines to be told. @param nSteps of the profile. */
+  constructor(
+    private readonly firstLine: number,
+    private readonly endLine: number,
+    private readonly nLines: number,
+    nSteps: number,
+  ) {
+    const n = Math.max(1, Math.min(nSteps, endLine - firstLine));
+    this.maxima = new Float32Array(n).fill(Number.NaN);
+    this.gains = new Float32Array(n).fill(Number.NaN);
+    this.bits = new Float64Array(n);
+    this.counts = new Float64Array(n);
+  }
+
+  add({ rows, gainBits }: Pick<MappedWindow, 'rows' | 'gainBits'>): void {
+    const { lineIdxs, nTokens, weights, strongestAt, strongestWeights, surprisalBits } = rows;
+    for (let i = 0; i < lineIdxs.length; i++) {
+      const step = this.stepOf(lineIdxs[i]!);
+      const weight = weights[i]!;
+      this.maxima[step] = larger(this.maxima[step]!, weight);
+      this.gains[step] = larger(this.gains[step]!, gainBits);
+      if (!Number.isNaN(surprisalBits[i]!)) {
+        this.bits[step]! += surprisalBits[i]! * nTokens[i]!;
+        this.counts[step]! += nTokens[i]!;
+      }
+      if (weight > 0) {
+        const line = { lineIdx: lineIdxs[i]!, weight, strongestAt: strongestAt[i]! };
+        const strongestWeight = strongestWeights[i]!;
+        this.heaviest.push({ ...line, strongestWeight, surprisalBits: surprisalBits[i]!, gainBits });
+      }
+    }
+    this.heaviest = this.heaviest.sort((a, b) => b.weight - a.weight || a.strongestAt - b.strongestAt);
+    this.heaviest.length = Math.min(this.heaviest.length, this.nLines);
+  }
+
+  /** The heaviest lines so far, heaviest first. A line longer than a window is there once for each of its parts. */
+  get lines(): readonly MapLine[] {
+    return this.heaviest;
+  }
+
+  get profile(): MapProfile {
+    const surprisalBits = Float32Array.from(this.bits, (sum, i) => sum / this.counts[i]!);
+    return { weights: this.maxima.slice(), surprisalBits, gainBits: this.gains.slice() };
+  }
+
+  private stepOf(lineIdx: number): number {
+    const share = (lineIdx - this.firstLine) / Math.max(1, this.endLine - this.firstLine);
+    return Math.min(this.maxima.length - 1, Math.max(0, Math.floor(share * this.maxima.length)));
+  }
+}
+
+/** The larger of two, of which any may be missing (NaN). */
+function larger(a: number, b: number): number {
+  return Number.isNaN(a) || b > a ? b : a;
+}
