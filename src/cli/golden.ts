@@ -13,8 +13,9 @@ import {
   tracedBlockGraph,
   type WeightSource,
 } from '../graph/modelGraphs';
-import { windowFeeds } from '../inference/feeds';
+import { allowedCells } from '../inference/feeds';
 import { Session, type Value, type Values } from '../inference/session';
+import { runTraced, type TracedRun } from '../inference/tracedBands';
 import type { LocalProvider } from '../shared/analysis';
 import { Failure } from '../shared/failure';
 import { float16Bytes, fromFloat16Bits, toFloat16Bits } from '../shared/float16';
@@ -24,6 +25,8 @@ import { checkToyData } from './toy';
 export interface GoldenOptions {
   readonly provider: LocalProvider;
   readonly dtype: 'fp32' | 'fp16';
+  /** Rows of a layer that are computed at a time; all at once when absent. */
+  readonly nRows?: number | undefined;
 }
 
 export interface GoldenResult {
@@ -84,14 +87,19 @@ async function runAttention(golden: GoldenCase, options: GoldenOptions): Promise
   const model = goldenAttention(golden);
   const { config, layerId, docLengths } = model;
   const x = golden.tensors.get('x')!;
-  const feeds = windowFeeds(config, x.shape[1]!, docLengths);
   const graph = tracedAttentionGraph(config, layerId, weightSource(model, options.dtype));
-  const fetched = await runOnce(graph, options, {
-    ...feeds,
-    ...kernelFeeds(model, layerId, options.dtype),
-    x: { type: 'float32', data: x.data as Float32Array, dims: x.shape },
-  });
-  return { values: goldenNames(model, layerId, fetched, ''), allowed: feeds.allowed.data as Uint8Array };
+  const fetched = await withSession(graph, options, session =>
+    runTraced(session, {
+      ...{ config, docLengths, nRows: options.nRows },
+      plan: planLayer(config, layerId),
+      hidden: { type: 'float32', data: x.data as Float32Array, dims: x.shape },
+      kernels: kernelFeeds(model, layerId, options.dtype),
+    }),
+  );
+  return {
+    values: goldenNames(model, layerId, fetched, ''),
+    allowed: allowedCells(0, x.shape[1]!, docLengths),
+  };
 }
 
 async function runModel(golden: GoldenCase, options: GoldenOptions): Promise<Computed> {
@@ -99,26 +107,35 @@ async function runModel(golden: GoldenCase, options: GoldenOptions): Promise<Com
   const { config } = model;
   const tokens = golden.tensors.get('tokens')!;
   const weights = weightSource(model, options.dtype);
-  const feeds = windowFeeds(config, tokens.shape[1]!);
   const ids: Value = { type: 'int64', data: BigInt64Array.from(tokens.data as Int32Array, BigInt), dims: tokens.shape };
   const values: Record<string, Value> = {};
-  let hidden = (await runOnce(embedGraph(config, weights), options, { ids }))['hidden']!;
+  const embed = embedGraph(config, weights);
+  let hidden = (await withSession(embed, options, session => session.run({ ids })))['hidden']!;
   for (let layerIdx = 0; layerIdx < config.n_layers; layerIdx++) {
     const graph = tracedBlockGraph(config, layerIdx, weights);
-    const kernels = kernelFeeds(model, layerIdx, options.dtype);
-    const fetched = await runOnce(graph, options, { ...feeds, ...kernels, hidden });
+    const run: TracedRun = {
+      ...{ config, hidden, nRows: options.nRows },
+      plan: planLayer(config, layerIdx),
+      kernels: kernelFeeds(model, layerIdx, options.dtype),
+    };
+    const fetched = await withSession(graph, options, session => runTraced(session, run));
     hidden = fetched['hidden_out']!;
     Object.assign(values, goldenNames(model, layerIdx, fetched, `layers.${layerIdx}.`));
     values[`layers.${layerIdx}.hidden`] = hidden;
   }
-  values['logits'] = (await runOnce(logitsGraph(config, weights), options, { hidden }))['logits']!;
-  return { values, allowed: feeds.allowed.data as Uint8Array };
+  const head = logitsGraph(config, weights);
+  values['logits'] = (await withSession(head, options, session => session.run({ hidden })))['logits']!;
+  return { values, allowed: allowedCells(0, tokens.shape[1]!) };
 }
 
-async function runOnce(graph: Uint8Array, options: GoldenOptions, feeds: Values): Promise<Values> {
+async function withSession(
+  graph: Uint8Array,
+  options: GoldenOptions,
+  use: (session: Session) => Promise<Values>,
+): Promise<Values> {
   const session = await Session.create(graph, { provider: options.provider });
   try {
-    return await session.run(feeds);
+    return await use(session);
   } finally {
     await session.release();
   }

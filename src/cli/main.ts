@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { analyzeJson } from '../export/mapText';
-import type { LocalProvider, ProviderSetting } from '../shared/analysis';
+import type { ProviderSetting } from '../shared/analysis';
 import { type Stage, stages } from '../shared/attentionMap';
 import { mapMethods } from '../shared/documentMap';
 import { exportFormats } from '../shared/exportFormats';
@@ -16,7 +16,7 @@ import { contextJson, contextText } from './context';
 import { analyzeFile, chooseMap, loadEngine, readText, sourceOf } from './document';
 import { type Evaluation, evaluateText, formatEvaluation, totalEvaluation } from './evaluate';
 import { exportDocument } from './export';
-import { runGoldenCase } from './golden';
+import { type GoldenOptions, runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
 import { headsJson, headsText, measureNames } from './heads';
 import { mapJson, mapText } from './map';
@@ -35,7 +35,7 @@ const usage = `mta-inspect: see how a Multi-Token Attention model finds its cont
   mta-inspect heads   FILE [--model NAME|DIR] [--by MEASURE] [--json OUT]
   mta-inspect eval    FILE... [--model NAME|DIR] [--json OUT]
   mta-inspect toy     [--model NAME|DIR] [--block-length N --answer all|first|last] [--samples N] [--seed N] [--json OUT]
-  mta-inspect golden  DIR [--provider cpu|webgpu] [--dtype fp32|fp16] [--only PREFIX]
+  mta-inspect golden  DIR [--provider cpu|webgpu] [--dtype fp32|fp16] [--rows N] [--only PREFIX]
   mta-inspect bench   [--json OUT]
   mta-inspect models  [--json]
 
@@ -65,6 +65,7 @@ const options = {
   samples: { type: 'string' },
   seed: { type: 'string' },
   only: { type: 'string' },
+  rows: { type: 'string' },
   format: { type: 'string' },
   out: { type: 'string' },
   by: { type: 'string' },
@@ -208,10 +209,11 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const directory = onlyPositional(args, 'golden needs one DIR');
     const dtype = oneOf('--dtype', args.values.dtype ?? 'fp32', ['fp32', 'fp16'] as const);
     const executionProvider = oneOf('--provider', args.values.provider ?? 'cpu', ['cpu', 'webgpu', 'cuda'] as const);
+    const nRows = wholeNumber('--rows', args.values.rows, 1);
     const names = listGoldenCases(directory).filter(name => name.startsWith(args.values.only ?? ''));
     let [nPassed, nFailed] = [0, 0];
     for (const name of names) {
-      const line = await goldenLine(directory, name, executionProvider, dtype);
+      const line = await goldenLine(directory, name, { provider: executionProvider, dtype, nRows });
       if (line.status === 'passed') nPassed++;
       if (line.status === 'failed') nFailed++;
       process.stdout.write(`${line.text}\n`);
@@ -252,9 +254,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function goldenLine(directory: string, name: string, executionProvider: LocalProvider, dtype: 'fp32' | 'fp16') {
+async function goldenLine(directory: string, name: string, options: GoldenOptions) {
   try {
-    const result = await runGoldenCase(readGoldenCase(directory, name), { provider: executionProvider, dtype });
+    const result = await runGoldenCase(readGoldenCase(directory, name), options);
     const numbers = result.status === 'not run' ? '' : `  ${result.worst.toExponential(1)}  ${result.worstTensor}`;
     return { status: result.status, text: `${result.status}  ${name}${numbers}${result.note && `  ${result.note}`}` };
   } catch (error) {

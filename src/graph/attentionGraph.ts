@@ -7,41 +7,53 @@
  *
  * Axis names: B batch, H head, T token (query or key), D model, d head dimension. Masked cells (key > query, or
  * another document) are set to 0 before each convolution: -inf would turn into NaN there.
+ *
+ * A layer may be computed in bands of rows. A band has R rows (queries) and the K keys up to its last row, of which the
+ * first K - R were kept from the bands before. The convolutions reach back over the rows above: the band begins with
+ * that many rows more, whose results are cut away. Without bands R = K = T.
  */
 
 import type { Stage } from '../shared/attentionMap';
 import type { GraphBuilder } from './graphBuilder';
-import { currentKeyColumn, type KernelSize, type LayerPlan } from './layerPlan';
+import { currentKeyColumn, type KernelSize, type LayerPlan, reachAbove } from './layerPlan';
 import { rotationMatrix } from './rotary';
 
 /** Values every attention graph is fed with. */
 export interface AttentionFeeds {
-  /** [T, d] */
+  /** [R, d] */
   readonly cos: string;
   readonly sin: string;
-  /** bool [B or 1, 1, T, T]: true where the query may look at the key. */
+  /** bool [B or 1, 1, R, K]: true where the query may look at the key. */
   readonly allowed: string;
+  /** Keys with their rotary positions, and values, of the tokens before the rows: [B, K - R, n_kv, d]. */
+  readonly pastKeys: string;
+  readonly pastValues: string;
+  /** int64 [1]: how many rows come first only for the convolutions' sake; not asked for where there are none. */
+  readonly nAbove: string;
 }
 
-/** Names of the values inside one attention layer; shapes in brackets. */
+/** Names of the values inside one attention layer; shapes in brackets. N = R without the rows above. */
 export interface AttentionValues {
-  /** After rotary positions and key/value repetition: [B, H, T, d]. */
+  /** After rotary positions and key/value repetition: [B, H, R, d], [B, H, K, d]. */
   readonly q: string;
   readonly k: string;
   readonly v: string;
-  /** [B, H, T, T] for each stage the layer has; masked cells are 0. */
+  /** Keys with their rotary positions, and values, of the rows alone: [B, R, n_kv, d]. */
+  readonly rowKeys: string;
+  readonly rowValues: string;
+  /** [B, H, R, K] for each stage the layer has; masked cells are 0. */
   readonly stages: Partial<Record<Stage, string>>;
-  /** The weights that multiply the values: the layer's last stage. [B, H, T, T] */
+  /** The weights that multiply the values: the layer's last stage. [B, H, R, K] */
   readonly attention: string;
-  /** attention times values: [B, H, T, d]. */
+  /** attention times values: [B, H, N, d]. */
   readonly weightedValues: string;
-  /** After norm and depth scaling: [B, T, H, d]. */
+  /** After norm and depth scaling: [B, N, H, d]. */
   readonly normalized: string;
-  /** Before the sigmoid: [B, T, H, 1 or d]; null without gate. */
+  /** Before the sigmoid: [B, N, H, 1 or d]; null without gate. */
   readonly gateLogit: string | null;
-  /** Concatenated heads: [B, T, H * d]. */
+  /** Concatenated heads: [B, N, H * d]. */
   readonly heads: string;
-  /** [B, T, D] */
+  /** [B, N, D] */
   readonly y: string;
 }
 
@@ -60,7 +72,7 @@ export function kernelShapes(plan: LayerPlan): Record<string, number[]> {
 
 /**
  * Adds one attention layer.
- * @param x the layer's input, already normalised: [B, T, D].
+ * @param x the layer's input, already normalised: [B, R, D].
  * @param weight returns the value name of `attention.<key>` of this layer.
  */
 export function addAttention(
@@ -75,7 +87,7 @@ export function addAttention(
     Object.entries(kernelShapes(plan)).map(([name, shape]) => [name, g.input(name, 'float32', shape)]),
   );
 
-  // B T D -> B T n d
+  // B R D -> B R n d
   const project = (name: string, n: number, norm?: string) => {
     let value = linear(g, x, weight(`${name}.weight`), plan.hasQkvBias ? weight(`${name}.bias`) : undefined);
     if (norm && plan.qkNorm === 'full') value = rmsNorm(g, value, weight(norm), plan.normEps);
@@ -86,8 +98,10 @@ export function addAttention(
     repeatHeads(g, g.op('Transpose', [value], { perm: [0, 2, 1, 3] }), nHeads, nKvHeads);
   const rotate = rotation(g, plan, feeds);
   const q = g.op('Transpose', [rotate(project('wq', nHeads, 'q_norm.weight'))], { perm: [0, 2, 1, 3] });
-  const k = toHeads(rotate(project('wk', nKvHeads, 'k_norm.weight')));
-  const v = toHeads(project('wv', nKvHeads));
+  const rowKeys = rotate(project('wk', nKvHeads, 'k_norm.weight'));
+  const rowValues = project('wv', nKvHeads);
+  const k = toHeads(g.op('Concat', [feeds.pastKeys, rowKeys], { axis: 1 }));
+  const v = toHeads(g.op('Concat', [feeds.pastValues, rowValues], { axis: 1 }));
 
   const zero = g.scalar(0);
   const masked = (value: string) => g.op('Where', [feeds.allowed, value, zero]);
@@ -119,7 +133,7 @@ export function addAttention(
     stages.mixed_pattern = map;
   }
 
-  const weightedValues = g.op('MatMul', [map, v]);
+  const weightedValues = withoutRowsAbove(g, plan, feeds, g.op('MatMul', [map, v]), 2);
   let normalized = g.op('Transpose', [weightedValues], { perm: [0, 2, 1, 3] });
   // The published code fixes this epsilon whatever the model's norm_eps is (mta-spec, group norm).
   if (plan.hasGroupNorm) normalized = rmsNorm(g, normalized, weight('subln.weight'), 1e-5);
@@ -132,7 +146,22 @@ export function addAttention(
   }
   const heads = g.op('Reshape', [gated, g.ints([0, 0, nHeads * headDim])]);
   const y = linear(g, heads, weight('wo.weight'), plan.hasOutputBias ? weight('wo.bias') : undefined);
-  return { q, k, v, stages, attention: map, weightedValues, normalized, gateLogit, heads, y };
+  return {
+    ...{ q, k, v, rowKeys, rowValues, stages, attention: map },
+    ...{ weightedValues, normalized, gateLogit, heads, y },
+  };
+}
+
+/** A band's value without the rows that were only there for the convolutions. */
+export function withoutRowsAbove(
+  g: GraphBuilder,
+  plan: LayerPlan,
+  { nAbove }: AttentionFeeds,
+  value: string,
+  axis: number,
+): string {
+  if (reachAbove(plan) === 0) return value;
+  return g.op('Slice', [value, nAbove, g.ints([Number.MAX_SAFE_INTEGER]), g.ints([axis])]);
 }
 
 /** x W^T + b for a weight stored as [out, in]. */
@@ -165,7 +194,7 @@ function repeatHeads(g: GraphBuilder, value: string, nHeads: number, nKvHeads: n
 
 /**
  * Key-query convolution: causal along queries (the last kernel row is the current query), along keys centred, or
- * one-sided as `pad_key` says; one kernel per head, not flipped.
+ * one-sided as `pad_key` says; one kernel per head, not flipped. Rows above the first count 0.
  */
 function keyQueryConv(g: GraphBuilder, plan: LayerPlan, map: string, kernel: string, size: KernelSize): string {
   const before = currentKeyColumn(size, plan.padKey);

@@ -101,6 +101,11 @@ export function summarizeLayer(plan: LayerPlan): LayerSummary {
   };
 }
 
+/** How many rows above its own a row of the last stage depends on, through both convolutions. */
+export function reachAbove({ preSoftmaxKernel, postSoftmaxKernel }: LayerPlan): number {
+  return (preSoftmaxKernel?.query ?? 1) - 1 + ((postSoftmaxKernel?.query ?? 1) - 1);
+}
+
 /** Column of a convolution kernel that stands for the current key. */
 export function currentKeyColumn(size: KernelSize, padKey: LayerPlan['padKey']): number {
   return { both: (size.key - 1) / 2, left: size.key - 1, right: 0 }[padKey];

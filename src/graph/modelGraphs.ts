@@ -11,11 +11,12 @@ import {
   kernelShapes,
   linear,
   rmsNorm,
+  withoutRowsAbove,
 } from './attentionGraph';
 import { GraphBuilder, type Weight } from './graphBuilder';
 import { type LayerPlan, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
-import { addOverview, addTopKeys } from './reductions';
+import { addPooling, addTopKeys } from './reductions';
 
 /** Gives the tensor of a state-dict key (e.g. `layers.0.attention.wq.weight`). */
 export type WeightSource = (key: string) => Weight;
@@ -41,21 +42,25 @@ export function embedGraph(config: ModelConfig, weights: WeightSource): Uint8Arr
   return g.build();
 }
 
-/** `hidden`, rotary tables, mask and kernels -> `hidden_out` and the taps. */
+/**
+ * One block on a band of rows: `hidden` [B, R, D], keys and values of the rows before, rotary tables, mask and kernels
+ * -> `hidden_out` [B, N, D], `keys` and `values` [B, R, n_kv, d] of the rows, and the taps.
+ */
 export function blockGraph(config: ModelConfig, layerIdx: number, weights: WeightSource, taps: BlockTaps): Uint8Array {
   const { g, plan, values, output } = openBlock(config, layerIdx, weights);
-  g.output('hidden_out', output, 'float32', ['B', 'T', config.dim]);
-  for (const stage of taps.overviews) addOverviewOutputs(g, plan, values, stage, taps.blockSize);
+  g.output('hidden_out', output, 'float32', ['B', 'N', config.dim]);
+  addKeptOutputs(g, plan, values);
+  for (const stage of taps.overviews) addPooledOutput(g, plan, values, stage, taps.blockSize);
   if (taps.topKeys) {
     const { indices, weights: topWeights } = addTopKeys(g, values.attention, g.input('top_k', 'int64', [1]));
-    g.output('top_keys.indices', indices, 'int32', ['B', plan.nHeads, 'T', 'K']);
-    g.output('top_keys.weights', topWeights, 'float32', ['B', plan.nHeads, 'T', 'K']);
+    g.output('top_keys.indices', indices, 'int32', ['B', plan.nHeads, 'R', 'k']);
+    g.output('top_keys.weights', topWeights, 'float32', ['B', plan.nHeads, 'R', 'k']);
   }
   return g.build();
 }
 
-/** As `blockGraph`, but only the overview of one stage. */
-export function overviewGraph(
+/** As `blockGraph`, but only `pooled.<stage>`. */
+export function pooledGraph(
   config: ModelConfig,
   layerIdx: number,
   stage: Stage,
@@ -63,76 +68,54 @@ export function overviewGraph(
   weights: WeightSource,
 ): Uint8Array {
   const { g, plan, values } = openBlock(config, layerIdx, weights);
-  addOverviewOutputs(g, plan, values, stage, blockSize);
+  addPooledOutput(g, plan, values, stage, blockSize);
   return g.build();
 }
 
-/** As `blockGraph`, but only `map` [B, T, T]: one stage of head `head_idx` (int64 scalar input), masked cells 0. */
-export function headStageGraph(config: ModelConfig, layerIdx: number, stage: Stage, weights: WeightSource): Uint8Array {
-  const { g, values } = openBlock(config, layerIdx, weights);
-  const head = g.input('head_idx', 'int64', []);
-  g.output('map', g.op('Gather', [values.stages[stage]!, head], { axis: 1 }), 'float32', ['B', 'T', 'T']);
-  return g.build();
-}
-
-/**
- * As `blockGraph`, but only `rows` [H, N, T]: one stage of all heads for the queries from `query_start` to `query_end`
- * (int64 [1] each, exclusive).
- */
-export function stageRowsGraph(config: ModelConfig, layerIdx: number, stage: Stage, weights: WeightSource): Uint8Array {
-  const { g, plan, values } = openBlock(config, layerIdx, weights);
-  addRowsOutput(g, plan, values, stage);
-  return g.build();
-}
-
-/** As `stageRowsGraph`, with `hidden_out` too. */
-export function blockRowsGraph(config: ModelConfig, layerIdx: number, stage: Stage, weights: WeightSource): Uint8Array {
-  const { g, plan, values, output } = openBlock(config, layerIdx, weights);
-  g.output('hidden_out', output, 'float32', ['B', 'T', config.dim]);
-  addRowsOutput(g, plan, values, stage);
-  return g.build();
-}
-
-/** As `blockGraph`, but only some stages of the heads `head_indices` (int64 [N] input): each [B, N, T, T], masked cells 0. */
+/** As `blockGraph`, but only some stages of the heads `head_indices` (int64 [n] input): each [B, n, N, K], masked cells 0. */
 export function stagesGraph(
   config: ModelConfig,
   layerIdx: number,
   stages: readonly Stage[],
   weights: WeightSource,
 ): Uint8Array {
-  const { g, values } = openBlock(config, layerIdx, weights);
-  const heads = g.input('head_indices', 'int64', ['N']);
+  const { g, plan, feeds, values } = openBlock(config, layerIdx, weights);
+  const heads = g.input('head_indices', 'int64', ['n']);
   for (const stage of stages) {
     const maps = g.op('Gather', [values.stages[stage]!, heads], { axis: 1 });
-    g.output(stage, maps, 'float32', ['B', 'N', 'T', 'T']);
+    g.output(stage, withoutRowsAbove(g, plan, feeds, maps, 2), 'float32', ['B', 'n', 'N', 'K']);
   }
   return g.build();
 }
 
-/** Everything a golden vector of the whole model may ask of one block. */
+/** Everything a golden vector of the whole model may ask of one block, for a band of rows. */
 export function tracedBlockGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
-  const { g, plan, values, output } = openBlock(config, layerIdx, weights);
-  g.output('hidden_out', output, 'float32', ['B', 'T', config.dim]);
-  addStageOutputs(g, plan, values);
+  const { g, plan, feeds, values, output } = openBlock(config, layerIdx, weights);
+  g.output('hidden_out', output, 'float32', ['B', 'N', config.dim]);
+  addKeptOutputs(g, plan, values);
+  addStageOutputs(g, plan, feeds, values);
   return g.build();
 }
 
-/** The attention layer alone, fed with its normalised input `x` [B, T, D]; every intermediate is an output. */
+/** The attention layer alone, fed with its normalised input `hidden` [B, R, D]; every intermediate is an output. */
 export function tracedAttentionGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
   const plan = planLayer(config, layerIdx);
   const g = new GraphBuilder(`attention_${layerIdx}`);
-  const x = g.input('x', 'float32', ['B', 'T', plan.dim]);
-  const values = addAttention(g, plan, x, attentionFeeds(g, plan), attentionWeight(g, layerIdx, weights));
-  addStageOutputs(g, plan, values);
+  const x = g.input('hidden', 'float32', ['B', 'R', plan.dim]);
+  const feeds = attentionFeeds(g, plan);
+  const values = addAttention(g, plan, x, feeds, attentionWeight(g, layerIdx, weights));
+  addKeptOutputs(g, plan, values);
+  addStageOutputs(g, plan, feeds, values);
   const { q, k, v, weightedValues, normalized, gateLogit, heads, y } = values;
-  const perHead = ['B', plan.nHeads, 'T', plan.headDim];
-  for (const [name, value] of Object.entries({ q, k, v, attn_v: weightedValues })) {
-    g.output(name, value, 'float32', perHead);
-  }
-  g.output('norm_out', normalized, 'float32', ['B', 'T', plan.nHeads, plan.headDim]);
-  if (gateLogit) g.output('gate_logit', gateLogit, 'float32', ['B', 'T', plan.nHeads, 'G']);
-  g.output('wo_in', heads, 'float32', ['B', 'T', plan.nHeads * plan.headDim]);
-  g.output('y', y, 'float32', ['B', 'T', plan.dim]);
+  const perHead = (rows: string) => ['B', plan.nHeads, rows, plan.headDim];
+  g.output('q', withoutRowsAbove(g, plan, feeds, q, 2), 'float32', perHead('N'));
+  g.output('k', k, 'float32', perHead('K'));
+  g.output('v', v, 'float32', perHead('K'));
+  g.output('attn_v', weightedValues, 'float32', perHead('N'));
+  g.output('norm_out', normalized, 'float32', ['B', 'N', plan.nHeads, plan.headDim]);
+  if (gateLogit) g.output('gate_logit', gateLogit, 'float32', ['B', 'N', plan.nHeads, 'G']);
+  g.output('wo_in', heads, 'float32', ['B', 'N', plan.nHeads * plan.headDim]);
+  g.output('y', y, 'float32', ['B', 'N', plan.dim]);
   return g.build();
 }
 
@@ -233,21 +216,18 @@ function openBlock(config: ModelConfig, layerIdx: number, weights: WeightSource)
     const bias = plan.hasFfnBias ? weight(`feed_forward.${name}.bias`) : undefined;
     return linear(g, x, weight(`feed_forward.${name}.weight`), bias);
   };
-  const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
-  const values = addAttention(
-    g,
-    plan,
-    before(hidden, 'attention_norm.weight'),
-    attentionFeeds(g, plan),
-    attentionWeight(g, layerIdx, weights),
-  );
-  const residual = g.op('Add', [hidden, after(values.y, 'attention_norm.weight')]);
+  const hidden = g.input('hidden', 'float32', ['B', 'R', config.dim]);
+  const feeds = attentionFeeds(g, plan);
+  const x = before(hidden, 'attention_norm.weight');
+  const values = addAttention(g, plan, x, feeds, attentionWeight(g, layerIdx, weights));
+  const rows = withoutRowsAbove(g, plan, feeds, hidden, 1);
+  const residual = g.op('Add', [rows, after(values.y, 'attention_norm.weight')]);
   const z = before(residual, 'ffn_norm.weight');
   const gate = ffn('w1', z);
   const silu = g.op('Mul', [gate, g.op('Sigmoid', [gate])]);
   const product = g.op('Mul', [silu, ffn('w3', z)]);
   const output = g.op('Add', [residual, after(ffn('w2', product), 'ffn_norm.weight')]);
-  return { g, plan, values, output };
+  return { g, plan, feeds, values, output };
 }
 
 function openHead(config: ModelConfig, weights: WeightSource) {
@@ -263,10 +243,14 @@ function embeddingWeight(g: GraphBuilder, weights: WeightSource): string {
 }
 
 function attentionFeeds(g: GraphBuilder, plan: LayerPlan): AttentionFeeds {
+  const past = ['B', 'P', plan.nKvHeads, plan.headDim];
   return {
-    cos: g.input('rotary_cos', 'float32', ['T', plan.headDim]),
-    sin: g.input('rotary_sin', 'float32', ['T', plan.headDim]),
-    allowed: g.input('allowed', 'bool', ['A', 1, 'T', 'T']),
+    cos: g.input('rotary_cos', 'float32', ['R', plan.headDim]),
+    sin: g.input('rotary_sin', 'float32', ['R', plan.headDim]),
+    allowed: g.input('allowed', 'bool', ['A', 1, 'R', 'K']),
+    pastKeys: g.input('past_keys', 'float32', past),
+    pastValues: g.input('past_values', 'float32', past),
+    nAbove: g.input('n_above', 'int64', [1]),
   };
 }
 
@@ -274,17 +258,21 @@ function attentionWeight(g: GraphBuilder, layerIdx: number, weights: WeightSourc
   return key => g.weight(`layers.${layerIdx}.attention.${key}`, weights(`layers.${layerIdx}.attention.${key}`));
 }
 
-function addStageOutputs(g: GraphBuilder, plan: LayerPlan, values: AttentionValues): void {
-  for (const stage of stagesOf(plan)) g.output(stage, values.stages[stage]!, 'float32', ['B', plan.nHeads, 'T', 'T']);
+/** What later bands need of a band's rows. */
+function addKeptOutputs(g: GraphBuilder, plan: LayerPlan, values: AttentionValues): void {
+  const shape = ['B', 'R', plan.nKvHeads, plan.headDim];
+  g.output('keys', values.rowKeys, 'float32', shape);
+  g.output('values', values.rowValues, 'float32', shape);
 }
 
-function addRowsOutput(g: GraphBuilder, plan: LayerPlan, values: AttentionValues, stage: Stage): void {
-  const bounds = ['query_start', 'query_end'].map(name => g.input(name, 'int64', [1]));
-  const rows = g.op('Slice', [values.stages[stage]!, ...bounds, g.ints([2])]);
-  g.output('rows', g.op('Squeeze', [rows, g.ints([0])]), 'float32', [plan.nHeads, 'N', 'T']);
+function addStageOutputs(g: GraphBuilder, plan: LayerPlan, feeds: AttentionFeeds, values: AttentionValues): void {
+  for (const stage of stagesOf(plan)) {
+    const rows = withoutRowsAbove(g, plan, feeds, values.stages[stage]!, 2);
+    g.output(stage, rows, 'float32', ['B', plan.nHeads, 'N', 'K']);
+  }
 }
 
-function addOverviewOutputs(
+function addPooledOutput(
   g: GraphBuilder,
   plan: LayerPlan,
   values: AttentionValues,
@@ -295,7 +283,6 @@ function addOverviewOutputs(
   if (!value) {
     throw new RangeError(`layer ${plan.layerIdx} has no stage ${stage}; it has ${stagesOf(plan).join(', ')}`);
   }
-  const { cells, scales } = addOverview(g, value, blockSize, stage !== 'pattern');
-  g.output(`overview.${stage}`, cells, 'int8', ['B', plan.nHeads, 'I', 'J']);
-  g.output(`overview_scale.${stage}`, scales, 'float32', ['B', plan.nHeads, 1, 1]);
+  const pooled = addPooling(g, value, blockSize, stage !== 'pattern');
+  g.output(`pooled.${stage}`, pooled, 'float32', ['B', plan.nHeads, 'I', 'J']);
 }

@@ -35,6 +35,11 @@ export interface RotaryFrequencies {
   readonly amplitude: number;
 }
 
+/** Whether the rotation of a position changes with the window's length. */
+export function dependsOnLength(scaling: RopeScaling | null): boolean {
+  return scaling?.rope_type === 'dynamic';
+}
+
 /** @param nPositions length of the window, on which dynamic scaling depends. */
 export function rotaryFrequencies(
   headDim: number,

@@ -7,10 +7,9 @@ import type { LayerResult } from '../shared/analysis';
 import { Cancelled, Failure } from '../shared/failure';
 import type { KernelWeights } from '../shared/kernels';
 import type { LayerRuntime } from './layerRuntime';
-import type { Prediction } from './modelRuntime';
-import { nPredictions, targetsOf, toBits } from './predictions';
+import { nPredictions, type Prediction, targetsOf, toBits } from './predictions';
 import type { AblateArgs } from './protocol';
-import { newRun, type Run } from './run';
+import { inputOf, newRun, type Run } from './run';
 import type { Value } from './session';
 
 type Kernels = ReadonlyMap<number, readonly KernelWeights[]>;
@@ -38,26 +37,30 @@ export async function ablateRun(
   const isWholeModel = ablation.scope === 'model';
   const { nLayers } = runtime.folder.summary;
   const first = Math.min(...kernels.keys(), nLayers);
-  run.hidden.push(...base.hidden.slice(0, first + 1));
+  run.layers.push(...base.layers.slice(0, first));
+  let input = inputOf(base, first);
   /** What the changed layers add to the stream directly, where later layers do not read it. */
-  let last = base.hidden[nLayers]!;
+  let last = base.output!;
   for (let layerIdx = first; layerIdx < nLayers; layerIdx++) {
     await nextTurn(); // lets a cancel and requests for maps in
     if (signal?.aborted) throw new Cancelled();
     const isRunAgain = isWholeModel || kernels.has(layerIdx);
-    const next = base.hidden[layerIdx + 1]!;
+    const next = inputOf(base, layerIdx + 1);
     if (isRunAgain) {
       const start = performance.now();
-      const input = run.hidden[layerIdx]!;
-      const result = await runtime.block(layerIdx, input, topK, base.blockSize, kernels.get(layerIdx));
+      const options = { topK, blockSize: base.blockSize, kernels: kernels.get(layerIdx), signal };
+      const result = await runtime.block(layerIdx, input, options);
       const { topKeys, overviews } = result;
       layers.push({ layerIdx, topKeys, overviews, durationMs: performance.now() - start });
+      run.layers.push(result);
       if (isWholeModel) last = result.hidden;
       else last = sum(last, result.hidden, next);
+    } else {
+      run.layers.push(base.layers[layerIdx]!);
     }
-    if (layerIdx === nLayers - 1) run.hidden.push(last);
-    else run.hidden.push(isWholeModel ? last : next);
+    input = isWholeModel ? last : next;
   }
+  run.output = last;
   const before = await logProbabilitiesOf(runtime, base);
   const prediction = await runtime.predict(last, targetsOf(ids), nPredictions, before);
   return { run, layers, prediction };
@@ -83,18 +86,18 @@ export async function rankAblations(
   const edits = singleAblations(layers, nHeads, withHeads);
   const targets = targetsOf(base.ids);
   const before = await logProbabilitiesOf(runtime, base);
-  const trained = (await runtime.predict(base.hidden[nLayers]!, targets, 1)).logProbabilities;
+  const trained = (await runtime.predict(base.output!, targets, 1)).logProbabilities;
   const effects: AblationEffect[] = [];
   let reported = 0;
   let lastReport = 0;
   for (const edit of edits) {
     const kernels = await ablatedKernels(runtime, { scope: 'model', edits: [edit] });
     const first = edit.layerIdx!;
-    let hidden: Value = base.hidden[first]!;
+    let hidden: Value = inputOf(base, first);
     for (let layerIdx = first; layerIdx < nLayers; layerIdx++) {
       await pause();
       if (signal?.aborted) throw new Cancelled();
-      hidden = await runtime.bareBlock(layerIdx, hidden, kernels.get(layerIdx));
+      hidden = await runtime.bareBlock(layerIdx, hidden, kernels.get(layerIdx), signal);
     }
     const { divergence, logProbabilities } = await runtime.predict(hidden, targets, 1, before);
     // Nothing follows the last token.
@@ -142,7 +145,7 @@ async function checkFinite(runtime: LayerRuntime, layerIdx: number): Promise<voi
 const maxKeptBytes = 128 * 1024 * 1024;
 
 async function logProbabilitiesOf(runtime: LayerRuntime, run: Run): Promise<Value> {
-  const value = run.logProbabilities ?? (await runtime.logProbabilities(run.hidden.at(-1)!));
+  const value = run.logProbabilities ?? (await runtime.logProbabilities(run.output!));
   if (value.data.byteLength <= maxKeptBytes) run.logProbabilities = value;
   return value;
 }

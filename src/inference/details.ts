@@ -62,7 +62,7 @@ export class Details {
     }
     const shown = this.shownStage(layerIdx, stage);
     const rows = await this.inTurn(runtime => allHeadsRows(runtime, run, layerIdx, shown, queryStart, nQueries));
-    const values = columnsOf(rows, run.nTokens, keyStart, nKeys);
+    const values = columnsOf(rows, queryStart + nQueries, keyStart, nKeys);
     return { nHeads, queryStart, keyStart, nQueries, nKeys, values };
   }
 
@@ -110,9 +110,10 @@ export class Details {
     }
     return relevanceOfHeads(args, nTokens, async (layerIdx, headIdxs) => {
       const stage = this.shownStage(layerIdx, 'mixed_pattern');
-      const [hidden, kernels] = [run.hidden[layerIdx]!, run.kernels.get(layerIdx)];
+      const { rows } = run.layers[layerIdx]!;
+      const kernels = run.kernels.get(layerIdx);
       const [maps] = await this.inTurn(
-        runtime => runtime.headStages(layerIdx, [stage], headIdxs, hidden, kernels),
+        runtime => runtime.stageRows(layerIdx, [stage], headIdxs, [0, nTokens], rows, kernels),
         () => {
           if (signal?.aborted) throw new Cancelled();
           this.runs.withLayer(analysisId, layerIdx); // a newer run may have taken its place
@@ -147,13 +148,13 @@ function isInside({ queryStart, keyStart, nQueries, nKeys }: PatchArgs, nTokens:
   return fits(queryStart, nQueries) && fits(keyStart, nKeys);
 }
 
-/** Some columns of rows, shape [nRows, nKeys]. @param rows shape [nRows, nTokens]. */
-function columnsOf(rows: Float32Array, nTokens: number, keyStart: number, nKeys: number): Float32Array {
-  const nRows = rows.length / nTokens;
+/** Some columns of rows, shape [nRows, nKeys]. @param rows shape [nRows, nColumns]; columns after those are masked. */
+function columnsOf(rows: Float32Array, nColumns: number, keyStart: number, nKeys: number): Float32Array {
+  const nRows = rows.length / nColumns;
   const values = new Float32Array(nRows * nKeys);
   for (let row = 0; row < nRows; row++) {
-    const start = row * nTokens + keyStart;
-    values.set(rows.subarray(start, start + nKeys), row * nKeys);
+    const end = Math.min(keyStart + nKeys, nColumns);
+    values.set(rows.subarray(row * nColumns + keyStart, row * nColumns + Math.max(keyStart, end)), row * nKeys);
   }
   return values;
 }

@@ -45,7 +45,7 @@ export class Engine {
   /** Closer looks at the runs that are kept. */
   readonly details: Details;
   readonly model: ModelSummary;
-  private readonly runs: Runs;
+  private readonly runs = new Runs();
   /** Runs that somebody waits for; what goes on in the background pauses meanwhile. */
   private nForeground = 0;
   /** The text to be mapped that was read last. */
@@ -58,7 +58,6 @@ export class Engine {
     private readonly emit: Emit,
   ) {
     this.model = runtime.folder.summary;
-    this.runs = new Runs(this.model.nLayers);
     this.details = new Details(runtime, this.runs);
   }
 
@@ -182,9 +181,10 @@ export class Engine {
       await nextTurn(); // lets a cancel in
       if (signal?.aborted) throw new Cancelled();
       const layerStart = performance.now();
-      run.hidden.push(hidden);
       const input = hidden;
-      const result = await this.runtime.use(runtime => runtime.block(layerIdx, input, topK, run.blockSize));
+      const { blockSize } = run;
+      const result = await this.runtime.use(runtime => runtime.block(layerIdx, input, { topK, blockSize, signal }));
+      run.layers.push(result);
       hidden = result.hidden;
       const { topKeys, overviews } = result;
       const durationMs = performance.now() - layerStart;
@@ -193,7 +193,7 @@ export class Engine {
     }
     await nextTurn();
     if (signal?.aborted) throw new Cancelled();
-    run.hidden.push(hidden);
+    run.output = hidden;
     const prediction = await this.runtime.use(runtime => runtime.predict(hidden, targetsOf(ids), nPredictions));
     const predictions = tellPredictions(ids, prediction, this.label);
     return { analysisId, predictions, durationMs: performance.now() - start, firstLayerMs };

@@ -1,26 +1,31 @@
-/** Feeds that depend on the window's length only: rotary tables and the mask. */
+/** Feeds of a band of rows: its part of the residual stream, what is kept of the rows before, rotary tables, mask. */
 
+import type { LayerPlan } from '../graph/layerPlan';
 import type { ModelConfig } from '../graph/modelConfig';
-import { rotaryTables } from '../graph/rotary';
-import type { Value } from './session';
+import { type RotaryTables, rotaryTables } from '../graph/rotary';
+import type { Band, LayerRows } from './bands';
+import type { Value, Values } from './session';
+import { int64, rowsOf } from './values';
 
 /**
- * Which keys each query may look at: those not after it, in the same document.
+ * Which keys the queries [first, end) may look at: those not after it, in the same document.
  * @param docLengths lengths of packed documents; one document when absent.
  * @param slidingWindow keys a query looks back to, itself included.
- * @returns shape [query, key], 1 where allowed.
+ * @returns shape [query, key] with the keys before `end`, 1 where allowed.
  */
 export function allowedCells(
-  nTokens: number,
-  docLengths: readonly number[] = [nTokens],
+  first: number,
+  end: number,
+  docLengths: readonly number[] = [end],
   slidingWindow: number | null = null,
 ): Uint8Array {
-  const allowed = new Uint8Array(nTokens * nTokens);
+  const allowed = new Uint8Array((end - first) * end);
   let start = 0;
   for (const length of docLengths) {
-    for (let query = start; query < start + length; query++) {
-      const first = Math.max(start, query + 1 - (slidingWindow ?? nTokens));
-      allowed.fill(1, query * nTokens + first, query * nTokens + query + 1);
+    for (let query = Math.max(start, first); query < Math.min(start + length, end); query++) {
+      const firstKey = Math.max(start, query + 1 - (slidingWindow ?? end));
+      const row = (query - first) * end;
+      allowed.fill(1, row + firstKey, row + query + 1);
     }
     start += length;
   }
@@ -49,20 +54,43 @@ export function cutDocuments(
   return { data, dims: [docLengths.length, longest, dim] };
 }
 
-/** `rotary_cos`, `rotary_sin` and `allowed` for one window of text. @param slidingWindow of the layer. */
-export function windowFeeds(
-  config: ModelConfig,
-  nTokens: number,
+/** Rotary tables for the first `nTokens` positions; longer ones serve shorter windows too. */
+export interface RotaryRows extends RotaryTables {
+  readonly nTokens: number;
+  readonly headDim: number;
+}
+
+export function rotaryRows(config: ModelConfig, nTokens: number): RotaryRows {
+  const { head_dim: headDim, rope_theta: theta, rope_style: style, rope_scaling: scaling } = config;
+  return { nTokens, headDim, ...rotaryTables(nTokens, headDim, theta, style, scaling) };
+}
+
+/**
+ * Everything a block's graph takes but kernels. Rows of `layer` before `band.first` must have their keys and values.
+ * @param docLengths of packed documents; one document when absent.
+ */
+export function bandFeeds(
+  { slidingWindow }: Pick<LayerPlan, 'slidingWindow'>,
+  { hidden, keys, values }: LayerRows,
+  { first, start, end }: Band,
+  rotary: RotaryRows,
   docLengths?: readonly number[],
-  slidingWindow: number | null = null,
-): Record<'rotary_cos' | 'rotary_sin' | 'allowed', Value> {
-  const { cos, sin } = rotaryTables(
-    ...([nTokens, config.head_dim, config.rope_theta, config.rope_style, config.rope_scaling] as const),
-  );
-  const dims = [nTokens, config.head_dim];
+): Values {
+  const nRows = end - first;
+  const { headDim } = rotary;
+  const table = (data: Float32Array): Value => ({
+    type: 'float32',
+    data: data.subarray(first * headDim, end * headDim),
+    dims: [nRows, headDim],
+  });
+  const allowed = allowedCells(first, end, docLengths, slidingWindow);
   return {
-    rotary_cos: { type: 'float32', data: cos, dims },
-    rotary_sin: { type: 'float32', data: sin, dims },
-    allowed: { type: 'bool', data: allowedCells(nTokens, docLengths, slidingWindow), dims: [1, 1, nTokens, nTokens] },
+    hidden: rowsOf(hidden, first, end),
+    past_keys: rowsOf(keys, 0, first),
+    past_values: rowsOf(values, 0, first),
+    rotary_cos: table(rotary.cos),
+    rotary_sin: table(rotary.sin),
+    allowed: { type: 'bool', data: allowed, dims: [1, 1, nRows, end] },
+    n_above: int64([start - first], [1]),
   };
 }

@@ -25,7 +25,9 @@ export async function measureHeads(runtime: LayerRuntime, run: Run, layerIdx: nu
   const measures: HeadMeasures[] = [];
   for (let start = 0; start < plan.nHeads; start += nAtOnce) {
     const heads = Array.from({ length: Math.min(nAtOnce, plan.nHeads - start) }, (_, i) => start + i);
-    const fetched = await runtime.headStages(layerIdx, stages, heads, run.hidden[layerIdx]!, run.kernels.get(layerIdx));
+    const { rows } = run.layers[layerIdx]!;
+    const kernels = run.kernels.get(layerIdx);
+    const fetched = await runtime.stageRows(layerIdx, stages, heads, [0, nTokens], rows, kernels);
     for (let i = 0; i < heads.length; i++) {
       const mapOf = (stage: (typeof stages)[number]) =>
         fetched[stages.indexOf(stage)]!.subarray(i * size, (i + 1) * size);

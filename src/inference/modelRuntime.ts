@@ -3,45 +3,76 @@
  * Knows nothing of documents.
  */
 
-import { planLayer, streamedStages } from '../graph/layerPlan';
+import { type LayerPlan, planLayer, streamedStages } from '../graph/layerPlan';
+import type { ModelConfig } from '../graph/modelConfig';
 import {
   type BlockTaps,
   blockGraph,
-  blockRowsGraph,
   embedGraph,
-  headStageGraph,
   logitsGraph,
   logProbabilitiesGraph,
   noTaps,
-  overviewGraph,
+  pooledGraph,
   predictionGraph,
-  stageRowsGraph,
   stagesGraph,
 } from '../graph/modelGraphs';
+import { dependsOnLength } from '../graph/ropeScaling';
 import type { ExecutionProvider, LayerOverview, LocalProvider, TopKeys } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
 import type { KernelWeights } from '../shared/kernels';
-import { windowFeeds } from './feeds';
+import { type Band, bandAt, emptyRows, inBands, type LayerRows, usualBandRows } from './bands';
+import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { kernelFeeds, readKernels } from './kernelFeeds';
 import type { ModelFolder } from './modelFolder';
+import { copyPooled, emptyPooledMap, type PooledMap, quantize, writePooled } from './overviews';
+import { emptyPrediction, type Prediction } from './predictions';
 import { Session, type Value, type Values } from './session';
+import { copyTopKeys, emptyTopKeys, writeTopKeys } from './topKeyRows';
+import { emptyValue, int64, rowsOf, writeRows } from './values';
 
 /** Sessions that answer single requests (one stage of one layer); the least recently used goes first. */
 const maxDetailSessions = 24;
+
+/** What a run of a block is asked for. */
+export interface BlockOptions {
+  /** Strongest keys per query to report. */
+  readonly topK: number;
+  /** Cells pooled along each axis for the overviews. */
+  readonly blockSize: number;
+  /** Weights of all parts of the layer; the trained ones when absent. */
+  readonly kernels?: readonly KernelWeights[] | undefined;
+  /** The same layer of a run that agrees with this one in its first rows, which are then not computed again. */
+  readonly known?: { readonly layer: BlockResult; readonly nRows: number } | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface BlockResult {
+  /** The residual stream after the block, [1, T, D]. */
+  readonly hidden: Value;
+  readonly rows: LayerRows;
+  readonly topKeys: TopKeys;
+  readonly overviews: readonly LayerOverview[];
+  /** What the overviews were quantised from. */
+  readonly pooled: ReadonlyMap<Stage, PooledMap>;
+}
 
 export class ModelRuntime {
   /** Embedding, blocks and head: what every run needs. */
   private readonly sessions = new Map<string, Promise<Session>>();
   private readonly details = new Map<string, Promise<Session>>();
   private readonly kernels = new Map<number, Promise<readonly KernelWeights[]>>();
-  /** Feeds of the latest window's length, one for each sliding window that layers have. */
-  private feeds = { nTokens: 0, bySlidingWindow: new Map<number | null, Values>() };
+  private rotary: RotaryRows | undefined;
+  private bandRows: number;
 
   constructor(
     readonly folder: ModelFolder,
     private readonly localProvider: LocalProvider,
     private readonly nThreads: number,
-  ) {}
+    /** Rows that a layer computes at a time; fewer once memory ran out. */
+    bandRows = usualBandRows,
+  ) {
+    this.bandRows = bandRows;
+  }
 
   get provider(): ExecutionProvider {
     return this.localProvider;
@@ -59,108 +90,126 @@ export class ModelRuntime {
   }
 
   /**
-   * Runs one block with taps.
+   * Runs one block with taps, band by band.
    * @param hidden the residual stream before it, [1, T, D].
-   * @param kernels weights of all parts of the layer, here and below; the trained ones when absent.
+   * @throws Cancelled between bands once the signal fires.
    */
-  async block(
-    layerIdx: number,
-    hidden: Value,
-    topK: number,
-    blockSize: number,
-    kernels?: readonly KernelWeights[],
-  ): Promise<BlockResult> {
-    const plan = planLayer(this.folder.config, layerIdx);
+  async block(layerIdx: number, hidden: Value, options: BlockOptions): Promise<BlockResult> {
+    const { topK, blockSize, kernels, known, signal } = options;
+    const { config } = this.folder;
+    const plan = planLayer(config, layerIdx);
+    const nTokens = hidden.dims[1]!;
     const taps: BlockTaps = { overviews: streamedStages(plan), blockSize, topKeys: true };
-    const fetched = await this.runBlock(layerIdx, hidden, taps, topK, kernels);
+    const start = known?.nRows ?? 0;
+    const rows = emptyRows(plan, hidden);
+    const topKeys = emptyTopKeys(plan.nHeads, nTokens, topK);
+    const pooled = new Map(taps.overviews.map(stage => [stage, emptyPooledMap(plan.nHeads, nTokens, blockSize)]));
+    const out = emptyValue(hidden.dims);
+    if (known) copyKnown(known, { hidden: out, rows, topKeys, pooled });
+    await this.inBands(start, nTokens, signal, async (from, to) => {
+      const band = bandAt(plan, from, to, blockSize);
+      const top = { top_k: int64([Math.min(topKeys.k, to)], [1]) };
+      const fetched = await this.runBlock(plan, rows, band, taps, top, kernels);
+      writeRows(out, from, fetched['hidden_out']!);
+      writeTopKeys(topKeys, nTokens, band, fetched['top_keys.indices']!, fetched['top_keys.weights']!);
+      for (const [stage, map] of pooled) writePooled(map, band, fetched[`pooled.${stage}`]!);
+    });
     return {
-      hidden: fetched['hidden_out']!,
-      topKeys: causalTopKeys(fetched['top_keys.indices']!, fetched['top_keys.weights']!),
-      overviews: taps.overviews.map(stage => layerOverview(stage, blockSize, fetched)),
+      ...{ hidden: out, rows, topKeys, pooled },
+      overviews: [...pooled].map(([stage, map]) => quantize(stage, map)),
     };
   }
 
-  /** Runs one block without taps: the bare time that the benchmark compares with. */
-  async bareBlock(layerIdx: number, hidden: Value, kernels?: readonly KernelWeights[]): Promise<Value> {
-    return (await this.runBlock(layerIdx, hidden, noTaps, 1, kernels))['hidden_out']!;
+  /** Runs one block without taps. @throws as `block`. */
+  async bareBlock(
+    layerIdx: number,
+    hidden: Value,
+    kernels?: readonly KernelWeights[],
+    signal?: AbortSignal,
+  ): Promise<Value> {
+    return (await this.plainBlock(layerIdx, hidden, kernels, signal)).hidden;
   }
 
-  /** Runs one block and tells rows of one stage in all heads, shape [head, query, key]. */
+  /** Runs one block and tells rows of one stage in all heads, shape [head, query, key]; see `stageRows`. */
   async blockRows(
     layerIdx: number,
     stage: Stage,
     queries: readonly [number, number],
     hidden: Value,
   ): Promise<{ readonly hidden: Value; readonly rows: Float32Array }> {
-    const graph = () => blockRowsGraph(this.folder.config, layerIdx, stage, this.folder.weights);
-    const session = await this.session(`block_rows/${layerIdx}/${stage}`, graph);
-    const bounds = { query_start: int64([queries[0]], [1]), query_end: int64([queries[1]], [1]) };
-    const fetched = await session.run({ ...(await this.blockFeeds(layerIdx, hidden)), ...bounds });
-    return { hidden: fetched['hidden_out']!, rows: fetched['rows']!.data as Float32Array };
+    const { hidden: out, rows } = await this.plainBlock(layerIdx, hidden);
+    const heads = Array.from({ length: this.folder.config.n_heads }, (_, headIdx) => headIdx);
+    const [values] = await this.stageRows(layerIdx, [stage], heads, queries, rows);
+    return { hidden: out, rows: values! };
   }
 
+  /** The overview of a stage in all heads. */
   async overview(
     layerIdx: number,
     stage: Stage,
-    hidden: Value,
+    rows: LayerRows,
     blockSize: number,
     kernels?: readonly KernelWeights[],
   ): Promise<LayerOverview> {
     const { config, weights } = this.folder;
-    const graph = () => overviewGraph(config, layerIdx, stage, blockSize, weights);
-    const session = await this.detail(`overview/${layerIdx}/${stage}/${blockSize}`, graph);
-    return layerOverview(stage, blockSize, await session.run(await this.blockFeeds(layerIdx, hidden, kernels)));
+    const plan = planLayer(config, layerIdx);
+    const nTokens = rows.hidden.dims[1]!;
+    const map = emptyPooledMap(plan.nHeads, nTokens, blockSize);
+    const graph = () => pooledGraph(config, layerIdx, stage, blockSize, weights);
+    await this.inBands(0, nTokens, undefined, async (from, to) => {
+      const session = await this.detail(`overview/${layerIdx}/${stage}/${blockSize}`, graph);
+      const band = bandAt(plan, from, to, blockSize);
+      const fetched = await session.run(await this.blockFeeds(plan, rows, band, kernels));
+      writePooled(map, band, fetched[`pooled.${stage}`]!);
+    });
+    return quantize(stage, map);
   }
 
-  /** One head's stage at full precision, shape [query, key]. */
-  async headStage(
-    layerIdx: number,
-    stage: Stage,
-    headIdx: number,
-    hidden: Value,
-    kernels?: readonly KernelWeights[],
-  ): Promise<Float32Array> {
-    const graph = () => headStageGraph(this.folder.config, layerIdx, stage, this.folder.weights);
-    const session = await this.detail(`stage/${layerIdx}/${stage}`, graph);
-    const feeds = { ...(await this.blockFeeds(layerIdx, hidden, kernels)), head_idx: int64([headIdx], []) };
-    return (await session.run(feeds))['map']!.data as Float32Array;
-  }
-
-  /** Rows of one stage in all heads, shape [head, query, key]. */
+  /**
+   * Rows [start, end) of several stages of several heads at full precision.
+   * @returns per stage, in the order of `stages`, shape [head, query, key] with the keys before `end`; later ones are
+   * masked.
+   */
   async stageRows(
-    layerIdx: number,
-    stage: Stage,
-    queries: readonly [number, number],
-    hidden: Value,
-    kernels?: readonly KernelWeights[],
-  ): Promise<Float32Array> {
-    const graph = () => stageRowsGraph(this.folder.config, layerIdx, stage, this.folder.weights);
-    const session = await this.detail(`rows/${layerIdx}/${stage}`, graph);
-    const bounds = { query_start: int64([queries[0]], [1]), query_end: int64([queries[1]], [1]) };
-    return (await session.run({ ...(await this.blockFeeds(layerIdx, hidden, kernels)), ...bounds }))['rows']!
-      .data as Float32Array;
-  }
-
-  /** Several stages of several heads at full precision: one [head, query, key] per stage, in the order of `stages`. */
-  async headStages(
     layerIdx: number,
     stages: readonly Stage[],
     heads: readonly number[],
-    hidden: Value,
+    [start, end]: readonly [number, number],
+    rows: LayerRows,
     kernels?: readonly KernelWeights[],
   ): Promise<Float32Array[]> {
-    const graph = () => stagesGraph(this.folder.config, layerIdx, stages, this.folder.weights);
-    const session = await this.detail(`stages/${layerIdx}/${stages.join()}`, graph);
-    const feeds = { ...(await this.blockFeeds(layerIdx, hidden, kernels)), head_indices: int64(heads, [heads.length]) };
-    const fetched = await session.run(feeds);
-    return stages.map(stage => fetched[stage]!.data as Float32Array);
+    const { config, weights } = this.folder;
+    const plan = planLayer(config, layerIdx);
+    const nRows = end - start;
+    const maps = stages.map(() => new Float32Array(heads.length * nRows * end));
+    await this.inBands(start, end, undefined, async (from, to) => {
+      const graph = () => stagesGraph(config, layerIdx, stages, weights);
+      const session = await this.detail(`stages/${layerIdx}/${stages.join()}`, graph);
+      const feeds = await this.blockFeeds(plan, rows, bandAt(plan, from, to), kernels);
+      const fetched = await session.run({ ...feeds, head_indices: int64(heads, [heads.length]) });
+      for (const [i, stage] of stages.entries()) {
+        const data = fetched[stage]!.data as Float32Array;
+        for (let row = 0; row < heads.length * (to - from); row++) {
+          const head = Math.floor(row / (to - from));
+          const query = from - start + (row % (to - from));
+          maps[i]!.set(data.subarray(row * to, (row + 1) * to), (head * nRows + query) * end);
+        }
+      }
+    });
+    return maps;
   }
 
   /** Natural log-probabilities of the next token after each position, [1, T, V]. */
   async logProbabilities(hidden: Value): Promise<Value> {
     const { config, weights } = this.folder;
-    const session = await this.session('log_probabilities', () => logProbabilitiesGraph(config, weights));
-    return (await session.run({ hidden }))['log_probabilities']!;
+    const nTokens = hidden.dims[1]!;
+    const all = emptyValue([1, nTokens, config.vocab_size]);
+    await inBands({ start: 0, end: nTokens }, predictionRows(config), async (from, to) => {
+      const session = await this.session('log_probabilities', () => logProbabilitiesGraph(config, weights));
+      const fetched = await session.run({ hidden: rowsOf(hidden, from, to) });
+      writeRows(all, from, fetched['log_probabilities']!);
+    });
+    return all;
   }
 
   /**
@@ -170,16 +219,22 @@ export class ModelRuntime {
   async predict(hidden: Value, targets: readonly number[], k: number, before?: Value): Promise<Prediction> {
     const { config, weights } = this.folder;
     const kind = before ? 'comparison' : 'prediction';
-    const session = await this.session(kind, () => predictionGraph(config, weights, before !== undefined));
-    const topK = int64([Math.min(k, config.vocab_size)], [1]);
-    const feeds = { hidden, targets: int64(targets, [1, targets.length]), top_k: topK };
-    const fetched = await session.run(before ? { ...feeds, before } : feeds);
-    return {
-      divergence: (fetched['divergence']?.data as Float32Array | undefined) ?? null,
-      logProbabilities: fetched['log_probability']!.data as Float32Array,
-      topIds: fetched['top.indices']!.data as Int32Array,
-      topLogProbabilities: fetched['top.log_probabilities']!.data as Float32Array,
-    };
+    const topK = Math.min(k, config.vocab_size);
+    const prediction = emptyPrediction(targets.length, topK, before !== undefined);
+    await inBands({ start: 0, end: targets.length }, predictionRows(config), async (from, to) => {
+      const session = await this.session(kind, () => predictionGraph(config, weights, before !== undefined));
+      const fetched = await session.run({
+        hidden: rowsOf(hidden, from, to),
+        targets: int64(targets.slice(from, to), [1, to - from]),
+        top_k: int64([topK], [1]),
+        ...(before ? { before: rowsOf(before, from, to) } : {}),
+      });
+      prediction.divergence?.set(fetched['divergence']!.data as Float32Array, from);
+      prediction.logProbabilities.set(fetched['log_probability']!.data as Float32Array, from);
+      prediction.topIds.set(fetched['top.indices']!.data as Int32Array, from * topK);
+      prediction.topLogProbabilities.set(fetched['top.log_probabilities']!.data as Float32Array, from * topK);
+    });
+    return prediction;
   }
 
   /** Vocabulary logits [1, T, V]. */
@@ -197,35 +252,69 @@ export class ModelRuntime {
     }
   }
 
-  private async runBlock(
+  private async plainBlock(
     layerIdx: number,
     hidden: Value,
+    kernels?: readonly KernelWeights[],
+    signal?: AbortSignal,
+  ): Promise<Pick<BlockResult, 'hidden' | 'rows'>> {
+    const plan = planLayer(this.folder.config, layerIdx);
+    const rows = emptyRows(plan, hidden);
+    const out = emptyValue(hidden.dims);
+    await this.inBands(0, hidden.dims[1]!, signal, async (from, to) => {
+      const fetched = await this.runBlock(plan, rows, bandAt(plan, from, to), noTaps, {}, kernels);
+      writeRows(out, from, fetched['hidden_out']!);
+    });
+    return { hidden: out, rows };
+  }
+
+  private async runBlock(
+    plan: LayerPlan,
+    rows: LayerRows,
+    band: Band,
     taps: BlockTaps,
-    topK: number,
+    extra: Values,
     kernels?: readonly KernelWeights[],
   ): Promise<Values> {
     const { config, weights } = this.folder;
+    const { layerIdx } = plan;
     const kind = taps === noTaps ? 'bare' : `block/${taps.blockSize}`;
     const session = await this.session(`${kind}/${layerIdx}`, () => blockGraph(config, layerIdx, weights, taps));
-    const nTokens = hidden.dims[1]!;
-    return session.run({
-      ...(await this.blockFeeds(layerIdx, hidden, kernels)),
-      top_k: int64([Math.min(topK, nTokens)], [1]),
-    });
+    const fetched = await session.run({ ...(await this.blockFeeds(plan, rows, band, kernels)), ...extra });
+    writeRows(rows.keys, band.first, fetched['keys']!);
+    writeRows(rows.values, band.first, fetched['values']!);
+    return fetched;
   }
 
-  private async blockFeeds(layerIdx: number, hidden: Value, kernels?: readonly KernelWeights[]): Promise<Values> {
-    const nTokens = hidden.dims[1]!;
-    const plan = planLayer(this.folder.config, layerIdx);
-    if (this.feeds.nTokens !== nTokens) this.feeds = { nTokens, bySlidingWindow: new Map() };
-    const { bySlidingWindow } = this.feeds; // another run may take turns with this one
-    let values = bySlidingWindow.get(plan.slidingWindow);
-    if (!values) {
-      values = windowFeeds(this.folder.config, nTokens, undefined, plan.slidingWindow);
-      bySlidingWindow.set(plan.slidingWindow, values);
-    }
-    const fed = kernels ?? (await this.trainedKernels(layerIdx));
-    return { ...values, ...kernelFeeds(plan, fed), hidden };
+  private async blockFeeds(
+    plan: LayerPlan,
+    rows: LayerRows,
+    band: Band,
+    kernels?: readonly KernelWeights[],
+  ): Promise<Values> {
+    const nTokens = rows.hidden.dims[1]!;
+    const rotary = this.rotaryRows(nTokens);
+    const fed = kernels ?? (await this.trainedKernels(plan.layerIdx));
+    return { ...bandFeeds(plan, rows, band, rotary), ...kernelFeeds(plan, fed) };
+  }
+
+  private rotaryRows(nTokens: number): RotaryRows {
+    const { config } = this.folder;
+    const isLonger =
+      this.rotary !== undefined && this.rotary.nTokens > nTokens && !dependsOnLength(config.rope_scaling);
+    if (!isLonger && this.rotary?.nTokens !== nTokens) this.rotary = rotaryRows(config, nTokens);
+    return this.rotary!;
+  }
+
+  /** Does work in bands of as many rows as fit into memory, as far as that is known. */
+  private async inBands(
+    start: number,
+    end: number,
+    signal: AbortSignal | undefined,
+    work: (start: number, end: number) => Promise<void>,
+  ): Promise<void> {
+    const fitting = await inBands({ start, end }, this.bandRows, work, signal);
+    this.bandRows = Math.min(this.bandRows, fitting);
   }
 
   private session(key: string, graph: () => Uint8Array): Promise<Session> {
@@ -251,20 +340,6 @@ export class ModelRuntime {
   }
 }
 
-export interface BlockResult {
-  readonly hidden: Value;
-  readonly topKeys: TopKeys;
-  readonly overviews: readonly LayerOverview[];
-}
-
-export interface Prediction {
-  /** KL(before || now) per position in nats, shape [T]; null where nothing was compared. */
-  readonly divergence: Float32Array | null;
-  readonly logProbabilities: Float32Array;
-  readonly topIds: Int32Array;
-  readonly topLogProbabilities: Float32Array;
-}
-
 /** The value under `key`, made if need be and moved to the end; a failure is not kept. */
 function keep<Key, T>(map: Map<Key, Promise<T>>, key: Key, make: () => Promise<T>): Promise<T> {
   const value = map.get(key) ?? make();
@@ -274,29 +349,16 @@ function keep<Key, T>(map: Map<Key, Promise<T>>, key: Key, make: () => Promise<T
   return value;
 }
 
-/** Marks keys after the query as absent: near the start a query has fewer than k keys. */
-function causalTopKeys(indices: Value, weights: Value): TopKeys {
-  const k = indices.dims[3]!;
-  const nTokens = indices.dims[2]!;
-  const keys = Int32Array.from(indices.data as Int32Array);
-  for (let row = 0; row < keys.length / k; row++) {
-    const query = row % nTokens;
-    for (let i = row * k; i < (row + 1) * k; i++) if (keys[i]! > query) keys[i] = -1;
-  }
-  return { k, indices: keys, weights: weights.data as Float32Array };
+/** Takes over the first rows of another run's result. */
+function copyKnown({ layer, nRows }: NonNullable<BlockOptions['known']>, to: Omit<BlockResult, 'overviews'>): void {
+  writeRows(to.hidden, 0, rowsOf(layer.hidden, 0, nRows));
+  writeRows(to.rows.keys, 0, rowsOf(layer.rows.keys, 0, nRows));
+  writeRows(to.rows.values, 0, rowsOf(layer.rows.values, 0, nRows));
+  copyTopKeys(layer.topKeys, to.topKeys, layer.hidden.dims[1]!, to.hidden.dims[1]!, nRows);
+  for (const [stage, map] of to.pooled) copyPooled(layer.pooled.get(stage)!, map, nRows);
 }
 
-function layerOverview(stage: Stage, blockSize: number, fetched: Values): LayerOverview {
-  const cells = fetched[`overview.${stage}`]!;
-  return {
-    stage,
-    blockSize,
-    size: cells.dims[3]!,
-    scales: fetched[`overview_scale.${stage}`]!.data as Float32Array,
-    cells: cells.data as Int8Array,
-  };
-}
-
-function int64(values: readonly number[], dims: readonly number[]): Value {
-  return { type: 'int64', data: BigInt64Array.from(values, BigInt), dims };
+/** Log-probabilities held at a time: few enough rows that they take some 16 MB. */
+function predictionRows({ vocab_size }: ModelConfig): number {
+  return Math.min(usualBandRows, Math.max(1, Math.floor(2 ** 22 / vocab_size / 16)) * 16);
 }

@@ -10,7 +10,7 @@ import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, TokenRange } fr
 import type { Tokenizer } from '../tokenization/tokenizer';
 import type { WithRuntime } from './lastingRuntime';
 import type { Run } from './run';
-import type { Value } from './session';
+import { rowsOf } from './values';
 
 /** Natural log-probabilities of the next token after some positions, shape [nPositions, vocab]. */
 interface Distributions {
@@ -104,17 +104,11 @@ async function predictAt(
     if (signal?.aborted) throw new Cancelled();
     check();
     const input = hidden;
-    hidden = await withRuntime(runtime => runtime.bareBlock(layerIdx, input, kernels.get(layerIdx)));
+    hidden = await withRuntime(runtime => runtime.bareBlock(layerIdx, input, kernels.get(layerIdx), signal));
   }
   const rows = rowsOf(hidden, Math.max(0, target.first - 1), target.end);
   const logits = await withRuntime(runtime => runtime.logits(rows));
   return { logProbabilities: logSoftmaxRows(logits.data as Float32Array, vocab), vocab };
-}
-
-/** Rows [first, end) of the residual stream [1, T, D]. */
-function rowsOf({ type, data, dims }: Value, first: number, end: number): Value {
-  const dim = dims[2]!;
-  return { type, data: (data as Float32Array).slice(first * dim, end * dim), dims: [1, end - first, dim] };
 }
 
 function logSoftmaxRows(logits: Float32Array, vocab: number): Float32Array {

@@ -2,10 +2,29 @@
 
 import type { Predictions } from '../shared/analysis';
 import type { LayerRuntime } from './layerRuntime';
-import type { Prediction } from './modelRuntime';
 
 /** Next tokens reported per position. */
 export const nPredictions = 5;
+
+/** What the output head tells about every position. */
+export interface Prediction {
+  /** KL(before || now) per position in nats, shape [T]; null where nothing was compared. */
+  readonly divergence: Float32Array | null;
+  readonly logProbabilities: Float32Array;
+  /** Shape [T, k]. */
+  readonly topIds: Int32Array;
+  readonly topLogProbabilities: Float32Array;
+}
+
+/** Nothing known yet, of n positions. */
+export function emptyPrediction(n: number, k: number, compares: boolean): Prediction {
+  return {
+    divergence: compares ? new Float32Array(n) : null,
+    logProbabilities: new Float32Array(n),
+    topIds: new Int32Array(n * k),
+    topLogProbabilities: new Float32Array(n * k),
+  };
+}
 
 /** Predictions as they are told: surprisal in bits, and tokens that can be read. @param ids of the window, [nTokens]. */
 export function tellPredictions(

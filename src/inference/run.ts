@@ -3,6 +3,7 @@
 import { blockSizeFor } from '../graph/reductions';
 import type { LayerOverview } from '../shared/analysis';
 import type { KernelWeights } from '../shared/kernels';
+import type { BlockResult } from './modelRuntime';
 import type { Value } from './session';
 
 export interface Run {
@@ -10,8 +11,10 @@ export interface Run {
   readonly ids: Int32Array;
   readonly nTokens: number;
   readonly blockSize: number;
-  /** The residual stream before each layer and, once the run is done, after the last: [1, T, D] each. */
-  readonly hidden: Value[];
+  /** What each layer that is done was computed from and gave. */
+  readonly layers: BlockResult[];
+  /** The residual stream after the last layer, [1, T, D], once that is done. */
+  output?: Value;
   /** Layers computed with other weights than the trained ones. */
   readonly kernels: ReadonlyMap<number, readonly KernelWeights[]>;
   /** Whole maps at full precision, most recently used last. */
@@ -24,9 +27,14 @@ export interface Run {
   logProbabilities?: Value;
 }
 
+/** The residual stream before a layer, as far as the run has come: [1, T, D]. */
+export function inputOf(run: Run, layerIdx: number): Value {
+  return run.layers[layerIdx]?.rows.hidden ?? run.output!;
+}
+
 /** A run of which nothing is computed yet. @param kernels of layers that run with other weights than the trained ones. */
 export function newRun(analysisId: number, ids: Int32Array, kernels: Run['kernels'] = new Map()): Run {
   const nTokens = ids.length;
   const blockSize = blockSizeFor(nTokens);
-  return { analysisId, ids, nTokens, blockSize, kernels, hidden: [], maps: new Map(), overviews: new Map() };
+  return { analysisId, ids, nTokens, blockSize, kernels, layers: [], maps: new Map(), overviews: new Map() };
 }

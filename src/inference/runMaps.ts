@@ -30,14 +30,16 @@ export async function wholeMap(
     touch(run.maps, keyOf(stage), known);
     return known;
   }
-  const hidden = run.hidden[layerIdx]!;
+  const { rows } = run.layers[layerIdx]!;
   const kernels = run.kernels.get(layerIdx);
+  const whole = [0, run.nTokens] as const;
   const stages = stagesOf(planLayer(runtime.folder.config, layerIdx));
   const fitsAll = stages.length * run.nTokens ** 2 * Float32Array.BYTES_PER_ELEMENT <= maxMapBytes;
   if (!fitsAll) {
-    touch(run.maps, keyOf(stage), await runtime.headStage(layerIdx, stage, headIdx, hidden, kernels));
+    const [map] = await runtime.stageRows(layerIdx, [stage], [headIdx], whole, rows, kernels);
+    touch(run.maps, keyOf(stage), map!);
   } else {
-    const maps = await runtime.headStages(layerIdx, stages, [headIdx], hidden, kernels);
+    const maps = await runtime.stageRows(layerIdx, stages, [headIdx], whole, rows, kernels);
     stages.forEach((of, i) => {
       touch(run.maps, keyOf(of), maps[i]!);
     });
@@ -47,7 +49,7 @@ export async function wholeMap(
   return map;
 }
 
-/** Rows of one stage in all heads, shape [head, query, key]. Those asked for last are kept: the next patch is most often in them. */
+/** Rows of one stage in all heads, shape [head, query, key] with the keys before the last row's end. Those asked for last are kept: the next patch is most often in them. */
 export async function allHeadsRows(
   runtime: LayerRuntime,
   run: Run,
@@ -59,9 +61,10 @@ export async function allHeadsRows(
   const key = `${layerIdx}/${stage}/${queryStart}+${nQueries}`;
   if (run.rows?.key !== key) {
     const queries = [queryStart, queryStart + nQueries] as const;
-    const hidden = run.hidden[layerIdx]!;
-    const values = await runtime.stageRows(layerIdx, stage, queries, hidden, run.kernels.get(layerIdx));
-    run.rows = { key, values };
+    const heads = Array.from({ length: runtime.folder.config.n_heads }, (_, headIdx) => headIdx);
+    const { rows } = run.layers[layerIdx]!;
+    const [values] = await runtime.stageRows(layerIdx, [stage], heads, queries, rows, run.kernels.get(layerIdx));
+    run.rows = { key, values: values! };
   }
   return run.rows.values;
 }
@@ -75,9 +78,9 @@ export async function overviewOf(
 ): Promise<LayerOverview> {
   const key = `${layerIdx}/${stage}`;
   const { blockSize, overviews } = run;
-  const hidden = run.hidden[layerIdx]!;
+  const { rows } = run.layers[layerIdx]!;
   const overview =
-    overviews.get(key) ?? (await runtime.overview(layerIdx, stage, hidden, blockSize, run.kernels.get(layerIdx)));
+    overviews.get(key) ?? (await runtime.overview(layerIdx, stage, rows, blockSize, run.kernels.get(layerIdx)));
   touch(overviews, key, overview);
   forget(overviews, maxOverviewBytes, ({ cells }) => cells.byteLength);
   return overview;

@@ -7,8 +7,6 @@ import type { Run } from './run';
 export class Runs {
   private readonly runs = new Map<Slot | 'ablated', Run>();
 
-  constructor(private readonly nLayers: number) {}
-
   /** Keeps a run in place of the slot's last one. An ablated run goes with the main one it departs from. */
   keep(slot: Slot, run: Run): void {
     this.forget(slot);
@@ -28,21 +26,18 @@ export class Runs {
     return this.find(analysisId) !== undefined;
   }
 
-  /** A run that has come as far as a layer's input. @throws Failure `no-analysis` */
+  /** A run that has come as far as a layer's result. @throws Failure `no-analysis` */
   withLayer(analysisId: number, layerIdx: number): Run {
     const run = this.find(analysisId);
-    if (!run || !(layerIdx < Math.min(run.hidden.length, this.nLayers))) {
-      throw new Failure('no-analysis', 'The maps asked for are of an older run. Inspect the document again.', [
-        'retry',
-      ]);
-    }
-    return run;
+    if (run && layerIdx < run.layers.length) return run;
+    throw new Failure('no-analysis', 'The maps asked for are of an older run. Inspect the document again.', ['retry']);
   }
 
   /** A run whose last layer is done. @throws Failure `no-analysis` */
   finished(analysisId: number): Run {
-    const run = this.withLayer(analysisId, this.nLayers - 1);
-    if (run.hidden.length > this.nLayers) return run;
+    const run = this.find(analysisId);
+    if (!run) return this.withLayer(analysisId, 0);
+    if (run.output) return run;
     throw new Failure('no-analysis', 'The analysis is not done yet. Try again when its last layer is there.', [
       'retry',
     ]);

@@ -92,6 +92,16 @@ function providerFailure(provider: LocalProvider, error: unknown): Failure {
 }
 
 function runtimeFailure(what: string, error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  // Its own words and those of the C++ library and the JavaScript engine beneath it.
+  if (/bad.alloc|failed to allocate|out of memory|allocation failed/i.test(message)) {
+    return new Failure(
+      'memory',
+      `Memory ran out while ONNX Runtime tried to ${what}. Close other programs or choose a shorter window ` +
+        '(mtaInspector.maxTokens), then try again.',
+      ['retry', 'openSettings'],
+    );
+  }
   return new Failure('runtime', `ONNX Runtime could not ${what}: ${reason(error)}. Try again or pick another model.`, [
     'retry',
     'showLog',

@@ -6,8 +6,8 @@ import { kernelShapes } from '../../src/graph/attentionGraph';
 import { planLayer, stagesOf } from '../../src/graph/layerPlan';
 import { type ModelConfig, parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights, tracedAttentionGraph } from '../../src/graph/modelGraphs';
-import { windowFeeds } from '../../src/inference/feeds';
 import { Session, type Value, type Values } from '../../src/inference/session';
+import { runTraced } from '../../src/inference/tracedBands';
 import { Random } from '../random';
 
 const dim = 24;
@@ -28,6 +28,14 @@ const everything = config({
   group_norm: true,
   add_gating: true,
 });
+
+interface Options {
+  kernels?: Values;
+  docLengths?: number[];
+  batch?: number;
+  /** Rows of a band. */
+  nRows?: number;
+}
 
 /** A layer with random weights and, unless `kernels` gives them, random kernels with large taps. */
 class Layer {
@@ -53,15 +61,12 @@ class Layer {
     return new Layer(model, await Session.create(graph, { provider: 'cpu' }), kernels);
   }
 
-  run(x: Float32Array, options: { kernels?: Values; docLengths?: number[]; batch?: number } = {}): Promise<Values> {
-    const batch = options.batch ?? 1;
-    const nTokens = x.length / dim / batch;
-    const feeds = windowFeeds(this.model, nTokens, options.docLengths);
-    return this.session.run({
-      ...feeds,
-      ...this.kernels,
-      ...options.kernels,
-      x: { type: 'float32', data: x, dims: [batch, nTokens, dim] },
+  run(x: Float32Array, options: Options = {}): Promise<Values> {
+    const { batch = 1, docLengths, nRows } = options;
+    return runTraced(this.session, {
+      ...{ config: this.model, plan: planLayer(this.model, 0), docLengths, nRows },
+      hidden: { type: 'float32', data: x, dims: [batch, x.length / dim / batch, dim] },
+      kernels: { ...this.kernels, ...options.kernels },
     });
   }
 }
@@ -187,3 +192,44 @@ test('packed documents: without cut the convolution leaks, cut into a batch they
   const secondAgain = { ...y, data: (y.data as Float32Array).slice(9 * dim), dims: [1, 9, dim] };
   assert.ok(difference(secondAgain, alone, 9) < 1e-5);
 });
+
+const kernels = { query_kernel_size: 4, after_sm_query_kernel_size: 3 };
+const variants: Record<string, ModelConfig> = {
+  everything,
+  'keys padded left': config({ ...kernels, key_kernel_size: 4, after_sm_key_kernel_size: 6, pad_key: 'left' }),
+  'keys padded right': config({ ...kernels, key_kernel_size: 4, after_sm_key_kernel_size: 6, pad_key: 'right' }),
+  'only before the softmax, full gate': config({
+    ...{ query_kernel_size: 5, key_kernel_size: 3, pre_sm_linear_head: true },
+    ...{ post_sm_linear_head: true, add_gating: true, gate_1d: false },
+  }),
+  'only after the softmax': config({
+    ...{ query_kernel_size: null, after_sm_query_kernel_size: 6, after_sm_key_kernel_size: 5 },
+    ...{ layer_norm_rescale: true },
+  }),
+  'shared keys, no kernels': { ...config({ query_kernel_size: null, group_norm: true }), n_kv_heads: 1 },
+};
+
+for (const [name, model] of Object.entries(variants)) {
+  test(`bands of rows give what the whole matrix gives: ${name}`, async () => {
+    const random = new Random(13);
+    const banded = await Layer.create(model, 14);
+    const shown = [...stagesOf(planLayer(model, 0)), 'y', 'norm_out', 'q', 'k', 'v', 'keys', 'values'];
+    for (const nTokens of [1, 2, 9, 30]) {
+      const x = random.floats(nTokens * dim);
+      for (const docLengths of nTokens > 2 ? [undefined, [2, nTokens - 2]] : [undefined]) {
+        const options = docLengths ? { docLengths } : {};
+        const whole = await banded.run(x, options);
+        for (const nRows of [1, 2, 5, 8, 29]) {
+          const glued = await banded.run(x, { ...options, nRows });
+          for (const value of shown) {
+            assert.deepEqual(glued[value]!.dims, whole[value]!.dims, value);
+            const [got, want] = [glued[value]!.data, whole[value]!.data];
+            let worst = 0;
+            for (let i = 0; i < want.length; i++) worst = Math.max(worst, Math.abs(Number(got[i]) - Number(want[i])));
+            assert.ok(worst < 2e-5, `${value}, ${nTokens} tokens in bands of ${nRows}: ${worst}`);
+          }
+        }
+      }
+    }
+  });
+}

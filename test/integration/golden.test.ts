@@ -8,12 +8,16 @@ import { goldenDirectory } from '../fixtures/paths';
 
 const outside = new Set(['liger']);
 
-for (const dtype of ['fp32', 'fp16'] as const) {
+for (const { dtype, nRows } of [
+  { dtype: 'fp32', nRows: undefined },
+  { dtype: 'fp32', nRows: 7 },
+  { dtype: 'fp16', nRows: undefined },
+] as const) {
   for (const name of listGoldenCases(goldenDirectory)) {
     const golden = readGoldenCase(goldenDirectory, name);
     if (outside.has(golden.kind)) continue; // another implementation's layer; `golden` prints them as not run
-    test(`${name}, ${dtype}`, async () => {
-      const result = await runGoldenCase(golden, { provider: 'cpu', dtype });
+    test(`${name}, ${dtype}${nRows ? ` in bands of ${nRows} rows` : ''}`, async () => {
+      const result = await runGoldenCase(golden, { provider: 'cpu', dtype, nRows });
       assert.equal(result.status, 'passed', `${result.note}; worst ${result.worst} in ${result.worstTensor}`);
     });
   }

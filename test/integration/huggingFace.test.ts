@@ -37,10 +37,11 @@ async function compare(directory: string, { tokens, logits, attentions }: Huggin
     for (const [layerIdx, expected] of attentions.entries()) {
       const stage = stagesOf(planLayer(config, layerIdx)).at(-1)!;
       const heads = Array.from({ length: config.n_heads }, (_, headIdx) => headIdx);
-      const [maps] = await runtime.headStages(layerIdx, [stage], heads, hidden);
+      const layer = await runtime.block(layerIdx, hidden, { topK: 4, blockSize: 1 });
+      const [maps] = await runtime.stageRows(layerIdx, [stage], heads, [0, tokens.length], layer.rows);
       const worst = worstDifference(maps!, expected);
       assert.ok(worst <= tolerance, `attention of layer ${layerIdx} differs by ${worst}`);
-      hidden = (await runtime.block(layerIdx, hidden, 4, 1)).hidden;
+      hidden = layer.hidden;
     }
     const worst = worstDifference((await runtime.logits(hidden)).data as Float32Array, logits);
     assert.ok(worst <= tolerance, `logits differ by ${worst}`);

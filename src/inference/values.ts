@@ -1,0 +1,39 @@
+/** Tensors that are read and written by rows: axis 1 of [batch, row, ...]. */
+
+import type { Value } from './session';
+
+export function int64(values: readonly number[], dims: readonly number[]): Value {
+  return { type: 'int64', data: BigInt64Array.from(values, BigInt), dims };
+}
+
+/** All zeros, fp32. */
+export function emptyValue(dims: readonly number[]): Value {
+  return { type: 'float32', data: new Float32Array(dims.reduce((product, n) => product * n, 1)), dims };
+}
+
+/** Rows [first, end): the same memory where the batch has one entry, a copy otherwise. */
+export function rowsOf({ type, data, dims }: Value, first: number, end: number): Value {
+  const [nBatch = 1, nRows = 1, ...rest] = dims;
+  const size = rest.reduce((product, n) => product * n, 1);
+  const cut = { type, dims: [nBatch, end - first, ...rest] };
+  if (nBatch === 1) return { ...cut, data: data.subarray(first * size, end * size) as Value['data'] };
+  const copy = emptyValue(cut.dims);
+  for (let batch = 0; batch < nBatch; batch++) {
+    const start = batch * nRows * size;
+    (copy.data as Float32Array).set(
+      data.subarray(start + first * size, start + end * size) as Float32Array,
+      batch * (end - first) * size,
+    );
+  }
+  return copy;
+}
+
+/** Writes rows into `to`, from row `at` on. Both fp32. */
+export function writeRows(to: Value, at: number, rows: Value): void {
+  const [nBatch = 1, nRows = 1] = rows.dims;
+  const size = rows.data.length / nBatch / nRows || 0;
+  for (let batch = 0; batch < nBatch; batch++) {
+    const part = rows.data.subarray(batch * nRows * size, (batch + 1) * nRows * size) as Float32Array;
+    (to.data as Float32Array).set(part, (batch * to.dims[1]! + at) * size);
+  }
+}
