@@ -1,17 +1,23 @@
 /** The paper's toy task: find the only block that holds both query letters (arXiv 2504.00927, section 4.1). */
 
+import * as v from 'valibot';
 import type { Engine } from '../inference/engine';
 import { Failure } from '../shared/failure';
+import { whole } from '../shared/schema';
 
-export interface ToySample {
+/** The paper's samples have 319 characters; the check takes blocks times query letters. */
+const maxSourceLength = 4096;
+
+const toySampleSchema = v.object({
   /** Blocks joined by ".", then "#", then the query letters. */
-  readonly src: string;
-  readonly tgt: string;
+  src: v.pipe(v.string(), v.maxLength(maxSourceLength)),
+  tgt: v.pipe(v.string(), v.maxLength(maxSourceLength)),
   /** BOS, source, target, EOS. */
-  readonly tokens: readonly number[];
+  tokens: v.array(whole()),
   /** Which block is the target; -1 where the generator cut it off. */
-  readonly targetIndex: number;
-}
+  targetIndex: whole(-1),
+});
+export type ToySample = v.InferOutput<typeof toySampleSchema>;
 
 const toyVocabularySize = 32;
 export const toyTokens = { dot: 26, hash: 27, begin: 29, end: 30 } as const;
@@ -26,9 +32,11 @@ export function encodeToy(text: string): number[] {
 
 /** Checks tokens and the uniqueness of every answer. @returns what is wrong, or '' */
 export function checkToyData(json: Readonly<Record<string, unknown>>): string {
-  const samples = json['samples'] as readonly ToySample[] | undefined;
-  if (!samples?.length) return 'there are no samples';
-  for (const [i, sample] of samples.entries()) {
+  const list = v.safeParse(v.pipe(v.array(v.unknown()), v.minLength(1)), json['samples']);
+  if (!list.success) return 'there are no samples';
+  for (const [i, item] of list.output.entries()) {
+    if (!v.is(toySampleSchema, item)) return `sample ${i}: it has no source, target, tokens and target index`;
+    const sample = item;
     const expected = [toyTokens.begin, ...encodeToy(sample.src + sample.tgt), toyTokens.end];
     if (expected.join() !== sample.tokens.join()) return `sample ${i}: tokens do not spell source and target`;
     const [blocks = '', query = ''] = sample.src.split('#');

@@ -3,7 +3,7 @@
  * transformers with half-split rotary positions and a SwiGLU feed-forward, and differ in a few switches.
  */
 
-import { Failure } from '../shared/failure';
+import { Failure, shown } from '../shared/failure';
 import { type ModelConfig, parseModelConfig } from './modelConfig';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -40,10 +40,9 @@ export function parseHuggingFaceConfig(json: Json, where: string, beginTokenId: 
   const type = json['model_type'] as string;
   const family = Object.hasOwn(families, type) ? families[type]! : undefined;
   const refuse = (key: string, expected: string) => {
-    const found = JSON.stringify(json[key])?.slice(0, 80);
     return new Failure(
       'bad-config',
-      `Cannot read ${where}: ${key} is ${found}, expected ${expected}. Pick another model.`,
+      `Cannot read ${where}: ${key} is ${shown(json[key])}, expected ${expected}. Pick another model.`,
       ['selectModel', 'showLog'],
     );
   };
@@ -109,7 +108,14 @@ function ratioOfScales(factor: unknown, scale: unknown, scaleOfAll: unknown): nu
 function longestContext(given: unknown, scaling: Json | null): unknown {
   const { rope_type: type, factor, original_max_position_embeddings: original } = scaling ?? {};
   if ((type !== 'dynamic' && type !== 'yarn') || typeof given !== 'number') return given;
-  return Math.max(given, Math.floor(Number(factor) * Number(original)) || 0);
+  return typeof factor === 'number' && typeof original === 'number'
+    ? Math.max(given, Math.floor(factor * original))
+    : given;
+}
+
+/** Not by conversion: what is no number may be too deep to be made text first. */
+function numberOr(value: unknown, fallback: number): number {
+  return typeof value === 'number' ? value : fallback;
 }
 
 function slidingWindow(json: Json, family: Family): { sliding_window: unknown; sliding_layers: unknown } {
@@ -120,8 +126,8 @@ function slidingWindow(json: Json, family: Family): { sliding_window: unknown; s
   if (!isSwitched) return { sliding_window: window, sliding_layers: null };
   const isSliding = Array.isArray(types)
     ? (layerIdx: number) => types[layerIdx] === 'sliding_attention'
-    : (layerIdx: number) => layerIdx >= Number(json['max_window_layers'] ?? 28);
-  const layers = Array.from({ length: Math.min(Number(nLayers) || 0, 1024) }, (_, layerIdx) => layerIdx);
+    : (layerIdx: number) => layerIdx >= numberOr(json['max_window_layers'], 28);
+  const layers = Array.from({ length: Math.min(Math.max(0, numberOr(nLayers, 0)), 1024) }, (_, layerIdx) => layerIdx);
   return { sliding_window: window, sliding_layers: layers.filter(isSliding) };
 }
 

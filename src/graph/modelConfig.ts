@@ -3,7 +3,7 @@
  * Names are those of the authors' `MTATransformerArgs` (arXiv 2504.00927) and of lingua's `BaseTransformerArgs`.
  */
 
-import { Failure } from '../shared/failure';
+import { Failure, shown } from '../shared/failure';
 import { type RopeScaling, ropeTypes } from './ropeScaling';
 
 export interface MtaConfig {
@@ -212,7 +212,8 @@ function reader(object: Json, where: string, prefix: string) {
       const value = object[key] ?? null;
       if (value === null) return null;
       const list = typeof value === 'string' ? value.split(',').map(Number) : value;
-      if (Array.isArray(list) && list.every(item => Number.isInteger(item) && item >= 0 && item < nLayers)) return list;
+      const isList = Array.isArray(list) && list.length <= nLayers;
+      if (isList && list.every(item => Number.isInteger(item) && item >= 0 && item < nLayers)) return list;
       throw fail(key, value, `null or a list of layers from 0 to ${nLayers - 1}`);
     },
   };
@@ -226,10 +227,9 @@ function asObject(value: unknown, where: string, what: string): Json {
 }
 
 function invalid(where: string, key: string, found: unknown, expected: string): Failure {
-  const shown = found === undefined ? 'nothing' : (JSON.stringify(found)?.slice(0, 80) ?? String(found));
   return new Failure(
     'bad-config',
-    `Cannot read ${where}: ${key} is ${shown}, expected ${expected}. Correct the file or pick another model.`,
+    `Cannot read ${where}: ${key} is ${shown(found)}, expected ${expected}. Correct the file or pick another model.`,
     ['selectModel', 'showLog'],
   );
 }

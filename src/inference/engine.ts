@@ -37,6 +37,7 @@ import { checkRange } from './relevance';
 import { newRun } from './run';
 import { Runs } from './runs';
 import { openWindow } from './textWindow';
+import { withinTime } from './withinTime';
 
 /** How often work in the background looks whether it may go on. */
 const pauseMs = 20;
@@ -64,7 +65,7 @@ export class Engine {
   /** @throws Failure naming what is wrong with the folder, or a provider that cannot be used. */
   static async load(args: Omit<LoadArgs, 'protocolVersion'>, emit: Emit): Promise<Engine> {
     const folder = await openModelFolder(args.modelDirectory);
-    const tokenizer = new Tokenizer(folder.tokenizerJson, folder.summary.name);
+    const tokenizer = new Tokenizer(folder.tokenizerJson, folder.summary.name, withinTime);
     const { config, summary } = folder;
     if (tokenizer.maxId >= config.vocab_size) {
       throw new Failure(

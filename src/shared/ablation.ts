@@ -6,7 +6,7 @@
  */
 
 import type { LayerSummary } from './analysis';
-import { Failure } from './failure';
+import { Failure, shown } from './failure';
 import { headMatrix, identityMatrix, type KernelPart, type KernelWeights, kernelParts } from './kernels';
 
 export interface KernelEdit {
@@ -131,7 +131,7 @@ export function describeEdit({ part, layerIdx, headIdx, weights }: KernelEdit): 
  */
 export function checkAblation(value: unknown, layers: readonly LayerSummary[], nHeads: number): Ablation {
   const { scope, edits } = (value ?? {}) as Partial<Record<keyof Ablation, unknown>>;
-  if (scope !== 'model' && scope !== 'layer') throw bad(`its scope is ${show(scope)}, expected "model" or "layer"`);
+  if (scope !== 'model' && scope !== 'layer') throw bad(`its scope is ${shown(scope)}, expected "model" or "layer"`);
   if (!Array.isArray(edits) || edits.length > maxEdits) throw bad(`its edits are no list of at most ${maxEdits}`);
   return { scope, edits: edits.map(edit => checkEdit(edit, layers, nHeads)) };
 }
@@ -141,15 +141,15 @@ const maxEdits = 10_000;
 function checkEdit(value: unknown, layers: readonly LayerSummary[], nHeads: number): KernelEdit {
   const { part, layerIdx, headIdx, weights } = (value ?? {}) as Partial<Record<keyof KernelEdit, unknown>>;
   if (part !== null && !kernelParts.includes(part as KernelPart)) {
-    throw bad(`it names the part ${show(part)}, expected ${kernelParts.join(', ')}`);
+    throw bad(`it names the part ${shown(part)}, expected ${kernelParts.join(', ')}`);
   }
   const isBelow = (index: unknown, count: number) =>
     Number.isInteger(index) && Number(index) >= 0 && Number(index) < count;
   if (layerIdx !== null && !isBelow(layerIdx, layers.length)) {
-    throw bad(`it names layer ${show(layerIdx)}, the model has layers 0 to ${layers.length - 1}`);
+    throw bad(`it names layer ${shown(layerIdx)}, the model has layers 0 to ${layers.length - 1}`);
   }
   if (headIdx !== null && !isBelow(headIdx, nHeads)) {
-    throw bad(`it names head ${show(headIdx)}, the model has heads 0 to ${nHeads - 1}`);
+    throw bad(`it names head ${shown(headIdx)}, the model has heads 0 to ${nHeads - 1}`);
   }
   const edit = { part, layerIdx, headIdx, weights: null } as KernelEdit;
   if (!hasPart(layers, edit)) {
@@ -164,7 +164,7 @@ function checkEdit(value: unknown, layers: readonly LayerSummary[], nHeads: numb
     throw bad(`its weights are not ${rows}×${columns} numbers, as ${partLabels[edit.part!]} of layer ${layerIdx} has`);
   }
   const wrong = weights.findIndex(weight => typeof weight !== 'number' || !Number.isFinite(weight));
-  if (wrong >= 0) throw bad(`its weight ${wrong} is ${show(weights[wrong])}, expected a finite number`);
+  if (wrong >= 0) throw bad(`its weight ${wrong} is ${shown(weights[wrong])}, expected a finite number`);
   return { ...edit, weights };
 }
 
@@ -186,14 +186,6 @@ function touches({ edits }: Ablation, part: KernelPart, layerIdx: number): boole
 /** Whether everything `inner` names is named by `outer` too. */
 function covers(outer: Omit<KernelEdit, 'weights'>, inner: Omit<KernelEdit, 'weights'>): boolean {
   return (['part', 'layerIdx', 'headIdx'] as const).every(key => outer[key] === null || outer[key] === inner[key]);
-}
-
-function show(value: unknown): string {
-  return value === undefined
-    ? 'missing'
-    : typeof value === 'number'
-      ? String(value)
-      : (JSON.stringify(value) ?? 'unknown');
 }
 
 function bad(why: string): Failure {

@@ -23,6 +23,17 @@ export class Cancelled extends Failure {
   }
 }
 
+/** A value that was found, short enough for a message, whatever it is. */
+export function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60));
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (!Array.isArray(value)) return 'an object';
+  const isShort = value.length <= 8 && value.every(item => typeof item === 'number' || typeof item === 'string');
+  return isShort ? `[${value.map(shown).join(', ')}]` : `a list of ${value.length}`;
+}
+
 export interface FailureData {
   readonly code: string;
   readonly message: string;

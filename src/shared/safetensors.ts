@@ -1,6 +1,6 @@
 /** Header of a safetensors file: 8 bytes of length, then JSON naming each tensor's dtype, shape and byte range. */
 
-import { Failure } from './failure';
+import { Failure, shown } from './failure';
 
 export interface TensorEntry {
   readonly dtype: string;
@@ -56,7 +56,7 @@ export function parseSafetensorsHeader(json: Uint8Array, fileSize: number, where
   const base = 8 + json.length;
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') continue;
-    tensors.set(name, parseEntry(name, value, base, fileSize, where));
+    tensors.set(name, parseEntry(name.slice(0, 200), value, base, fileSize, where));
   }
   return tensors;
 }
@@ -65,7 +65,7 @@ function parseEntry(name: string, value: unknown, base: number, fileSize: number
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   const isWhole = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
   const size = typeof dtype === 'string' && Object.hasOwn(bytesPerElement, dtype) ? bytesPerElement[dtype] : undefined;
-  if (size === undefined) throw broken(where, `tensor ${name} has the unknown dtype ${JSON.stringify(dtype)}`);
+  if (size === undefined) throw broken(where, `tensor ${name} has the unknown dtype ${shown(dtype)}`);
   if (!Array.isArray(shape) || !shape.every(isWhole)) throw broken(where, `tensor ${name} has no valid shape`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isWhole)) {
     throw broken(where, `tensor ${name} has no valid data_offsets`);
@@ -73,7 +73,10 @@ function parseEntry(name: string, value: unknown, base: number, fileSize: number
   const [begin, end] = offsets as [number, number];
   const expected = shape.reduce((product, n) => product * n, size);
   if (end - begin !== expected) {
-    throw broken(where, `tensor ${name} holds ${end - begin} bytes, its shape [${shape}] asks for ${expected}`);
+    throw broken(
+      where,
+      `tensor ${name} holds ${end - begin} bytes, its shape [${shape.slice(0, 8)}] asks for ${expected}`,
+    );
   }
   if (base + end > fileSize) {
     throw broken(where, `tensor ${name} ends at byte ${base + end}, but the file has only ${fileSize}`);

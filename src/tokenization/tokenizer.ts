@@ -1,7 +1,7 @@
 /** Text to token ids and back, with the length of every token, which the tokenizer library does not tell. */
 
 import { Tokenizer as BaseTokenizer } from '@huggingface/tokenizers';
-import { Failure } from '../shared/failure';
+import { Failure, shown } from '../shared/failure';
 import { alignTokens } from './alignment';
 import { bytesOfByteLevelToken } from './byteLevel';
 import { normalizeText } from './normalization';
@@ -13,31 +13,40 @@ export interface Encoded {
   readonly byteLengths: Uint32Array;
 }
 
+/** Runs work and throws Failure once it takes longer than `maxMs`; `what` says what could not be done then. */
+export type TimeLimit = <T>(maxMs: number, what: string, work: () => T) => T;
+
+/** As many as a config.json may name. */
+const maxTokens = 1 << 22;
+/** Vocabularies of the largest models take a few seconds. */
+const maxLoadMs = 60_000;
+/** On top of one millisecond a character: tokenizers take about a twentieth of that. */
+const minEncodeMs = 500;
+
 export class Tokenizer {
   private readonly base: BaseTokenizer;
   private readonly spelling: Spelling;
   private readonly bytesById = new Map<number, Uint8Array>();
   private readonly addedIds: ReadonlySet<number>;
 
-  /** @throws Failure if `json` is no tokenizer.json this library can load, or has no vocabulary. */
-  constructor(json: unknown, modelName: string) {
-    const fail = (why: string) =>
-      new Failure(
-        'bad-tokenizer',
-        `Cannot load model "${modelName}": tokenizer.json cannot be used (${why}). ` +
-          'Install the model again or pick another one.',
-        ['selectModel', 'showLog'],
-      );
-    const { vocab } = (json as TokenizerJson | null)?.model ?? {};
-    if (typeof vocab !== 'object' || vocab === null || Object.keys(vocab).length === 0)
-      throw fail('it has no vocabulary');
-    try {
-      this.base = new BaseTokenizer(withWrittenPattern(json as TokenizerJson), {});
-      this.addedIds = new Set(this.base.get_added_tokens_decoder().keys());
-      this.spelling = spellingOf(json as TokenizerJson);
-    } catch (error) {
-      throw fail((error as Error).message);
-    }
+  /**
+   * @param withinTime ends work after a time; without it, regular expressions of the file may take for ever.
+   * @throws Failure if `json` is no tokenizer.json this library can load, or has no vocabulary.
+   */
+  constructor(
+    json: unknown,
+    private readonly modelName: string,
+    private readonly withinTime: TimeLimit = (_maxMs, _what, work) => work(),
+  ) {
+    const { base, addedIds, spelling } = this.guarded(maxLoadMs, () => {
+      checkVocabulary(json as TokenizerJson | null);
+      const read = new BaseTokenizer(withWrittenPattern(json as TokenizerJson), {});
+      const added = new Set(read.get_added_tokens_decoder().keys());
+      return { base: read, addedIds: added, spelling: spellingOf(json as TokenizerJson) };
+    });
+    this.base = base;
+    this.addedIds = addedIds;
+    this.spelling = spelling;
   }
 
   /** The largest id a text can be encoded to. */
@@ -52,6 +61,30 @@ export class Tokenizer {
    * @throws Failure if the tokens do not spell the text: offsets would be wrong.
    */
   encode(text: string): Encoded {
+    return this.guarded(minEncodeMs + text.length, () => this.encodeNow(text));
+  }
+
+  /** The bytes a token stands for, with a blank where its text has "▁" for one. */
+  bytesOf(id: number): Uint8Array {
+    let bytes = this.bytesById.get(id);
+    if (!bytes) {
+      bytes = this.spell(this.base.id_to_token(id) ?? '', id);
+      this.bytesById.set(id, bytes);
+    }
+    return bytes;
+  }
+
+  /** Readable form: the token's text, or its bytes as <0xNN> where they are no whole characters. */
+  label(id: number): string {
+    const bytes = this.bytesOf(id);
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      return Array.from(bytes, byte => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`).join('');
+    }
+  }
+
+  private encodeNow(text: string): Encoded {
     const wellFormed = toWellFormed(text);
     const ids = Int32Array.from(
       wellFormed === '' ? [] : this.base.encode(wellFormed, { add_special_tokens: false }).ids,
@@ -83,16 +116,6 @@ export class Tokenizer {
     return { ids, byteLengths };
   }
 
-  /** The bytes a token stands for, with a blank where its text has "▁" for one. */
-  bytesOf(id: number): Uint8Array {
-    let bytes = this.bytesById.get(id);
-    if (!bytes) {
-      bytes = this.spell(this.base.id_to_token(id) ?? '', id);
-      this.bytesById.set(id, bytes);
-    }
-    return bytes;
-  }
-
   private spell(token: string, id: number): Uint8Array {
     const { isByteLevel, hasByteTokens, marksBlanks } = this.spelling;
     if (this.addedIds.has(id)) return new TextEncoder().encode(token);
@@ -102,15 +125,39 @@ export class Tokenizer {
     return new TextEncoder().encode(marksBlanks ? token.replaceAll('▁', ' ') : token);
   }
 
-  /** Readable form: the token's text, or its bytes as <0xNN> where they are no whole characters. */
-  label(id: number): string {
-    const bytes = this.bytesOf(id);
+  /** What the library throws at a tokenizer.json it cannot use is no bug of ours. */
+  private guarded<T>(maxMs: number, use: () => T): T {
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch {
-      return Array.from(bytes, byte => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`).join('');
+      return this.withinTime(maxMs, `Cannot use the tokenizer of model "${this.modelName}"`, use);
+    } catch (error) {
+      if (error instanceof Failure) throw error;
+      throw new Failure(
+        'bad-tokenizer',
+        `Cannot load model "${this.modelName}": tokenizer.json cannot be used ` +
+          `(${String((error as Error)?.message).slice(0, 200)}). Install the model again or pick another one.`,
+        ['selectModel', 'showLog'],
+      );
     }
   }
+}
+
+/** The library makes a list as long as the largest id. @throws RangeError naming the token */
+function checkVocabulary(json: TokenizerJson | null): void {
+  const check = (token: string, id: unknown) => {
+    if (!Number.isInteger(id) || Number(id) < 0 || Number(id) >= maxTokens) {
+      throw new RangeError(
+        `the id of token ${shown(token)} is ${shown(id)}, expected a whole number below ${maxTokens}`,
+      );
+    }
+  };
+  const { vocab } = json?.model ?? {};
+  if (typeof vocab !== 'object' || vocab === null || Object.keys(vocab).length === 0) {
+    throw new RangeError('it has no vocabulary');
+  }
+  if (!Array.isArray(vocab)) for (const [token, id] of Object.entries(vocab)) check(token, id);
+  const added: unknown = (json as { readonly added_tokens?: unknown } | null)?.added_tokens;
+  if (!Array.isArray(added)) return;
+  for (const token of added) check(String(token?.content), token?.id);
 }
 
 /** String.prototype.toWellFormed, which Node has but the ES2023 library of TypeScript does not declare. */

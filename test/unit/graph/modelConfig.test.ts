@@ -39,7 +39,7 @@ test('the convolution’s input and output are streamed where there is one', () 
 });
 
 const bad: [string, object, object, RegExp][] = [
-  ['a missing size', { dim: undefined }, {}, /dim is nothing, expected a whole number/],
+  ['a missing size', { dim: undefined }, {}, /dim is missing, expected a whole number/],
   ['a size of the wrong type', { n_layers: '4' }, {}, /n_layers is "4"/],
   ['a size that lies', { n_heads: 1e9 }, {}, /n_heads is 1000000000/],
   ['key heads that do not divide', { n_kv_heads: 3 }, {}, /n_kv_heads is 3, expected a divisor of n_heads, 4/],

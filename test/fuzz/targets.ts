@@ -1,0 +1,250 @@
+/** Everything that reads what others wrote, with inputs to start from. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { goldenAttention, goldenModel, parseGoldenCase, parseGoldenIndex } from '../../src/cli/goldenCase';
+import { checkToyData } from '../../src/cli/toy';
+import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../../src/graph/huggingFaceConfig';
+import { parseModelConfig } from '../../src/graph/modelConfig';
+import { expectedWeights } from '../../src/graph/modelGraphs';
+import { withinTime } from '../../src/inference/withinTime';
+import { parseLink } from '../../src/shared/link';
+import { parseSafetensorsHeader, safetensorsHeaderLength } from '../../src/shared/safetensors';
+import { Tokenizer } from '../../src/tokenization/tokenizer';
+import { root } from '../fixtures/paths';
+import { changedBytes, changedJsonBytes } from './mutate';
+
+export interface Target<Input = unknown> {
+  readonly name: string;
+  readonly inputs: fc.Arbitrary<Input>;
+  readonly sizeOf: (input: Input) => number;
+  /** Throws Failure for what it refuses. */
+  readonly run: (input: Input) => void;
+  /** Refuses with a RangeError, which its caller turns into an answer. */
+  readonly refusesByRange?: boolean;
+}
+
+const fixture = (...names: string[]) => new Uint8Array(readFileSync(join(root, 'test', 'fixtures', ...names)));
+const json = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes));
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const size = (bytes: Uint8Array) => bytes.length;
+
+/** JSON as its reader gets it: what is no JSON is refused before. */
+function parsed(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(text(bytes));
+  } catch {
+    return null;
+  }
+}
+
+const weights = fixture('tiny-model', 'model.safetensors');
+const headerLength = safetensorsHeaderLength(weights, weights.length, 'seed');
+const header = json(weights.subarray(8, 8 + headerLength));
+const smallHeader = { __metadata__: { format: 'pt' }, w: { dtype: 'F32', shape: [2, 3], data_offsets: [0, 24] } };
+
+function withLength(headerBytes: Uint8Array): fc.Arbitrary<Uint8Array> {
+  const right = BigInt(headerBytes.length);
+  const length = fc.oneof(
+    { weight: 6, arbitrary: fc.constant(right) },
+    { weight: 1, arbitrary: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }) },
+    { weight: 1, arbitrary: fc.bigInt({ min: -3n, max: 3n }).map(by => (right + by < 0n ? 0n : right + by)) },
+  );
+  return length.map(n => Uint8Array.from([...new Uint8Array(BigUint64Array.of(n).buffer), ...headerBytes]));
+}
+
+const safetensors: Target<{ file: Uint8Array; fileSize: number }> = {
+  name: 'safetensors',
+  inputs: fc.record({
+    file: fc.oneof(changedJsonBytes([header, smallHeader]).chain(withLength), changedBytes(weights.subarray(0, 400))),
+    fileSize: fc.oneof(
+      fc.constantFrom(0, 8, 40, weights.length, 2 ** 40, 2 ** 40, 2 ** 40, 2 ** 40),
+      fc.nat(1_000_000),
+    ),
+  }),
+  sizeOf: ({ file }) => file.length,
+  run({ file, fileSize }) {
+    const length = safetensorsHeaderLength(file, fileSize, 'f');
+    // The reader of the file gives as many bytes as there are.
+    for (const [name, entry] of parseSafetensorsHeader(file.subarray(8, 8 + length), fileSize, 'f')) {
+      if (!(entry.start >= 8 && entry.start <= entry.end && entry.end <= fileSize)) throw new Error(`range of ${name}`);
+    }
+  },
+};
+
+/** The smallest configuration with all that this reader looks at. */
+const huggingFace = {
+  ...{ model_type: 'qwen3', hidden_size: 64, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2 },
+  ...{ intermediate_size: 128, vocab_size: 300, max_position_embeddings: 512, rms_norm_eps: 1e-6, rope_theta: 1e4 },
+  ...{ sliding_window: 64, use_sliding_window: true, max_window_layers: 1, attention_bias: false, eos_token_id: [1] },
+  rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 128 },
+};
+const configSeeds = ['tiny-model'].map(name => json(fixture(name, 'config.json')));
+const config: Target<Uint8Array> = {
+  name: 'config',
+  inputs: changedJsonBytes([
+    ...configSeeds,
+    huggingFace,
+    { ...huggingFace, model_type: 'llama' },
+    { ...configSeeds[0], mta: { use_mta: true, mta_layers: '0, 2' } },
+  ]),
+  sizeOf: size,
+  run(bytes) {
+    const read = parsed(bytes);
+    const model = isHuggingFaceConfig(read)
+      ? parseHuggingFaceConfig(read, 'config.json', null)
+      : parseModelConfig(read, 'config.json');
+    for (const [key, shape] of expectedWeights(model)) {
+      if (!shape.every(n => Number.isSafeInteger(n) && n > 0)) throw new Error(`shape of ${key}: ${shape}`);
+    }
+  },
+};
+
+/** Parts of tokenizers that the seeds lack. */
+const tokenizerParts = [
+  { pre_tokenizer: { type: 'Split', pattern: { Regex: '\\s+|\\w' }, behavior: 'Removed', invert: true } },
+  { normalizer: { type: 'Replace', pattern: { Regex: 'a+' }, content: 'x' } },
+  {
+    normalizer: { type: 'Sequence', normalizers: [{ type: 'NFKC' }, { type: 'Lowercase' }, { type: 'StripAccents' }] },
+  },
+  {
+    model: {
+      type: 'WordPiece',
+      unk_token: '[UNK]',
+      vocab: { '[UNK]': 0, a: 1, '##b': 2 },
+      max_input_chars_per_word: 9,
+    },
+  },
+  {
+    model: {
+      type: 'Unigram',
+      unk_id: 0,
+      vocab: [
+        ['<unk>', 0],
+        ['a', -1],
+        ['▁', -2],
+      ],
+    },
+    pre_tokenizer: { type: 'Metaspace' },
+  },
+  {
+    decoder: { type: 'ByteFallback' },
+    model: { type: 'BPE', vocab: { '<0x61>': 0, a: 1 }, merges: ['a a'], byte_fallback: true },
+  },
+];
+const tinyTokenizer = json(fixture('tiny-model', 'tokenizer.json'));
+const byteVocabulary = Object.fromEntries(Object.entries(tinyTokenizer.model.vocab).slice(0, 40));
+const smallTokenizer = { ...tinyTokenizer, model: { ...tinyTokenizer.model, vocab: byteVocabulary, merges: [] } };
+const documents = [
+  '',
+  'a',
+  `${'a'.repeat(60)}!`,
+  ' \t\r\n\ud83d\ude00 x',
+  'e\u0301\u0301\u0301 \u202e\u200b\0',
+  '<|begin|>\ud800',
+];
+
+const tokenizer: Target<{ bytes: Uint8Array; document: string }> = {
+  name: 'tokenizer',
+  inputs: fc.record({
+    bytes: changedJsonBytes([...tokenizerParts.map(part => ({ ...smallTokenizer, ...part })), smallTokenizer]),
+    document: fc.constantFrom(...documents),
+  }),
+  sizeOf: ({ bytes }) => bytes.length,
+  run({ bytes, document }) {
+    const read = new Tokenizer(parsed(bytes), 'fuzzed', withinTime);
+    if (!Number.isInteger(read.maxId)) throw new Error(`largest id ${read.maxId}`);
+    const { ids, byteLengths } = read.encode(document);
+    if (ids.length !== byteLengths.length) throw new Error('lengths');
+    for (const id of ids) if (typeof read.label(id) !== 'string') throw new Error('label');
+  },
+};
+
+const bundled = new Tokenizer(
+  json(readFileSync(join(root, 'models', 'bundled', 'mta-base', 'tokenizer.json'))),
+  'bundled',
+);
+/** Any text at all through the bundled tokenizer: its tokens must spell it. */
+const documentText: Target<string> = {
+  name: 'document text',
+  inputs: fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 200 }),
+    fc.string({ unit: 'grapheme', maxLength: 200 }),
+    fc
+      .array(
+        fc.oneof(
+          fc.nat(0xffff).map(unit => String.fromCharCode(unit)),
+          fc.constantFrom(...documents),
+        ),
+      )
+      .map(all => all.join('')),
+    fc.tuple(fc.string({ unit: 'binary', maxLength: 3 }), fc.nat(1000)).map(([unit, n]) => unit.repeat(n)),
+  ),
+  sizeOf: document => 2 * document.length,
+  run(document) {
+    const { ids, byteLengths } = bundled.encode(document);
+    const spelled = Buffer.concat(Array.from(ids, id => bundled.bytesOf(id)));
+    // UTF-8 cannot write lone surrogates: both sides replace them.
+    if (!spelled.equals(Buffer.from(document))) throw new Error('the tokens do not spell the text');
+    if (byteLengths.reduce((sum, n) => sum + n, 0) !== spelled.length) throw new Error('lengths');
+  },
+};
+
+const goldenNames = ['attn_t1', 'attn_pre_small', 'lm_tiny_full', 'liger_sparse', 'lm_300m_layer'];
+const goldenSeeds = goldenNames.map(name => json(fixture('golden', `${name}.json`)));
+const goldenBin = fixture('golden', 'attn_t1.bin');
+const toySeed = json(fixture('golden', 'toy_n5.json'));
+
+/** Without the generator's millions of numbers: whether a case may have them is decided before they are made. */
+const golden: Target<{ bytes: Uint8Array; isCut: boolean }> = {
+  name: 'golden',
+  inputs: fc.record({
+    bytes: changedJsonBytes([...goldenSeeds.slice(0, 4), { ...toySeed, samples: toySeed.samples.slice(0, 3) }]),
+    isCut: fc.boolean(),
+  }),
+  sizeOf: ({ bytes }) => bytes.length + goldenBin.length,
+  run({ bytes, isCut }) {
+    const all = new Uint8Array(isCut ? 100 : 1 << 17);
+    const read = parseGoldenCase('case', bytes, 'case.json', () => all);
+    if (read.kind === 'toy-data') checkToyData(read.json);
+    else if (read.kind === 'attention') goldenAttention(read);
+    else if (read.kind === 'model') goldenModel(read);
+    for (const { data } of read.tensors.values()) if (data.byteLength > all.length) throw new Error('tensor');
+  },
+};
+
+const goldenIndex: Target<Uint8Array> = {
+  name: 'golden index',
+  inputs: changedJsonBytes([json(fixture('golden', 'index.json'))]),
+  sizeOf: size,
+  run: bytes => void parseGoldenIndex(bytes, 'index.json'),
+};
+
+const linkSeeds = [
+  'file=src/a.ts',
+  'folder=x&file=a.ts&layer=1&head=2&stage=pattern&off=*.*.*&scope=layer&at=3&anchor=9&tab=lens',
+];
+const link: Target<string> = {
+  name: 'link',
+  inputs: fc
+    .constantFrom(...linkSeeds)
+    .chain(seed => changedBytes(new TextEncoder().encode(seed)))
+    .map(text),
+  sizeOf: query => 2 * query.length,
+  run(query) {
+    const { file } = parseLink(query);
+    if (file.startsWith('/') || file.split('/').includes('..')) throw new Error(`path ${file}`);
+  },
+  refusesByRange: true,
+};
+
+export const targets: readonly Target[] = [
+  safetensors,
+  config,
+  tokenizer,
+  documentText,
+  golden,
+  goldenIndex,
+  link,
+] as readonly unknown[] as readonly Target[];
