@@ -82,6 +82,21 @@ export class GraphBuilder {
     return weight.elementType === 'float32' ? name : this.op('Cast', [name], { to: TensorProto_DataType.FLOAT });
   }
 
+  /**
+   * A trained matrix in stretches of rows of at most `maxBytes` as fp32, each under its own name: what is converted or
+   * copied is then one stretch at a time.
+   */
+  weightParts(name: string, weight: Weight, maxBytes: number): string[] {
+    const [nRows = 1, ...rest] = weight.shape;
+    const rowSize = rest.reduce((product, n) => product * n, 1);
+    const step = Math.max(1, Math.floor(maxBytes / (4 * rowSize)));
+    if (step >= nRows) return [this.weight(name, weight)];
+    return Array.from({ length: Math.ceil(nRows / step) }, (_, part) => {
+      const first = part * step;
+      return this.weight(`${name}.${part}`, rowsOf(weight, first, Math.min(step, nRows - first)));
+    });
+  }
+
   /** Rows of a trained table, as fp32; only the rows are converted. @param ids int64. */
   rows(name: string, weight: Weight, ids: string): string {
     if (!this.initializers.has(name)) this.initializers.set(name, weightTensor(name, weight));
@@ -158,6 +173,21 @@ export class GraphBuilder {
     this.initializers.set(name, weightTensor(name, { elementType, shape, source: { bytes } }));
     return name;
   }
+}
+
+/** The weight of `count` rows from `first` on: a part of the same bytes. */
+function rowsOf({ elementType, shape, source }: Weight, first: number, count: number): Weight {
+  const nRows = shape[0]!;
+  const part = { elementType, shape: [count, ...shape.slice(1)] };
+  if ('bytes' in source) {
+    const rowBytes = source.bytes.length / nRows;
+    return { ...part, source: { bytes: source.bytes.subarray(first * rowBytes, (first + count) * rowBytes) } };
+  }
+  const rowBytes = source.length / nRows;
+  return {
+    ...part,
+    source: { file: source.file, offset: source.offset + first * rowBytes, length: count * rowBytes },
+  };
 }
 
 function weightTensor(name: string, { elementType, shape, source }: Weight): TensorProto {

@@ -234,13 +234,13 @@ function openHead(config: ModelConfig, weights: WeightSource) {
   const g = new GraphBuilder('head');
   const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
   const norm = rmsNorm(g, hidden, g.weight('norm.weight', weights('norm.weight')), config.norm_eps);
-  const table = config.weight_tying ? embeddingWeight(g, weights) : g.weight('output.weight', weights('output.weight'));
-  return { g, logits: linear(g, norm, table) };
+  const name = config.weight_tying ? 'tok_embeddings.weight' : 'output.weight';
+  const logits = g.weightParts(name, weights(name), maxTableBytes).map(part => linear(g, norm, part));
+  return { g, logits: logits.length === 1 ? logits[0]! : g.op('Concat', logits, { axis: -1 }) };
 }
 
-function embeddingWeight(g: GraphBuilder, weights: WeightSource): string {
-  return g.weight('tok_embeddings.weight', weights('tok_embeddings.weight'));
-}
+/** Size from which the vocabulary's matrix, the largest of a model, is used in parts, as fp32. */
+const maxTableBytes = 64 * 1024 * 1024;
 
 function attentionFeeds(g: GraphBuilder, plan: LayerPlan): AttentionFeeds {
   const past = ['B', 'P', plan.nKvHeads, plan.headDim];

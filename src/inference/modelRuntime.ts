@@ -30,6 +30,9 @@ import { Session, type Value, type Values } from './session';
 import { copyTopKeys, emptyTopKeys, writeTopKeys } from './topKeyRows';
 import { emptyValue, int64, rowsOf, writeRows } from './values';
 
+/** Models larger than this run from the mapped file; smaller ones are quicker with weights prepared in memory. */
+const mappedFromBytes = 256 * 1024 * 1024;
+
 /** Sessions that answer single requests (one stage of one layer); the least recently used goes first. */
 const maxDetailSessions = 24;
 
@@ -335,6 +338,7 @@ export class ModelRuntime {
     return Session.create(graph, {
       provider: this.localProvider,
       weightFolder: this.folder.directory,
+      mapsWeights: this.provider === 'cpu' && this.folder.sizeBytes > mappedFromBytes,
       nThreads: this.nThreads,
     });
   }
