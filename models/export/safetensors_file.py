@@ -15,8 +15,8 @@ from typing import Dict, Mapping, Optional, Union
 import numpy as np
 import torch
 
-_DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I32": np.dtype("<i4"), "I64": np.dtype("<i8"), "U8": np.dtype("u1")}
-_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<i2"), "I32": np.dtype("<i4"), "I64": np.dtype("<i8"), "U8": np.dtype("u1")}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items() if name != "BF16"}
 
 
 def write_safetensors(path: Union[str, Path], tensors: Mapping[str, torch.Tensor], metadata: Optional[Mapping[str, str]] = None) -> None:
@@ -25,12 +25,14 @@ def write_safetensors(path: Union[str, Path], tensors: Mapping[str, torch.Tensor
     if metadata:
         header["__metadata__"] = dict(metadata)
     for name, tensor in tensors.items():
-        array = np.ascontiguousarray(tensor.detach().cpu().numpy())
+        is_bf16 = tensor.dtype == torch.bfloat16  # NumPy has no such type
+        plain = tensor.detach().cpu().contiguous()
+        array = np.ascontiguousarray((plain.view(torch.int16) if is_bf16 else plain).numpy())
         dtype = array.dtype.newbyteorder("<")
-        if dtype not in _NAMES:
+        if dtype not in _NAMES and not is_bf16:
             raise TypeError(f'Cannot write "{name}": dtype {array.dtype} is none of {", ".join(_DTYPES)}.')
         blob = array.astype(dtype, copy=False).tobytes()
-        header[name] = {"dtype": _NAMES[dtype], "shape": list(array.shape), "data_offsets": [offset, offset + len(blob)]}
+        header[name] = {"dtype": "BF16" if is_bf16 else _NAMES[dtype], "shape": list(array.shape), "data_offsets": [offset, offset + len(blob)]}
         offset += len(blob)
         blobs.append(blob)
     encoded = json.dumps(header, separators=(",", ":")).encode("utf-8")
@@ -66,5 +68,6 @@ def read_safetensors(path: Union[str, Path]) -> Dict[str, torch.Tensor]:
         if start + end > len(content) or end - begin != dtype.itemsize * int(np.prod(entry["shape"])):
             raise ValueError(f'Cannot read {path}: "{name}" asks for bytes {begin} to {end} of {len(content) - start}.')
         values = np.frombuffer(content[start + begin : start + end], dtype=dtype)
-        tensors[name] = torch.from_numpy(values.copy()).reshape(entry["shape"])
+        tensor = torch.from_numpy(values.copy()).reshape(entry["shape"])
+        tensors[name] = tensor.view(torch.bfloat16) if entry["dtype"] == "BF16" else tensor
     return tensors

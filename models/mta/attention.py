@@ -15,29 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import ModelConfig
+from .rope import apply_rope
 
 Taps = Dict[str, Tensor]
-
-
-def rope_table(seqlen: int, head_dim: int, theta: float, device=None) -> Tuple[Tensor, Tensor]:
-    """Cosines and sines of the rotary angles, each [token, head_dim / 2], float32.
-
-    The angles are made in float32, because the published models were: a float64 table differs by 1.6e-4 at 2048.
-    """
-    frequencies = 1.0 / (theta ** (torch.arange(0, head_dim, 2, device=device)[: head_dim // 2].float() / head_dim))
-    angles = torch.outer(torch.arange(seqlen, device=device).float(), frequencies)
-    return torch.cos(angles), torch.sin(angles)
-
-
-def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate neighbouring pairs (2m, 2m+1) of each head.
-
-    x: [batch, token, head, head_dim]; cos, sin: [token, head_dim / 2]. Returns x's shape and dtype.
-    """
-    pairs = x.reshape(*x.shape[:-1], -1, 2)
-    even, odd = pairs[..., 0], pairs[..., 1]
-    cos, sin = cos[:, None, :], sin[:, None, :]
-    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2).to(x.dtype)
 
 
 def causal_mask(seqlen: int, device=None, doc_lengths: Optional[Sequence[int]] = None) -> Tensor:
@@ -146,10 +126,15 @@ class Attention(nn.Module):
         self.pad_key = mta.pad_key
         # `mta/fast_attention.py` puts faster forms of the same meaning here for training.
         self.convolve_maps, self.attend = key_query_conv, None
-        self.wq = nn.Linear(config.dim, config.n_heads * config.head_dim, bias=False)
-        self.wk = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
-        self.wv = nn.Linear(config.dim, config.n_kv_heads * config.head_dim, bias=False)
-        self.wo = nn.Linear(config.n_heads * config.head_dim, config.dim, bias=False)
+        self.rope_style, self.sliding_window = config.rope_style, config.layer_sliding_window(layer_idx)
+        q_dim, kv_dim = config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim
+        self.wq = nn.Linear(config.dim, q_dim, bias=config.qkv_bias)
+        self.wk = nn.Linear(config.dim, kv_dim, bias=config.qkv_bias)
+        self.wv = nn.Linear(config.dim, kv_dim, bias=config.qkv_bias)
+        self.wo = nn.Linear(q_dim, config.dim, bias=config.output_bias)
+        self.norms_heads = config.qk_norm == "head"
+        normed = {"head": (config.head_dim, config.head_dim), "full": (q_dim, kv_dim)}.get(config.qk_norm)
+        self.q_norm, self.k_norm = (RMSNorm(size, config.norm_eps) for size in normed) if normed else (None, None)
 
         pre, post = mta.pre_softmax_kernel(layer_idx), mta.post_softmax_kernel(layer_idx)
         self.mta_kernel = nn.Parameter(identity_kernel(config.n_heads, *pre)) if pre else None
@@ -179,8 +164,8 @@ class Attention(nn.Module):
 
     @property
     def is_plain(self) -> bool:
-        """True when nothing acts on the attention map itself."""
-        return all(
+        """True when nothing acts on the attention map itself, and all earlier keys are seen."""
+        return self.sliding_window is None and all(
             part is None for part in (self.mta_kernel, self.mta_kernel_after_sm, self.wpsm, self.wposm, self.head_kernel)
         )
 
@@ -198,6 +183,8 @@ class Attention(nn.Module):
         taps: when given, filled with every stage by its name. cut_doc_lengths: convolve each document alone.
         """
         query, key, value = self.project(x, rope)
+        if self.sliding_window is not None:
+            allowed = allowed & torch.ones_like(allowed).triu(1 - self.sliding_window)
         if self.attend is not None and taps is None and cut_doc_lengths is None:
             return self.finish(self.attend(self, query, key, value))
         scores = query @ key.transpose(-1, -2) / math.sqrt(self.head_dim)
@@ -210,8 +197,15 @@ class Attention(nn.Module):
         """Queries, keys and values, each [batch, head, token, head_dim]; shared key/value heads are repeated."""
         n_tokens = x.shape[1]
         cos, sin = rope[0][:n_tokens], rope[1][:n_tokens]
-        query = apply_rope(self.wq(x).unflatten(-1, (self.n_heads, self.head_dim)), cos, sin)
-        key = apply_rope(self.wk(x).unflatten(-1, (self.n_kv_heads, self.head_dim)), cos, sin)
+
+        def rotated(values: Tensor, norm: Optional[RMSNorm], n_heads: int) -> Tensor:
+            if norm is not None and not self.norms_heads:
+                values = norm(values)
+            heads = values.unflatten(-1, (n_heads, self.head_dim))
+            return apply_rope(norm(heads) if norm is not None and self.norms_heads else heads, cos, sin, self.rope_style)
+
+        query = rotated(self.wq(x), self.q_norm, self.n_heads)
+        key = rotated(self.wk(x), self.k_norm, self.n_kv_heads)
         value = self.wv(x).unflatten(-1, (self.n_kv_heads, self.head_dim))
         n_repeats = self.n_heads // self.n_kv_heads
         if n_repeats > 1:

@@ -11,7 +11,9 @@ import json
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Mapping, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Dict, Mapping, Optional, Tuple, Type, TypeVar, Union
+
+from .rope import ROPE_STYLES, ROPE_TYPES
 
 PAD_KEY_CHOICES = ("both", "left", "right")
 INIT_METHODS = ("identity", "const", "uniform", "normal", "diagonal")
@@ -87,7 +89,10 @@ class MTAConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of a whole model. `hidden_dim` is the feed-forward width."""
+    """Sizes of a whole model. `hidden_dim` is the feed-forward width.
+
+    From `rope_scaling` on, what other llama-class models have: see `src/graph/modelConfig.ts` for each.
+    """
 
     dim: int
     n_layers: int
@@ -101,6 +106,14 @@ class ModelConfig:
     rope_theta: float = 10000.0
     rope_style: str = "interleaved"
     weight_tying: bool = False
+    rope_scaling: Optional[Dict[str, Any]] = None
+    qkv_bias: bool = False
+    output_bias: bool = False
+    ffn_bias: bool = False
+    qk_norm: Optional[str] = None
+    norm_position: str = "before"
+    sliding_window: Optional[int] = None
+    sliding_layers: Optional[Tuple[int, ...]] = None
     mta: MTAConfig = field(default_factory=MTAConfig)
 
     def __post_init__(self) -> None:
@@ -117,8 +130,12 @@ class ModelConfig:
             raise ConfigError(f"n_kv_heads is {self.n_kv_heads}; it must divide n_heads {self.n_heads}.")
         if self.head_dim % 2:
             raise ConfigError(f"head_dim is {self.head_dim}; rotary positions need an even number.")
-        if self.rope_style != "interleaved":
-            raise ConfigError(f'rope_style is "{self.rope_style}"; only "interleaved" is implemented here.')
+        choices = {"rope_style": ROPE_STYLES, "qk_norm": (None, "head", "full"), "norm_position": ("before", "after")}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f'{name} is "{getattr(self, name)}"; it must be one of {", ".join(map(str, allowed))}.')
+        if self.rope_scaling is not None and self.rope_scaling.get("rope_type") not in ROPE_TYPES:
+            raise ConfigError(f'rope_scaling.rope_type is "{self.rope_scaling.get("rope_type")}"; it must be one of {", ".join(ROPE_TYPES)}.')
         if self.mta.head_kernel_size is not None and self.n_heads % self.mta.head_kernel_size:
             raise ConfigError(
                 f"mta.head_kernel_size is {self.mta.head_kernel_size}; it must divide n_heads {self.n_heads}."
@@ -126,6 +143,11 @@ class ModelConfig:
         for layer_idx in self.mta.mta_layers or ():
             if not 0 <= layer_idx < self.n_layers:
                 raise ConfigError(f"mta.mta_layers names layer {layer_idx}; there are layers 0 to {self.n_layers - 1}.")
+
+    def layer_sliding_window(self, layer_idx: int) -> Optional[int]:
+        """Keys a query of this layer looks back to, itself included; None for all."""
+        is_sliding = self.sliding_layers is None or layer_idx in self.sliding_layers
+        return self.sliding_window if is_sliding else None
 
 
 def ffn_hidden_dim(dim: int, multiple_of: int = 256, ffn_dim_multiplier: Optional[float] = None) -> int:
@@ -208,6 +230,8 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} is {value!r}; expected a mapping.")
         return {key: _coerce(item, args[1], f"{where}.{key}") for key, item in value.items()}
+    if hint is Any:
+        return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint in (int, float, str, bool):

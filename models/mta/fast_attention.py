@@ -48,8 +48,8 @@ def use_fast_attention(model: nn.Module, form: str) -> None:
     if form not in FORMS:
         raise ValueError(f'There is no form "{form}" of attention; use one of {", ".join(FORMS)}.')
     for module in model.modules():
-        if not isinstance(module, Attention):
-            continue
+        if not isinstance(module, Attention) or module.sliding_window is not None:
+            continue  # the faster forms look back to the start
         if module.is_plain and hasattr(F, "scaled_dot_product_attention"):
             module.attend = attend_plainly
         elif form == "triton":

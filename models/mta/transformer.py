@@ -9,32 +9,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import Attention, RMSNorm, Taps, causal_mask, depth_scale, rope_table
+from .attention import Attention, RMSNorm, Taps, causal_mask, depth_scale
 from .config import ConfigError, ModelConfig
+from .rope import rope_table
 
 
 class FeedForward(nn.Module):
-    """SwiGLU: w2(silu(w1 z) · w3 z), no biases."""
+    """SwiGLU: w2(silu(w1 z) · w3 z)."""
 
-    def __init__(self, dim: int, hidden_dim: int) -> None:
+    def __init__(self, dim: int, hidden_dim: int, bias: bool = False) -> None:
         super().__init__()
-        self.w1 = nn.Linear(dim, hidden_dim, bias=False)
-        self.w3 = nn.Linear(dim, hidden_dim, bias=False)
-        self.w2 = nn.Linear(hidden_dim, dim, bias=False)
+        self.w1 = nn.Linear(dim, hidden_dim, bias=bias)
+        self.w3 = nn.Linear(dim, hidden_dim, bias=bias)
+        self.w2 = nn.Linear(hidden_dim, dim, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.w2(F.silu(self.w1(x)) * self.w3(x))
 
 
 class Block(nn.Module):
-    """h = x + attention(norm x); h + feed_forward(norm h). Input and output [batch, token, dim]."""
+    """h = x + attention(norm x); h + feed_forward(norm h). Input and output [batch, token, dim].
+
+    With `norm_position` "after", what attention and feed-forward write is normed, not what they read (OLMo 2).
+    """
 
     def __init__(self, config: ModelConfig, layer_idx: int) -> None:
         super().__init__()
         self.attention = Attention(config, layer_idx)
-        self.feed_forward = FeedForward(config.dim, config.hidden_dim)
+        self.feed_forward = FeedForward(config.dim, config.hidden_dim, config.ffn_bias)
         self.attention_norm = RMSNorm(config.dim, config.norm_eps)
         self.ffn_norm = RMSNorm(config.dim, config.norm_eps)
+        self.norms_after = config.norm_position == "after"
         self.norm_scale = depth_scale(layer_idx) if config.mta.curse_norm else None
 
     def forward(
@@ -45,6 +50,9 @@ class Block(nn.Module):
         taps: Optional[Taps] = None,
         cut_doc_lengths: Optional[Sequence[int]] = None,
     ) -> Tensor:
+        if self.norms_after:
+            hidden = x + self._scaled(self.attention_norm(self.attention(x, rope, allowed, taps, cut_doc_lengths)))
+            return hidden + self._scaled(self.ffn_norm(self.feed_forward(hidden)))
         hidden = x + self.attention(self._scaled(self.attention_norm(x)), rope, allowed, taps, cut_doc_lengths)
         return hidden + self.feed_forward(self._scaled(self.ffn_norm(hidden)))
 
@@ -111,7 +119,7 @@ class Transformer(nn.Module):
         """Rotary tables and causal mask for this length, made once per length and device."""
         cached = self._tables.get((seqlen, device))
         if cached is None:
-            rope = rope_table(seqlen, self.config.head_dim, self.config.rope_theta, device)
+            rope = rope_table(seqlen, self.config.head_dim, self.config.rope_theta, device, self.config.rope_scaling)
             cached = self._tables[(seqlen, device)] = (rope, causal_mask(seqlen, device))
         return cached
 

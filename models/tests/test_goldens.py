@@ -5,8 +5,9 @@ import torch
 from conftest import GoldenCase, golden_names, worst_difference
 
 from export.generated_weights import generated_state_dict
-from mta.attention import Attention, causal_mask, rope_table
+from mta.attention import Attention, causal_mask
 from mta.config import ModelConfig, MTAConfig, config_from_mapping, ffn_hidden_dim
+from mta.rope import rope_table
 from mta.transformer import Transformer
 
 ATTENTION_TOLERANCE, MODEL_TOLERANCE = 5e-6, 1e-5

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from export.to_safetensors import export_bundle, load_bundle
-from mta.config import ConfigError, config_from_mapping
+from mta.config import ConfigError, config_from_mapping, config_to_mapping
 from training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from training.data import ShardError, WindowSampler, gather_windows, read_shard, write_shard
 from training.evaluate import IGNORED, Score, evaluation_windows, score_stream, split_documents
@@ -23,10 +23,13 @@ from training.train import TrainConfig, Trainer, TrainingError, load_config, lr_
 BEGIN = 15
 
 
+PLAIN = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "vocab_size": 16, "max_seqlen": 16, "weight_tying": True}
+
+
 def config(**changes):
     mta = {"use_mta": True, "query_kernel_size": 2, "key_kernel_size": 3, "mta_layers": [1], "after_sm_query_kernel_size": 2,
            "after_sm_key_kernel_size": 3, "head_kernel_size": 2, "pre_sm_linear_head": True, "group_norm": True, "add_gating": True}
-    model = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "vocab_size": 16, "max_seqlen": 16, "weight_tying": True, "mta": mta}
+    model = {**PLAIN, "mta": mta}
     mapping = {"name": "smoke", "begin_token_id": BEGIN, "model": model, "mix": {"text": 1.0}, "budget": {"steps": 40},
                "phases": [{"until": 0.5, "seqlen": 8, "batch_size": 8}, {"until": 1.0, "seqlen": 16, "batch_size": 4}],
                "compile": False, "warmup_steps": 4, "log_every": 5, **changes}
@@ -226,3 +229,35 @@ def test_bundle_round_trip(data, tmp_path):
     tokens = torch.tensor([[BEGIN, 1, 2, 3]])
     assert torch.allclose(load_bundle(tmp_path / "bundle")(tokens), trainer.model(tokens), atol=1e-6)
     assert "output.weight" not in trainer.model.state_dict()
+
+
+def test_kernels_alone_are_trained(data, tmp_path):
+    """From a plain model with identity kernels: its own weights stay, the kernels learn and make it better."""
+    from export.add_kernels import with_identity_kernels
+    from export.model_folder import write_model_folder
+    from mta.config import MTAConfig
+
+    plain = Trainer(config(model={**PLAIN, "mta": {}}, budget={"steps": 60}), [data], tmp_path / "plain", "cpu", resume=False)
+    plain.run()
+    mta = MTAConfig(use_mta=True, query_kernel_size=2, key_kernel_size=3, after_sm_query_kernel_size=2, after_sm_key_kernel_size=3,
+                    head_kernel_size=2, pre_sm_linear_head=True)  # fmt: skip
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text("{}")
+    model_config, weights = with_identity_kernels(plain.config.model, plain.model.state_dict(), mta)
+    write_model_folder(tmp_path / "start", model_config, weights, tokenizer, "start", BEGIN)
+
+    mapping = {**config_to_mapping(config(budget={"steps": 60}, trains="kernels", warmup_steps=1)), "mix": {"text": 1.0}}
+    mapping["optimizer"]["adam_lr"] = 0.02
+    path = tmp_path / "kernels.yaml"
+    path.write_text(json.dumps(mapping))
+    trainer = Trainer(load_config(path, tmp_path / "start"), [data], tmp_path / "kernels", "cpu", resume=False)
+    tokens = read_shard(data / "text-000.tokens.xz", 16)
+    before = score_stream(trainer.model.eval(), tokens, 2000, 16, BEGIN).bits_per_byte
+    summary = trainer.run()
+    assert summary["trained_parameters"] == 2 * (2 * 2 * 2 * 3 + 2 * 4)
+    assert score_stream(trainer.model.eval(), tokens, 2000, 16, BEGIN).bits_per_byte < before
+    for name, value in trainer.model.state_dict().items():
+        is_kernel = "mta_kernel" in name or "wpsm" in name or "head_kernel" in name
+        assert torch.equal(value, weights[name]) != is_kernel, name
+    resumed = Trainer(load_config(path, tmp_path / "start"), [data], tmp_path / "kernels", "cpu", resume=True)
+    assert resumed.step == 60

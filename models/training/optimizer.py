@@ -49,7 +49,9 @@ class Optimizer:
 
     def __init__(self, model: nn.Module, config: OptimizerConfig) -> None:
         self.config = config
-        named = list(model.named_parameters())
+        named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        if not named:
+            raise ValueError("There is nothing to train: the model has no part of the kind that `trains` names.")
         is_matrix = {n: config.use_muon and p.ndim == 2 and n.split(".")[-2] in MATRIX_NAMES for n, p in named}
         embedding = [p for n, p in named if n in ("tok_embeddings.weight", "output.weight")]
         others = [p for n, p in named if not is_matrix[n] and all(p is not e for e in embedding)]
@@ -59,7 +61,7 @@ class Optimizer:
             if is_matrix[name]:
                 self._by_shape.setdefault(tuple(parameter.shape), []).append(parameter)
         self._momentum = {s: torch.zeros(len(g), *s, device=g[0].device) for s, g in self._by_shape.items()}
-        is_cuda = embedding[0].is_cuda
+        is_cuda = self.parameters[0].is_cuda
         self._adam = torch.optim.AdamW(
             [{"params": embedding, "lr": config.embedding_lr}, {"params": others, "lr": config.adam_lr}],
             betas=(config.adam_beta1, config.adam_beta2), eps=1e-10, weight_decay=0.0,

@@ -4,6 +4,7 @@ Usage: python3 -m training.train CONFIG.yaml --data FOLDER [FOLDER …] --out FO
        torchrun --nproc_per_node 2 -m training.train …    on several GPUs, with the same batches
 
 `--set optimizer.muon_lr=0.03` changes one setting; `--evaluate FOLDER` measures bits per byte at the end.
+`--start-from FOLDER` goes on from a model folder, whose sizes then replace the configuration's.
 Writes OUT/latest.pt (checkpoint), OUT/log.jsonl (one line every `log_every` steps) and OUT/summary.json at the end.
 A run has a budget, in steps or in seconds of training; the schedule is a function of the share of it that is used,
 so a time budget ends with the learning rate at its floor on any machine.
@@ -15,6 +16,7 @@ import argparse
 import json
 import math
 import os
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -26,7 +28,8 @@ import torch.nn.functional as F
 import yaml
 from torch import Tensor
 
-from mta.config import ConfigError, ModelConfig, config_from_mapping, config_to_mapping
+from export.to_safetensors import load_bundle
+from mta.config import ConfigError, ModelConfig, config_from_mapping, config_to_mapping, model_config_from_bundle
 from mta.fast_attention import use_fast_attention
 from mta.transformer import Transformer
 from training.checkpoint import load_checkpoint, save_checkpoint
@@ -39,6 +42,10 @@ from training.toy import ToyConfig, ToySource
 
 class TrainingError(RuntimeError):
     """Training that cannot go on, with the step and the last good checkpoint."""
+
+
+# Names of the parameters that each choice of `trains` leaves free; the others keep their values.
+TRAINED_PARTS = {"all": re.compile(""), "kernels": re.compile(r"attention\.(mta_kernel|mta_kernel_after_sm|head_kernel|wpsm\.weight|wposm\.weight)$")}
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class TrainConfig:
     begin_token_id: int
     mix: Dict[str, float] = field(default_factory=dict)
     toy: Optional[ToyConfig] = None
+    start_from: Optional[str] = None
+    trains: str = "all"
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     warmup_steps: int = 60
     decay_from: float = 0.4
@@ -86,6 +95,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if bool(self.mix) == (self.toy is not None):
             raise ConfigError("A configuration needs exactly one of mix (token streams) and toy.")
+        if self.trains not in TRAINED_PARTS:
+            raise ConfigError(f'trains is "{self.trains}"; it must be one of {", ".join(TRAINED_PARTS)}.')
         if not self.phases or self.phases[-1].until != 1.0:
             raise ConfigError("phases must not be empty and the last must have until: 1.0.")
         for phase in self.phases:
@@ -93,9 +104,12 @@ class TrainConfig:
                 raise ConfigError(f"A phase has seqlen {phase.seqlen}; model.max_seqlen is {self.model.max_seqlen}.")
 
 
-def load_config(path: Path) -> TrainConfig:
-    """Read a YAML file strictly: a misspelt key is an error that names it."""
-    return config_from_mapping(TrainConfig, yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+def load_config(path: Path, start_from: Optional[Path] = None) -> TrainConfig:
+    """Read a YAML file strictly: a misspelt key is an error that names it. `start_from` is a folder that gives the model."""
+    mapping = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    if start_from is not None:
+        mapping = {**mapping, "start_from": str(start_from), "model": config_to_mapping(model_config_from_bundle(start_from))}
+    return config_from_mapping(TrainConfig, mapping)
 
 
 def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
@@ -165,7 +179,12 @@ class Trainer:
         self.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
         self.model = Transformer(config.model)
-        self.model.init_weights(config.seed)
+        if config.start_from is None:
+            self.model.init_weights(config.seed)
+        else:
+            self.model.load_state_dict(load_bundle(config.start_from).state_dict())
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(TRAINED_PARTS[config.trains].search(name) is not None)
         self.model.to(self.device)
         if config.fast_attention:
             use_fast_attention(self.model, "triton" if self.device.type == "cuda" else "shifted")
@@ -248,8 +267,7 @@ class Trainer:
         content = load_checkpoint(self.out)
         if content is None:
             return
-        wanted = config_to_mapping(self.config.model)
-        if content["config"]["model"] != wanted:
+        if config_from_mapping(ModelConfig, content["config"]["model"]) != self.config.model:
             raise ConfigError(f"The checkpoint in {self.out} has other model sizes than the configuration; use a new folder.")
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
@@ -290,7 +308,8 @@ class Trainer:
         summary = {
             "name": self.config.name, "steps": self.step, "tokens_seen": self.tokens_seen,
             "train_seconds": round(self.trained_s), "tokens_per_second": round(self.tokens_seen / max(self.trained_s, 1e-9)),
-            "parameters": self.model.n_parameters(), "seed": self.config.seed, "loss_curve": self.curve[:: max(1, len(self.curve) // 60)],
+            "parameters": self.model.n_parameters(), "trained_parameters": sum(p.numel() for p in self.optimizer.parameters),
+            "seed": self.config.seed, "loss_curve": self.curve[:: max(1, len(self.curve) // 60)],
         }  # fmt: skip
         if isinstance(self.source, TextSource):
             summary["epochs"] = {name: round(value, 2) for name, value in self.source.sampler.epochs().items()}
@@ -312,6 +331,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings to replace, as optimizer.muon_lr=0.03")
     parser.add_argument("--evaluate", type=Path, metavar="FOLDER", help="shards to measure bits per byte on at the end")
+    parser.add_argument("--start-from", type=Path, metavar="FOLDER", help="model folder to go on from")
     parser.add_argument("--max-windows", type=int, help="of each stream in that evaluation")
     args = parser.parse_args()
     settings = list(args.set)
@@ -321,7 +341,7 @@ def main() -> None:
         settings.append(f"budget={{seconds: {args.seconds}}}")
     if args.seed is not None:
         settings.append(f"seed={args.seed}")
-    config = with_settings(load_config(args.config), settings)
+    config = with_settings(load_config(args.config, args.start_from), settings)
     torch.set_float32_matmul_precision("high")
     trainer = Trainer(config, args.data, args.out, args.device, args.resume)
     summary = trainer.run(stop_after_s=args.stop_after)
