@@ -262,9 +262,9 @@ export class Analysis implements vscode.Disposable {
     const ablation = { ...this.state.ablation, trainedId: analysisId };
     this.update({ status: 'done', tokens, ablation, durationMs: answer.durationMs });
     this.finished.fire(this.trained);
-    const { durationMs, firstLayerMs } = answer;
+    const { durationMs, firstLayerMs, nReused } = answer;
     this.log.info(
-      `run ${analysisId}: ${tokens?.labels.length} tokens, ${durationMs.toFixed(0)} ms, first layer ${firstLayerMs.toFixed(0)} ms, ${provider}`,
+      `run ${analysisId}: ${tokens?.labels.length} tokens, ${nReused} reused, ${durationMs.toFixed(0)} ms, first layer ${firstLayerMs.toFixed(0)} ms, ${provider}`,
     );
   }
 

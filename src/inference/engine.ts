@@ -4,6 +4,7 @@
  */
 
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { dependsOnLength } from '../graph/ropeScaling';
 import { type AblationEffect, checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
 import type { MappedWindow } from '../shared/documentMap';
@@ -18,7 +19,7 @@ import { LastingRuntime } from './lastingRuntime';
 import { MapText } from './mapText';
 import { openModelFolder } from './modelFolder';
 import { neutralToken, OcclusionRunner } from './occlusion';
-import { nPredictions, scoreTokens, targetsOf, tellPredictions, toBits } from './predictions';
+import { predictRun, scoreTokens, tellPredictions, toBits } from './predictions';
 import type {
   AblateAnswer,
   AblateArgs,
@@ -34,6 +35,7 @@ import type {
   Slot,
 } from './protocol';
 import { checkRange } from './relevance';
+import { handOn, knownRows } from './reuse';
 import { newRun } from './run';
 import { Runs } from './runs';
 import { openWindow } from './textWindow';
@@ -174,18 +176,23 @@ export class Engine {
     const { window, tokens } = openWindow(args, this.tokenizer, this.runtime.folder);
     this.emit('tokens', { analysisId, window, tokens });
     const { ids } = tokens;
-    const run = newRun(analysisId, ids);
+    const mayReuse = !dependsOnLength(this.runtime.folder.config.rope_scaling);
+    const run = newRun(analysisId, ids, new Map(), handOn(mayReuse ? this.runs.of(slot) : undefined));
     this.runs.keep(slot, run);
     let hidden = await this.runtime.use(runtime => runtime.embed(ids));
     let firstLayerMs = 0;
+    let nReused = ids.length;
     for (let layerIdx = 0; layerIdx < this.model.nLayers; layerIdx++) {
       await nextTurn(); // lets a cancel in
       if (signal?.aborted) throw new Cancelled();
       const layerStart = performance.now();
       const input = hidden;
-      const { blockSize } = run;
-      const result = await this.runtime.use(runtime => runtime.block(layerIdx, input, { topK, blockSize, signal }));
+      const known = knownRows(run, layerIdx, topK);
+      nReused = Math.min(nReused, known?.nRows ?? 0);
+      const options = { topK, blockSize: run.blockSize, known, signal };
+      const result = await this.runtime.use(runtime => runtime.block(layerIdx, input, options));
       run.layers.push(result);
+      run.known.layers.delete(layerIdx);
       hidden = result.hidden;
       const { topKeys, overviews } = result;
       const durationMs = performance.now() - layerStart;
@@ -195,9 +202,9 @@ export class Engine {
     await nextTurn();
     if (signal?.aborted) throw new Cancelled();
     run.output = hidden;
-    const prediction = await this.runtime.use(runtime => runtime.predict(hidden, targetsOf(ids), nPredictions));
-    const predictions = tellPredictions(ids, prediction, this.label);
-    return { analysisId, predictions, durationMs: performance.now() - start, firstLayerMs };
+    run.prediction = await this.runtime.use(runtime => predictRun(runtime, run, hidden));
+    const predictions = tellPredictions(ids, run.prediction, this.label);
+    return { analysisId, predictions, nReused, durationMs: performance.now() - start, firstLayerMs };
   }
 
   private async ablateNow(args: AblateArgs, signal?: AbortSignal): Promise<AblateAnswer> {

@@ -2,6 +2,10 @@
 
 import type { Predictions } from '../shared/analysis';
 import type { LayerRuntime } from './layerRuntime';
+import { knownPredictions } from './reuse';
+import type { Run } from './run';
+import type { Value } from './session';
+import { rowsOf } from './values';
 
 /** Next tokens reported per position. */
 export const nPredictions = 5;
@@ -24,6 +28,27 @@ export function emptyPrediction(n: number, k: number, compares: boolean): Predic
     topIds: new Int32Array(n * k),
     topLogProbabilities: new Float32Array(n * k),
   };
+}
+
+/** What a run predicts after each of its tokens. @param hidden the residual stream after its last layer. */
+export async function predictRun(runtime: LayerRuntime, run: Run, hidden: Value): Promise<Prediction> {
+  const first = knownPredictions(run);
+  const targets = targetsOf(run.ids).slice(first);
+  const rest = await runtime.predict(rowsOf(hidden, first, run.nTokens), targets, nPredictions);
+  if (first === 0) return rest;
+  const { prediction } = run.known.prediction!;
+  const k = rest.topIds.length / targets.length;
+  const whole = emptyPrediction(run.nTokens, k, false);
+  for (const [at, part] of [
+    [0, prediction],
+    [first, rest],
+  ] as const) {
+    const n = at === 0 ? first : targets.length;
+    whole.logProbabilities.set(part.logProbabilities.subarray(0, n), at);
+    whole.topIds.set(part.topIds.subarray(0, n * k), at * k);
+    whole.topLogProbabilities.set(part.topLogProbabilities.subarray(0, n * k), at * k);
+  }
+  return whole;
 }
 
 /** Predictions as they are told: surprisal in bits, and tokens that can be read. @param ids of the window, [nTokens]. */

@@ -76,6 +76,8 @@ export interface AnalyzeArgs {
 export interface AnalyzeAnswer {
   readonly analysisId: number;
   readonly predictions: Predictions;
+  /** Rows of every layer that the slot's run before had already. */
+  readonly nReused: number;
   /** Whole run, and its part up to the first layer's result, as measured inside the process. */
   readonly durationMs: number;
   readonly firstLayerMs: number;

@@ -4,6 +4,8 @@ import { blockSizeFor } from '../graph/reductions';
 import type { LayerOverview } from '../shared/analysis';
 import type { KernelWeights } from '../shared/kernels';
 import type { BlockResult } from './modelRuntime';
+import type { Prediction } from './predictions';
+import type { Known } from './reuse';
 import type { Value } from './session';
 
 export interface Run {
@@ -15,6 +17,10 @@ export interface Run {
   readonly layers: BlockResult[];
   /** The residual stream after the last layer, [1, T, D], once that is done. */
   output?: Value;
+  /** What the last layer's stream predicts, once that is done. */
+  prediction?: Prediction;
+  /** What need not be computed again, of earlier runs of the same slot. */
+  readonly known: Known;
   /** Layers computed with other weights than the trained ones. */
   readonly kernels: ReadonlyMap<number, readonly KernelWeights[]>;
   /** Whole maps at full precision, most recently used last. */
@@ -32,9 +38,18 @@ export function inputOf(run: Run, layerIdx: number): Value {
   return run.layers[layerIdx]?.rows.hidden ?? run.output!;
 }
 
-/** A run of which nothing is computed yet. @param kernels of layers that run with other weights than the trained ones. */
-export function newRun(analysisId: number, ids: Int32Array, kernels: Run['kernels'] = new Map()): Run {
+/**
+ * A run of which nothing is computed yet.
+ * @param kernels of layers that run with other weights than the trained ones.
+ * @param known of earlier runs.
+ */
+export function newRun(
+  analysisId: number,
+  ids: Int32Array,
+  kernels: Run['kernels'] = new Map(),
+  known: Known = { layers: new Map(), prediction: undefined },
+): Run {
   const nTokens = ids.length;
   const blockSize = blockSizeFor(nTokens);
-  return { analysisId, ids, nTokens, blockSize, kernels, layers: [], maps: new Map(), overviews: new Map() };
+  return { analysisId, ids, nTokens, blockSize, kernels, known, layers: [], maps: new Map(), overviews: new Map() };
 }

@@ -17,6 +17,11 @@ export class Runs {
     this.runs.set('ablated', run);
   }
 
+  /** The newest run of a slot. */
+  of(slot: Slot): Run | undefined {
+    return this.runs.get(slot);
+  }
+
   forget(slot: Slot): void {
     this.runs.delete(slot);
     if (slot === 'main') this.runs.delete('ablated');
