@@ -24,6 +24,8 @@ export const commands = {
   pinWindow: 'mtaInspector.pinWindow',
   followCursor: 'mtaInspector.followCursor',
   showLog: 'mtaInspector.showLog',
+  setRemoteToken: 'mtaInspector.setRemoteToken',
+  clearRemoteToken: 'mtaInspector.clearRemoteToken',
 } as const;
 
 export const views = {
@@ -49,6 +51,11 @@ export const settings = [
   'mtaInspector.hover.enabled',
   'mtaInspector.highlight.count',
   'mtaInspector.analyzeOnEdit',
+  'mtaInspector.remote.url',
+  'mtaInspector.remote.model',
+  'mtaInspector.remote.timeout',
+  'mtaInspector.remote.retries',
+  'mtaInspector.remote.certificateAuthority',
   'mtaInspector.window.followsCursor',
 ] as const;
 

@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import { commands, settings, views } from './contributionIds';
 import type { ProviderSetting } from './shared/analysis';
+import type { RemoteOptions } from './shared/remote';
 
 export { commands, settings, views };
 
@@ -16,6 +17,8 @@ export interface Settings {
   readonly highlightCount: number;
   readonly analyzeOnEdit: boolean;
   readonly windowFollowsCursor: boolean;
+  /** Without the token, which lies in the secret storage; null where no server is named. */
+  readonly remote: Omit<RemoteOptions, 'token'> | null;
 }
 
 /** Reads all settings; values out of range or of the wrong type fall back to the default. */
@@ -30,6 +33,7 @@ export function readSettings(): Settings {
     const value = section.get<unknown>(key);
     return typeof value === 'string' ? value : '';
   };
+  const url = text('remote.url').trim();
   const provider = text('provider') as ProviderSetting;
   return {
     model: text('model').trim(),
@@ -40,6 +44,16 @@ export function readSettings(): Settings {
     hoverEnabled: flag('hover.enabled'),
     highlightCount: whole('highlight.count', 1, 64, 16),
     analyzeOnEdit: flag('analyzeOnEdit'),
+    remote:
+      url === ''
+        ? null
+        : {
+            url,
+            model: text('remote.model').trim(),
+            timeoutMs: 1000 * whole('remote.timeout', 1, 3600, 60),
+            retries: whole('remote.retries', 0, 10, 3),
+            caFile: text('remote.certificateAuthority').trim(),
+          },
     windowFollowsCursor: flag('window.followsCursor'),
   };
 }

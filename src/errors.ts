@@ -79,6 +79,12 @@ export const failures = {
       ),
       ['selectModel'],
     ),
+  untrustedRemote: () =>
+    new Failure(
+      'untrusted',
+      vscode.l10n.t('A remote server is used in trusted workspaces only. Trust this workspace, or clear the setting.'),
+      ['openSettings'],
+    ),
   noModel: (model: string) =>
     new Failure(
       'no-model',

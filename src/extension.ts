@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import { Ablations } from './analysis/ablations';
 import { Analysis } from './analysis/analysis';
 import { Comparison } from './analysis/comparison';
-import { chooseModelDirectory } from './analysis/modelChoice';
+import { chooseModel } from './analysis/modelChoice';
 import { OcclusionRuns } from './analysis/occlusionRuns';
 import { RelevantContext } from './analysis/relevantContext';
 import { commands, contextKeys, views } from './contributionIds';
@@ -15,6 +15,7 @@ import { compare } from './editor/compareCommand';
 import { registerContextCommands } from './editor/contextCommands';
 import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
+import { RemoteToken } from './editor/remoteToken';
 import { revealLine, revealToken } from './editor/reveal';
 import { StatusBar } from './editor/statusBar';
 import { ViewLinks } from './editor/viewLinks';
@@ -27,13 +28,14 @@ import { AttentionView } from './panel/attentionView';
 import { PanelTab } from './panel/panelTab';
 import { TakeAway } from './panel/takeAway';
 
-export function activate({ subscriptions, extensionUri, workspaceState }: vscode.ExtensionContext): void {
+export function activate({ subscriptions, extensionUri, workspaceState, secrets }: vscode.ExtensionContext): void {
   const log = createLog();
   const bundled = vscode.Uri.joinPath(extensionUri, 'models', 'bundled').fsPath;
-  const modelDirectory = () => chooseModelDirectory(readSettings().model, bundled, vscode.workspace.isTrusted);
+  const token = new RemoteToken(secrets);
+  const model = () => chooseModel(readSettings(), bundled, vscode.workspace.isTrusted, () => token.read());
   const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
   const client = new InferenceClient(() => startProcess(processPath, log));
-  const analysis = new Analysis(client, readSettings, modelDirectory, log);
+  const analysis = new Analysis(client, readSettings, model, log);
   const context = new RelevantContext(analysis, new OcclusionRuns(client), workspaceState);
   const decorations = new AttentionDecorations(analysis, context, readSettings);
   const ablations = new Ablations(analysis, client, readSettings, log);
@@ -75,6 +77,7 @@ export function activate({ subscriptions, extensionUri, workspaceState }: vscode
     }),
     vscode.commands.registerCommand(commands.copyLink, () => tell(() => links.copyLink())),
     vscode.commands.registerCommand(commands.openLink, () => tell(() => links.openLink())),
+    token.register(tell),
     vscode.commands.registerCommand(commands.saveMap, () => tell(() => takeAway.saveAs())),
     vscode.window.registerUriHandler(links),
     vscode.window.registerWebviewViewProvider(views.attention, new AttentionView(page)),

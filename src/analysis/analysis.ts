@@ -17,6 +17,7 @@ import type { PanelAblation } from '../shared/panelAblation';
 import type { PanelState, View } from '../shared/panelMessages';
 import { rangeBetween, type TokenRange } from '../shared/relevance';
 import { tokenAt } from '../tokenization/offsets';
+import type { ChosenModel } from './modelChoice';
 import { begun, nothingInspected, withLayer, withModel } from './panelState';
 import { type KnownRun, RunDetails } from './runDetails';
 import { labelOf, lengthOf, type Target, textOf } from './target';
@@ -62,11 +63,12 @@ export class Analysis implements vscode.Disposable {
   private predicted: Predictions | undefined;
   private asked: Omit<AnalyzeArgs, 'analysisId' | 'slot'> | undefined;
   private note = '';
+  private loaded: ChosenModel | undefined;
 
   constructor(
     private readonly client: InferenceClient,
     private readonly readSettings: () => Settings,
-    private readonly modelDirectory: () => Promise<string>,
+    private readonly chooseModel: () => Promise<ChosenModel>,
     private readonly log: vscode.LogOutputChannel,
   ) {
     this.details = new RunDetails(client, analysisId => this.runOf(analysisId));
@@ -136,6 +138,11 @@ export class Analysis implements vscode.Disposable {
   /** Ids of runs, whoever starts them, are unique. */
   nextId(): number {
     return ++this.lastId;
+  }
+
+  /** The model of the last run, and what runs it. */
+  get chosenModel(): ChosenModel | undefined {
+    return this.loaded;
   }
 
   /** What the run on show was asked with. */
@@ -241,9 +248,9 @@ export class Analysis implements vscode.Disposable {
     const { ownLength, ...text } = textOf(target, label);
     this.ownLength = ownLength;
     const settings = this.readSettings();
-    const modelDirectory = await this.modelDirectory();
-    const loading = { modelDirectory, provider: settings.provider, nThreads: settings.threads };
-    const { model, provider, providerNote } = await this.client.load(loading, signal);
+    const chosen = await this.chooseModel();
+    this.loaded = chosen;
+    const { model, provider, providerNote } = await this.client.load(chosen, signal);
     if (signal.aborted) throw new Cancelled();
     this.note = providerNote;
     this.update(withModel(this.state, model, provider));

@@ -115,9 +115,9 @@ export class Comparison implements vscode.Disposable {
     this.update({ status: 'loading', analysisId, tokens: null, layersDone: 0, failure: null });
     try {
       const { provider, threads, maxTokens } = this.readSettings();
-      const modelDirectory = counterpart.modelDirectory ?? analysis.snapshot.model!.directory;
-      const loading = { slot: 'compare', modelDirectory, provider, nThreads: threads } as const;
-      const loaded = await this.client.load(loading, signal);
+      const { modelDirectory } = counterpart;
+      const model = modelDirectory ? { modelDirectory, provider, nThreads: threads } : analysis.chosenModel!;
+      const loaded = await this.client.load({ slot: 'compare', ...model }, signal);
       if (signal.aborted) return;
       this.update({ status: 'running', model: loaded.model, provider: loaded.provider });
       const whole = await counterpart.text?.();

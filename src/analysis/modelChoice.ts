@@ -2,7 +2,9 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
+import type { Settings } from '../contributions';
 import { failures } from '../errors';
+import type { LoadArgs } from '../inference/protocol';
 
 export interface InstalledModel {
   readonly name: string;
@@ -10,6 +12,9 @@ export interface InstalledModel {
   readonly description: string;
   readonly vocabSize: number;
 }
+
+/** A model and what runs it. */
+export type ChosenModel = Omit<LoadArgs, 'protocolVersion' | 'slot'>;
 
 /** Bundled models, language models (the larger vocabularies) first. Folders without a readable config are left out. */
 export async function bundledModels(bundled: string): Promise<InstalledModel[]> {
@@ -29,6 +34,21 @@ export async function chooseModelDirectory(setting: string, bundled: string, isT
   if (!isAbsolute(setting)) throw failures.noModel(setting);
   if (!isTrusted) throw failures.untrustedModel(setting);
   return setting;
+}
+
+/** What the inference process is to load, as the settings say. @throws as `chooseModelDirectory`. */
+export async function chooseModel(
+  settings: Settings,
+  bundled: string,
+  isTrusted: boolean,
+  token: () => Thenable<string | undefined>,
+): Promise<ChosenModel> {
+  const { model, provider, threads: nThreads, remote } = settings;
+  if (remote) {
+    if (!isTrusted) throw failures.untrustedRemote();
+    return { modelDirectory: '', provider, nThreads, remote: { ...remote, token: (await token()) ?? null } };
+  }
+  return { modelDirectory: await chooseModelDirectory(model, bundled, isTrusted), provider, nThreads };
 }
 
 async function describe(directory: string): Promise<InstalledModel> {

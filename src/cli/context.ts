@@ -75,7 +75,13 @@ export async function contextJson(file: string, options: ContextOptions): Promis
   const { question } = options;
   const effects: OccludedEvent[] = [];
   const document = await analyzeFile(file, {
-    ...{ model: options.model, provider: options.provider, maxTokens: options.maxTokens, topK: 1 },
+    ...{
+      model: options.model,
+      provider: options.provider,
+      remote: options.remote,
+      maxTokens: options.maxTokens,
+      topK: 1,
+    },
     at: question === undefined ? options.at : withQuestion(written, question).length,
     ...(question === undefined ? {} : { question }),
     listen: (name, payload) => {

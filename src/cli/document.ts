@@ -13,9 +13,15 @@ import { Failure } from '../shared/failure';
 import { withQuestion } from '../shared/question';
 import { resolveModel } from './modelPaths';
 
-export interface DocumentOptions {
+/** A model and what runs it. */
+export interface EngineChoice {
   readonly model: string | undefined;
   readonly provider: ProviderSetting;
+  /** Address of a server that runs the layers; `model` is then the served model's name. */
+  readonly remote?: string | undefined;
+}
+
+export interface DocumentOptions extends EngineChoice {
   /** Longest window; the model's context when absent. */
   readonly maxTokens: number | undefined;
   /** UTF-16 offset the window must contain when the file is longer. */
@@ -54,13 +60,16 @@ export function readText(file: string): string {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 }
 
-export function loadEngine(
-  model: string | undefined,
-  provider: ProviderSetting,
-  emit: Emit = () => {},
-): Promise<Engine> {
-  return Engine.load({ modelDirectory: resolveModel(model), provider, nThreads: 0 }, emit);
+/** The token of a remote server comes from the environment: command lines are seen by others. */
+export function loadEngine({ model, provider, remote: url }: EngineChoice, emit: Emit = () => {}): Promise<Engine> {
+  if (url === undefined) return Engine.load({ modelDirectory: resolveModel(model), provider, nThreads: 0 }, emit);
+  const token = process.env['MTA_INSPECTOR_TOKEN'] || null;
+  const caFile = process.env['MTA_INSPECTOR_CA'] ?? '';
+  const remote = { url, model: model ?? '', token, timeoutMs: remoteTimeoutMs, retries: 5, caFile };
+  return Engine.load({ modelDirectory: '', provider, nThreads: 0, remote }, emit);
 }
+
+const remoteTimeoutMs = 60_000;
 
 /** Analyses one file's window. The caller releases `engine`. */
 export async function analyzeFile(file: string, options: DocumentOptions): Promise<AnalyzedDocument> {
@@ -68,7 +77,7 @@ export async function analyzeFile(file: string, options: DocumentOptions): Promi
   const text = options.question === undefined ? written : withQuestion(written, options.question);
   const layers: LayerResult[] = [];
   let opened: TokensEvent | undefined;
-  const engine = await loadEngine(options.model, options.provider, (name, payload) => {
+  const engine = await loadEngine(options, (name, payload) => {
     options.listen?.(name, payload);
     if (name === 'tokens') opened = payload as TokensEvent;
     if (name === 'layer') layers.push((payload as { layer: LayerResult }).layer);

@@ -20,7 +20,9 @@ import { type GoldenOptions, runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
 import { headsJson, headsText, measureNames } from './heads';
 import { mapJson, mapText } from './map';
+import { resolveModel } from './modelPaths';
 import { formatModel, listModels } from './models';
+import { exportRepository } from './repository';
 import { evaluateToy, generateToySamples, toyAnswers } from './toy';
 
 const usage = `mta-inspect: see how a Multi-Token Attention model finds its context
@@ -38,12 +40,15 @@ const usage = `mta-inspect: see how a Multi-Token Attention model finds its cont
   mta-inspect golden  DIR [--provider cpu|webgpu] [--dtype fp32|fp16] [--rows N] [--only PREFIX]
   mta-inspect bench   [--json OUT]
   mta-inspect models  [--json]
+  mta-inspect export-repository [--model NAME|DIR] --out DIR     what Triton, KServe, MLServer and models/serving serve
 
   STAGE: ${stages.join(' | ')}
   METHOD: ${relevanceMethods.join(' | ')}; HEADS: layer, all, or a list such as 2.0,3.*
   MEASURE: ${[...measureNames.keys()].join(' | ')}
   analyze, export, ablate, heads and context also take --max-tokens N, --at OFFSET (a place the window must contain) or
   --window-start OFFSET (where it begins), and --provider.
+  Whatever takes --model NAME also takes --remote URL [--model SERVED], a server of the Open Inference Protocol v2:
+  http(s):// for REST, grpc(s):// for gRPC; MTA_INSPECTOR_TOKEN holds its token, MTA_INSPECTOR_CA a certificate authority.
   OUT may be - for standard output. --provider is cpu where it is not given, so that figures can be reproduced.
 `;
 
@@ -59,6 +64,7 @@ const options = {
   at: { type: 'string' },
   'window-start': { type: 'string' },
   provider: { type: 'string' },
+  remote: { type: 'string' },
   dtype: { type: 'string' },
   'block-length': { type: 'string' },
   answer: { type: 'string' },
@@ -166,7 +172,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
   async eval(args) {
     const files = args.positionals.slice(1);
     if (files.length === 0) throw new UsageError('eval needs at least one FILE');
-    const engine = await loadEngine(args.values.model, provider(args, providers));
+    const engine = await loadEngine(engineChoice(args));
     const maxTokens = wholeNumber('--max-tokens', args.values['max-tokens'], 2) ?? engine.model.maxSeqlen;
     const results: Evaluation[] = [];
     for (const file of files) {
@@ -187,7 +193,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const task = { blockLength, queryLength: 2, answer: oneOf('--answer', values.answer ?? 'all', toyAnswers) };
     const seed = wholeNumber('--seed', values.seed) ?? toySeed;
     const { samples, nCut } = generateToySamples(task, wholeNumber('--samples', values.samples, 1) ?? 1000, seed);
-    const engine = await loadEngine(values.model, provider(args, providers));
+    const engine = await loadEngine(engineChoice(args));
     const errors = await evaluateToy(engine, samples);
     if (values.json !== '-') {
       process.stdout.write(
@@ -224,6 +230,13 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
 
   async bench(args) {
     return writeJson(args, await runBench(args.values.model, line => process.stdout.write(`${line}\n`)));
+  },
+
+  async 'export-repository'(args) {
+    const { model, out } = args.values;
+    if (!out || args.positionals.length > 1) throw new UsageError('export-repository needs --out DIR and no FILE');
+    process.stdout.write(`${await exportRepository(resolveModel(model), out)}\n`);
+    return 0;
   },
 
   async models(args) {
@@ -272,12 +285,19 @@ function openDocument(args: Arguments) {
 function documentOptions(args: Arguments) {
   const { values } = args;
   return {
-    model: values.model,
-    provider: provider(args, providers),
+    ...engineChoice(args),
     maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 2),
     at: wholeNumber('--at', values.at) ?? 0,
     windowStart: wholeNumber('--window-start', values['window-start']),
   };
+}
+
+function engineChoice(args: Arguments) {
+  const { model, remote } = args.values;
+  if (remote !== undefined && args.values.provider !== undefined) {
+    throw new UsageError('--remote and --provider exclude each other: the server chooses its own');
+  }
+  return { model, provider: provider(args, providers), remote };
 }
 
 function mapOptions({ values }: Arguments) {

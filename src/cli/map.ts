@@ -67,7 +67,7 @@ export async function mapJson(file: string, options: MapOptions): Promise<MapJso
     throw new Failure('bad-usage', `There is no text from ${at} to ${to}: the file has ${written.length} characters.`);
   }
   const windows: MappedEvent[] = [];
-  const engine = await loadEngine(options.model, options.provider, (name, payload) => {
+  const engine = await loadEngine(options, (name, payload) => {
     if (name !== 'mapped') return;
     const event = payload as MappedEvent;
     windows.push(event);

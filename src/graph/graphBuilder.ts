@@ -25,7 +25,7 @@ import {
   ValueInfoProtoSchema,
 } from './onnx/onnx_pb';
 
-export type ElementType = 'float32' | 'float16' | 'bfloat16' | 'int32' | 'int64' | 'int8' | 'bool';
+export type ElementType = 'float32' | 'float16' | 'bfloat16' | 'int32' | 'int64' | 'int8' | 'bool' | 'string';
 
 const onnxTypes: Readonly<Record<ElementType, TensorProto_DataType>> = {
   float32: TensorProto_DataType.FLOAT,
@@ -35,6 +35,7 @@ const onnxTypes: Readonly<Record<ElementType, TensorProto_DataType>> = {
   int64: TensorProto_DataType.INT64,
   int8: TensorProto_DataType.INT8,
   bool: TensorProto_DataType.BOOL,
+  string: TensorProto_DataType.STRING,
 };
 
 /** A trained tensor: where its bytes are, or the bytes themselves. */
@@ -113,6 +114,15 @@ export class GraphBuilder {
   ints(values: readonly number[]): string {
     const data = BigInt64Array.from(values, BigInt);
     return this.constant('int64', [values.length], new Uint8Array(data.buffer));
+  }
+
+  /** A rank-1 constant of texts. */
+  strings(values: readonly string[]): string {
+    const name = `c${this.nextValue++}`;
+    const stringData = values.map(value => new TextEncoder().encode(value));
+    const dims = [BigInt(values.length)];
+    this.initializers.set(name, create(TensorProtoSchema, { name, dataType: onnxTypes.string, dims, stringData }));
+    return name;
   }
 
   scalar(value: number): string {

@@ -202,7 +202,16 @@ export function expectedWeights(config: ModelConfig): Map<string, readonly numbe
   return expected;
 }
 
-function openBlock(config: ModelConfig, layerIdx: number, weights: WeightSource) {
+/**
+ * Begins a graph with all of a block in it; what no output needs is dropped in the end.
+ * @param feedsOf makes the window's feeds, from `hidden` if it likes; inputs of the graph by default.
+ */
+export function openBlock(
+  config: ModelConfig,
+  layerIdx: number,
+  weights: WeightSource,
+  feedsOf: (g: GraphBuilder, plan: LayerPlan, hidden: string) => AttentionFeeds = attentionFeeds,
+) {
   const plan = planLayer(config, layerIdx);
   const g = new GraphBuilder(`block_${layerIdx}`);
   const weight = (key: string) => g.weight(`layers.${layerIdx}.${key}`, weights(`layers.${layerIdx}.${key}`));
@@ -217,7 +226,7 @@ function openBlock(config: ModelConfig, layerIdx: number, weights: WeightSource)
     return linear(g, x, weight(`feed_forward.${name}.weight`), bias);
   };
   const hidden = g.input('hidden', 'float32', ['B', 'R', config.dim]);
-  const feeds = attentionFeeds(g, plan);
+  const feeds = feedsOf(g, plan, hidden);
   const x = before(hidden, 'attention_norm.weight');
   const values = addAttention(g, plan, x, feeds, attentionWeight(g, layerIdx, weights));
   const rows = withoutRowsAbove(g, plan, feeds, hidden, 1);
@@ -230,13 +239,19 @@ function openBlock(config: ModelConfig, layerIdx: number, weights: WeightSource)
   return { g, plan, feeds, values, output };
 }
 
-function openHead(config: ModelConfig, weights: WeightSource) {
+/** Begins a graph with the output head in it; `logitsOf` tells the vocabulary logits of any residual stream. */
+export function openHead(config: ModelConfig, weights: WeightSource) {
   const g = new GraphBuilder('head');
   const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
-  const norm = rmsNorm(g, hidden, g.weight('norm.weight', weights('norm.weight')), config.norm_eps);
+  const norm = g.weight('norm.weight', weights('norm.weight'));
   const name = config.weight_tying ? 'tok_embeddings.weight' : 'output.weight';
-  const logits = g.weightParts(name, weights(name), maxTableBytes).map(part => linear(g, norm, part));
-  return { g, logits: logits.length === 1 ? logits[0]! : g.op('Concat', logits, { axis: -1 }) };
+  const parts = g.weightParts(name, weights(name), maxTableBytes);
+  const logitsOf = (stream: string) => {
+    const normed = rmsNorm(g, stream, norm, config.norm_eps);
+    const logits = parts.map(part => linear(g, normed, part));
+    return logits.length === 1 ? logits[0]! : g.op('Concat', logits, { axis: -1 });
+  };
+  return { g, logits: logitsOf(hidden), logitsOf };
 }
 
 /** Size from which the vocabulary's matrix, the largest of a model, is used in parts, as fp32. */

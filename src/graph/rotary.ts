@@ -11,7 +11,7 @@ export interface RotaryTables {
 }
 
 /** Index of the angle that rotates component `i` of a head: pairs are (2m, 2m+1) or (m, m + d/2). */
-function pairOf(i: number, headDim: number, style: RopeStyle): number {
+export function pairOf(i: number, headDim: number, style: RopeStyle): number {
   return style === 'interleaved' ? Math.floor(i / 2) : i % (headDim / 2);
 }
 

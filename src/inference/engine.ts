@@ -35,6 +35,7 @@ import type {
   Slot,
 } from './protocol';
 import { checkRange } from './relevance';
+import { openRemote } from './remote/openRemote';
 import { handOn, knownRows } from './reuse';
 import { newRun } from './run';
 import { Runs } from './runs';
@@ -43,6 +44,10 @@ import { withinTime } from './withinTime';
 
 /** How often work in the background looks whether it may go on. */
 const pauseMs = 20;
+
+async function openLocal({ modelDirectory, provider, nThreads }: Omit<LoadArgs, 'protocolVersion'>) {
+  return chooseProvider(await openModelFolder(modelDirectory), provider, nThreads);
+}
 
 export class Engine {
   /** Closer looks at the runs that are kept. */
@@ -66,7 +71,8 @@ export class Engine {
 
   /** @throws Failure naming what is wrong with the folder, or a provider that cannot be used. */
   static async load(args: Omit<LoadArgs, 'protocolVersion'>, emit: Emit): Promise<Engine> {
-    const folder = await openModelFolder(args.modelDirectory);
+    const { runtime, note } = args.remote ? await openRemote(args.remote) : await openLocal(args);
+    const { folder } = runtime;
     const tokenizer = new Tokenizer(folder.tokenizerJson, folder.summary.name, withinTime);
     const { config, summary } = folder;
     if (tokenizer.maxId >= config.vocab_size) {
@@ -77,7 +83,6 @@ export class Engine {
         ['selectModel', 'showLog'],
       );
     }
-    const { runtime, note } = await chooseProvider(folder, args.provider, args.nThreads);
     emit('log', { level: 'info', message: `model ${summary.name} (${summary.nParameters} parameters) on ${note}` });
     return new Engine(new LastingRuntime(runtime, args.nThreads, emit), tokenizer, note, emit);
   }

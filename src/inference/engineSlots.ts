@@ -4,6 +4,9 @@ import { Failure } from '../shared/failure';
 import { Engine } from './engine';
 import type { Emit, LoadArgs, Slot } from './protocol';
 
+/** What plays no part where a server runs the layers. */
+const nothingLocal = { modelDirectory: '', provider: 'auto', nThreads: 0 } as const;
+
 interface Loaded {
   readonly key: string;
   readonly engine: Engine;
@@ -19,9 +22,10 @@ export class EngineSlots {
     modelDirectory,
     provider,
     nThreads,
+    remote,
     slot = 'main',
   }: Omit<LoadArgs, 'protocolVersion'>): Promise<Engine> {
-    const args = { modelDirectory, provider, nThreads };
+    const args = remote ? { ...nothingLocal, remote } : { modelDirectory, provider, nThreads };
     const key = JSON.stringify(args);
     const shared = [...this.slots.values()].find(loaded => loaded.key === key);
     await this.clear(slot, shared?.engine);

@@ -18,13 +18,21 @@ const partOfFeed: Readonly<Record<string, KernelPart>> = {
 };
 
 /** The trained weights of a layer's parts, in the order in which they are applied. */
-export async function readKernels(folder: ModelFolder, layerIdx: number): Promise<KernelWeights[]> {
-  const plan = planLayer(folder.config, layerIdx);
+export function readKernels(folder: ModelFolder, layerIdx: number): Promise<KernelWeights[]> {
+  const read = (name: string) => readFloats(folder, `layers.${layerIdx}.attention.${name}`);
+  return tellKernels(planLayer(folder.config, layerIdx), read);
+}
+
+/** As `readKernels`. @param read gives the weights that a graph's feed of this name is fed with. */
+export async function tellKernels(
+  plan: LayerPlan,
+  read: (name: string) => Promise<Float32Array>,
+): Promise<KernelWeights[]> {
   const shapes = kernelsOf(plan);
   const kernels: KernelWeights[] = [];
   for (const name of Object.keys(kernelShapes(plan))) {
     const part = partOfFeed[name]!;
-    const values = await readFloats(folder, `layers.${layerIdx}.attention.${name}`);
+    const values = await read(name);
     kernels.push({ part, ...shapes[part]!, values: name === 'head_kernel' ? swapped(values, plan) : values });
   }
   return kernels.sort((a, b) => order.indexOf(a.part) - order.indexOf(b.part));

@@ -43,8 +43,6 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const expected = expectedWeights(config);
   const nameInFile = isHuggingFace ? (key: string) => huggingFaceKey(key, config.norm_position) : (key: string) => key;
   const weights = checkedWeights(expected, files, name, nameInFile);
-  let nParameters = 0;
-  for (const shape of expected.values()) nParameters += shape.reduce((product, n) => product * n, 1);
   return {
     directory,
     config,
@@ -52,16 +50,22 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     tokenizerJson,
     weights,
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
-    summary: {
-      name: config.name === 'unnamed' ? name : config.name,
-      directory,
-      nLayers: config.n_layers,
-      nHeads: config.n_heads,
-      dim: config.dim,
-      vocabSize: config.vocab_size,
-      maxSeqlen: config.max_seqlen,
-      nParameters,
-      layers: Array.from({ length: config.n_layers }, (_, layerIdx) => summarizeLayer(planLayer(config, layerIdx))),
-    },
+    summary: summarize(config, directory, name),
+  };
+}
+
+/** @param fallbackName for a configuration that has none. */
+export function summarize(config: ModelConfig, directory: string, fallbackName: string): ModelSummary {
+  const sizes = [...expectedWeights(config).values()].map(shape => shape.reduce((product, n) => product * n, 1));
+  return {
+    name: config.name === 'unnamed' ? fallbackName : config.name,
+    directory,
+    nLayers: config.n_layers,
+    nHeads: config.n_heads,
+    dim: config.dim,
+    vocabSize: config.vocab_size,
+    maxSeqlen: config.max_seqlen,
+    nParameters: sizes.reduce((sum, n) => sum + n, 0),
+    layers: Array.from({ length: config.n_layers }, (_, layerIdx) => summarizeLayer(planLayer(config, layerIdx))),
   };
 }

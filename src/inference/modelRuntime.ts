@@ -345,7 +345,7 @@ export class ModelRuntime {
 }
 
 /** The value under `key`, made if need be and moved to the end; a failure is not kept. */
-function keep<Key, T>(map: Map<Key, Promise<T>>, key: Key, make: () => Promise<T>): Promise<T> {
+export function keep<Key, T>(map: Map<Key, Promise<T>>, key: Key, make: () => Promise<T>): Promise<T> {
   const value = map.get(key) ?? make();
   map.delete(key);
   map.set(key, value);

@@ -25,6 +25,7 @@ import type {
   RelevanceMethod,
   TokenRange,
 } from '../shared/relevance';
+import type { RemoteOptions } from '../shared/remote';
 
 export const protocolVersion = 1;
 
@@ -39,6 +40,8 @@ export interface LoadArgs {
   readonly provider: ProviderSetting;
   /** Threads for CPU work; 0 lets the runtime choose. */
   readonly nThreads: number;
+  /** A server that runs the layers; folder, provider and threads then play no part. */
+  readonly remote?: RemoteOptions;
 }
 
 export interface LoadAnswer {

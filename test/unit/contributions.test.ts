@@ -50,5 +50,13 @@ test('settings have defaults of their type, and those that name paths are restri
   for (const [id, { type, default: value }] of Object.entries(properties)) {
     assert.equal(typeof value, type === 'integer' ? 'number' : type, id);
   }
-  assert.ok(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations.includes('mtaInspector.model'));
+  const restricted: string[] = manifest.capabilities.untrustedWorkspaces.restrictedConfigurations;
+  assert.ok(restricted.includes('mtaInspector.model'));
+  // A workspace must not send documents, or the token, anywhere: not even a trusted one sets the server.
+  const remote = settings.filter(id => id.startsWith('mtaInspector.remote.'));
+  assert.ok(remote.length > 0);
+  for (const id of remote) {
+    assert.ok(restricted.includes(id), id);
+    assert.equal(contributes.configuration.properties[id].scope, 'machine', id);
+  }
 });

@@ -1,0 +1,38 @@
+/** The remote server's access token: kept by VS Code's secret storage, set and cleared by commands, written nowhere else. */
+
+import * as vscode from 'vscode';
+import { commands } from '../contributionIds';
+
+const key = 'mtaInspector.remote.token';
+
+export class RemoteToken {
+  constructor(private readonly secrets: vscode.SecretStorage) {}
+
+  read(): Thenable<string | undefined> {
+    return this.secrets.get(key);
+  }
+
+  /** Registers the commands. @param tell runs them and tells failures. */
+  register(tell: (run: () => Promise<void>) => Promise<void>): vscode.Disposable {
+    return vscode.Disposable.from(
+      vscode.commands.registerCommand(commands.setRemoteToken, () => tell(() => this.ask())),
+      vscode.commands.registerCommand(commands.clearRemoteToken, () => tell(() => this.clear())),
+    );
+  }
+
+  private async ask(): Promise<void> {
+    const token = await vscode.window.showInputBox({
+      password: true,
+      ignoreFocusOut: true,
+      title: vscode.l10n.t('Remote Token'),
+      prompt: vscode.l10n.t('Access token of the server in mtaInspector.remote.url; it is kept in the secret storage.'),
+      validateInput: value => (/^[\x21-\x7e]*$/.test(value) ? null : vscode.l10n.t('A token has no blanks.')),
+    });
+    if (token) await this.secrets.store(key, token);
+  }
+
+  private async clear(): Promise<void> {
+    await this.secrets.delete(key);
+    void vscode.window.showInformationMessage(vscode.l10n.t('The remote token is deleted.'));
+  }
+}

@@ -1,0 +1,301 @@
+/** Servers that hang, lie, redirect, flood or break off: a clear failure in bounded time, and the token stays secret. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
+import { afterEach, test } from 'node:test';
+import { Engine } from '../../src/inference/engine';
+import { openEndpoint } from '../../src/inference/remote/endpoint';
+import { RemoteFailure } from '../../src/inference/remote/failures';
+import { openTransport, tryAgain } from '../../src/inference/remote/transport';
+import { int64 } from '../../src/inference/values';
+import { Cancelled, type Failure } from '../../src/shared/failure';
+import type { RemoteOptions } from '../../src/shared/remote';
+
+const token = 'secret-token-3f9c';
+let close: () => void = () => {};
+afterEach(() => close());
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** @returns its address. */
+async function serve(answer: Answer): Promise<string> {
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return `127.0.0.1:${(server.address() as { port: number }).port}`;
+}
+
+async function serveGrpc(answer: (stream: ServerHttp2Stream) => void): Promise<string> {
+  const server = createHttp2Server().listen(0, '127.0.0.1');
+  const streams = new Set<ServerHttp2Stream>();
+  server.on('stream', stream => {
+    streams.add(stream);
+    stream.on('error', () => {}); // a client that ends early is what these tests are about
+    answer(stream);
+  });
+  await once(server, 'listening');
+  close = () => {
+    for (const stream of streams) stream.session?.destroy();
+    server.close();
+  };
+  return `127.0.0.1:${(server.address() as { port: number }).port}`;
+}
+
+const options = (url: string, extra: Partial<RemoteOptions> = {}): RemoteOptions => ({
+  ...{ url, model: 'm', token, timeoutMs: 400, retries: 0, caFile: '' },
+  ...extra,
+});
+const load = (url: string, extra: Partial<RemoteOptions> = {}) =>
+  Engine.load({ modelDirectory: '', provider: 'cpu', nThreads: 1, remote: options(url, extra) }, () => {});
+const call = {
+  model: 'm-embed',
+  inputs: { ids: int64([1, 2], [1, 2]) },
+  outputs: { hidden: { type: 'float32', dims: [1, 2, 3] } },
+} as const;
+
+const json = (response: ServerResponse, body: unknown, status = 200) =>
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+/** Takes everything for granted but inference. */
+const unless =
+  (infer: Answer): Answer =>
+  (request, response) => {
+    if (request.url!.endsWith('/infer')) return infer(request, response);
+    json(response, { extensions: ['binary_tensor_data'] });
+  };
+const output = (extra: object) => ({ outputs: [{ name: 'hidden', datatype: 'FP32', shape: [1, 2, 3], ...extra }] });
+
+const answers: [what: string, answer: Answer, code: string, message: RegExp][] = [
+  ['hangs', () => {}, 'remote-timeout', /has not answered within 0\.4 s/],
+  [
+    'hangs in mid-answer',
+    (_, response) => void response.writeHead(200).write('{"outputs":'),
+    'remote-timeout',
+    /0\.4 s/,
+  ],
+  ['breaks off', (_, response) => response.socket!.destroy(), 'remote-unreachable', /Cannot reach the server/],
+  [
+    'breaks off in mid-answer',
+    (_, response) => {
+      response.writeHead(200, { 'content-length': 1000 }).write('{');
+      setTimeout(() => response.socket!.destroy(), 20);
+    },
+    'remote-unreachable',
+    /Cannot reach/,
+  ],
+  [
+    'floods',
+    (_, response) => {
+      const more = () => {
+        while (!response.destroyed && response.write(Buffer.alloc(1 << 16, '[')));
+      };
+      response.on('drain', more);
+      more();
+    },
+    'remote-too-long',
+    /more than the \d+ bytes that were asked for/,
+  ],
+  ['is no such server', (_, response) => void response.end('<html>hello</html>'), 'remote-bad-answer', /no JSON/],
+  ['answers null', (_, response) => json(response, null), 'remote-bad-answer', /without outputs/],
+  [
+    'leaves an output out',
+    (_, response) => json(response, { outputs: [] }),
+    'remote-bad-answer',
+    /hidden of m-embed is missing/,
+  ],
+  [
+    'answers with another shape',
+    (_, response) => json(response, output({ shape: [1, 2, 4], data: new Array(8).fill(0) })),
+    'remote-bad-answer',
+    /hidden of m-embed is FP32 1×2×4, expected FP32 1×2×3/,
+  ],
+  [
+    'answers with another type',
+    (_, response) => json(response, output({ datatype: 'FP64' })),
+    'remote-bad-answer',
+    /FP64/,
+  ],
+  [
+    'lies about its length',
+    (_, response) => json(response, output({ data: [1, 2] })),
+    'remote-bad-answer',
+    /2 elements/,
+  ],
+  [
+    'answers with texts for numbers',
+    (_, response) => json(response, output({ data: ['a', 1, 1, 1, 1, 1] })),
+    'remote-bad-answer',
+    /a string/,
+  ],
+  [
+    'cuts its bytes short',
+    (_, response) => {
+      const head = JSON.stringify(output({ parameters: { binary_data_size: 24 } }));
+      response.writeHead(200, { 'inference-header-content-length': head.length }).end(`${head}1234`);
+    },
+    'remote-bad-answer',
+    /4 bytes, expected 24/,
+  ],
+  [
+    'says that its JSON is longer than its answer',
+    (_, response) => void response.writeHead(200, { 'inference-header-content-length': 99 }).end('{}'),
+    'remote-bad-answer',
+    /2 bytes/,
+  ],
+  [
+    'wants no such token',
+    (_, response) => json(response, { error: token }, 403),
+    'remote-unauthorized',
+    /does not accept the token/,
+  ],
+  [
+    'repeats the token in an error',
+    (request, response) => json(response, { error: `bad header ${request.headers.authorization}\u001b[31m` }, 400),
+    'remote-refused',
+    /status 400, bad header Bearer …/,
+  ],
+];
+for (const [what, answer, code, message] of answers) {
+  test(`a server that ${what}`, async () => {
+    const transport = openTransport(openEndpoint(options(`http://${await serve(unless(answer))}`)));
+    await assert.rejects(transport.infer(call), (error: Failure) => {
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      assert.ok(!error.message.includes(token) && !`${error.stack}`.includes(token));
+      return true;
+    });
+    transport.close();
+  });
+}
+
+test('a redirect is not followed: the other server hears nothing', async () => {
+  let heard = 0;
+  const other = createServer(() => heard++).listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as { port: number };
+  const url = await serve(
+    (_, response) => void response.writeHead(307, { location: `http://127.0.0.1:${port}/` }).end(),
+  );
+  await assert.rejects(load(`http://${url}`), { code: 'remote-redirect' });
+  assert.equal(heard, 0);
+  other.close();
+});
+
+test('what fails for a moment is asked again, with growing pauses; what is refused is not', async () => {
+  let asked = 0;
+  const busy: Answer = (_, response) =>
+    ++asked < 3 ? json(response, {}, 503) : json(response, output({ data: [1, 2, 3, 4, 5, 6] }));
+  const transport = openTransport(openEndpoint(options(`http://${await serve(unless(busy))}`, { retries: 3 })));
+  assert.deepEqual([...(await transport.infer(call))['hidden']!.data], [1, 2, 3, 4, 5, 6]);
+  assert.equal(asked, 3);
+  transport.close();
+
+  const pauses: number[] = [];
+  const failing = (isTransient: boolean) => () => Promise.reject(new RemoteFailure('x', 'no', isTransient));
+  const pause = async (ms: number) => void pauses.push(ms);
+  await assert.rejects(tryAgain(failing(true), 4, undefined, pause), { code: 'x' });
+  assert.equal(pauses.length, 4);
+  for (const [i, ms] of pauses.entries()) assert.ok(ms >= 100 * 2 ** i && ms <= 200 * 2 ** i, `${ms}`);
+  await assert.rejects(tryAgain(failing(false), 4, undefined, pause), { code: 'x' });
+  assert.equal(pauses.length, 4);
+});
+
+test('a cancel ends a request that hangs', async () => {
+  const controller = new AbortController();
+  const url = await serve(unless(() => controller.abort()));
+  const transport = openTransport(openEndpoint(options(`http://${url}`, { timeoutMs: 60_000 })));
+  await assert.rejects(transport.infer(call, controller.signal), Cancelled);
+  transport.close();
+});
+
+const files: [what: string, config: string, tokenizer: string, code: string][] = [
+  ['no JSON', '{', '{}', 'remote-bad-answer'],
+  ['a configuration of another kind', '[1]', '{}', 'bad-config'],
+  ['sizes that cannot be', '{"dim":1e9}', '{}', 'bad-config'],
+  [
+    'a tokenizer without vocabulary',
+    '{"dim":8,"n_heads":2,"n_layers":1,"hidden_dim":8,"vocab_size":9,"max_seqlen":16}',
+    '{"model":{"type":"BPE"}}',
+    'bad-tokenizer',
+  ],
+];
+for (const [what, config, tokenizer, code] of files) {
+  test(`a model that tells ${what}`, async () => {
+    const texts = [config, tokenizer];
+    const url = await serve(
+      unless((request, response) => {
+        const chunks: Buffer[] = [];
+        request.on('data', chunk => chunks.push(chunk));
+        request.on('end', () => {
+          const fileIdx = Number(Buffer.concat(chunks).readBigInt64LE(Buffer.concat(chunks).length - 8));
+          json(response, { outputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: [texts[fileIdx]] }] });
+        });
+      }),
+    );
+    await assert.rejects(load(`http://${url}`), { code });
+  });
+}
+
+const grpcAnswers: [what: string, answer: (stream: ServerHttp2Stream) => void, code: string][] = [
+  ['hangs', () => {}, 'remote-timeout'],
+  ['resets the stream', stream => stream.close(2), 'remote-refused'],
+  ['answers in HTML', stream => respond(stream, 'text/html', Buffer.from('<p>')), 'remote-refused'],
+  ['refuses the token', stream => trailers(stream, 16, token), 'remote-unauthorized'],
+  ['repeats the token in an error', stream => trailers(stream, 3, `bad ${token}`), 'remote-refused'],
+  [
+    'floods',
+    stream => respond(stream, 'application/grpc', Buffer.from([0, 0x7f, 0xff, 0xff, 0xff])),
+    'remote-too-long',
+  ],
+  [
+    'sends what is no message',
+    stream => respond(stream, 'application/grpc', Buffer.from([0, 0, 0, 0, 2, 0xff, 0xff])),
+    'remote-refused',
+  ],
+];
+for (const [what, answer, code] of grpcAnswers) {
+  test(`a gRPC server that ${what}`, async () => {
+    const transport = openTransport(openEndpoint(options(`grpc://${await serveGrpc(answer)}`)));
+    await assert.rejects(transport.infer(call), (error: Failure) => {
+      assert.equal(error.code, code, error.message);
+      assert.ok(!error.message.includes(token));
+      return true;
+    });
+    transport.close();
+  });
+}
+
+function respond(stream: ServerHttp2Stream, type: string, body: Buffer): void {
+  stream.respond({ ':status': 200, 'content-type': type });
+  stream.write(body);
+  if (type === 'text/html') stream.end();
+}
+
+function trailers(stream: ServerHttp2Stream, status: number, message: string): void {
+  stream.respond(
+    { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': status, 'grpc-message': message },
+    { endStream: true },
+  );
+}
+
+const addresses: [url: string, extra: Partial<RemoteOptions>, code: string][] = [
+  ['not an address', {}, 'remote-url'],
+  ['ftp://127.0.0.1/', {}, 'remote-url'],
+  ['file:///etc/passwd', {}, 'remote-url'],
+  ['http://user:password@127.0.0.1:1', {}, 'remote-url'],
+  ['http://127.0.0.1:1/?a=b', {}, 'remote-url'],
+  ['https://127.0.0.1:1', { caFile: '/no/such/file' }, 'remote-url'],
+  ['http://example.invalid:8000', {}, 'remote-insecure'],
+  ['grpc://example.invalid:8001', {}, 'remote-insecure'],
+  ['http://127.0.0.1:1', {}, 'remote-unreachable'],
+  ['grpc://127.0.0.1:1', {}, 'remote-unreachable'],
+];
+for (const [url, extra, code] of addresses) {
+  test(`the address ${url} fails as ${code}`, async () => {
+    await assert.rejects(load(url, extra), { code });
+  });
+}
