@@ -12,6 +12,7 @@ import {
   ensureChromium,
   ensureNodeModules,
   ensurePython,
+  ensureServing,
   ensureSystemPackages,
   ensureWorkbench,
   root,
@@ -118,6 +119,9 @@ const tiers = {
     ensureBuild();
     // With Chromium comes a software Vulkan driver; with both, the GPU path can be tested without a GPU.
     const { missing, advice } = ensureSystemPackages(['libvulkan1', 'chromium']);
+    if (fileFilter.length === 0 || fileFilter.some(part => 'serving.test.ts'.includes(part))) {
+      ensureServing({ withMlserver: true });
+    }
     if (missing.length > 0) console.log(`The GPU path cannot be tested here. ${advice}`);
     return runNodeTests('test/integration', { fileFilter });
   },

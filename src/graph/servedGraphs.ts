@@ -18,7 +18,7 @@ import { type LayerPlan, stagesOf, streamedStages } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { embedGraph, openBlock, openHead, type WeightSource } from './modelGraphs';
 import { addTopKeys } from './reductions';
-import { rotaryFrequencies } from './ropeScaling';
+import { dependsOnLength, rotaryFrequencies } from './ropeScaling';
 import { pairOf } from './rotary';
 
 /** What a server calls a model's parts. */
@@ -51,10 +51,10 @@ export function* servedGraphs(
   weights: WeightSource,
   texts: readonly string[],
 ): Generator<{ readonly name: string; readonly graph: Uint8Array }> {
-  if (config.rope_scaling?.rope_type === 'dynamic') {
+  if (dependsOnLength(config.rope_scaling)) {
     throw new Failure(
       'not-servable',
-      `Cannot serve model "${config.name}": its rotary positions depend on the window's length (rope_scaling "dynamic").`,
+      `Cannot serve model "${config.name}": its rotary positions depend on the window's length (rope_scaling).`,
     );
   }
   yield { name: servedNames.texts(model), graph: textsGraph(texts) };

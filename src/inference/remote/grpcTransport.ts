@@ -21,6 +21,9 @@ import {
 } from './tensors';
 import type { Transport } from './transport';
 
+const troubleCodes: readonly Code[] = [
+  ...[Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Unauthenticated, Code.PermissionDenied],
+];
 const transientCodes: readonly Code[] = [Code.Unavailable, Code.Internal, Code.Unknown, Code.Aborted];
 
 export class GrpcTransport implements Transport {
@@ -40,13 +43,13 @@ export class GrpcTransport implements Transport {
     return this.ask('readiness', async client => (await client.serverReady({}, this.options())).ready);
   }
 
+  /** Servers say in different ways that they have no such model; only trouble with the line or the token is told. */
   isModelReady(name: string): Promise<boolean> {
     return this.ask(name, async client => {
       try {
         return (await client.modelReady({ name }, this.options())).ready;
       } catch (error) {
-        if (error instanceof ConnectError && (error.code === Code.NotFound || error.code === Code.InvalidArgument))
-          return false;
+        if (error instanceof ConnectError && !troubleCodes.includes(error.code)) return false;
         throw error;
       }
     });

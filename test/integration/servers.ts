@@ -1,0 +1,116 @@
+/** Servers of the Open Inference Protocol that tests start on the loopback address, and end again. */
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { root } from '../fixtures/paths';
+
+export interface Server {
+  readonly process: ChildProcess;
+  readonly rest: string;
+  readonly grpc: string;
+  /** What it wrote. */
+  log(): string;
+  end(): Promise<void>;
+}
+
+/** Ray Serve with our application. @param config as models/serving/config.py reads it, without ports. */
+export async function startRay(python: string, repository: string, scratch: string, config: string): Promise<Server> {
+  const [http, grpc] = await freePorts();
+  const file = join(scratch, 'serving.yaml');
+  writeFileSync(file, `${config}\nhttp_port: ${http}\ngrpc_port: ${grpc}\n`);
+  const args = ['-m', 'serving.serve', repository, '--config', file];
+  return started(
+    spawn(python, args, { cwd: join(root, 'models'), env: { ...process.env, MTA_SERVING_TOKEN: token } }),
+    http,
+    grpc,
+  );
+}
+
+/** The token that the Ray Serve application asks for. */
+export const token = 'loopback-token';
+
+/** MLServer with our ONNX runtime. */
+export async function startMlserver(python: string, repository: string, scratch: string): Promise<Server> {
+  const [http, grpc, metrics] = await freePorts();
+  const folder = join(scratch, 'mlserver');
+  mkdirSync(folder, { recursive: true });
+  const settings = {
+    host: '127.0.0.1',
+    http_port: http,
+    grpc_port: grpc,
+    metrics_port: metrics,
+    metrics_endpoint: null,
+  };
+  writeFileSync(join(folder, 'settings.json'), JSON.stringify({ ...settings, parallel_workers: 0 }));
+  execFileSync('cp', ['-r', `${repository}/.`, folder]);
+  const serving = join(root, 'models', 'serving');
+  const env = { ...process.env, PYTHONPATH: [serving, process.env['PYTHONPATH']].filter(Boolean).join(delimiter) };
+  return started(spawn(python, ['-m', 'mlserver.cli.main', 'start', folder], { cwd: folder, env }), http, grpc);
+}
+
+/** Pids of processes below `pid` whose command line matches. */
+export function processesBelow(pid: number, pattern: RegExp): number[] {
+  const lines = execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n');
+  const all = lines
+    .map(line => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)!)
+    .map(([, id, parent, args]) => ({
+      ...{ pid: Number(id), parent: Number(parent), args: args! },
+    }));
+  const below = new Set([pid]);
+  for (let size = 0; size !== below.size; ) {
+    size = below.size;
+    for (const entry of all) if (below.has(entry.parent)) below.add(entry.pid);
+  }
+  return all
+    .filter(entry => entry.pid !== pid && below.has(entry.pid) && pattern.test(entry.args))
+    .map(entry => entry.pid);
+}
+
+/** Waits until the server takes requests. */
+async function started(child: ChildProcess, http: number, grpc: number): Promise<Server> {
+  let written = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', chunk => (written += chunk));
+  const rest = `http://127.0.0.1:${http}`;
+  const end = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
+    await once(child, 'exit');
+    clearTimeout(timer);
+  };
+  const server = { process: child, rest, grpc: `grpc://127.0.0.1:${grpc}`, log: () => written, end };
+  for (let attempt = 0; attempt < 900; attempt++) {
+    if (child.exitCode !== null) break;
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(`${rest}/v2/health/ready`, { headers, redirect: 'error' }).catch(() => null);
+    if (answer?.ok && (await isListening(grpc))) return server;
+    await sleep(200);
+  }
+  await end();
+  throw new Error(`The server did not start:\n${written.slice(-4000)}`);
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const probe = createServer();
+  return new Promise(resolve => {
+    probe.once('error', () => resolve(true));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(false)));
+  });
+}
+
+async function freePorts(): Promise<[number, number, number]> {
+  const probes = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const probe = createServer().listen(0, '127.0.0.1');
+      await once(probe, 'listening');
+      return probe;
+    }),
+  );
+  const ports = probes.map(probe => (probe.address() as { port: number }).port);
+  for (const probe of probes) probe.close();
+  return ports as [number, number, number];
+}
