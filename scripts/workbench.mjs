@@ -58,13 +58,14 @@ export function descendants(ancestor) {
 }
 
 /**
- * Starts the workbench on a free port with fresh user data and only the given extension, all in a temporary folder.
+ * Starts the workbench on a free port with fresh user data and only the given extensions, all in a temporary folder.
  * @param {object} options
  * @param {string} options.vsix the packaged extension
+ * @param {string[]} [options.more] more packaged extensions
  * @param {Record<string, unknown>} [options.settings] user settings, over quiet defaults
  * @param {boolean} [options.trust] false opens every folder in restricted mode
  */
-export async function startServer({ vsix, settings = {}, trust = true }) {
+export async function startServer({ vsix, more = [], settings = {}, trust = true }) {
   const data = mkdtempSync(join(tmpdir(), 'mta-workbench-'));
   const userData = join(data, 'user-data');
   mkdirSync(join(userData, 'User'), { recursive: true });
@@ -77,10 +78,11 @@ export async function startServer({ vsix, settings = {}, trust = true }) {
   const common = [workbench.entry, '--config', join(data, 'config.yaml')];
   common.push('--user-data-dir', userData, '--extensions-dir', join(data, 'extensions'));
 
-  const install = spawnSync(workbench.node, [...common, '--install-extension', vsix], { env, encoding: 'utf8' });
+  const extensions = [vsix, ...more].flatMap(path => ['--install-extension', path]);
+  const install = spawnSync(workbench.node, [...common, ...extensions], { env, encoding: 'utf8' });
   if (install.status !== 0) {
     rmSync(data, { recursive: true, force: true });
-    throw new SetupError(`The workbench could not install ${vsix}:\n${install.stdout}${install.stderr}`);
+    throw new SetupError(`The workbench could not install ${[vsix, ...more]}:\n${install.stdout}${install.stderr}`);
   }
 
   const options = ['--auth', 'none', '--bind-addr', '127.0.0.1:0', '--disable-telemetry', '--disable-update-check'];

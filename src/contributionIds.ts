@@ -59,6 +59,11 @@ export const settings = [
   'mtaInspector.window.followsCursor',
 ] as const;
 
+/** For assistants. */
+export const tools = {
+  attendedContext: 'mtaInspector_attendedContext',
+} as const;
+
 export const colors = {
   positive: [1, 2, 3, 4].map(step => `mtaInspector.attention.positive${step}`),
   negative: [1, 2, 3, 4].map(step => `mtaInspector.attention.negative${step}`),

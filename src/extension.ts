@@ -2,14 +2,19 @@
 
 import { fork } from 'node:child_process';
 import * as vscode from 'vscode';
+import type { MtaInspectorExports } from '../api/mtaInspector';
 import { Ablations } from './analysis/ablations';
 import { Analysis } from './analysis/analysis';
 import { Comparison } from './analysis/comparison';
 import { chooseModel } from './analysis/modelChoice';
 import { OcclusionRuns } from './analysis/occlusionRuns';
 import { RelevantContext } from './analysis/relevantContext';
+import { AnalysisRuns } from './api/analysisRuns';
+import { registerAttentionTool } from './api/attentionTool';
+import { exportsOf } from './api/exports';
+import { ShownRuns } from './api/shownRuns';
 import { commands, contextKeys, views } from './contributionIds';
-import { readSettings } from './contributions';
+import { readSettings, type Settings } from './contributions';
 import { registerCommands, told } from './editor/commands';
 import { compare } from './editor/compareCommand';
 import { registerContextCommands } from './editor/contextCommands';
@@ -28,11 +33,19 @@ import { AttentionView } from './panel/attentionView';
 import { PanelTab } from './panel/panelTab';
 import { TakeAway } from './panel/takeAway';
 
-export function activate({ subscriptions, extensionUri, workspaceState, secrets }: vscode.ExtensionContext): void {
+export function activate({
+  subscriptions,
+  extensionUri,
+  workspaceState,
+  secrets,
+}: vscode.ExtensionContext): MtaInspectorExports {
   const log = createLog();
   const bundled = vscode.Uri.joinPath(extensionUri, 'models', 'bundled').fsPath;
   const token = new RemoteToken(secrets);
-  const model = () => chooseModel(readSettings(), bundled, vscode.workspace.isTrusted, () => token.read());
+  const chooseOf = (settings: Settings) =>
+    chooseModel(settings, bundled, vscode.workspace.isTrusted, () => token.read());
+  const model = () => chooseOf(readSettings());
+  const modelNamed = (name: string) => chooseOf({ ...readSettings(), model: name, remote: null });
   const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
   const client = new InferenceClient(() => startProcess(processPath, log));
   const analysis = new Analysis(client, readSettings, model, log);
@@ -54,10 +67,20 @@ export function activate({ subscriptions, extensionUri, workspaceState, secrets 
   };
   const tell = (run: () => Promise<void>) => told(log, run);
   const links = new ViewLinks(analysis, ablations, tab, workspaceState, log, tell, showPanel);
+  const runs = new AnalysisRuns(
+    client,
+    () => analysis.nextId(),
+    readSettings,
+    name => (name === undefined ? model() : modelNamed(name)),
+    log,
+  );
+  const shown = new ShownRuns(analysis);
   subscriptions.push(
     log,
     client,
     analysis,
+    shown,
+    registerAttentionTool(runs),
     ablations,
     comparison,
     context,
@@ -92,6 +115,7 @@ export function activate({ subscriptions, extensionUri, workspaceState, secrets 
     }),
   );
   void links.restore();
+  return exportsOf(shown, runs);
 }
 
 /** Forks the inference process; what it writes goes to the log, where native libraries complain. */

@@ -9,7 +9,7 @@ import * as vscode from 'vscode';
 import { linesOfTokens } from '../attention/lines';
 import type { Settings } from '../contributions';
 import type { InferenceClient } from '../inference/client';
-import type { AnalyzeArgs, InferenceEvents } from '../inference/protocol';
+import type { AnalyzeArgs, InferenceEvents, TokensEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import type { LayerResult, Predictions, WindowTokens } from '../shared/analysis';
 import { Cancelled, toFailureData } from '../shared/failure';
@@ -282,6 +282,13 @@ export class Analysis implements vscode.Disposable {
     const shown = { analysisId: this.state.analysisId, layers: this.layers, predictions: this.predicted };
     const run = [shown, this.trained].find(candidate => candidate?.analysisId === analysisId);
     return run && { model, nTokens, layers: run.layers, predictions: run.predictions };
+  }
+
+  /** The run on show with its tokens, as far as it has come. */
+  get shownRun(): (KnownRun & TokensEvent) | undefined {
+    const { analysisId, window } = this.state;
+    const run = this.runOf(analysisId);
+    return run && this.tokens && window ? { ...run, analysisId, window, tokens: this.tokens } : undefined;
   }
 
   private isCurrent({ analysisId }: { readonly analysisId: number }): boolean {

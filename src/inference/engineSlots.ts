@@ -17,7 +17,7 @@ export class EngineSlots {
 
   constructor(private readonly emit: Emit) {}
 
-  /** Loads a model into a slot and lets go of the one that was there. The other slot keeps its own. */
+  /** Loads a model into a slot and lets go of the one that was there. Other slots keep their own. */
   async load({
     modelDirectory,
     provider,
@@ -34,7 +34,7 @@ export class EngineSlots {
     return loaded.engine;
   }
 
-  /** Lets go of a slot's model and runs; the model stays where the other slot, or `keep`, still uses it. */
+  /** Lets go of a slot's model and runs; the model stays where another slot, or `keep`, still uses it. */
   async clear(slot: Slot, keep?: Engine): Promise<void> {
     const old = this.slots.get(slot)?.engine;
     this.slots.delete(slot);

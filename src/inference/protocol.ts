@@ -30,7 +30,7 @@ import type { RemoteOptions } from '../shared/remote';
 export const protocolVersion = 1;
 
 /** A place for one model and its runs; a run in one slot leaves the other alone. */
-export type Slot = 'main' | 'compare';
+export type Slot = 'main' | 'compare' | `api-${number}`;
 
 export interface LoadArgs {
   readonly protocolVersion: number;

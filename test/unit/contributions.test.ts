@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { colors, commands, contextKeys, settings, views } from '../../src/contributionIds';
+import { colors, commands, contextKeys, settings, tools, views } from '../../src/contributionIds';
 import { root } from '../fixtures/paths';
 
 const read = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8'));
@@ -15,6 +15,10 @@ test('every id of the code is in package.json, and the other way round', () => {
   assert.deepEqual(
     sorted(contributes.commands.map((c: { command: string }) => c.command)),
     sorted(Object.values(commands)),
+  );
+  assert.deepEqual(
+    sorted(contributes.languageModelTools.map((tool: { name: string }) => tool.name)),
+    sorted(Object.values(tools)),
   );
   assert.deepEqual(sorted(Object.keys(contributes.configuration.properties)), sorted(settings));
   assert.deepEqual(ids(contributes.views[views.container]), [views.attention]);

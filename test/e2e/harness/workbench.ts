@@ -15,6 +15,8 @@ export interface WorkbenchOptions {
   folder: string;
   /** The extension to install; by default the one that `npm test` has packaged for this machine. */
   vsix?: string;
+  /** More packaged extensions to install. */
+  more?: string[];
   /** False opens the folder in restricted mode. Default: true. */
   trust?: boolean;
   /** User settings, over those of `quietSettings`. */
@@ -130,8 +132,8 @@ function centreOfText({
 export async function startWorkbench(options: WorkbenchOptions): Promise<Workbench> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error('No Chromium was found. Install it or set CHROMIUM_PATH.');
-  const { vsix = vsixPath(), settings = {}, trust = true, browserFlags = [] } = options;
-  const server = await startServer({ vsix, settings, trust });
+  const { vsix = vsixPath(), more = [], settings = {}, trust = true, browserFlags = [] } = options;
+  const server = await startServer({ vsix, more, settings, trust });
   let browser: Browser | undefined;
   const close = async () => {
     await browser?.close();

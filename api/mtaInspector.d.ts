@@ -1,0 +1,152 @@
+/**
+ * What MTA Inspector offers to other extensions, version 1. Copy this file into your extension, or import it as a type.
+ *
+ * ```ts
+ * const extension = vscode.extensions.getExtension<MtaInspectorExports>('mta-inspector.mta-inspector');
+ * const api = (await extension?.activate())?.getApi(1);
+ * const analysis = await api?.analyze(document, { anchor: document.offsetAt(position) });
+ * ```
+ *
+ * Version 1 only grows: what is here keeps its name and meaning. What would break it becomes version 2 beside it.
+ * Layers, heads and tokens are counted from 0; offsets are UTF-16 code units, as `TextDocument.offsetAt` gives them.
+ */
+
+import type { CancellationToken, Disposable, Event, TextDocument } from 'vscode';
+
+/** What `activate()` gives. */
+export interface MtaInspectorExports {
+  /** Versions that `getApi` knows. */
+  readonly versions: readonly number[];
+  /** @throws RangeError for a version that is not there. */
+  getApi(version: 1): MtaInspectorApi;
+}
+
+export interface MtaInspectorApi {
+  readonly version: 1;
+  /** The analysis in the attention view, as far as it has come; undefined before its first layer. */
+  readonly shown: Analysis | undefined;
+  /** The attention view has one more layer. */
+  readonly onDidFinishLayer: Event<{ readonly analysis: Analysis; readonly layer: Layer }>;
+  /** The attention view has the last layer and the predictions. */
+  readonly onDidFinish: Event<Analysis>;
+  /**
+   * Runs the model on a text, without touching what the attention view shows. A notebook's cell is a document:
+   * `cell.document`. Resolves when the last layer is there. At most four such analyses stay open; another one lets go of
+   * the oldest.
+   * @throws Error with a `code` (`empty`, `binary`, `no-model`, `process`, …) and a message that a person can be shown;
+   * `CancellationError` when cancelled.
+   */
+  analyze(source: string | TextDocument, options?: AnalyzeOptions, cancellation?: CancellationToken): Promise<Analysis>;
+}
+
+export interface AnalyzeOptions {
+  /** Only this part of the text. Default: all of it. */
+  readonly range?: { readonly start: number; readonly end: number };
+  /** Offset that must lie in the window when not everything fits; most of the window lies before it. Default: the end. */
+  readonly anchor?: number;
+  /** Longest window, in tokens. Default: the setting `mtaInspector.maxTokens`; never above the model's context. */
+  readonly maxTokens?: number;
+  /** A bundled model's name or a model folder's absolute path. Default: the setting `mtaInspector.model`. */
+  readonly model?: string;
+  /** Strongest keys to keep per query, 1 to 64. Default: 16. */
+  readonly topK?: number;
+  /** Called as each layer is done, in order. */
+  readonly onLayer?: (layer: Layer) => void;
+}
+
+/** One window of a text and what the model made of it. `dispose` lets go of an analysis made by `analyze`. */
+export interface Analysis extends Disposable {
+  readonly model: Model;
+  /** The part of the text that was analysed. */
+  readonly window: { readonly start: number; readonly end: number; readonly documentLength: number };
+  readonly tokens: readonly Token[];
+  /** Those that are done, in order. */
+  readonly layers: readonly Layer[];
+  /** Surprisal of each token in bits, NaN for the first, which nothing predicts. Undefined until the last layer is done. */
+  readonly surprisalBits: Float32Array | undefined;
+  /** The token that covers an offset of the text; undefined outside the window. */
+  tokenAt(offset: number): number | undefined;
+  /**
+   * Exact values of one query, for the keys 0 to `queryIdx`; later keys are masked and not in the row.
+   * @throws Error with the code `no-analysis` once the analysis was let go of or replaced; RangeError for what is not there.
+   */
+  row(map: MapAddress, queryIdx: number): Promise<Float32Array>;
+  /** Exact values of a rectangle, at most 256 × 256 cells, [query, key] row-major; NaN where masked. @throws as `row`. */
+  tile(map: MapAddress, rectangle: Rectangle): Promise<Float32Array>;
+  /** What a query attends to most, largest magnitude first. @throws as `row`. */
+  strongestKeys(map: MapAddress, queryIdx: number, k?: number): Promise<readonly WeightedKey[]>;
+  /** One weight per token: how much a range of tokens attends to it, or it to the range. @throws as `row`. */
+  relevance(range: TokenRange, options?: RelevanceOptions): Promise<Float32Array>;
+}
+
+export interface Model {
+  readonly name: string;
+  readonly nLayers: number;
+  readonly nHeads: number;
+  readonly maxSeqlen: number;
+  readonly vocabSize: number;
+  readonly nParameters: number;
+}
+
+/** Token 0 is the begin token where the model has one; it covers no text. */
+export interface Token {
+  readonly id: number;
+  /** Its text; its bytes as <0xNN> where they are no whole characters. */
+  readonly label: string;
+  /** Where it is in the text. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The stages of a head, in the order of computation. `scores`, `convolved_scores` and `mixed_scores` are unbounded scores;
+ * rows of `pattern` sum to 1; rows of the later stages need not, and their cells may be negative.
+ */
+export type Stage = 'scores' | 'convolved_scores' | 'mixed_scores' | 'pattern' | 'convolved_pattern' | 'mixed_pattern';
+
+export interface Layer {
+  readonly layerIdx: number;
+  /** Stages that this layer computes; one that is missing equals the one before it. */
+  readonly stages: readonly Stage[];
+  /** Keys that each query attends to most in the last stage, by magnitude. Shapes [head, query, k]; index -1: no more. */
+  readonly topKeys: { readonly k: number; readonly indices: Int32Array; readonly weights: Float32Array };
+  readonly durationMs: number;
+}
+
+export interface MapAddress {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  /** Default: the last stage, the weights that multiply the values. */
+  readonly stage?: Stage;
+}
+
+export interface Rectangle {
+  readonly queryStart: number;
+  readonly keyStart: number;
+  readonly nQueries: number;
+  readonly nKeys: number;
+}
+
+export interface WeightedKey {
+  readonly keyIdx: number;
+  /** Unitless; may be negative. */
+  readonly weight: number;
+}
+
+/** Tokens `first` to `end` - 1. */
+export interface TokenRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+export interface RelevanceOptions {
+  /**
+   * How several heads become one: their mean, the one of largest magnitude, or attention rollout through their layers.
+   * Default: `mean`.
+   */
+  readonly method?: 'mean' | 'max' | 'rollout';
+  /** `attends`: what the range looks at. `attendedBy`: what looks at the range. Default: `attends`. */
+  readonly direction?: 'attends' | 'attendedBy';
+  /** Default: all heads. */
+  readonly heads?: 'all' | readonly { readonly layerIdx: number; readonly headIdx: number }[];
+}

@@ -1,0 +1,103 @@
+/** A run as other extensions get it: checks what they ask, masks what is masked. Pure. */
+
+import type * as api from '../../api/mtaInspector';
+import type { KnownRun, RunDetails } from '../analysis/runDetails';
+import { keysOfRow } from '../attention/topKeys';
+import type { AnalysisWindow, LayerResult, ModelSummary, WindowTokens } from '../shared/analysis';
+import { stages, tileSize } from '../shared/attentionMap';
+import { tokenAt } from '../tokenization/offsets';
+
+/** A run that has tokens. */
+export interface OfferedRun extends KnownRun {
+  readonly analysisId: number;
+  readonly window: AnalysisWindow;
+  readonly tokens: WindowTokens;
+}
+
+/** The part of RunDetails that other extensions reach. */
+export type Details = Pick<RunDetails, 'tile' | 'strongestKeys' | 'relevance'>;
+
+/**
+ * @param runOf the run as far as it has come; the same one at every call.
+ * @param letGo what `dispose` does.
+ */
+export function offer(runOf: () => OfferedRun, details: Details, letGo: () => void): api.Analysis {
+  const { analysisId, model, window, tokens, nTokens } = runOf();
+  const addressOf = ({ layerIdx, headIdx, stage = 'mixed_pattern' }: api.MapAddress) => {
+    within('layerIdx', layerIdx, 0, model.nLayers - 1);
+    within('headIdx', headIdx, 0, model.nHeads - 1);
+    if (!stages.includes(stage)) throw new RangeError(`stage is "${stage}"; use one of ${stages.join(', ')}.`);
+    return { analysisId, layerIdx, headIdx, stage };
+  };
+  const tile = async (map: api.MapAddress, rectangle: api.Rectangle) => {
+    const { queryStart, keyStart, nQueries, nKeys } = rectangle;
+    const address = { ...addressOf(map), queryStart, keyStart, nQueries, nKeys };
+    within('queryStart', queryStart, 0, nTokens - 1);
+    within('keyStart', keyStart, 0, nTokens - 1);
+    within('nQueries', nQueries, 1, Math.min(tileSize, nTokens - queryStart));
+    within('nKeys', nKeys, 1, Math.min(nQueries === 1 ? nTokens : tileSize, nTokens - keyStart));
+    const { values } = await details.tile(address);
+    return values.map((value, cell) => {
+      const query = queryStart + Math.floor(cell / nKeys);
+      return keyStart + (cell % nKeys) > query ? Number.NaN : value;
+    });
+  };
+  const offered: readonly api.Token[] = Array.from(tokens.ids, (id, i) => ({
+    ...{ id, label: tokens.labels[i]!, start: tokens.offsets[i]!, end: tokens.offsets[i + 1]! },
+  }));
+  return {
+    model: modelOf(model),
+    window,
+    tokens: offered,
+    get layers() {
+      return runOf().layers.map(layer => layerOf(layer, model));
+    },
+    get surprisalBits() {
+      return runOf().predictions?.surprisalBits.slice();
+    },
+    tokenAt(offset) {
+      const token = tokenAt(tokens.offsets, offset);
+      return token < 0 ? undefined : token;
+    },
+    async row(map, queryIdx) {
+      within('queryIdx', queryIdx, 0, nTokens - 1);
+      return tile(map, { queryStart: queryIdx, keyStart: 0, nQueries: 1, nKeys: queryIdx + 1 });
+    },
+    tile,
+    async strongestKeys(map, queryIdx, k = 16) {
+      within('queryIdx', queryIdx, 0, nTokens - 1);
+      within('k', k, 1, nTokens);
+      const { stage, ...head } = addressOf(map);
+      const known = runOf().layers[head.layerIdx]?.topKeys.k ?? 0;
+      if (k <= known) return details.strongestKeys({ ...head, stage }, queryIdx, k);
+      const row = await tile(map, { queryStart: queryIdx, keyStart: 0, nQueries: 1, nKeys: queryIdx + 1 });
+      return keysOfRow(row, queryIdx, k);
+    },
+    async relevance(range, { method = 'mean', direction = 'attends', heads = 'all' } = {}) {
+      within('first', range.first, 0, nTokens - 1);
+      within('end', range.end, range.first + 1, nTokens);
+      if (!['mean', 'max', 'rollout'].includes(method)) {
+        throw new RangeError(`method is "${method}"; use one of mean, max, rollout.`);
+      }
+      if (heads !== 'all') for (const head of heads) addressOf(head);
+      const map = { analysisId, layerIdx: 0, headIdx: 0, stage: 'mixed_pattern' } as const;
+      return details.relevance({ method, direction, heads }, { first: range.first, end: range.end }, map);
+    },
+    dispose: letGo,
+  };
+}
+
+export function layerOf({ layerIdx, topKeys, durationMs }: LayerResult, model: ModelSummary): api.Layer {
+  const { k, indices, weights } = topKeys;
+  const copied = { k, indices: indices.slice(), weights: weights.slice() };
+  return { layerIdx, stages: [...model.layers[layerIdx]!.stages], topKeys: copied, durationMs };
+}
+
+function modelOf({ name, nLayers, nHeads, maxSeqlen, vocabSize, nParameters }: ModelSummary): api.Model {
+  return { name, nLayers, nHeads, maxSeqlen, vocabSize, nParameters };
+}
+
+function within(name: string, value: number, low: number, high: number): void {
+  if (Number.isInteger(value) && value >= low && value <= high) return;
+  throw new RangeError(`${name} is ${value}; it must be a whole number from ${low} to ${high}.`);
+}

@@ -1,0 +1,159 @@
+/** Runs for other extensions and for assistants, each in a slot of its own: what the panel shows stays as it is. */
+
+import * as vscode from 'vscode';
+import type * as api from '../../api/mtaInspector';
+import type { Analysis } from '../analysis/analysis';
+import { sliceAround } from '../analysis/documentText';
+import type { ChosenModel } from '../analysis/modelChoice';
+import { RunDetails } from '../analysis/runDetails';
+import { labelOf, lengthOf, type TargetText, textOf } from '../analysis/target';
+import type { Settings } from '../contributions';
+import { failures } from '../errors';
+import type { InferenceClient } from '../inference/client';
+import type { Slot, TokensEvent } from '../inference/protocol';
+import type { LayerResult, ModelSummary, Predictions } from '../shared/analysis';
+import { Cancelled } from '../shared/failure';
+import { layerOf, type OfferedRun, offer } from './analysisHandle';
+
+/** Each keeps the model's residual stream. */
+const maxOpen = 4;
+
+interface OpenRun {
+  readonly analysisId: number;
+  readonly slot: Slot;
+  readonly onLayer: ((layer: api.Layer) => void) | undefined;
+  model?: ModelSummary;
+  opened?: TokensEvent;
+  readonly layers: LayerResult[];
+  predictions?: Predictions;
+}
+
+export class AnalysisRuns {
+  /** The oldest first. */
+  private readonly open: OpenRun[] = [];
+  private readonly details: RunDetails;
+
+  constructor(
+    private readonly client: InferenceClient,
+    private readonly nextId: Analysis['nextId'],
+    private readonly readSettings: () => Settings,
+    private readonly chooseModel: (name: string | undefined) => Promise<ChosenModel>,
+    private readonly log: vscode.LogOutputChannel,
+  ) {
+    this.details = new RunDetails(client, analysisId => this.runOf(analysisId));
+    client.listen({
+      tokens: event => {
+        const run = this.find(event.analysisId);
+        if (run) run.opened = event;
+      },
+      layer: ({ analysisId, layer }) => {
+        const run = this.find(analysisId);
+        run?.layers.push(layer);
+        if (run?.model) run.onLayer?.(layerOf(layer, run.model));
+      },
+    });
+  }
+
+  /** See `MtaInspectorApi.analyze`. */
+  async analyze(
+    source: string | vscode.TextDocument,
+    options: api.AnalyzeOptions = {},
+    cancellation?: vscode.CancellationToken,
+  ): Promise<api.Analysis> {
+    const controller = new AbortController();
+    const watch = cancellation?.onCancellationRequested(() => controller.abort());
+    if (cancellation?.isCancellationRequested) controller.abort();
+    try {
+      return await this.run(source, options, controller.signal);
+    } catch (error) {
+      throw error instanceof Cancelled ? new vscode.CancellationError() : error;
+    } finally {
+      watch?.dispose();
+    }
+  }
+
+  private async run(
+    source: string | vscode.TextDocument,
+    options: api.AnalyzeOptions,
+    signal: AbortSignal,
+  ): Promise<api.Analysis> {
+    const text = typeof source === 'string' ? textOfString(source, options) : textOfDocument(source, options);
+    const settings = this.readSettings();
+    const chosen = await this.chooseModel(options.model);
+    const run = this.openRun(options.onLayer);
+    const { analysisId, slot } = run;
+    try {
+      const { model } = await this.client.load({ slot, ...chosen }, signal);
+      run.model = model;
+      const maxTokens = Math.min(wholeOr(settings.maxTokens, options.maxTokens, 2, 1 << 20), model.maxSeqlen);
+      const topK = wholeOr(16, options.topK, 1, 64);
+      const args = { ...text, analysisId, slot, documentVersion: 0, maxTokens, topK };
+      const { predictions, durationMs } = await this.client.analyze(args, signal);
+      run.predictions = predictions;
+      this.log.info(
+        `run ${analysisId}: ${run.opened?.tokens.ids.length} tokens, ${durationMs.toFixed(0)} ms, on request`,
+      );
+    } catch (error) {
+      this.letGo(run);
+      throw error;
+    }
+    return offer(
+      () => this.offered(run),
+      this.details,
+      () => this.letGo(run),
+    );
+  }
+
+  /** Makes room for a new run. */
+  private openRun(onLayer: OpenRun['onLayer']): OpenRun {
+    while (this.open.length >= maxOpen) this.letGo(this.open[0]!);
+    const analysisId = this.nextId();
+    const run: OpenRun = { analysisId, slot: `api-${analysisId}`, onLayer, layers: [] };
+    this.open.push(run);
+    return run;
+  }
+
+  private letGo(run: OpenRun): void {
+    const place = this.open.indexOf(run);
+    if (place < 0) return;
+    this.open.splice(place, 1);
+    this.client.unload(run.slot).catch(error => this.log.warn(String(error)));
+  }
+
+  private find(analysisId: number): OpenRun | undefined {
+    return this.open.find(run => run.analysisId === analysisId);
+  }
+
+  private runOf(analysisId: number): OfferedRun | undefined {
+    const run = this.find(analysisId);
+    return run?.model && run.opened ? this.offered(run) : undefined;
+  }
+
+  private offered({ analysisId, model, opened, layers, predictions }: OpenRun): OfferedRun {
+    const { window, tokens } = opened!;
+    return { ...{ analysisId, model: model!, window, tokens, layers, predictions }, nTokens: tokens.ids.length };
+  }
+}
+
+function textOfDocument(document: vscode.TextDocument, { range, anchor }: api.AnalyzeOptions): TargetText {
+  const target = { document, range: range ?? null, anchor: anchor ?? range?.end ?? lengthOf(document) };
+  const { ownLength: _, ...text } = textOf(target, labelOf(document));
+  return text;
+}
+
+function textOfString(source: string, { range, anchor }: api.AnalyzeOptions): TargetText {
+  const { start, end } = range ?? { start: 0, end: source.length };
+  const place = anchor ?? end;
+  const inspected = source.slice(start, end);
+  const slice = sliceAround(inspected, Math.max(0, place - start));
+  const label = vscode.l10n.t('The given text');
+  if (!/\S/.test(slice.text)) throw failures.empty(label);
+  if (slice.text.includes('\0')) throw failures.binary(label);
+  return { text: slice.text, textStart: start + slice.start, documentLength: source.length, anchor: place };
+}
+
+function wholeOr(fallback: number, value: number | undefined, low: number, high: number): number {
+  if (value === undefined) return fallback;
+  if (Number.isInteger(value) && value >= low && value <= high) return value;
+  throw new RangeError(`${value} is out of range; use a whole number from ${low} to ${high}.`);
+}

@@ -1,0 +1,121 @@
+/** What the assistants' tool is asked and answers. Its readers are language models: plain English, numbers named. Pure. */
+
+import type { Analysis } from '../../api/mtaInspector';
+import { linesOfTokens, strongestTokens, weightByLine } from '../attention/lines';
+import { formatWeight } from '../attention/topKeys';
+import { type HeadRef, isApplicable, type TokenRange } from '../shared/relevance';
+
+export interface AttentionQuestion {
+  /** Path in the workspace, absolute path or URI; default: the active editor. */
+  readonly file?: string;
+  /** Of a notebook, from 1. */
+  readonly cell?: number;
+  /** From 1; default: where the cursor is. */
+  readonly line?: number;
+  /** Text on the line; default: all of it. */
+  readonly word?: string;
+  /** One head instead of all. */
+  readonly head?: HeadRef;
+  readonly method: 'mean' | 'max' | 'rollout';
+  readonly maxLines: number;
+}
+
+/** @throws TypeError naming the field that is wrong: a language model can correct it. */
+export function checkQuestion(input: unknown): AttentionQuestion {
+  const { file, cell, line, word, head, method = 'mean', maxLines = 8 } = (input ?? {}) as Record<string, unknown>;
+  for (const [name, value] of Object.entries({ file, word })) {
+    if (value !== undefined && (typeof value !== 'string' || value === ''))
+      throw new TypeError(`"${name}" must be text.`);
+  }
+  for (const [name, value] of Object.entries({ cell, line, maxLines })) {
+    if (value === undefined) continue;
+    if (!Number.isSafeInteger(value) || (value as number) < 1) {
+      throw new TypeError(`"${name}" must be a whole number from 1, and is ${JSON.stringify(value)}.`);
+    }
+  }
+  if (method !== 'mean' && method !== 'max' && method !== 'rollout') {
+    throw new TypeError(`"method" must be mean, max or rollout, and is ${JSON.stringify(method)}.`);
+  }
+  return {
+    ...(file === undefined ? {} : { file: file as string }),
+    ...(cell === undefined ? {} : { cell: cell as number }),
+    ...(line === undefined ? {} : { line: line as number }),
+    ...(word === undefined ? {} : { word: word as string }),
+    ...(head === undefined ? {} : { head: checkHead(head) }),
+    ...{ method, maxLines: Math.min(maxLines as number, 50) },
+  };
+}
+
+function checkHead(head: unknown): HeadRef {
+  const [, layerIdx, headIdx] = (typeof head === 'string' && /^(\d{1,4})\.(\d{1,4})$/.exec(head)) || [];
+  if (layerIdx !== undefined) return { layerIdx: Number(layerIdx), headIdx: Number(headIdx) };
+  throw new TypeError(`"head" must be LAYER.HEAD such as "2.0", counted from 0, and is ${JSON.stringify(head)}.`);
+}
+
+export interface Answered {
+  readonly analysis: Pick<Analysis, 'model' | 'tokens' | 'window' | 'surprisalBits'>;
+  readonly question: AttentionQuestion;
+  /** What a person calls the document. */
+  readonly label: string;
+  /** The document's lines. */
+  readonly lines: readonly string[];
+  /** What was asked about. */
+  readonly range: TokenRange;
+  /** One per token. */
+  readonly weights: Float32Array;
+  readonly lineOf: (offset: number) => number;
+}
+
+export function writeAnswer({ analysis, question, label, lines, range, weights, lineOf }: Answered): string {
+  const { model, tokens, window, surprisalBits } = analysis;
+  const offsets = Uint32Array.from([...tokens.map(({ start }) => start), window.end]);
+  const lineOfToken = linesOfTokens(offsets, lineOf, window.end);
+  const byLine = weightByLine(weights, lineOfToken, range).filter(({ weight }) => weight > 0);
+  const isCandidate = (token: number) =>
+    isApplicable('attends', range, token) && (token < range.first || token >= range.end) && lineOfToken[token]! >= 0;
+  const strongest = strongestTokens(weights, question.maxLines, isCandidate);
+  const asked = tokens.slice(range.first, range.end);
+  const text = asked.map(token => token.label).join('');
+  const bits = [...(surprisalBits ?? []).slice(range.first, range.end)].filter(value => !Number.isNaN(value));
+  const isWhole = window.start === 0 && window.end >= window.documentLength;
+  return [
+    `Model: ${model.name}, ${(model.nParameters / 1e6).toFixed(0)} million parameters, ${model.nLayers} layers of ` +
+      `${model.nHeads} heads. This is the attention of that model, not of the assistant that reads this.`,
+    `Text: ${label}, lines ${lineOf(window.start) + 1} to ${lineOf(window.end) + 1}, ${tokens.length} tokens` +
+      `${isWhole ? '' : '; the rest of the document was left out of the window'}.`,
+    `Asked about: ${JSON.stringify(text)} in line ${lineOf(asked[0]!.start) + 1}, ${asked.length} token${asked.length === 1 ? '' : 's'}.`,
+    ...(bits.length > 0
+      ? [`Surprisal: ${(bits.reduce((sum, value) => sum + value, 0) / bits.length).toFixed(2)} bits per token.`]
+      : []),
+    `Weights: ${howMeasured(question)}. They are unitless, may be negative, and are no probabilities.`,
+    '',
+    byLine.length === 0 ? 'No other line has any weight.' : 'Lines it attends to most, by the sum of magnitudes:',
+    ...byLine
+      .slice(0, question.maxLines)
+      .map(
+        ({ lineIdx, weight }) => `- line ${lineIdx + 1}, ${weight.toPrecision(3)}: ${excerpt(lines[lineIdx] ?? '')}`,
+      ),
+    ...(strongest.length > 0 ? ['', 'Tokens it attends to most:'] : []),
+    ...strongest.map(({ tokenIdx, weight }) => {
+      const token = tokens[tokenIdx]!;
+      return `- ${JSON.stringify(token.label)} in line ${lineOfToken[tokenIdx]! + 1}, ${formatWeight(weight)}`;
+    }),
+  ].join('\n');
+}
+
+function howMeasured({ head, method }: AttentionQuestion): string {
+  const which = head ? `layer ${head.layerIdx}, head ${head.headIdx}` : 'all heads';
+  switch (method) {
+    case 'rollout':
+      return `attention rollout over ${which}`;
+    case 'max':
+      return `the weight of largest magnitude among ${which}, of those that multiply the values`;
+    case 'mean':
+      return `the mean over ${which} of the weights that multiply the values`;
+  }
+}
+
+function excerpt(line: string): string {
+  const trimmed = line.trim();
+  return trimmed.length > 160 ? `${trimmed.slice(0, 160)}…` : trimmed;
+}

@@ -1,0 +1,113 @@
+/** The first hour of a new user whose settings are nonsense, and of one who writes an extension of their own. */
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { keysOfRow } from '../../src/attention/topKeys';
+import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
+import { root } from '../fixtures/paths';
+import { inspectFile, mapOf, untilDone } from './harness/panel';
+import { startWorkbench, type Workbench } from './harness/workbench';
+
+const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-new-'));
+const sample = 'inventory.ts';
+const report = join(folder, 'attention-report.json');
+const nonsense = {
+  'mtaInspector.model': { name: 7 },
+  'mtaInspector.provider': 'abacus',
+  'mtaInspector.maxTokens': 'many',
+  'mtaInspector.threads': -3,
+  'mtaInspector.topK': 1e9,
+  'mtaInspector.hover.enabled': 'perhaps',
+  'mtaInspector.highlight.count': null,
+  'mtaInspector.analyzeOnEdit': [],
+  'mtaInspector.window.followsCursor': 0,
+};
+let workbench: Workbench;
+/** The same document analysed by the engine, as the command line does. */
+let expected: AnalyzedDocument;
+
+before(async () => {
+  cpSync(join(root, 'test', 'fixtures', 'documents'), folder, { recursive: true });
+  const cell = { cell_type: 'code', source: ['width = 3\n', 'area = width * 2\n'], outputs: [], metadata: {} };
+  writeFileSync(
+    join(folder, 'areas.ipynb'),
+    JSON.stringify({ cells: [{ ...cell, execution_count: null }], metadata: {}, nbformat: 4, nbformat_minor: 5 }),
+  );
+  const options = { model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 16 } as const;
+  expected = await analyzeFile(join(folder, sample), options);
+  const example = join(folder, 'example.vsix');
+  const vsce = join(root, 'node_modules', '@vscode', 'vsce', 'vsce');
+  execFileSync(process.execPath, [vsce, 'package', '--allow-missing-repository', '--out', example], {
+    cwd: join(root, 'examples', 'attention-report'),
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  workbench = await startWorkbench({ folder, more: [example], settings: nonsense });
+});
+
+after(async () => {
+  await workbench?.close();
+  await expected?.engine.release();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('settings full of nonsense: the defaults apply, and the first inspection works', async () => {
+  const frame = await untilDone(workbench, () => inspectFile(workbench, sample));
+  assert.equal((await mapOf(frame)).nTokens, expected.tokens.ids.length);
+});
+
+/** Runs the example's command and reads what it wrote. */
+async function writtenReport() {
+  rmSync(report, { force: true });
+  await workbench.runCommand('Example: Write Attention Report');
+  for (const end = Date.now() + 30_000; !existsSync(report) && Date.now() < end; ) await sleep(50);
+  await sleep(50); // the file is there before its text is
+  return JSON.parse(readFileSync(report, 'utf8'));
+}
+
+test('another extension gets tokens, layers, rows, tiles and relevance: the engine’s own', async () => {
+  const text = readFileSync(join(folder, sample), 'utf8');
+  const offset = text.indexOf('total += item.price');
+  await workbench.goTo({ offset: offset + 1 });
+  const got = await writtenReport();
+  const nTokens = expected.tokens.ids.length;
+  const { nLayers } = expected.engine.model;
+  const queryIdx = expected.tokens.offsets.findLastIndex((start, i) => start <= offset + 1 && i < nTokens);
+  assert.equal(got.nTokens, nTokens);
+  assert.deepEqual(
+    got.layers,
+    Array.from({ length: nLayers }, (_, i) => i),
+  );
+  assert.deepEqual(got.shown, { layers: got.layers, nTokens }, 'the attention view’s layers are told too');
+  assert.equal(got.queryIdx, queryIdx);
+  assert.equal(got.token.label, expected.tokens.labels[queryIdx]);
+  assert.ok(Math.abs(got.surprisalBits - expected.predictions.surprisalBits[queryIdx]!) < 1e-3);
+  const rowOf = async (stage: 'scores' | 'mixed_pattern') =>
+    (await headMap(expected, nLayers - 1, 0, stage)).subarray(queryIdx * nTokens, queryIdx * nTokens + queryIdx + 1);
+  assert.equal(got.row.length, queryIdx + 1);
+  for (const [i, value] of (await rowOf('scores')).entries()) assert.ok(Math.abs(got.row[i] - value) < 1e-3, `${i}`);
+  const strongest = keysOfRow(await rowOf('mixed_pattern'), queryIdx, 5);
+  assert.deepEqual(
+    got.strongest.map((key: { keyIdx: number }) => key.keyIdx),
+    strongest.map(({ keyIdx }) => keyIdx),
+  );
+  assert.deepEqual([got.tile[0], got.tile[1]], [1, null], 'the first row has one key; the rest is masked');
+  assert.equal(got.relevance.length, nTokens);
+  assert.ok(got.relevance.some((weight: number) => weight > 0));
+  // The tool for assistants, asked about the cursor's line.
+  assert.match(got.tool, /Model: mta-base/);
+  assert.match(got.tool, /inventory\.ts, lines 1 to \d+/);
+  assert.match(got.tool, /- line \d+, \d/);
+});
+
+test('a cell of a notebook is a document to other extensions as well', async () => {
+  await workbench.openFile('areas.ipynb');
+  await workbench.page.locator('.notebookOverlay .view-lines').first().click();
+  const got = await writtenReport();
+  assert.ok(got.nTokens > 5 && got.nTokens < 30, `${got.nTokens} tokens`);
+  assert.match(got.tool, /areas\.ipynb, cell 1, lines 1 to/);
+});

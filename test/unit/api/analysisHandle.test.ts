@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Details, type OfferedRun, offer } from '../../../src/api/analysisHandle';
+import type { ModelSummary } from '../../../src/shared/analysis';
+
+const model = {
+  ...{
+    name: 'tiny',
+    directory: '/models/tiny',
+    nLayers: 1,
+    nHeads: 1,
+    dim: 4,
+    vocabSize: 9,
+    maxSeqlen: 8,
+    nParameters: 7,
+  },
+  layers: [{ layerIdx: 0, stages: ['scores', 'pattern'] }],
+} as unknown as ModelSummary;
+const topKeys = { k: 1, indices: Int32Array.of(0, 1, 0), weights: Float32Array.of(1, 0.5, -2) };
+const run = {
+  ...{ analysisId: 5, model, nTokens: 3, window: { start: 10, end: 14, documentLength: 20 } },
+  tokens: { ids: Int32Array.of(1, 2, 3), offsets: Uint32Array.of(10, 10, 12, 14), labels: ['<s>', 'ab', 'cd'] },
+  layers: [{ layerIdx: 0, topKeys, overviews: [], durationMs: 3 }],
+  predictions: undefined,
+} as OfferedRun;
+
+/** Cell (query, key) of the map is 10 * query + key, wherever a rectangle begins. */
+const details: Details = {
+  async tile({ queryStart, keyStart, nQueries, nKeys, ...address }) {
+    const cell = (_: unknown, i: number) => 10 * (queryStart + Math.floor(i / nKeys)) + keyStart + (i % nKeys);
+    const values = Float32Array.from({ length: nQueries * nKeys }, cell);
+    return { ...address, queryStart, keyStart, nQueries, nKeys, values };
+  },
+  async strongestKeys() {
+    return [{ keyIdx: 0, weight: 42 }];
+  },
+  async relevance() {
+    return Float32Array.of(1, 2, 3);
+  },
+};
+const map = { layerIdx: 0, headIdx: 0 };
+const offered = offer(
+  () => run,
+  details,
+  () => {},
+);
+
+test('tokens tell where they are; offsets outside the window have none', () => {
+  assert.deepEqual(offered.tokens[1], { id: 2, label: 'ab', start: 10, end: 12 });
+  assert.deepEqual([10, 12, 14, 9, 15].map(offered.tokenAt), [1, 2, 2, undefined, undefined]);
+});
+
+test('a row ends at its query; masked cells of a tile are no numbers', async () => {
+  assert.deepEqual([...(await offered.row(map, 1))], [10, 11]);
+  const tile = await offered.tile(map, { queryStart: 1, keyStart: 1, nQueries: 2, nKeys: 2 });
+  assert.deepEqual([...tile], [11, Number.NaN, 21, 22]);
+});
+
+test('strongest keys: the streamed ones where they are enough, else from the exact row', async () => {
+  assert.deepEqual(await offered.strongestKeys(map, 2, 1), [{ keyIdx: 0, weight: 42 }]);
+  assert.deepEqual(
+    (await offered.strongestKeys(map, 2, 2)).map(({ keyIdx }) => keyIdx),
+    [2, 1],
+  );
+});
+
+test('what is not there is refused by name and limits', async () => {
+  const wrong: [() => Promise<unknown>, RegExp][] = [
+    [() => offered.row({ layerIdx: 1, headIdx: 0 }, 0), /layerIdx is 1; it must be a whole number from 0 to 0/],
+    [() => offered.row({ layerIdx: 0, headIdx: 0.5 }, 0), /headIdx is 0\.5/],
+    [() => offered.row({ ...map, stage: 'logits' as never }, 0), /stage is "logits"; use one of scores, /],
+    [() => offered.row(map, 3), /queryIdx is 3/],
+    [() => offered.tile(map, { queryStart: 2, keyStart: 0, nQueries: 2, nKeys: 1 }), /nQueries is 2/],
+    [() => offered.relevance({ first: 2, end: 2 }), /end is 2; it must be a whole number from 3 to 3/],
+    [() => offered.relevance({ first: 0, end: 1 }, { method: 'head' as never }), /method is "head"/],
+    [() => offered.relevance({ first: 0, end: 1 }, { heads: [{ layerIdx: 0, headIdx: 7 }] }), /headIdx is 7/],
+  ];
+  for (const [ask, message] of wrong)
+    await assert.rejects(ask, error => error instanceof RangeError && message.test(error.message));
+});
+
+test('what others write into an answer does not reach our own', () => {
+  offered.layers[0]!.topKeys.weights.fill(0);
+  assert.equal(topKeys.weights[0], 1);
+});

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { checkQuestion, writeAnswer } from '../../../src/api/toolAnswer';
+import { root } from '../../fixtures/paths';
+
+const model = { name: 'tiny', nLayers: 2, nHeads: 3, maxSeqlen: 8, vocabSize: 9, nParameters: 2_600_000 };
+const lines = ['let a = 1;', '', '  use(a);'];
+const tokens = [
+  { id: 0, label: '<s>', start: 0, end: 0 },
+  { id: 1, label: 'let a', start: 0, end: 5 },
+  { id: 2, label: ' = 1;\n\n', start: 5, end: 12 },
+  { id: 3, label: '  use(', start: 12, end: 18 },
+  { id: 4, label: 'a', start: 18, end: 19 },
+];
+const answered = {
+  analysis: {
+    ...{ model, tokens, window: { start: 0, end: 19, documentLength: 21 } },
+    surprisalBits: Float32Array.of(Number.NaN, 1, 2, 3, 1.5),
+  },
+  question: checkQuestion({ line: 3, word: 'a' }),
+  ...{ label: 'use.ts', lines, range: { first: 4, end: 5 }, weights: Float32Array.of(0.9, -0.5, 0.25, 0, 0.1) },
+  lineOf: (offset: number) => (offset < 11 ? 0 : offset < 12 ? 1 : 2),
+};
+
+test('the answer names model, window, lines and tokens, and never calls a weight a probability', () => {
+  const answer = writeAnswer(answered);
+  assert.match(answer, /Model: tiny, 3 million parameters, 2 layers of 3 heads\./);
+  assert.match(answer, /use\.ts, lines 1 to 3, 5 tokens; the rest of the document was left out/);
+  assert.match(answer, /Asked about: "a" in line 3, 1 token\.\nSurprisal: 1\.50 bits/);
+  assert.match(answer, /- line 1, 0\.750: let a = 1;/);
+  assert.match(answer, /- "let a" in line 1, −0\.5000/);
+  assert.doesNotMatch(answer, /<s>|line 2,|%/, 'the begin token is no text');
+  assert.match(answer, /are no probabilities/);
+});
+
+test('what a language model asks is checked, and said so that it can be corrected', () => {
+  assert.deepEqual(checkQuestion({}), { method: 'mean', maxLines: 8 });
+  assert.deepEqual(checkQuestion({ head: '2.10', maxLines: 1000 }), {
+    ...{ head: { layerIdx: 2, headIdx: 10 }, method: 'mean', maxLines: 50 },
+  });
+  const wrong: [unknown, RegExp][] = [
+    [{ line: 0 }, /"line" must be a whole number from 1, and is 0/],
+    [{ line: '3' }, /"line".*"3"/],
+    [{ cell: 1.5 }, /"cell"/],
+    [{ file: 7 }, /"file" must be text/],
+    [{ word: '' }, /"word"/],
+    [{ head: '2' }, /"head" must be LAYER\.HEAD/],
+    [{ method: 'sum' }, /"method" must be mean, max or rollout, and is "sum"/],
+  ];
+  for (const [input, message] of wrong) assert.throws(() => checkQuestion(input), { name: 'TypeError', message });
+});
+
+test('the schema in package.json offers what the tool reads', () => {
+  const { contributes } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const { properties } = contributes.languageModelTools[0].inputSchema;
+  const example = { file: 'a.ts', cell: 1, line: 1, word: 'a', head: '0.0', method: 'max', maxLines: 2 };
+  assert.deepEqual(Object.keys(properties).sort(), Object.keys(example).sort());
+  assert.match(example.head, new RegExp(properties.head.pattern));
+  assert.deepEqual(Object.keys(checkQuestion(example)).sort(), Object.keys(example).sort());
+});
