@@ -1,80 +1,105 @@
-// `npm run package -- --target linux-x64`: one VSIX for one platform.
+// VSIX files, one per target, each with only its own binaries.
+//   npm run package                           for this machine
+//   npm run package -- --target linux-arm64   for another
+//   npm run package -- --all                  for every target
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { maxBytes, namesInZip, packagedFiles, targets } from './packageContents.mjs';
 import { ensureBuild, ensureNodeModules, root, SetupError } from './setup.mjs';
+import { splitWeights } from './splitWeights.mjs';
 
-/** Names of VS Code's targets, which are also the folders of ONNX Runtime's binaries. */
-const targets = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64', 'win32-arm64'];
-const staged = join(root, 'dist', 'node_modules');
+const thisMachine = `${process.platform}-${process.arch}`;
 
 /** Where the VSIX of a target is written. */
-export function vsixPath(target = `${process.platform}-${process.arch}`) {
+export function vsixPath(target = thisMachine) {
   const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   return join(root, 'dist', `${name}-${target}-${version}.vsix`);
 }
 
 /**
- * Copies the part of ONNX Runtime that one target needs next to the bundles. All five platforms together are 290 MB.
- * @param {string} target
- * @returns {string} the native module inside `staged`, relative to the root
+ * Lays out in a folder what goes into a package.
+ * @param {string} folder
+ * @param {readonly string[]} files relative to the root
  */
-function stageRuntime(target) {
-  const [os = '', arch = ''] = target.split('-');
-  const copy = (/** @type {string} */ path) => {
-    mkdirSync(dirname(join(staged, path)), { recursive: true });
-    cpSync(join(root, 'node_modules', path), join(staged, path), { recursive: true, filter: isNeeded });
-  };
-  const isNeeded = (/** @type {string} */ path) => !/\.(map|d\.ts)$|libonnxruntime\.\d+\.\d+\.\d+\.dylib$/.test(path);
-
-  for (const path of ['package.json', 'dist/cjs']) copy(`onnxruntime-common/${path}`);
-  for (const path of ['package.json', 'dist']) copy(`onnxruntime-node/${path}`);
-  const bin = join(root, 'node_modules', 'onnxruntime-node', 'bin');
-  const [napi] = readdirSync(bin).filter(name => name.startsWith('napi-v'));
-  copy(`onnxruntime-node/bin/${napi}/${os}/${arch}`);
-  return `dist/node_modules/onnxruntime-node/bin/${napi}/${os}/${arch}/onnxruntime_binding.node`;
+function stage(folder, files) {
+  for (const file of files) {
+    const destination = join(folder, stagedName(file));
+    mkdirSync(dirname(destination), { recursive: true });
+    if (file.endsWith('.safetensors')) splitWeights(join(root, file), destination);
+    else if (file.endsWith('.json')) writeFileSync(destination, JSON.stringify(readJson(join(root, file))));
+    else copyFileSync(join(root, file), destination);
+  }
 }
 
+/** Bundles look for the modules that are not in them beside themselves. @param {string} file */
+const stagedName = file => file.replace(/^node_modules\//, 'dist/node_modules/');
+
+/** @param {string} path */
+const readJson = path => JSON.parse(readFileSync(path, 'utf8'));
+
 /**
- * Builds the extension and packs it for one target.
- * @param {string} target
- * @returns {string} the VSIX
+ * Builds the extension and packs it for some targets.
+ * @param {readonly string[]} chosen
+ * @returns {string[]} the VSIX files
  */
-export function packageExtension(target = `${process.platform}-${process.arch}`) {
-  if (!targets.includes(target)) {
-    throw new SetupError(`There is no ONNX Runtime for the target "${target}". Use one of: ${targets.join(', ')}.`);
+export function packageTargets(chosen) {
+  const unknown = chosen.find(target => !targets.includes(target));
+  if (unknown !== undefined) {
+    throw new SetupError(`There is no ONNX Runtime for the target "${unknown}". Use one of: ${targets.join(', ')}.`);
   }
   ensureNodeModules();
   ensureBuild('--production');
+  return chosen.map(packageTarget);
+}
+
+/** @param {string} [target] */
+export function packageExtension(target = thisMachine) {
+  return /** @type {string} */ (packageTargets([target])[0]);
+}
+
+/** @param {string} target */
+function packageTarget(target) {
   const vsix = vsixPath(target);
   const start = performance.now();
-  rmSync(staged, { recursive: true, force: true });
+  const folder = join(root, 'dist', 'package');
+  const files = packagedFiles(root, target);
+  rmSync(folder, { recursive: true, force: true });
   try {
-    const native = stageRuntime(target);
+    stage(folder, files);
     const vsce = join(root, 'node_modules', '@vscode', 'vsce', 'vsce');
     const options = ['--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links'];
-    execFileSync(process.execPath, [vsce, 'package', ...options, '--target', target, '--out', vsix], {
-      cwd: root,
+    if (target !== 'universal') options.push('--target', target);
+    // Everything in the folder goes in; without this file vsce asks whether that is meant.
+    writeFileSync(join(folder, '.vscodeignore'), '');
+    execFileSync(process.execPath, [vsce, 'package', ...options, '--out', vsix], {
+      cwd: folder,
       stdio: ['ignore', 'ignore', 'inherit'],
     });
-    // The allow-list of .vscodeignore decides what goes in, and an extension without this file fails only when used.
-    if (!readFileSync(vsix).includes(`extension/${native}`)) {
-      throw new SetupError(`${vsix} lacks ${native}. Allow it in .vscodeignore.`);
-    }
   } finally {
-    // A checkout uses the root's node_modules; what was staged for another platform must not hide it.
-    rmSync(staged, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
+  // vsce has rules of its own about what to leave out.
+  const packed = new Set(namesInZip(readFileSync(vsix)).map(name => name.toLowerCase()));
+  const missing = files.map(stagedName).filter(name => {
+    const inside = `extension/${name}`.toLowerCase();
+    return !packed.has(inside) && !packed.has(`${inside}.txt`);
+  });
+  if (missing.length > 0) throw new SetupError(`${vsix} lacks ${missing.join(', ')}.`);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`Packaged ${vsix}: ${(statSync(vsix).size / 1e6).toFixed(1)} MB in ${seconds} s`);
+  const { size } = statSync(vsix);
+  console.log(`Packaged ${vsix}: ${(size / 1e6).toFixed(1)} MB in ${seconds} s`);
+  const limit = maxBytes(target);
+  if (size > limit) throw new SetupError(`${vsix} has ${size} bytes, more than the ${limit} that it may have.`);
   return vsix;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    packageExtension(parseArgs({ options: { target: { type: 'string' } } }).values.target);
+    const { values } = parseArgs({ options: { target: { type: 'string' }, all: { type: 'boolean' } } });
+    packageTargets(values.all ? targets : [values.target ?? thisMachine]);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;

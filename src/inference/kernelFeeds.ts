@@ -59,12 +59,20 @@ function swapped(values: Float32Array, { headKernelSize }: LayerPlan): Float32Ar
 async function readFloats(folder: ModelFolder, key: string): Promise<Float32Array> {
   const { elementType, source } = folder.weights(key);
   if (!('file' in source)) throw new TypeError('the kernels of a model folder lie in its files');
-  const bytes = new Uint8Array(source.length);
-  const file = await open(join(folder.directory, source.file));
+  const inMemory = (await folder.inMemory()).get(source.file);
+  const bytes =
+    inMemory?.subarray(source.offset, source.offset + source.length) ??
+    (await readPart(join(folder.directory, source.file), source.offset, source.length));
+  return decodeFloats({ float32: 'F32', float16: 'F16', bfloat16: 'BF16' }[elementType as 'float32'], bytes);
+}
+
+async function readPart(path: string, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  const file = await open(path);
   try {
-    await file.read(bytes, 0, source.length, source.offset);
+    await file.read(bytes, 0, length, offset);
   } finally {
     await file.close();
   }
-  return decodeFloats({ float32: 'F32', float16: 'F16', bfloat16: 'BF16' }[elementType as 'float32'], bytes);
+  return bytes;
 }

@@ -20,6 +20,8 @@ export interface ModelFolder {
   readonly configJson: Readonly<Record<string, unknown>>;
   readonly tokenizerJson: unknown;
   readonly weights: WeightSource;
+  /** Weights that `weights` names by a file which exists in memory only, read at the first call; most folders have none. */
+  readonly inMemory: () => Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>>;
   readonly summary: ModelSummary;
   /** Size of all weight files. */
   readonly sizeBytes: number;
@@ -49,6 +51,10 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     configJson: configJson as Record<string, unknown>,
     tokenizerJson,
     weights,
+    inMemory: once(async () => {
+      const read = files.flatMap(file => (file.read ? [file.read().then(bytes => [file.name, bytes] as const)] : []));
+      return new Map(await Promise.all(read));
+    }),
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
     summary: summarize(config, directory, name),
   };
@@ -67,5 +73,17 @@ export function summarize(config: ModelConfig, directory: string, fallbackName: 
     maxSeqlen: config.max_seqlen,
     nParameters: sizes.reduce((sum, n) => sum + n, 0),
     layers: Array.from({ length: config.n_layers }, (_, layerIdx) => summarizeLayer(planLayer(config, layerIdx))),
+  };
+}
+
+/** Calls `make` at the first call, and again only where it failed. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch(error => {
+      made = undefined;
+      throw error;
+    });
+    return made;
   };
 }

@@ -334,11 +334,12 @@ export class ModelRuntime {
     return session;
   }
 
-  private create(graph: Uint8Array): Promise<Session> {
+  private async create(graph: Uint8Array): Promise<Session> {
     return Session.create(graph, {
       provider: this.localProvider,
       weightFolder: this.folder.directory,
       mapsWeights: this.provider === 'cpu' && this.folder.sizeBytes > mappedFromBytes,
+      weightsInMemory: await this.folder.inMemory(),
       nThreads: this.nThreads,
     });
   }

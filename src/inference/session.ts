@@ -22,6 +22,8 @@ export interface SessionOptions {
    * costs some time in every run and spares twice to three times the file's size in memory.
    */
   readonly mapsWeights?: boolean;
+  /** Contents of external files that are not in the folder, by name. */
+  readonly weightsInMemory?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
   /** Threads for CPU work; 0 lets the runtime choose. */
   readonly nThreads?: number;
 }
@@ -44,7 +46,7 @@ export class Session {
    * @throws Failure with code `provider` when the execution provider cannot be used, `runtime` otherwise.
    */
   static async create(graph: Uint8Array, options: SessionOptions): Promise<Session> {
-    const { provider, weightFolder, nThreads, mapsWeights = false } = options;
+    const { provider, weightFolder, weightsInMemory, nThreads, mapsWeights = false } = options;
     try {
       const ort = await OrtSession.create(graph, {
         executionProviders: [provider],
@@ -52,6 +54,9 @@ export class Session {
         // The arena never gives memory back: one per layer would hold every layer's maps at once.
         enableCpuMemArena: false,
         ...(nThreads ? { intraOpNumThreads: nThreads } : {}),
+        ...(weightsInMemory?.size
+          ? { externalData: Array.from(weightsInMemory, ([path, data]) => ({ path, data })) }
+          : {}),
         extra: {
           session: {
             ...(weightFolder ? { model_external_initializers_file_folder_path: weightFolder } : {}),

@@ -7,11 +7,14 @@ import type { WeightSource } from '../graph/modelGraphs';
 import { Failure } from '../shared/failure';
 import { parseSafetensorsHeader, safetensorsHeaderLength, type TensorEntry } from '../shared/safetensors';
 import { inside, readJson, unreadable } from './folderFiles';
+import { joinedTensors } from './splitWeights';
 
 export interface WeightFile {
   readonly name: string;
   readonly sizeBytes: number;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Of what is no file, but put together from one in memory. */
+  readonly read?: () => Promise<Uint8Array<ArrayBuffer>>;
 }
 
 const elementTypes: Readonly<Record<string, ElementType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
@@ -24,16 +27,17 @@ export async function readWeightFiles(directory: string): Promise<WeightFile[]> 
     if (error.code === 'no-model' || error.code === 'pickled') return null;
     throw error;
   });
-  if (!index) return [await readWeightFile(directory, 'model.safetensors')];
+  if (!index) return readWeightFile(directory, 'model.safetensors');
   const map = ((await readJson(directory, indexName)) as { weight_map?: unknown } | null)?.weight_map;
   const names = [...new Set(Object.values((map ?? {}) as object))] as unknown[];
   if (names.length === 0 || names.length > maxShards || !names.every(name => typeof name === 'string')) {
     throw unreadable(directory, indexName, 'it has no weight_map from tensors to files');
   }
-  return Promise.all(names.map(name => readWeightFile(directory, name)));
+  return (await Promise.all(names.map(name => readWeightFile(directory, name)))).flat();
 }
 
-async function readWeightFile(directory: string, name: string): Promise<WeightFile> {
+/** The file, and where it holds weights in halves those put together. */
+async function readWeightFile(directory: string, name: string): Promise<WeightFile[]> {
   const path = await inside(directory, name);
   const where = `${name} of model "${basename(directory)}"`;
   const file = await open(path, 'r');
@@ -47,7 +51,11 @@ async function readWeightFile(directory: string, name: string): Promise<WeightFi
     const headerLength = safetensorsHeaderLength(first.subarray(0, bytesRead), stats.size, where);
     const header = new Uint8Array(headerLength);
     await file.read(header, 0, headerLength, 8);
-    return { name, sizeBytes: stats.size, tensors: parseSafetensorsHeader(header, stats.size, where) };
+    const tensors = parseSafetensorsHeader(header, stats.size, where);
+    const whole = { name, sizeBytes: stats.size, tensors };
+    const joined = joinedTensors(tensors);
+    if (!joined) return [whole];
+    return [whole, { name: `${name}:joined`, sizeBytes: 0, tensors: joined.tensors, read: () => joined.read(path) }];
   } finally {
     await file.close();
   }

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { packagedFiles, targets } from '../../../scripts/packageContents.mjs';
+import { splitWeights } from '../../../scripts/splitWeights.mjs';
+import { joinedTensors } from '../../../src/inference/splitWeights';
+import { parseSafetensorsHeader } from '../../../src/shared/safetensors';
+import { root } from '../../fixtures/paths';
+import { writeSafetensors } from '../../fixtures/safetensors';
+
+const scratch = mkdtempSync(join(tmpdir(), 'mta-package-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** Everything that may be in a package, written independently of the rules that choose it. */
+const allowed = [
+  /^(package|package\.nls(\.\w+)?)\.json$/,
+  /^(README|CHANGELOG)\.md$|^LICENSE$/,
+  /^api\/mtaInspector\.d\.ts$/,
+  /^dist\/(extension|inference|cli)\.cjs$|^dist\/(webview|report)\.(js|css)$|^dist\/codicon\.(css|ttf)$/,
+  /^media\/[\w/-]+\.(svg|png)$/,
+  /^l10n\/bundle\.l10n(\.\w+)?\.json$/,
+  /^models\/bundled\/[\w-]+\/(config\.json|tokenizer\.json|model\.safetensors|README\.md|[\w-]+\.svg)$/,
+  /^samples\/[\w.-]+$/,
+  /^node_modules\/onnxruntime-(common|node)\/(package\.json|dist\/[\w/-]+\.js|dist\/cjs\/package\.json)$/,
+];
+
+for (const target of targets) {
+  test(`a package for ${target} holds what it needs, its own binaries and nothing else`, () => {
+    const files = packagedFiles(root, target);
+    const native = new RegExp(`^node_modules/onnxruntime-node/bin/napi-v\\d+/${target.replace('-', '/')}/[\\w.]+$`);
+    const strange = files.filter(file => !native.test(file) && !allowed.some(pattern => pattern.test(file)));
+    assert.deepEqual(strange, []);
+    assert.equal(files.filter(file => file.endsWith('/onnxruntime_binding.node')).length, 1);
+    assert.ok(files.includes('models/bundled/mta-base/model.safetensors'));
+    assert.equal(new Set(files).size, files.length);
+  });
+}
+
+test('weights stored in halves are the weights again once read; what has no two bytes stays', async () => {
+  const source = join(scratch, 'whole.safetensors');
+  const values = Float32Array.from({ length: 6 }, (_, i) => (i - 2.5) * 1.001 ** i);
+  writeSafetensors(source, new Map([['a.weight', { shape: [2, 3], values }]]), 'fp16');
+  const split = join(scratch, 'split.safetensors');
+  splitWeights(source, split);
+  const entriesOf = (path: string) => {
+    const bytes = readFileSync(path);
+    const length = Number(bytes.readBigUInt64LE(0));
+    return parseSafetensorsHeader(bytes.subarray(8, 8 + length), bytes.length, path);
+  };
+  assert.deepEqual([...entriesOf(split).keys()], ['a.weight:F16:high', 'a.weight:F16:low']);
+  const joined = joinedTensors(entriesOf(split))!;
+  const { start, end, ...entry } = joined.tensors.get('a.weight')!;
+  assert.deepEqual(entry, { dtype: 'F16', shape: [2, 3] });
+  const original = entriesOf(source).get('a.weight')!;
+  assert.deepEqual(
+    Buffer.from((await joined.read(split)).subarray(start, end)),
+    readFileSync(source).subarray(original.start, original.end),
+  );
+
+  writeSafetensors(source, new Map([['b', { shape: [6], values }]]), 'fp32');
+  splitWeights(source, split);
+  assert.deepEqual([...entriesOf(split).keys()], ['b']);
+  assert.equal(joinedTensors(entriesOf(split)), null);
+});
