@@ -23,6 +23,8 @@ export const commands = {
   endComparison: 'mtaInspector.endComparison',
   pinWindow: 'mtaInspector.pinWindow',
   followCursor: 'mtaInspector.followCursor',
+  openSamples: 'mtaInspector.openSamples',
+  takeTour: 'mtaInspector.takeTour',
   showLog: 'mtaInspector.showLog',
   setRemoteToken: 'mtaInspector.setRemoteToken',
   clearRemoteToken: 'mtaInspector.clearRemoteToken',

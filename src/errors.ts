@@ -37,6 +37,14 @@ export const failures = {
         'Occluding shows what earlier lines do to the selection. Choose "what it attends to" as the direction first.',
       ),
     ),
+  noFinding: () =>
+    new Failure(
+      'no-finding',
+      vscode.l10n.t(
+        'There is nothing to tour: this model has no convolution of the scores. Select a model with Multi-Token Attention.',
+      ),
+      ['selectModel'],
+    ),
   nothingToCompare: () =>
     new Failure(
       'nothing-to-compare',

@@ -22,7 +22,9 @@ import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
 import { RemoteToken } from './editor/remoteToken';
 import { revealLine, revealToken } from './editor/reveal';
+import { type Sample, Samples, showSample } from './editor/samples';
 import { StatusBar } from './editor/statusBar';
+import { takeTour } from './editor/tour';
 import { ViewLinks } from './editor/viewLinks';
 import { WindowFollower } from './editor/windowFollower';
 import { WindowMarks } from './editor/windowMarks';
@@ -44,8 +46,9 @@ export function activate({
   const token = new RemoteToken(secrets);
   const chooseOf = (settings: Settings) =>
     chooseModel(settings, bundled, vscode.workspace.isTrusted, () => token.read());
-  const model = () => chooseOf(readSettings());
-  const modelNamed = (name: string) => chooseOf({ ...readSettings(), model: name, remote: null });
+  /** @param name of a bundled model, or a folder, in place of what the settings say. */
+  const model = (name?: string) =>
+    chooseOf(name === undefined ? readSettings() : { ...readSettings(), model: name, remote: null });
   const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
   const client = new InferenceClient(() => startProcess(processPath, log));
   const analysis = new Analysis(client, readSettings, model, log);
@@ -65,15 +68,16 @@ export function activate({
     if (!editorPanel.isVisible)
       void vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
   };
+  const samples = new Samples(extensionUri);
+  const inspectSample = async (sample: Sample) => {
+    const { document } = await showSample(sample);
+    showPanel();
+    const { model } = sample;
+    await analysis.inspect({ document, range: null, anchor: 0, ...(model === undefined ? {} : { model }) });
+  };
   const tell = (run: () => Promise<void>) => told(log, run);
   const links = new ViewLinks(analysis, ablations, tab, workspaceState, log, tell, showPanel);
-  const runs = new AnalysisRuns(
-    client,
-    () => analysis.nextId(),
-    readSettings,
-    name => (name === undefined ? model() : modelNamed(name)),
-    log,
-  );
+  const runs = new AnalysisRuns(client, () => analysis.nextId(), readSettings, model, log);
   const shown = new ShownRuns(analysis);
   subscriptions.push(
     log,
@@ -93,6 +97,11 @@ export function activate({
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, log, bundled),
     registerContextCommands(analysis, context, decorations, tell, showPanel),
+    samples,
+    vscode.commands.registerCommand(commands.openSamples, () => tell(() => samples.open(inspectSample))),
+    vscode.commands.registerCommand(commands.takeTour, () =>
+      tell(() => takeTour(samples, analysis, tab, inspectSample)),
+    ),
     vscode.commands.registerCommand(commands.compare, () => tell(() => compare(analysis, comparison, bundled))),
     vscode.commands.registerCommand(commands.endComparison, () => comparison.end()),
     comparison.onDidChange(state => {

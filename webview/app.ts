@@ -184,6 +184,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     openTab(tab);
     void host.request('tab', {}).catch(ignore); // taken
   });
+  host.on('cell', cell => actions.pickCell(cell));
   openTab(await host.request('tab', {}));
   store.update({ context: await host.request('context', {}) });
 }

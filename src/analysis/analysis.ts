@@ -68,7 +68,7 @@ export class Analysis implements vscode.Disposable {
   constructor(
     private readonly client: InferenceClient,
     private readonly readSettings: () => Settings,
-    private readonly chooseModel: () => Promise<ChosenModel>,
+    private readonly chooseModel: (name?: string) => Promise<ChosenModel>,
     private readonly log: vscode.LogOutputChannel,
   ) {
     this.details = new RunDetails(client, analysisId => this.runOf(analysisId));
@@ -248,7 +248,7 @@ export class Analysis implements vscode.Disposable {
     const { ownLength, ...text } = textOf(target, label);
     this.ownLength = ownLength;
     const settings = this.readSettings();
-    const chosen = await this.chooseModel();
+    const chosen = await this.chooseModel(target.model);
     this.loaded = chosen;
     const { model, provider, providerNote } = await this.client.load(chosen, signal);
     if (signal.aborted) throw new Cancelled();

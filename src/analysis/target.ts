@@ -18,6 +18,8 @@ export interface Target {
   readonly isPinned?: boolean;
   /** Text that goes to the model behind the document's end; the document itself stays as it is. */
   readonly question?: string;
+  /** Name of the bundled model to run in place of the setting's. */
+  readonly model?: string;
 }
 
 /** What is asked of the inference process about a target's text. */

@@ -138,6 +138,7 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
   store.add(ablations.onDidChangeRanking(ranking => rpc.emit('ranking', ranking)));
   store.add(analysis.onDidFinishLayer(layer => rpc.emit('layer', layer)));
   store.add(tab.onDidAsk(asked => rpc.emit('tab', { tab: asked })));
+  store.add(tab.onDidPickCell(cell => rpc.emit('cell', cell)));
   store.add(context.onDidChange(state => rpc.emit('context', state)));
   return store;
 }

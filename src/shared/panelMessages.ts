@@ -79,6 +79,12 @@ export interface MapAddress {
   readonly stage: Stage;
 }
 
+/** A cell of a map. */
+export interface MapCell {
+  readonly queryIdx: number;
+  readonly keyIdx: number;
+}
+
 export interface TileAddress extends MapAddress {
   readonly queryStart: number;
   readonly keyStart: number;
@@ -200,6 +206,8 @@ export interface PanelEvents {
   ranking: Ranking | null;
   /** A link asks for a view. */
   tab: { readonly tab: string };
+  /** A cell to look at. */
+  cell: MapCell;
   comparison: PanelComparison | null;
   context: ContextState;
 }

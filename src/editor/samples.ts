@@ -1,0 +1,97 @@
+/** Texts in the box in which there is something to find. They are read-only documents: nothing is written anywhere. */
+
+import * as vscode from 'vscode';
+import { DisposableStore } from '../lifecycle';
+
+export interface Sample {
+  readonly name: string;
+  readonly uri: vscode.Uri;
+  /** What there is to find. */
+  readonly description: string;
+  /** The bundled model that it was made for; absent: any. */
+  readonly model?: string;
+}
+
+const scheme = 'mta-inspector-sample';
+
+export class Samples implements vscode.Disposable, vscode.TextDocumentContentProvider {
+  private readonly store = new DisposableStore();
+  private readonly folder: vscode.Uri;
+
+  constructor(private readonly extensionUri: vscode.Uri) {
+    this.folder = vscode.Uri.joinPath(extensionUri, 'samples');
+    this.store.add(vscode.workspace.registerTextDocumentContentProvider(scheme, this));
+  }
+
+  /** Those whose model is there. */
+  async list(): Promise<Sample[]> {
+    const found = await vscode.workspace.fs.readDirectory(this.folder);
+    const names = found.map(([name]) => name);
+    const models = await vscode.workspace.fs.readDirectory(vscode.Uri.joinPath(this.extensionUri, 'models', 'bundled'));
+    const isThere = ({ name, model }: Omit<Sample, 'uri'>) =>
+      names.includes(name) && (model === undefined || models.some(([folder]) => folder === model));
+    return known()
+      .filter(isThere)
+      .map(sample => ({ ...sample, uri: vscode.Uri.from({ scheme, path: `/${sample.name}` }) }));
+  }
+
+  async provideTextDocumentContent({ path }: vscode.Uri): Promise<string> {
+    return new TextDecoder().decode(await vscode.workspace.fs.readFile(vscode.Uri.joinPath(this.folder, path)));
+  }
+
+  /** Asks which sample, shows it and inspects it; or copies all to a folder of the reader's. */
+  async open(inspect: (sample: Sample) => Promise<void>): Promise<void> {
+    const samples = await this.list();
+    const copy = { label: vscode.l10n.t('$(files) Copy all to a folder…'), sample: undefined };
+    const separator = { label: '', kind: vscode.QuickPickItemKind.Separator, sample: undefined };
+    const items = samples.map(sample => ({ label: sample.name, detail: sample.description, sample }));
+    const picked = await vscode.window.showQuickPick([...items, separator, copy], {
+      placeHolder: vscode.l10n.t('Sample to open and inspect'),
+      matchOnDetail: true,
+    });
+    if (picked?.sample) await inspect(picked.sample);
+    else if (picked) await this.copyAll(samples);
+  }
+
+  dispose(): void {
+    this.store.dispose();
+  }
+
+  private async copyAll(samples: readonly Sample[]): Promise<void> {
+    const [chosen] = (await vscode.window.showOpenDialog({ canSelectFiles: false, canSelectFolders: true })) ?? [];
+    if (!chosen) return;
+    const folder = vscode.Uri.joinPath(chosen, 'mta-inspector-samples');
+    for (const { name } of samples) {
+      const source = vscode.Uri.joinPath(this.folder, name);
+      await vscode.workspace.fs.copy(source, vscode.Uri.joinPath(folder, name), { overwrite: true });
+    }
+    await vscode.commands.executeCommand('vscode.openFolder', folder, { forceNewWindow: true });
+  }
+}
+
+/** In the order in which a new reader should meet them. */
+function known(): Omit<Sample, 'uri'>[] {
+  return [
+    {
+      ...{ name: 'blocks.txt', model: 'toy-mta-n5' },
+      description: vscode.l10n.t('The toy task: find the block that holds both letters. The convolution does it.'),
+    },
+    {
+      name: 'inventory.ts',
+      description: vscode.l10n.t('TypeScript: which earlier line does "total" or "quantity" depend on?'),
+    },
+    {
+      name: 'tides.py',
+      description: vscode.l10n.t('Python: names that are defined far above where they are used.'),
+    },
+    {
+      name: 'lighthouse.md',
+      description: vscode.l10n.t('Prose: names that come back in the last sentence.'),
+    },
+  ];
+}
+
+/** Shows a sample in an editor. */
+export async function showSample({ uri }: Sample): Promise<vscode.TextEditor> {
+  return vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri));
+}

@@ -1,0 +1,106 @@
+/**
+ * A tour of one finding, in a sample: the cell whose attention the convolution raised most, before it, after it, and tap
+ * by tap. What it says is measured in the run on show, whatever the model.
+ */
+
+import * as vscode from 'vscode';
+import type { Analysis } from '../analysis/analysis';
+import type { CellChange } from '../attention/largestChanges';
+import { formatWeight } from '../attention/topKeys';
+import { views } from '../contributionIds';
+import { failures } from '../errors';
+import type { PanelTab } from '../panel/panelTab';
+import type { Stage } from '../shared/attentionMap';
+import type { Sample, Samples } from './samples';
+
+interface Finding extends CellChange {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+}
+
+interface Step {
+  readonly tab: string;
+  readonly stage: Stage;
+  readonly text: string;
+}
+
+/** @throws Failure for what a person should be told. */
+export async function takeTour(
+  samples: Samples,
+  analysis: Analysis,
+  tab: PanelTab,
+  inspect: (sample: Sample) => Promise<void>,
+): Promise<void> {
+  const [sample] = await samples.list();
+  if (!sample) throw failures.noEditor();
+  await inspect(sample);
+  await vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
+  const progress = { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Looking for a finding') };
+  const finding = await vscode.window.withProgress(progress, () => find(analysis));
+  if (!finding) throw failures.noFinding();
+  const { analysisId } = analysis.snapshot;
+  const steps = stepsOf(finding, analysis);
+  for (const [i, { tab: view, stage, text }] of steps.entries()) {
+    if (analysis.snapshot.analysisId !== analysisId) return; // the reader went on to something else
+    const { layerIdx, headIdx, queryIdx, keyIdx } = finding;
+    analysis.setView({ layerIdx, headIdx, stage, difference: false });
+    analysis.selectToken(queryIdx);
+    tab.show(view, { queryIdx, keyIdx });
+    const isLast = i === steps.length - 1;
+    const next = isLast ? vscode.l10n.t('Done') : vscode.l10n.t('Next');
+    const heading = vscode.l10n.t('{0} of {1}', i + 1, steps.length);
+    const chosen = await vscode.window.showInformationMessage(`${heading}: ${text}`, next);
+    if (chosen !== next) return;
+  }
+}
+
+/** The cell whose weight a convolution of the scores raised most; undefined where no layer has one. */
+async function find({ snapshot, details }: Analysis): Promise<Finding | undefined> {
+  const { model, analysisId } = snapshot;
+  let best: Finding | undefined;
+  for (const { layerIdx, preSoftmaxKernel } of model?.layers ?? []) {
+    if (!preSoftmaxKernel) continue;
+    for (let headIdx = 0; headIdx < model!.nHeads; headIdx++) {
+      const changes = await details.largestChanges({ analysisId, layerIdx, headIdx, part: 'pre_softmax_conv' });
+      const raised = changes.find(({ change, keyIdx, queryIdx }) => change > 0 && keyIdx > 0 && keyIdx < queryIdx);
+      if (raised && raised.change > (best?.change ?? 0)) best = { ...raised, layerIdx, headIdx };
+    }
+  }
+  return best;
+}
+
+function stepsOf({ layerIdx, headIdx, queryIdx, keyIdx, before, after }: Finding, { snapshot }: Analysis): Step[] {
+  const labels = snapshot.tokens!.labels;
+  const name = (idx: number) => `"${labels[idx]!.trim() || labels[idx]!}"`;
+  const [query, key, head] = [name(queryIdx), name(keyIdx), `${layerIdx}.${headIdx}`];
+  return [
+    {
+      ...{ tab: 'map', stage: 'scores' },
+      text: vscode.l10n.t(
+        'Layer {0} is about to decide where {1} (token {2}) looks. By its own query and key alone, {3} (token {4}) scores {5}.',
+        ...[head, query, queryIdx, key, keyIdx, formatWeight(before)],
+      ),
+    },
+    {
+      ...{ tab: 'stages', stage: 'convolved_scores' },
+      text: vscode.l10n.t(
+        'The convolution adds the scores of neighbouring queries and keys: now {0} scores {1}. Nowhere else in this document did it raise attention more.',
+        ...[key, formatWeight(after)],
+      ),
+    },
+    {
+      ...{ tab: 'lens', stage: 'convolved_scores' },
+      text: vscode.l10n.t(
+        'The lens shows why: the kernel times the score of every pair around {0} and {1}. The parts add up to the cell.',
+        ...[query, key],
+      ),
+    },
+    {
+      ...{ tab: 'map', stage: 'mixed_pattern' },
+      text: vscode.l10n.t(
+        'So {0} attends to {1}. The places it attends to are shaded in the text. Put the cursor on any other word to see its own.',
+        ...[query, key],
+      ),
+    },
+  ];
+}
