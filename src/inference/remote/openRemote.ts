@@ -63,6 +63,7 @@ async function readFolder(transport: Transport, model: string, host: string): Pr
     weights: key => {
       throw new TypeError(`${key} lies on the server`);
     },
+    inMemory: async () => new Map(),
     sizeBytes: 0,
     summary: summarize(config, host, model),
   };
