@@ -5,6 +5,7 @@ export const commands = {
   inspectSelection: 'mtaInspector.inspectSelection',
   cancel: 'mtaInspector.cancel',
   selectModel: 'mtaInspector.selectModel',
+  addModel: 'mtaInspector.addModel',
   clearHighlights: 'mtaInspector.clearHighlights',
   openInEditor: 'mtaInspector.openInEditor',
   resetAblation: 'mtaInspector.resetAblation',

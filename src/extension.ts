@@ -4,6 +4,7 @@ import { fork } from 'node:child_process';
 import * as vscode from 'vscode';
 import type { MtaInspectorExports } from '../api/mtaInspector';
 import { Ablations } from './analysis/ablations';
+import { AddedModels } from './analysis/addedModels';
 import { Analysis } from './analysis/analysis';
 import { Comparison } from './analysis/comparison';
 import { chooseModel } from './analysis/modelChoice';
@@ -35,14 +36,11 @@ import { AttentionView } from './panel/attentionView';
 import { PanelTab } from './panel/panelTab';
 import { TakeAway } from './panel/takeAway';
 
-export function activate({
-  subscriptions,
-  extensionUri,
-  workspaceState,
-  secrets,
-}: vscode.ExtensionContext): MtaInspectorExports {
+export function activate(extension: vscode.ExtensionContext): MtaInspectorExports {
+  const { subscriptions, extensionUri, globalState, workspaceState, secrets } = extension;
   const log = createLog();
   const bundled = vscode.Uri.joinPath(extensionUri, 'models', 'bundled').fsPath;
+  const models = new AddedModels(globalState, bundled);
   const token = new RemoteToken(secrets);
   const chooseOf = (settings: Settings) =>
     chooseModel(settings, bundled, vscode.workspace.isTrusted, () => token.read());
@@ -95,14 +93,14 @@ export function activate({
     new WindowFollower(analysis, log, tell),
     new WindowMarks(analysis),
     editorPanel,
-    registerCommands(analysis, ablations, decorations, showPanel, log, bundled),
+    registerCommands(analysis, ablations, decorations, showPanel, log, models),
     registerContextCommands(analysis, context, decorations, tell, showPanel),
     samples,
     vscode.commands.registerCommand(commands.openSamples, () => tell(() => samples.open(inspectSample))),
     vscode.commands.registerCommand(commands.takeTour, () =>
       tell(() => takeTour(samples, analysis, tab, inspectSample)),
     ),
-    vscode.commands.registerCommand(commands.compare, () => tell(() => compare(analysis, comparison, bundled))),
+    vscode.commands.registerCommand(commands.compare, () => tell(() => compare(analysis, comparison, models))),
     vscode.commands.registerCommand(commands.endComparison, () => comparison.end()),
     comparison.onDidChange(state => {
       void vscode.commands.executeCommand('setContext', contextKeys.isCompared, state !== null);

@@ -27,11 +27,11 @@ export function resolveModel(name: string | undefined): string {
   if (name === undefined && models[0]) return models[0];
   const byName = models.find(path => path.endsWith(`/${name}`) || path.endsWith(`\\${name}`));
   if (byName) return byName;
-  if (name && existsSync(join(name, 'config.json'))) return resolve(name);
+  if (name && existsSync(name)) return resolve(name); // opening it says what is wrong with it
   const installed = models.map(path => path.split(/[\\/]/).at(-1)).join(', ') || 'none';
   throw new Failure(
     'no-model',
-    `There is no model "${name ?? ''}". Name a folder with a config.json or an installed model: ${installed}.`,
+    `There is no model "${name ?? ''}". Name a model folder or an installed model: ${installed}.`,
   );
 }
 

@@ -2,13 +2,14 @@
 
 import * as vscode from 'vscode';
 import type { Ablations } from '../analysis/ablations';
+import type { AddedModels } from '../analysis/addedModels';
 import type { Analysis } from '../analysis/analysis';
-import { bundledModels } from '../analysis/modelChoice';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import { Cancelled, type FailureAction, toFailureData } from '../shared/failure';
 import type { AttentionDecorations } from './decorations';
+import { addModel, selectModel } from './modelCommands';
 
 export function registerCommands(
   analysis: Analysis,
@@ -16,14 +17,15 @@ export function registerCommands(
   decorations: AttentionDecorations,
   showPanel: () => void,
   log: vscode.LogOutputChannel,
-  bundled: string,
+  models: AddedModels,
 ): vscode.Disposable {
   const store = new DisposableStore();
   const register = (id: string, run: () => unknown) => store.add(vscode.commands.registerCommand(id, run));
   register(commands.inspectDocument, () => told(log, () => inspect(analysis, false, showPanel)));
   register(commands.inspectSelection, () => told(log, () => inspect(analysis, true, showPanel)));
   register(commands.cancel, () => analysis.cancel());
-  register(commands.selectModel, () => told(log, () => selectModel(bundled)));
+  register(commands.selectModel, () => told(log, () => selectModel(models)));
+  register(commands.addModel, () => told(log, () => addModel(models)));
   register(commands.clearHighlights, () => decorations.clear());
   register(commands.resetAblation, () => ablations.step('reset'));
   register(commands.undoAblation, () => ablations.step('undo'));
@@ -83,31 +85,4 @@ function act(action: FailureAction): Thenable<unknown> {
     case 'retry':
       return vscode.commands.executeCommand(commands.inspectDocument);
   }
-}
-
-async function selectModel(bundled: string): Promise<void> {
-  const installed = await bundledModels(bundled);
-  const browse = { label: vscode.l10n.t('Browse for a model folder…'), setting: null };
-  const items = installed.map(({ name, description }) => ({
-    label: name,
-    description,
-    setting: name as string | null,
-  }));
-  const picked = await vscode.window.showQuickPick([...items, browse], {
-    placeHolder: vscode.l10n.t('Model that runs on the document'),
-  });
-  if (!picked) return;
-  let setting = picked.setting;
-  if (setting === null) {
-    if (!vscode.workspace.isTrusted) throw failures.untrustedFolders();
-    const [folder] = (await vscode.window.showOpenDialog({ canSelectFiles: false, canSelectFolders: true })) ?? [];
-    if (!folder) return;
-    setting = folder.fsPath;
-  }
-  const configuration = vscode.workspace.getConfiguration('mtaInspector');
-  // A workspace's own setting would win over the one for all.
-  const isInWorkspace = configuration.inspect('model')?.workspaceValue !== undefined;
-  const { Global, Workspace } = vscode.ConfigurationTarget;
-  await configuration.update('model', setting, isInWorkspace ? Workspace : Global);
-  if (vscode.window.activeTextEditor) await vscode.commands.executeCommand(commands.inspectDocument);
 }

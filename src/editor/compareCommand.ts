@@ -1,10 +1,11 @@
 /** Asks what the shown run is to be compared with: another model, or another version of its text. */
 
 import * as vscode from 'vscode';
+import type { AddedModels } from '../analysis/addedModels';
 import type { Analysis } from '../analysis/analysis';
 import type { Comparison, Counterpart } from '../analysis/comparison';
-import { bundledModels } from '../analysis/modelChoice';
 import { failures } from '../errors';
+import { pickModelFolder } from './modelCommands';
 
 interface Item extends vscode.QuickPickItem {
   /** Absent for separators. */
@@ -12,10 +13,10 @@ interface Item extends vscode.QuickPickItem {
 }
 
 /** @throws Failure for what a person should be told. */
-export async function compare(analysis: Analysis, comparison: Comparison, bundled: string): Promise<void> {
+export async function compare(analysis: Analysis, comparison: Comparison, models: AddedModels): Promise<void> {
   const { document } = analysis;
   if (!document || !analysis.trainedRun) throw failures.nothingToCompare();
-  const items = [...(await modelItems(analysis, bundled)), ...(await textItems(document))];
+  const items = [...(await modelItems(analysis, models)), ...(await textItems(document))];
   const picked = await vscode.window.showQuickPick(items, {
     placeHolder: vscode.l10n.t('Compare the shown maps with …'),
   });
@@ -23,8 +24,8 @@ export async function compare(analysis: Analysis, comparison: Comparison, bundle
   if (counterpart) await comparison.start(counterpart);
 }
 
-async function modelItems({ snapshot }: Analysis, bundled: string): Promise<Item[]> {
-  const models = (await bundledModels(bundled)).filter(({ directory }) => directory !== snapshot.model?.directory);
+async function modelItems({ snapshot }: Analysis, added: AddedModels): Promise<Item[]> {
+  const models = (await added.list()).filter(({ directory }) => directory !== snapshot.model?.directory);
   return [
     { label: vscode.l10n.t('Another model'), kind: vscode.QuickPickItemKind.Separator },
     ...models.map(({ name, description, directory }) => ({
@@ -37,9 +38,8 @@ async function modelItems({ snapshot }: Analysis, bundled: string): Promise<Item
 }
 
 async function browse(): Promise<Counterpart | undefined> {
-  if (!vscode.workspace.isTrusted) throw failures.untrustedFolders();
-  const [folder] = (await vscode.window.showOpenDialog({ canSelectFiles: false, canSelectFolders: true })) ?? [];
-  return folder && { label: folder.path.split('/').at(-1) ?? folder.path, modelDirectory: folder.fsPath };
+  const model = await pickModelFolder();
+  return model && { label: model.name, modelDirectory: model.directory };
 }
 
 async function textItems(document: vscode.TextDocument): Promise<Item[]> {

@@ -1,0 +1,30 @@
+/** Models of people's own that were added once: kept over restarts, listed beside the bundled ones. */
+
+import type { Memento } from 'vscode';
+import { bundledModels, describeModel, type InstalledModel } from './modelChoice';
+
+const key = 'mtaInspector.addedModels';
+
+export class AddedModels {
+  constructor(
+    private readonly state: Memento,
+    /** The folder of bundled models. */
+    private readonly bundled: string,
+  ) {}
+
+  /** Bundled models, then added ones, latest first; folders that can no longer be read are left out. */
+  async list(): Promise<InstalledModel[]> {
+    const bundled = await bundledModels(this.bundled);
+    const added = await Promise.all(this.directories.map(directory => describeModel(directory).catch(() => null)));
+    return [...bundled, ...added.filter(model => model !== null)];
+  }
+
+  async add(directory: string): Promise<void> {
+    await this.state.update(key, [directory, ...this.directories.filter(other => other !== directory)].slice(0, 50));
+  }
+
+  private get directories(): string[] {
+    const stored = this.state.get<unknown>(key);
+    return Array.isArray(stored) ? stored.filter(path => typeof path === 'string') : [];
+  }
+}

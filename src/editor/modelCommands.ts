@@ -1,0 +1,57 @@
+/** Choosing the model that runs, and adding one's own. */
+
+import * as vscode from 'vscode';
+import type { AddedModels } from '../analysis/addedModels';
+import { commands } from '../contributionIds';
+import { failures } from '../errors';
+import { openModelFolder } from '../inference/modelFolder';
+
+/** Asks which model runs from now on and inspects again with it. @throws Failure for what a person should be told. */
+export async function selectModel(models: AddedModels): Promise<void> {
+  const items = (await models.list()).map(({ name, description, setting }) => ({ label: name, description, setting }));
+  const add = { label: vscode.l10n.t('Add a model…'), setting: null };
+  const picked = await vscode.window.showQuickPick([...items, add], {
+    placeHolder: vscode.l10n.t('Model that runs on the document'),
+  });
+  if (!picked) return;
+  if (picked.setting === null) await addModel(models);
+  else await use(picked.setting);
+}
+
+/** Asks for a model folder or one of its files, and runs that model from now on. @throws Failure if it is none. */
+export async function addModel(models: AddedModels): Promise<void> {
+  const model = await pickModelFolder();
+  if (!model) return;
+  await models.add(model.directory);
+  await use(model.directory);
+  const millions = Math.round(model.nParameters / 1e6);
+  const { name, nLayers, nHeads } = model;
+  void vscode.window.showInformationMessage(
+    vscode.l10n.t(
+      'Added the model "{0}": {1} million parameters, {2} layers, {3} heads.',
+      ...[name, millions, nLayers, nHeads],
+    ),
+  );
+}
+
+/** What a person picks, checked: a folder in our layout or Hugging Face's, or a file in one. */
+export async function pickModelFolder() {
+  if (!vscode.workspace.isTrusted) throw failures.untrustedFolders();
+  const [picked] =
+    (await vscode.window.showOpenDialog({
+      canSelectFiles: true,
+      canSelectFolders: true,
+      title: vscode.l10n.t('Model folder with config.json, tokenizer.json and safetensors weights'),
+      openLabel: vscode.l10n.t('Add Model'),
+    })) ?? [];
+  return picked && (await openModelFolder(picked.fsPath)).summary;
+}
+
+async function use(setting: string): Promise<void> {
+  const configuration = vscode.workspace.getConfiguration('mtaInspector');
+  // A workspace's own setting would win over the one for all.
+  const isInWorkspace = configuration.inspect('model')?.workspaceValue !== undefined;
+  const { Global, Workspace } = vscode.ConfigurationTarget;
+  await configuration.update('model', setting, isInWorkspace ? Workspace : Global);
+  if (vscode.window.activeTextEditor) await vscode.commands.executeCommand(commands.inspectDocument);
+}
