@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { planLayer, stagesOf } from '../../src/graph/layerPlan';
+import { logitsGraph } from '../../src/graph/modelGraphs';
 import { openModelFolder } from '../../src/inference/modelFolder';
 import { ModelRuntime } from '../../src/inference/modelRuntime';
+import { Session } from '../../src/inference/session';
 import { type HuggingFaceCase, huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-hugging-face-'));
@@ -79,4 +81,21 @@ test('another rotation is noticed', async () => {
     config: { ...example.config, rope_parameters: { rope_theta: 9000 } },
   });
   await assert.rejects(compare(directory, example), /differs by/);
+});
+
+test('weights used from the mapped file and prepared in memory give the same', async () => {
+  const example = cases.find(({ name }) => name === 'llama-3')!;
+  const directory = join(scratch, 'mapped');
+  writeHuggingFaceModel(directory, example);
+  const { config, weights } = await openModelFolder(directory);
+  const data = new Float32Array(5 * config.dim).map((_, i) => Math.sin(i));
+  const outputs: Float32Array[] = [];
+  for (const mapsWeights of [false, true]) {
+    const graph = logitsGraph(config, weights);
+    const session = await Session.create(graph, { provider: 'cpu', weightFolder: directory, nThreads: 1, mapsWeights });
+    const { logits } = await session.run({ hidden: { type: 'float32', data, dims: [1, 5, config.dim] } });
+    outputs.push(logits!.data as Float32Array);
+    await session.release();
+  }
+  assert.ok(worstDifference(outputs[1]!, outputs[0]!) < 1e-5);
 });

@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import {
   cpSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -15,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Engine } from '../../src/inference/engine';
+import { huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
 import { tinyModelDirectory } from '../fixtures/paths';
 import { Random } from '../random';
 
@@ -38,6 +41,17 @@ function editConfig(edit: (config: Record<string, unknown>) => void) {
     edit(config);
     writeFileSync(path, JSON.stringify(config));
   };
+}
+
+function index(weight_map: unknown) {
+  return (directory: string) =>
+    writeFileSync(join(directory, 'model.safetensors.index.json'), JSON.stringify({ weight_map }));
+}
+
+function replaceWith(directory: string, make: (path: string) => void): void {
+  const path = join(directory, 'model.safetensors');
+  unlinkSync(path);
+  make(path);
 }
 
 const cases: [string, (directory: string) => void, RegExp][] = [
@@ -97,6 +111,47 @@ const cases: [string, (directory: string) => void, RegExp][] = [
     /tokenizer\.json cannot be used/,
   ],
   [
+    'a tokenizer without vocabulary',
+    d => writeFileSync(join(d, 'tokenizer.json'), JSON.stringify({ model: { type: 'BPE', vocab: {}, merges: [] } })),
+    /tokenizer\.json cannot be used \(it has no vocabulary\)/,
+  ],
+  [
+    'pickled weights',
+    d => renameSync(join(d, 'model.safetensors'), join(d, 'pytorch_model.bin')),
+    /pytorch_model\.bin is a pickled file, which could run code.*python3 -m export\.from_huggingface FOLDER/,
+  ],
+  [
+    'a checkpoint of the authors’ code',
+    d => {
+      renameSync(join(d, 'config.json'), join(d, 'params.json'));
+      renameSync(join(d, 'model.safetensors'), join(d, 'consolidated.pth'));
+    },
+    /consolidated\.pth is a pickled file.*export\.from_lingua/,
+  ],
+  [
+    'a zip archive named as weights',
+    d => writeFileSync(join(d, 'model.safetensors'), Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(5000)])),
+    /model\.safetensors cannot be read, it is a zip archive/,
+  ],
+  [
+    'weights that are a folder',
+    d => replaceWith(d, path => mkdirSync(path)),
+    /model\.safetensors cannot be read, it is no file/,
+  ],
+  [
+    'weights linked out of the folder',
+    d => replaceWith(d, path => symlinkSync(join(tinyModelDirectory, 'model.safetensors'), path)),
+    /model\.safetensors cannot be read, it leads out of the model folder .*cp -rL/,
+  ],
+  [
+    'an index that leads out',
+    index({ a: '../model.safetensors' }),
+    /cannot be read, it leads out of|\.\.\/model\.safetensors is missing/,
+  ],
+  ['an index without a map', index(undefined), /index\.json cannot be read, it has no weight_map/],
+  ['an index of no names', index({ a: 5 }), /index\.json cannot be read, it has no weight_map/],
+  ['an index with a shard that is not there', index({ a: 'model-2.safetensors' }), /model-2\.safetensors is missing/],
+  [
     'a link out of the folder',
     d => {
       unlinkSync(join(d, 'tokenizer.json'));
@@ -117,6 +172,38 @@ for (const [what, change, message] of cases) {
 
 test('a folder that is not there', async () => {
   await assert.rejects(load(join(scratch, 'nothing')), { code: 'no-model' });
+});
+
+test('a model is opened by one of its files, and other files say what to pick', async () => {
+  const engine = await load(join(tinyModelDirectory, 'model.safetensors'));
+  await engine.release();
+  const directory = brokenCopy(() => {});
+  const picks: [string, RegExp][] = [
+    ['pytorch_model.bin', /pytorch_model\.bin is a pickled file.*export\.from_huggingface/],
+    ['consolidated.00.pth', /consolidated\.00\.pth is a pickled file.*export\.from_lingua/],
+    ['model.zip', /model\.zip: archives are not unpacked here/],
+    ['model.tar.gz', /archives are not unpacked here/],
+    ['model.gguf', /model\.gguf: it is no model file/],
+  ];
+  for (const [name, message] of picks) {
+    writeFileSync(join(directory, name), 'anything');
+    await assert.rejects(load(join(directory, name)), { message });
+  }
+});
+
+test('Hugging Face folders: wrong shapes and sizes are told by their names', async () => {
+  const example = huggingFaceCases().find(({ name }) => name === 'llama')!;
+  const changes: [object, RegExp][] = [
+    [{ intermediate_size: 64 }, /model\.layers\.0\.mlp\.gate_proj\.weight is 48×32 in .*config\.json asks for 64×32/],
+    [{ num_hidden_layers: 3 }, /model\.layers\.2\.self_attn\.q_proj\.weight is missing/],
+    [{ tie_word_embeddings: true, hidden_size: 1e12 }, /hidden_size is 1000000000000/],
+    [{ model_type: 'mamba' }, /model_type is "mamba", expected one of/],
+  ];
+  for (const [i, [change, message]] of changes.entries()) {
+    const directory = join(scratch, `theirs-${i}`);
+    writeHuggingFaceModel(directory, { ...example, config: { ...example.config, ...change } });
+    await assert.rejects(load(directory), { message });
+  }
 });
 
 test('random damage to the files never crashes and never hangs', { timeout: 60_000 }, async () => {

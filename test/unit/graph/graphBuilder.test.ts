@@ -36,3 +36,22 @@ test('weights point into the file, halves are cast', () => {
     ['Cast', 'Identity'],
   );
 });
+
+test('a large matrix is used in stretches of rows, each a part of the same bytes', () => {
+  const g = new GraphBuilder('test');
+  const source = { file: 'model.safetensors', offset: 1000, length: 5 * 3 * 2 };
+  const parts = g.weightParts('w', { elementType: 'bfloat16', shape: [5, 3], source }, 2 * 3 * 4);
+  g.output('y', g.op('Concat', parts, { axis: 0 }), 'float32', [5, 3]);
+  const { graph } = fromBinary(ModelProtoSchema, g.build());
+  const places = graph!.initializer.map(({ dims, externalData }) => [
+    Number(dims[0]),
+    ...externalData.slice(1).map(({ value }) => Number(value)),
+  ]);
+  assert.deepEqual(places, [
+    [2, 1000, 12],
+    [2, 1012, 12],
+    [1, 1024, 6],
+  ]);
+  const whole = new GraphBuilder('test').weightParts('w', { elementType: 'bfloat16', shape: [5, 3], source }, 1000);
+  assert.equal(whole.length, 1);
+});
