@@ -97,6 +97,7 @@ export function summarizeLayer(plan: LayerPlan): LayerSummary {
     stages: stagesOf(plan),
     preSoftmaxKernel: pair(plan.preSoftmaxKernel),
     postSoftmaxKernel: pair(plan.postSoftmaxKernel),
+    ...(plan.slidingWindow === null ? {} : { slidingWindow: plan.slidingWindow }),
     kernels: kernelsOf(plan),
   };
 }

@@ -25,6 +25,8 @@ export interface LayerSummary {
   /** [query, key] sizes of the convolution kernels, null where the layer has none. */
   readonly preSoftmaxKernel: readonly [number, number] | null;
   readonly postSoftmaxKernel: readonly [number, number] | null;
+  /** Keys a query looks back to, itself included; absent where it looks back to the start. */
+  readonly slidingWindow?: number;
   /** The learned parts of the layer, with the shape of one head's weights. */
   readonly kernels: LayerKernels;
 }

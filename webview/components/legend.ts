@@ -1,10 +1,10 @@
 /** The colour scale and what has to be known to read the map: what is pooled, subtracted, left out or masked. */
 
-import { isPreSoftmax } from '../../src/shared/attentionMap';
 import { type ColorMap, colorMaps, colorOf, maxLevel } from '../../src/shared/colorScale';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
-import { formatValue, stageLabels } from '../labels';
+import { formatValue } from '../labels';
+import { legendNotes } from '../legendNotes';
 import type { State } from '../state';
 import type { Theme } from '../theme';
 import { checkbox, dropdown } from '../toolkit';
@@ -60,32 +60,6 @@ export function createLegend(actions: Actions) {
       writeNotes(legendNotes(state).join('\n'));
     },
   };
-}
-
-/** The sentences under the scale. */
-export function legendNotes({ map, isExact, isTooLarge, selection }: State): string[] {
-  if (!map) return [];
-  const { ref, blockSize } = map;
-  const notes: string[] = [];
-  if (ref.minus) {
-    notes.push(`${stageLabels[ref.stage]} minus ${stageLabels[ref.minus].toLowerCase()}.`);
-    if (isTooLarge) notes.push('Zoom in to see the difference: it needs exact values, and too many are on screen.');
-    else notes.push('The scale ends at the largest difference among the cells loaded so far.');
-  } else if (!isExact && blockSize > 1) {
-    notes.push(`Each cell shows the strongest of ${blockSize}×${blockSize}.`);
-  }
-  if (isExact) notes.push('A pixel that covers several cells shows the strongest.');
-  if (map.keysLeftOut === 1) notes.push('Key 0 is left out of the scale; its cells may be stronger than shown.');
-  if (map.keysLeftOut > 1) {
-    notes.push(`Keys 0–${map.keysLeftOut - 1} are left out of the scale; their cells may be stronger than shown.`);
-  }
-  if (!isPreSoftmax(ref.stage) && !ref.minus && selection?.row.isExact) {
-    const sum = selection.row.values.reduce((total, value) => total + value, 0);
-    const isOne = Math.abs(sum - 1) < 1e-3;
-    if (!isOne) notes.push(`Row ${selection.row.queryIdx} sums to ${formatValue(sum)}, not 1.`);
-  }
-  notes.push('Hatched: masked, the key comes after the query.');
-  return notes;
 }
 
 /** The whole scale from left to right, as a CSS image. */
