@@ -50,6 +50,7 @@ export const settings = [
   'mtaInspector.provider',
   'mtaInspector.maxTokens',
   'mtaInspector.threads',
+  'mtaInspector.memoryBudgetMb',
   'mtaInspector.topK',
   'mtaInspector.hover.enabled',
   'mtaInspector.highlight.count',

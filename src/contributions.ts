@@ -12,6 +12,7 @@ export interface Settings {
   readonly provider: ProviderSetting;
   readonly maxTokens: number;
   readonly threads: number;
+  readonly memoryBudgetMb: number;
   readonly topK: number;
   readonly hoverEnabled: boolean;
   readonly highlightCount: number;
@@ -40,6 +41,7 @@ export function readSettings(): Settings {
     provider: ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'].includes(provider) ? provider : 'auto',
     maxTokens: whole('maxTokens', 16, 1 << 20, 512),
     threads: whole('threads', 0, 256, 0),
+    memoryBudgetMb: whole('memoryBudgetMb', 0, 1 << 20, 0),
     topK: whole('topK', 1, 64, 16),
     hoverEnabled: flag('hover.enabled'),
     highlightCount: whole('highlight.count', 1, 64, 16),

@@ -259,6 +259,7 @@ export class Analysis implements vscode.Disposable {
       ...text,
       maxTokens: Math.min(settings.maxTokens, model.maxSeqlen),
       topK: Math.max(settings.topK, settings.highlightCount),
+      memoryBudgetMb: settings.memoryBudgetMb,
     };
     const answer = await this.client.analyze({ analysisId, ...this.asked }, signal);
     if (signal.aborted || this.state.analysisId !== analysisId) throw new Cancelled();

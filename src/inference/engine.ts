@@ -17,6 +17,7 @@ import { Details } from './details';
 import { mapText, tokeniseProbe } from './documentMap';
 import { LastingRuntime } from './lastingRuntime';
 import { MapText } from './mapText';
+import { chooseBandRows, defaultBudgetBytes } from './memory';
 import { openModelFolder } from './modelFolder';
 import { neutralToken, OcclusionRunner } from './occlusion';
 import { predictRun, scoreTokens, tellPredictions, toBits } from './predictions';
@@ -183,6 +184,10 @@ export class Engine {
     const { ids } = tokens;
     const mayReuse = !dependsOnLength(this.runtime.folder.config.rope_scaling);
     const run = newRun(analysisId, ids, new Map(), handOn(mayReuse ? this.runs.of(slot) : undefined));
+    const size = { nTokens: ids.length, topK, nRuns: run.known.layers.size > 0 ? 2 : 1 };
+    const budget = args.memoryBudgetMb ? args.memoryBudgetMb * 1e6 : defaultBudgetBytes();
+    // A server looks after its own memory.
+    const bandRows = this.provider === 'remote' ? undefined : chooseBandRows(this.runtime.folder, size, budget);
     this.runs.keep(slot, run);
     let hidden = await this.runtime.use(runtime => runtime.embed(ids));
     let firstLayerMs = 0;
@@ -194,7 +199,7 @@ export class Engine {
       const input = hidden;
       const known = knownRows(run, layerIdx, topK);
       nReused = Math.min(nReused, known?.nRows ?? 0);
-      const options = { topK, blockSize: run.blockSize, known, signal };
+      const options = { topK, blockSize: run.blockSize, known, signal, bandRows };
       const result = await this.runtime.use(runtime => runtime.block(layerIdx, input, options));
       run.layers.push(result);
       run.known.layers.delete(layerIdx);

@@ -46,6 +46,8 @@ export interface BlockOptions {
   readonly kernels?: readonly KernelWeights[] | undefined;
   /** The same layer of a run that agrees with this one in its first rows, which are then not computed again. */
   readonly known?: { readonly layer: BlockResult; readonly nRows: number } | undefined;
+  /** Rows to compute at a time, here and in closer looks, until told otherwise. */
+  readonly bandRows?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -99,6 +101,7 @@ export class ModelRuntime {
    */
   async block(layerIdx: number, hidden: Value, options: BlockOptions): Promise<BlockResult> {
     const { topK, blockSize, kernels, known, signal } = options;
+    this.bandRows = options.bandRows ?? this.bandRows;
     const { config } = this.folder;
     const plan = planLayer(config, layerIdx);
     const nTokens = hidden.dims[1]!;

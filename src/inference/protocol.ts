@@ -74,6 +74,8 @@ export interface AnalyzeArgs {
   readonly maxTokens: number;
   /** Keys per query to report. */
   readonly topK: number;
+  /** What the inference process may take; 0 or absent: half of the machine's memory. */
+  readonly memoryBudgetMb?: number;
 }
 
 export interface AnalyzeAnswer {
