@@ -1,6 +1,6 @@
 /** Entry point of the exported page: the panel's app on data that lies in the page. */
 
-import { rangeWeights } from '../src/attention/aggregate';
+import { addRangeWeights } from '../src/attention/aggregate';
 import type { Predictions } from '../src/shared/analysis';
 import { effectiveStage, type HeadOverview } from '../src/shared/attentionMap';
 import { Failure } from '../src/shared/failure';
@@ -73,8 +73,11 @@ class ReportHost {
         'This report holds pooled maps only, its window is too long. Open the document in VS Code.',
       );
     }
-    const map = Float32Array.from(overview.cells, cell => (cell / 127) * overview.scale);
-    return rangeWeights(map, overview.nTokens, address.range, address.direction);
+    const { nTokens, cells, scale } = overview;
+    const map = { queryStart: 0, nKeys: nTokens, values: Float32Array.from(cells, cell => (cell / 127) * scale) };
+    const weights = new Float64Array(nTokens);
+    addRangeWeights(weights, map, address.range, address.direction);
+    return Float32Array.from(weights);
   }
 
   private async overview({ layerIdx, headIdx, stage }: MapAddress): Promise<HeadOverview> {

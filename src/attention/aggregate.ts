@@ -5,30 +5,27 @@
  */
 
 import type { Direction, TokenRange } from '../shared/relevance';
+import { type MapBand, queryEnd, rowOf } from './mapBand';
 
 /**
- * One head's weights for a range of n tokens, shape [nTokens]:
+ * Adds what a band of one head's map says about a range of n tokens to `weights`, shape [nTokens], all 0 at first:
  * `attends`: w[k] = 1/n * sum over the range's queries q of map[q, k];
  * `attendedBy`: w[q] = 1/n * sum over the range's keys k of map[q, k]. Masked cells add nothing.
  */
-export function rangeWeights(
-  map: Float32Array,
-  nTokens: number,
-  range: TokenRange,
-  direction: Direction,
-): Float32Array {
+export function addRangeWeights(weights: Float64Array, band: MapBand, range: TokenRange, direction: Direction): void {
   const { first, end } = range;
-  const sums = new Float64Array(nTokens);
-  if (direction === 'attends') {
-    for (let query = first; query < end; query++) {
-      for (let key = 0; key <= query; key++) sums[key]! += map[query * nTokens + key]!;
-    }
-  } else {
-    for (let query = first; query < nTokens; query++) {
-      for (let key = first; key < Math.min(end, query + 1); key++) sums[query]! += map[query * nTokens + key]!;
+  const n = end - first;
+  const lastQuery = direction === 'attends' ? end : Number.POSITIVE_INFINITY;
+  for (let query = Math.max(first, band.queryStart); query < Math.min(lastQuery, queryEnd(band)); query++) {
+    const row = rowOf(band, query);
+    if (direction === 'attends') {
+      for (let key = 0; key <= query; key++) weights[key]! += row[key]! / n;
+    } else {
+      let sum = 0;
+      for (let key = first; key < Math.min(end, query + 1); key++) sum += row[key]!;
+      weights[query]! += sum / n;
     }
   }
-  return Float32Array.from(sums, sum => sum / (end - first));
 }
 
 /** Mean over heads, shape [nTokens] as every row. @throws RangeError without a row. */

@@ -9,6 +9,7 @@
 
 import { effectiveStage, isPreSoftmax, type Stage, stages } from '../shared/attentionMap';
 import type { KernelPart } from '../shared/kernels';
+import { type MapBand, queryEnd, rowOf } from './mapBand';
 
 export interface CellChange {
   readonly queryIdx: number;
@@ -34,47 +35,64 @@ export function stagesOfPart(part: KernelPart, available: readonly Stage[]): { b
   return { before: effectiveStage(available, before), after };
 }
 
-/**
- * The cells with the largest change by magnitude, the largest first, no two of them within one kernel's reach.
- * @param before and `after`: maps [query, key] of the stages around the part.
- * @param reach cells closer than this along both axes to one already found are passed over.
- */
-export function largestChanges(
-  before: Float32Array,
-  after: Float32Array,
-  stage: Stage,
-  k: number,
-  reach: { readonly queries: number; readonly keys: number },
-): CellChange[] {
-  const nTokens = Math.sqrt(before.length);
-  const changes = new Float32Array(before.length);
-  for (let query = 0; query < nTokens; query++) {
-    const row = (map: Float32Array) => {
-      const values = map.subarray(query * nTokens, query * nTokens + query + 1);
-      return isPreSoftmax(stage) ? softmax(values) : values;
-    };
-    const [from, to] = [row(before), row(after)];
-    for (let key = 0; key <= query; key++) changes[query * nTokens + key] = to[key]! - from[key]!;
-  }
-  const found: CellChange[] = [];
-  for (const at of strongestFirst(changes)) {
-    if (found.length === k) break;
-    const [queryIdx, keyIdx] = [Math.floor(at / nTokens), at % nTokens];
-    const isNear = found.some(
-      cell => Math.abs(cell.queryIdx - queryIdx) < reach.queries && Math.abs(cell.keyIdx - keyIdx) < reach.keys,
-    );
-    if (!isNear) found.push({ queryIdx, keyIdx, before: before[at]!, after: after[at]!, change: changes[at]! });
-  }
-  return found;
+/** Cells closer than this along both axes to a stronger one are passed over: one kernel's reach. */
+export interface Reach {
+  readonly queries: number;
+  readonly keys: number;
 }
 
-/** Cells that changed at all, by magnitude; those that are not numbers are left out. */
-function strongestFirst(changes: Float32Array): number[] {
-  const cells: number[] = [];
-  changes.forEach((change, at) => {
-    if (Math.abs(change) > 1e-6) cells.push(at);
-  });
-  return cells.sort((a, b) => Math.abs(changes[b]!) - Math.abs(changes[a]!));
+/** Finds the cells with the largest change by magnitude, band after band; no two of them within one kernel's reach. */
+export class LargestChanges {
+  private cells: CellChange[] = [];
+  private leastChange = 1e-6;
+  /** Cells passed over for each one found are at most those around it, so more candidates are never needed. */
+  private readonly maxCandidates: number;
+
+  constructor(
+    private readonly stage: Stage,
+    private readonly k: number,
+    private readonly reach: Reach,
+  ) {
+    this.maxCandidates = k * (2 * reach.queries - 1) * (2 * reach.keys - 1);
+  }
+
+  /** @param before and `after`: the same rows of the stages around the part. */
+  add(before: MapBand, after: MapBand): void {
+    const prepare = isPreSoftmax(this.stage) ? softmax : (row: Float32Array) => row;
+    for (let queryIdx = before.queryStart; queryIdx < queryEnd(before); queryIdx++) {
+      const rows = [rowOf(before, queryIdx), rowOf(after, queryIdx)] as const;
+      const [from, to] = [prepare(rows[0]), prepare(rows[1])];
+      for (let keyIdx = 0; keyIdx <= queryIdx; keyIdx++) {
+        const change = to[keyIdx]! - from[keyIdx]!;
+        // Those that are not numbers are left out, and those that did not change at all.
+        if (!(Math.abs(change) > this.leastChange)) continue;
+        this.cells.push({ queryIdx, keyIdx, before: rows[0][keyIdx]!, after: rows[1][keyIdx]!, change });
+      }
+      if (this.cells.length > 4 * this.maxCandidates + 65_536) this.prune();
+    }
+  }
+
+  /** The largest first, at most k. */
+  found(): CellChange[] {
+    this.prune();
+    const found: CellChange[] = [];
+    for (const candidate of this.cells) {
+      if (found.length === this.k) break;
+      const isNear = found.some(
+        cell =>
+          Math.abs(cell.queryIdx - candidate.queryIdx) < this.reach.queries &&
+          Math.abs(cell.keyIdx - candidate.keyIdx) < this.reach.keys,
+      );
+      if (!isNear) found.push(candidate);
+    }
+    return found;
+  }
+
+  private prune(): void {
+    this.cells.sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
+    this.cells = this.cells.slice(0, this.maxCandidates);
+    if (this.cells.length === this.maxCandidates) this.leastChange = Math.abs(this.cells.at(-1)!.change);
+  }
 }
 
 function softmax(scores: Float32Array): Float32Array {

@@ -1,77 +1,102 @@
-/** Computes the measures of shared/headMeasures.ts, where their formulas are, from one head's exact maps. Pure. */
+/** Computes the measures of shared/headMeasures.ts, where their formulas are, from the rows of one head's exact maps. Pure. */
 
 import { type HeadMeasures, neighbourhood } from '../shared/headMeasures';
+import { type MapBand, queryEnd, rowOf } from './mapBand';
 
-/** One head's maps, each [nTokens, nTokens] row-major; only cells with key <= query are read. */
-export interface HeadMaps {
+/** The same rows of one head's maps. */
+export interface HeadBands {
   /** The last stage: what multiplies the values. */
-  readonly attention: Float32Array;
+  readonly attention: MapBand;
   /** Scores before and after the convolution before the softmax; null where the layer has none. */
-  readonly preConv: { readonly before: Float32Array; readonly after: Float32Array } | null;
+  readonly preConv: Change | null;
   /** Pattern before and after the convolution after the softmax; null where the layer has none. */
-  readonly postConv: { readonly before: Float32Array; readonly after: Float32Array } | null;
+  readonly postConv: Change | null;
 }
 
-/** @param ids the window's tokens, shape [nTokens]. */
-export function measureHead(maps: HeadMaps, ids: ArrayLike<number>): HeadMeasures {
-  const nTokens = ids.length;
-  const [entropy, distance, previous, induction, sink, far, focus] = [
-    mean(),
-    mean(),
-    mean(),
-    mean(),
-    mean(),
-    mean(),
-    mean(),
-  ];
-  const earlier = earlierPlaces(ids);
-  for (let i = 1; i < nTokens; i++) {
-    const row = maps.attention.subarray(i * nTokens, i * nTokens + i + 1);
+interface Change {
+  readonly before: MapBand;
+  readonly after: MapBand;
+}
+
+/** Measures one head, band after band. */
+export class HeadMeasurement {
+  private readonly means = {
+    ...{ entropy: mean(), distance: mean(), previous: mean(), induction: mean(), sink: mean(), far: mean() },
+    ...{ focus: mean(), preConv: mean(), postConv: mean() },
+  };
+
+  /** @param earlier of the window's tokens. */
+  constructor(private readonly earlier: EarlierPlaces) {}
+
+  add({ attention, preConv, postConv }: HeadBands): void {
+    for (let query = Math.max(1, attention.queryStart); query < queryEnd(attention); query++) {
+      this.addAttention(rowOf(attention, query), query);
+      if (preConv) this.means.preConv.add(rowChange(preConv, query, softmax));
+      if (postConv) this.means.postConv.add(rowChange(postConv, query, row => row));
+    }
+  }
+
+  /** Of the rows so far; NaN where there is nothing to measure. */
+  get measures(): HeadMeasures {
+    const { entropy, distance, previous, induction, sink, far, focus, preConv, postConv } = this.means;
+    return {
+      entropyBits: entropy.value(),
+      meanDistance: distance.value(),
+      previousToken: previous.value(),
+      induction: induction.value(),
+      sinkShare: sink.value(),
+      preConvChange: preConv.value(),
+      postConvChange: postConv.value(),
+      contextScore: far.value() * focus.value(),
+    };
+  }
+
+  private addAttention(row: Float32Array, query: number): void {
+    const { entropy, distance, previous, induction, sink, far, focus } = this.means;
     const total = row.reduce((sum, weight) => sum + Math.abs(weight), 0);
-    if (!(total > 0)) continue;
+    if (!(total > 0)) return;
     let [bits, tokens, beyond] = [0, 0, 0];
-    for (let j = 0; j <= i; j++) {
-      const share = Math.abs(row[j]!) / total;
+    for (let key = 0; key <= query; key++) {
+      const share = Math.abs(row[key]!) / total;
       if (share > 0) bits -= share * Math.log2(share);
-      tokens += share * (i - j);
-      if (j > 0 && j <= i - neighbourhood) beyond += share;
+      tokens += share * (query - key);
+      if (key > 0 && key <= query - neighbourhood) beyond += share;
     }
     entropy.add(bits);
     distance.add(tokens);
     far.add(beyond);
-    focus.add(1 - bits / Math.log2(i + 1));
-    previous.add(Math.abs(row[i - 1]!) / total);
+    focus.add(1 - bits / Math.log2(query + 1));
+    previous.add(Math.abs(row[query - 1]!) / total);
     sink.add(Math.abs(row[0]!) / total);
-    const places = earlier[i]!.filter(j => j + 1 < i);
-    if (places.length) induction.add(places.reduce((sum, j) => sum + Math.abs(row[j + 1]!), 0) / total);
+    const { places, count } = this.earlier[query]!;
+    let [sum, n] = [0, 0];
+    for (let i = 0; i < count && places[i]! + 1 < query; i++) {
+      sum += Math.abs(row[places[i]! + 1]!);
+      n++;
+    }
+    if (n > 0) induction.add(sum / total);
   }
-  return {
-    entropyBits: entropy.value(),
-    meanDistance: distance.value(),
-    previousToken: previous.value(),
-    induction: induction.value(),
-    sinkShare: sink.value(),
-    preConvChange: maps.preConv ? rowChange(maps.preConv, nTokens, softmax) : Number.NaN,
-    postConvChange: maps.postConv ? rowChange(maps.postConv, nTokens, row => row) : Number.NaN,
-    contextScore: far.value() * focus.value(),
-  };
 }
 
-/** Mean over queries from 1 on of half the L1 distance between the two maps' rows. */
-function rowChange(
-  { before, after }: { readonly before: Float32Array; readonly after: Float32Array },
-  nTokens: number,
-  prepare: (row: Float32Array) => Float32Array,
-): number {
-  const change = mean();
-  for (let i = 1; i < nTokens; i++) {
-    const row = (map: Float32Array) => prepare(map.subarray(i * nTokens, i * nTokens + i + 1));
-    const [a, b] = [row(before), row(after)];
-    let distance = 0;
-    for (let j = 0; j <= i; j++) distance += Math.abs(a[j]! - b[j]!);
-    change.add(distance / 2);
-  }
-  return change.value();
+/** Per token of a window, where the same token was before: the first `count` of `places`, which equal tokens share. */
+export type EarlierPlaces = readonly { readonly places: readonly number[]; readonly count: number }[];
+
+/** @param ids the window's tokens, shape [nTokens]. */
+export function earlierPlaces(ids: ArrayLike<number>): EarlierPlaces {
+  const all = new Map<number, number[]>();
+  return Array.from(ids, (id, i) => {
+    const places = all.get(id) ?? [];
+    all.set(id, places);
+    return { places, count: places.push(i) - 1 };
+  });
+}
+
+/** Half the L1 distance between the two maps' rows of a query. */
+function rowChange({ before, after }: Change, query: number, prepare: (row: Float32Array) => Float32Array): number {
+  const [a, b] = [prepare(rowOf(before, query)), prepare(rowOf(after, query))];
+  let distance = 0;
+  for (let key = 0; key <= query; key++) distance += Math.abs(a[key]! - b[key]!);
+  return distance / 2;
 }
 
 function softmax(row: Float32Array): Float32Array {
@@ -79,16 +104,6 @@ function softmax(row: Float32Array): Float32Array {
   const powers = row.map(x => Math.exp(x - largest));
   const total = powers.reduce((sum, x) => sum + x, 0);
   return powers.map(x => x / total);
-}
-
-/** Per token, the places before it that hold the same token. */
-function earlierPlaces(ids: ArrayLike<number>): number[][] {
-  const places = new Map<number, number[]>();
-  return Array.from(ids, (id, i) => {
-    const before = places.get(id) ?? [];
-    places.set(id, [...before, i]);
-    return before;
-  });
 }
 
 function mean() {

@@ -13,27 +13,34 @@
  */
 
 import type { Direction } from '../shared/relevance';
+import { type MapBand, queryEnd, rowOf } from './mapBand';
+
+/** What passes a layer through its residual connection: the start of its step. A layer without heads passes it all. */
+export function residualFlow(weights: Float64Array): Float64Array {
+  return weights.map(weight => weight / 2);
+}
 
 /**
- * One layer's step.
- * @param weights shape [nTokens], what flows. To ask what tokens attend to, start with 1/n at n queries and go from the
+ * Adds what passes through some rows of a layer.
+ * @param out begins as `residualFlow(weights)`; once all rows are added it is the layer's step. Shape [nTokens].
+ * @param weights what flows, shape [nTokens]. To ask what tokens attend to, start with 1/n at n queries and go from the
  * last layer to the first; to ask what attends to them, start with 1/n at n keys and go from the first to the last.
- * @param maps the layer's chosen heads, each [query, key]; without any the weights pass unchanged.
- * @returns shape [nTokens]; going `attends`, the sum stays what it was.
+ * Going `attends`, the sum stays what it was.
+ * @param heads the same rows of each of the layer's chosen heads.
  */
-export function rolloutStep(
+export function addRolloutRows(
+  out: Float64Array,
   weights: Float64Array,
-  maps: readonly Float32Array[],
-  nTokens: number,
+  heads: readonly MapBand[],
   direction: Direction,
-): Float64Array {
-  if (maps.length === 0) return weights;
-  const out = weights.map(weight => weight / 2);
-  const row = new Float64Array(nTokens);
-  for (let query = 0; query < nTokens; query++) {
+): void {
+  const [head] = heads;
+  if (!head) return;
+  const row = new Float64Array(head.nKeys);
+  for (let query = head.queryStart; query < queryEnd(head); query++) {
     // Nothing can come of a row that nothing flows into; most rows are such in the last layers.
     if (direction === 'attends' && weights[query] === 0) continue;
-    const mass = magnitudes(row, maps, nTokens, query);
+    const mass = magnitudes(row, heads, query);
     if (mass === 0) {
       out[query]! += weights[query]! / 2;
     } else if (direction === 'attends') {
@@ -45,17 +52,19 @@ export function rolloutStep(
       out[query]! += flow / 2 / mass;
     }
   }
-  return out;
 }
 
 /** Fills `row` with the heads' magnitudes of one query. @returns their sum. */
-function magnitudes(row: Float64Array, maps: readonly Float32Array[], nTokens: number, query: number): number {
+function magnitudes(row: Float64Array, heads: readonly MapBand[], query: number): number {
+  row.fill(0, 0, query + 1);
   let mass = 0;
-  for (let key = 0; key <= query; key++) {
-    let sum = 0;
-    for (const map of maps) sum += Math.abs(map[query * nTokens + key]!);
-    row[key] = sum;
-    mass += sum;
+  for (const head of heads) {
+    const values = rowOf(head, query);
+    for (let key = 0; key <= query; key++) {
+      const magnitude = Math.abs(values[key]!);
+      row[key]! += magnitude;
+      mass += magnitude;
+    }
   }
   return mass;
 }

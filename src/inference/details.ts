@@ -1,9 +1,8 @@
 /** Closer looks at the runs that are kept: exact maps, kernels, measures and relevance, computed again on demand. */
 
-import { rangeWeights } from '../attention/aggregate';
-import { type CellChange, largestChanges, stagesOfPart } from '../attention/largestChanges';
+import { type CellChange, LargestChanges, stagesOfPart } from '../attention/largestChanges';
 import type { LayerOverview, ModelSummary } from '../shared/analysis';
-import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile } from '../shared/attentionMap';
+import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile, tileSize } from '../shared/attentionMap';
 import { Cancelled } from '../shared/failure';
 import type { HeadMeasures } from '../shared/headMeasures';
 import { isConv, type KernelWeights } from '../shared/kernels';
@@ -13,7 +12,7 @@ import { measureHeads } from './measureHeads';
 import type { ChangesArgs, LayerArgs, OverviewArgs, PatchArgs, RelevanceArgs, TileArgs } from './protocol';
 import { checkRange, relevanceOfHeads } from './relevance';
 import type { Run } from './run';
-import { allHeadsRows, overviewOf, wholeMap } from './runMaps';
+import { allHeadsRows, type HeadBandsOf, headBand, overviewOf, rowsAtOnce, tileBand } from './runMaps';
 import type { Runs } from './runs';
 
 /** Every method throws Failure `no-analysis` for a run that is not kept or has not come to the layer yet. */
@@ -46,9 +45,16 @@ export class Details {
         `tile ${queryStart}+${nQueries}, ${keyStart}+${nKeys} of head ${headIdx} is outside the map`,
       );
     }
-    const map = await this.wholeMap(run, layerIdx, headIdx, this.shownStage(layerIdx, stage));
-    const rows = map.subarray(queryStart * nTokens, (queryStart + nQueries) * nTokens);
-    const values = columnsOf(rows, nTokens, keyStart, nKeys);
+    const shown = this.shownStage(layerIdx, stage);
+    const values = new Float32Array(nQueries * nKeys);
+    for (let first = queryStart; first < queryStart + nQueries; ) {
+      const bandIdx = Math.floor(first / tileSize);
+      const end = Math.min(queryStart + nQueries, (bandIdx + 1) * tileSize);
+      const band = await this.inTurn(runtime => tileBand(runtime, run, layerIdx, headIdx, shown, bandIdx));
+      const rows = band.values.subarray((first - band.queryStart) * band.nKeys, (end - band.queryStart) * band.nKeys);
+      values.set(columnsOf(rows, band.nKeys, keyStart, nKeys), (first - queryStart) * nKeys);
+      first = end;
+    }
     return { layerIdx, headIdx, stage, queryStart, keyStart, nQueries, nKeys, values };
   }
 
@@ -61,8 +67,18 @@ export class Details {
       throw new RangeError(`patch ${queryStart}+${nQueries}, ${keyStart}+${nKeys} is outside the map or too large`);
     }
     const shown = this.shownStage(layerIdx, stage);
-    const rows = await this.inTurn(runtime => allHeadsRows(runtime, run, layerIdx, shown, queryStart, nQueries));
-    const values = columnsOf(rows, queryStart + nQueries, keyStart, nKeys);
+    const values = new Float32Array(nHeads * nQueries * nKeys);
+    const nAtOnce = rowsAtOnce(nHeads, run.nTokens);
+    for (let first = queryStart; first < queryStart + nQueries; first += nAtOnce) {
+      const end = Math.min(first + nAtOnce, queryStart + nQueries);
+      const rows = await this.inTurn(runtime => allHeadsRows(runtime, run, layerIdx, shown, [first, end]));
+      const columns = columnsOf(rows, end, keyStart, nKeys);
+      const size = (end - first) * nKeys;
+      for (let headIdx = 0; headIdx < nHeads; headIdx++) {
+        const at = (headIdx * nQueries + first - queryStart) * nKeys;
+        values.set(columns.subarray(headIdx * size, (headIdx + 1) * size), at);
+      }
+    }
     return { nHeads, queryStart, keyStart, nQueries, nKeys, values };
   }
 
@@ -79,15 +95,18 @@ export class Details {
     const shape = layer.kernels[part];
     if (!shape || !(headIdx < this.model.nHeads)) throw new RangeError(`layer ${layerIdx} has no ${part} ${headIdx}`);
     const { before, after } = stagesOfPart(part, layer.stages);
-    const map = (stage: Stage) => this.wholeMap(run, layerIdx, headIdx, stage);
     const reach = isConv(part) ? { queries: shape.rows, keys: shape.columns } : { queries: 1, keys: 1 };
-    return largestChanges(await map(before), await map(after), after, k, reach);
+    const changes = new LargestChanges(after, k, reach);
+    for await (const bands of this.bandsOf(run)(layerIdx, [before, after], [headIdx], [0, run.nTokens])) {
+      changes.add(bands[0]![0]!, bands[1]![0]!);
+    }
+    return changes.found();
   }
 
   /** @returns one entry per head. */
   async headMeasures({ analysisId, layerIdx }: LayerArgs): Promise<HeadMeasures[]> {
     const run = this.runs.withLayer(analysisId, layerIdx);
-    return this.inTurn(runtime => measureHeads(runtime, run, layerIdx));
+    return measureHeads(this.runtime.folder, run, layerIdx, this.bandsOf(run));
   }
 
   /**
@@ -95,7 +114,8 @@ export class Details {
    * @throws RangeError for a range or heads that are not there; Cancelled between layers once `signal` fires.
    */
   async relevance(args: RelevanceArgs, signal?: AbortSignal): Promise<Float32Array> {
-    const { analysisId, heads, method, range, direction } = args;
+    const { analysisId, heads, range } = args;
+    const { layers } = this.model;
     const deepest = Math.max(...heads.map(({ layerIdx }) => layerIdx));
     const run = this.runs.withLayer(analysisId, deepest);
     const { nTokens } = run;
@@ -103,29 +123,28 @@ export class Details {
     if (heads.length === 0 || heads.some(({ headIdx }) => !(headIdx < this.model.nHeads))) {
       throw new RangeError(`heads are ${JSON.stringify(heads)}, the model has ${this.model.nHeads} per layer`);
     }
-    if (method === 'head') {
-      const [{ layerIdx, headIdx }] = heads as [(typeof heads)[0]];
-      const map = await this.wholeMap(run, layerIdx, headIdx, this.shownStage(layerIdx, args.stage));
-      return rangeWeights(map, nTokens, range, direction);
-    }
-    return relevanceOfHeads(args, nTokens, async (layerIdx, headIdxs) => {
-      const stage = this.shownStage(layerIdx, 'mixed_pattern');
-      const { rows } = run.layers[layerIdx]!;
-      const kernels = run.kernels.get(layerIdx);
-      const [maps] = await this.inTurn(
-        runtime => runtime.stageRows(layerIdx, [stage], headIdxs, [0, nTokens], rows, kernels),
-        () => {
-          if (signal?.aborted) throw new Cancelled();
-          this.runs.withLayer(analysisId, layerIdx); // a newer run may have taken its place
-        },
-      );
-      const size = nTokens * nTokens;
-      return headIdxs.map((_, i) => maps!.subarray(i * size, (i + 1) * size));
+    const bandsOf = this.bandsOf(run, () => {
+      if (signal?.aborted) throw new Cancelled();
+      this.runs.withLayer(analysisId, deepest); // a newer run may have taken its place
+    });
+    const chosen = { ...args, heads: args.method === 'head' ? heads.slice(0, 1) : heads };
+    return relevanceOfHeads(chosen, nTokens, async function* (layerIdx, headIdxs, queries, stage = 'mixed_pattern') {
+      const { stages } = layers[layerIdx]!;
+      const shown = [effectiveStage(stages, stage)];
+      for await (const [rows] of bandsOf(layerIdx, shown, headIdxs, queries)) yield rows!;
     });
   }
 
-  private wholeMap(run: Run, layerIdx: number, headIdx: number, stage: Stage): Promise<Float32Array> {
-    return this.inTurn(runtime => wholeMap(runtime, run, layerIdx, headIdx, stage));
+  /** Computes rows of a run's maps, each band when its turn has come; fails once a newer run took the run's place. */
+  private bandsOf(run: Run, check = () => void this.runs.withLayer(run.analysisId, 0)): HeadBandsOf {
+    const band = (...args: Tail<Parameters<typeof headBand>>) =>
+      this.inTurn(runtime => headBand(runtime, ...args), check);
+    return async function* (layerIdx, stages, heads, [start, end]) {
+      const nAtOnce = rowsAtOnce(stages.length * heads.length, run.nTokens);
+      for (let first = start; first < end; first += nAtOnce) {
+        yield await band(run, layerIdx, stages, heads, [first, Math.min(first + nAtOnce, end)]);
+      }
+    };
   }
 
   private shownStage(layerIdx: number, stage: Stage): Stage {
@@ -142,6 +161,9 @@ export class Details {
     return result;
   }
 }
+
+/** Without the runtime. */
+type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
 
 function isInside({ queryStart, keyStart, nQueries, nKeys }: PatchArgs, nTokens: number): boolean {
   const fits = (start: number, count: number) => start >= 0 && count >= 1 && start + count <= nTokens;

@@ -1,30 +1,53 @@
-/** Relevance of every token of a run to a range of it: exact maps of the chosen heads, reduced to one vector. */
+/** Relevance of every token of a run to a range of it: exact rows of the chosen heads, reduced to one vector. */
 
-import { maxOverHeads, meanOverHeads, rangeWeights } from '../attention/aggregate';
-import { rolloutStep } from '../attention/rollout';
+import { addRangeWeights, maxOverHeads, meanOverHeads } from '../attention/aggregate';
+import type { MapBand } from '../attention/mapBand';
+import { addRolloutRows, residualFlow } from '../attention/rollout';
+import type { Stage } from '../shared/attentionMap';
 import type { HeadRef, TokenRange } from '../shared/relevance';
 import type { RelevanceArgs } from './protocol';
 
-/** Maps [query, key] of the last stage of some heads of one layer. @throws Cancelled between layers. */
-export type LayerMaps = (layerIdx: number, headIdxs: readonly number[]) => Promise<readonly Float32Array[]>;
+/** Rows of one stage (the last one where none is named) of some heads of one layer, band after band: one per head each. */
+export type LayerBands = (
+  layerIdx: number,
+  headIdxs: readonly number[],
+  queries: readonly [number, number],
+  stage?: Stage,
+) => AsyncIterable<readonly MapBand[]>;
 
-/** `mean`, `max` and `rollout` over `args.heads`, shape [nTokens]. @throws RangeError without a head. */
-export async function relevanceOfHeads(args: RelevanceArgs, nTokens: number, maps: LayerMaps): Promise<Float32Array> {
-  const { range, direction, method } = args;
-  const layers = byLayer(args.heads);
+/**
+ * One weight per token, shape [nTokens].
+ * @throws RangeError without a head; whatever `bands` throws.
+ */
+export async function relevanceOfHeads(
+  { heads, range, direction, method, stage }: Pick<RelevanceArgs, 'heads' | 'range' | 'direction' | 'method' | 'stage'>,
+  nTokens: number,
+  bands: LayerBands,
+): Promise<Float32Array> {
+  const layers = byLayer(heads);
   if (layers.length === 0) throw new RangeError('no head is chosen');
+  const attends = direction === 'attends';
   if (method === 'rollout') {
     let weights = new Float64Array(nTokens).fill(1 / (range.end - range.first), range.first, range.end);
     // What a token attends to is asked from the last layer down, what attends to it from the first one up.
-    const order = direction === 'attends' ? layers.toReversed() : layers;
-    for (const [layerIdx, headIdxs] of order) {
-      weights = rolloutStep(weights, await maps(layerIdx, headIdxs), nTokens, direction) as typeof weights;
+    for (const [layerIdx, headIdxs] of attends ? layers.toReversed() : layers) {
+      const out = residualFlow(weights) as typeof weights;
+      // Nothing flows into rows after the range this way, or into those before it the other way.
+      const queries = attends ? ([0, range.end] as const) : ([range.first, nTokens] as const);
+      for await (const rows of bands(layerIdx, headIdxs, queries)) addRolloutRows(out, weights, rows, direction);
+      weights = out;
     }
     return Float32Array.from(weights);
   }
   const rows: Float32Array[] = [];
+  const queries = [range.first, attends ? range.end : nTokens] as const;
   for (const [layerIdx, headIdxs] of layers) {
-    for (const map of await maps(layerIdx, headIdxs)) rows.push(rangeWeights(map, nTokens, range, direction));
+    const sums = headIdxs.map(() => new Float64Array(nTokens));
+    const shown = method === 'head' ? stage : undefined;
+    for await (const heads of bands(layerIdx, headIdxs, queries, shown)) {
+      for (const [i, band] of heads.entries()) addRangeWeights(sums[i]!, band, range, direction);
+    }
+    rows.push(...sums.map(sum => Float32Array.from(sum)));
   }
   return method === 'max' ? maxOverHeads(rows) : meanOverHeads(rows);
 }

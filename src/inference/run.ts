@@ -1,5 +1,6 @@
 /** What is kept of a run: enough to compute any layer of it again. */
 
+import type { MapBand } from '../attention/mapBand';
 import { blockSizeFor } from '../graph/reductions';
 import type { LayerOverview } from '../shared/analysis';
 import type { KernelWeights } from '../shared/kernels';
@@ -23,8 +24,8 @@ export interface Run {
   readonly known: Known;
   /** Layers computed with other weights than the trained ones. */
   readonly kernels: ReadonlyMap<number, readonly KernelWeights[]>;
-  /** Whole maps at full precision, most recently used last. */
-  readonly maps: Map<string, Float32Array>;
+  /** Bands of single heads at full precision, most recently used last. */
+  readonly maps: Map<string, MapBand>;
   /** Of all heads, most recently used last. */
   readonly overviews: Map<string, LayerOverview>;
   /** Rows of all heads that were asked for last. */

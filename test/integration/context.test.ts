@@ -2,14 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { maxOverHeads, meanOverHeads, rangeWeights } from '../../src/attention/aggregate';
-import { rolloutStep } from '../../src/attention/rollout';
+import { addRangeWeights, maxOverHeads, meanOverHeads } from '../../src/attention/aggregate';
+import { addRolloutRows, residualFlow } from '../../src/attention/rollout';
 import { Engine } from '../../src/inference/engine';
 import { openModelFolder } from '../../src/inference/modelFolder';
 import { ModelRuntime } from '../../src/inference/modelRuntime';
 import type { OccludedEvent, RelevanceArgs } from '../../src/inference/protocol';
 import { Cancelled } from '../../src/shared/failure';
 import { chosenHeads } from '../../src/shared/relevance';
+import { bandsOf } from '../bands';
 import { tinyModelDirectory } from '../fixtures/paths';
 
 const text = 'const total = 0;\nfor (const item of items) {\n  total += item.price;\n}\nreturn total;\n';
@@ -66,7 +67,10 @@ for (const direction of ['attends', 'attendedBy'] as const) {
       });
     const rows: Float32Array[] = [];
     for (const { layerIdx, headIdx } of heads) {
-      rows.push(rangeWeights(await mapOf(layerIdx, headIdx), nTokens, range, direction));
+      const weights = new Float64Array(nTokens);
+      const [band] = bandsOf(await mapOf(layerIdx, headIdx));
+      addRangeWeights(weights, band!, range, direction);
+      rows.push(Float32Array.from(weights));
     }
     assertClose(await ask({}), meanOverHeads(rows));
     assertClose(await ask({ method: 'max' }), maxOverHeads(rows));
@@ -75,7 +79,10 @@ for (const direction of ['attends', 'attendedBy'] as const) {
     const order = Array.from({ length: nLayers }, (_, i) => (direction === 'attends' ? nLayers - 1 - i : i));
     for (const layerIdx of order) {
       const maps = await Promise.all(Array.from({ length: nHeads }, (_, headIdx) => mapOf(layerIdx, headIdx)));
-      weights = rolloutStep(weights, maps, nTokens, direction) as typeof weights;
+      const out = residualFlow(weights) as typeof weights;
+      const heads = maps.map(map => bandsOf(map)[0]!);
+      addRolloutRows(out, weights, heads, direction);
+      weights = out;
     }
     assertClose(await ask({ method: 'rollout' }), Float32Array.from(weights));
   });

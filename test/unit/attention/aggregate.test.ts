@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { maxOverHeads, meanOverHeads, rangeWeights } from '../../../src/attention/aggregate';
-import { isApplicable, rangeBetween } from '../../../src/shared/relevance';
+import { addRangeWeights, maxOverHeads, meanOverHeads } from '../../../src/attention/aggregate';
+import { type Direction, isApplicable, rangeBetween, type TokenRange } from '../../../src/shared/relevance';
+import { bandsOf } from '../../bands';
 
 /** 3 tokens; cells above the diagonal are masked and must never count. */
 const map = Float32Array.of(1, 99, 99, 0.5, -0.5, 99, 0.25, 0.5, 0.25);
+
+/** Whatever rows come together, the result is the same. */
+function rangeWeights(values: Float32Array, nTokens: number, range: TokenRange, direction: Direction): Float32Array {
+  const [whole, ...cut] = [nTokens, 1, 2].map(nRows => {
+    const weights = new Float64Array(nTokens);
+    for (const band of bandsOf(values, nRows)) addRangeWeights(weights, band, range, direction);
+    return Float32Array.from(weights);
+  });
+  for (const other of cut) assert.deepEqual(other, whole);
+  return whole!;
+}
 
 test('a range of queries: the mean of their rows, masked cells adding nothing', () => {
   assert.deepEqual([...rangeWeights(map, 3, { first: 2, end: 3 }, 'attends')], [0.25, 0.5, 0.25]);

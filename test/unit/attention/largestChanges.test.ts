@@ -1,13 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { largestChanges, stagesOfPart } from '../../../src/attention/largestChanges';
-import { stages } from '../../../src/shared/attentionMap';
+import { LargestChanges, type Reach, stagesOfPart } from '../../../src/attention/largestChanges';
+import { type Stage, stages } from '../../../src/shared/attentionMap';
+import { bandsOf } from '../../bands';
+import { Random } from '../../random';
 
 /** A map of four tokens from its rows up to the diagonal. */
 function map(...rows: number[][]): Float32Array {
   const values = new Float32Array(rows.length ** 2);
   for (const [query, row] of rows.entries()) values.set(row, query * rows.length);
   return values;
+}
+
+/** Two rows at a time. */
+function largestChanges(before: Float32Array, after: Float32Array, stage: Stage, k: number, within: Reach) {
+  const changes = new LargestChanges(stage, k, within);
+  const bands = bandsOf(after, 2);
+  for (const [i, band] of bandsOf(before, 2).entries()) changes.add(band, bands[i]!);
+  return changes.found();
 }
 
 const reach = { queries: 1, keys: 1 };
@@ -48,6 +58,29 @@ test('one token, no change, and values that are not numbers', () => {
   assert.deepEqual(largestChanges(map([3]), map([5]), 'mixed_scores', 5, reach), []);
   const broken = largestChanges(map([1], [1, 0]), map([1], [Number.NaN, 0.5]), 'mixed_pattern', 5, reach);
   assert.deepEqual(cells(broken), [[1, 1, 0.5]]);
+});
+
+test('candidates that are dropped on the way change nothing', () => {
+  const random = new Random(3);
+  const before = new Float32Array(600 ** 2);
+  const after = random.floats(600 ** 2);
+  const found = largestChanges(before, after, 'mixed_pattern', 4, { queries: 6, keys: 11 });
+  const expected: number[][] = [];
+  const order = Array.from(after.keys(), at => ({
+    query: Math.floor(at / 600),
+    key: at % 600,
+    x: Math.abs(after[at]!),
+  }))
+    .filter(({ query, key }) => key <= query)
+    .sort((a, b) => b.x - a.x);
+  for (const { query, key } of order) {
+    if (expected.length === 4) break;
+    if (!expected.some(([i, j]) => Math.abs(i! - query) < 6 && Math.abs(j! - key) < 11)) expected.push([query, key]);
+  }
+  assert.deepEqual(
+    found.map(({ queryIdx, keyIdx }) => [queryIdx, keyIdx]),
+    expected,
+  );
 });
 
 test('a part reads the stage before it that the layer has', () => {

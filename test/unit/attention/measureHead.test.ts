@@ -1,11 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type MeasuredHead, measures, rankHeads } from '../../../src/attention/headRanking';
-import { measureHead } from '../../../src/attention/measureHead';
+import { earlierPlaces, HeadMeasurement } from '../../../src/attention/measureHead';
 import type { HeadMeasures } from '../../../src/shared/headMeasures';
+import { bandsOf } from '../../bands';
 
 const near = (got: number, want: number) => assert.ok(Math.abs(got - want) < 1e-6, `${got} instead of ${want}`);
 const map = (...rows: number[][]) => Float32Array.from(rows.flat());
+interface Maps {
+  attention: Float32Array;
+  preConv: { before: Float32Array; after: Float32Array } | null;
+  postConv: { before: Float32Array; after: Float32Array } | null;
+}
+
+/** Two rows at a time. */
+function measureHead({ attention, preConv, postConv }: Maps, ids: number[]): HeadMeasures {
+  const measurement = new HeadMeasurement(earlierPlaces(ids));
+  const change = (maps: Maps['preConv'], i: number) =>
+    maps && { before: bandsOf(maps.before, 2)[i]!, after: bandsOf(maps.after, 2)[i]! };
+  for (const [i, band] of bandsOf(attention, 2).entries()) {
+    measurement.add({ attention: band, preConv: change(preConv, i), postConv: change(postConv, i) });
+  }
+  return measurement.measures;
+}
+
 const only = (attention: Float32Array, ids: number[]) => measureHead({ attention, preConv: null, postConv: null }, ids);
 
 test('a head that looks at the token before', () => {
