@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Frame } from 'playwright-core';
-import { rangeWeights } from '../../src/attention/aggregate';
+import { addRangeWeights } from '../../src/attention/aggregate';
 import { type ContextJson, contextJson } from '../../src/cli/context';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import { exportDocument } from '../../src/cli/export';
@@ -88,7 +88,8 @@ test('tokens: a range by keyboard, both directions, surprisal and predictions ar
     await frame
       .getByText(direction === 'attends' ? /mean over the 3 selected queries/ : /mean over the 3 selected keys/)
       .waitFor();
-    const want = rangeWeights(values, nTokens, range, direction);
+    const want = new Float64Array(nTokens);
+    addRangeWeights(want, { queryStart: 0, nKeys: nTokens, values }, range, direction);
     await frame.locator('.tokens-view [aria-busy=false]').waitFor();
     const rows = await cells('Weights of tokens');
     assert.ok(rows.length > 10);
