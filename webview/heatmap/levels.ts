@@ -2,7 +2,7 @@
  * Grids of levels and how pixels are made of them.
  *
  * A pixel that covers several cells shows the strongest of them with its sign, never a sample, so that thin lines do
- * not vanish. The shader in webglRenderer.ts does the same as `paint` here, which draws where there is no WebGL2.
+ * not vanish. The shaders do the same as `paint` here, which draws where there is no WebGL2.
  */
 
 import { type HeadOverview, overviewValue } from '../../src/shared/attentionMap';

@@ -10,76 +10,89 @@ void main() {
   gl_Position = vec4(vec2((gl_VertexID & 1) * 4 - 1, (gl_VertexID >> 1) * 4 - 1), 0.0, 1.0);
 }`;
 
-/** What the shaders of both cases begin and end with; between them stands how a pixel gets its level. */
-const uniforms = `#version 300 es
+/**
+ * How shaders read cells: as the two bytes of a level, the low one first. `texture` with normalised bytes takes far less
+ * time than integers by `texelFetch` where there is no GPU.
+ */
+export const cellBytes = `
+bool isAbsent(vec2 bytes) { return abs(bytes.g - 0.5) < 0.25; } // ${absentLevel} alone has a high byte of 128
+int levelIn(vec2 bytes) {
+  int low = int(bytes.r * 255.0 + 0.5);
+  return low < 128 ? low : low - 256;
+}
+`;
+
+/** What the shaders of all cases begin with, and what they share. */
+const common = `#version 300 es
 precision highp float;
 precision highp int;
-precision highp isampler2D;
-uniform isampler2D overview;
-uniform isampler2D exact;
-uniform isampler2D windows; // strongest of windowSize x windowSize cells from each cell on; see strongestWindows.ts
-uniform int windowSize;
-uniform sampler2D colors;
-uniform ivec2 sizes;       // edges of overview and exact; 0 where there is none
-uniform float blockSize;   // of the overview
-uniform vec2 origin;       // of the map on the canvas, in device pixels
-uniform float cellSize;
+uniform sampler2D overview;
+uniform sampler2D exact;
+uniform sampler2D windows;   // strongest of windowSize x windowSize cells from each cell on; see strongestWindows.ts
+uniform float windowSize;
+uniform sampler2D colors;    // by the low byte of a level; below them by rank, see strongestWindows.ts
+uniform vec2 sizes;          // edges of overview and exact; 0 where there is none
+uniform float blockSize;     // of the overview
+uniform vec2 origin;         // of the map on the canvas, in device pixels
+uniform float cellsPerPixel;
 uniform float nTokens;
 uniform float canvasHeight;
 uniform vec3 background;
 uniform vec3 hatch;
 out vec4 color;
-const int absent = ${absentLevel};
-const int masked = ${maskedPixel};
+${cellBytes}
+/** The upper left corner of the pixel, from the upper left one of the canvas. */
+vec2 pixelHere() { return floor(vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y)); }
+
+bool isOutside(vec2 cell) { return min(cell.x, cell.y) < 0.0 || max(cell.x, cell.y) >= nTokens; }
+
+vec4 masked(vec2 pixel) {
+  return vec4(mod(pixel.x + pixel.y, ${hatch.period}.0) < ${hatch.width}.0 ? hatch : background, 1.0);
+}
+
+vec2 blockAt(vec2 block) { return textureLod(overview, (block + 0.5) / sizes.x, 0.0).rg; }
+vec4 colorOf(vec2 bytes) { return textureLod(colors, vec2(bytes.r, 0.25), 0.0); }
 `;
 
-const main = `
-void main() {
-  vec2 pixel = vec2(floor(gl_FragCoord.x), floor(canvasHeight - gl_FragCoord.y));
-  vec2 cell = floor((pixel + 0.5 - origin) / cellSize);
-  color = vec4(background, 1.0);
-  if (cell.x < 0.0 || cell.y < 0.0 || cell.x >= nTokens || cell.y >= nTokens) return;
-  int level = levelOf(pixel, cell);
-  if (level == masked) {
-    if (mod(pixel.x + pixel.y, ${hatch.period}.0) < ${hatch.width}.0) color.rgb = hatch;
-  } else if (level != absent) {
-    color = texelFetch(colors, ivec2((level + 127) & 255, 0), 0);
-  }
-}`;
-
 /** Cells at least as large as a pixel: it shows the one under its middle. Most frames are drawn so, with little to do. */
-export const largeCells = `${uniforms}
+export const largeCells = `${common}
 void main() {
-  vec2 middle = vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y);
-  vec2 place = (middle - origin) / cellSize;
-  ivec2 cell = ivec2(floor(place));
+  vec2 pixel = pixelHere();
+  vec2 cell = floor((pixel + 0.5 - origin) * cellsPerPixel);
   color = vec4(background, 1.0);
-  if (min(place.x, place.y) < 0.0 || max(place.x, place.y) >= nTokens) return;
+  if (isOutside(cell)) return;
   if (cell.x > cell.y) {
-    if (mod(floor(middle.x) + floor(middle.y), ${hatch.period}.0) < ${hatch.width}.0) color.rgb = hatch;
+    color = masked(pixel);
     return;
   }
-  int level = sizes.y > 0 ? texelFetch(exact, cell, 0).r : absent;
-  if (level == absent && sizes.x > 0) level = texelFetch(overview, ivec2(vec2(cell) / blockSize), 0).r;
-  if (level != absent) color = texelFetch(colors, ivec2((level + 127) & 255, 0), 0);
+  vec2 found = textureLod(exact, (cell + 0.5) / nTokens, 0.0).rg;
+  if (isAbsent(found)) {
+    if (sizes.x < 1.0) return;
+    found = blockAt(floor(cell / blockSize));
+  }
+  color = colorOf(found);
 }`;
 
 /** Cells smaller than pixels, read one by one: each pixel shows the strongest that it touches. */
-export const smallCells = `${uniforms}
-ivec2 cellsOfPixel(float pixel, float start, float size, int count) {
-  bool isLarge = size >= 1.0;
-  int first = int(floor((pixel + (isLarge ? 0.5 : 0.0) - start) / size));
-  int end = isLarge ? first + 1 : int(ceil((pixel + 1.0 - start) / size));
+export const smallCells = `${common}
+const int absent = ${absentLevel};
+const int maskedLevel = ${maskedPixel};
+
+ivec2 cellsOfPixel(float pixel, float start, float perPixel, int count) {
+  bool isLarge = perPixel <= 1.0;
+  int first = int(floor((pixel + (isLarge ? 0.5 : 0.0) - start) * perPixel));
+  int end = isLarge ? first + 1 : int(ceil((pixel + 1.0 - start) * perPixel));
   return ivec2(max(0, first), min(count, end));
 }
 
-int strongest(isampler2D grid, ivec2 queries, ivec2 keys) {
-  int found = masked;
+int strongest(sampler2D grid, ivec2 queries, ivec2 keys) {
+  int found = maskedLevel;
   for (int i = queries.x; i < queries.y; i++) {
     for (int j = keys.x; j < keys.y && j <= i; j++) {
-      int level = texelFetch(grid, ivec2(j, i), 0).r;
-      if (level == absent) return absent;
-      if (found == masked || abs(level) > abs(found)) found = level;
+      vec2 bytes = texelFetch(grid, ivec2(j, i), 0).rg;
+      if (isAbsent(bytes)) return absent;
+      int level = levelIn(bytes);
+      if (found == maskedLevel || abs(level) > abs(found)) found = level;
     }
   }
   return found;
@@ -87,47 +100,127 @@ int strongest(isampler2D grid, ivec2 queries, ivec2 keys) {
 
 int levelOf(vec2 pixel, vec2 cell) {
   int level = absent;
-  if (sizes.y > 0) {
-    level = strongest(exact, cellsOfPixel(pixel.y, origin.y, cellSize, sizes.y),
-                             cellsOfPixel(pixel.x, origin.x, cellSize, sizes.y));
+  ivec2 edges = ivec2(sizes);
+  if (edges.y > 0) {
+    level = strongest(exact, cellsOfPixel(pixel.y, origin.y, cellsPerPixel, edges.y),
+                             cellsOfPixel(pixel.x, origin.x, cellsPerPixel, edges.y));
   }
-  if (level == absent && sizes.x > 0) {
-    float size = cellSize * blockSize;
-    level = strongest(overview, cellsOfPixel(pixel.y, origin.y, size, sizes.x),
-                                cellsOfPixel(pixel.x, origin.x, size, sizes.x));
+  if (level == absent && edges.x > 0) {
+    float perPixel = cellsPerPixel / blockSize;
+    level = strongest(overview, cellsOfPixel(pixel.y, origin.y, perPixel, edges.x),
+                                cellsOfPixel(pixel.x, origin.x, perPixel, edges.x));
   }
-  return level == absent && cell.x > cell.y ? masked : level;
-}${main}`;
-
-/** Of two levels the stronger; what is absent in either is absent in both, what is masked is weaker than anything. */
-export const strongerOfTwo = `
-int stronger(int a, int b) {
-  if (a == absent || b == absent) return absent;
-  if (a == masked) return b;
-  return b != masked && abs(b) > abs(a) ? b : a;
+  return level == absent && cell.x > cell.y ? maskedLevel : level;
 }
-`;
+
+void main() {
+  vec2 pixel = pixelHere();
+  vec2 cell = floor((pixel + 0.5 - origin) * cellsPerPixel);
+  color = vec4(background, 1.0);
+  if (isOutside(cell)) return;
+  int level = levelOf(pixel, cell);
+  if (level == maskedLevel) color = masked(pixel);
+  else if (level != absent) color = colorOf(vec2(float(level & 255) / 255.0, 0.0));
+}`;
 
 /**
  * The same by four windows that overlap and together cover what a pixel touches: as many reads for a large map as for a
  * small one. (In the map's first row and column of pixels, where one is cut off, a few cells of the next count too.)
  * Blocks of the overview, which stands in for what has not arrived, must not be smaller than pixels.
  */
-export const windowedCells = `${uniforms}${strongerOfTwo}
-int levelOf(vec2 pixel, vec2 cell) {
-  ivec2 first = max(ivec2(floor((pixel - origin) / cellSize)), 0);
-  ivec2 end = min(ivec2(ceil((pixel + 1.0 - origin) / cellSize)), sizes.y);
-  if (first.x >= end.y) return masked; // every cell that it touches is above the diagonal
-  ivec2 last = max(end - windowSize, first);
-  int level = stronger(
-    stronger(texelFetch(windows, first, 0).r, texelFetch(windows, ivec2(last.x, first.y), 0).r),
-    stronger(texelFetch(windows, ivec2(first.x, last.y), 0).r, texelFetch(windows, last, 0).r));
-  if (level == absent && sizes.x > 0) {
-    ivec2 block = ivec2(cell / blockSize);
-    level = block.x > block.y ? masked : texelFetch(overview, block, 0).r;
+export const windowedCells = `${common}
+vec2 windowAt(float key, float query) { return textureLod(windows, vec2(key, query), 0.0).rg; }
+
+void main() {
+  vec2 pixel = pixelHere();
+  vec2 start = (pixel - origin) * cellsPerPixel;
+  vec2 cell = floor(start + 0.5 * cellsPerPixel);
+  color = vec4(background, 1.0);
+  if (isOutside(cell)) return;
+  vec2 first = max(floor(start), 0.0);
+  vec2 end = min(ceil(start + cellsPerPixel), nTokens);
+  if (first.x >= end.y) { // every cell that it touches is above the diagonal
+    color = masked(pixel);
+    return;
   }
-  return level == absent && cell.x > cell.y ? masked : level;
-}${main}`;
+  vec2 a = (first + 0.5) / nTokens;
+  vec2 b = (max(end - windowSize, first) + 0.5) / nTokens;
+  vec2 found = max(max(windowAt(a.x, a.y), windowAt(b.x, a.y)), max(windowAt(a.x, b.y), windowAt(b.x, b.y)));
+  if (found.g < 0.5) {
+    color = textureLod(colors, vec2(found.r, 0.75), 0.0);
+    return;
+  }
+  vec2 block = floor(cell / blockSize);
+  if (block.x > block.y || (sizes.x < 1.0 && cell.x > cell.y)) color = masked(pixel);
+  else if (sizes.x >= 1.0) color = colorOf(blockAt(block));
+}`;
+
+/** The maps of several heads on one canvas, on one viewport; see headGridRenderer.ts. */
+export const headCells = `#version 300 es
+precision highp float;
+precision highp sampler2DArray;
+uniform sampler2DArray overviews; // one layer per head
+uniform sampler2DArray exact;     // of the part
+uniform sampler2D colors;
+uniform vec2 pitch;
+uniform float edge;
+uniform float header;
+uniform float columns;
+uniform float count;
+uniform float overviewSize;
+uniform float blockSize;
+uniform vec4 part;                // first key and query, number of keys and queries; 0 for none
+uniform vec2 origin;
+uniform float cellsPerPixel;
+uniform float nTokens;
+uniform float canvasHeight;
+uniform vec3 background;
+uniform vec3 hatch;
+out vec4 color;
+${cellBytes}
+vec2 blockAt(vec2 block, float head) {
+  return textureLod(overviews, vec3((block + 0.5) / overviewSize, head), 0.0).rg;
+}
+
+/** Of the blocks that a pixel touches the one with the strongest level; none is absent when one is not. */
+vec2 strongest(vec2 first, vec2 last, float head) {
+  vec2 found = blockAt(vec2(min(first.x, last.y), last.y), head);
+  for (float i = first.y; i <= last.y; i++) {
+    for (float j = first.x; j <= min(last.x, i); j++) {
+      vec2 bytes = blockAt(vec2(j, i), head);
+      if (abs(levelIn(bytes)) > abs(levelIn(found))) found = bytes;
+    }
+  }
+  return found;
+}
+
+void main() {
+  vec2 pixel = floor(vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y));
+  vec2 place = floor(pixel / pitch);
+  float head = place.y * columns + place.x;
+  vec2 local = pixel - place * pitch - vec2(0.0, header);
+  color = vec4(background, 1.0);
+  if (local.y < 0.0 || max(local.x, local.y) >= edge || place.x >= columns || head >= count) return;
+  vec2 start = (local - origin) * cellsPerPixel;
+  vec2 cell = floor(start + 0.5 * cellsPerPixel);
+  if (min(cell.x, cell.y) < 0.0 || max(cell.x, cell.y) >= nTokens) return;
+  float perPixel = cellsPerPixel / blockSize;
+  vec2 found;
+  if (perPixel > 1.0) {
+    vec2 first = max(floor(start / blockSize), 0.0);
+    vec2 last = min(ceil(start / blockSize + perPixel), overviewSize) - 1.0;
+    found = first.x > last.y ? vec2(-1.0) : strongest(first, last, head);
+  } else {
+    vec2 at = cell - part.xy;
+    vec2 block = floor(cell / blockSize);
+    if (cellsPerPixel <= 1.0 ? cell.x > cell.y : block.x > block.y) found = vec2(-1.0);
+    else if (min(at.x, at.y) >= 0.0 && at.x < part.z && at.y < part.w) {
+      found = textureLod(exact, vec3((at + 0.5) / part.zw, head), 0.0).rg;
+    } else found = blockAt(block, head);
+  }
+  if (found.r < 0.0) color.rgb = mod(local.x + local.y, ${hatch.period}.0) < ${hatch.width}.0 ? hatch : background;
+  else if (!isAbsent(found)) color = textureLod(colors, vec2(found.r, 0.25), 0.0);
+}`;
 
 /** @throws Error with the compiler's words, unless the context is lost: then nothing can be made. */
 export function buildProgram(gl: WebGL2RenderingContext, fragmentShader: string): WebGLProgram {

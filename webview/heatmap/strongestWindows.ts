@@ -1,39 +1,46 @@
 /**
- * For drawing cells smaller than pixels: a texture that holds, for every cell, the strongest of the n x n cells from it
- * on, n a power of two. Four such windows cover what any pixel touches (a sparse table in two dimensions), so that a
+ * For drawing cells smaller than pixels: a texture that holds, for every cell, the rank of the strongest of the n x n
+ * cells from it on, n a power of two. Four such windows cover what any pixel touches (a sparse table in two dimensions), so that a
  * large map takes no more reads per pixel than a small one, and nothing but the cells touched is shown.
  *
  * Made on the GPU, doubling n: each step reads four windows of half the size. After a tile only its part is made anew.
  */
 
-import { absentLevel } from '../../src/shared/colorScale';
-import { maskedPixel } from './levels';
-import { buildProgram, strongerOfTwo, uniformsOf } from './shaders';
+import { nanLevel } from '../../src/shared/colorScale';
+import { buildProgram, cellBytes, uniformsOf } from './shaders';
 import type { TileRect } from './tiles';
 
 const fragmentShader = `#version 300 es
 precision highp float;
 precision highp int;
-precision highp isampler2D;
-uniform isampler2D source;
+uniform sampler2D source;
 uniform int size;
 uniform int reach;     // of the source's windows
 uniform bool isCells;  // the source holds cells, of which those after the query are masked
-out ivec4 value;
-const int absent = ${absentLevel};
-const int masked = ${maskedPixel};
+out vec4 value;
+${cellBytes}
+/** What is stronger has the higher rank, so that \`max\` finds it; of two signs the one below zero. */
+float rankOf(int level) { return float(level > 0 ? 2 * level - 1 : min(255, -2 * level)) / 255.0; }
 
-int at(ivec2 cell) {
-  if (cell.x >= size || cell.y >= size || (isCells && cell.x > cell.y)) return masked;
-  return texelFetch(source, cell, 0).r;
+/** Rank, and 1 where a cell has not arrived: then the whole window has not. What is masked ranks last. */
+vec2 at(ivec2 cell) {
+  if (cell.x >= size || cell.y >= size || (isCells && cell.x > cell.y)) return vec2(0.0);
+  vec2 found = texelFetch(source, cell, 0).rg;
+  if (!isCells) return found;
+  return isAbsent(found) ? vec2(0.0, 1.0) : vec2(rankOf(levelIn(found)), 0.0);
 }
 
-${strongerOfTwo}
 void main() {
   ivec2 cell = ivec2(gl_FragCoord.xy);
-  int first = stronger(at(cell), at(cell + ivec2(reach, 0)));
-  value = ivec4(stronger(first, stronger(at(cell + ivec2(0, reach)), at(cell + ivec2(reach, reach)))), 0, 0, 0);
+  vec2 first = max(at(cell), at(cell + ivec2(reach, 0)));
+  vec2 second = max(at(cell + ivec2(0, reach)), at(cell + ivec2(reach, reach)));
+  value = vec4(max(first, second), 0.0, 1.0);
 }`;
+
+/** The level of a rank; see `rankOf` above. The last one is of what is not a number. */
+export function levelOfRank(rank: number): number {
+  return rank === 255 ? nanLevel : rank % 2 === 1 ? (rank + 1) / 2 : -rank / 2;
+}
 
 /** A step of the doubling. */
 interface Level {
@@ -119,7 +126,7 @@ export class StrongestWindows {
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R16I, size, size, 0, gl.RED_INTEGER, gl.SHORT, null);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RG8, size, size, 0, gl.RG, gl.UNSIGNED_BYTE, null);
     const framebuffer = gl.createFramebuffer();
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);

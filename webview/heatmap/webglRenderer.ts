@@ -1,13 +1,13 @@
 /**
- * Draws with WebGL2: levels as 16-bit integer textures, colours through a lookup texture, one triangle over the canvas.
+ * Draws with WebGL2: levels as textures of two bytes, colours through a lookup texture, one triangle over the canvas.
  * The tests hold `paint` in levels.ts, the pictures hold both.
  */
 
-import { absentLevel } from '../../src/shared/colorScale';
+import { absentLevel, colorOf } from '../../src/shared/colorScale';
 import type { MapColors, Renderer } from './drawing';
 import type { LevelGrid } from './levels';
 import { buildProgram, largeCells, smallCells, uniformsOf, windowedCells } from './shaders';
-import { StrongestWindows, windowSizeFor } from './strongestWindows';
+import { levelOfRank, StrongestWindows, windowSizeFor } from './strongestWindows';
 import type { TileRect } from './tiles';
 import type { Viewport } from './viewport';
 
@@ -20,7 +20,7 @@ const uniformNames = [
   'sizes',
   'blockSize',
   'origin',
-  'cellSize',
+  'cellsPerPixel',
   'nTokens',
   'canvasHeight',
   'background',
@@ -64,7 +64,7 @@ export class WebGlRenderer implements Renderer {
     const { gl } = this;
     this.colors = colors;
     gl.activeTexture(gl.TEXTURE2);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, colors.table);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 2, 0, gl.RGBA, gl.UNSIGNED_BYTE, colorTexture(colors.table));
   }
 
   setGrids(overview: LevelGrid | null, exact: LevelGrid | null): void {
@@ -91,9 +91,9 @@ export class WebGlRenderer implements Renderer {
       queryStart,
       nKeys,
       nQueries,
-      gl.RED_INTEGER,
-      gl.SHORT,
-      exact.levels,
+      gl.RG,
+      gl.UNSIGNED_BYTE,
+      bytesOf(exact.levels),
       0,
     );
     gl.pixelStorei(gl.UNPACK_ROW_LENGTH, 0);
@@ -109,12 +109,12 @@ export class WebGlRenderer implements Renderer {
     const { large, windowed, small } = this.programs;
     const { program, uniforms } = viewport.cellSize >= 1 ? large : windowSize > 1 ? windowed : small;
     gl.useProgram(program);
-    gl.uniform1i(uniforms.windowSize, windowSize);
+    gl.uniform1f(uniforms.windowSize, windowSize);
     gl.viewport(0, 0, canvas.width, canvas.height);
-    gl.uniform2i(uniforms.sizes, this.overview?.size ?? 0, this.exact?.size ?? 0);
+    gl.uniform2f(uniforms.sizes, this.overview?.size ?? 0, this.exact?.size ?? 0);
     gl.uniform1f(uniforms.blockSize, this.overview?.blockSize ?? 1);
     gl.uniform2f(uniforms.origin, viewport.originX, viewport.originY);
-    gl.uniform1f(uniforms.cellSize, viewport.cellSize);
+    gl.uniform1f(uniforms.cellsPerPixel, 1 / viewport.cellSize);
     gl.uniform1f(uniforms.nTokens, nTokens);
     gl.uniform1f(uniforms.canvasHeight, canvas.height);
     gl.uniform3fv(
@@ -153,6 +153,8 @@ export class WebGlRenderer implements Renderer {
       gl.bindTexture(gl.TEXTURE_2D, texture);
       gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
       gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
     }
     this.upload(gl.TEXTURE0, null);
     this.upload(gl.TEXTURE1, null);
@@ -173,6 +175,21 @@ export class WebGlRenderer implements Renderer {
     const { gl } = this;
     const { size, levels } = grid ?? { size: 1, levels: new Int16Array([absentLevel]) };
     gl.activeTexture(unit);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R16I, size, size, 0, gl.RED_INTEGER, gl.SHORT, levels);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RG8, size, size, 0, gl.RG, gl.UNSIGNED_BYTE, bytesOf(levels));
   }
+}
+
+/** The two bytes of each level, the low one first, as every machine that browsers run on keeps them. */
+export function bytesOf(levels: Int16Array): Uint8Array {
+  return new Uint8Array(levels.buffer, levels.byteOffset, levels.byteLength);
+}
+
+/** Two rows of 256 colours: by the low byte of a level, and by the rank of one; see strongestWindows.ts. */
+export function colorTexture(table: Uint8Array): Uint8Array {
+  const texture = new Uint8Array(2 * 256 * 4);
+  for (let i = 0; i < 256; i++) {
+    texture.set([...colorOf(table, i < 128 ? i : i - 256), 255], i * 4);
+    texture.set([...colorOf(table, levelOfRank(i)), 255], (256 + i) * 4);
+  }
+  return texture;
 }
