@@ -11,7 +11,11 @@ const nFrames = 120;
 
 const frame = () => new Promise<number>(resolve => requestAnimationFrame(resolve));
 const percentile95 = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.95)]!;
-const canvasOfMap = () => document.querySelector<HTMLCanvasElement>('canvas[data-source]')!;
+/** The canvas that is driven: of the map, or of all heads of a layer. */
+const canvasOnShow = () =>
+  [...document.querySelectorAll<HTMLCanvasElement>('canvas[data-source], canvas[data-heads]')].find(
+    ({ clientWidth }) => clientWidth > 0,
+  )!;
 
 /** 95th percentile of the time between frames while `step` changes something before each of them, in ms. */
 async function frameTimes(step: (i: number) => void): Promise<number> {
@@ -32,12 +36,19 @@ const bench = {
   async start(): Promise<void> {
     registerControls();
     await startApp(document.getElementById('app')!, bench.host.asPanelHost());
-    while (canvasOfMap()?.dataset['source'] === undefined) await frame();
+    while (canvasOnShow()?.dataset['source'] === undefined) await frame();
+  },
+
+  /** Opens all heads of a layer and waits until each of them is drawn. */
+  async openLayer(): Promise<void> {
+    document.getElementById('tab-layer')!.click();
+    do await frame();
+    while (canvasOnShow()?.dataset['overviews'] !== 'all');
   },
 
   /** Zooms in and out and pans, with exact values on screen where the panel has them. */
   async map(): Promise<number> {
-    const canvas = canvasOfMap();
+    const canvas = canvasOnShow();
     const { width, height } = canvas.getBoundingClientRect();
     const at = { offsetX: width / 2, offsetY: height / 2 };
     const wheel = (deltaY: number) => {
@@ -59,9 +70,9 @@ const bench = {
     });
   },
 
-  /** A quad with an RGBA texture of the map's size on a canvas of the map's canvas' size, moved before every frame. */
+  /** A quad with an RGBA texture of a map's size on a canvas as large as the one that is driven, moved before every frame. */
   async quad(): Promise<number> {
-    const map = canvasOfMap();
+    const map = canvasOnShow();
     const { width, height } = map.getBoundingClientRect();
     const canvas = document.createElement('canvas');
     canvas.width = map.width;
@@ -76,7 +87,7 @@ const bench = {
 
   /** 95th percentile from a pointer event to the frame that shows the tooltip of its cell, in ms. */
   async hover(): Promise<number> {
-    const canvas = canvasOfMap();
+    const canvas = canvasOnShow();
     const { width, height } = canvas.getBoundingClientRect();
     const tooltip = document.querySelector<HTMLElement>('.tooltip')!;
     const times: number[] = [];

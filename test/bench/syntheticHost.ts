@@ -1,9 +1,16 @@
 /** A host that answers at once with made-up maps, so that what is measured in the browser is the panel alone. */
 
 import type { ModelSummary, Predictions } from '../../src/shared/analysis';
-import type { HeadOverview, Tile } from '../../src/shared/attentionMap';
+import type { HeadOverview, Patch, Tile } from '../../src/shared/attentionMap';
 import { asTrained } from '../../src/shared/panelAblation';
-import type { MapAddress, PanelEvents, PanelState, TileAddress, View } from '../../src/shared/panelMessages';
+import type {
+  MapAddress,
+  PanelEvents,
+  PanelState,
+  PatchAddress,
+  TileAddress,
+  View,
+} from '../../src/shared/panelMessages';
 import type { PanelHost } from '../../webview/host';
 import { Random } from '../random';
 
@@ -65,6 +72,8 @@ export class SyntheticHost {
         return this.overview(args as MapAddress);
       case 'tile':
         return this.tile(args as TileAddress);
+      case 'patch':
+        return this.patch(args as PatchAddress);
       case 'setView':
         this.state = { ...this.state, view: args as View };
         return undefined;
@@ -86,5 +95,11 @@ export class SyntheticHost {
     // Copied from a stock: making numbers up would be measured too.
     const values = this.stock.slice(0, nQueries * nKeys);
     return { layerIdx, headIdx, stage, queryStart, keyStart, nQueries, nKeys, values };
+  }
+
+  private patch({ queryStart, keyStart, nQueries, nKeys }: PatchAddress): Patch {
+    const length = nHeads * nQueries * nKeys;
+    const values = Float32Array.from({ length }, (_, i) => this.stock[i % this.stock.length]!);
+    return { nHeads, queryStart, keyStart, nQueries, nKeys, values };
   }
 }

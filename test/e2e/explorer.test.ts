@@ -9,6 +9,7 @@ import type { Frame } from 'playwright-core';
 import { runnerUp } from '../../src/attention/lens';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import type { Stage } from '../../src/shared/attentionMap';
+import { formatValue } from '../../src/shared/labels';
 import { entriesOf, sortEntries } from '../../webview/kernelGallery';
 import { root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
@@ -145,6 +146,40 @@ test('stages side by side: every pane shows its stage at the crosshair, rows and
   assertClose(await difference.getAttribute('data-value'), want, 'difference');
   await frame.getByText(/their difference has no unit/).waitFor();
   await workbench.screenshot('stages');
+});
+
+test('all heads of the layer: one crosshair, exact values once few cells are on screen, a click chooses the head', async () => {
+  await tab('Layer').click();
+  const canvas = frame.locator('canvas[data-heads="8"][data-overviews="all"]');
+  await canvas.waitFor();
+  await workbench.screenshot('layer');
+  await choose('Stage', 'Mixed pattern');
+  await canvas.focus();
+  for (let i = 0; i < 5; i++) await workbench.page.keyboard.press('+');
+  await frame.locator('canvas[data-heads="8"][data-values="exact"]').waitFor();
+  const [query, key] = [101, 40];
+  await workbench.page.keyboard.press('ArrowDown');
+  await frame.getByText(new RegExp(`^query ${query} `)).waitFor();
+  const said = await frame.locator('.layer-values li').allTextContents();
+  assert.equal(said.length, 8);
+  for (const [headIdx, text] of said.entries()) {
+    const want = formatValue(await valueAt(headIdx, 'mixed_pattern', query, key));
+    assert.equal(text, `head ${headIdx}: ${want}`);
+  }
+  const places = await frame
+    .locator('.head-bands .band-row')
+    .evaluateAll(bands => bands.map(band => (band as HTMLElement).style.cssText));
+  assert.equal(places.length, 8);
+  assert.equal(new Set(places).size, 1, 'the crosshair stands at the same place in all heads');
+  const plate = frame.locator('.head-plate').nth(5);
+  await plate.evaluate(element => element.scrollIntoView());
+  const [box, whole] = [(await plate.boundingBox())!, (await canvas.boundingBox())!];
+  await canvas.click({ position: { x: box.x - whole.x + 20, y: box.y - whole.y + box.height - 20 } });
+  await frame.locator('.head-plate.head-shown', { hasText: 'Head 5' }).waitFor();
+  await canvas.focus();
+  await workbench.page.keyboard.press('PageUp');
+  await frame.locator('.head-plate.head-shown', { hasText: 'Head 4' }).waitFor();
+  await workbench.screenshot('layer-exact');
 });
 
 test('the lens takes a cell apart: taps sum to heads, heads to the engine’s value, before and after the softmax', async () => {

@@ -12,12 +12,65 @@ const page = `
 import { bakeColors, colorOf } from './src/shared/colorScale';
 import { absentLevel } from './src/shared/colorScale';
 import { hatch } from './webview/heatmap/drawing';
-import { maskedPixel, outsidePixel, paint } from './webview/heatmap/levels';
+import { cornerOfHead, layOutHeads } from './webview/heatmap/headGrid';
+import { createHeadGridRenderer } from './webview/heatmap/headGridRenderer';
+import { emptyExactGrid, maskedPixel, outsidePixel, paint } from './webview/heatmap/levels';
 import { WebGlRenderer } from './webview/heatmap/webglRenderer';
 import { Random } from './test/random';
 
 const [background, line] = [[30, 30, 30], [80, 80, 80]];
 const table = bakeColors(background);
+
+globalThis.compareHeads = ({ nTokens, blockSize, width, minEdge, count, viewport, part }) => {
+  const random = new Random(6);
+  const canvas = document.createElement('canvas');
+  const grid = layOutHeads(count, width, { minEdge, gap: 5, header: 9 });
+  [canvas.width, canvas.height] = [grid.width, grid.height];
+  const renderer = createHeadGridRenderer(canvas, () => {});
+  renderer.setColors({ table, background, hatch: line });
+  const size = Math.ceil(nTokens / blockSize);
+  renderer.reserve(count, size);
+  const overviews = Array.from({ length: count }, () => ({
+    size, blockSize, levels: Int16Array.from({ length: size * size }, () => random.below(256) - 128),
+  }));
+  const exacts = overviews.map(() => null);
+  overviews.forEach((overview, slot) => slot !== 1 && renderer.setOverview(slot, overview));
+  overviews[1] = null; // not arrived
+  if (part) {
+    const levels = Int16Array.from({ length: count * part.nQueries * part.nKeys }, () => random.below(256) - 128);
+    renderer.setPatch({ ...part, levels });
+    for (let slot = 0; slot < count; slot++) {
+      exacts[slot] = emptyExactGrid(nTokens);
+      for (let q = 0; q < part.nQueries; q++)
+        for (let k = 0; k < part.nKeys; k++)
+          exacts[slot].levels[(part.queryStart + q) * nTokens + part.keyStart + k] = levels[(slot * part.nQueries + q) * part.nKeys + k];
+    }
+  }
+  renderer.draw(nTokens, blockSize, grid, viewport);
+  const drawn = new Uint8Array(grid.width * grid.height * 4);
+  const gl = canvas.getContext('webgl2');
+  gl.readPixels(0, 0, grid.width, grid.height, gl.RGBA, gl.UNSIGNED_BYTE, drawn);
+  const colorAt = (x, y) => drawn.subarray(((grid.height - 1 - y) * grid.width + x) * 4);
+  const different = [];
+  let outside = 0;
+  for (let slot = 0; slot < count; slot++) {
+    const wanted = paint(overviews[slot], exacts[slot], nTokens, viewport, grid.edge, grid.edge);
+    const corner = cornerOfHead(grid, slot);
+    for (let y = 0; y < grid.edge; y++) {
+      for (let x = 0; x < grid.edge; x++) {
+        const level = wanted[y * grid.edge + x];
+        const isLine = level === maskedPixel && (x + y) % hatch.period < hatch.width;
+        const isEmpty = level === maskedPixel || level === outsidePixel || level === absentLevel;
+        const color = isLine ? line : isEmpty ? background : colorOf(table, level);
+        const got = colorAt(corner.x + x, corner.y + y);
+        const isDrawn = rgb => rgb.every((channel, i) => Math.abs(channel - got[i]) <= 1);
+        if (!isDrawn(color) && (isEmpty || !isDrawn(colorOf(table, -level)))) different.push([slot, x, y, level]);
+      }
+    }
+    for (let x = 0; x < grid.edge; x++) if (background.some((c, i) => c !== colorAt(corner.x + x, corner.y - 1)[i])) outside++;
+  }
+  return { kind: renderer.kind, error: gl.getError(), different, outside };
+};
 
 globalThis.compare = ({ nTokens, blockSize, width, height, viewport, holes, tiles }) => {
   const random = new Random(5);
@@ -27,7 +80,7 @@ globalThis.compare = ({ nTokens, blockSize, width, height, viewport, holes, tile
   const renderer = new WebGlRenderer(canvas, gl, () => {});
   renderer.setColors({ table, background, hatch: line });
   const size = Math.ceil(nTokens / blockSize);
-  const levels = n => Int16Array.from({ length: n * n }, () => random.below(255) - 127);
+  const levels = n => Int16Array.from({ length: n * n }, () => random.below(256) - 128);
   const overview = { size, blockSize, levels: levels(size) };
   const exact = { size: nTokens, blockSize: 1, levels: levels(nTokens) };
   if (holes) for (let i = 0; i < nTokens; i++) exact.levels[random.below(nTokens * nTokens)] = absentLevel;
@@ -35,7 +88,7 @@ globalThis.compare = ({ nTokens, blockSize, width, height, viewport, holes, tile
   renderer.draw(nTokens, viewport);
   for (const rect of tiles) {
     for (let q = rect.queryStart; q < rect.queryStart + rect.nQueries; q++)
-      for (let k = rect.keyStart; k < rect.keyStart + rect.nKeys; k++) exact.levels[q * nTokens + k] = random.below(255) - 127;
+      for (let k = rect.keyStart; k < rect.keyStart + rect.nKeys; k++) exact.levels[q * nTokens + k] = random.below(256) - 128;
     renderer.updateExact(rect);
     renderer.draw(nTokens, viewport);
   }
@@ -101,5 +154,26 @@ for (const { name, ...map } of cases) {
     const inside = different.filter(([x, y]) => x > 0 && y > 0);
     assert.deepEqual(inside.slice(0, 5), [], `${inside.length} pixels differ`);
     assert.ok(different.length - inside.length <= map.width + map.height);
+  });
+}
+
+const heads = { nTokens: 300, blockSize: 4, width: 330, minEdge: 100, count: 5 };
+const part = { queryStart: 150, keyStart: 40, nQueries: 30, nKeys: 20 };
+const layers = [
+  { ...heads, name: 'the whole maps', viewport: { originX: 0, originY: 0, cellSize: 106 / 300.01 } },
+  { ...heads, name: 'blocks smaller than pixels', minEdge: 40, viewport: { originX: 0, originY: 0, cellSize: 0.151 } },
+  { ...heads, name: 'cells of 2.5 pixels, moved', viewport: { originX: -120.4, originY: -301.7, cellSize: 2.5 } },
+  { ...heads, name: 'exact values of a part', part, viewport: { originX: -70.37, originY: -380.29, cellSize: 2.713 } },
+];
+for (const { name, ...layer } of layers) {
+  test(`all heads of a layer, ${name}`, async () => {
+    const { kind, error, different, outside } = (await frame.evaluate(
+      args => (globalThis as unknown as { compareHeads(args: unknown): unknown }).compareHeads(args),
+      layer,
+    )) as { kind: string; error: number; different: number[][]; outside: number };
+    assert.equal(kind, 'webgl2');
+    assert.equal(error, 0);
+    assert.deepEqual(different.slice(0, 5), [], `${different.length} pixels differ`);
+    assert.equal(outside, 0, 'nothing is drawn where names stand');
   });
 }

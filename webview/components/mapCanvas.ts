@@ -2,7 +2,7 @@
 
 import type { Rgb } from '../../src/shared/colorScale';
 import { h } from '../dom';
-import type { Renderer } from '../heatmap/drawing';
+import type { MapColors, Renderer } from '../heatmap/drawing';
 import { type Cell, cornerOf } from '../heatmap/hitTest';
 import type { LevelGrid } from '../heatmap/levels';
 import type { MapData } from '../heatmap/mapData';
@@ -95,13 +95,19 @@ export class MapCanvas {
 
   private applyTheme(theme: Theme): void {
     this.theme = theme;
-    const share = theme.isHighContrast ? 0.5 : 0.14;
-    const hatch = theme.background.map((from, i) => Math.round(from + (theme.foreground[i]! - from) * share));
-    this.renderer.setColors({ table: theme.colors, background: theme.background, hatch: hatch as unknown as Rgb });
+    this.renderer.setColors(mapColors(theme));
   }
 }
 
-function place(band: HTMLElement, at: Readonly<Record<string, number>> | null): void {
+/** The colours that a theme's maps are drawn in. */
+export function mapColors(theme: Theme): MapColors {
+  const share = theme.isHighContrast ? 0.5 : 0.14;
+  const hatch = theme.background.map((from, i) => Math.round(from + (theme.foreground[i]! - from) * share));
+  return { table: theme.colors, background: theme.background, hatch: hatch as unknown as Rgb };
+}
+
+/** Puts a line of the crosshair somewhere, in CSS pixels; null hides it. */
+export function place(band: HTMLElement, at: Readonly<Record<string, number>> | null): void {
   band.hidden = at === null;
   for (const [property, value] of Object.entries(at ?? {})) {
     const isLength = property === 'width' || property === 'height';

@@ -22,6 +22,7 @@ import { contextView } from './contextView';
 import { exportView } from './exportView';
 import { headsView } from './headsView';
 import { kernelsView } from './kernelsView';
+import { layerView } from './layerView';
 import { lensView } from './lensView';
 import { mapView } from './mapView';
 import { stagesView } from './stagesView';
@@ -32,6 +33,7 @@ import type { ViewDefinition } from './view';
 const views: readonly ViewDefinition[] = [
   mapView,
   headsView,
+  layerView,
   stagesView,
   lensView,
   kernelsView,
