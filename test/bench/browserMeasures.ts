@@ -46,14 +46,15 @@ async function measure(run: Run, add: Add, session: CDPSession, browserSession: 
   await run(bench => bench.start());
   await run(bench => bench.everyHead());
   await measureFrames('one head', run, add);
+  await run(bench => bench.openLayer());
+  await measureFrames('all heads of a layer', run, add);
+  await run(bench => bench.openMap());
   add('hover to tooltip from the cache, p95', await run(bench => bench.hover()), 'ms', 50, 'limit');
   await run(bench => bench.select(1000));
   const before = await heapBytes(session);
   for (let i = 0; i < nSelections / 1000; i++) await run(bench => bench.select(1000));
   const after = await heapBytes(session);
   add(`heap after ${nSelections} selections`, after / 1e6, 'MB', before / 1e6, 'heap before them');
-  await run(bench => bench.openLayer());
-  await measureFrames('all heads of a layer', run, add);
   const memoryMb = await pageMemoryMb(browserSession);
   if (Number.isNaN(memoryMb)) console.log('memory: this system keeps no /proc to read it from');
   else add('private memory of the webview, T=2048', memoryMb, 'MB', 300, 'limit');

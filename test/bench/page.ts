@@ -46,6 +46,12 @@ const bench = {
     while (canvasOnShow()?.dataset['overviews'] !== 'all');
   },
 
+  async openMap(): Promise<void> {
+    document.getElementById('tab-map')!.click();
+    do await frame();
+    while (canvasOnShow()?.dataset['source'] === undefined);
+  },
+
   /** Zooms in and out and pans, with exact values on screen where the panel has them. */
   async map(): Promise<number> {
     const canvas = canvasOnShow();
