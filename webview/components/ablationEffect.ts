@@ -24,7 +24,7 @@ export function createAblationEffect(actions: Actions) {
   const changes = h('tbody');
   const table = h(
     'table',
-    { 'aria-label': 'Tokens whose surprisal changed most' },
+    { class: 'fact-table', 'aria-label': 'Tokens whose surprisal changed most' },
     h('thead', {}, headRow('Token', 'Index', 'Trained, bits', 'Ablated, bits', 'Change')),
     changes,
   );
@@ -153,7 +153,7 @@ function predictionTable(
     const probability = `${(100 * topProbabilities[at]!).toFixed(1)} %`;
     return h('tr', {}, h('td', { class: 'token-cell' }, label), h('td', { class: 'number' }, probability));
   });
-  return h('table', {}, h('caption', {}, `${name}: next token`), h('tbody', {}, ...rows));
+  return h('table', { class: 'fact-table' }, h('caption', {}, `${name}: next token`), h('tbody', {}, ...rows));
 }
 
 function headRow(...names: string[]): HTMLElement {

@@ -74,5 +74,5 @@ export function keyTable(side: Sides['left'], query: number, keys: ReturnType<ty
     ),
   );
   const caption = h('caption', {}, `${side.label}: ${visibleToken(labels[query] ?? '')} (${query}) attends to`);
-  return h('table', {}, caption, h('tbody', {}, ...rows));
+  return h('table', { class: 'fact-table' }, caption, h('tbody', {}, ...rows));
 }

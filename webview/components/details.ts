@@ -12,7 +12,7 @@ export function createDetails(actions: Actions, hasEditor: boolean) {
   const title = h('h2', { id: 'details-title' });
   const body = h('tbody');
   const head = h('thead');
-  const table = h('table', { 'aria-labelledby': 'details-title' }, head, body);
+  const table = h('table', { class: 'fact-table', 'aria-labelledby': 'details-title' }, head, body);
   const places = hasEditor
     ? 'a token below, a row of the map, or a word in the document'
     : 'a token below or a row of the map';

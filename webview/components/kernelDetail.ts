@@ -68,7 +68,7 @@ export function createKernelDetail(
       });
       const names = ['Query → key', 'Change of weight', 'Before', 'After'];
       const header = h('tr', {}, ...names.map(name => h('th', { scope: 'col' }, name)));
-      const table = h('table', {}, h('thead', {}, header), h('tbody', {}, ...rows));
+      const table = h('table', { class: 'fact-table' }, h('thead', {}, header), h('tbody', {}, ...rows));
       changes.replaceChildren(
         h('div', { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': 'Largest changes' }, table),
       );

@@ -14,7 +14,7 @@ export function createLensSources(onOpen: (headIdx: number) => void) {
   const columns = ['Head', 'Adds', 'Mixing weight', 'Value in head', 'Own pair', 'Neighbours'];
   const table = h(
     'table',
-    { class: 'sources' },
+    { class: 'fact-table sources' },
     h('thead', {}, h('tr', {}, ...columns.map(name => h('th', { scope: 'col' }, name)))),
     body,
   );

@@ -41,7 +41,7 @@ export function createRankingTable(actions: RankingActions) {
   const body = h('tbody');
   const table = h(
     'table',
-    { class: 'ranking', 'aria-label': 'Single ablations by effect' },
+    { class: 'fact-table ranking', 'aria-label': 'Single ablations by effect' },
     h('thead', {}, headRow),
     body,
   );

@@ -12,7 +12,7 @@ export function createStrongestTaps() {
   const value = h('th', { scope: 'col' });
   const column = (name: string) => h('th', { scope: 'col' }, name);
   const head = h('tr', {}, column('Query'), column('Key'), column('Contribution'), column('Kernel weight'), value);
-  const table = h('table', {}, h('thead', {}, head), body);
+  const table = h('table', { class: 'fact-table' }, h('thead', {}, head), body);
   return {
     element: h(
       'div',
