@@ -1,4 +1,7 @@
-/** A bar of tabs and the panels it switches, by the ARIA tabs pattern: one tab stop, arrow keys, Home and End. */
+/**
+ * A bar of tabs and the panels it switches, by the ARIA tabs pattern: one tab stop, arrow keys, Home and End. The tabs
+ * stand in one line that scrolls where it has no room for all; arrows at its ends show that there are more, and scroll.
+ */
 
 import { h } from '../dom';
 
@@ -36,17 +39,33 @@ export function createTabs(label: string, tabs: readonly Tab[], onChoose: (id: s
     ]),
   );
   // A bar with a single tab is no choice.
-  const bar = h('div', { class: 'tabs', role: 'tablist', 'aria-label': label, hidden: tabs.length < 2 }, ...buttons);
+  const list = h('div', { class: 'tabs', role: 'tablist', 'aria-label': label }, ...buttons);
+  const [before, after] = [scrollArrow(list, -1), scrollArrow(list, 1)];
+  const bar = h('div', { class: 'tab-bar', hidden: tabs.length < 2 }, before, list, after);
+  const showArrows = () => {
+    const { scrollLeft, clientWidth, scrollWidth } = list;
+    before.classList.toggle('tab-arrow-idle', scrollLeft < 1);
+    after.classList.toggle('tab-arrow-idle', scrollLeft + clientWidth > scrollWidth - 1);
+    bar.classList.toggle('has-more', scrollWidth > clientWidth);
+  };
+  list.addEventListener('scroll', showArrows);
+  /** The chosen tab comes into sight, and moves nothing else. */
+  const reveal = (button: HTMLElement | undefined) => {
+    if (!button) return;
+    list.scrollLeft = scrollTo(list.scrollLeft, list.clientWidth, button.offsetLeft, button.offsetWidth);
+    showArrows();
+  };
+  new ResizeObserver(() => reveal(buttons[shown])).observe(list);
   let shown = -1;
   buttons.forEach((button, i) => {
     button.addEventListener('click', () => onChoose(tabs[i]!.id));
   });
-  bar.addEventListener('keydown', event => {
+  list.addEventListener('keydown', event => {
     const next = stepTab(event.key, shown, tabs.length);
     if (next === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     onChoose(tabs[next]!.id);
-    buttons[next]!.focus();
+    buttons[next]!.focus({ preventScroll: true });
   });
   return {
     bar,
@@ -58,8 +77,26 @@ export function createTabs(label: string, tabs: readonly Tab[], onChoose: (id: s
         button.tabIndex = i === shown ? 0 : -1;
       });
       for (const [panelId, panel] of panels) panel.hidden = panelId !== id;
+      reveal(buttons[shown]);
     },
   };
+}
+
+/** For the pointer only: the keyboard moves from tab to tab, and each comes into sight. */
+function scrollArrow(list: HTMLElement, direction: 1 | -1): HTMLElement {
+  const attributes = { class: 'tab-arrow', type: 'button', tabindex: -1, 'aria-hidden': 'true' };
+  const arrow = h('button', attributes, direction < 0 ? '‹' : '›');
+  arrow.addEventListener('click', () => {
+    list.scrollLeft += direction * Math.max(40, list.clientWidth - 60);
+  });
+  return arrow;
+}
+
+/** How far to scroll so that a part is in sight, with something of its neighbours; no further than needed. */
+export function scrollTo(scrollLeft: number, clientWidth: number, offset: number, width: number, margin = 24): number {
+  if (offset - margin < scrollLeft) return Math.max(0, offset - margin);
+  const end = offset + width + margin;
+  return end > scrollLeft + clientWidth ? end - clientWidth : scrollLeft;
 }
 
 /** The tab that a key leads to; undefined for keys that mean nothing here. */
