@@ -14,6 +14,7 @@ import { AnalysisRuns } from './api/analysisRuns';
 import { registerAttentionTool } from './api/attentionTool';
 import { exportsOf } from './api/exports';
 import { ShownRuns } from './api/shownRuns';
+import { ContextKeys } from './contextKeys';
 import { commands, contextKeys, views } from './contributionIds';
 import { readSettings, type Settings } from './contributions';
 import { registerCommands, told } from './editor/commands';
@@ -73,6 +74,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     const { model } = sample;
     await analysis.inspect({ document, range: null, anchor: 0, ...(model === undefined ? {} : { model }) });
   };
+  const keys = new ContextKeys((key, value) => void vscode.commands.executeCommand('setContext', key, value));
   const tell = (run: () => Promise<void>) => told(log, run);
   const links = new ViewLinks(analysis, ablations, tab, workspaceState, log, tell, showPanel);
   const runs = new AnalysisRuns(client, () => analysis.nextId(), readSettings, model, log);
@@ -103,7 +105,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     vscode.commands.registerCommand(commands.compare, () => tell(() => compare(analysis, comparison, models))),
     vscode.commands.registerCommand(commands.endComparison, () => comparison.end()),
     comparison.onDidChange(state => {
-      void vscode.commands.executeCommand('setContext', contextKeys.isCompared, state !== null);
+      keys.set(contextKeys.isCompared, state !== null);
     }),
     vscode.commands.registerCommand(commands.copyLink, () => tell(() => links.copyLink())),
     vscode.commands.registerCommand(commands.openLink, () => tell(() => links.openLink())),
@@ -115,10 +117,10 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     analysis.onDidChange(({ status, ablation, isPinned }) => {
       void vscode.commands.executeCommand('setContext', contextKeys.isPinned, isPinned);
       const isRunning = status === 'loading' || status === 'running';
-      void vscode.commands.executeCommand('setContext', contextKeys.isRunning, isRunning);
+      keys.set(contextKeys.isRunning, isRunning);
       const isAblated = ablation.shown.edits.length > 0 || ablation.wanted.edits.length > 0;
-      void vscode.commands.executeCommand('setContext', contextKeys.isAblated, isAblated);
-      void vscode.commands.executeCommand('setContext', contextKeys.hasAnalysis, status === 'done');
+      keys.set(contextKeys.isAblated, isAblated);
+      keys.set(contextKeys.hasAnalysis, status === 'done');
     }),
   );
   void links.restore();

@@ -1,0 +1,13 @@
+/** Context keys, which decide what menus offer: set where a value changed, since the state changes far more often. */
+export class ContextKeys {
+  private readonly known = new Map<string, boolean>();
+
+  /** @param send tells VS Code of a key's new value. */
+  constructor(private readonly send: (key: string, value: boolean) => void) {}
+
+  set(key: string, value: boolean): void {
+    if (this.known.get(key) === value) return;
+    this.known.set(key, value);
+    this.send(key, value);
+  }
+}
