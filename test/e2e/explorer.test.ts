@@ -130,6 +130,12 @@ test('stages side by side: every pane shows its stage at the crosshair, rows and
     assertClose(await pane(stage).getAttribute('data-row-sum'), sum, `row sum of ${stage}`);
     const isSaid = /row sum/.test((await pane(stage).locator('.pane-note').textContent()) ?? '');
     assert.equal(isSaid, Math.abs(sum - 1) >= 1e-3, stage);
+    const sums = Array.from({ length: n }, (_, q) => map.subarray(q * n, (q + 1) * n).reduce((all, x) => all + x, 0));
+    const others = sums.filter(each => Math.abs(each - 1) >= 1e-3).length;
+    const strip = pane(stage).locator('.row-sums');
+    assert.equal(await strip.isVisible(), others > 0, `strip of ${stage}`);
+    const told = Number(await strip.getAttribute('data-n-rows'));
+    assert.ok(Math.abs(told - others) <= 2, `${stage}: ${told} rows, expected ${others}`);
   }
   for (let i = 0; i < 5; i++) await workbench.page.keyboard.press('+');
   const places = await frame

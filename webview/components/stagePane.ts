@@ -8,9 +8,11 @@ import { MapLoader } from '../heatmap/mapLoader';
 import type { MapRow, MapSource } from '../heatmap/mapSource';
 import type { Navigation } from '../heatmap/navigation';
 import type { TileRect } from '../heatmap/tiles';
+import type { PanelHost } from '../host';
 import { describeCellValue, formatValue, stageLabels } from '../labels';
 import type { State } from '../state';
 import { MapCanvas } from './mapCanvas';
+import { RowSums } from './rowSums';
 
 export class StagePane {
   readonly element: HTMLElement;
@@ -19,6 +21,7 @@ export class StagePane {
   private readonly title = h('h3');
   private readonly scale = h('span', { class: 'pane-scale' });
   private readonly value = h('div', { class: 'pane-value' });
+  private readonly rowSums: RowSums | null;
   private readonly note = h('div', { class: 'pane-note' });
   private version = 0;
   private changedTile: TileRect | null = null;
@@ -27,7 +30,10 @@ export class StagePane {
   constructor(
     maps: MapSource,
     private readonly onChange: () => void,
+    /** Where row sums come from; null where they are not shown. */
+    sumsFrom: PanelHost | null = null,
   ) {
+    this.rowSums = sumsFrom && new RowSums(sumsFrom, () => this.onChange());
     this.loader = new MapLoader(maps, rect => {
       this.version++;
       this.changedTile = rect ?? null;
@@ -37,7 +43,7 @@ export class StagePane {
       'figure',
       { class: 'pane' },
       h('figcaption', {}, this.title, this.scale),
-      this.drawing.frame,
+      h('div', { class: 'pane-map' }, this.drawing.frame, ...(this.rowSums ? [this.rowSums.element] : [])),
       this.value,
       this.note,
     );
@@ -45,6 +51,11 @@ export class StagePane {
 
   get ref(): MapRef | null {
     return this.loader.map?.ref ?? null;
+  }
+
+  /** Shows beside the map how far its rows are from summing to 1; null for a run that is not done. */
+  showSums(ref: MapRef | null): void {
+    this.rowSums?.show(ref);
   }
 
   /** Takes another map, or none; the pane is hidden then. */
@@ -56,8 +67,11 @@ export class StagePane {
       this.changedTile = null;
     }
     this.element.hidden = ref === null;
-    if (ref === null) this.drawing.clear();
-    else this.title.textContent = title;
+    if (ref === null) {
+      this.drawing.clear();
+      this.rowSums?.show(null);
+    }
+    if (ref !== null) this.title.textContent = title;
   }
 
   shareScale(max: number): void {
@@ -75,6 +89,7 @@ export class StagePane {
     this.drawing.show(map, this.version, this.changedTile, theme);
     this.changedTile = null;
     this.drawing.draw(viewport, nTokens);
+    this.rowSums?.draw(viewport, size.height, theme, null);
     this.drawing.mark(viewport, cell, panel?.selectedToken ?? null);
     this.scale.textContent = map.max > 0 ? `±${formatValue(map.max).slice(1)}` : '';
     Object.assign(this.element.dataset, {

@@ -104,7 +104,9 @@ class StagesView implements PanelView {
       if (!this.panes.has(ref.stage)) this.addPane(ref.stage);
     }
     for (const [stage, pane] of this.panes) {
-      pane.show(refs.find(ref => ref.stage === stage) ?? null, layout.leavesOutFirst);
+      const ref = refs.find(ref => ref.stage === stage) ?? null;
+      pane.show(ref, layout.leavesOutFirst);
+      pane.showSums(panel?.status === 'done' ? ref : null);
     }
     const pair = pairOf(state, refs);
     this.difference.show(pair && { ...refs[0]!, ...pair }, layout.leavesOutFirst);
@@ -140,7 +142,7 @@ class StagesView implements PanelView {
   }
 
   private createPane(): StagePane {
-    const pane = new StagePane(this.context.maps, () => this.isShown && this.draw());
+    const pane = new StagePane(this.context.maps, () => this.isShown && this.draw(), this.context.host);
     listenToMap(pane.drawing.canvas, this.gestures);
     pane.drawing.canvas.addEventListener('focus', () => this.draw());
     return pane;
