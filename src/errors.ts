@@ -51,6 +51,14 @@ export const failures = {
       vscode.l10n.t('There is no finished analysis to compare with. Inspect a document first.'),
       ['retry'],
     ),
+  cannotCompareWith: (label: string) =>
+    new Failure(
+      'cannot-compare-with',
+      vscode.l10n.t(
+        'Cannot compare with {0}, which the link asks for: it is not here. The view was opened without it; compare with something else.',
+        label,
+      ),
+    ),
   emptyCounterpart: (label: string) =>
     new Failure('empty', vscode.l10n.t('Cannot compare with "{0}": it holds no text. Choose something else.', label)),
   untrustedFolders: () =>

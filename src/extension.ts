@@ -76,7 +76,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   };
   const keys = new ContextKeys((key, value) => void vscode.commands.executeCommand('setContext', key, value));
   const tell = (run: () => Promise<void>) => told(log, run);
-  const links = new ViewLinks(analysis, ablations, tab, workspaceState, log, tell, showPanel);
+  const links = new ViewLinks(analysis, ablations, comparison, tab, models, workspaceState, log, tell, showPanel);
   const runs = new AnalysisRuns(client, () => analysis.nextId(), readSettings, model, log);
   const shown = new ShownRuns(analysis);
   subscriptions.push(

@@ -13,6 +13,7 @@ import { logFailure } from '../log';
 import type { LayerResult } from '../shared/analysis';
 import type { PanelComparison } from '../shared/comparison';
 import { Cancelled, toFailureData } from '../shared/failure';
+import type { LinkedComparison } from '../shared/link';
 import type { Analysis } from './analysis';
 import { sliceAround } from './documentText';
 import { type KnownRun, RunDetails } from './runDetails';
@@ -22,6 +23,8 @@ export interface Counterpart {
   readonly label: string;
   /** Folder of another model; absent: the shown one. */
   readonly modelDirectory?: string;
+  /** How a link names it; absent where none can, as the clipboard changes and another folder is not for links to open. */
+  readonly link?: LinkedComparison;
   /** Reads the other text; absent: the shown run's. */
   readonly text?: () => Promise<string>;
 }
@@ -68,6 +71,11 @@ export class Comparison implements vscode.Disposable {
 
   get snapshot(): PanelComparison | null {
     return this.state;
+  }
+
+  /** What the shown run is compared with at present. */
+  get shown(): Counterpart | undefined {
+    return this.counterpart;
   }
 
   /** Compares with this from now on, until `end`. */

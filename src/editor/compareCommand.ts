@@ -5,6 +5,7 @@ import type { AddedModels } from '../analysis/addedModels';
 import type { Analysis } from '../analysis/analysis';
 import type { Comparison, Counterpart } from '../analysis/comparison';
 import { failures } from '../errors';
+import { type LinkedComparison, linkedModel } from '../shared/link';
 import { pickModelFolder } from './modelCommands';
 
 interface Item extends vscode.QuickPickItem {
@@ -31,10 +32,45 @@ async function modelItems({ snapshot }: Analysis, added: AddedModels): Promise<I
     ...models.map(({ name, description, directory }) => ({
       label: name,
       description,
-      choose: async () => ({ label: name, modelDirectory: directory }),
+      choose: async () => modelCounterpart(name, directory),
     })),
     { label: vscode.l10n.t('Browse for a model folder…'), choose: browse },
   ];
+}
+
+function modelCounterpart(name: string, modelDirectory: string): Counterpart {
+  return { label: name, modelDirectory, ...linkedModel(name) };
+}
+
+function savedCounterpart({ uri }: vscode.TextDocument): Counterpart {
+  return { label: vscode.l10n.t('The saved file'), text: () => readFile(uri), link: { kind: 'saved' } };
+}
+
+async function commitCounterpart({ uri }: vscode.TextDocument): Promise<Counterpart | undefined> {
+  const text = await gitHead(uri);
+  return text && { label: vscode.l10n.t('The last commit'), text, link: { kind: 'commit' } };
+}
+
+/** What a link names, where it is there. @throws Failure where it is not. */
+export async function linkedCounterpart(
+  link: LinkedComparison,
+  document: vscode.TextDocument,
+  models: AddedModels,
+): Promise<Counterpart> {
+  switch (link.kind) {
+    case 'saved':
+      return savedCounterpart(document);
+    case 'commit': {
+      const counterpart = await commitCounterpart(document);
+      if (!counterpart) throw failures.cannotCompareWith(vscode.l10n.t('The last commit'));
+      return counterpart;
+    }
+    case 'model': {
+      const model = (await models.list()).find(({ name }) => name === link.name);
+      if (!model) throw failures.cannotCompareWith(link.name);
+      return modelCounterpart(model.name, model.directory);
+    }
+  }
 }
 
 async function browse(): Promise<Counterpart | undefined> {
@@ -46,15 +82,14 @@ async function textItems(document: vscode.TextDocument): Promise<Item[]> {
   const items: Item[] = [
     { label: vscode.l10n.t('Another version of the text'), kind: vscode.QuickPickItemKind.Separator },
   ];
-  const add = (label: string, text: () => Promise<string>, description = '') => {
-    items.push({ label, description, choose: async () => ({ label, text }) });
+  const add = (counterpart: Counterpart, description = '') => {
+    items.push({ label: counterpart.label, description, choose: async () => counterpart });
   };
-  const { uri } = document;
   if (!document.isUntitled) {
     const state = document.isDirty ? vscode.l10n.t('without the unsaved edits') : vscode.l10n.t('follows your edits');
-    add(vscode.l10n.t('The saved file'), () => readFile(uri), state);
-    const head = await gitHead(uri);
-    if (head) add(vscode.l10n.t('The last commit'), head, 'git HEAD');
+    add(savedCounterpart(document), state);
+    const commit = await commitCounterpart(document);
+    if (commit) add(commit, 'git HEAD');
   }
   items.push({
     label: vscode.l10n.t('The clipboard'),
@@ -66,7 +101,7 @@ async function textItems(document: vscode.TextDocument): Promise<Item[]> {
   for (const other of vscode.workspace.textDocuments) {
     const isText = other.uri.scheme === 'file' || other.isUntitled || other.uri.scheme === 'vscode-remote';
     if (other === document || !isText) continue;
-    add(vscode.workspace.asRelativePath(other.uri, false), async () => other.getText());
+    add({ label: vscode.workspace.asRelativePath(other.uri, false), text: async () => other.getText() });
   }
   return items;
 }

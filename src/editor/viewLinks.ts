@@ -2,12 +2,15 @@
 
 import * as vscode from 'vscode';
 import type { Ablations } from '../analysis/ablations';
+import type { AddedModels } from '../analysis/addedModels';
 import type { Analysis } from '../analysis/analysis';
+import type { Comparison } from '../analysis/comparison';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import { noAblation } from '../shared/ablation';
 import { Cancelled, toFailureData } from '../shared/failure';
 import { isLinkable, type LinkTarget, linkQuery, parseLink } from '../shared/link';
+import { linkedCounterpart } from './compareCommand';
 
 const lastViewKey = 'mtaInspector.lastView';
 const saveDelayMs = 200;
@@ -35,7 +38,9 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
   constructor(
     private readonly analysis: Analysis,
     private readonly ablations: Ablations,
+    private readonly comparison: Comparison,
     private readonly tabs: TabChoice,
+    private readonly models: AddedModels,
     private readonly memory: vscode.Memento,
     private readonly log: vscode.LogOutputChannel,
     private readonly tell: (run: () => Promise<void>) => Promise<void>,
@@ -46,6 +51,11 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
         if (status !== 'done') return;
         clearTimeout(this.timer);
         this.timer = setTimeout(() => this.remember(), saveDelayMs);
+      }),
+    );
+    this.store.add(
+      comparison.onDidChange(state => {
+        if (state === null || state.status === 'done') this.remember();
       }),
     );
   }
@@ -63,6 +73,15 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
       void vscode.window.showInformationMessage(
         vscode.l10n.t(
           'The link was copied without the ablation: edited weights do not fit into a link. It opens the model as trained.',
+        ),
+      );
+    }
+    const compared = this.comparison.shown;
+    if (compared && !compared.link) {
+      void vscode.window.showInformationMessage(
+        vscode.l10n.t(
+          'The link was copied without the comparison: it cannot bring back {0}. It opens the shown view alone.',
+          compared.label,
         ),
       );
     }
@@ -134,6 +153,9 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
     const token = at === null ? null : this.analysis.tokenAtOffset(at);
     this.analysis.selectToken(token, anchor === null ? null : this.analysis.tokenAtOffset(anchor));
     this.ablations.set(ablation); // throws where this model lacks what it names
+    if (target.comparison) {
+      await this.comparison.start(await linkedCounterpart(target.comparison, document, this.models));
+    }
   }
 
   /** The view as a link names it; null without a document of the workspace. */
@@ -146,6 +168,7 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
     return {
       ...{ folder: folder.name, file: vscode.workspace.asRelativePath(document.uri, false) },
       ...{ layerIdx: view.layerIdx, headIdx: view.headIdx, stage: view.stage, difference: view.difference },
+      comparison: this.comparison.shown?.link ?? null,
       ...{ tab: this.tabs.shown, ablation: isLinkable(ablation.wanted) ? ablation.wanted : noAblation },
       ...{ at: offset(selectedToken), anchor: offset(selectionAnchor) },
     };

@@ -18,9 +18,23 @@ export interface LinkTarget {
   readonly tab: string | null;
   /** What is switched off. Edited weights are too long for an address: see `isLinkable`. */
   readonly ablation: Ablation;
+  /** What the shown run is compared with; null: nothing, or what no link can name, such as the clipboard. */
+  readonly comparison: LinkedComparison | null;
   /** Where the selected token starts, and the other end of a range. */
   readonly at: number | null;
   readonly anchor: number | null;
+}
+
+/** What a comparison can be opened again with: a known model by its name, or a version of the text. */
+export type LinkedComparison =
+  | { readonly kind: 'saved' | 'commit' }
+  | { readonly kind: 'model'; readonly name: string };
+
+const modelName = /^[\w-][\w.-]{0,79}$/;
+
+/** How a link names a model, where its name fits into one. */
+export function linkedModel(name: string): { readonly link?: LinkedComparison } {
+  return modelName.test(name) ? { link: { kind: 'model', name } } : {};
 }
 
 const maxPathLength = 1024;
@@ -49,6 +63,10 @@ export function linkQuery(target: LinkTarget): string {
     parameters.set('off', off.join(','));
     if (scope === 'layer') parameters.set('scope', scope);
   }
+  const { comparison } = target;
+  if (comparison) {
+    parameters.set('compare', comparison.kind === 'model' ? `model.${comparison.name}` : comparison.kind);
+  }
   if (target.at !== null) parameters.set('at', String(target.at));
   if (target.anchor !== null) parameters.set('anchor', String(target.anchor));
   return [...parameters].map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
@@ -57,7 +75,9 @@ export function linkQuery(target: LinkTarget): string {
 /** @throws RangeError that names the parameter and says what it should be. */
 export function parseLink(query: string): LinkTarget {
   const parameters = new URLSearchParams(query);
-  const known = ['folder', 'file', 'layer', 'head', 'stage', 'difference', 'tab', 'off', 'scope', 'at', 'anchor'];
+  const known = [
+    ...['folder', 'file', 'layer', 'head', 'stage', 'difference', 'tab', 'off', 'scope', 'compare', 'at', 'anchor'],
+  ];
   for (const name of parameters.keys()) {
     if (!known.includes(name))
       throw new RangeError(`"${name.slice(0, 40)}" is no parameter; known are ${known.join(', ')}`);
@@ -89,6 +109,7 @@ export function parseLink(query: string): LinkTarget {
     difference: parameters.get('difference') === '1',
     tab,
     ablation: parseAblation(parameters.get('off'), parameters.get('scope')),
+    comparison: parseComparison(parameters.get('compare')),
     at,
     anchor: at === null ? null : number('anchor'),
   };
@@ -115,6 +136,17 @@ function parseAblation(off: string | null, scope: string | null): Ablation {
     return { part, layerIdx: index(layer), headIdx: index(head), weights: null };
   });
   return { scope: scope ?? 'model', edits };
+}
+
+/** A model is named, never given as a path: which folders models are loaded from is not for a link to say. */
+function parseComparison(text: string | null): LinkedComparison | null {
+  if (text === null) return null;
+  if (text === 'saved' || text === 'commit') return { kind: text };
+  const name = text.startsWith('model.') ? text.slice('model.'.length) : '';
+  if (!modelName.test(name)) {
+    throw new RangeError(`"compare" is "${text.slice(0, 40)}", expected saved, commit or model.name`);
+  }
+  return { kind: 'model', name };
 }
 
 /** A path that stays inside its folder: relative, with slashes, without dots that climb and without odd characters. */

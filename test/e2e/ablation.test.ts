@@ -289,6 +289,11 @@ test('compare: the last commit, the clipboard and another open document', async 
   );
   await compareWith('The clipboard');
   await compared(/Compared with The clipboard/);
+  await workbench.runCommand('MTA Inspector: Copy Link to This View');
+  await workbench.page
+    .getByText(/without the comparison: it cannot bring back The clipboard/)
+    .first()
+    .waitFor();
   await workbench.openFile('other.ts');
   await workbench.openFile(sample);
   await compareWith('other.ts');

@@ -178,20 +178,26 @@ test('a dialog that is left saves nothing and says so', async () => {
   await frame.getByText('Nothing was saved.').waitFor();
 });
 
-test('a link names tab and ablation, and opens them; a reload brings the ablation back', async () => {
+test('a link names tab, ablation and comparison, and opens them; a reload brings both back', async () => {
   await frame.getByRole('button', { name: 'Copy Link to This View' }).click();
   await workbench.statusItem('link copied').waitFor();
   const link = await copiedText();
   assert.match(link, /&tab=export(&|$)/);
   await workbench.runCommand('MTA Inspector: Open Link to a View…');
   await workbench.page.getByPlaceholder(/view\?file=/).waitFor();
-  const ablated = link.replace('tab=export', `tab=stages&off=${map.layer}.*.*&scope=layer`);
+  const ablated = link.replace('tab=export', `tab=stages&off=${map.layer}.*.*&scope=layer&compare=saved`);
   await workbench.page.keyboard.insertText(ablated);
   await workbench.page.keyboard.press('Enter');
   await frame.locator('#tab-stages[aria-selected="true"]').waitFor();
   const banner = frame.locator('.ablation-banner[data-ablated="true"]');
   await banner.getByText(`layer ${map.layer} all parts off (this layer only)`).waitFor();
   await workbench.screenshot('link-ablated');
+  const compared = frame.locator('.compare[data-status="done"]', { hasText: 'Compared with The saved file' });
+  await frame.getByRole('tab', { name: 'Compare', exact: true }).click();
+  await compared.waitFor();
+  await workbench.runCommand('MTA Inspector: Copy Link to This View');
+  await workbench.page.waitForFunction(async () => /compare=saved/.test(await navigator.clipboard.readText()));
+  await frame.getByRole('tab', { name: 'Stages', exact: true }).click();
   await workbench.page.waitForTimeout(500); // what is kept over a reload is written a moment later
   const gone = frame.waitForFunction(() => false).catch(() => {});
   await workbench.runCommand('Developer: Reload Window');
@@ -204,6 +210,10 @@ test('a link names tab and ablation, and opens them; a reload brings the ablatio
     .waitFor();
   await frame.getByRole('button', { name: 'Reset ablation' }).click();
   await frame.locator('.ablation-banner[data-ablated="false"]').waitFor({ state: 'attached' });
+  await frame.getByRole('tab', { name: 'Compare', exact: true }).click();
+  await frame.locator('.compare[data-status="done"]').waitFor();
+  await frame.getByRole('button', { name: 'End the comparison' }).click();
+  await frame.locator('.compare[data-status="none"]').waitFor();
 });
 
 test('T=2048: a picture larger than a message is copied in parts, a text too large for a clipboard says so', async () => {

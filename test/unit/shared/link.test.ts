@@ -18,6 +18,7 @@ const target: LinkTarget = {
       { part: 'pre_softmax_conv', layerIdx: null, headIdx: 12, weights: null },
     ],
   },
+  comparison: { kind: 'model', name: 'transformer-base_2.1' },
   at: 120,
   anchor: 80,
 };
@@ -25,7 +26,10 @@ const target: LinkTarget = {
 test('a link says the same when read as when written', () => {
   assert.deepEqual(parseLink(linkQuery(target)), target);
   const plain = { ...target, folder: null, difference: false, tab: null, ablation: noAblation, at: null, anchor: null };
-  assert.deepEqual(parseLink(linkQuery(plain)), plain);
+  for (const comparison of [null, { kind: 'saved' }, { kind: 'commit' }] as const) {
+    const compared = { ...plain, comparison };
+    assert.deepEqual(parseLink(linkQuery(compared)), compared);
+  }
   assert.equal(parseLink('file=a.ts').stage, 'mixed_pattern');
 });
 
@@ -60,6 +64,10 @@ for (const [query, part] of [
   ['file=a&off=-1.*.*', /off/],
   [`file=a&off=${Array(201).fill('*.*.*').join()}`, /at most 200/],
   ['file=a&off=*.*.*&scope=world', /scope/],
+  ['file=a&compare=clipboard', /saved, commit or model/],
+  ['file=a&compare=model.', /compare/],
+  ['file=a&compare=model.../../etc', /compare/],
+  ['file=a&compare=model./tmp/x', /compare/],
   ['file=a&command=rm', /command/],
   ['file=a&model=/tmp/x', /model/],
   ['file=a&file=b', /more than once/],
