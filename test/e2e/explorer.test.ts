@@ -59,6 +59,11 @@ async function choose(label: string, option: string): Promise<void> {
   await frame.getByRole('option', { name: option, exact: true }).click();
 }
 
+/** The workbench itself misses its accounts here. */
+function pageErrors(): string[] {
+  return workbench.consoleErrors().filter(error => /Error: /.test(error) && !/workbench\.js/.test(error));
+}
+
 /** One value of the engine. */
 async function valueAt(head: number, stage: Stage, query: number, key: number): Promise<number> {
   const map = await headMap(expected, layer, head, stage);
@@ -269,8 +274,9 @@ test('pictures in dark, light and high contrast', async () => {
   ] as const) {
     workbench.changeSettings({ 'workbench.colorTheme': theme });
     await frame.locator(`body[class*="vscode-${name === 'contrast' ? 'high-contrast' : name}"]`).waitFor();
-    for (const view of ['Stages', 'Lens', 'Kernels']) {
+    for (const view of ['Layer', 'Stages', 'Lens', 'Kernels']) {
       await tab(view).click();
+      if (view === 'Layer') await frame.locator('canvas[data-overviews="all"]').waitFor();
       if (view === 'Stages') await frame.locator('.pane[data-stage="pattern"][data-source="tiles"]').waitFor();
       await workbench.screenshot(`explorer-${view.toLowerCase()}-${name}`);
     }
@@ -309,9 +315,42 @@ test('another model while the lens is open: 200 heads, a kernel that is no numbe
   await frame.getByRole('button', { name: /Show more of 402/ }).click();
   await frame.locator('.card').nth(100).waitFor();
   await workbench.screenshot('explorer-odd');
-  // The workbench itself misses its accounts here.
-  const errors = workbench.consoleErrors().filter(error => /Error: /.test(error) && !/workbench\.js/.test(error));
-  assert.deepEqual(errors, []);
+  assert.deepEqual(pageErrors(), []);
+});
+
+test('200 heads in every other view', async () => {
+  await tab('Map').click();
+  await workbench.runCommand('View: Focus First Editor Group');
+  await inspectFile(workbench, sample);
+  await frame.locator('#panel-map canvas[data-n-tokens="64"][data-source="tiles"]').waitFor();
+  await tab('Heads').click();
+  await frame.locator('.head-card[data-head="199"]:not(:disabled)').waitFor();
+  await tab('Layer').click();
+  await frame.locator('canvas[data-heads="32"][data-overviews="all"]').waitFor();
+  await choose('Heads', '192–199');
+  await frame.locator('canvas[data-heads="8"][data-overviews="all"]').waitFor();
+  await frame.locator('.head-plate.head-shown', { hasText: 'Head 192' }).waitFor();
+  await tab('Ablation').click();
+  const banner = frame.locator('.ablation-banner');
+  await frame.getByRole('button', { name: 'Convolution before softmax off' }).click();
+  await banner.and(frame.locator('[data-ablated="true"]')).waitFor();
+  await frame.getByRole('button', { name: 'Reset ablation' }).click();
+  await banner.and(frame.locator('[data-ablated="false"]')).waitFor({ state: 'attached' });
+  await tab('Compare').click();
+  await frame.getByRole('button', { name: 'Compare With…' }).click();
+  await workbench.page.locator('.quick-input-list').getByText('The saved file', { exact: true }).first().click();
+  await frame.locator('.compare[data-status="done"]').waitFor();
+  await frame.getByRole('button', { name: 'End the comparison' }).click();
+  await frame.locator('.compare[data-status="none"]').waitFor();
+  await tab('Tokens').click();
+  await frame.locator('#panel-tokens [role="option"]').nth(20).click();
+  await frame.locator('#panel-tokens tbody tr').first().waitFor();
+  for (const name of ['Context', 'Table', 'Export']) {
+    await tab(name).click();
+    await frame.locator(`#panel-${name.toLowerCase()}`).waitFor();
+  }
+  await tab('Kernels').click();
+  assert.deepEqual(pageErrors(), []);
 });
 
 test('a reload brings the panel back as an editor, with the view that was chosen', async () => {
