@@ -74,6 +74,8 @@ export class SyntheticHost {
         return this.tile(args as TileAddress);
       case 'patch':
         return this.patch(args as PatchAddress);
+      case 'rangeWeights':
+        return this.stock.slice(0, this.nTokens).map(value => (1 + value) / this.nTokens);
       case 'setView':
         this.state = { ...this.state, view: args as View };
         return undefined;
