@@ -65,7 +65,7 @@ class StagesView implements PanelView {
       this.hovered = cell;
       this.draw();
     });
-    this.difference = this.createPane();
+    this.difference = this.createPane(null);
     const { before, after, difference } = this.groups;
     difference.append(
       this.difference.element,
@@ -131,7 +131,7 @@ class StagesView implements PanelView {
   }
 
   private addPane(stage: Stage): void {
-    const pane = this.createPane();
+    const pane = this.createPane(stage);
     this.panes.set(stage, pane);
     const group = isPreSoftmax(stage) ? this.groups.before : this.groups.after;
     // Panes stand in the order in which the stages are computed, whenever they were made.
@@ -141,8 +141,10 @@ class StagesView implements PanelView {
     group.insertBefore(pane.element, next?.[1].element ?? null);
   }
 
-  private createPane(): StagePane {
-    const pane = new StagePane(this.context.maps, () => this.isShown && this.draw(), this.context.host);
+  private createPane(stage: Stage | null): StagePane {
+    // Scores sum to nothing in particular.
+    const sumsFrom = stage && !isPreSoftmax(stage) ? this.context.host : null;
+    const pane = new StagePane(this.context.maps, () => this.isShown && this.draw(), sumsFrom);
     listenToMap(pane.drawing.canvas, this.gestures);
     pane.drawing.canvas.addEventListener('focus', () => this.draw());
     return pane;
