@@ -160,19 +160,20 @@ test('stages side by side: every pane shows its stage at the crosshair, rows and
 });
 
 test('all heads of the layer: one crosshair, exact values once few cells are on screen, a click chooses the head', async () => {
+  const { nHeads } = expected.engine.model;
   await tab('Layer').click();
-  const canvas = frame.locator('canvas[data-heads="8"][data-overviews="all"]');
+  const canvas = frame.locator(`canvas[data-heads="${nHeads}"][data-overviews="all"]`);
   await canvas.waitFor();
   await workbench.screenshot('layer');
   await choose('Stage', 'Mixed pattern');
   await canvas.focus();
   for (let i = 0; i < 5; i++) await workbench.page.keyboard.press('+');
-  await frame.locator('canvas[data-heads="8"][data-values="exact"]').waitFor();
+  await frame.locator(`canvas[data-heads="${nHeads}"][data-values="exact"]`).waitFor();
   const [query, key] = [101, 40];
   await workbench.page.keyboard.press('ArrowDown');
   await frame.getByText(new RegExp(`^query ${query} `)).waitFor();
   const said = await frame.locator('.layer-values li').allTextContents();
-  assert.equal(said.length, 8);
+  assert.equal(said.length, nHeads);
   for (const [headIdx, text] of said.entries()) {
     const want = formatValue(await valueAt(headIdx, 'mixed_pattern', query, key));
     assert.equal(text, `head ${headIdx}: ${want}`);
@@ -180,7 +181,7 @@ test('all heads of the layer: one crosshair, exact values once few cells are on 
   const places = await frame
     .locator('.head-bands .band-row')
     .evaluateAll(bands => bands.map(band => (band as HTMLElement).style.cssText));
-  assert.equal(places.length, 8);
+  assert.equal(places.length, nHeads);
   assert.equal(new Set(places).size, 1, 'the crosshair stands at the same place in all heads');
   const plate = frame.locator('.head-plate').nth(5);
   await plate.evaluate(element => element.scrollIntoView());
