@@ -14,8 +14,9 @@
  */
 
 import type { Stage } from '../shared/attentionMap';
+import { addConvolution, type ConvolutionForm, fedConvolution } from './convolution';
 import type { GraphBuilder } from './graphBuilder';
-import { currentKeyColumn, type KernelSize, type LayerPlan, reachAbove } from './layerPlan';
+import { type KernelSize, type LayerPlan, reachAbove } from './layerPlan';
 import { rotationMatrix } from './rotary';
 
 /** Values every attention graph is fed with. */
@@ -81,11 +82,17 @@ export function addAttention(
   x: string,
   feeds: AttentionFeeds,
   weight: (key: string) => string,
+  form: ConvolutionForm = fedConvolution,
 ): AttentionValues {
   const { nHeads, nKvHeads, headDim } = plan;
   const kernels = Object.fromEntries(
-    Object.entries(kernelShapes(plan)).map(([name, shape]) => [name, g.input(name, 'float32', shape)]),
+    Object.entries(kernelShapes(plan)).map(([name, shape]) => {
+      const isFixed = form.isFixed && name.startsWith('mta_kernel');
+      return [name, isFixed ? weight(name) : g.input(name, 'float32', shape)];
+    }),
   );
+  const convolve = (value: string, name: string, size: KernelSize) =>
+    addConvolution(g, plan, value, kernels[name]!, size, form);
 
   // B R D -> B R n d
   const project = (name: string, n: number, norm?: string) => {
@@ -111,7 +118,7 @@ export function addAttention(
   let map = g.op('MatMul', [scaledQ, g.op('Transpose', [k], { perm: [0, 1, 3, 2] })]);
   stages.scores = masked(map);
   if (plan.preSoftmaxKernel) {
-    map = keyQueryConv(g, plan, stages.scores, kernels['mta_kernel']!, plan.preSoftmaxKernel);
+    map = convolve(stages.scores, 'mta_kernel', plan.preSoftmaxKernel);
     stages.convolved_scores = masked(map);
   }
   if (plan.hasPreHeadMix) {
@@ -122,7 +129,7 @@ export function addAttention(
   map = g.op('Softmax', [g.op('Where', [feeds.allowed, map, g.scalar(Number.NEGATIVE_INFINITY)])], { axis: -1 });
   stages.pattern = map;
   if (plan.postSoftmaxKernel) {
-    map = masked(keyQueryConv(g, plan, map, kernels['mta_kernel_after_sm']!, plan.postSoftmaxKernel));
+    map = masked(convolve(map, 'mta_kernel_after_sm', plan.postSoftmaxKernel));
     stages.convolved_pattern = map;
   }
   if (plan.headKernelSize !== null) {
@@ -190,19 +197,6 @@ function repeatHeads(g: GraphBuilder, value: string, nHeads: number, nKvHeads: n
   if (nKvHeads === nHeads) return value;
   const indices = Array.from({ length: nHeads }, (_, head) => Math.floor((head * nKvHeads) / nHeads));
   return g.op('Gather', [value, g.ints(indices)], { axis: 1 });
-}
-
-/**
- * Key-query convolution: causal along queries (the last kernel row is the current query), along keys centred, or
- * one-sided as `pad_key` says; one kernel per head, not flipped. Rows above the first count 0.
- */
-function keyQueryConv(g: GraphBuilder, plan: LayerPlan, map: string, kernel: string, size: KernelSize): string {
-  const before = currentKeyColumn(size, plan.padKey);
-  return g.op('Conv', [map, kernel], {
-    group: plan.nHeads,
-    kernel_shape: [size.query, size.key],
-    pads: [size.query - 1, before, 0, size.key - 1 - before],
-  });
 }
 
 /** out[h'] = sum over h of weight[h', h] in[h], at every cell. */

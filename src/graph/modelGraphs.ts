@@ -13,6 +13,7 @@ import {
   rmsNorm,
   withoutRowsAbove,
 } from './attentionGraph';
+import { fedConvolution } from './convolution';
 import { GraphBuilder, type Weight } from './graphBuilder';
 import { type LayerPlan, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
@@ -46,8 +47,14 @@ export function embedGraph(config: ModelConfig, weights: WeightSource): Uint8Arr
  * One block on a band of rows: `hidden` [B, R, D], keys and values of the rows before, rotary tables, mask and kernels
  * -> `hidden_out` [B, N, D], `keys` and `values` [B, R, n_kv, d] of the rows, and the taps.
  */
-export function blockGraph(config: ModelConfig, layerIdx: number, weights: WeightSource, taps: BlockTaps): Uint8Array {
-  const { g, plan, values, output } = openBlock(config, layerIdx, weights);
+export function blockGraph(
+  config: ModelConfig,
+  layerIdx: number,
+  weights: WeightSource,
+  taps: BlockTaps,
+  form = fedConvolution,
+): Uint8Array {
+  const { g, plan, values, output } = openBlock(config, layerIdx, weights, attentionFeeds, form);
   g.output('hidden_out', output, 'float32', ['B', 'N', config.dim]);
   addKeptOutputs(g, plan, values);
   for (const stage of taps.overviews) addPooledOutput(g, plan, values, stage, taps.blockSize);
@@ -211,6 +218,7 @@ export function openBlock(
   layerIdx: number,
   weights: WeightSource,
   feedsOf: (g: GraphBuilder, plan: LayerPlan, hidden: string) => AttentionFeeds = attentionFeeds,
+  form = fedConvolution,
 ) {
   const plan = planLayer(config, layerIdx);
   const g = new GraphBuilder(`block_${layerIdx}`);
@@ -228,7 +236,7 @@ export function openBlock(
   const hidden = g.input('hidden', 'float32', ['B', 'R', config.dim]);
   const feeds = feedsOf(g, plan, hidden);
   const x = before(hidden, 'attention_norm.weight');
-  const values = addAttention(g, plan, x, feeds, attentionWeight(g, layerIdx, weights));
+  const values = addAttention(g, plan, x, feeds, attentionWeight(g, layerIdx, weights), form);
   const rows = withoutRowsAbove(g, plan, feeds, hidden, 1);
   const residual = g.op('Add', [rows, after(values.y, 'attention_norm.weight')]);
   const z = before(residual, 'ffn_norm.weight');

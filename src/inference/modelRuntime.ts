@@ -1,8 +1,10 @@
 /**
- * The sessions of one model on one execution provider: created on first use, one per layer, run with fed kernels.
+ * The sessions of one model on one execution provider: created on first use, one per layer; kernels that are not the
+ * trained ones are fed.
  * Knows nothing of documents.
  */
 
+import { type ConvolutionForm, fedConvolution } from '../graph/convolution';
 import { type LayerPlan, planLayer, streamedStages } from '../graph/layerPlan';
 import type { ModelConfig } from '../graph/modelConfig';
 import {
@@ -21,6 +23,7 @@ import type { ExecutionProvider, LayerOverview, LocalProvider, TopKeys } from '.
 import type { Stage } from '../shared/attentionMap';
 import type { KernelWeights } from '../shared/kernels';
 import { type Band, bandAt, emptyRows, inBands, type LayerRows, usualBandRows } from './bands';
+import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { kernelFeeds, readKernels } from './kernelFeeds';
 import type { ModelFolder } from './modelFolder';
@@ -67,6 +70,7 @@ export class ModelRuntime {
   private readonly details = new Map<string, Promise<Session>>();
   private readonly kernels = new Map<number, Promise<readonly KernelWeights[]>>();
   private rotary: RotaryRows | undefined;
+  private convolution: Promise<ConvolutionForm> | undefined;
   private bandRows: number;
 
   constructor(
@@ -285,11 +289,25 @@ export class ModelRuntime {
     const { config, weights } = this.folder;
     const { layerIdx } = plan;
     const kind = taps === noTaps ? 'bare' : `block/${taps.blockSize}`;
-    const session = await this.session(`${kind}/${layerIdx}`, () => blockGraph(config, layerIdx, weights, taps));
+    const form = kernels ? fedConvolution : await this.convolutionForm(plan);
+    const key = `${kind}/${layerIdx}${form.isFixed ? '/fixed' : ''}`;
+    const session = await this.session(key, () => blockGraph(config, layerIdx, weights, taps, form));
     const fetched = await session.run({ ...(await this.blockFeeds(plan, rows, band, kernels)), ...extra });
     writeRows(rows.keys, band.first, fetched['keys']!);
     writeRows(rows.values, band.first, fetched['values']!);
     return fetched;
+  }
+
+  private get mapsWeights(): boolean {
+    return this.provider === 'cpu' && this.folder.sizeBytes > mappedFromBytes;
+  }
+
+  /** How a layer with its trained kernels convolves. What is mapped cannot be laid out ahead. */
+  private convolutionForm(plan: LayerPlan): Promise<ConvolutionForm> {
+    const hasConvolution = plan.preSoftmaxKernel !== null || plan.postSoftmaxKernel !== null;
+    if (this.provider !== 'cpu' || this.mapsWeights || !hasConvolution) return Promise.resolve(fedConvolution);
+    this.convolution ??= chooseConvolution(plan, this.nThreads);
+    return this.convolution;
   }
 
   private async blockFeeds(
@@ -341,7 +359,7 @@ export class ModelRuntime {
     return Session.create(graph, {
       provider: this.localProvider,
       weightFolder: this.folder.directory,
-      mapsWeights: this.provider === 'cpu' && this.folder.sizeBytes > mappedFromBytes,
+      mapsWeights: this.mapsWeights,
       weightsInMemory: await this.folder.inMemory(),
       nThreads: this.nThreads,
     });

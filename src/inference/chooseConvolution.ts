@@ -1,0 +1,60 @@
+/** Which form of the key-query convolution is fastest on this machine, by measurement: processors differ. */
+
+import { type ConvolutionForm, convolutionGraph, cpuConvolutions, fedConvolution } from '../graph/convolution';
+import type { LayerPlan } from '../graph/layerPlan';
+import { Session, type Value, type Values } from './session';
+
+/** A band that takes a few milliseconds: long enough to tell forms apart, short enough to do at the first use. */
+const nRows = 64;
+const nKeys = 256;
+const nRepeats = 3;
+/** Part of the fed form's time that another one must save to be worth sessions of its own. */
+const leastGain = 0.15;
+/** Sums of other orders differ this much, relative to the largest value. */
+const maxDifference = 1e-5;
+
+/** @returns the fed form for a layer without convolutions. */
+export async function chooseConvolution(plan: LayerPlan, nThreads: number): Promise<ConvolutionForm> {
+  const size = plan.preSoftmaxKernel ?? plan.postSoftmaxKernel;
+  if (!size) return fedConvolution;
+  const values = (count: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * 0.7 + (i % 13)));
+  const kernel = values(plan.nHeads * size.query * size.key);
+  const map: Value = {
+    type: 'float32',
+    data: values(plan.nHeads * nRows * nKeys),
+    dims: [1, plan.nHeads, nRows, nKeys],
+  };
+  const feeds = {
+    map,
+    kernel: { type: 'float32', data: kernel, dims: [plan.nHeads, 1, size.query, size.key] },
+  } as const;
+  const measure = (form: ConvolutionForm) => timed(convolutionGraph(plan, size, kernel, form), feeds, nThreads);
+  const reference = await measure(fedConvolution);
+  let best = { form: fedConvolution, durationMs: reference.durationMs * (1 - leastGain) };
+  for (const form of cpuConvolutions) {
+    const { durationMs, output } = await measure(form);
+    if (durationMs < best.durationMs && agrees(output, reference.output)) best = { form, durationMs };
+  }
+  return best.form;
+}
+
+async function timed(graph: Uint8Array, feeds: Values, nThreads: number) {
+  const session = await Session.create(graph, { provider: 'cpu', nThreads });
+  try {
+    let output = (await session.run(feeds))['convolved']!.data as Float32Array;
+    let durationMs = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < nRepeats; i++) {
+      const start = performance.now();
+      output = (await session.run(feeds))['convolved']!.data as Float32Array;
+      durationMs = Math.min(durationMs, performance.now() - start);
+    }
+    return { durationMs, output };
+  } finally {
+    await session.release();
+  }
+}
+
+function agrees(got: Float32Array, expected: Float32Array): boolean {
+  const scale = expected.reduce((largest, x) => Math.max(largest, Math.abs(x)), 1);
+  return got.every((x, i) => Math.abs(x - expected[i]!) <= maxDifference * scale);
+}
