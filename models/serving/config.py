@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Dict, Optional
 
-from mta.config import ConfigError, config_from_mapping
+
+class ConfigError(ValueError):
+    """A setting that is unknown, of the wrong type or out of range. `mta.config` has its like, but needs PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class ServingConfig:
             "max_ongoing_requests": self.requests_per_replica,
             "ray_actor_options": {"num_cpus": self.cpus_per_replica, "num_gpus": self.gpus_per_replica},
             "health_check_period_s": 2,
+            "graceful_shutdown_timeout_s": 5,
         }
         if self.max_replicas is None:
             return {**options, "num_replicas": self.replicas}
@@ -66,4 +69,15 @@ def read_config(path: Optional[str]) -> ServingConfig:
     import yaml
 
     with open(path, encoding="utf-8") as file:
-        return config_from_mapping(ServingConfig, yaml.safe_load(file) or {})
+        content = yaml.safe_load(file) or {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds {type(content).__name__}; expected settings by name.")
+    defaults = {spec.name: spec.default for spec in fields(ServingConfig)}
+    for key, value in content.items():
+        if key not in defaults:
+            raise ConfigError(f"{key} is not a known setting; known are {', '.join(sorted(defaults))}.")
+        kind = int if defaults[key] is None else type(defaults[key])
+        fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+        if not fits and not (value is None and defaults[key] is None):
+            raise ConfigError(f"{key} is {value!r}; expected {kind.__name__}.")
+    return ServingConfig(**content)

@@ -38,7 +38,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     try:
         asyncio.run(serve_until_ended(repository, config, token))
     finally:
-        serve.shutdown()
+        if args.address is not None:
+            serve.shutdown()  # a cluster of our own ends whole
         ray.shutdown()
 
 

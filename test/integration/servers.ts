@@ -70,6 +70,15 @@ export function processesBelow(pid: number, pattern: RegExp): number[] {
     .map(entry => entry.pid);
 }
 
+/** Those of the pids that still run a program of a server; a pid may belong to somebody else by now. */
+function runningOf(pids: readonly number[]): number[] {
+  const lines = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).trim().split('\n');
+  const servers = lines
+    .filter(line => /ray|gcs_server|mlserver|serving/.test(line))
+    .map(line => Number.parseInt(line, 10));
+  return pids.filter(pid => servers.includes(pid));
+}
+
 /** Waits until the server takes requests. */
 async function started(child: ChildProcess, http: number, grpc: number): Promise<Server> {
   let written = '';
@@ -77,10 +86,16 @@ async function started(child: ChildProcess, http: number, grpc: number): Promise
   const rest = `http://127.0.0.1:${http}`;
   const end = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
+    const all = processesBelow(child.pid!, /./);
+    const exited = once(child, 'exit');
     child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
-    await once(child, 'exit');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+    await exited;
     clearTimeout(timer);
+    // Whatever outlives its server would hold these pipes, and the machine.
+    for (const pid of runningOf(all)) process.kill(pid, 'SIGKILL');
+    child.stdout?.destroy();
+    child.stderr?.destroy();
   };
   const server = { process: child, rest, grpc: `grpc://127.0.0.1:${grpc}`, log: () => written, end };
   for (let attempt = 0; attempt < 900; attempt++) {
