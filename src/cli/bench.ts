@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { usualBandRows } from '../inference/bands';
 import { openModelFolder } from '../inference/modelFolder';
 import { ModelRuntime } from '../inference/modelRuntime';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
@@ -10,6 +11,7 @@ import type { Ablation } from '../shared/ablation';
 import { Failure } from '../shared/failure';
 import { Rpc } from '../shared/rpc';
 import { largeModelTokens, runLargeModel } from './benchLargeModel';
+import { runLongWindows } from './benchLongWindows';
 import { resolveModel } from './modelPaths';
 
 export interface BenchLine {
@@ -46,7 +48,8 @@ export async function runBench(model: string | undefined, print: (line: string) 
   print(`${directory.split(/[\\/]/).at(-1)}, medians of ${nRepeats} warm runs on the CPU`);
   const { maxSeqlen } = (await openModelFolder(directory)).summary;
   for (const nTokens of [512, 1024].filter(length => length <= maxSeqlen)) {
-    const bareMs = await bareRunMs(directory, nTokens);
+    const bareMs = await bareRunMs(directory, nTokens, nTokens);
+    const bandedMs = await bareRunMs(directory, nTokens, usualBandRows);
     const run = await measureProcess(directory, nTokens);
     if (nTokens === 512) add(`first layer's map, T=${nTokens}`, run.firstLayerMs, 'ms', 1000, 'limit');
     if (nTokens === 512) {
@@ -54,9 +57,22 @@ export async function runBench(model: string | undefined, print: (line: string) 
       add(`ablation of every layer, T=${nTokens}`, run.ablationMs, 'ms', run.totalMs, 'whole analysis');
     }
     add(`whole analysis, T=${nTokens}`, run.totalMs, 'ms', bareMs, 'same layers in bare ONNX Runtime, no taps');
+    add(`whole analysis, T=${nTokens}`, run.totalMs, 'ms', bandedMs, 'the same in bands of rows, no taps');
     if (nTokens === 1024) add(`typing at the end, T=${nTokens}`, run.editMs, 'ms', run.totalMs, 'whole analysis');
     if (nTokens === 1024 && Number.isNaN(run.peakMb)) print('peak memory: this system keeps no /proc to read it from');
     else if (nTokens === 1024) add(`peak of the inference process, T=${nTokens}`, run.peakMb, 'MB', 1200, 'limit');
+  }
+  const lengths = [1024, 2048, 4096];
+  const long = await runLongWindows(directory, lengths, text, peakMb);
+  for (const [i, { nTokens, totalMs, peakMb: peak, estimatedMb }] of long.entries()) {
+    const limit = { 2048: 1500, 4096: 3500 }[nTokens];
+    if (limit && !Number.isNaN(peak)) {
+      add(`peak of the inference process, T=${nTokens}`, peak, 'MB', limit, 'limit');
+      add(`estimated peak, T=${nTokens}`, estimatedMb, 'MB', peak, 'measured; within 25 %');
+    }
+    const before = long[i - 1];
+    const growth = before && Math.log(totalMs / before.totalMs) / Math.log(nTokens / before.nTokens);
+    if (growth) add(`growth of time, T=${before.nTokens} to ${nTokens}`, growth, 'as exponent of T', 2, 'limit');
   }
   const large = await runLargeModel(join(directory, 'tokenizer.json'), peakMb);
   if (large) {
@@ -69,9 +85,9 @@ export async function runBench(model: string | undefined, print: (line: string) 
 }
 
 /** Embedding, bare blocks and prediction in this process, with nothing fetched but the residual stream. */
-async function bareRunMs(directory: string, nTokens: number): Promise<number> {
+async function bareRunMs(directory: string, nTokens: number, bandRows: number): Promise<number> {
   const folder = await openModelFolder(directory);
-  const runtime = new ModelRuntime(folder, 'cpu', 0);
+  const runtime = new ModelRuntime(folder, 'cpu', 0, bandRows);
   const ids = Int32Array.from({ length: nTokens }, (_, i) => (i * 7919) % folder.config.vocab_size);
   const times: number[] = [];
   for (let i = 0; i <= nRepeats; i++) {

@@ -8,7 +8,7 @@ import { type LayerPlan, planLayer, reachAbove, streamedStages } from '../graph/
 import { blockSizeFor } from '../graph/reductions';
 import { Failure } from '../shared/failure';
 import { minBandRows, usualBandRows } from './bands';
-import type { ModelFolder } from './modelFolder';
+import { type ModelFolder, mappedFromBytes } from './modelFolder';
 
 /** What is to be run. */
 export interface RunSize {
@@ -21,8 +21,6 @@ export interface RunSize {
 const mb = 1e6;
 /** Node, ONNX Runtime's library, tokenizer and the process's own code, before any session. */
 const processBytes = 115 * mb;
-/** From this size of its files on a model is not unfolded to fp32 (graph/modelGraphs). */
-const largeModelBytes = 256 * 2 ** 20;
 
 /** Half of what this machine, or the container around the process, may use. */
 export function defaultBudgetBytes(): number {
@@ -40,7 +38,7 @@ export function estimatePeakBytes(
   const { nTokens, topK, nRuns } = size;
   const blockSize = blockSizeFor(nTokens);
   const plans = Array.from({ length: config.n_layers }, (_, layerIdx) => planLayer(config, layerIdx));
-  const weights = sizeBytes >= largeModelBytes ? sizeBytes : 4 * summary.nParameters;
+  const weights = sizeBytes > mappedFromBytes ? sizeBytes : 4 * summary.nParameters;
   const perToken =
     4 * config.dim * (config.n_layers + 1) +
     8 * config.n_layers * (config.n_kv_heads * config.head_dim + config.n_heads * Math.min(topK, nTokens));

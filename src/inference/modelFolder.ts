@@ -27,6 +27,9 @@ export interface ModelFolder {
   readonly sizeBytes: number;
 }
 
+/** Models larger than this run from the mapped file; smaller ones are quicker with weights prepared in memory. */
+export const mappedFromBytes = 256 * 1024 * 1024;
+
 /**
  * @param path the folder, or one of its files.
  * @throws Failure naming the file, and where it applies the tensor, what was expected and what was found.

@@ -26,15 +26,12 @@ import { type Band, bandAt, emptyRows, inBands, type LayerRows, usualBandRows } 
 import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { kernelFeeds, readKernels } from './kernelFeeds';
-import type { ModelFolder } from './modelFolder';
+import { type ModelFolder, mappedFromBytes } from './modelFolder';
 import { copyPooled, emptyPooledMap, type PooledMap, quantize, writePooled } from './overviews';
 import { emptyPrediction, type Prediction } from './predictions';
 import { Session, type Value, type Values } from './session';
 import { copyTopKeys, emptyTopKeys, writeTopKeys } from './topKeyRows';
 import { emptyValue, int64, rowsOf, writeRows } from './values';
-
-/** Models larger than this run from the mapped file; smaller ones are quicker with weights prepared in memory. */
-const mappedFromBytes = 256 * 1024 * 1024;
 
 /** Sessions that answer single requests (one stage of one layer); the least recently used goes first. */
 const maxDetailSessions = 24;
@@ -72,6 +69,8 @@ export class ModelRuntime {
   private rotary: RotaryRows | undefined;
   private convolution: Promise<ConvolutionForm> | undefined;
   private bandRows: number;
+  /** Of the overviews, used last at the end. */
+  private blockSizes: number[] = [];
 
   constructor(
     readonly folder: ModelFolder,
@@ -289,6 +288,7 @@ export class ModelRuntime {
     const { config, weights } = this.folder;
     const { layerIdx } = plan;
     const kind = taps === noTaps ? 'bare' : `block/${taps.blockSize}`;
+    if (taps !== noTaps) this.forgetOtherBlockSizes(taps.blockSize);
     const form = kernels ? fedConvolution : await this.convolutionForm(plan);
     const key = `${kind}/${layerIdx}${form.isFixed ? '/fixed' : ''}`;
     const session = await this.session(key, () => blockGraph(config, layerIdx, weights, taps, form));
@@ -339,6 +339,19 @@ export class ModelRuntime {
   ): Promise<void> {
     const fitting = await inBands({ start, end }, this.bandRows, work, signal);
     this.bandRows = Math.min(this.bandRows, fitting);
+  }
+
+  /** Every session holds the layer's weights anew: of the sizes that overviews are pooled by, two stay. */
+  private forgetOtherBlockSizes(blockSize: number): void {
+    if (this.blockSizes.at(-1) === blockSize) return;
+    this.blockSizes = [...this.blockSizes.filter(other => other !== blockSize), blockSize];
+    if (this.blockSizes.length <= 2) return;
+    const oldest = this.blockSizes.shift();
+    for (const [key, session] of this.sessions) {
+      if (!key.startsWith(`block/${oldest}/`)) continue;
+      this.sessions.delete(key);
+      void session.then(old => old.release()).catch(() => {});
+    }
   }
 
   private session(key: string, graph: () => Uint8Array): Promise<Session> {

@@ -39,6 +39,9 @@ export function bundledProviders(): LocalProvider[] {
 }
 
 export class Session {
+  /** Runs under way: releasing the session under them would end the process. */
+  private readonly running = new Set<Promise<unknown>>();
+
   private constructor(private readonly ort: InferenceSession) {}
 
   /**
@@ -87,14 +90,20 @@ export class Session {
       if (!value) throw new RangeError(`feed "${name}" is missing; given: ${Object.keys(feeds).join(', ')}`);
       tensors[name] = new Tensor(value.type, value.data as never, value.dims);
     }
+    const run = this.ort.run(tensors, [...fetches]);
+    this.running.add(run);
     try {
-      return (await this.ort.run(tensors, [...fetches])) as unknown as Values;
+      return (await run) as unknown as Values;
     } catch (error) {
       throw runtimeFailure('run a layer', error);
+    } finally {
+      this.running.delete(run);
     }
   }
 
+  /** Once what runs is done. */
   async release(): Promise<void> {
+    await Promise.allSettled(this.running);
     await this.ort.release();
   }
 }

@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Engine } from '../../src/inference/engine';
+import { openModelFolder } from '../../src/inference/modelFolder';
+import { ModelRuntime } from '../../src/inference/modelRuntime';
 import type { LayerEvent, Slot } from '../../src/inference/protocol';
 import type { LayerResult } from '../../src/shared/analysis';
 import { Cancelled } from '../../src/shared/failure';
@@ -110,6 +112,17 @@ test('typing at the end computes the new rows only', async () => {
   const next = await analyze(`${text}z`);
   assert.ok(next.nReused >= nTokens - 4, `${next.nReused} of ${nTokens} rows`);
   assert.equal((await analyze(`z${text}`)).nReused, 0);
+});
+
+test('maps pooled by other sizes, forgotten and needed again', async () => {
+  const runtime = new ModelRuntime(await openModelFolder(join(scratch, 'model')), 'cpu', 1);
+  const hidden = await runtime.embed(Int32Array.from({ length: 40 }, (_, i) => 3 + i));
+  const first = await runtime.block(0, hidden, { topK: 4, blockSize: 1 });
+  for (const blockSize of [2, 4, 8, 1]) {
+    const { topKeys } = await runtime.block(0, hidden, { topK: 4, blockSize });
+    close(topKeys.weights, first.topKeys.weights, 1e-6, `blocks of ${blockSize}`);
+  }
+  await runtime.release();
 });
 
 test('a run that was stopped half-way takes nothing away from the next one', async () => {
