@@ -2,6 +2,7 @@
 
 import { Failure } from '../src/shared/failure';
 import type { PanelEvents, PanelRequests, WebviewEvents, WebviewRequests } from '../src/shared/panelMessages';
+import { panelAnswers, panelEvents } from '../src/shared/panelSchemas';
 import { Rpc } from '../src/shared/rpc';
 
 type PanelRpc = Rpc<PanelRequests, WebviewRequests, PanelEvents, WebviewEvents>;
@@ -35,6 +36,7 @@ export function connectToVsCode(): PanelHost {
       onMessage: listener => window.addEventListener('message', event => listener(event.data)),
     },
     {},
+    { answers: panelAnswers, events: panelEvents },
   );
   window.addEventListener('pagehide', () => rpc.close(new Failure('closed', 'The panel was closed.')));
   return {

@@ -1,5 +1,6 @@
 /** Gathers what the exported HTML page shows: every stage of every head, pooled. */
 
+import { createHash } from 'node:crypto';
 import { deflateSync } from 'fflate';
 import { asTrained } from '../shared/panelAblation';
 import { buildReportHtml, type ReportData, type ReportOverview } from '../shared/report';
@@ -12,7 +13,11 @@ export interface PageParts {
 }
 
 export async function reportHtml(source: ExportSource, choice: MapChoice, page: PageParts): Promise<string> {
-  return buildReportHtml(await reportData(source, choice), page.script, page.style);
+  return buildReportHtml(await reportData(source, choice), page, hash);
+}
+
+function hash(text: string): string {
+  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
 }
 
 export async function reportData(source: ExportSource, choice: MapChoice): Promise<ReportData> {

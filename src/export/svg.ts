@@ -67,11 +67,12 @@ function scaleBar(max: number, table: Uint8Array, style: PictureStyle, bottom: n
 }
 
 function shortened(text: string): string {
-  const characters = [...text];
+  // A character has at most two units: what lies behind is not needed to know that it is long.
+  const characters = [...text.slice(0, 2 * longestLabel + 2)];
   return characters.length > longestLabel ? `${characters.slice(0, longestLabel - 1).join('')}…` : text;
 }
 
-/** Any text inside XML: no markup, and no character that XML forbids. */
+/** Any text inside XML: no markup, no character that XML forbids, and none that turns the direction of what follows. */
 export function escapeXml(text: string): string {
   const entities: Readonly<Record<string, string>> = {
     '&': '&amp;',
@@ -81,6 +82,6 @@ export function escapeXml(text: string): string {
     "'": '&#39;',
   };
   return text
-    .replace(/[\p{Cs}\ufffe\uffff]|(?![\t\n\r])[\p{Cc}]/gu, '\ufffd')
+    .replace(/[\p{Cs}\ufffe\uffff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|(?![\t\n\r])[\p{Cc}]/gu, '\ufffd')
     .replace(/[&<>"']/g, character => entities[character]!);
 }

@@ -18,7 +18,7 @@ import type {
   WebviewEvents,
   WebviewRequests,
 } from '../shared/panelMessages';
-import { occlusionModes } from '../shared/relevance';
+import { panelArguments } from '../shared/panelSchemas';
 import { Rpc, type Wire } from '../shared/rpc';
 import { checkExport, checkPicture } from './checkExport';
 import {
@@ -73,66 +73,68 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
   const detailsOf = ({ analysisId }: MapAddress) => (comparison.holds(analysisId) ? comparison.details : details);
   const picture = new FileParts();
   const nTokens = () => analysis.snapshot.tokens?.labels.length ?? 0;
-  const rpc = new Rpc<WebviewRequests, PanelRequests, WebviewEvents, PanelEvents>(wire, {
-    ready: () => analysis.snapshot,
-    overview: (args, signal) => detailsOf(args).overview(checkMap(args), signal),
-    tile: (args, signal) => detailsOf(args).tile(checkTile(args), signal),
-    patch: (args, signal) => details.patch(checkPatch(args), signal),
-    kernels: (args, signal) => details.kernels(checkLayer(args), signal),
-    largestChanges: (args, signal) => details.largestChanges(checkPart(args), signal),
-    setView: args => analysis.setView(checkView(args, analysis.snapshot.model)),
-    selectToken(args) {
-      const { tokenIdx, anchorIdx, reveal: isRevealed } = checkSelection(args, nTokens());
-      analysis.selectToken(tokenIdx, anchorIdx);
-      if (isRevealed && tokenIdx !== null) services.reveal(tokenIdx);
+  const rpc = new Rpc<WebviewRequests, PanelRequests, WebviewEvents, PanelEvents>(
+    wire,
+    {
+      ready: () => analysis.snapshot,
+      overview: (args, signal) => detailsOf(args).overview(checkMap(args), signal),
+      tile: (args, signal) => detailsOf(args).tile(checkTile(args), signal),
+      patch: (args, signal) => details.patch(checkPatch(args), signal),
+      kernels: (args, signal) => details.kernels(checkLayer(args), signal),
+      largestChanges: (args, signal) => details.largestChanges(checkPart(args), signal),
+      setView: args => analysis.setView(checkView(args, analysis.snapshot.model)),
+      selectToken(args) {
+        const { tokenIdx, anchorIdx, reveal: isRevealed } = checkSelection(args, nTokens());
+        analysis.selectToken(tokenIdx, anchorIdx);
+        if (isRevealed && tokenIdx !== null) services.reveal(tokenIdx);
+      },
+      comparison: () => comparison.snapshot,
+      setAblation: args => ablations.set(args),
+      stepAblation: args => ablations.step(checkStep(args)),
+      rankAblations({ withHeads }) {
+        void ablations.rank(withHeads === true);
+      },
+      cancelRanking: () => ablations.cancelRanking(),
+      ranking: () => ablations.ranking,
+      headMeasures: (args, signal) => details.headMeasures(checkLayer(args), signal),
+      thumbnails: args => details.thumbnails(checkThumbnails(args)),
+      predictions: ({ analysisId }) => details.predictions(analysisId),
+      rangeWeights(args, signal) {
+        const { analysisId, range, direction, ...view } = checkRange(args, nTokens());
+        if (analysisId !== analysis.snapshot.analysisId) throw failures.noAnalysis();
+        return details.relevance({ method: 'head', direction, heads: 'layer' }, range, { analysisId, ...view }, signal);
+      },
+      context: () => context.snapshot,
+      setRelevance(args) {
+        const options = checkRelevance(args);
+        if (!options) throw new RangeError('these are no relevance options');
+        context.setOptions(options);
+      },
+      occlude({ mode }) {
+        return context.occlude(mode);
+      },
+      cancelOcclusion: () => context.cancelOcclusion(),
+      revealLine({ lineIdx }) {
+        services.revealLine(lineIdx);
+      },
+      tab: () => tab.take(),
+      setTab(args) {
+        tab.shown = checkTab(args);
+      },
+      save: args => takeAway.save(checkExport(args).format, args),
+      copy: args => takeAway.copy(checkExport(args).format, args),
+      picture(args) {
+        const { partIdx, ...style } = checkPicture(args);
+        return picture.part(partIdx, () => takeAway.picture(style));
+      },
+      async command({ command }) {
+        if (!Object.hasOwn(commandOf, command)) throw new RangeError(`unknown command ${String(command)}`);
+        const args = command === 'openSettings' ? ['mtaInspector'] : [];
+        await vscode.commands.executeCommand(commandOf[command], ...args);
+      },
     },
-    comparison: () => comparison.snapshot,
-    setAblation: args => ablations.set(args),
-    stepAblation: args => ablations.step(checkStep(args)),
-    rankAblations({ withHeads }) {
-      void ablations.rank(withHeads === true);
-    },
-    cancelRanking: () => ablations.cancelRanking(),
-    ranking: () => ablations.ranking,
-    headMeasures: (args, signal) => details.headMeasures(checkLayer(args), signal),
-    thumbnails: args => details.thumbnails(checkThumbnails(args)),
-    predictions: ({ analysisId }) => details.predictions(analysisId),
-    rangeWeights(args, signal) {
-      const { analysisId, range, direction, ...view } = checkRange(args, nTokens());
-      if (analysisId !== analysis.snapshot.analysisId) throw failures.noAnalysis();
-      return details.relevance({ method: 'head', direction, heads: 'layer' }, range, { analysisId, ...view }, signal);
-    },
-    context: () => context.snapshot,
-    setRelevance(args) {
-      const options = checkRelevance(args);
-      if (!options) throw new RangeError('these are no relevance options');
-      context.setOptions(options);
-    },
-    occlude({ mode }) {
-      if (!occlusionModes.includes(mode)) throw new RangeError('mode is unknown');
-      return context.occlude(mode);
-    },
-    cancelOcclusion: () => context.cancelOcclusion(),
-    revealLine({ lineIdx }) {
-      if (!Number.isSafeInteger(lineIdx) || lineIdx < 0) throw new RangeError('lineIdx is no line');
-      services.revealLine(lineIdx);
-    },
-    tab: () => tab.take(),
-    setTab(args) {
-      tab.shown = checkTab(args);
-    },
-    save: args => takeAway.save(checkExport(args).format, args),
-    copy: args => takeAway.copy(checkExport(args).format, args),
-    picture(args) {
-      const { partIdx, ...style } = checkPicture(args);
-      return picture.part(partIdx, () => takeAway.picture(style));
-    },
-    async command({ command }) {
-      if (!Object.hasOwn(commandOf, command)) throw new RangeError(`unknown command ${String(command)}`);
-      const args = command === 'openSettings' ? ['mtaInspector'] : [];
-      await vscode.commands.executeCommand(commandOf[command], ...args);
-    },
-  });
+    { args: panelArguments },
+  );
   store.add(analysis.onDidChange(state => rpc.emit('state', state)));
   store.add(comparison.onDidChange(state => rpc.emit('comparison', state)));
   store.add(ablations.onDidChangeRanking(ranking => rpc.emit('ranking', ranking)));

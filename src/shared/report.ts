@@ -39,8 +39,18 @@ export interface ReportData {
 /** Id of the element that holds the data. */
 export const reportDataId = 'mta-data';
 
-/** One page without any reference to the outside; `data` may hold any text. */
-export function buildReportHtml(data: ReportData, script: string, style: string): string {
+/**
+ * One page without any reference to the outside, in which nothing runs but `script`; `data` may hold any text.
+ * @param hash of a text, as a content security policy names it: `sha256-…`.
+ */
+export function buildReportHtml(
+  data: ReportData,
+  page: { readonly script: string; readonly style: string },
+  hash: (text: string) => string,
+): string {
+  const script = page.script.replaceAll('</script', '<\\/script');
+  const style = page.style.replaceAll('</style', '<\\/style');
+  const policy = `default-src 'none'; script-src '${hash(script)}'; style-src '${hash(style)}'; img-src data: blob:`;
   // Inside a script element only "</script" and "<!--" could end or change the data, so no "<" is left in it.
   const json = JSON.stringify(data).replaceAll('<', '\\u003c');
   const title = `MTA Inspector: ${data.state.documentLabel ?? ''}`.replace(/[<&>]/g, '_');
@@ -49,7 +59,7 @@ export function buildReportHtml(data: ReportData, script: string, style: string)
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="generator" content="${data.version}">
 <title>${title}</title>
 <style>${style}</style>
@@ -57,7 +67,7 @@ export function buildReportHtml(data: ReportData, script: string, style: string)
 <body class="report">
 <div id="app"></div>
 <script type="application/json" id="${reportDataId}">${json}</script>
-<script>${script.replaceAll('</script', '<\\/script')}</script>
+<script>${script}</script>
 </body>
 </html>
 `;

@@ -4,7 +4,9 @@
  * Every request gets an answer: a value, or a Failure. When the line drops, everything pending is rejected.
  */
 
+import type { GenericSchema } from 'valibot';
 import { Cancelled, Failure, type FailureData, fromFailureData, toFailureData } from './failure';
+import { checked } from './schema';
 
 /** The wire: whatever carries structured-cloneable messages. */
 export interface Wire {
@@ -29,6 +31,13 @@ type Message =
   | { readonly kind: 'cancel'; readonly id: number }
   | { readonly kind: 'event'; readonly name: string; readonly payload: unknown };
 
+/** What must hold of what arrives, by name. What does not fit is answered by a failure, or dropped if it is an event. */
+export interface Incoming<Theirs, Mine, EventsIn> {
+  readonly args?: { readonly [Name in keyof Mine]: GenericSchema<unknown, unknown> };
+  readonly answers?: { readonly [Name in keyof Theirs]: GenericSchema<unknown, unknown> };
+  readonly events?: { readonly [Name in keyof EventsIn]: GenericSchema<unknown, unknown> };
+}
+
 interface Pending {
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -50,6 +59,7 @@ export class Rpc<Theirs extends RequestTable<Theirs>, Mine extends RequestTable<
   constructor(
     private readonly wire: Wire,
     private readonly handlers: Handlers<Mine>,
+    private readonly incoming: Incoming<Theirs, Mine, EventsIn> = {},
   ) {
     wire.onMessage(message => this.receive(message as Message));
   }
@@ -74,7 +84,12 @@ export class Rpc<Theirs extends RequestTable<Theirs>, Mine extends RequestTable<
       this.pending.set(id, {
         resolve: value => {
           settle();
-          resolve(value as Answer<Theirs[Name]>);
+          try {
+            if (this.incoming.answers) check(this.incoming.answers[name], `the answer to ${name}`, value);
+            resolve(value as Answer<Theirs[Name]>);
+          } catch (error) {
+            reject(error);
+          }
         },
         reject: error => {
           settle();
@@ -120,18 +135,32 @@ export class Rpc<Theirs extends RequestTable<Theirs>, Mine extends RequestTable<
         this.take(message.id)?.resolve(message.value);
         return;
       case 'failure':
-        this.take(message.id)?.reject(fromFailureData(message.failure));
+        this.take(message.id)?.reject(failureOf(message.failure));
         return;
       case 'cancel':
         this.running.get(message.id)?.abort();
         return;
       case 'event':
+        if (!this.isFit(message.name, message.payload)) return;
         for (const listener of this.listeners.get(message.name as keyof EventsIn) ?? []) {
           listener(message.payload as never);
         }
         return;
       default:
         return; // Not ours: other code may share the wire (VS Code's own webview messages do).
+    }
+  }
+
+  private isFit(name: string, payload: unknown): boolean {
+    const { events } = this.incoming;
+    if (!events) return true;
+    if (!Object.hasOwn(events, name)) return false;
+    try {
+      check(events[name as keyof EventsIn], `the event ${name}`, payload);
+      return true;
+    } catch (error) {
+      console.error(error); // nobody waits for an event
+      return false;
     }
   }
 
@@ -146,6 +175,7 @@ export class Rpc<Theirs extends RequestTable<Theirs>, Mine extends RequestTable<
     this.running.set(id, controller);
     try {
       if (!Object.hasOwn(this.handlers, name)) throw new Failure('unknown-request', `There is no request "${name}".`);
+      if (this.incoming.args) check(this.incoming.args[name as keyof Mine], `the request ${name}`, args);
       const value = await this.handlers[name as keyof Mine](args as never, controller.signal);
       this.post({ kind: 'answer', id, value });
     } catch (error) {
@@ -154,4 +184,16 @@ export class Rpc<Theirs extends RequestTable<Theirs>, Mine extends RequestTable<
       this.running.delete(id);
     }
   }
+}
+
+function check(schema: GenericSchema<unknown, unknown>, what: string, value: unknown): void {
+  checked(schema, value, why => new Failure('bad-message', `Cannot use ${what}: ${why}. Reload the window.`));
+}
+
+/** A failure as told, or one that says that it was not told as it should be. */
+function failureOf(data: FailureData): Failure {
+  const { code, message, actions, stack } = (data ?? {}) as Partial<FailureData>;
+  const isFit = typeof code === 'string' && typeof message === 'string' && Array.isArray(actions);
+  if (!isFit) return new Failure('bad-message', 'Something failed and did not say how. Show the log.', ['showLog']);
+  return fromFailureData({ code, message, actions, stack: typeof stack === 'string' ? stack : undefined });
 }

@@ -3,17 +3,35 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { checkRelevance } from '../../src/analysis/checkRelevance';
+import { nothingInspected } from '../../src/analysis/panelState';
 import { goldenAttention, goldenModel, parseGoldenCase, parseGoldenIndex } from '../../src/cli/goldenCase';
 import { checkToyData } from '../../src/cli/toy';
 import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../../src/graph/huggingFaceConfig';
 import { parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights } from '../../src/graph/modelGraphs';
 import { withinTime } from '../../src/inference/withinTime';
+import { checkExport, checkPicture } from '../../src/panel/checkExport';
+import {
+  checkPart,
+  checkPatch,
+  checkRange,
+  checkSelection,
+  checkThumbnails,
+  checkTile,
+  checkView,
+} from '../../src/panel/checkRequests';
+import { checkAblation } from '../../src/shared/ablation';
+import type { ModelSummary } from '../../src/shared/analysis';
+import { Failure } from '../../src/shared/failure';
 import { parseLink } from '../../src/shared/link';
+import type { PanelRequests } from '../../src/shared/panelMessages';
+import { panelAnswers, panelArguments } from '../../src/shared/panelSchemas';
 import { parseSafetensorsHeader, safetensorsHeaderLength } from '../../src/shared/safetensors';
+import { checked } from '../../src/shared/schema';
 import { Tokenizer } from '../../src/tokenization/tokenizer';
 import { root } from '../fixtures/paths';
-import { changedBytes, changedJsonBytes } from './mutate';
+import { changedBytes, changedJson, changedJsonBytes } from './mutate';
 
 export interface Target<Input = unknown> {
   readonly name: string;
@@ -239,6 +257,66 @@ const link: Target<string> = {
   refusesByRange: true,
 };
 
+const address = { analysisId: 1, layerIdx: 0, headIdx: 2, stage: 'pattern' };
+const requests: readonly [keyof PanelRequests, unknown][] = [
+  ['tile', { ...address, queryStart: 0, keyStart: 0, nQueries: 9, nKeys: 256 }],
+  ['patch', { ...address, queryStart: 0, keyStart: 0, nQueries: 9, nKeys: 9 }],
+  ['largestChanges', { ...address, part: 'pre_softmax_conv' }],
+  ['setView', { ...address, difference: false }],
+  ['selectToken', { tokenIdx: 3, anchorIdx: null, reveal: true }],
+  ['rangeWeights', { ...address, range: { first: 0, end: 4 }, direction: 'attends' }],
+  ['setRelevance', { method: 'mean', direction: 'attends', heads: [{ layerIdx: 0, headIdx: 1 }] }],
+  ['save', { format: 'svg', colorMap: 'redBlue', leavesOutFirst: true }],
+  ['picture', { partIdx: 0, colorMap: 'redBlue', leavesOutFirst: true }],
+  ['setAblation', { scope: 'model', edits: [{ part: null, layerIdx: 0, headIdx: null, weights: null }] }],
+  ['thumbnails', { analysisId: 1, layerIdx: 0, headStart: 0, nHeads: 8 }],
+  ['command', { command: 'cancel' }],
+];
+const summary = { nLayers: 2, nHeads: 4, layers: [] } as unknown as ModelSummary;
+/** What a handler of the request does with arguments that have the right form, before it acts on them. */
+const further: Partial<Record<keyof PanelRequests, (args: never) => unknown>> = {
+  tile: checkTile,
+  patch: checkPatch,
+  largestChanges: checkPart,
+  setView: args => checkView(args, summary),
+  selectToken: args => checkSelection(args, 9),
+  rangeWeights: args => checkRange(args, 9),
+  setRelevance: checkRelevance,
+  save: checkExport,
+  picture: checkPicture,
+  setAblation: args => checkAblation(args, [], 4),
+  thumbnails: checkThumbnails,
+};
+const refuse = (why: string) => new Failure('bad-message', why);
+
+const panelRequest: Target<{ name: keyof PanelRequests; args: unknown }> = {
+  name: 'panel request',
+  inputs: fc
+    .constantFrom(...requests)
+    .chain(([name, seed]) => fc.record({ name: fc.constant(name), args: changedJson([seed]) })),
+  sizeOf: ({ args }) => JSON.stringify(args)?.length ?? 0,
+  run({ name, args }) {
+    checked(panelArguments[name], args, refuse);
+    further[name]?.(args as never);
+  },
+  refusesByRange: true,
+};
+
+const states: readonly [keyof PanelRequests, unknown][] = [
+  ['ready', nothingInspected],
+  ['tab', null],
+  ['save', true],
+  ['ranking', { trainedId: 1, status: 'done', withHeads: true, done: 1, total: 1, effects: [], failure: null }],
+];
+const panelAnswer: Target<{ name: keyof PanelRequests; value: unknown }> = {
+  name: 'panel answer',
+  inputs: fc
+    .constantFrom(...states)
+    .chain(([name, seed]) => fc.record({ name: fc.constant(name), value: changedJson([seed]) })),
+  sizeOf: ({ value }) => JSON.stringify(value)?.length ?? 0,
+  run: ({ name, value }) => void checked(panelAnswers[name], value, refuse),
+};
+
 export const targets: readonly Target[] = [
   safetensors,
   config,
@@ -247,4 +325,6 @@ export const targets: readonly Target[] = [
   golden,
   goldenIndex,
   link,
+  panelRequest,
+  panelAnswer,
 ] as readonly unknown[] as readonly Target[];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as v from 'valibot';
 import { Cancelled, Failure } from '../../../src/shared/failure';
 import { type Handlers, Rpc, type Wire } from '../../../src/shared/rpc';
 
@@ -12,9 +13,10 @@ interface Events {
   said: string;
 }
 type None = Record<never, never>;
+const numbers = { double: v.number(), fail: v.unknown(), wait: v.unknown() };
 
 /** Two ends joined by structured clones, as both real wires are. */
-function pair(handlers: Partial<Handlers<Requests>> = {}) {
+function pair(handlers: Partial<Handlers<Requests>> = {}, isChecked = false) {
   const listeners: ((message: unknown) => void)[] = [() => {}, () => {}];
   const wire = (own: 0 | 1): Wire => ({
     send: message => queueMicrotask(() => listeners[1 - own]!(structuredClone(message))),
@@ -22,16 +24,24 @@ function pair(handlers: Partial<Handlers<Requests>> = {}) {
       listeners[own] = listener;
     },
   });
-  const asking = new Rpc<Requests, None, Events, None>(wire(0), {});
-  const answering = new Rpc<None, Requests, None, Events>(wire(1), {
-    double: n => 2 * n,
-    fail: () => {
-      throw new Failure('bad', 'It cannot be done.', ['showLog']);
+  const asking = new Rpc<Requests, None, Events, None>(
+    wire(0),
+    {},
+    isChecked ? { answers: numbers, events: { said: v.string() } } : {},
+  );
+  const answering = new Rpc<None, Requests, None, Events>(
+    wire(1),
+    {
+      double: n => 2 * n,
+      fail: () => {
+        throw new Failure('bad', 'It cannot be done.', ['showLog']);
+      },
+      wait: (_, signal) =>
+        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Cancelled()))),
+      ...handlers,
     },
-    wait: (_, signal) =>
-      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Cancelled()))),
-    ...handlers,
-  });
+    isChecked ? { args: numbers } : {},
+  );
   return { asking, answering, inject: (message: unknown) => listeners[0]!(message) };
 }
 
@@ -91,4 +101,28 @@ test('events arrive until their listener is removed; foreign messages are left a
   answering.emit('said', 'two');
   await new Promise(setImmediate);
   assert.deepEqual(heard, ['one']);
+});
+
+test('what has not its form is refused: arguments and answers by a failure, events are dropped', async context => {
+  const ask = (args: unknown, answer: unknown) =>
+    pair({ double: () => answer as number }, true).asking.request('double', args as number);
+  assert.equal(await ask(1, 2), 2);
+  await assert.rejects(ask('document text', 2), {
+    code: 'bad-message',
+    message: /the request double: it is not number/,
+  });
+  await assert.rejects(ask(1, 'document text'), {
+    code: 'bad-message',
+    message: /the answer to double: it is not number/,
+  });
+  await assert.rejects(ask('document text', 2), error => !/document text/.test(String(error)));
+
+  const errors = context.mock.method(console, 'error', () => {});
+  const { asking, inject } = pair({}, true);
+  const heard: unknown[] = [];
+  asking.on('said', word => heard.push(word));
+  for (const payload of [{}, null, 'word', 7]) inject({ kind: 'event', name: 'said', payload });
+  inject({ kind: 'event', name: 'toString', payload: 'word' });
+  assert.deepEqual(heard, ['word']);
+  assert.equal(errors.mock.callCount(), 3);
 });
