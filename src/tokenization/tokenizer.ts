@@ -18,10 +18,8 @@ export type TimeLimit = <T>(maxMs: number, what: string, work: () => T) => T;
 
 /** As many as a config.json may name. */
 const maxTokens = 1 << 22;
-/** Vocabularies of the largest models take a few seconds. */
-const maxLoadMs = 60_000;
-/** On top of one millisecond a character: tokenizers take about a twentieth of that. */
-const minEncodeMs = 500;
+/** On top of one millisecond per token to load and per character to encode: both take a twentieth of that. */
+const minMs = 500;
 
 export class Tokenizer {
   private readonly base: BaseTokenizer;
@@ -38,7 +36,7 @@ export class Tokenizer {
     private readonly modelName: string,
     private readonly withinTime: TimeLimit = (_maxMs, _what, work) => work(),
   ) {
-    const { base, addedIds, spelling } = this.guarded(maxLoadMs, () => {
+    const { base, addedIds, spelling } = this.guarded(minMs + nTokensOf(json), () => {
       checkVocabulary(json as TokenizerJson | null);
       const read = new BaseTokenizer(withWrittenPattern(json as TokenizerJson), {});
       const added = new Set(read.get_added_tokens_decoder().keys());
@@ -61,7 +59,7 @@ export class Tokenizer {
    * @throws Failure if the tokens do not spell the text: offsets would be wrong.
    */
   encode(text: string): Encoded {
-    return this.guarded(minEncodeMs + text.length, () => this.encodeNow(text));
+    return this.guarded(minMs + text.length, () => this.encodeNow(text));
   }
 
   /** The bytes a token stands for, with a blank where its text has "▁" for one. */
@@ -157,7 +155,15 @@ function checkVocabulary(json: TokenizerJson | null): void {
   if (!Array.isArray(vocab)) for (const [token, id] of Object.entries(vocab)) check(token, id);
   const added: unknown = (json as { readonly added_tokens?: unknown } | null)?.added_tokens;
   if (!Array.isArray(added)) return;
-  for (const token of added) check(String(token?.content), token?.id);
+  for (const token of added) {
+    if (typeof token?.content !== 'string') throw new RangeError(`an added token is ${shown(token?.content)}`);
+    check(token.content, token.id);
+  }
+}
+
+function nTokensOf(json: unknown): number {
+  const { vocab } = (json as TokenizerJson | null)?.model ?? {};
+  return typeof vocab === 'object' && vocab !== null ? Object.keys(vocab).length : 0;
 }
 
 /** String.prototype.toWellFormed, which Node has but the ES2023 library of TypeScript does not declare. */

@@ -23,7 +23,7 @@ for (const target of chosen) {
     );
   } catch (error) {
     // A counterexample may be long; seed and path, which come first, bring it back.
-    console.error(`${target.name}: ${String(error instanceof Error ? error.message : error).slice(0, 2000)}`);
+    console.error(`${target.name}: ${String(error instanceof Error ? error.message : error).slice(0, 800)}`);
     if (error instanceof Error && error.cause instanceof Error) console.error(String(error.cause.stack).slice(0, 2000));
     process.exitCode = 1;
   }

@@ -55,7 +55,11 @@ test('settings have defaults of their type, and those that name paths are restri
     assert.equal(typeof value, type === 'integer' ? 'number' : type, id);
   }
   const restricted: string[] = manifest.capabilities.untrustedWorkspaces.restrictedConfigurations;
-  assert.ok(restricted.includes('mtaInspector.model'));
+  // Free text may name a path or an address; a provider may name native code to load.
+  for (const [id, { type }] of Object.entries(properties)) {
+    if (type === 'string') assert.ok(restricted.includes(id), id);
+  }
+  assert.equal(manifest.capabilities.virtualWorkspaces, true);
   // A workspace must not send documents, or the token, anywhere: not even a trusted one sets the server.
   const remote = settings.filter(id => id.startsWith('mtaInspector.remote.'));
   assert.ok(remote.length > 0);

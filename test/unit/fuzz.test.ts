@@ -34,6 +34,7 @@ test('a tokenizer whose regular expression takes for ever is stopped', () => {
 const found: [string, unknown][] = [
   ['null', null],
   ['no model', {}],
+  ['an added token that is no text', { model: bpe, added_tokens: [{ content: { length: 1e9 }, id: 1 }] }],
   ['a huge id', { model: { ...bpe, vocab: { a: 2 ** 40 } }, added_tokens: [] }],
   ['a huge added id', { model: bpe, added_tokens: [{ content: 'x', id: 1e9 }] }],
   [
