@@ -2,9 +2,11 @@
 //   npm run package                           for this machine
 //   npm run package -- --target linux-arm64   for another
 //   npm run package -- --all                  for every target
+//   npm run package -- --twice                two builds that have to be the same
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { maxBytes, namesInZip, packagedFiles, targets } from './packageContents.mjs';
@@ -12,6 +14,9 @@ import { ensureBuild, ensureNodeModules, root, SetupError } from './setup.mjs';
 import { splitWeights } from './splitWeights.mjs';
 
 const thisMachine = `${process.platform}-${process.arch}`;
+
+/** Every file of the archive gets this time, so that the same sources make the same bytes; ZIP knows none earlier. */
+const fileTime = String(Date.UTC(1980, 0, 1) / 1000);
 
 /** Where the VSIX of a target is written. */
 export function vsixPath(target = thisMachine) {
@@ -40,6 +45,19 @@ const stagedName = file => file.replace(/^node_modules\//, 'dist/node_modules/')
 /** @param {string} path */
 const readJson = path => JSON.parse(readFileSync(path, 'utf8'));
 
+/** Writes what is in the package that others made, in CycloneDX: the same for the same lockfile. */
+function writeBillOfMaterials() {
+  const options = ['--sbom-format', 'cyclonedx', '--omit', 'dev', '--omit', 'optional', '--package-lock-only'];
+  const shell = process.platform === 'win32';
+  const bill = JSON.parse(execFileSync('npm', ['sbom', ...options], { cwd: root, encoding: 'utf8', shell }));
+  const { name } = readJson(join(root, 'package.json'));
+  // A random number, the time, and the name of the folder of the checkout.
+  bill.serialNumber = undefined;
+  bill.metadata.timestamp = undefined;
+  bill.metadata.component.name = name;
+  writeFileSync(join(root, 'dist', 'sbom.cdx.json'), `${JSON.stringify(bill, null, 2)}\n`);
+}
+
 /**
  * Builds the extension and packs it for some targets.
  * @param {readonly string[]} chosen
@@ -52,6 +70,7 @@ export function packageTargets(chosen) {
   }
   ensureNodeModules();
   ensureBuild('--production');
+  writeBillOfMaterials();
   return chosen.map(packageTarget);
 }
 
@@ -77,6 +96,7 @@ function packageTarget(target) {
     execFileSync(process.execPath, [vsce, 'package', ...options, '--out', vsix], {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, SOURCE_DATE_EPOCH: fileTime, TZ: 'UTC' },
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -96,10 +116,20 @@ function packageTarget(target) {
   return vsix;
 }
 
+/** @param {string} vsix */
+function hash(vsix) {
+  return `sha256 ${createHash('sha256').update(readFileSync(vsix)).digest('hex')}  ${basename(vsix)}`;
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    const { values } = parseArgs({ options: { target: { type: 'string' }, all: { type: 'boolean' } } });
-    packageTargets(values.all ? targets : [values.target ?? thisMachine]);
+    const options = { target: { type: 'string' }, all: { type: 'boolean' }, twice: { type: 'boolean' } };
+    const { values } = parseArgs({ options: /** @type {const} */ (options) });
+    const chosen = values.all ? targets : [values.target ?? thisMachine];
+    const hashes = () => packageTargets(chosen).map(hash).join('\n');
+    const first = hashes();
+    if (values.twice && hashes() !== first) throw new SetupError('Two builds of the same sources differ.');
+    console.log(first);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;

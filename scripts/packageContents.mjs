@@ -10,7 +10,8 @@ export const maxBytes = target => (target.startsWith('win32') ? 90e6 : 75e6);
 
 /** Files that must be there: names, or a folder's files whose names match. @type {(string | [folder: string, names: RegExp])[]} */
 const common = [
-  ...['package.json', 'package.nls.json', 'README.md', 'LICENSE', 'api/mtaInspector.d.ts'],
+  ...['package.json', 'package.nls.json', 'README.md', 'LICENSE', 'SECURITY.md'],
+  ...['api/mtaInspector.d.ts', 'dist/sbom.cdx.json'],
   ...['extension', 'inference', 'cli'].map(name => `dist/${name}.cjs`),
   ...['webview', 'report'].flatMap(name => [`dist/${name}.js`, `dist/${name}.css`]),
   ...['dist/codicon.css', 'dist/codicon.ttf'],

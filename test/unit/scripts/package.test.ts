@@ -16,7 +16,7 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 /** Everything that may be in a package, written independently of the rules that choose it. */
 const allowed = [
   /^(package|package\.nls(\.\w+)?)\.json$/,
-  /^(README|CHANGELOG)\.md$|^LICENSE$/,
+  /^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^dist\/sbom\.cdx\.json$/,
   /^api\/mtaInspector\.d\.ts$/,
   /^dist\/(extension|inference|cli)\.cjs$|^dist\/(webview|report)\.(js|css)$|^dist\/codicon\.(css|ttf)$/,
   /^media\/[\w/-]+\.(svg|png)$/,
