@@ -10,6 +10,7 @@ import { checkToyData } from '../../src/cli/toy';
 import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../../src/graph/huggingFaceConfig';
 import { parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights } from '../../src/graph/modelGraphs';
+import { readReply } from '../../src/inference/remote/restTransport';
 import { withinTime } from '../../src/inference/withinTime';
 import { checkExport, checkPicture } from '../../src/panel/checkExport';
 import {
@@ -239,6 +240,41 @@ const goldenIndex: Target<Uint8Array> = {
   run: bytes => void parseGoldenIndex(bytes, 'index.json'),
 };
 
+const call = {
+  model: 'm',
+  inputs: {},
+  outputs: { a: { type: 'float32', dims: [2, 2] }, b: { type: 'int64', dims: [3] }, c: { type: 'string', dims: [1] } },
+} as const;
+const replySeed = {
+  outputs: [
+    { name: 'a', datatype: 'FP32', shape: [2, 2], parameters: { binary_data_size: 16 } },
+    { name: 'b', datatype: 'INT64', shape: [3], data: [1, 2, 3] },
+    { name: 'c', datatype: 'BYTES', shape: [1], data: ['text'] },
+  ],
+};
+/** An answer of the Open Inference Protocol over REST, with binary tensors behind the JSON. */
+const oipReply: Target<{ json: Uint8Array; binary: Uint8Array; stated: string | undefined }> = {
+  name: 'OIP reply',
+  inputs: fc.record({
+    json: changedJsonBytes([replySeed]),
+    binary: fc.oneof(fc.constant(new Uint8Array(16)), fc.uint8Array({ maxLength: 40 })),
+    stated: fc.oneof(
+      { weight: 5, arbitrary: fc.constant('right') },
+      { weight: 1, arbitrary: fc.option(fc.string(), { nil: undefined }) },
+    ),
+  }),
+  sizeOf: ({ json: bytes, binary }) => bytes.length + binary.length,
+  run({ json: bytes, binary, stated }) {
+    const length = stated === 'right' ? String(bytes.length) : stated;
+    const headers = length === undefined ? {} : { 'inference-header-content-length': length };
+    const tensors = readReply({ headers, body: Buffer.concat([bytes, binary]) }, call);
+    for (const [name, { dims }] of Object.entries(call.outputs)) {
+      const { data } = tensors[name]!;
+      if (data.length !== dims.reduce((product: number, n) => product * n, 1)) throw new Error(`size of ${name}`);
+    }
+  },
+};
+
 const linkSeeds = [
   'file=src/a.ts',
   'folder=x&file=a.ts&layer=1&head=2&stage=pattern&off=*.*.*&scope=layer&at=3&anchor=9&tab=lens',
@@ -327,4 +363,5 @@ export const targets: readonly Target[] = [
   link,
   panelRequest,
   panelAnswer,
+  oipReply,
 ] as readonly unknown[] as readonly Target[];

@@ -177,7 +177,11 @@ export class RestTransport implements Transport {
   }
 }
 
-function readReply({ headers, body }: Reply, call: InferCall): Tensors {
+/** Data may be nested as its shape is; no tensor of ours has more dimensions. */
+const maxDimensions = 8;
+
+/** The outputs that a call asked for. @throws RemoteFailure when the answer is anything else. */
+export function readReply({ headers, body }: Pick<Reply, 'headers' | 'body'>, call: InferCall): Tensors {
   const stated = headers[jsonLength];
   const length = stated === undefined ? body.length : Number(stated);
   if (!(length >= 0 && length <= body.length)) {
@@ -201,7 +205,7 @@ function readReply({ headers, body }: Reply, call: InferCall): Tensors {
     checkShape(expected, output.datatype, output.shape, where);
     if (at > start || size === 0) tensors[output.name as string] = fromBytes(body.subarray(start, at), expected, where);
     else if (Array.isArray(output.data))
-      tensors[output.name as string] = fromNumbers(output.data.flat(Number.POSITIVE_INFINITY), expected, where);
+      tensors[output.name as string] = fromNumbers(output.data.flat(maxDimensions), expected, where);
   }
   return complete(tensors, call);
 }

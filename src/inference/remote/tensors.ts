@@ -1,5 +1,6 @@
 /** Tensors of the Open Inference Protocol: its type names, its bytes, and the check that an answer is what was asked for. */
 
+import { shown } from '../../shared/failure';
 import type { Value } from '../session';
 import { remoteFailures } from './failures';
 
@@ -96,9 +97,11 @@ export function fromNumbers(numbers: readonly unknown[], { type, dims }: Expecte
 
 /** @throws Failure when the output is of another type or shape than asked for. */
 export function checkShape(expected: Expected, datatype: unknown, shape: unknown, where: string): void {
-  const dims = Array.isArray(shape) ? shape.map(Number).join('×') : 'no shape';
+  // Lists are no numbers here, and converting one that is deep enough would end the stack.
+  const number = (n: unknown) => (typeof n === 'object' ? Number.NaN : Number(n));
+  const dims = Array.isArray(shape) ? shape.slice(0, 16).map(number).join('×') : 'no shape';
   const wanted = `${datatypeOf[expected.type]} ${expected.dims.join('×')}`;
-  const found = `${String(datatype).slice(0, 20)} ${dims.slice(0, 80)}`;
+  const found = `${typeof datatype === 'string' ? datatype.slice(0, 20) : shown(datatype)} ${dims.slice(0, 80)}`;
   if (found !== wanted) throw remoteFailures.badAnswer(where, found, wanted);
 }
 
