@@ -123,8 +123,9 @@ function hash(vsix) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    const options = { target: { type: 'string' }, all: { type: 'boolean' }, twice: { type: 'boolean' } };
-    const { values } = parseArgs({ options: /** @type {const} */ (options) });
+    const { values } = parseArgs({
+      options: { target: { type: 'string' }, all: { type: 'boolean' }, twice: { type: 'boolean' } },
+    });
     const chosen = values.all ? targets : [values.target ?? thisMachine];
     const hashes = () => packageTargets(chosen).map(hash).join('\n');
     const first = hashes();

@@ -179,6 +179,8 @@ export class Engine {
   private async analyzeNow(args: AnalyzeArgs, signal?: AbortSignal): Promise<AnalyzeAnswer> {
     const start = performance.now();
     const { analysisId, topK, slot = 'main' } = args;
+    await nextTurn(); // what waited here while its cancel did too is not even tokenised
+    if (signal?.aborted) throw new Cancelled();
     const { window, tokens } = openWindow(args, this.tokenizer, this.runtime.folder);
     this.emit('tokens', { analysisId, window, tokens });
     const { ids } = tokens;

@@ -159,6 +159,7 @@ export const panelEvents: Record<keyof PanelEvents, AnySchema> = {
   layer,
   ranking,
   tab: v.looseObject({ tab: text }),
+  cell: v.looseObject({ queryIdx: index, keyIdx: index }),
   comparison,
   context,
 };

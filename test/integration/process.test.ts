@@ -59,6 +59,23 @@ test('refuses to work before a model is loaded, and another protocol version', a
   await assert.rejects(rpc.request('load', { ...model, protocolVersion: 99 }), { code: 'protocol' });
 });
 
+test('of many requests that replaced each other only the last is worked on', async () => {
+  await rpc.request('load', { protocolVersion, ...model });
+  const tokenized: number[] = [];
+  rpc.on('tokens', ({ analysisId }) => tokenized.push(analysisId));
+  const last = 30;
+  for (let analysisId = 1; analysisId < last; analysisId++) {
+    const controller = new AbortController();
+    const pending = rpc.request('analyze', { ...run, analysisId }, controller.signal);
+    controller.abort();
+    await assert.rejects(pending, { code: 'cancelled' });
+  }
+  await rpc.request('analyze', { ...run, analysisId: last });
+  assert.equal(tokenized.at(-1), last);
+  // Those whose cancel comes with them are not begun; the pipe may split what is sent at once.
+  assert.ok(tokenized.length <= 3, String(tokenized));
+});
+
 test('a killed process rejects what is pending', async () => {
   await rpc.request('load', { protocolVersion, ...model });
   const pending = rpc.request('analyze', run);
