@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -171,6 +171,24 @@ test('golden: one line per case and a count; models: fits its schema', () => {
   fitsSchema('models', JSON.parse(cli('models', '--json').stdout));
 });
 
+test('export-repository: a folder per served model, with what Triton and MLServer ask for', () => {
+  const out = join(scratch, 'repository');
+  const run = cli('export-repository', ...model, '--out', out);
+  assert.equal(run.status, 0, run.stderr);
+  assert.match(run.stdout, /9 models that serve tiny-model/);
+  const layers = [0, 1, 2].flatMap(layer => [`tiny-model-layer-${layer}`, `tiny-model-layer-${layer}-maps`]);
+  assert.deepEqual(
+    readdirSync(out).toSorted(),
+    ['tiny-model', 'tiny-model-embed', 'tiny-model-head', ...layers].toSorted(),
+  );
+  const config = readFileSync(join(out, 'tiny-model-layer-1', 'config.pbtxt'), 'utf8');
+  assert.match(config, /^name: "tiny-model-layer-1"\nbackend: "onnxruntime"\nmax_batch_size: 0\ninput \[/);
+  assert.match(config, /name: "hidden_out" data_type: TYPE_FP32 dims: \[ 1, -1, 32 \]/);
+  const settings = JSON.parse(readFileSync(join(out, 'tiny-model', 'model-settings.json'), 'utf8'));
+  assert.deepEqual(settings.outputs, [{ name: 'text', datatype: 'BYTES', shape: [1] }]);
+  assert.ok(readFileSync(join(out, 'tiny-model-head', '1', 'weights.bin')).length > 0);
+});
+
 const usage: [string, string[], RegExp][] = [
   ['no command', [], /a command is missing/],
   ['an unknown command', ['inspect'], /there is no command "inspect"/],
@@ -182,6 +200,12 @@ const usage: [string, string[], RegExp][] = [
     /--by is "size", expected context_score,/,
   ],
   ['no file', ['analyze'], /analyze needs one FILE/],
+  [
+    'a server and a provider',
+    ['analyze', 'package.json', '--remote', 'http://127.0.0.1:1', '--provider', 'cpu'],
+    /--remote and --provider exclude each other/,
+  ],
+  ['a repository without a place', ['export-repository', ...model], /export-repository needs --out DIR/],
   ['a layer that is no number', ['analyze', 'package.json', ...model, '--layer', 'two'], /--layer is "two"/],
   [
     'a layer that is not there',
