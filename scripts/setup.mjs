@@ -276,7 +276,9 @@ export function ensureServing({ withMlserver = false } = {}) {
   const wanted = files.map(file => readFileSync(file, 'utf8')).join('');
   const stamp = join(environment, 'installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8').startsWith(wanted)) return python;
-  const base = ['python3', '/usr/bin/python3', 'python'].find(name => findProgram(name) && hasVenv(name));
+  const names = ['python3', '/usr/bin/python3', 'python'];
+  if (!names.some(hasVenv) && hasDpkg() && isRoot()) ensureSystemPackages(['python3', 'python3-venv']);
+  const base = names.find(hasVenv);
   if (!base)
     throw new SetupError('No Python with its venv module was found. Install Python 3.10 to 3.13 and run again.');
   const what = `Installing Ray Serve${withMlserver ? ' and MLServer' : ''} into models/serving/.venv`;
