@@ -47,8 +47,12 @@ def connect(address: Optional[str], config: ServingConfig) -> None:
     """Joins a cluster, or starts one on the loopback address."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     models = str(Path(__file__).resolve().parent.parent)
-    options: Dict[str, Any] = {"runtime_env": {"env_vars": {"PYTHONPATH": models}}, "log_to_driver": False}
-    if address is None:
+    options: Dict[str, Any] = {"log_to_driver": False}
+    if address is not None:
+        options["runtime_env"] = {"env_vars": {"PYTHONPATH": models}}
+    else:
+        # Workers inherit this environment: those that Ray starts ahead can be used, which one of their own would forbid.
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [models, os.environ.get("PYTHONPATH")]))
         # Ray only counts: replicas of a small model share cores, and all of them must be placed on this one machine.
         n_cpus = max(os.cpu_count() or 1, config.needed_cpus())
         options.update(include_dashboard=False, num_cpus=n_cpus, _node_ip_address="127.0.0.1")

@@ -98,7 +98,7 @@ async function started(child: ChildProcess, http: number, grpc: number): Promise
     child.stderr?.destroy();
   };
   const server = { process: child, rest, grpc: `grpc://127.0.0.1:${grpc}`, log: () => written, end };
-  for (let attempt = 0; attempt < 900; attempt++) {
+  for (let attempt = 0; attempt < 1500; attempt++) {
     if (child.exitCode !== null) break;
     const headers = { authorization: `Bearer ${token}` };
     const answer = await fetch(`${rest}/v2/health/ready`, { headers, redirect: 'error' }).catch(() => null);
