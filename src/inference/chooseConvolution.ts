@@ -2,6 +2,7 @@
 
 import { type ConvolutionForm, convolutionGraph, cpuConvolutions, fedConvolution } from '../graph/convolution';
 import type { LayerPlan } from '../graph/layerPlan';
+import { relativeDifference } from './relativeDifference';
 import { Session, type Value, type Values } from './session';
 
 /** A band that takes a few milliseconds: long enough to tell forms apart, short enough to do at the first use. */
@@ -33,7 +34,8 @@ export async function chooseConvolution(plan: LayerPlan, nThreads: number): Prom
   let best = { form: fedConvolution, durationMs: reference.durationMs * (1 - leastGain) };
   for (const form of cpuConvolutions) {
     const { durationMs, output } = await measure(form);
-    if (durationMs < best.durationMs && agrees(output, reference.output)) best = { form, durationMs };
+    if (durationMs < best.durationMs && relativeDifference(output, reference.output) <= maxDifference)
+      best = { form, durationMs };
   }
   return best.form;
 }
@@ -52,9 +54,4 @@ async function timed(graph: Uint8Array, feeds: Values, nThreads: number) {
   } finally {
     await session.release();
   }
-}
-
-function agrees(got: Float32Array, expected: Float32Array): boolean {
-  const scale = expected.reduce((largest, x) => Math.max(largest, Math.abs(x)), 1);
-  return got.every((x, i) => Math.abs(x - expected[i]!) <= maxDifference * scale);
 }

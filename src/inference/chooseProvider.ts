@@ -7,6 +7,7 @@ import { planLayer } from '../graph/layerPlan';
 import type { ProviderSetting } from '../shared/analysis';
 import type { ModelFolder } from './modelFolder';
 import { ModelRuntime } from './modelRuntime';
+import { relativeDifference } from './relativeDifference';
 import { bundledProviders, type Value } from './session';
 
 export interface ChosenRuntime {
@@ -76,15 +77,4 @@ function probeInput({ config }: ModelFolder): Value {
   const nTokens = Math.min(probeTokens, config.max_seqlen);
   const data = Float32Array.from({ length: nTokens * config.dim }, (_, i) => Math.sin(i * 0.7 + (i % 13)));
   return { type: 'float32', data, dims: [1, nTokens, config.dim] };
-}
-
-function relativeDifference(a: Float32Array, b: Float32Array): number {
-  let largest = 0;
-  let scale = 1;
-  for (let i = 0; i < b.length; i++) {
-    const difference = Math.abs(a[i]! - b[i]!);
-    if (!(difference <= largest)) largest = difference; // NaN sticks
-    scale = Math.max(scale, Math.abs(b[i]!));
-  }
-  return largest / scale;
 }

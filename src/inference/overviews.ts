@@ -53,8 +53,7 @@ export function quantize(stage: Stage, { blockSize, size, cells }: PooledMap): L
     for (let row = 0; row < size; row++) {
       const rowStart = start + row * size;
       for (let i = rowStart; i <= rowStart + row; i++) {
-        const magnitude = Math.abs(cells[i]!);
-        if (!(magnitude <= scale)) scale = magnitude; // NaN sticks
+        scale = Math.max(scale, Math.abs(cells[i]!)); // NaN stays
       }
     }
     scales[head] = scale;
