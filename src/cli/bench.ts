@@ -8,21 +8,14 @@ import { openModelFolder } from '../inference/modelFolder';
 import { ModelRuntime } from '../inference/modelRuntime';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
 import type { Ablation } from '../shared/ablation';
+import type { LocalProvider } from '../shared/analysis';
 import { Failure } from '../shared/failure';
 import { Rpc } from '../shared/rpc';
 import { largeModelTokens, runLargeModel } from './benchLargeModel';
+import { type BenchLine, benchLines, growth } from './benchLines';
 import { runLongWindows } from './benchLongWindows';
+import { benchProvider } from './benchProvider';
 import { resolveModel } from './modelPaths';
-
-export interface BenchLine {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** What the value is compared with, in the same unit, and how it was had. */
-  readonly reference: number;
-  readonly referenceName: string;
-  readonly ratio: number;
-}
 
 type Client = Rpc<InferenceRequests, Record<never, never>, InferenceEvents, Record<never, never>>;
 
@@ -35,16 +28,17 @@ const everythingOff: Ablation = {
   edits: [{ part: null, layerIdx: null, headIdx: null, weights: null }],
 };
 
-export async function runBench(model: string | undefined, print: (line: string) => void): Promise<BenchLine[]> {
+export async function runBench(
+  model: string | undefined,
+  provider: LocalProvider | undefined,
+  print: (line: string) => void,
+): Promise<BenchLine[]> {
   const directory = resolveModel(model);
-  const lines: BenchLine[] = [];
-  const add = (name: string, value: number, unit: string, reference: number, referenceName: string) => {
-    lines.push({ name, value, unit, reference, referenceName, ratio: value / reference });
-    print(
-      `${name}: ${value.toFixed(1)} ${unit} against ${reference.toFixed(1)} ${unit} (${referenceName}), ` +
-        `ratio ${(value / reference).toFixed(2)}`,
-    );
-  };
+  const { lines, add } = benchLines(print);
+  if (provider) {
+    await benchProvider(directory, provider, add, print);
+    return lines;
+  }
   print(`${directory.split(/[\\/]/).at(-1)}, medians of ${nRepeats} warm runs on the CPU`);
   const { maxSeqlen } = (await openModelFolder(directory)).summary;
   for (const nTokens of [512, 1024].filter(length => length <= maxSeqlen)) {
@@ -64,15 +58,15 @@ export async function runBench(model: string | undefined, print: (line: string) 
   }
   const lengths = [1024, 2048, 4096];
   const long = await runLongWindows(directory, lengths, text, peakMb);
-  for (const [i, { nTokens, totalMs, peakMb: peak, estimatedMb }] of long.entries()) {
+  for (const [i, { nTokens, peakMb: peak, estimatedMb }] of long.entries()) {
     const limit = { 2048: 1500, 4096: 3500 }[nTokens];
     if (limit && !Number.isNaN(peak)) {
       add(`peak of the inference process, T=${nTokens}`, peak, 'MB', limit, 'limit');
       add(`estimated peak, T=${nTokens}`, estimatedMb, 'MB', peak, 'measured; within 25 %');
     }
     const before = long[i - 1];
-    const growth = before && Math.log(totalMs / before.totalMs) / Math.log(nTokens / before.nTokens);
-    if (growth) add(`growth of time, T=${before.nTokens} to ${nTokens}`, growth, 'as exponent of T', 2, 'limit');
+    const exponent = before && growth(new Map([before, long[i]!].map(run => [run.nTokens, run.totalMs])), 0);
+    if (exponent) add(`growth of time, ${exponent.range}`, exponent.value, 'exponent', 2, 'limit');
   }
   const large = await runLargeModel(join(directory, 'tokenizer.json'), peakMb);
   if (large) {

@@ -38,7 +38,7 @@ const usage = `mta-inspect: see how a Multi-Token Attention model finds its cont
   mta-inspect eval    FILE... [--model NAME|DIR] [--json OUT]
   mta-inspect toy     [--model NAME|DIR] [--block-length N --answer all|first|last] [--samples N] [--seed N] [--json OUT]
   mta-inspect golden  DIR [--provider cpu|webgpu] [--dtype fp32|fp16] [--rows N] [--only PREFIX]
-  mta-inspect bench   [--json OUT]
+  mta-inspect bench   [--model NAME|DIR] [--provider webgpu|cuda|dml|coreml] [--json OUT]
   mta-inspect models  [--json]
   mta-inspect export-repository [--model NAME|DIR] --out DIR     what Triton, KServe, MLServer and models/serving serve
 
@@ -229,7 +229,12 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
   },
 
   async bench(args) {
-    return writeJson(args, await runBench(args.values.model, line => process.stdout.write(`${line}\n`)));
+    const given = args.values.provider;
+    const gpu = given && oneOf('--provider', given, ['webgpu', 'cuda', 'dml', 'coreml'] as const);
+    return writeJson(
+      args,
+      await runBench(args.values.model, gpu || undefined, line => process.stdout.write(`${line}\n`)),
+    );
   },
 
   async 'export-repository'(args) {
