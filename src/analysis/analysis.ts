@@ -30,7 +30,8 @@ export interface FinishedRun {
   readonly predictions: Predictions;
 }
 
-const editDelayMs = 400;
+/** A pause in typing; what comes then is mostly taken over from the run before. */
+const editDelayMs = 200;
 
 export class Analysis implements vscode.Disposable {
   private readonly store = new DisposableStore();

@@ -60,8 +60,8 @@ export interface Tile {
   readonly values: Float32Array;
 }
 
-/** Cells of a patch, over all heads: 2^18 floats are 1 MiB, the limit of a message. */
-export const maxPatchCells = 1 << 18;
+/** Cells of a patch, over all heads: with what goes with them they stay within 1 MiB, the limit of a message. */
+export const maxPatchCells = (1 << 18) - 1024;
 
 /** Exact values of a rectangle of one stage in all heads of a layer. */
 export interface Patch {

@@ -1,5 +1,6 @@
 /** Fetches what one shown map needs: its overview at once, exact tiles as they come into view. */
 
+import { tileSize } from '../../src/shared/attentionMap';
 import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/failure';
 import type { CellRange } from './hitTest';
 import { isSameMap, MapData, type MapRef } from './mapData';
@@ -9,6 +10,8 @@ import { coverWithTiles, type TileRect } from './tiles';
 /** Beyond this many tiles the overview has to do until the reader zooms in; a difference has no overview. */
 const maxTiles = { plain: 16, difference: 40 };
 const debounceMs = 60;
+/** Tiles around those on screen, fetched once nothing else is wanted, so that scrolling meets them. */
+const maxPrefetched = 8;
 
 export class MapLoader {
   map: MapData | null = null;
@@ -57,8 +60,26 @@ export class MapLoader {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.tileRequests = new AbortController();
-      void this.fetchTiles(map, wanted, this.tileRequests.signal);
+      void this.fetchTiles(map, wanted, this.tileRequests.signal).then(isComplete =>
+        isComplete && !map.ref.minus ? this.prefetch(map, range, this.tileRequests.signal) : undefined,
+      );
     }, debounceMs);
+  }
+
+  /** Puts neighbouring tiles into the source's store; what fails here fails again, and is told, when it is wanted. */
+  private async prefetch(map: MapData, range: CellRange, signal: AbortSignal): Promise<void> {
+    const { nTokens } = map.ref;
+    const around = {
+      queryStart: Math.max(0, range.queryStart - tileSize),
+      queryEnd: Math.min(nTokens, range.queryEnd + tileSize),
+      keyStart: Math.max(0, range.keyStart - tileSize),
+      keyEnd: Math.min(nTokens, range.keyEnd + tileSize),
+    };
+    const next = coverWithTiles(around, nTokens).filter(rect => !map.hasTile(rect));
+    for (const rect of next.slice(0, maxPrefetched)) {
+      if (signal.aborted) return;
+      await this.source.values(map.ref, rect, signal).catch(() => {});
+    }
   }
 
   private async fetchOverview(map: MapData, signal: AbortSignal): Promise<void> {
@@ -70,21 +91,23 @@ export class MapLoader {
     if (!signal.aborted) this.onChange();
   }
 
-  private async fetchTiles(map: MapData, rects: readonly TileRect[], signal: AbortSignal): Promise<void> {
+  /** @returns whether all of them are there. */
+  private async fetchTiles(map: MapData, rects: readonly TileRect[], signal: AbortSignal): Promise<boolean> {
     // One after the other: the engine computes one layer at a time, and the nearest tile should not wait for the rest.
     for (const rect of rects) {
       if (map.hasTile(rect)) continue;
       try {
         const values = await this.source.values(map.ref, rect, signal);
-        if (signal.aborted) return;
+        if (signal.aborted) return false;
         const isRescaled = map.addTile(rect, values);
         this.onChange(isRescaled ? undefined : rect);
       } catch (error) {
         this.fail(error, signal);
         if (!signal.aborted) this.onChange();
-        return;
+        return false;
       }
     }
+    return rects.length > 0;
   }
 
   private fail(error: unknown, signal: AbortSignal): void {

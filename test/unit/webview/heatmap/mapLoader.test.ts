@@ -155,8 +155,43 @@ test('tiles are asked for one after the other, and no further once the view has 
   loader.view({ queryStart: 0, queryEnd: 10, keyStart: 0, keyEnd: 10 });
   host.release();
   await pause();
-  assert.equal(host.tilesAsked().length, 2);
+  const [, { queryStart, keyStart } = {}] = host.tilesAsked();
+  assert.deepEqual([queryStart, keyStart], [0, 0]);
   assert.ok(loader.map?.hasTile({ queryStart: 0, keyStart: 0, nQueries: 256, nKeys: 256 }));
+});
+
+test('tiles beside those on screen come next, so that scrolling to them asks for nothing', async () => {
+  const host = new FakeHost();
+  const { loader } = await started(host);
+  loader.view({ queryStart: 0, queryEnd: 10, keyStart: 0, keyEnd: 10 });
+  await pause();
+  const places = host.tilesAsked().map(({ queryStart, keyStart }) => `${queryStart},${keyStart}`);
+  assert.deepEqual(places, ['0,0', '256,0', '256,256']); // none that is masked, none further away
+  assert.equal(loader.map?.hasTile({ queryStart: 256, keyStart: 0, nQueries: 256, nKeys: 256 }), false);
+  loader.view({ queryStart: 260, queryEnd: 280, keyStart: 0, keyEnd: 300 });
+  await pause();
+  const again = host.tilesAsked().slice(3);
+  assert.ok(loader.map?.covers(loader.wanted));
+  assert.deepEqual(
+    again.map(({ queryStart }) => queryStart),
+    [512, 512, 512],
+  ); // the row of tiles after that
+});
+
+test('what is on screen comes before what lies beside it', async () => {
+  const host = new FakeHost();
+  const { loader } = await started(host);
+  loader.view({ queryStart: 0, queryEnd: 10, keyStart: 0, keyEnd: 10 });
+  host.isHolding = true;
+  await pause();
+  host.release();
+  host.isHolding = true;
+  await pause(); // the first tile beside it is on its way
+  loader.view({ queryStart: 590, queryEnd: 600, keyStart: 0, keyEnd: 10 });
+  await pause();
+  host.release();
+  await pause();
+  assert.ok(loader.map?.covers(loader.wanted));
 });
 
 test('a tile that was fetched is not asked for again, in this head or when it comes back', async () => {
