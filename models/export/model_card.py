@@ -26,7 +26,7 @@ from export.loss_curve import loss_curve_svg
 from export.safetensors_file import read_safetensors
 from mta.config import model_config_from_bundle
 from training.context_report import depth_table, induction_heading, induction_table, length_table, task_table
-from training.toy_report import conditions, parse_name, run_name, toy_table
+from training.toy_report import conditions, find_run, parse_name, run_name, toy_table
 
 DTYPE_NAMES = {"torch.float16": "fp16", "torch.float32": "fp32", "torch.bfloat16": "bf16"}
 
@@ -44,7 +44,7 @@ def write_card(
     toy: Sequence[dict] = (),
     toy_run: Optional[str] = None,
 ) -> None:
-    """Write README.md, curve.svg and the two objects of config.json. Raises CardError when an input is about another model."""
+    """Write README.md, curve.svg and the two objects of config.json. Raises ValueError when an input is about another model."""
     config_file = folder / "config.json"
     content = json.loads(config_file.read_text(encoding="utf-8"))
     name, model = content["name"], model_config_from_bundle(folder)
@@ -60,7 +60,7 @@ def write_card(
         shape_table(model, shapes, (folder / "model.safetensors").stat().st_size, dtype),
     ]
     if toy:
-        own_run, rivals = toy_runs_of(toy, toy_run)
+        own_run, rivals = toy_runs_of(toy, toy_run or "")
         content["metrics"] = {**content.get("metrics", {}), "toy_samples_wrong_percent": own_run["sampleErrorPercent"],
                               "toy_tokens_wrong_percent": own_run["tokenErrorPercent"]}  # fmt: skip
         parts += toy_section(toy, own_run)
@@ -93,11 +93,9 @@ def write_card(
     config_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def toy_runs_of(results: Sequence[dict], name: Optional[str]) -> Tuple[dict, List[dict]]:
+def toy_runs_of(results: Sequence[dict], name: str) -> Tuple[dict, List[dict]]:
     """The run of that name, and those of other models with its task and seed."""
-    own = next((run for run in results if run_name(run) == name), None)
-    if own is None:
-        raise CardError(f'There is no run "{name}" of the toy task, only {", ".join(map(run_name, results))}.')
+    own = find_run(results, name)
     length, kind = parse_name(own["name"])
     rivals = [run for run in results if (run["answer"], run["seed"]) == (own["answer"], own["seed"])
               and parse_name(run["name"]).block_length == length and parse_name(run["name"]).kind != kind]  # fmt: skip
@@ -165,8 +163,10 @@ def main() -> None:
             read(args.counts), read(args.code_sources), args.corpus and args.corpus.read_text(encoding="utf-8"),
             args.notes and args.notes.read_text(encoding="utf-8"), read(args.toy) or (), args.toy_run,
         )  # fmt: skip
-    except (CardError, KeyError) as error:
-        parser.error(f"no card written: {error}" if isinstance(error, CardError) else f"no card written: an input lacks the key {error}")
+    except KeyError as error:
+        parser.error(f"no card written: an input lacks the key {error}")
+    except ValueError as error:
+        parser.error(f"no card written: {error}")
     print(f"wrote {args.folder / 'README.md'}")
 
 

@@ -17,7 +17,7 @@ from export.to_safetensors import export_bundle
 from mta.tokenizer import TOY_BEGIN, TOY_END
 from mta.transformer import Transformer
 from training.toy import toy_tokenizer_json
-from training.toy_report import run_name
+from training.toy_report import find_run
 from training.toy_runs import CONFIGS
 from training.train import load_config
 
@@ -25,17 +25,9 @@ METRICS = ("answer", "seed", "sampleErrorPercent", "tokenErrorPercent", "samples
 PROGRESS = ("steps", "tokens_seen", "train_seconds")
 
 
-def find_result(results: Path, run: str) -> dict:
-    """The row of results.json that describes the run; ValueError names those that are there."""
-    rows = {run_name(row): row for row in json.loads((results / "results.json").read_text())}
-    if run not in rows:
-        raise ValueError(f"There is no run {run} in {results}; there are {', '.join(sorted(rows))}.")
-    return rows[run]
-
-
 def export_toy(results: Path, run: str, out: Path, name: Optional[str] = None) -> None:
     """Write the folder. The weights are those that were evaluated, bit by bit."""
-    result = find_result(results, run)
+    result = find_run(json.loads((results / "results.json").read_text()), run)
     model = Transformer(load_config(CONFIGS / f"{result['name']}.yaml").model)
     weights = read_safetensors(results / f"{run}.safetensors")
     model.load_state_dict({key: value.float() for key, value in weights.items()})

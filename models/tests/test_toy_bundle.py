@@ -42,7 +42,7 @@ def test_the_folder_holds_the_evaluated_weights(results):
 
 
 def test_a_run_that_is_not_there_is_named(results):
-    with pytest.raises(ValueError, match="no run toy-mta-n8-all-seed1 .* there are toy-mta-n5-all-seed42"):
+    with pytest.raises(ValueError, match="no run "toy-mta-n8-all-seed1".* only toy-mta-n5-all-seed42"):
         export_toy(results[0], "toy-mta-n8-all-seed1", results[0] / "bundle")
 
 

@@ -45,22 +45,30 @@ def run_name(result: Mapping) -> str:
     return f"{result['name']}-{result['answer']}-seed{result['seed']}"
 
 
+def find_run(results: Sequence[Mapping], name: str) -> Mapping:
+    """The first run of that name; ValueError names those that are there."""
+    for result in results:
+        if run_name(result) == name:
+            return result
+    raise ValueError(f'There is no run "{name}" of the toy task, only {", ".join(map(run_name, results))}.')
+
+
 def toy_table(results: Sequence[Mapping]) -> str:
-    """One row per block length, answer and model: every seed, their median, and the paper's mean."""
-    groups: Dict[Tuple[int, str, str], List[Mapping]] = {}
+    """One row per block length, answer, model and schedule: every seed, their median, and the paper's mean."""
+    groups: Dict[Tuple, List[Mapping]] = {}
     for result in results:
         length, kind = parse_name(result["name"])
-        groups.setdefault((length, result["answer"], kind), []).append(result)
-    head = ["N", "answer", "model", "samples wrong, %, by seed", "median", "tokens wrong, %, median", "steps", "the paper, samples wrong, %"]
+        schedule = result["steps"], result["learningRate"]
+        groups.setdefault((length, ANSWERS.index(result["answer"]), -list(KINDS).index(kind), *schedule), []).append(result)
+    head = ["N", "answer", "model", "steps", "rate", "samples wrong, %, by seed", "median", "tokens wrong, %, median", "the paper, samples wrong, %"]
     lines: List[List[str]] = []
-    for length, answer, kind in sorted(groups, key=lambda key: (key[0], ANSWERS.index(key[1]), -list(KINDS).index(key[2]))):
-        runs = sorted(groups[length, answer, kind], key=lambda run: run["seed"])
-        errors = [run["sampleErrorPercent"] for run in runs]
+    for key in sorted(groups):
+        runs = sorted(groups[key], key=lambda run: run["seed"])
+        length, kind = parse_name(runs[0]["name"])
         seeds = ", ".join(f"{run['seed']}: {run['sampleErrorPercent']:.2f}" for run in runs)
-        steps = " / ".join(f"{n:,}" for n in sorted({run["steps"] for run in runs}))
-        paper = PAPER.get((length, kind), {}).get(answer, "–")
-        tokens_wrong = statistics.median(run["tokenErrorPercent"] for run in runs)
-        lines.append([str(length), answer, KINDS[kind], seeds, f"{statistics.median(errors):.2f}", f"{tokens_wrong:.3f}", steps, paper])
+        median, tokens_wrong = (statistics.median(run[name] for run in runs) for name in ("sampleErrorPercent", "tokenErrorPercent"))
+        lines.append([str(length), runs[0]["answer"], KINDS[kind], f"{runs[0]['steps']:,}", f"{runs[0]['learningRate']:g}", seeds,
+                      f"{median:.2f}", f"{tokens_wrong:.3f}", PAPER.get((length, kind), {}).get(runs[0]["answer"], "–")])  # fmt: skip
     return markdown_table(head, lines)
 
 

@@ -75,7 +75,9 @@ def evaluate(run: Run, work: Path, out: Path, device: str, n_samples: int) -> Di
     model.load_state_dict({key: value.float() for key, value in weights.items()})
     cases = fresh_cases(replace(config.toy, answer=run.answer), n_samples)
     errors = toy_errors(model.to(device).eval(), cases["samples"])
-    return {"name": run.config, "answer": run.answer, "seed": run.seed, **errors, "samples": n_samples,
+    optimizer = checkpoint["config"]["optimizer"]
+    rate = optimizer["muon_lr" if optimizer["use_muon"] else "adam_lr"]
+    return {"name": run.config, "answer": run.answer, "seed": run.seed, "learningRate": rate, **errors, "samples": n_samples,
             "leftOutBecauseCut": cases["leftOutBecauseCut"], **checkpoint["progress"],
             "curve": checkpoint["curve"][:: max(1, len(checkpoint["curve"]) // 40)]}  # fmt: skip
 
