@@ -13,6 +13,7 @@ import { relativeDifference } from '../inference/relativeDifference';
 import type { Value } from '../inference/session';
 import type { LocalProvider } from '../shared/analysis';
 import { type AddLine, growth } from './benchLines';
+import { checkOperator, operatorChecks } from './operatorChecks';
 
 const lengths = [512, 1024, 2048, 4096, 8192];
 /** Rows of a band, most promising first. The CPU's were measured already. */
@@ -32,6 +33,10 @@ export async function benchProvider(
   const folder = await openModelFolder(directory);
   const open = (what: LocalProvider, rows: number) => new ModelRuntime(folder, what, 0, rows);
   await addDifferences(open(provider, usualBandRows), open('cpu', usualBandRows), provider, add);
+  for (const name of Object.keys(operatorChecks)) {
+    const difference = await checkOperator(name, provider, checkTokens);
+    add(`difference of ${provider} from the CPU, ${name}`, difference * 1e6, 'millionths', 1000, 'limit');
+  }
   const measure = async (what: LocalProvider) => {
     const best = new Map<number, number>();
     const end = performance.now() + budgetMs;
