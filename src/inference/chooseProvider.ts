@@ -36,7 +36,7 @@ export async function chooseProvider(
   const reference = await probe(cpu);
   let best: ChosenRuntime & { durationMs: number } = { runtime: cpu, note: '', durationMs: reference.durationMs };
   const reasons: string[] = [];
-  for (const provider of bundledProviders()) {
+  for (const provider of await bundledProviders()) {
     const runtime = new ModelRuntime(folder, provider, nThreads);
     try {
       const result = await probe(runtime);

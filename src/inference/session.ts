@@ -1,8 +1,9 @@
 /** The only file that imports ONNX Runtime: create a session, check the names fed, run, release. */
 
-import { type InferenceSession, listSupportedBackends, InferenceSession as OrtSession, Tensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { LocalProvider } from '../shared/analysis';
 import { Failure } from '../shared/failure';
+import { thisPlatform, whyUnsupported } from './platform';
 
 /** A tensor that goes in or comes out; `data` is row-major. */
 export interface Value {
@@ -31,8 +32,29 @@ export interface SessionOptions {
 /** Largest constant that is worked out ahead where weights are mapped: biases and norms, no matrices. */
 const maxFoldedBytes = '1048576';
 
+type Runtime = typeof import('onnxruntime-node');
+
+/**
+ * Loads the native library when it is first needed: a remote engine needs none, and runs where there is none.
+ * @throws Failure `no-runtime`
+ */
+async function loadRuntime(): Promise<Runtime> {
+  try {
+    return await import('onnxruntime-node');
+  } catch (error) {
+    const why = whyUnsupported(thisPlatform()) ?? reason(error);
+    throw new Failure(
+      'no-runtime',
+      `ONNX Runtime cannot run on this machine: ${why}. Set a server that runs the model ` +
+        '(mtaInspector.remote.url), or open the folder on another machine, with Remote-SSH for example.',
+      ['openSettings', 'showLog'],
+    );
+  }
+}
+
 /** Providers other than the CPU that the installed ONNX Runtime holds, in its order. */
-export function bundledProviders(): LocalProvider[] {
+export async function bundledProviders(): Promise<LocalProvider[]> {
+  const { listSupportedBackends } = await loadRuntime();
   return listSupportedBackends()
     .filter(backend => backend.bundled && backend.name !== 'cpu')
     .map(backend => backend.name as LocalProvider);
@@ -42,16 +64,20 @@ export class Session {
   /** Runs under way: releasing the session under them would end the process. */
   private readonly running = new Set<Promise<unknown>>();
 
-  private constructor(private readonly ort: InferenceSession) {}
+  private constructor(
+    private readonly ort: InferenceSession,
+    private readonly runtime: Runtime,
+  ) {}
 
   /**
    * Blocks the thread while the runtime optimises the graph.
-   * @throws Failure with code `provider` when the execution provider cannot be used, `runtime` otherwise.
+   * @throws Failure with code `no-runtime` where ONNX Runtime cannot be loaded, `provider` when the execution provider cannot be used, `runtime` otherwise.
    */
   static async create(graph: Uint8Array, options: SessionOptions): Promise<Session> {
     const { provider, weightFolder, weightsInMemory, nThreads, mapsWeights = false } = options;
+    const runtime = await loadRuntime();
     try {
-      const ort = await OrtSession.create(graph, {
+      const ort = await runtime.InferenceSession.create(graph, {
         executionProviders: [provider],
         logSeverityLevel: 3,
         // The arena never gives memory back: one per layer would hold every layer's maps at once.
@@ -68,7 +94,7 @@ export class Session {
           optimization: mapsWeights ? { constant_folding_max_output_size_in_bytes: maxFoldedBytes } : {},
         },
       });
-      return new Session(ort);
+      return new Session(ort, runtime);
     } catch (error) {
       if (provider !== 'cpu') throw providerFailure(provider, error);
       throw runtimeFailure('create a session', error);
@@ -88,7 +114,7 @@ export class Session {
     for (const name of this.ort.inputNames) {
       const value = feeds[name];
       if (!value) throw new RangeError(`feed "${name}" is missing; given: ${Object.keys(feeds).join(', ')}`);
-      tensors[name] = new Tensor(value.type, value.data as never, value.dims);
+      tensors[name] = new this.runtime.Tensor(value.type, value.data as never, value.dims);
     }
     const run = this.ort.run(tensors, [...fetches]);
     this.running.add(run);

@@ -3,24 +3,27 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../../src/inference/protocol';
 import { Failure } from '../../src/shared/failure';
 import { Rpc } from '../../src/shared/rpc';
-import { inferenceEntry, tinyModelDirectory } from '../fixtures/paths';
+import { inferenceEntry, root, tinyModelDirectory } from '../fixtures/paths';
 
 type None = Record<never, never>;
 let child: ChildProcess;
 let rpc: Rpc<InferenceRequests, None, InferenceEvents, None>;
 
-beforeEach(() => {
-  child = fork(inferenceEntry, { serialization: 'advanced', execArgv: ['--import', 'tsx'] });
+function start(execArgv = ['--import', 'tsx']): void {
+  child = fork(inferenceEntry, { serialization: 'advanced', execArgv });
   rpc = new Rpc(
     { send: message => child.send(message as object), onMessage: listener => child.on('message', listener) },
     {},
   );
   child.on('exit', () => rpc.close(new Failure('process', 'The process ended.')));
-});
+}
+
+beforeEach(() => start());
 afterEach(async () => {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGKILL');
@@ -81,6 +84,17 @@ test('a killed process rejects what is pending', async () => {
   const pending = rpc.request('analyze', run);
   child.kill('SIGKILL');
   await assert.rejects(pending, { code: 'process' });
+});
+
+test('where the native library cannot be loaded, the process says so and lives on', async () => {
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const noLibrary = join(root, 'test', 'fixtures', 'noNativeLibrary.cjs');
+  start(['--require', noLibrary, '--import', 'tsx']);
+  const expected = { code: 'no-runtime', message: /cannot run on this machine: .*remote\.url/ };
+  await rpc.request('load', { protocolVersion, ...model });
+  await assert.rejects(rpc.request('analyze', run), expected);
+  assert.equal(await rpc.request('ping', null), null);
 });
 
 test('ends when its parent lets go', async () => {
