@@ -1,7 +1,7 @@
 /** What a parser may do with any input at all: fail in its own words, within a second, without taking much memory. */
 
-import { getHeapStatistics } from 'node:v8';
-import { createContext, Script } from 'node:vm';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { createContext, runInNewContext, Script } from 'node:vm';
 import { Failure } from '../../src/shared/failure';
 
 export const maxMs = 1000;
@@ -15,6 +15,9 @@ export interface Measured {
   readonly bytes: number;
   readonly isRefused: boolean;
 }
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const used = () => {
   const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
@@ -49,8 +52,13 @@ export function withinLimits(run: () => void, inputBytes: number, refusesByRange
   const { user, system } = process.cpuUsage(start);
   const ms = (user + system) / 1000;
   if (ms > maxMs) throw new Error(`it takes ${ms.toFixed(0)} ms`);
-  const bytes = used() - before;
+  let bytes = used() - before;
   const allowed = floorBytes + maxBytesPerByte * inputBytes;
+  // Garbage that nobody has collected yet is no need; what stays after a collection is.
+  if (bytes > allowed) {
+    collectGarbage();
+    bytes = used() - before;
+  }
   if (bytes > allowed) throw new Error(`it takes ${bytes} bytes for ${inputBytes}, allowed are ${allowed}`);
   return { ms, bytes, isRefused };
 }
