@@ -7,10 +7,11 @@ import type { LayerResult } from '../shared/analysis';
 import { Cancelled, Failure } from '../shared/failure';
 import type { KernelWeights } from '../shared/kernels';
 import type { LayerRuntime } from './layerRuntime';
-import { nPredictions, type Prediction, targetsOf, toBits } from './predictions';
+import { emptyPrediction, nPredictions, type Prediction, targetsOf, toBits, writePrediction } from './predictions';
 import type { AblateArgs } from './protocol';
 import { inputOf, newRun, type Run } from './run';
 import type { Value } from './session';
+import { rowsOf } from './values';
 
 type Kernels = ReadonlyMap<number, readonly KernelWeights[]>;
 
@@ -61,8 +62,7 @@ export async function ablateRun(
     input = isWholeModel ? last : next;
   }
   run.output = last;
-  const before = await logProbabilitiesOf(runtime, base);
-  const prediction = await runtime.predict(last, targetsOf(ids), nPredictions, before);
+  const prediction = await predictAgainst(runtime, base, last, nPredictions);
   return { run, layers, prediction };
 }
 
@@ -85,7 +85,6 @@ export async function rankAblations(
   const { layers, nLayers, nHeads } = runtime.folder.summary;
   const edits = singleAblations(layers, nHeads, withHeads);
   const targets = targetsOf(base.ids);
-  const before = await logProbabilitiesOf(runtime, base);
   const trained = (await runtime.predict(base.output!, targets, 1)).logProbabilities;
   const effects: AblationEffect[] = [];
   let reported = 0;
@@ -99,7 +98,7 @@ export async function rankAblations(
       if (signal?.aborted) throw new Cancelled();
       hidden = await runtime.bareBlock(layerIdx, hidden, kernels.get(layerIdx), signal);
     }
-    const { divergence, logProbabilities } = await runtime.predict(hidden, targets, 1, before);
+    const { divergence, logProbabilities } = await predictAgainst(runtime, base, hidden, 1);
     // Nothing follows the last token.
     const change = logProbabilities.subarray(0, -1).map((value, i) => toBits(trained[i]! - value));
     effects.push({ edit, meanKlBits: toBits(finiteMean(divergence!)), meanSurprisalChangeBits: finiteMean(change) });
@@ -141,13 +140,33 @@ async function checkFinite(runtime: LayerRuntime, layerIdx: number): Promise<voi
   }
 }
 
-/** Log-probabilities larger than this are computed anew each time instead of being kept with the run. */
+/** Log-probabilities larger than this are computed anew each time, some positions at a time. */
 const maxKeptBytes = 128 * 1024 * 1024;
 
-async function logProbabilitiesOf(runtime: LayerRuntime, run: Run): Promise<Value> {
-  const value = run.logProbabilities ?? (await runtime.logProbabilities(run.output!));
-  if (value.data.byteLength <= maxKeptBytes) run.logProbabilities = value;
-  return value;
+/** What a stream predicts, with its divergence from a run on the same tokens. */
+export async function predictAgainst(
+  runtime: LayerRuntime,
+  base: Run,
+  hidden: Value,
+  k: number,
+  maxBytes = maxKeptBytes,
+): Promise<Prediction> {
+  const { vocabSize } = runtime.folder.summary;
+  const { nTokens } = base;
+  const targets = targetsOf(base.ids);
+  const nAtOnce = Math.max(1, Math.floor(maxBytes / 4 / vocabSize));
+  if (nTokens <= nAtOnce) {
+    base.logProbabilities ??= await runtime.logProbabilities(base.output!);
+    return runtime.predict(hidden, targets, k, base.logProbabilities);
+  }
+  const whole = emptyPrediction(nTokens, Math.min(k, vocabSize), true);
+  for (let first = 0; first < nTokens; first += nAtOnce) {
+    const end = Math.min(first + nAtOnce, nTokens);
+    const before = await runtime.logProbabilities(rowsOf(base.output!, first, end));
+    const part = await runtime.predict(rowsOf(hidden, first, end), targets.slice(first, end), k, before);
+    writePrediction(whole, part, first, end);
+  }
+  return whole;
 }
 
 /** a + b - c, element by element. */

@@ -36,19 +36,20 @@ export async function predictRun(runtime: LayerRuntime, run: Run, hidden: Value)
   const targets = targetsOf(run.ids).slice(first);
   const rest = await runtime.predict(rowsOf(hidden, first, run.nTokens), targets, nPredictions);
   if (first === 0) return rest;
-  const { prediction } = run.known.prediction!;
-  const k = rest.topIds.length / targets.length;
-  const whole = emptyPrediction(run.nTokens, k, false);
-  for (const [at, part] of [
-    [0, prediction],
-    [first, rest],
-  ] as const) {
-    const n = at === 0 ? first : targets.length;
-    whole.logProbabilities.set(part.logProbabilities.subarray(0, n), at);
-    whole.topIds.set(part.topIds.subarray(0, n * k), at * k);
-    whole.topLogProbabilities.set(part.topLogProbabilities.subarray(0, n * k), at * k);
-  }
+  const whole = emptyPrediction(run.nTokens, rest.topIds.length / targets.length, false);
+  writePrediction(whole, run.known.prediction!.prediction, 0, first);
+  writePrediction(whole, rest, first, run.nTokens);
   return whole;
+}
+
+/** Writes the first of `from` into the positions [first, end). */
+export function writePrediction(to: Prediction, from: Prediction, first: number, end: number): void {
+  const k = to.topIds.length / to.logProbabilities.length;
+  const n = end - first;
+  if (from.divergence) to.divergence?.set(from.divergence.subarray(0, n), first);
+  to.logProbabilities.set(from.logProbabilities.subarray(0, n), first);
+  to.topIds.set(from.topIds.subarray(0, n * k), first * k);
+  to.topLogProbabilities.set(from.topLogProbabilities.subarray(0, n * k), first * k);
 }
 
 /** Predictions as they are told: surprisal in bits, and tokens that can be read. @param ids of the window, [nTokens]. */

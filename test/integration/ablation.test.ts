@@ -5,9 +5,13 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { predictAgainst } from '../../src/inference/ablations';
 import { Engine } from '../../src/inference/engine';
 import { EngineSlots } from '../../src/inference/engineSlots';
+import { openModelFolder } from '../../src/inference/modelFolder';
+import { ModelRuntime } from '../../src/inference/modelRuntime';
 import type { AblateAnswer, EffectsEvent, LayerEvent } from '../../src/inference/protocol';
+import { newRun } from '../../src/inference/run';
 import { type Ablation, type KernelEdit, noAblation } from '../../src/shared/ablation';
 import type { LayerResult } from '../../src/shared/analysis';
 import type { Stage } from '../../src/shared/attentionMap';
@@ -311,4 +315,20 @@ test('a run in the compare slot leaves the main one alone, with the same model a
   assert.deepEqual((await tile(1)).values, wanted);
   await slots.clear('main');
   assert.throws(() => slots.of(), { code: 'no-model' });
+});
+
+test('a comparison of some positions at a time says the same as one of all at once', async () => {
+  const runtime = new ModelRuntime(await openModelFolder(tinyModelDirectory), 'cpu', 1);
+  const ids = Int32Array.from({ length: 30 }, (_, i) => (i * 7) % 250);
+  const embedded = await runtime.embed(ids);
+  const base = { ...newRun(1, ids), output: embedded };
+  const { hidden } = await runtime.block(0, embedded, { topK: 4, blockSize: 1 });
+  const whole = await predictAgainst(runtime, base, hidden, 3);
+  const parts = await predictAgainst(runtime, base, hidden, 3, 4 * runtime.folder.summary.vocabSize * 7);
+  assert.deepEqual(parts.topIds, whole.topIds);
+  for (const name of ['divergence', 'logProbabilities', 'topLogProbabilities'] as const) {
+    for (const [i, value] of whole[name]!.entries()) assert.ok(Math.abs(parts[name]![i]! - value) < 1e-5, name);
+  }
+  assert.ok(whole.divergence!.some(value => value > 1e-3));
+  await runtime.release();
 });
