@@ -26,6 +26,8 @@ export const commands = {
   followCursor: 'mtaInspector.followCursor',
   openSamples: 'mtaInspector.openSamples',
   takeTour: 'mtaInspector.takeTour',
+  mapDocument: 'mtaInspector.mapDocument',
+  cancelMap: 'mtaInspector.cancelMap',
   showLog: 'mtaInspector.showLog',
   setRemoteToken: 'mtaInspector.setRemoteToken',
   clearRemoteToken: 'mtaInspector.clearRemoteToken',
@@ -43,6 +45,7 @@ export const contextKeys = {
   isCompared: 'mtaInspector.isCompared',
   hasAnalysis: 'mtaInspector.hasAnalysis',
   isPinned: 'mtaInspector.isPinned',
+  isMapping: 'mtaInspector.isMapping',
 } as const;
 
 export const settings = [
@@ -73,4 +76,5 @@ export const colors = {
   negative: [1, 2, 3, 4].map(step => `mtaInspector.attention.negative${step}`),
   selected: 'mtaInspector.selectedToken.border',
   window: 'mtaInspector.window.border',
+  map: [1, 2, 3, 4].map(step => `mtaInspector.map.line${step}`),
 } as const;

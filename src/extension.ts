@@ -7,6 +7,7 @@ import { Ablations } from './analysis/ablations';
 import { AddedModels } from './analysis/addedModels';
 import { Analysis } from './analysis/analysis';
 import { Comparison } from './analysis/comparison';
+import { DocumentMap } from './analysis/documentMap';
 import { chooseModel } from './analysis/modelChoice';
 import { OcclusionRuns } from './analysis/occlusionRuns';
 import { RelevantContext } from './analysis/relevantContext';
@@ -22,8 +23,9 @@ import { compare } from './editor/compareCommand';
 import { registerContextCommands } from './editor/contextCommands';
 import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
+import { MapMarks } from './editor/mapMarks';
 import { RemoteToken } from './editor/remoteToken';
-import { revealLine, revealToken } from './editor/reveal';
+import { revealLine, revealOffset, revealToken } from './editor/reveal';
 import { type Sample, Samples, showSample } from './editor/samples';
 import { StatusBar } from './editor/statusBar';
 import { takeTour } from './editor/tour';
@@ -52,15 +54,17 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const client = new InferenceClient(() => startProcess(processPath, log));
   const analysis = new Analysis(client, readSettings, model, log);
   const context = new RelevantContext(analysis, new OcclusionRuns(client), workspaceState);
+  const map = new DocumentMap(analysis, context, client, readSettings, log);
   const decorations = new AttentionDecorations(analysis, context, readSettings);
   const ablations = new Ablations(analysis, client, readSettings, log);
   const comparison = new Comparison(analysis, client, readSettings, log);
   const takeAway = new TakeAway(analysis, extensionUri);
   const tab = new PanelTab();
   const page = {
-    ...{ extensionUri, analysis, ablations, comparison, context, takeAway, tab },
+    ...{ extensionUri, analysis, ablations, comparison, context, map, takeAway, tab },
     reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx),
     revealLine: (lineIdx: number) => revealLine(analysis, lineIdx),
+    revealInMap: (offset: number) => revealOffset(map.mappedDocument, offset),
   };
   const editorPanel = new AttentionEditor(page);
   const showPanel = () => {
@@ -88,12 +92,14 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     ablations,
     comparison,
     context,
+    map,
     decorations,
     links,
     tab,
     new StatusBar(analysis),
     new WindowFollower(analysis, log, tell),
     new WindowMarks(analysis),
+    new MapMarks(map, tell, showPanel),
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, log, models),
     registerContextCommands(analysis, context, decorations, tell, showPanel),

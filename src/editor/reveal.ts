@@ -17,6 +17,15 @@ export function revealLine(analysis: Analysis, lineIdx: number): void {
   editor.revealRange(new vscode.Range(lineIdx, 0, lineIdx, 0), vscode.TextEditorRevealType.InCenter);
 }
 
+/** Brings a place of a document to the middle of an editor that shows it, or shows it in one. */
+export async function revealOffset(document: vscode.TextDocument | undefined, offset: number): Promise<void> {
+  if (!document || document.isClosed) return;
+  const visible = vscode.window.visibleTextEditors.find(candidate => candidate.document === document);
+  const editor = visible ?? (await vscode.window.showTextDocument(document, { preserveFocus: true }));
+  const place = document.positionAt(offset);
+  editor.revealRange(new vscode.Range(place, place), vscode.TextEditorRevealType.InCenter);
+}
+
 /** An editor that shows the inspected document. */
 export function editorOf(analysis: Analysis): vscode.TextEditor | undefined {
   const { activeTextEditor, visibleTextEditors } = vscode.window;

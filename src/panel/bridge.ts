@@ -5,6 +5,7 @@ import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
 import { checkRelevance } from '../analysis/checkRelevance';
 import type { Comparison } from '../analysis/comparison';
+import type { DocumentMap } from '../analysis/documentMap';
 import type { RelevantContext } from '../analysis/relevantContext';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
@@ -48,6 +49,8 @@ const commandOf: Readonly<Record<PanelCommand, string>> = {
   openSettings: 'workbench.action.openSettings',
   copyLink: commands.copyLink,
   findContext: commands.findContext,
+  mapDocument: commands.mapDocument,
+  cancelMap: commands.cancelMap,
   showRelevantLines: commands.showRelevantLines,
 };
 
@@ -57,17 +60,20 @@ export interface PanelServices {
   readonly ablations: Ablations;
   readonly comparison: Comparison;
   readonly context: RelevantContext;
+  readonly map: DocumentMap;
   readonly takeAway: TakeAway;
   readonly tab: PanelTab;
   /** Shows a token in its document. */
   readonly reveal: (tokenIdx: number) => void;
   /** Shows a line of the inspected document, from 0. */
   readonly revealLine: (lineIdx: number) => void;
+  /** Shows a place of the mapped document, UTF-16. */
+  readonly revealInMap: (offset: number) => Promise<void>;
 }
 
 /** @returns what ends the connection. */
 export function connectPanel(wire: Wire, services: PanelServices): vscode.Disposable {
-  const { analysis, ablations, comparison, context, takeAway, tab } = services;
+  const { analysis, ablations, comparison, context, map, takeAway, tab } = services;
   const store = new DisposableStore();
   const { details } = analysis;
   const detailsOf = ({ analysisId }: MapAddress) => (comparison.holds(analysisId) ? comparison.details : details);
@@ -117,6 +123,8 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       revealLine({ lineIdx }) {
         services.revealLine(lineIdx);
       },
+      documentMap: () => map.snapshot,
+      revealInMap: ({ offset }) => services.revealInMap(offset),
       tab: () => tab.take(),
       setTab(args) {
         tab.shown = checkTab(args);
@@ -142,5 +150,6 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
   store.add(tab.onDidAsk(asked => rpc.emit('tab', { tab: asked })));
   store.add(tab.onDidPickCell(cell => rpc.emit('cell', cell)));
   store.add(context.onDidChange(state => rpc.emit('context', state)));
+  store.add(map.onDidChange(state => rpc.emit('documentMap', state)));
   return store;
 }

@@ -109,6 +109,7 @@ export interface DocumentMapState {
   /** The document changed since. */
   readonly isStale: boolean;
   readonly documentLabel: string;
+  readonly modelName: string;
   /** The selection, shortened. */
   readonly selection: string;
   readonly measure: MapMeasure;

@@ -7,6 +7,7 @@ import type { HeadOverview, Patch, Stage, Tile } from './attentionMap';
 import type { ColorMap } from './colorScale';
 import type { PanelComparison } from './comparison';
 import type { ContextState } from './context';
+import type { DocumentMapState } from './documentMap';
 import type { ExportFormat } from './exportFormats';
 import type { FailureData } from './failure';
 import type { FilePart } from './fileParts';
@@ -129,6 +130,8 @@ export type PanelCommand =
   | 'openSettings'
   | 'copyLink'
   | 'findContext'
+  | 'mapDocument'
+  | 'cancelMap'
   | 'showRelevantLines';
 
 /** Requests the host answers. */
@@ -165,6 +168,10 @@ export interface PanelRequests {
   cancelOcclusion(args: Record<string, never>): void;
   /** Shows a line of the inspected document, from 0. */
   revealLine(args: { readonly lineIdx: number }): void;
+  /** The document map as it is; changes come as `documentMap` events. */
+  documentMap(args: Record<string, never>): DocumentMapState | null;
+  /** Shows a place of the mapped document, UTF-16. */
+  revealInMap(args: { readonly offset: number }): void;
   /** Asks where and writes the map on show there. Answers whether the reader went through with it. */
   save(args: { readonly format: ExportFormat } & PictureStyle): boolean;
   /** Puts the map on show on the clipboard as text. */
@@ -210,6 +217,7 @@ export interface PanelEvents {
   cell: MapCell;
   comparison: PanelComparison | null;
   context: ContextState;
+  documentMap: DocumentMapState | null;
 }
 
 /** Requests the webview answers (none yet) and events it sends (none yet). */

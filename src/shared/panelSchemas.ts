@@ -67,6 +67,8 @@ export const panelArguments: Record<keyof PanelRequests, AnySchema> = {
   occlude: v.looseObject({ mode: v.picklist(occlusionModes) }),
   cancelOcclusion: none,
   revealLine: v.looseObject({ lineIdx: index }),
+  documentMap: none,
+  revealInMap: v.looseObject({ offset: index }),
   save: exporting,
   copy: exporting,
   picture: v.looseObject({ ...style, partIdx: index }),
@@ -105,6 +107,14 @@ const context = v.looseObject({
   ...{ lines: list(line), isBusy: v.boolean(), failure },
   occlusion: v.nullable(v.looseObject({ status: text, total: index, rows: list(line), failure })),
 });
+const profile = v.looseObject({ weights: floats, surprisalBits: floats, gainBits: floats });
+const documentMap = v.nullable(
+  v.looseObject({
+    ...{ status: text, isStale: v.boolean(), documentLabel: text, selection: text, nTokens: index },
+    ...{ lineRange: v.looseObject({ first: index, end: index, of: index }), done: index, total: index, failure },
+    ...{ lines: list(v.looseObject({ ...line.entries, strongestAt: index })), profile: v.nullable(profile) },
+  }),
+);
 const overview = v.looseObject({
   ...{ layerIdx: index, headIdx: index, stage, nTokens: index, blockSize: whole(1), size: whole(0, 4096) },
   ...{ scale: figure, cells: v.instance(Int8Array) },
@@ -137,6 +147,8 @@ export const panelAnswers: Record<keyof PanelRequests, AnySchema> = {
   occlude: nothing,
   cancelOcclusion: nothing,
   revealLine: nothing,
+  documentMap,
+  revealInMap: nothing,
   save: v.boolean(),
   copy: nothing,
   picture: v.looseObject({ sizeBytes: whole(0, 2 ** 31), bytes: v.instance(Uint8Array) }),
@@ -162,4 +174,5 @@ export const panelEvents: Record<keyof PanelEvents, AnySchema> = {
   cell: v.looseObject({ queryIdx: index, keyIdx: index }),
   comparison,
   context,
+  documentMap,
 };

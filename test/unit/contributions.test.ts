@@ -27,7 +27,7 @@ test('every id of the code is in package.json, and the other way round', () => {
   assert.ok(manifest.activationEvents.includes(`onWebviewPanel:${views.attentionEditor}`));
   assert.deepEqual(
     sorted(ids(contributes.colors)),
-    sorted([...colors.positive, ...colors.negative, colors.selected, colors.window]),
+    sorted([...colors.positive, ...colors.negative, ...colors.map, colors.selected, colors.window]),
   );
 });
 

@@ -10,6 +10,7 @@ import {
   type RelevanceOptions,
 } from '../../src/shared/relevance';
 import { type Column, createDataTable } from '../components/dataTable';
+import { createDocumentMap } from '../components/documentMap';
 import { radioGroup, textField } from '../components/fields';
 import { h } from '../dom';
 import { formatValue, visibleToken } from '../labels';
@@ -116,6 +117,7 @@ class ContextView implements PanelView {
       this.table.element,
       this.checkNotes,
       this.note,
+      createDocumentMap(context).element,
     );
   }
 

@@ -1,0 +1,127 @@
+/** The document map: relevance of all lines of the document for a selection, as far as it has come. */
+
+import type { DocumentMapState, MapLine } from '../../src/shared/documentMap';
+import { h } from '../dom';
+import { formatValue } from '../labels';
+import { mapNotes, mapProgress } from '../mapText';
+import { button } from '../toolkit';
+import type { ViewContext } from '../views/view';
+import { createDataTable } from './dataTable';
+
+type Row = DocumentMapState['lines'][number] & { readonly share: number };
+
+const height = 48;
+
+export function createDocumentMap({ actions, host }: ViewContext): { readonly element: HTMLElement } {
+  const start = button('Map Whole Document', 'secondary', () => actions.run('mapDocument'));
+  const cancel = button('Cancel', 'secondary', () => actions.run('cancelMap'));
+  const progress = h('progress', { max: 1, value: 0, 'aria-label': 'Windows mapped' });
+  const status = h('p', { class: 'hint', role: 'status' });
+  const failure = h('p', { class: 'failure', role: 'alert', hidden: true });
+  const picture = h('div', { class: 'map-profile' });
+  const notes = h('ul', { class: 'notes' });
+  const reveal = (offset: number) => void host.request('revealInMap', { offset }).catch(() => {});
+  const bits = (value: number) => (Number.isNaN(value) ? '–' : formatValue(value));
+  const table = createDataTable<Row>('Relevant lines of the whole document', [
+    {
+      title: 'Line',
+      isNumber: true,
+      sortBy: ({ lineIdx }) => lineIdx,
+      cell: ({ lineIdx, text, strongestAt }) => {
+        const link = h('button', { class: 'line-link', type: 'button' }, String(lineIdx + 1), h('code', {}, text));
+        link.title = text;
+        link.addEventListener('click', () => reveal(strongestAt));
+        return link;
+      },
+    },
+    {
+      title: 'Relevance',
+      hint: 'Sum of the magnitudes with which the selection, placed behind the line’s window, attends to its tokens.',
+      isNumber: true,
+      sortBy: ({ weight }) => weight,
+      cell: ({ weight, share }) => {
+        const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
+        bar.style.setProperty('width', `${Math.round(share * 48)}px`);
+        return h('span', { class: 'with-bar' }, bar, weight.toPrecision(3));
+      },
+    },
+    {
+      title: 'Window’s gain',
+      hint: 'Bits per selected token that the line’s window takes off the selection’s surprisal; none where it holds the selection itself.',
+      isNumber: true,
+      sortBy: ({ gainBits }: MapLine) => gainBits,
+      cell: ({ gainBits }) => bits(gainBits),
+    },
+    {
+      title: 'Surprisal',
+      hint: 'Mean bits per token of the line, each with at least half a context before it.',
+      isNumber: true,
+      sortBy: ({ surprisalBits }) => surprisalBits,
+      cell: ({ surprisalBits }) => (Number.isNaN(surprisalBits) ? '–' : surprisalBits.toFixed(2)),
+    },
+  ]);
+
+  function show(state: DocumentMapState | null): void {
+    const isRunning = state?.status === 'reading' || state?.status === 'running';
+    start.toggleAttribute('disabled', isRunning);
+    cancel.hidden = !isRunning;
+    progress.hidden = !isRunning;
+    progress.max = Math.max(1, state?.total ?? 1);
+    progress.value = state?.done ?? 0;
+    status.textContent = mapProgress(state);
+    failure.hidden = !state?.failure;
+    failure.textContent = state?.failure?.message ?? '';
+    picture.replaceChildren(...(state?.profile ? [profile(state, state.profile)] : []));
+    const lines = state?.lines ?? [];
+    table.element.hidden = lines.length === 0;
+    const largest = lines[0]?.weight ?? 1;
+    table.update(lines.map(line => ({ ...line, share: line.weight / largest })));
+    notes.replaceChildren(...(state && lines.length > 0 ? mapNotes(state) : []).map(note => h('li', {}, note)));
+  }
+
+  host.on('documentMap', show);
+  void host.request('documentMap', {}).then(show, () => {});
+  show(null);
+  const element = h(
+    'section',
+    { class: 'document-map', 'aria-labelledby': 'document-map-title' },
+    h('h2', { id: 'document-map-title' }, 'Document map'),
+    h('div', { class: 'controls check-controls' }, start, cancel, progress),
+    status,
+    failure,
+    picture,
+    table.element,
+    notes,
+  );
+  return { element };
+}
+
+/** Relevance upwards and surprisal downwards from the middle, from the document's first mapped line to the last. */
+function profile(
+  state: DocumentMapState,
+  { weights, surprisalBits }: NonNullable<DocumentMapState['profile']>,
+): Element {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  const n = weights.length;
+  svg.setAttribute('viewBox', `0 0 ${n} ${height}`);
+  svg.setAttribute('preserveAspectRatio', 'none');
+  svg.setAttribute('role', 'img');
+  const { first, end } = state.lineRange;
+  svg.setAttribute('aria-label', `Relevance (up) and surprisal (down) from line ${first + 1} to ${end}`);
+  const bars = (values: Float32Array, className: string, isUp: boolean) => {
+    const known = values.filter(value => !Number.isNaN(value));
+    const largest = known.reduce((most, value) => Math.max(most, value), 0) || 1;
+    const middle = height / 2;
+    const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+    const steps = Array.from(values, (value, i) => {
+      if (!(value > 0)) return '';
+      const length = (value / largest) * (middle - 1);
+      return `M${i} ${middle}v${isUp ? -length : length}h1v${isUp ? length : -length}z`;
+    });
+    path.setAttribute('d', steps.join(''));
+    path.setAttribute('class', className);
+    return path;
+  };
+  svg.append(bars(weights, 'relevance', true), bars(surprisalBits, 'surprisal', false));
+  return svg;
+}
