@@ -38,6 +38,7 @@ import { AttentionEditor } from './panel/attentionEditor';
 import { AttentionView } from './panel/attentionView';
 import { PanelTab } from './panel/panelTab';
 import { TakeAway } from './panel/takeAway';
+import { PauseMonitor } from './pauses';
 
 export function activate(extension: vscode.ExtensionContext): MtaInspectorExports {
   const { subscriptions, extensionUri, globalState, workspaceState, secrets } = extension;
@@ -96,6 +97,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     decorations,
     links,
     tab,
+    new PauseMonitor(log, vscode.LogLevel.Debug),
     new StatusBar(analysis),
     new WindowFollower(analysis, log, tell),
     new WindowMarks(analysis),

@@ -238,8 +238,12 @@ export class InferenceClient {
     process.onExit(reason => {
       if (this.connection === connection) this.connection = undefined;
       if (!this.isDisposed && !connection.isEnding) this.policy.onCrash(performance.now());
-      const message = `The inference process ended unexpectedly (${reason}). Inspect again: it is started anew.`;
-      rpc.close(new Failure('process', message, ['retry', 'showLog']));
+      // The system kills what takes too much memory, V8 and C++ end themselves.
+      const advice = /SIGKILL|SIGABRT|code 13[47]/.test(reason)
+        ? ' If it happens again, memory may be short: lower the setting mtaInspector.maxTokens.'
+        : '';
+      const message = `The inference process ended unexpectedly (${reason}). Inspect again: it is started anew.${advice}`;
+      rpc.close(new Failure('process', message, ['retry', 'openSettings', 'showLog']));
     });
     return connection;
   }

@@ -1,0 +1,70 @@
+/**
+ * How long the extension host is held up, by whoever shares it. Watched while the log is at debug level, and written there:
+ * a timer that comes late tells of a pause, and the processor time used meanwhile whether it was work or a machine that
+ * had other things to do.
+ */
+
+import type * as vscode from 'vscode';
+
+const intervalMs = 10;
+/** Pauses from here on are written down. */
+const worthTellingMs = 20;
+
+export interface Pause {
+  readonly durationMs: number;
+  /** Processor time of the whole process meanwhile, all its threads together. */
+  readonly workMs: number;
+}
+
+/** Finds pauses between ticks that should be `intervalMs` apart. Pure. */
+export class PauseFinder {
+  private last: { readonly timeMs: number; readonly workMs: number } | undefined;
+
+  /** @param timeMs now. @param workMs processor time used so far. @returns the pause that this tick ends, if there was one. */
+  tick(timeMs: number, workMs: number): Pause | null {
+    const { last } = this;
+    this.last = { timeMs, workMs };
+    if (!last) return null;
+    const durationMs = timeMs - last.timeMs - intervalMs;
+    return durationMs < worthTellingMs ? null : { durationMs, workMs: Math.min(durationMs, workMs - last.workMs) };
+  }
+}
+
+/** Watches from the start, and whatever the log's level, where this variable of the environment is set. */
+const variable = 'MTA_INSPECTOR_WATCH_PAUSES';
+
+export class PauseMonitor implements vscode.Disposable {
+  private timer: NodeJS.Timeout | undefined;
+  private readonly listening: vscode.Disposable;
+
+  constructor(
+    private readonly log: vscode.LogOutputChannel,
+    private readonly debugLevel: vscode.LogLevel,
+  ) {
+    this.listening = log.onDidChangeLogLevel(() => this.follow());
+    this.follow();
+  }
+
+  dispose(): void {
+    clearInterval(this.timer);
+    this.listening.dispose();
+  }
+
+  private follow(): void {
+    clearInterval(this.timer);
+    const isAsked = process.env[variable] !== undefined;
+    // Off is 0, trace 1, debug 2.
+    const isDebugging = this.log.logLevel !== 0 && this.log.logLevel <= this.debugLevel;
+    if (!isAsked && !isDebugging) return;
+    const tell = (message: string) => (isAsked ? this.log.info(message) : this.log.debug(message));
+    const finder = new PauseFinder();
+    this.timer = setInterval(() => {
+      const { user, system } = process.cpuUsage();
+      const pause = finder.tick(performance.now(), (user + system) / 1000);
+      if (!pause) return;
+      const { durationMs, workMs } = pause;
+      tell(`extension host paused for ${durationMs.toFixed(0)} ms, ${workMs.toFixed(0)} ms of it at work`);
+    }, intervalMs);
+    tell('pauses of the extension host are watched');
+  }
+}
