@@ -14,7 +14,7 @@ const nearby = 2000;
  * Where pieces of about `pieceLength` units begin and end: the one around `anchor`, then by turns those after and before.
  * They leave no gap, and tear no surrogate pair apart.
  */
-export function* piecesAround(source: TextSource, anchor: number, pieceLength = 65_536): Generator<[number, number]> {
+export function* piecesAround(source: TextSource, anchor: number, pieceLength = 16_384): Generator<[number, number]> {
   const { length } = source;
   if (length === 0) return;
   let start = borderAt(source, anchor - pieceLength / 2);
