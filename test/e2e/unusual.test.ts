@@ -23,6 +23,7 @@ import { startWorkbench, type Workbench } from './harness/workbench';
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-unusual-'));
 const brokenModel = join(folder, 'models', 'broken');
 const goodModel = 'mta-base';
+const line = 'const answer = question(42); // asked of everyone\n';
 let workbench: Workbench;
 
 before(async () => {
@@ -33,6 +34,9 @@ before(async () => {
   );
   writeFileSync(join(folder, 'zeros.txt'), `text\0with\0zeros\n${'x\n'.repeat(50)}`);
   writeFileSync(join(folder, 'late-zero.txt'), `${'x\n'.repeat(5000)}\0\n`);
+  writeFileSync(join(folder, 'large.txt'), line.repeat(980_000)); // 49 MB
+  // Extensions are given up to 50 * 1024 * 1024 characters.
+  writeFileSync(join(folder, 'huge.txt'), line.repeat(1_060_000));
   const cells = [
     {
       cell_type: 'code',
@@ -80,6 +84,36 @@ for (const [name, message] of noText) {
     await worksAgain();
   });
 }
+
+test('a file of 49 MB: nothing to inspect until VS Code may open it, then a window around the cursor', async () => {
+  await inspectFile(workbench, 'large.txt');
+  assert.match(await takeNotification(workbench, notGiven), /large files before "Open Anyway"/);
+  await openAnyway();
+  await workbench.goTo({ line: 2000, column: 5 });
+  const frame = await untilDone(workbench);
+  await frame.getByText(/large\.txt: 512 tokens · lines 19\d\d–20\d\d of 980001; the rest was left out/).waitFor();
+  await workbench.screenshot('large');
+  await closeEditor();
+  await worksAgain();
+});
+
+test('a file above 50 MB: VS Code keeps its text from extensions, which is said', async () => {
+  await workbench.openFile('huge.txt');
+  await openAnyway();
+  await workbench.runCommand(inspect);
+  assert.match(await takeNotification(workbench, notGiven), /files above 50 MB/);
+  await closeEditor();
+  await worksAgain();
+});
+
+/** Large files open on the reader's word only. */
+async function openAnyway(): Promise<void> {
+  await workbench.page.getByRole('button', { name: 'Open Anyway', exact: true }).click();
+  await workbench.page.locator('.editor-group-container.active .view-line').first().waitFor();
+}
+
+/** A large document would slow down what follows. */
+const closeEditor = () => workbench.runCommand('View: Close Editor');
 
 test('a diff view: the side with the cursor is inspected', async () => {
   await workbench.openFile('other.ts');
