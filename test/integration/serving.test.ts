@@ -39,6 +39,8 @@ before(async () => {
 after(async () => {
   await Promise.all([ray?.end(), mlserver?.end()]);
   rmSync(scratch, { recursive: true, force: true });
+  // A handle that a killed server leaves behind must not keep this process: by then everything is reported.
+  setTimeout(() => process.exit(), 5000).unref();
 });
 
 const options = (url: string, extra: Partial<RemoteOptions> = {}): RemoteOptions => ({
