@@ -26,7 +26,7 @@ from export.loss_curve import loss_curve_svg
 from export.safetensors_file import read_safetensors
 from mta.config import model_config_from_bundle
 from training.context_report import depth_table, induction_heading, induction_table, length_table, task_table
-from training.toy_report import conditions, find_run, parse_name, run_name, toy_table
+from training.toy_report import conditions, find_run, parse_name, run_name, toy_metrics, toy_table
 
 DTYPE_NAMES = {"torch.float16": "fp16", "torch.float32": "fp32", "torch.bfloat16": "bf16"}
 
@@ -61,8 +61,7 @@ def write_card(
     ]
     if toy:
         own_run, rivals = toy_runs_of(toy, toy_run or "")
-        content["metrics"] = {**content.get("metrics", {}), "toy_samples_wrong_percent": own_run["sampleErrorPercent"],
-                              "toy_tokens_wrong_percent": own_run["tokenErrorPercent"]}  # fmt: skip
+        content["metrics"] = {**content.get("metrics", {}), **toy_metrics(own_run)}
         parts += toy_section(toy, own_run)
         summary, beside = toy_summary(own_run), [toy_summary(rival) for rival in rivals]
     if evaluations:

@@ -17,11 +17,10 @@ from export.to_safetensors import export_bundle
 from mta.tokenizer import TOY_BEGIN, TOY_END
 from mta.transformer import Transformer
 from training.toy import toy_tokenizer_json
-from training.toy_report import find_run
+from training.toy_report import find_run, toy_metrics
 from training.toy_runs import CONFIGS
 from training.train import load_config
 
-METRICS = ("answer", "seed", "sampleErrorPercent", "tokenErrorPercent", "samples")
 PROGRESS = ("steps", "tokens_seen", "train_seconds")
 
 
@@ -34,7 +33,7 @@ def export_toy(results: Path, run: str, out: Path, name: Optional[str] = None) -
     out.mkdir(parents=True, exist_ok=True)
     (out / "tokenizer.json").write_text(json.dumps(toy_tokenizer_json(), indent=1) + "\n")
     export_bundle(model, out, name or result["name"], out / "tokenizer.json", TOY_BEGIN, TOY_END,
-                  training={key: result[key] for key in PROGRESS}, metrics={key: result[key] for key in METRICS})  # fmt: skip
+                  training={key: result[key] for key in PROGRESS}, metrics=toy_metrics(result))  # fmt: skip
 
 
 def main() -> None:

@@ -36,13 +36,13 @@ def test_the_folder_holds_the_evaluated_weights(results):
     assert all(torch.equal(loaded[key], value.float()) for key, value in weights.items())
     config = json.loads((folder / "bundle" / "config.json").read_text())
     assert (config["name"], config["bos_token_id"], config["eos_token_id"], config["vocab_size"]) == ("toy-mta-n5", 29, 30, 32)
-    assert config["metrics"]["sampleErrorPercent"] == 0.05 and config["training"]["steps"] == 3
+    assert config["metrics"] == {"toy_samples_wrong_percent": 0.05, "toy_tokens_wrong_percent": 0.01} and config["training"]["steps"] == 3
     vocab = json.loads((folder / "bundle" / "tokenizer.json").read_text())["model"]["vocab"]
     assert len(vocab) == 32
 
 
 def test_a_run_that_is_not_there_is_named(results):
-    with pytest.raises(ValueError, match="no run "toy-mta-n8-all-seed1".* only toy-mta-n5-all-seed42"):
+    with pytest.raises(ValueError, match='no run "toy-mta-n8-all-seed1".* only toy-mta-n5-all-seed42'):
         export_toy(results[0], "toy-mta-n8-all-seed1", results[0] / "bundle")
 
 

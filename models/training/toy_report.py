@@ -53,6 +53,11 @@ def find_run(results: Sequence[Mapping], name: str) -> Mapping:
     raise ValueError(f'There is no run "{name}" of the toy task, only {", ".join(map(run_name, results))}.')
 
 
+def toy_metrics(result: Mapping) -> Dict[str, float]:
+    """What config.json says of a toy model, and `mta-inspect models` prints."""
+    return {"toy_samples_wrong_percent": result["sampleErrorPercent"], "toy_tokens_wrong_percent": result["tokenErrorPercent"]}
+
+
 def toy_table(results: Sequence[Mapping]) -> str:
     """One row per block length, answer, model and schedule: every seed, their median, and the paper's mean."""
     groups: Dict[Tuple, List[Mapping]] = {}

@@ -58,7 +58,7 @@ export function formatModel(model: ModelListing): string {
     `${model.n_layers} layers, ${model.n_heads} heads, context ${model.max_seqlen}, ${kernels}`,
     ...(model.tokens_seen === null ? [] : [`trained on ${millions(model.tokens_seen)} tokens`]),
     ...(texts.length ? [`bits per byte: ${texts.join(', ')}`] : []),
-    ...others.map(([name, value]) => `${name}: ${JSON.stringify(value)}`),
+    ...others.map(([name, value]) => `${name.replaceAll('_', ' ')}: ${JSON.stringify(value)}`),
   ];
   return lines.join('\n    ');
 }
