@@ -16,6 +16,8 @@ const common = [
   ...['webview', 'report'].flatMap(name => [`dist/${name}.js`, `dist/${name}.css`]),
   ...['dist/codicon.css', 'dist/codicon.ttf'],
   ['media', /\.(svg|png)$/],
+  ['media/walkthrough', /\.png$/],
+  ['samples', /^[\w-]+\.\w+$/],
 ];
 
 const model = /^(config\.json|tokenizer\.json|model\.safetensors|README\.md|.+\.svg)$/;

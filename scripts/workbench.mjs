@@ -79,11 +79,14 @@ export async function startServer({ vsix, more = [], settings = {}, trust = true
   common.push('--user-data-dir', userData, '--extensions-dir', join(data, 'extensions'));
 
   const extensions = [vsix, ...more].flatMap(path => ['--install-extension', path]);
+  const installStart = performance.now();
   const install = spawnSync(workbench.node, [...common, ...extensions], { env, encoding: 'utf8' });
   if (install.status !== 0) {
     rmSync(data, { recursive: true, force: true });
     throw new SetupError(`The workbench could not install ${[vsix, ...more]}:\n${install.stdout}${install.stderr}`);
   }
+
+  const installDone = performance.now();
 
   const options = ['--auth', 'none', '--bind-addr', '127.0.0.1:0', '--disable-telemetry', '--disable-update-check'];
   // Should this process be killed before it can stop the server, the server ends by itself.
@@ -131,6 +134,8 @@ export async function startServer({ vsix, more = [], settings = {}, trust = true
     origin: `http://localhost:${port}`,
     authority: `localhost:${port}`,
     server,
+    /** How long installing the extensions took, the start of the workbench's own program included. */
+    installMs: installDone - installStart,
     /** Holds the logs of the server, the extension host and the extension. */
     userData,
     log: () => log,

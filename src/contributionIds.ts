@@ -24,6 +24,9 @@ export const commands = {
   endComparison: 'mtaInspector.endComparison',
   pinWindow: 'mtaInspector.pinWindow',
   followCursor: 'mtaInspector.followCursor',
+  useModel: 'mtaInspector.useModel',
+  revealModel: 'mtaInspector.revealModel',
+  refreshModels: 'mtaInspector.refreshModels',
   openSamples: 'mtaInspector.openSamples',
   takeTour: 'mtaInspector.takeTour',
   mapDocument: 'mtaInspector.mapDocument',
@@ -36,6 +39,7 @@ export const commands = {
 export const views = {
   attention: 'mtaInspector.attention',
   attentionEditor: 'mtaInspector.attentionEditor',
+  models: 'mtaInspector.models',
   container: 'mtaInspector',
 } as const;
 

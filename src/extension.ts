@@ -24,6 +24,8 @@ import { registerContextCommands } from './editor/contextCommands';
 import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
 import { MapMarks } from './editor/mapMarks';
+import { useModel } from './editor/modelCommands';
+import { ModelTree } from './editor/modelTree';
 import { RemoteToken } from './editor/remoteToken';
 import { revealLine, revealOffset, revealToken } from './editor/reveal';
 import { type Sample, Samples, showSample } from './editor/samples';
@@ -106,6 +108,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     registerCommands(analysis, ablations, decorations, showPanel, log, models),
     registerContextCommands(analysis, context, decorations, tell, showPanel),
     samples,
+    new ModelTree(models, readSettings, ({ setting }) => tell(() => useModel(setting))),
     vscode.commands.registerCommand(commands.openSamples, () => tell(() => samples.open(inspectSample))),
     vscode.commands.registerCommand(commands.takeTour, () =>
       tell(() => takeTour(samples, analysis, tab, inspectSample)),

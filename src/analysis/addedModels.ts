@@ -1,13 +1,16 @@
 /** Models of people's own that were added once: kept over restarts, listed beside the bundled ones. */
 
-import type { Memento } from 'vscode';
+import * as vscode from 'vscode';
 import { bundledModels, describeModel, type InstalledModel } from './modelChoice';
 
 const key = 'mtaInspector.addedModels';
 
 export class AddedModels {
+  private readonly changed = new vscode.EventEmitter<void>();
+  readonly onDidChange = this.changed.event;
+
   constructor(
-    private readonly state: Memento,
+    private readonly state: vscode.Memento,
     /** The folder of bundled models. */
     private readonly bundled: string,
   ) {}
@@ -21,6 +24,7 @@ export class AddedModels {
 
   async add(directory: string): Promise<void> {
     await this.state.update(key, [directory, ...this.directories.filter(other => other !== directory)].slice(0, 50));
+    this.changed.fire();
   }
 
   private get directories(): string[] {

@@ -15,7 +15,7 @@ export async function selectModel(models: AddedModels): Promise<void> {
   });
   if (!picked) return;
   if (picked.setting === null) await addModel(models);
-  else await use(picked.setting);
+  else await useModel(picked.setting);
 }
 
 /** Asks for a model folder or one of its files, and runs that model from now on. @throws Failure if it is none. */
@@ -23,7 +23,7 @@ export async function addModel(models: AddedModels): Promise<void> {
   const model = await pickModelFolder();
   if (!model) return;
   await models.add(model.directory);
-  await use(model.directory);
+  await useModel(model.directory);
   const millions = Math.round(model.nParameters / 1e6);
   const { name, nLayers, nHeads } = model;
   void vscode.window.showInformationMessage(
@@ -47,7 +47,8 @@ export async function pickModelFolder() {
   return picked && (await openModelFolder(picked.fsPath)).summary;
 }
 
-async function use(setting: string): Promise<void> {
+/** Writes the setting and inspects again. @param setting a bundled model's name or a folder's path. */
+export async function useModel(setting: string): Promise<void> {
   const configuration = vscode.workspace.getConfiguration('mtaInspector');
   // A workspace's own setting would win over the one for all.
   const isInWorkspace = configuration.inspect('model')?.workspaceValue !== undefined;

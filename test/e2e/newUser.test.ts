@@ -111,3 +111,61 @@ test('a cell of a notebook is a document to other extensions as well', async () 
   assert.ok(got.nTokens > 5 && got.nTokens < 30, `${got.nTokens} tokens`);
   assert.match(got.tool, /areas\.ipynb, cell 1, lines 1 to/);
 });
+
+test('the walkthrough has its pictures', async () => {
+  await workbench.runCommand('Welcome: Open Walkthrough...');
+  await workbench.page.locator('.quick-input-widget input.input').fill('MTA Inspector');
+  await workbench.page.locator('.quick-input-widget .monaco-list-row').first().click();
+  const page = workbench.page.locator('.gettingStartedContainer');
+  await page.getByText('Follow one finding').first().waitFor();
+  await page.locator('.getting-started-media img').first().waitFor();
+  await page
+    .locator('.getting-started-media img')
+    .first()
+    .evaluate(image => (image as HTMLImageElement).decode());
+  await workbench.screenshot('walkthrough');
+  await workbench.runCommand('View: Close Editor');
+});
+
+test('the tour shows a finding as it is measured, step by step', async () => {
+  await workbench.runCommand('MTA Inspector: Take the Tour');
+  for (let step = 1; step <= 4; step++) {
+    const message = workbench.notification(new RegExp(`${step} of 4`)).first();
+    await message.waitFor({ timeout: 60_000 });
+    if (step === 3) {
+      const frame = await workbench.webviewFrame('MTA Inspector');
+      const sum = frame.locator('.lens-sum[data-total]');
+      await sum.waitFor();
+      const { total, value } = await sum.evaluate(element => ({ ...(element as HTMLElement).dataset }));
+      assert.ok(Math.abs(Number(total) - Number(value)) < 1e-2 * Math.abs(Number(value)) + 1e-3, `${total}, ${value}`);
+      await workbench.screenshot('tour');
+    }
+    await message.getByRole('button', { name: step === 4 ? 'Done' : 'Next' }).click();
+  }
+});
+
+test('keys collide with none of the workbench’s own', async () => {
+  const { contributes } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  await workbench.runCommand('Preferences: Open Keyboard Shortcuts');
+  const search = workbench.page
+    .locator('.keybindings-editor .search-container .inputarea, .keybindings-editor .monaco-inputbox input')
+    .first();
+  const rows = workbench.page.locator('.keybindings-editor .monaco-list-row');
+  for (const { key, command } of contributes.keybindings) {
+    await search.fill(`"${key}"`);
+    const title = rows.filter({ hasText: 'MTA Inspector' }).first();
+    await title.waitFor();
+    await workbench.page.waitForFunction(
+      () => [...document.querySelectorAll('.keybindings-editor .monaco-list-row')].length < 6,
+    );
+    for (const row of await rows.allInnerTexts()) assert.match(row, /MTA Inspector/, `${command}, ${key}: ${row}`);
+  }
+  await workbench.runCommand('View: Close Editor');
+});
+
+test('the models are listed, the one in use marked', async () => {
+  await workbench.runCommand('MTA Inspector: Focus on Models View');
+  const row = workbench.page.locator('.pane', { hasText: 'Models' }).locator('.monaco-list-row').first();
+  await row.getByText('mta-base').waitFor();
+  assert.match((await row.textContent()) ?? '', /8 layers.*in use/s);
+});

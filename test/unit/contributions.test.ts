@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { colors, commands, contextKeys, settings, tools, views } from '../../src/contributionIds';
@@ -8,6 +8,8 @@ import { root } from '../fixtures/paths';
 const read = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8'));
 const manifest = read('package.json');
 const { contributes } = manifest;
+const properties: Record<string, { type: string; default: unknown; order: number; markdownDescription: string }> =
+  Object.assign({}, ...contributes.configuration.map((group: { properties: object }) => group.properties));
 const sorted = (items: Iterable<string>) => [...items].sort();
 
 test('every id of the code is in package.json, and the other way round', () => {
@@ -20,8 +22,8 @@ test('every id of the code is in package.json, and the other way round', () => {
     sorted(contributes.languageModelTools.map((tool: { name: string }) => tool.name)),
     sorted(Object.values(tools)),
   );
-  assert.deepEqual(sorted(Object.keys(contributes.configuration.properties)), sorted(settings));
-  assert.deepEqual(ids(contributes.views[views.container]), [views.attention]);
+  assert.deepEqual(sorted(Object.keys(properties)), sorted(settings));
+  assert.deepEqual(ids(contributes.views[views.container]), [views.attention, views.models]);
   assert.deepEqual(ids(contributes.viewsContainers.activitybar), [views.container]);
   // Else nobody fills the editor-sized panel after a reload while the side panel is closed.
   assert.ok(manifest.activationEvents.includes(`onWebviewPanel:${views.attentionEditor}`));
@@ -36,7 +38,7 @@ test('menus name known commands and context keys', () => {
   for (const { command, when = '' } of entries) {
     assert.ok((Object.values(commands) as string[]).includes(command), command);
     for (const key of when.match(/mtaInspector\.\w+/g) ?? []) {
-      assert.ok([...Object.values(contextKeys), views.attention].includes(key as never), key);
+      assert.ok([...Object.values(contextKeys), views.attention, views.models].includes(key as never), key);
     }
   }
 });
@@ -50,7 +52,6 @@ test('every placeholder has its text and every text its placeholder', () => {
 });
 
 test('settings have defaults of their type, and those that name paths are restricted', () => {
-  const properties = contributes.configuration.properties as Record<string, { type: string; default: unknown }>;
   for (const [id, { type, default: value }] of Object.entries(properties)) {
     assert.equal(typeof value, type === 'integer' ? 'number' : type, id);
   }
@@ -65,6 +66,62 @@ test('settings have defaults of their type, and those that name paths are restri
   assert.ok(remote.length > 0);
   for (const id of remote) {
     assert.ok(restricted.includes(id), id);
-    assert.equal(contributes.configuration.properties[id].scope, 'machine', id);
+    assert.equal((properties[id] as { scope?: string }).scope, 'machine', id);
+  }
+});
+
+test('settings stand in titled groups, in order, each described', () => {
+  const orders = Object.values(properties).map(({ order }) => order);
+  assert.deepEqual(
+    orders,
+    orders.map((_, i) => i + 1),
+  );
+  for (const { title } of contributes.configuration) assert.match(title, /^%settings\.\w+%$/);
+  for (const [id, { markdownDescription }] of Object.entries(properties)) {
+    assert.equal(markdownDescription, `%setting.${id.replace('mtaInspector.', '')}%`);
+  }
+});
+
+test('commands have a category, and an icon of the theme where they have one', () => {
+  for (const { command, category, icon = '$(eye)' } of contributes.commands) {
+    assert.equal(category, 'MTA Inspector', command);
+    assert.match(icon, /^\$\([\w-]+\)$/, command);
+  }
+});
+
+test('what needs an argument, an analysis or a selection is not offered without', () => {
+  const palette = new Map<string, string>(
+    contributes.menus.commandPalette.map(({ command, when }: { command: string; when: string }) => [command, when]),
+  );
+  for (const id of [commands.useModel, commands.revealModel]) assert.equal(palette.get(id), 'false');
+  for (const id of [commands.saveMap, commands.copyLink, commands.nextRelevantPlace, commands.compare]) {
+    assert.equal(palette.get(id), contextKeys.hasAnalysis, id);
+  }
+});
+
+test('keys are chords of one family, bound where they make sense, each once', () => {
+  const seen = new Set<string>();
+  for (const { command, key, mac, when } of contributes.keybindings) {
+    assert.match(key, /^ctrl\+k alt\+[a-z]$/, command);
+    assert.equal(mac, key.replace('ctrl', 'cmd'), command);
+    assert.match(when, /editorTextFocus/, command);
+    assert.ok(!seen.has(key + when), key);
+    seen.add(key + when);
+  }
+});
+
+test('the walkthrough leads to commands that exist, with pictures that are there', () => {
+  const texts = read('package.nls.json') as Record<string, string>;
+  const [{ steps }] = contributes.walkthroughs;
+  assert.ok(steps.length >= 4);
+  for (const { id, description, media, completionEvents } of steps) {
+    assert.ok(existsSync(join(root, media.image)), media.image);
+    const text = texts[description.replaceAll('%', '')]!;
+    const linked = [...text.matchAll(/\(command:(mtaInspector\.\w+)/g)].map(([, command]) => command!);
+    const completing = completionEvents.flatMap((event: string) => event.match(/(?<=onCommand:).*/) ?? []);
+    for (const command of [...linked, ...completing]) {
+      const isKnown = (Object.values(commands) as string[]).includes(command) || command === views.attention;
+      assert.ok(isKnown, `${id}: ${command}`);
+    }
   }
 });

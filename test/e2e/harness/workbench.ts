@@ -56,6 +56,8 @@ export interface Workbench {
   screenshot(name: string): Promise<string>;
   /** Changes the folder's settings, as if written in their file; `undefined` takes one out. */
   changeSettings(change: Record<string, unknown>): void;
+  /** How long installing the extensions took. */
+  installMs: number;
   /** What the server has printed so far. */
   serverLog(): string;
   /** The server's log files whose path contains a text, such as "MTA Inspector" or "remoteexthost", joined. */
@@ -297,6 +299,7 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
         writeFileSync(path, JSON.stringify({ ...old, ...change }, null, 2));
       },
 
+      installMs: server.installMs,
       serverLog: server.log,
       logFiles(part) {
         const folder = join(server.userData, 'logs');

@@ -1,0 +1,60 @@
+/** The models that are there, as a list under the attention view. */
+
+import * as vscode from 'vscode';
+import type { AddedModels } from '../analysis/addedModels';
+import type { InstalledModel } from '../analysis/modelChoice';
+import { commands, views } from '../contributionIds';
+import type { Settings } from '../contributions';
+import { DisposableStore } from '../lifecycle';
+
+export class ModelTree implements vscode.Disposable, vscode.TreeDataProvider<InstalledModel> {
+  private readonly store = new DisposableStore();
+  private readonly changed = this.store.add(new vscode.EventEmitter<void>());
+  readonly onDidChangeTreeData = this.changed.event;
+  /** What runs where no setting says otherwise. */
+  private first: InstalledModel | undefined;
+
+  constructor(
+    private readonly models: AddedModels,
+    private readonly readSettings: () => Settings,
+    use: (model: InstalledModel) => Promise<void>,
+  ) {
+    this.store.add(models.onDidChange(() => this.changed.fire()));
+    const register = (id: string, run: (model: InstalledModel) => unknown) =>
+      this.store.add(vscode.commands.registerCommand(id, (model?: InstalledModel) => model && run(model)));
+    this.store.add(vscode.window.registerTreeDataProvider(views.models, this));
+    this.store.add(vscode.commands.registerCommand(commands.refreshModels, () => this.changed.fire()));
+    register(commands.useModel, use);
+    register(commands.revealModel, ({ directory }) => {
+      // What the system's own file manager shows; over a remote connection there is none.
+      return vscode.env.openExternal(vscode.Uri.file(directory));
+    });
+    this.store.add(
+      vscode.workspace.onDidChangeConfiguration(change => {
+        if (change.affectsConfiguration('mtaInspector.model')) this.changed.fire();
+      }),
+    );
+  }
+
+  getTreeItem(model: InstalledModel): vscode.TreeItem {
+    const item = new vscode.TreeItem(model.name);
+    const { model: chosen } = this.readSettings();
+    const isUsed = model.setting === chosen || (chosen === '' && model === this.first);
+    item.description = isUsed ? vscode.l10n.t('{0}, in use', model.description) : model.description;
+    item.iconPath = new vscode.ThemeIcon(isUsed ? 'check' : 'package');
+    item.tooltip = model.directory;
+    item.contextValue = isUsed ? 'modelInUse' : 'model';
+    item.accessibilityInformation = { label: `${model.name}, ${item.description}` };
+    return item;
+  }
+
+  async getChildren(): Promise<InstalledModel[]> {
+    const models = await this.models.list();
+    this.first = models[0];
+    return models;
+  }
+
+  dispose(): void {
+    this.store.dispose();
+  }
+}

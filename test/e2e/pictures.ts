@@ -1,0 +1,93 @@
+// `npm run pictures`: makes every picture of the walkthrough and the documentation anew, from the real workbench.
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root } from '../fixtures/paths';
+import { apng } from './harness/apng';
+import { untilDone } from './harness/panel';
+import { startWorkbench } from './harness/workbench';
+
+const walkthrough = join(root, 'media', 'walkthrough');
+const docs = join(root, 'docs', 'pictures');
+const frameMs = 2500;
+
+async function main(): Promise<void> {
+  execFileSync(process.execPath, [join(root, 'scripts', 'package.mjs')], { stdio: 'inherit' });
+  for (const folder of [walkthrough, docs]) mkdirSync(folder, { recursive: true });
+  const folder = mkdtempSync(join(tmpdir(), 'mta-pictures-'));
+  cpSync(join(root, 'samples'), folder, { recursive: true });
+  const settings = {
+    'editor.minimap.enabled': false,
+    'workbench.activityBar.location': 'default',
+    'editor.fontSize': 13,
+  };
+  const workbench = await startWorkbench({ folder, settings });
+  const { page } = workbench;
+  try {
+    await page.setViewportSize({ width: 1200, height: 720 });
+    const picture = async (path: string) => {
+      await page.mouse.move(1, 400);
+      await page.waitForTimeout(400);
+      const png = await page.screenshot({ animations: 'disabled' });
+      writeFileSync(path, png);
+      return png;
+    };
+    const tab = async (name: string) => {
+      const frame = await workbench.webviewFrame('MTA Inspector: Attention');
+      await frame.getByRole('tab', { name, exact: true }).click();
+      return frame;
+    };
+    await workbench.openFile('inventory.ts');
+    await untilDone(workbench);
+    // The editor-sized panel says more in a picture.
+    await workbench.runCommand('MTA Inspector: Open Attention Panel in Editor');
+    await workbench.runCommand('View: Close Primary Side Bar');
+    const panel = await workbench.webviewFrame('MTA Inspector: Attention');
+    await panel.locator('canvas[data-source="tiles"]').waitFor();
+    await page.locator('.tab[data-resource-name="inventory.ts"]').first().click();
+    const text = readFileSync(join(folder, 'inventory.ts'), 'utf8');
+    await workbench.goTo({ offset: text.indexOf('toOrder(least') + 2 });
+    await page.keyboard.press('ArrowRight');
+    await picture(join(walkthrough, 'inspect.png'));
+    for (const [name, file] of [
+      ['Stages', 'stages'],
+      ['Heads', 'heads'],
+      ['Kernels', 'kernels'],
+      ['Context', 'context'],
+      ['Tokens', 'tokens'],
+      ['Ablation', 'ablation'],
+      ['Table', 'table'],
+      ['Export', 'export'],
+    ] as const) {
+      await tab(name);
+      await page.waitForTimeout(1500);
+      const isStep = name === 'Stages' || name === 'Context';
+      await picture(join(isStep ? walkthrough : docs, `${file}.png`));
+    }
+    await tab('Map');
+    const frames: Buffer[] = [];
+    await workbench.runCommand('MTA Inspector: Take the Tour');
+    for (let step = 1; step <= 4; step++) {
+      const message = workbench.notification(new RegExp(`${step} of 4`)).first();
+      await message.waitFor({ timeout: 60_000 });
+      await page.waitForTimeout(1500);
+      frames.push(await picture(join(docs, `tour-${step}.png`)));
+      if (step === 3) writeFileSync(join(walkthrough, 'lens.png'), frames.at(-1)!);
+      await message.getByRole('button', { name: step === 4 ? 'Done' : 'Next' }).click();
+    }
+    writeFileSync(join(docs, 'tour.png'), apng(frames, frameMs));
+    for (let step = 1; step <= 4; step++) rmSync(join(docs, `tour-${step}.png`));
+    await workbench.runCommand('MTA Inspector: Focus on Models View');
+    await page.locator('.pane-header', { hasText: 'Models' }).waitFor();
+    await picture(join(walkthrough, 'models.png'));
+  } catch (error) {
+    await workbench.screenshot('pictures-failed');
+    throw error;
+  } finally {
+    await workbench.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+void main();
