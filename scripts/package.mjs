@@ -89,7 +89,12 @@ function packageTarget(target) {
   try {
     stage(folder, files);
     const vsce = join(root, 'node_modules', '@vscode', 'vsce', 'vsce');
-    const options = ['--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links'];
+    // Pages of the Marketplace show pictures by their full address; without one the README's links stay as they are.
+    const contentUrl = process.env['MTA_CONTENT_URL'];
+    const links = contentUrl
+      ? ['--baseContentUrl', contentUrl, '--baseImagesUrl', contentUrl]
+      : ['--no-rewrite-relative-links'];
+    const options = ['--no-dependencies', '--allow-missing-repository', ...links];
     if (target !== 'universal') options.push('--target', target);
     // Everything in the folder goes in; without this file vsce asks whether that is meant.
     writeFileSync(join(folder, '.vscodeignore'), '');
