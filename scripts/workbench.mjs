@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { SetupError, workbench } from './setup.mjs';
 
 /** A quiet workbench: nothing that phones, greets or offers. */
-const quietSettings = {
+export const quietSettings = {
   'chat.disableAIFeatures': true,
   'files.autoSave': 'off',
   'extensions.autoCheckUpdates': false,

@@ -1,10 +1,10 @@
 // Drives a real VS Code workbench in a real browser, for the end-to-end tests.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { type Browser, chromium, errors, type Frame, type Locator, type Page } from 'playwright-core';
-import { vsixPath } from '../../../scripts/package.mjs';
-import { findChromium, root } from '../../../scripts/setup.mjs';
-import { descendants, type Process, startServer, workbenchAddress } from '../../../scripts/workbench.mjs';
+import { errors, type Frame, type Locator, type Page } from 'playwright-core';
+import { root } from '../../../scripts/setup.mjs';
+import { descendants, type Process } from '../../../scripts/workbench.mjs';
+import { openBrowser, openDesktop } from './session';
 
 /** How long the workbench may take for one thing before a test fails, in milliseconds. */
 const patience = 30_000;
@@ -132,37 +132,16 @@ function centreOfText({
 
 /** Starts the workbench, installs the extension and opens a folder. Close it in an `after` hook. */
 export async function startWorkbench(options: WorkbenchOptions): Promise<Workbench> {
-  const executablePath = findChromium();
-  if (!executablePath) throw new Error('No Chromium was found. Install it or set CHROMIUM_PATH.');
-  const { vsix = vsixPath(), more = [], settings = {}, trust = true, browserFlags = [] } = options;
-  const server = await startServer({ vsix, more, settings, trust });
-  let browser: Browser | undefined;
-  const close = async () => {
-    await browser?.close();
-    server.stop();
-  };
+  const open = process.env['MTA_DESKTOP'] ? openDesktop : openBrowser;
+  const session = await open(options);
+  const { page, close } = session;
   try {
-    browser = await chromium.launch({
-      executablePath,
-      args: [
-        ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
-        ...['--disable-component-update', '--disable-sync', '--enable-unsafe-swiftshader', ...browserFlags],
-      ],
-    });
-    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-    // tsx wraps named functions in a call to this helper of its own, which functions given to the page lack there.
-    await page.addInitScript('globalThis.__name ??= value => value');
     const consoleErrors: string[] = [];
     page.on('console', message => {
       if (message.type() === 'error') consoleErrors.push(`${message.text()} (${message.location().url})`);
     });
     page.on('pageerror', error => consoleErrors.push(String(error)));
-    await page.goto(workbenchAddress(server, resolve(options.folder)));
-    // The remote's name is in the status bar once the page is connected to the server.
-    await page
-      .locator('.monaco-workbench .statusbar-item')
-      .first()
-      .waitFor({ timeout: 2 * patience });
+    await session.load();
 
     const quickInput = page.locator('.quick-input-widget');
     const input = quickInput.locator('input.input');
@@ -269,7 +248,7 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
             : async (f: Frame) => match(f);
         const what = typeof match === 'string' ? `the webview "${match}"` : 'a webview that the predicate accepts';
         return eventually(what, async () => {
-          for (const frame of page.frames().filter(frame => frame.url().includes('/webview/browser/pre/fake.html'))) {
+          for (const frame of page.frames().filter(frame => frame.url().includes('/fake.html'))) {
             // The document is written in a pending frame, which becomes the active one. A frame may go while it is asked.
             const isActive = async () => (await (await frame.frameElement()).getAttribute('id')) === 'active-frame';
             if (
@@ -299,17 +278,17 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
         writeFileSync(path, JSON.stringify({ ...old, ...change }, null, 2));
       },
 
-      installMs: server.installMs,
-      serverLog: server.log,
+      installMs: session.installMs,
+      serverLog: session.log,
       logFiles(part) {
-        const folder = join(server.userData, 'logs');
+        const folder = join(session.userData, 'logs');
         return readdirSync(folder, { encoding: 'utf8', recursive: true })
           .filter(name => name.endsWith('.log') && name.includes(part))
           .map(name => readFileSync(join(folder, name), 'utf8'))
           .join('\n');
       },
       consoleErrors: () => consoleErrors,
-      processes: () => (server.server.pid === undefined ? [] : descendants(server.server.pid)),
+      processes: () => (session.pid === undefined ? [] : descendants(session.pid)),
       extensionHostPids() {
         return workbench
           .processes()
@@ -319,11 +298,7 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
     };
     return workbench;
   } catch (error) {
-    await browser
-      ?.contexts()[0]
-      ?.pages()[0]
-      ?.screenshot({ path: join(screenshots, 'start-failed.png') })
-      .catch(() => {});
+    await page.screenshot({ path: join(screenshots, 'start-failed.png') }).catch(() => {});
     await close();
     throw error;
   }

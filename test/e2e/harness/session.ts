@@ -1,0 +1,94 @@
+// Where a workbench's page comes from: code-server in Chromium, or a desktop VS Code.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { resolveCliArgsFromVSCodeExecutablePath } from '@vscode/test-electron';
+import { _electron, type Browser, chromium, type Page } from 'playwright-core';
+import { vsixPath } from '../../../scripts/package.mjs';
+import { findChromium } from '../../../scripts/setup.mjs';
+import { quietSettings, startServer, workbenchAddress } from '../../../scripts/workbench.mjs';
+import type { WorkbenchOptions } from './workbench';
+
+export interface Session {
+  page: Page;
+  /** Shows the workbench; listeners of the page are set before. */
+  load(): Promise<void>;
+  /** Holds the logs. */
+  userData: string;
+  log(): string;
+  /** The process that started all others. */
+  pid: number | undefined;
+  /** How long installing the extensions took. */
+  installMs: number;
+  close(): Promise<void>;
+}
+
+/** tsx wraps named functions in a call to this helper of its own, which functions given to the page lack there. */
+const nameHelper = 'globalThis.__name ??= value => value';
+const loadMs = 60_000;
+
+export async function openBrowser(options: WorkbenchOptions): Promise<Session> {
+  const executablePath = findChromium();
+  if (!executablePath) throw new Error('No Chromium was found. Install it or set CHROMIUM_PATH.');
+  const { vsix = vsixPath(), more = [], settings = {}, trust = true, browserFlags = [] } = options;
+  const server = await startServer({ vsix, more, settings, trust });
+  let browser: Browser | undefined;
+  const close = async () => {
+    await browser?.close();
+    server.stop();
+  };
+  try {
+    browser = await chromium.launch({
+      executablePath,
+      args: [
+        ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+        ...['--disable-component-update', '--disable-sync', '--enable-unsafe-swiftshader', ...browserFlags],
+      ],
+    });
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    await page.addInitScript(nameHelper);
+    const load = async () => {
+      await page.goto(workbenchAddress(server, resolve(options.folder)));
+      await untilShown(page);
+    };
+    const { userData, log, installMs } = server;
+    return { page, load, userData, log, installMs, pid: server.server.pid, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The desktop VS Code whose executable `MTA_DESKTOP` names; see `npm run test:desktop`. */
+export async function openDesktop(options: WorkbenchOptions): Promise<Session> {
+  const executablePath = process.env['MTA_DESKTOP']!;
+  const { vsix = vsixPath(), more = [], settings = {}, trust = true, browserFlags = [] } = options;
+  const data = mkdtempSync(join(tmpdir(), 'mta-desktop-'));
+  const userData = join(data, 'user-data');
+  mkdirSync(join(userData, 'User'), { recursive: true });
+  writeFileSync(join(userData, 'User', 'settings.json'), JSON.stringify({ ...quietSettings, ...settings }));
+  const folders = [`--user-data-dir=${userData}`, `--extensions-dir=${join(data, 'extensions')}`];
+  const start = performance.now();
+  const [cli = '', ...cliArgs] = resolveCliArgsFromVSCodeExecutablePath(executablePath, { reuseMachineInstall: true });
+  const extensions = [vsix, ...more].flatMap(path => ['--install-extension', path]);
+  execFileSync(cli, [...cliArgs, ...folders, ...extensions], { shell: process.platform === 'win32' });
+  const installMs = performance.now() - start;
+  const args = [...folders, '--no-sandbox', '--skip-welcome', '--skip-release-notes', '--disable-updates'];
+  if (trust) args.push('--disable-workspace-trust');
+  const app = await _electron.launch({ executablePath, args: [...args, ...browserFlags, resolve(options.folder)] });
+  const page = await app.firstWindow();
+  await page.evaluate(nameHelper);
+  let log = '';
+  for (const stream of [app.process().stdout, app.process().stderr]) stream?.on('data', chunk => (log += chunk));
+  const close = async () => {
+    await app.close();
+    rmSync(data, { recursive: true, force: true, maxRetries: 5 });
+  };
+  return { page, load: () => untilShown(page), userData, log: () => log, installMs, pid: app.process().pid, close };
+}
+
+/** A remote's name, or other items, are in the status bar once the page is connected. */
+async function untilShown(page: Page): Promise<void> {
+  await page.locator('.monaco-workbench .statusbar-item').first().waitFor({ timeout: loadMs });
+}
