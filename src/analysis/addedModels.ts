@@ -1,16 +1,16 @@
 /** Models of people's own that were added once: kept over restarts, listed beside the bundled ones. */
 
-import * as vscode from 'vscode';
-import { bundledModels, describeModel, type InstalledModel } from './modelChoice';
+import type { Memento } from 'vscode';
+import type { Disposable } from '../lifecycle';
+import { bundledModels, describeModel, type InstalledModel } from './installedModels';
 
 const key = 'mtaInspector.addedModels';
 
 export class AddedModels {
-  private readonly changed = new vscode.EventEmitter<void>();
-  readonly onDidChange = this.changed.event;
+  private readonly listeners = new Set<() => void>();
 
   constructor(
-    private readonly state: vscode.Memento,
+    private readonly state: Memento,
     /** The folder of bundled models. */
     private readonly bundled: string,
   ) {}
@@ -22,9 +22,15 @@ export class AddedModels {
     return [...bundled, ...added.filter(model => model !== null)];
   }
 
+  /** Hears of models that are added. */
+  onDidChange(listener: () => void): Disposable {
+    this.listeners.add(listener);
+    return { dispose: () => this.listeners.delete(listener) };
+  }
+
   async add(directory: string): Promise<void> {
     await this.state.update(key, [directory, ...this.directories.filter(other => other !== directory)].slice(0, 50));
-    this.changed.fire();
+    for (const listener of this.listeners) listener();
   }
 
   private get directories(): string[] {

@@ -2,7 +2,7 @@
 
 import * as vscode from 'vscode';
 import type { AddedModels } from '../analysis/addedModels';
-import type { InstalledModel } from '../analysis/modelChoice';
+import type { InstalledModel } from '../analysis/installedModels';
 import { commands, views } from '../contributionIds';
 import type { Settings } from '../contributions';
 import { DisposableStore } from '../lifecycle';

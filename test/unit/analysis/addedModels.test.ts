@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AddedModels } from '../../../src/analysis/addedModels';
+import { checkRelevance } from '../../../src/analysis/checkRelevance';
+import { parseLink } from '../../../src/shared/link';
+import { tinyModelDirectory } from '../../fixtures/paths';
+
+/** What older versions, other programs or a damaged file may have left behind. */
+const nonsense: unknown[] = [undefined, null, 7, 'text', {}, [7, null], ['/nowhere'], { method: 'sum' }, [[]]];
+
+/** A store that holds one value. */
+function memento(value: unknown) {
+  let held = value;
+  return {
+    keys: () => [],
+    get: () => held as never,
+    update: async (_: string, next: unknown) => {
+      held = next;
+    },
+  };
+}
+
+for (const value of nonsense) {
+  test(`state that is nonsense counts as none, and is replaced: ${JSON.stringify(value)}`, async () => {
+    const models = new AddedModels(memento(value), '/nowhere');
+    assert.deepEqual(await models.list(), []);
+    let told = 0;
+    models.onDidChange(() => told++);
+    await models.add(tinyModelDirectory);
+    assert.deepEqual(
+      (await models.list()).map(({ directory }) => directory),
+      [tinyModelDirectory],
+    );
+    assert.equal(told, 1);
+    assert.equal(checkRelevance(value), null);
+    assert.throws(() => parseLink(String(value)), RangeError);
+  });
+}
