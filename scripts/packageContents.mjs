@@ -10,8 +10,10 @@ export const maxBytes = target => (target.startsWith('win32') ? 90e6 : 75e6);
 
 /** Files that must be there: names, or a folder's files whose names match. @type {(string | [folder: string, names: RegExp])[]} */
 const common = [
-  ...['package.json', 'package.nls.json', 'README.md', 'LICENSE', 'SECURITY.md'],
+  ...['package.json', 'package.nls.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'SECURITY.md'],
   ...['api/mtaInspector.d.ts', 'dist/sbom.cdx.json'],
+  ['.', /^package\.nls\.[\w-]+\.json$/],
+  ['l10n', /^bundle\.l10n\.[\w-]+\.json$/],
   ...['extension', 'inference', 'cli'].map(name => `dist/${name}.cjs`),
   ...['webview', 'report'].flatMap(name => [`dist/${name}.js`, `dist/${name}.css`]),
   ...['dist/codicon.css', 'dist/codicon.ttf'],
@@ -52,7 +54,7 @@ export function packagedFiles(root, target) {
     const [folder, names] = rule;
     const found = readdirSync(join(root, folder)).filter(name => names.test(name));
     if (found.length === 0) throw new Error(`${folder} has no file that matches ${names}.`);
-    return found.sort().map(name => `${folder}/${name}`);
+    return found.sort().map(name => (folder === '.' ? name : `${folder}/${name}`));
   });
 }
 
