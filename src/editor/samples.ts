@@ -10,6 +10,8 @@ export interface Sample {
   readonly description: string;
   /** The bundled model that it was made for; absent: any. */
   readonly model?: string;
+  /** Text behind which the tour looks for its finding. */
+  readonly tourFrom?: string;
 }
 
 const scheme = 'mta-inspector-sample';
@@ -32,7 +34,7 @@ export class Samples implements vscode.Disposable, vscode.TextDocumentContentPro
       names.includes(name) && (model === undefined || models.some(([folder]) => folder === model));
     return known()
       .filter(isThere)
-      .map(sample => ({ ...sample, uri: vscode.Uri.from({ scheme, path: `/${sample.name}` }) }));
+      .map(sample => ({ ...sample, uri: vscode.Uri.from({ scheme, path: sample.name }) }));
   }
 
   async provideTextDocumentContent({ path }: vscode.Uri): Promise<string> {
@@ -73,7 +75,7 @@ export class Samples implements vscode.Disposable, vscode.TextDocumentContentPro
 function known(): Omit<Sample, 'uri'>[] {
   return [
     {
-      ...{ name: 'blocks.txt', model: 'toy-mta-n5' },
+      ...{ name: 'letters.blocks', model: 'toy-mta-n5', tourFrom: '#' },
       description: vscode.l10n.t('The toy task: find the block that holds both letters. The convolution does it.'),
     },
     {

@@ -36,7 +36,7 @@ export async function takeTour(
   await inspect(sample);
   await vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
   const progress = { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Looking for a finding') };
-  const finding = await vscode.window.withProgress(progress, () => find(analysis));
+  const finding = await vscode.window.withProgress(progress, () => find(analysis, sample.tourFrom));
   if (!finding) throw failures.noFinding();
   const { analysisId } = analysis.snapshot;
   const steps = stepsOf(finding, analysis);
@@ -54,15 +54,22 @@ export async function takeTour(
   }
 }
 
-/** The cell whose weight a convolution of the scores raised most; undefined where no layer has one. */
-async function find({ snapshot, details }: Analysis): Promise<Finding | undefined> {
-  const { model, analysisId } = snapshot;
+/**
+ * The cell whose weight a convolution of the scores raised most; undefined where no layer has one.
+ * @param from text behind which its query must lie; absent: anywhere.
+ */
+async function find({ snapshot, details, document }: Analysis, from?: string): Promise<Finding | undefined> {
+  const { model, analysisId, tokens } = snapshot;
+  const start = from === undefined ? 0 : (document?.getText().indexOf(from) ?? 0);
+  const isBehind = (queryIdx: number) => (tokens?.offsets[queryIdx] ?? 0) >= start;
   let best: Finding | undefined;
   for (const { layerIdx, preSoftmaxKernel } of model?.layers ?? []) {
     if (!preSoftmaxKernel) continue;
     for (let headIdx = 0; headIdx < model!.nHeads; headIdx++) {
       const changes = await details.largestChanges({ analysisId, layerIdx, headIdx, part: 'pre_softmax_conv' });
-      const raised = changes.find(({ change, keyIdx, queryIdx }) => change > 0 && keyIdx > 0 && keyIdx < queryIdx);
+      const raised = changes.find(
+        ({ change, keyIdx, queryIdx }) => change > 0 && keyIdx > 0 && keyIdx < queryIdx && isBehind(queryIdx),
+      );
       if (raised && raised.change > (best?.change ?? 0)) best = { ...raised, layerIdx, headIdx };
     }
   }

@@ -147,9 +147,7 @@ test('the tour shows a finding as it is measured, step by step', async () => {
 test('keys collide with none of the workbench’s own', async () => {
   const { contributes } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   await workbench.runCommand('Preferences: Open Keyboard Shortcuts');
-  const search = workbench.page
-    .locator('.keybindings-editor .search-container .inputarea, .keybindings-editor .monaco-inputbox input')
-    .first();
+  const search = workbench.page.locator('.keybindings-header input.input').first();
   const rows = workbench.page.locator('.keybindings-editor .monaco-list-row');
   for (const { key, command } of contributes.keybindings) {
     await search.fill(`"${key}"`);
@@ -164,7 +162,7 @@ test('keys collide with none of the workbench’s own', async () => {
 });
 
 test('the models are listed, the one in use marked', async () => {
-  await workbench.runCommand('MTA Inspector: Focus on Models View');
+  await workbench.page.locator('.pane-header', { hasText: 'Models' }).click();
   const row = workbench.page.locator('.pane', { hasText: 'Models' }).locator('.monaco-list-row').first();
   await row.getByText('mta-base').waitFor();
   assert.match((await row.textContent()) ?? '', /8 layers.*in use/s);

@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   const workbench = await startWorkbench({ folder, settings });
   const { page } = workbench;
   try {
-    await page.setViewportSize({ width: 1200, height: 720 });
+    await page.setViewportSize({ width: 1280, height: 800 });
     const picture = async (path: string) => {
       await page.mouse.move(1, 400);
       await page.waitForTimeout(400);
@@ -78,8 +78,9 @@ async function main(): Promise<void> {
     }
     writeFileSync(join(docs, 'tour.png'), apng(frames, frameMs));
     for (let step = 1; step <= 4; step++) rmSync(join(docs, `tour-${step}.png`));
-    await workbench.runCommand('MTA Inspector: Focus on Models View');
-    await page.locator('.pane-header', { hasText: 'Models' }).waitFor();
+    await page.locator('.activitybar [aria-label*="MTA Inspector"]').first().click();
+    await page.locator('.pane-header', { hasText: 'Models' }).click();
+    await page.locator('.pane', { hasText: 'Models' }).getByText('mta-base').first().waitFor();
     await picture(join(walkthrough, 'models.png'));
   } catch (error) {
     await workbench.screenshot('pictures-failed');
