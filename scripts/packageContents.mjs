@@ -2,8 +2,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Names of VS Code's targets, which are also the folders of ONNX Runtime's binaries. */
-export const targets = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64', 'win32-arm64'];
+/**
+ * Names of VS Code's targets, which are also the folders of ONNX Runtime's binaries; and one for all other machines, which
+ * has none: there the layers run on a server.
+ */
+export const targets = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64', 'win32-arm64', 'universal'];
 
 /** Size of a VSIX at most. Windows has two GPU providers, with a library each. @param {string} target */
 export const maxBytes = target => (target.startsWith('win32') ? 90e6 : 75e6);
@@ -60,6 +63,7 @@ export function packagedFiles(root, target) {
 
 /** @param {string} root @param {string} target */
 function nativeFiles(root, target) {
+  if (target === 'universal') return [];
   const [os = '', arch = ''] = target.split('-');
   const bin = 'node_modules/onnxruntime-node/bin';
   const napi = readdirSync(join(root, bin)).find(name => name.startsWith('napi-v'));
