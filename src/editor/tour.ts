@@ -7,7 +7,6 @@ import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import type { CellChange } from '../attention/largestChanges';
 import { formatWeight } from '../attention/topKeys';
-import { views } from '../contributionIds';
 import { failures } from '../errors';
 import type { PanelTab } from '../panel/panelTab';
 import type { Stage } from '../shared/attentionMap';
@@ -34,7 +33,6 @@ export async function takeTour(
   const [sample] = await samples.list();
   if (!sample) throw failures.noEditor();
   await inspect(sample);
-  await vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
   const progress = { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Looking for a finding') };
   const finding = await vscode.window.withProgress(progress, () => find(analysis, sample.tourFrom));
   if (!finding) throw failures.noFinding();
