@@ -30,6 +30,11 @@ function fitsSchema(name: string, json: unknown): void {
   assert.ok(validate(json), JSON.stringify(validate.errors));
 }
 
+/** Every run measures which form of the convolution is fastest; their sums differ by rounding. */
+function assertClose(actual: number, expected: number): void {
+  assert.ok(Math.abs(actual - expected) <= 1e-5 * Math.max(1, Math.abs(expected)), `${actual} is not ${expected}`);
+}
+
 const model = ['--model', tinyModelDirectory];
 
 test('analyze: JSON fits its schema, and csv, json and npz exports hold the same numbers', () => {
@@ -51,7 +56,7 @@ test('analyze: JSON fits its schema, and csv, json and npz exports hold the same
   const exported = JSON.parse(cli('export', file, ...model, ...choice, '--format', 'json', '--out', '-').stdout);
   fitsSchema('analyze', exported);
   for (const { query, top } of json.rows) {
-    for (const { key, weight } of top) assert.equal(exported.map[query][key], weight);
+    for (const { key, weight } of top) assertClose(exported.map[query][key], weight);
   }
 
   const csv = cli('export', file, ...model, ...choice, '--format', 'csv', '--out', '-').stdout.split('\n');
@@ -60,14 +65,14 @@ test('analyze: JSON fits its schema, and csv, json and npz exports hold the same
   assert.ok(cells.length > 4 * nTokens);
   for (let i = 0; i < cells.length; i += 4) {
     const [, query, key, value] = cells.slice(i, i + 4).map(Number);
-    assert.equal(value, exported.map[query!][key!]);
+    assertClose(value!, exported.map[query!][key!]);
   }
 
   const out = join(scratch, 'maps.npz');
   assert.equal(cli('export', file, ...model, ...choice, '--format', 'npz', '--out', out).status, 0);
   const bytes = unzipSync(readFileSync(out))['layer_2.convolved_scores.npy']!;
   const values = new Float32Array(bytes.slice(bytes.length - 4 * nTokens * nTokens).buffer);
-  assert.equal(values[(nTokens - 1) * nTokens], Math.fround(exported.map[nTokens - 1][0]));
+  assertClose(values[(nTokens - 1) * nTokens]!, exported.map[nTokens - 1][0]);
 });
 
 test('analyze says what was left out of a long file', () => {
@@ -232,7 +237,7 @@ const failures: [string, string[], RegExp][] = [
   ['a file that is not there', ['analyze', 'nothing.txt', ...model], /Cannot read nothing\.txt/],
   ['a binary file', ['analyze', join(goldenDirectory, 'attn_t1.bin'), ...model], /contains NUL bytes and is no text/],
   ['a model that is not there', ['analyze', 'package.json', '--model', 'gpt-9'], /There is no model "gpt-9"/],
-  ['a folder without goldens', ['golden', 'src'], /index\.json is missing/],
+  ['a folder without goldens', ['golden', 'src'], /Cannot read the golden case .*index\.json: ENOENT/],
 ];
 for (const [what, args, message] of failures) {
   test(`failure: ${what}`, () => {
