@@ -83,7 +83,7 @@ export function packageExtension(target = thisMachine) {
 function packageTarget(target) {
   const vsix = vsixPath(target);
   const start = performance.now();
-  const folder = join(root, 'dist', 'package');
+  const folder = join(root, 'dist', `package-${target}`);
   const files = packagedFiles(root, target);
   rmSync(folder, { recursive: true, force: true });
   try {

@@ -3,8 +3,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Names of VS Code's targets, which are also the folders of ONNX Runtime's binaries; and one for all other machines, which
- * has none: there the layers run on a server.
+ * Names of VS Code's targets, which are also the folders of ONNX Runtime's binaries; and one for all other machines, with
+ * ONNX Runtime in WebAssembly.
  */
 export const targets = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64', 'win32-arm64', 'universal'];
 
@@ -36,12 +36,21 @@ const libraries = {
 };
 
 /** @type {typeof common} */
-const runtime = [
+const bothRuntimes = [
   'node_modules/onnxruntime-common/package.json',
   ['node_modules/onnxruntime-common/dist/cjs', /\.js$|^package\.json$/],
-  'node_modules/onnxruntime-node/package.json',
-  ['node_modules/onnxruntime-node/dist', /\.js$/],
 ];
+
+/** @type {typeof common} */
+const wasmRuntime = [
+  // Bundles import it as a module of the newer kind.
+  ['node_modules/onnxruntime-common/dist/esm', /\.js$|^package\.json$/],
+  'node_modules/onnxruntime-web/package.json',
+  ['node_modules/onnxruntime-web/dist', /^ort\.node\.min\.mjs$|^ort-wasm-simd-threaded\.(mjs|wasm)$/],
+];
+
+/** @type {typeof common} */
+const nativeRuntime = ['node_modules/onnxruntime-node/package.json', ['node_modules/onnxruntime-node/dist', /\.js$/]];
 
 /**
  * The files of a target's package, relative to the root.
@@ -52,7 +61,8 @@ const runtime = [
 export function packagedFiles(root, target) {
   const models = readdirSync(join(root, 'models', 'bundled'));
   const rules = [...common, ...models.map(name => /** @type {const} */ ([`models/bundled/${name}`, model]))];
-  return [...rules, ...runtime, ...nativeFiles(root, target)].flatMap(rule => {
+  const runtime = target === 'universal' ? wasmRuntime : [...nativeRuntime, ...nativeFiles(root, target)];
+  return [...rules, ...bothRuntimes, ...runtime].flatMap(rule => {
     if (typeof rule === 'string') return [rule];
     const [folder, names] = rule;
     const found = readdirSync(join(root, folder)).filter(name => names.test(name));
@@ -63,7 +73,6 @@ export function packagedFiles(root, target) {
 
 /** @param {string} root @param {string} target */
 function nativeFiles(root, target) {
-  if (target === 'universal') return [];
   const [os = '', arch = ''] = target.split('-');
   const bin = 'node_modules/onnxruntime-node/bin';
   const napi = readdirSync(join(root, bin)).find(name => name.startsWith('napi-v'));

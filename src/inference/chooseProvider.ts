@@ -8,7 +8,7 @@ import type { ProviderSetting } from '../shared/analysis';
 import type { ModelFolder } from './modelFolder';
 import { ModelRuntime } from './modelRuntime';
 import { relativeDifference } from './relativeDifference';
-import { bundledProviders, type Value } from './session';
+import { bundledProviders, isWasm, type Value } from './session';
 
 export interface ChosenRuntime {
   readonly runtime: ModelRuntime;
@@ -27,7 +27,10 @@ export async function chooseProvider(
   nThreads: number,
 ): Promise<ChosenRuntime> {
   const cpu = new ModelRuntime(folder, 'cpu', nThreads);
-  if (setting === 'cpu') return { runtime: cpu, note: 'CPU, as the settings say.' };
+  const reasons = (await isWasm())
+    ? ['in WebAssembly, several times slower than natively: ONNX Runtime has no other build for this machine']
+    : [];
+  if (setting === 'cpu') return { runtime: cpu, note: ['CPU, as the settings say', ...reasons].join(', ').concat('.') };
   if (setting !== 'auto') {
     const runtime = new ModelRuntime(folder, setting, nThreads);
     await runtime.bareBlock(0, probeInput(folder));
@@ -35,7 +38,6 @@ export async function chooseProvider(
   }
   const reference = await probe(cpu);
   let best: ChosenRuntime & { durationMs: number } = { runtime: cpu, note: '', durationMs: reference.durationMs };
-  const reasons: string[] = [];
   for (const provider of await bundledProviders()) {
     const runtime = new ModelRuntime(folder, provider, nThreads);
     try {

@@ -3,7 +3,8 @@
  * layout or as Hugging Face's llama-class models have it. Reads headers only; the runtime maps the weights.
  */
 
-import { basename } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { huggingFaceKey, isHuggingFaceConfig, parseHuggingFaceConfig } from '../graph/huggingFaceConfig';
 import { planLayer, summarizeLayer } from '../graph/layerPlan';
 import { type ModelConfig, parseModelConfig } from '../graph/modelConfig';
@@ -11,6 +12,7 @@ import { expectedWeights, type WeightSource } from '../graph/modelGraphs';
 import type { ModelSummary } from '../shared/analysis';
 import { beginTokenOf } from '../tokenization/beginToken';
 import { modelDirectoryOf, readJson } from './folderFiles';
+import { isWasm } from './session';
 import { checkedWeights, readWeightFiles } from './weightFiles';
 
 export interface ModelFolder {
@@ -55,7 +57,12 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     tokenizerJson,
     weights,
     inMemory: once(async () => {
-      const read = files.flatMap(file => (file.read ? [file.read().then(bytes => [file.name, bytes] as const)] : []));
+      const readsNoFiles = await isWasm();
+      const read = files.flatMap(({ name, read }) => {
+        const whole = async () => new Uint8Array(await readFile(join(directory, name)));
+        const bytes = read ?? (readsNoFiles ? whole : null);
+        return bytes ? [bytes().then(contents => [name, contents] as const)] : [];
+      });
       return new Map(await Promise.all(read));
     }),
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),

@@ -1,5 +1,6 @@
 /** The only file that imports ONNX Runtime: create a session, check the names fed, run, release. */
 
+import { availableParallelism } from 'node:os';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { LocalProvider } from '../shared/analysis';
 import { Failure } from '../shared/failure';
@@ -32,15 +33,42 @@ export interface SessionOptions {
 /** Largest constant that is worked out ahead where weights are mapped: biases and norms, no matrices. */
 const maxFoldedBytes = '1048576';
 
-type Runtime = typeof import('onnxruntime-node');
+interface Runtime extends Pick<typeof import('onnxruntime-node'), 'InferenceSession' | 'Tensor'> {
+  /** Providers other than the CPU. */
+  readonly providers: readonly LocalProvider[];
+  /** WebAssembly: for the CPU alone, and reads no files. */
+  readonly isWasm: boolean;
+}
+
+let loaded: Promise<Runtime> | undefined;
 
 /**
- * Loads the native library when it is first needed: a remote engine needs none, and runs where there is none.
+ * Loads the native library when it is first needed: a remote engine needs none, and runs where there is none. Machines that
+ * it has no build for get the one in WebAssembly, where that was packaged.
  * @throws Failure `no-runtime`
  */
-async function loadRuntime(): Promise<Runtime> {
+function loadRuntime(): Promise<Runtime> {
+  loaded ??= loadNative().catch(error =>
+    loadWasm().catch(() => {
+      throw error;
+    }),
+  );
+  return loaded;
+}
+
+async function loadWasm(): Promise<Runtime> {
+  const { InferenceSession, Tensor, env } = await import('onnxruntime-web');
+  env.wasm.numThreads = Math.min(8, availableParallelism());
+  return { InferenceSession, Tensor, providers: [], isWasm: true };
+}
+
+async function loadNative(): Promise<Runtime> {
   try {
-    return await import('onnxruntime-node');
+    const { InferenceSession, Tensor, listSupportedBackends } = await import('onnxruntime-node');
+    const providers = listSupportedBackends()
+      .filter(backend => backend.bundled && backend.name !== 'cpu')
+      .map(backend => backend.name as LocalProvider);
+    return { InferenceSession, Tensor, providers, isWasm: false };
   } catch (error) {
     const why = whyUnsupported(thisPlatform()) ?? reason(error);
     throw new Failure(
@@ -53,11 +81,13 @@ async function loadRuntime(): Promise<Runtime> {
 }
 
 /** Providers other than the CPU that the installed ONNX Runtime holds, in its order. */
-export async function bundledProviders(): Promise<LocalProvider[]> {
-  const { listSupportedBackends } = await loadRuntime();
-  return listSupportedBackends()
-    .filter(backend => backend.bundled && backend.name !== 'cpu')
-    .map(backend => backend.name as LocalProvider);
+export async function bundledProviders(): Promise<readonly LocalProvider[]> {
+  return (await loadRuntime()).providers;
+}
+
+/** Whether the CPU's work runs in WebAssembly, several times slower than natively. */
+export async function isWasm(): Promise<boolean> {
+  return (await loadRuntime()).isWasm;
 }
 
 export class Session {
@@ -78,7 +108,7 @@ export class Session {
     const runtime = await loadRuntime();
     try {
       const ort = await runtime.InferenceSession.create(graph, {
-        executionProviders: [provider],
+        executionProviders: [runtime.isWasm ? 'wasm' : provider],
         logSeverityLevel: 3,
         // The arena never gives memory back: one per layer would hold every layer's maps at once.
         enableCpuMemArena: false,
@@ -88,7 +118,7 @@ export class Session {
           : {}),
         extra: {
           session: {
-            ...(weightFolder ? { model_external_initializers_file_folder_path: weightFolder } : {}),
+            ...(weightFolder && !runtime.isWasm ? { model_external_initializers_file_folder_path: weightFolder } : {}),
             ...(mapsWeights ? { disable_prepacking: '1' } : {}),
           },
           optimization: mapsWeights ? { constant_folding_max_output_size_in_bytes: maxFoldedBytes } : {},

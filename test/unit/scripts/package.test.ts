@@ -23,7 +23,8 @@ const allowed = [
   /^l10n\/bundle\.l10n(\.\w+)?\.json$/,
   /^models\/bundled\/[\w-]+\/(config\.json|tokenizer\.json|model\.safetensors|README\.md|[\w-]+\.svg)$/,
   /^samples\/[\w.-]+$/,
-  /^node_modules\/onnxruntime-(common|node)\/(package\.json|dist\/[\w/-]+\.js|dist\/cjs\/package\.json)$/,
+  /^node_modules\/onnxruntime-web\/(package\.json|dist\/ort\.node\.min\.mjs|dist\/ort-wasm-simd-threaded\.(mjs|wasm))$/,
+  /^node_modules\/onnxruntime-(common|node)\/(package\.json|dist\/[\w/-]+\.js|dist\/(cjs|esm)\/package\.json)$/,
 ];
 
 for (const target of targets) {
