@@ -42,7 +42,8 @@ function runtimePackages(): string[] {
 test('runtime dependencies: no more than are known, under licences that allow what we do', () => {
   const places = runtimePackages();
   // A new dependency has to earn its place: raise this in the commit that says how.
-  assert.ok(places.length <= 34, `${places.length}: ${places.join(', ')}`);
+  // ONNX Runtime in WebAssembly brings 17, of which only itself is shipped, in the universal package.
+  assert.ok(places.length <= 51, `${places.length}: ${places.join(', ')}`);
   const allowed = [
     'MIT',
     'Apache-2.0',
