@@ -172,7 +172,10 @@ test('all heads of the layer: one crosshair, exact values once few cells are on 
   const [query, key] = [101, 40];
   await workbench.page.keyboard.press('ArrowDown');
   // The same is said to screen readers, a moment later.
-  await frame.getByText(new RegExp(`^query ${query} `)).first().waitFor();
+  await frame
+    .getByText(new RegExp(`^query ${query} `))
+    .first()
+    .waitFor();
   const said = await frame.locator('.layer-values li').allTextContents();
   assert.equal(said.length, nHeads);
   for (const [headIdx, text] of said.entries()) {
