@@ -24,7 +24,7 @@ test('a model is summed up with its size, context, tokens seen and bits per byte
       '    8 layers, 6 heads, context 1024, key-query convolution in layers 2, 6',
       '    trained on 48.6 M tokens',
       '    bits per byte: validation books 1.4246, heldout code 0.8957',
-      '    toy_error: 0.001',
+      '    toy error: 0.001',
     ].join('\n'),
   );
 });
