@@ -18,8 +18,8 @@ const none = v.looseObject({});
 const index = whole();
 const nothing = v.unknown();
 const text = v.string();
-/** A number that may be NaN: not computed, or not there. */
-const figure = v.union([v.number(), v.nan()]);
+/** A number, or none: NaN where it is not computed or not there, which the way to the webview makes null. */
+const figure = v.nullable(v.union([v.number(), v.nan()]));
 const floats = v.instance(Float32Array);
 const stage = v.picklist(stages);
 const direction = v.picklist(['attends', 'attendedBy']);

@@ -246,7 +246,7 @@ test('compare: another model beside the shown one, and the difference of what th
   await showTab('Compare');
   await compareWith('Browse for a model folder…');
   await chooseFolder(plainModel);
-  await compared(/Compared with mta-e2e-plain/);
+  await compared(/Compared with plain/);
   await lookAt(5, 3);
   const nTokens = expected.tokens.ids.length;
   const at = (map: Float32Array) => map[5 * nTokens + 3]!;
