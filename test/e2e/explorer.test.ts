@@ -159,45 +159,6 @@ test('stages side by side: every pane shows its stage at the crosshair, rows and
   await workbench.screenshot('stages');
 });
 
-test('all heads of the layer: one crosshair, exact values once few cells are on screen, a click chooses the head', async () => {
-  const { nHeads } = expected.engine.model;
-  await tab('Layer').click();
-  const canvas = frame.locator(`canvas[data-heads="${nHeads}"][data-overviews="all"]`);
-  await canvas.waitFor();
-  await workbench.screenshot('layer');
-  await choose('Stage', 'Mixed pattern');
-  await canvas.focus();
-  for (let i = 0; i < 5; i++) await workbench.page.keyboard.press('+');
-  await frame.locator(`canvas[data-heads="${nHeads}"][data-values="exact"]`).waitFor();
-  const [query, key] = [101, 40];
-  await workbench.page.keyboard.press('ArrowDown');
-  // The same is said to screen readers, a moment later.
-  await frame
-    .getByText(new RegExp(`^query ${query} `))
-    .first()
-    .waitFor();
-  const said = await frame.locator('.layer-values li').allTextContents();
-  assert.equal(said.length, nHeads);
-  for (const [headIdx, text] of said.entries()) {
-    const want = formatValue(await valueAt(headIdx, 'mixed_pattern', query, key));
-    assert.equal(text, `head ${headIdx}: ${want}`);
-  }
-  const places = await frame
-    .locator('.head-bands .band-row')
-    .evaluateAll(bands => bands.map(band => (band as HTMLElement).style.cssText));
-  assert.equal(places.length, nHeads);
-  assert.equal(new Set(places).size, 1, 'the crosshair stands at the same place in all heads');
-  const plate = frame.locator('.head-plate').nth(5);
-  await plate.evaluate(element => element.scrollIntoView());
-  const [box, whole] = [(await plate.boundingBox())!, (await canvas.boundingBox())!];
-  await canvas.click({ position: { x: box.x - whole.x + 20, y: box.y - whole.y + box.height - 20 } });
-  await frame.locator('.head-plate.head-shown', { hasText: 'Head 5' }).waitFor();
-  await canvas.focus();
-  await workbench.page.keyboard.press('PageUp');
-  await frame.locator('.head-plate.head-shown', { hasText: 'Head 4' }).waitFor();
-  await workbench.screenshot('layer-exact');
-});
-
 test('the lens takes a cell apart: taps sum to heads, heads to the engine’s value, before and after the softmax', async () => {
   await tab('Lens').click();
   for (const [stage, label] of [
@@ -241,6 +202,45 @@ test('the lens takes a cell apart: taps sum to heads, heads to the engine’s va
   await workbench.page.keyboard.press('ArrowUp');
   assert.match((await frame.locator(':focus').getAttribute('title')) ?? '', /^query 99 .* weight .* = /);
   await choose('Compared with', 'Nothing: the value itself');
+});
+
+test('all heads of the layer: one crosshair, exact values once few cells are on screen, a click chooses the head', async () => {
+  const { nHeads } = expected.engine.model;
+  await tab('Layer').click();
+  const canvas = frame.locator(`canvas[data-heads="${nHeads}"][data-overviews="all"]`);
+  await canvas.waitFor();
+  await workbench.screenshot('layer');
+  await choose('Stage', 'Mixed pattern');
+  await canvas.focus();
+  for (let i = 0; i < 5; i++) await workbench.page.keyboard.press('+');
+  await frame.locator(`canvas[data-heads="${nHeads}"][data-values="exact"]`).waitFor();
+  const [query, key] = [101, 40];
+  await workbench.page.keyboard.press('ArrowDown');
+  // The same is said to screen readers, a moment later.
+  await frame
+    .getByText(new RegExp(`^query ${query} `))
+    .first()
+    .waitFor();
+  const said = await frame.locator('.layer-values li').allTextContents();
+  assert.equal(said.length, nHeads);
+  for (const [headIdx, text] of said.entries()) {
+    const want = formatValue(await valueAt(headIdx, 'mixed_pattern', query, key));
+    assert.equal(text, `head ${headIdx}: ${want}`);
+  }
+  const places = await frame
+    .locator('.head-bands .band-row')
+    .evaluateAll(bands => bands.map(band => (band as HTMLElement).style.cssText));
+  assert.equal(places.length, nHeads);
+  assert.equal(new Set(places).size, 1, 'the crosshair stands at the same place in all heads');
+  const plate = frame.locator('.head-plate').nth(5);
+  await plate.evaluate(element => element.scrollIntoView());
+  const [box, whole] = [(await plate.boundingBox())!, (await canvas.boundingBox())!];
+  await canvas.click({ position: { x: box.x - whole.x + 20, y: box.y - whole.y + box.height - 20 } });
+  await frame.locator('.head-plate.head-shown', { hasText: 'Head 5' }).waitFor();
+  await canvas.focus();
+  await workbench.page.keyboard.press('PageUp');
+  await frame.locator('.head-plate.head-shown', { hasText: 'Head 4' }).waitFor();
+  await workbench.screenshot('layer-exact');
 });
 
 test('the gallery names every kernel and leads to where it changed most', async () => {
