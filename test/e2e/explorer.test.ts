@@ -335,12 +335,6 @@ test('200 heads in every other view', async () => {
   await choose('Heads', '192–199');
   await frame.locator('canvas[data-heads="8"][data-overviews="all"]').waitFor();
   await frame.locator('.head-plate.head-shown', { hasText: 'Head 192' }).waitFor();
-  await tab('Ablation').click();
-  const banner = frame.locator('.ablation-banner');
-  await frame.getByRole('button', { name: 'Convolution before softmax off' }).click();
-  await banner.and(frame.locator('[data-ablated="true"]')).waitFor();
-  await frame.getByRole('button', { name: 'Reset ablation' }).click();
-  await banner.and(frame.locator('[data-ablated="false"]')).waitFor({ state: 'attached' });
   await tab('Compare').click();
   await frame.getByRole('button', { name: 'Compare With…' }).click();
   await workbench.page.locator('.quick-input-list').getByText('The saved file', { exact: true }).first().click();
