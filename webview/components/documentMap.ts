@@ -7,6 +7,7 @@ import { mapNotes, mapProgress } from '../mapText';
 import { button } from '../toolkit';
 import type { ViewContext } from '../views/view';
 import { createDataTable } from './dataTable';
+import { lineColumn, relevanceColumn } from './lineColumns';
 
 type Row = DocumentMapState['lines'][number] & { readonly share: number };
 
@@ -23,28 +24,10 @@ export function createDocumentMap({ actions, host }: ViewContext): { readonly el
   const reveal = (offset: number) => void host.request('revealInMap', { offset }).catch(() => {});
   const bits = (value: number) => (Number.isNaN(value) ? '–' : formatValue(value));
   const table = createDataTable<Row>('Relevant lines of the whole document', [
-    {
-      title: 'Line',
-      isNumber: true,
-      sortBy: ({ lineIdx }) => lineIdx,
-      cell: ({ lineIdx, text, strongestAt }) => {
-        const link = h('button', { class: 'line-link', type: 'button' }, String(lineIdx + 1), h('code', {}, text));
-        link.title = text;
-        link.addEventListener('click', () => reveal(strongestAt));
-        return link;
-      },
-    },
-    {
-      title: 'Relevance',
-      hint: 'Sum of the magnitudes with which the selection, placed behind the line’s window, attends to its tokens.',
-      isNumber: true,
-      sortBy: ({ weight }) => weight,
-      cell: ({ weight, share }) => {
-        const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
-        bar.style.setProperty('width', `${Math.round(share * 48)}px`);
-        return h('span', { class: 'with-bar' }, bar, weight.toPrecision(3));
-      },
-    },
+    lineColumn(({ strongestAt }) => reveal(strongestAt)),
+    relevanceColumn(
+      'Sum of the magnitudes with which the selection, placed behind the line’s window, attends to its tokens.',
+    ),
     {
       title: 'Window’s gain',
       hint: 'Bits per selected token that the line’s window takes off the selection’s surprisal; none where it holds the selection itself.',

@@ -12,6 +12,7 @@ import {
 import { type Column, createDataTable } from '../components/dataTable';
 import { createDocumentMap } from '../components/documentMap';
 import { radioGroup, textField } from '../components/fields';
+import { lineColumn, relevanceColumn } from '../components/lineColumns';
 import { h } from '../dom';
 import { formatValue, visibleToken } from '../labels';
 import { describeCheck } from '../occlusionText';
@@ -198,30 +199,8 @@ class ContextView implements PanelView {
   private columns(): Column<LineRow>[] {
     const bits = (value: number) => (Number.isFinite(value) ? formatValue(value) : '–');
     return [
-      {
-        title: 'Line',
-        isNumber: true,
-        sortBy: ({ lineIdx }) => lineIdx,
-        cell: ({ lineIdx, text }) => {
-          const link = h('button', { class: 'line-link', type: 'button' }, String(lineIdx + 1), h('code', {}, text));
-          link.title = text;
-          link.addEventListener(
-            'click',
-            () => void this.context.host.request('revealLine', { lineIdx }).catch(() => {}),
-          );
-          return link;
-        },
-      },
-      {
-        title: 'Relevance',
-        isNumber: true,
-        sortBy: ({ weight }) => weight,
-        cell: ({ weight, share }) => {
-          const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
-          bar.style.setProperty('width', `${Math.round(share * 48)}px`);
-          return h('span', { class: 'with-bar' }, bar, weight.toPrecision(3));
-        },
-      },
+      lineColumn(({ lineIdx }) => void this.context.host.request('revealLine', { lineIdx }).catch(() => {})),
+      relevanceColumn(),
       {
         title: 'Most on',
         cell: ({ strongest, strongestWeight }) =>

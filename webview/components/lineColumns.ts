@@ -1,0 +1,46 @@
+/** Columns that tables of a document's lines share. */
+
+import { h } from '../dom';
+import type { Column } from './dataTable';
+
+interface Line {
+  readonly lineIdx: number;
+  readonly text: string;
+}
+
+interface WeighedLine {
+  readonly weight: number;
+  /** Of the heaviest line, for the bar. */
+  readonly share: number;
+}
+
+/** The line's number and text; a click leads to it. */
+export function lineColumn<Row extends Line>(open: (row: Row) => void): Column<Row> {
+  return {
+    title: 'Line',
+    isNumber: true,
+    sortBy: ({ lineIdx }) => lineIdx,
+    cell: row => {
+      const { lineIdx, text } = row;
+      const link = h('button', { class: 'line-link', type: 'button' }, String(lineIdx + 1), h('code', {}, text));
+      link.title = text;
+      link.addEventListener('click', () => open(row));
+      return link;
+    },
+  };
+}
+
+/** The line's weight, as a number and as a bar. */
+export function relevanceColumn<Row extends WeighedLine>(hint?: string): Column<Row> {
+  return {
+    title: 'Relevance',
+    ...(hint ? { hint } : {}),
+    isNumber: true,
+    sortBy: ({ weight }) => weight,
+    cell: ({ weight, share }) => {
+      const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
+      bar.style.setProperty('width', `${Math.round(share * 48)}px`);
+      return h('span', { class: 'with-bar' }, bar, weight.toPrecision(3));
+    },
+  };
+}
