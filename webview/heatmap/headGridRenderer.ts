@@ -10,7 +10,7 @@ import type { PatchLevels } from './layerMaps';
 import { type LevelGrid, maskedPixel, outsidePixel, paint } from './levels';
 import { buildProgram, headCells, uniformsOf } from './shaders';
 import type { Viewport } from './viewport';
-import { bytesOf, colorTexture } from './webglRenderer';
+import { bytesOf, onContextRestored, readCells, uploadColors } from './webglTextures';
 
 export interface HeadGridRenderer {
   readonly kind: 'webgl2' | 'canvas2d';
@@ -50,8 +50,7 @@ class WebGlGrid implements HeadGridRenderer {
     onRestore: () => void,
   ) {
     this.prepare();
-    canvas.addEventListener('webglcontextlost', event => event.preventDefault());
-    canvas.addEventListener('webglcontextrestored', () => {
+    onContextRestored(canvas, () => {
       this.prepare();
       if (this.colors) this.setColors(this.colors);
       onRestore();
@@ -59,10 +58,8 @@ class WebGlGrid implements HeadGridRenderer {
   }
 
   setColors(colors: MapColors): void {
-    const { gl } = this;
     this.colors = colors;
-    gl.activeTexture(gl.TEXTURE2);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 2, 0, gl.RGBA, gl.UNSIGNED_BYTE, colorTexture(colors.table));
+    uploadColors(this.gl, colors);
   }
 
   reserve(count: number, size: number): void {
@@ -122,10 +119,7 @@ class WebGlGrid implements HeadGridRenderer {
       const target = sampler === 'colors' ? gl.TEXTURE_2D : gl.TEXTURE_2D_ARRAY;
       gl.activeTexture(gl.TEXTURE0 + unit);
       gl.bindTexture(target, gl.createTexture());
-      gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
-      gl.texParameteri(target, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
-      gl.texParameteri(target, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
-      gl.texParameteri(target, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+      readCells(gl, target);
     });
     this.reserve(1, 1);
   }

@@ -3,13 +3,14 @@
  * The tests hold `paint` in levels.ts, the pictures hold both.
  */
 
-import { absentLevel, colorOf } from '../../src/shared/colorScale';
+import { absentLevel } from '../../src/shared/colorScale';
 import type { MapColors, Renderer } from './drawing';
 import type { LevelGrid } from './levels';
 import { buildProgram, largeCells, smallCells, uniformsOf, windowedCells } from './shaders';
-import { levelOfRank, StrongestWindows, windowSizeFor } from './strongestWindows';
+import { StrongestWindows, windowSizeFor } from './strongestWindows';
 import type { TileRect } from './tiles';
 import type { Viewport } from './viewport';
+import { bytesOf, onContextRestored, readCells, uploadColors } from './webglTextures';
 
 const uniformNames = [
   'overview',
@@ -51,8 +52,7 @@ export class WebGlRenderer implements Renderer {
     onRestore: () => void,
   ) {
     this.prepare();
-    canvas.addEventListener('webglcontextlost', event => event.preventDefault());
-    canvas.addEventListener('webglcontextrestored', () => {
+    onContextRestored(canvas, () => {
       this.prepare();
       if (this.colors) this.setColors(this.colors);
       this.setGrids(this.overview, this.exact);
@@ -61,10 +61,8 @@ export class WebGlRenderer implements Renderer {
   }
 
   setColors(colors: MapColors): void {
-    const { gl } = this;
     this.colors = colors;
-    gl.activeTexture(gl.TEXTURE2);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 2, 0, gl.RGBA, gl.UNSIGNED_BYTE, colorTexture(colors.table));
+    uploadColors(this.gl, colors);
   }
 
   setGrids(overview: LevelGrid | null, exact: LevelGrid | null): void {
@@ -151,10 +149,7 @@ export class WebGlRenderer implements Renderer {
       if (unit === gl.TEXTURE1) this.exactTexture = texture;
       gl.activeTexture(unit);
       gl.bindTexture(gl.TEXTURE_2D, texture);
-      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
-      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
-      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
-      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+      readCells(gl, gl.TEXTURE_2D);
     }
     this.upload(gl.TEXTURE0, null);
     this.upload(gl.TEXTURE1, null);
@@ -177,19 +172,4 @@ export class WebGlRenderer implements Renderer {
     gl.activeTexture(unit);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RG8, size, size, 0, gl.RG, gl.UNSIGNED_BYTE, bytesOf(levels));
   }
-}
-
-/** The two bytes of each level, the low one first, as every machine that browsers run on keeps them. */
-export function bytesOf(levels: Int16Array): Uint8Array {
-  return new Uint8Array(levels.buffer, levels.byteOffset, levels.byteLength);
-}
-
-/** Two rows of 256 colours: by the low byte of a level, and by the rank of one; see strongestWindows.ts. */
-export function colorTexture(table: Uint8Array): Uint8Array {
-  const texture = new Uint8Array(2 * 256 * 4);
-  for (let i = 0; i < 256; i++) {
-    texture.set([...colorOf(table, i < 128 ? i : i - 256), 255], i * 4);
-    texture.set([...colorOf(table, levelOfRank(i)), 255], (256 + i) * 4);
-  }
-  return texture;
 }
