@@ -125,8 +125,11 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     vscode.window.registerUriHandler(links),
     vscode.window.registerWebviewViewProvider(views.attention, new AttentionView(page)),
     vscode.languages.registerHoverProvider({ pattern: '**' }, new AttentionHover(analysis, readSettings)),
+    vscode.workspace.onDidChangeConfiguration(change => {
+      if (change.affectsConfiguration('mtaInspector')) log.info('settings changed');
+    }),
     analysis.onDidChange(({ status, ablation, isPinned }) => {
-      void vscode.commands.executeCommand('setContext', contextKeys.isPinned, isPinned);
+      keys.set(contextKeys.isPinned, isPinned);
       const isRunning = status === 'loading' || status === 'running';
       keys.set(contextKeys.isRunning, isRunning);
       const isAblated = ablation.shown.edits.length > 0 || ablation.wanted.edits.length > 0;

@@ -16,6 +16,7 @@ import type { PanelHost } from './host';
 import { KernelSource } from './kernelSource';
 import { layerOf, mapRefOf, readLayout, type State, Store, withLayer } from './state';
 import { onThemeChange, readTheme } from './theme';
+import { Unanswered } from './unanswered';
 import { offeredViews } from './views/registry';
 import type { PanelView } from './views/view';
 
@@ -41,27 +42,29 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     changeMap({ map: loader.map, changedTile: rect ?? null, mapFailure: loader.failure });
   });
 
+  const unanswered = new Unanswered(setPanel);
   const actions: Actions = {
     setView(patch) {
       const { panel } = store.state;
       if (!panel) return;
       const view = { ...panel.view, ...patch };
-      setPanel({ ...panel, view });
-      void host.request('setView', view).catch(ignore);
+      unanswered.choose(state => ({ ...state, view }), host.request('setView', view));
     },
     selectToken(tokenIdx, reveal, anchorIdx = null) {
-      const { panel } = store.state;
       const selectionAnchor = anchorIdx === tokenIdx ? null : anchorIdx;
-      if (panel) setPanel({ ...panel, selectedToken: tokenIdx, selectionAnchor });
-      void host.request('selectToken', { tokenIdx, anchorIdx: selectionAnchor, reveal }).catch(ignore);
+      unanswered.choose(
+        state => ({ ...state, selectedToken: tokenIdx, selectionAnchor }),
+        host.request('selectToken', { tokenIdx, anchorIdx: selectionAnchor, reveal }),
+      );
     },
     run: command => void host.request('command', { command }).catch(ignore),
     pickCell: cell => store.update({ cell }),
-    setAblation(ablation) {
-      const { panel } = store.state;
+    setAblation(wanted) {
       // Shown at once as what is wanted, so that the next change builds on this one.
-      if (panel) setPanel({ ...panel, ablation: { ...panel.ablation, wanted: ablation } });
-      void host.request('setAblation', ablation).catch(ignore);
+      unanswered.choose(
+        state => ({ ...state, ablation: { ...state.ablation, wanted } }),
+        host.request('setAblation', wanted),
+      );
     },
     stepAblation: step => void host.request('stepAblation', { step }).catch(ignore),
     showTab: tab => actions.setLayout({ tab }),
@@ -170,13 +173,12 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   }
 
   onThemeChange(() => store.update({ theme: readTheme(store.state.layout.colorMap) }));
-  host.on('state', setPanel);
+  host.on('state', state => unanswered.receive(state));
   host.on('context', context => store.update({ context }));
   host.on('layer', ({ analysisId, layerIdx }) => {
-    const { panel } = store.state;
-    if (panel) setPanel(withLayer(panel, analysisId, layerIdx));
+    unanswered.receiveChange(panel => withLayer(panel, analysisId, layerIdx));
   });
-  setPanel(await host.request('ready', {}));
+  unanswered.receive(await host.request('ready', {}));
   if (!host.hasEditor) return;
   // Of two pages the one with the focus is meant.
   window.addEventListener('focus', tellTab);
