@@ -37,7 +37,7 @@ const usage = `mta-inspect: see how a Multi-Token Attention model finds its cont
   mta-inspect heads   FILE [--model NAME|DIR] [--by MEASURE] [--json OUT]
   mta-inspect eval    FILE... [--model NAME|DIR] [--json OUT]
   mta-inspect toy     [--model NAME|DIR] [--block-length N --answer all|first|last] [--samples N] [--seed N] [--json OUT]
-  mta-inspect golden  DIR [--provider cpu|webgpu] [--dtype fp32|fp16] [--rows N] [--only PREFIX]
+  mta-inspect golden  DIR [--provider cpu|webgpu] [--dtype fp32|fp16] [--rows N] [--only PREFIX …]
   mta-inspect bench   [--model NAME|DIR] [--provider webgpu|cuda|dml|coreml] [--json OUT]
   mta-inspect models  [--json]
   mta-inspect export-repository [--model NAME|DIR] --out DIR     what Triton, KServe, MLServer and models/serving serve
@@ -70,7 +70,7 @@ const options = {
   answer: { type: 'string' },
   samples: { type: 'string' },
   seed: { type: 'string' },
-  only: { type: 'string' },
+  only: { type: 'string', multiple: true },
   rows: { type: 'string' },
   format: { type: 'string' },
   out: { type: 'string' },
@@ -216,7 +216,8 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const dtype = oneOf('--dtype', args.values.dtype ?? 'fp32', ['fp32', 'fp16'] as const);
     const executionProvider = oneOf('--provider', args.values.provider ?? 'cpu', ['cpu', 'webgpu', 'cuda'] as const);
     const nRows = wholeNumber('--rows', args.values.rows, 1);
-    const names = listGoldenCases(directory).filter(name => name.startsWith(args.values.only ?? ''));
+    const prefixes = args.values.only ?? [''];
+    const names = listGoldenCases(directory).filter(name => prefixes.some(prefix => name.startsWith(prefix)));
     let [nPassed, nFailed] = [0, 0];
     for (const name of names) {
       const line = await goldenLine(directory, name, { provider: executionProvider, dtype, nRows });

@@ -72,14 +72,14 @@ async function ablated(text: RegExp): Promise<string> {
 
 async function pictures(name: string): Promise<void> {
   for (const [theme, label] of Object.entries(themes)) {
-    workbench.changeSettings({ 'workbench.colorTheme': label });
+    await workbench.changeSettings({ 'workbench.colorTheme': label });
     await frame.waitForFunction(
       kind => document.body.dataset['vscodeThemeKind'] === kind,
       { dark: 'vscode-dark', light: 'vscode-light', contrast: 'vscode-high-contrast' }[theme],
     );
     await workbench.screenshot(`${name}-${theme}`);
   }
-  workbench.changeSettings({ 'workbench.colorTheme': themes.dark });
+  await workbench.changeSettings({ 'workbench.colorTheme': themes.dark });
 }
 
 function cli(...args: string[]) {
@@ -227,7 +227,20 @@ async function chooseFolder(path: string): Promise<void> {
   await page.locator('.quick-input-widget input.input').fill(`${path}/`);
   // The dialog has read the folder when it lists what lies in it.
   await page.locator('.quick-input-list').getByText(inPlainModel).waitFor();
-  await page.keyboard.press('Enter');
+  await pressUntilHidden('Enter');
+}
+
+/** The dialog overlooks keys while it reads folders. */
+async function pressUntilHidden(key: string): Promise<void> {
+  const dialog = workbench.page.locator('.quick-input-widget');
+  for (;;) {
+    await workbench.page.keyboard.press(key);
+    const isHidden = await dialog.waitFor({ state: 'hidden', timeout: 10_000 }).then(
+      () => true,
+      () => false,
+    );
+    if (isHidden) return;
+  }
 }
 
 /** Looks at the cell (query, key) of the left map, by keyboard. */
@@ -319,7 +332,7 @@ test('an ablation stays over an edit and goes with another model', async () => {
   await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
   await ablated(/convolution before softmax off/);
   // The theme tells when the changed settings have been read.
-  workbench.changeSettings({ 'mtaInspector.model': manyHeads, 'workbench.colorTheme': themes.light });
+  await workbench.changeSettings({ 'mtaInspector.model': manyHeads, 'workbench.colorTheme': themes.light });
   await frame.locator('body.vscode-light').waitFor();
   await workbench.runCommand('MTA Inspector: Inspect Document');
   await frame.getByText('The ablation was reset: another model runs now.').waitFor();

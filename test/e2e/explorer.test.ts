@@ -277,7 +277,7 @@ test('pictures in dark, light and high contrast', async () => {
     ['light', 'Default Light Modern'],
     ['contrast', 'Default High Contrast'],
   ] as const) {
-    workbench.changeSettings({ 'workbench.colorTheme': theme });
+    await workbench.changeSettings({ 'workbench.colorTheme': theme });
     await frame.locator(`body[class*="vscode-${name === 'contrast' ? 'high-contrast' : name}"]`).waitFor();
     for (const view of ['Layer', 'Stages', 'Lens', 'Kernels']) {
       await tab(view).click();
@@ -286,12 +286,12 @@ test('pictures in dark, light and high contrast', async () => {
       await workbench.screenshot(`explorer-${view.toLowerCase()}-${name}`);
     }
   }
-  workbench.changeSettings({ 'workbench.colorTheme': undefined });
+  await workbench.changeSettings({ 'workbench.colorTheme': undefined });
 });
 
 test('another model while the lens is open: 200 heads, a kernel that is no number, a map of one cell', async () => {
   await tab('Lens').click();
-  workbench.changeSettings({ 'mtaInspector.model': oddModel });
+  await workbench.changeSettings({ 'mtaInspector.model': oddModel });
   for (const [file, nTokens] of [
     [sample, 64],
     ['one.txt', 1],

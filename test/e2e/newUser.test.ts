@@ -131,7 +131,7 @@ test('the tour shows a finding as it is measured, step by step', async () => {
   await workbench.runCommand('MTA Inspector: Take the Tour');
   for (let step = 1; step <= 4; step++) {
     const message = workbench.notification(new RegExp(`${step} of 4`)).first();
-    await message.waitFor({ timeout: 60_000 });
+    await message.waitFor();
     if (step === 3) {
       const frame = await workbench.webviewFrame('MTA Inspector');
       const sum = frame.locator('.lens-sum[data-total]');

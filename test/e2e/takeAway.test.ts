@@ -56,13 +56,13 @@ async function saved(title: string, extension: string): Promise<Buffer> {
   );
   const path = await dialog.inputValue();
   await workbench.page.keyboard.press('Enter');
-  await frame.getByText(`Saved as ${title}.`).waitFor({ timeout: 60_000 });
+  await frame.getByText(`Saved as ${title}.`).waitFor();
   return readFileSync(path);
 }
 
 async function copied(title: string): Promise<void> {
   await frame.getByRole('button', { name: `Copy as ${title}` }).click();
-  await frame.getByText(`Copied as ${title}.`).waitFor({ timeout: 60_000 });
+  await frame.getByText(`Copied as ${title}.`).waitFor();
 }
 
 const copiedText = () => workbench.page.evaluate(() => navigator.clipboard.readText());
@@ -217,11 +217,11 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
 });
 
 test('T=2048: a picture larger than a message is copied in parts, a text too large for a clipboard says so', async () => {
-  workbench.changeSettings({ 'mtaInspector.model': longModel, 'mtaInspector.maxTokens': 2048 });
+  await workbench.changeSettings({ 'mtaInspector.model': longModel, 'mtaInspector.maxTokens': 2048 });
   await frame.getByRole('tab', { name: 'Map', exact: true }).click();
   await inspectFile(workbench, 'long.txt');
-  await frame.locator('canvas[data-n-tokens="2048"]:not([data-source="none"])').waitFor({ timeout: 60_000 });
-  await workbench.statusItem(/MTA: (CPU|WebGPU)$/).waitFor({ timeout: 60_000 });
+  await frame.locator('canvas[data-n-tokens="2048"]:not([data-source="none"])').waitFor();
+  await workbench.statusItem(/MTA: (CPU|WebGPU)$/).waitFor();
   await frame.getByRole('combobox', { name: 'Stage', exact: true }).click();
   await frame.getByRole('option', { name: 'Scores', exact: true }).click();
   await frame.getByRole('tab', { name: 'Export', exact: true }).click();
@@ -238,5 +238,5 @@ test('T=2048: a picture larger than a message is copied in parts, a text too lar
   assert.ok(parts.length > 1 && Math.max(...parts) <= 1_000_000, `parts of ${parts.join(', ')} bytes`);
   assert.equal((await copiedPicture()).width, 2048);
   await frame.getByRole('button', { name: 'Copy as CSV' }).click();
-  await frame.getByText(/Cannot copy as CSV: \d+ MB is too much for the clipboard/).waitFor({ timeout: 60_000 });
+  await frame.getByText(/Cannot copy as CSV: \d+ MB is too much for the clipboard/).waitFor();
 });

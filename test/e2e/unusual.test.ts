@@ -144,7 +144,7 @@ test('a notebook: the cell with the cursor is inspected', async () => {
 test('a truncated model: the error names file, tensor, expected and found; the document stays', async () => {
   const before = readFileSync(join(folder, 'inventory.ts'));
   await workbench.openFile('inventory.ts');
-  workbench.changeSettings({ 'mtaInspector.model': brokenModel });
+  await workbench.changeSettings({ 'mtaInspector.model': brokenModel });
   const message = workbench.notification(/model\.safetensors/).first();
   // The workbench takes a moment to notice the changed settings.
   for (let i = 0; i < 10 && !(await message.isVisible()); i++) {
@@ -202,7 +202,7 @@ test('every theme: text stands out from its background, zero is drawn in the bac
   await workbench.page.mouse.move(1, 1);
   const seen = new Set<string>();
   for (const [name, theme] of themes) {
-    workbench.changeSettings({ 'workbench.colorTheme': theme });
+    await workbench.changeSettings({ 'workbench.colorTheme': theme });
     const frame = await panelOf(workbench);
     await frame.waitForFunction(
       old =>

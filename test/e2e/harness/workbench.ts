@@ -1,13 +1,14 @@
 // Drives a real VS Code workbench in a real browser, for the end-to-end tests.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { afterEach } from 'node:test';
 import { errors, type Frame, type Locator, type Page } from 'playwright-core';
 import { root } from '../../../scripts/setup.mjs';
 import { descendants, type Process } from '../../../scripts/workbench.mjs';
 import { openBrowser, openDesktop } from './session';
 
-/** How long the workbench may take for one thing before a test fails, in milliseconds. */
-const patience = 30_000;
+/** How long the workbench may take for one thing before a test fails, in milliseconds: no limit of speed. */
+const patience = 120_000;
 const screenshots = join(root, 'test-results', 'screenshots');
 
 export interface WorkbenchOptions {
@@ -54,8 +55,11 @@ export interface Workbench {
   notification(text: string | RegExp): Locator;
   /** Writes `test-results/screenshots/NAME.png` and returns its path. */
   screenshot(name: string): Promise<string>;
-  /** Changes the folder's settings, as if written in their file; `undefined` takes one out. */
-  changeSettings(change: Record<string, unknown>): void;
+  /**
+   * Changes the folder's settings, as if written in their file; `undefined` takes one out. Comes back once the extension,
+   * which has to be active, knows its own.
+   */
+  changeSettings(change: Record<string, unknown>): Promise<void>;
   /** How long installing the extensions took. */
   installMs: number;
   /** What the server has printed so far. */
@@ -130,12 +134,44 @@ function centreOfText({
   return undefined;
 }
 
+let latest: Workbench | undefined;
+
+/** Prints what was on screen and in the logs when a test failed, since nobody can look at a machine in the cloud. */
+async function tellFailure(context: unknown): Promise<void> {
+  // Node's types give hooks no context; it is the test's.
+  const { name, passed } = context as { name: string; passed: boolean };
+  if (passed || !latest || latest.page.isClosed()) return;
+  const { page } = latest;
+  await latest.screenshot(`failed-${name.replaceAll(/\W+/g, '-').slice(0, 60)}`);
+  console.log(`On screen when "${name}" failed:`);
+  for (const frame of page.frames()) {
+    const texts = await frame
+      .locator('body')
+      .allInnerTexts()
+      .catch(() => []);
+    console.log(
+      texts
+        .join()
+        .replaceAll(/\s*\n\s*/g, ' | ')
+        .slice(0, 1500),
+    );
+  }
+  for (const input of await page.locator('.quick-input-widget input.input:visible').all()) {
+    console.log(`A quick input is open: ${await input.inputValue()}`);
+  }
+  for (const part of ['MTA Inspector', 'remoteexthost']) {
+    console.log(`The end of the log "${part}":\n${latest.logFiles(part).split('\n').slice(-15).join('\n')}`);
+  }
+}
+if (process.env['NODE_TEST_CONTEXT']) afterEach(tellFailure as () => Promise<void>);
+
 /** Starts the workbench, installs the extension and opens a folder. Close it in an `after` hook. */
 export async function startWorkbench(options: WorkbenchOptions): Promise<Workbench> {
   const open = process.env['MTA_DESKTOP'] ? openDesktop : openBrowser;
   const session = await open(options);
   const { page, close } = session;
   try {
+    page.setDefaultTimeout(patience);
     const consoleErrors: string[] = [];
     page.on('console', message => {
       if (message.type() === 'error') consoleErrors.push(`${message.text()} (${message.location().url})`);
@@ -216,6 +252,8 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
         await page
           .locator(`.editor-group-container.active .tab.active[data-resource-name="${path.split('/').at(-1)}"]`)
           .waitFor({ timeout: patience });
+        // An editor takes the focus when it is ready, from the palette too. A binary file has none.
+        await appears(page.locator('.editor-group-container.active .monaco-editor.focused').first(), 3000);
       },
 
       async select(from, to) {
@@ -271,11 +309,15 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
         return path;
       },
 
-      changeSettings(change) {
+      async changeSettings(change) {
         const path = join(options.folder, '.vscode', 'settings.json');
         mkdirSync(dirname(path), { recursive: true });
         const old = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+        const isOurs = Object.keys(change).some(key => key.startsWith('mtaInspector.') && old[key] !== change[key]);
+        const nSeen = () => workbench.logFiles('MTA Inspector').split('settings changed').length;
+        const before = nSeen();
         writeFileSync(path, JSON.stringify({ ...old, ...change }, null, 2));
+        if (isOurs) await eventually('the settings in the extension', async () => nSeen() > before || undefined);
       },
 
       installMs: session.installMs,
@@ -296,6 +338,7 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
           .map(({ pid }) => pid);
       },
     };
+    latest = workbench;
     return workbench;
   } catch (error) {
     await page.screenshot({ path: join(screenshots, 'start-failed.png') }).catch(() => {});
