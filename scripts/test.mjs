@@ -4,6 +4,7 @@
 //   npm test -- --tier unit hover         only test files whose path contains "hover"
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageExtension } from './package.mjs';
@@ -53,10 +54,10 @@ function freshReport(name) {
 /**
  * Runs all `*.test.ts` files of a folder in plain Node.
  * @param {string} folder
- * @param {{fileFilter: string[], recursive?: boolean, options?: string[]}} settings
+ * @param {{fileFilter: string[], recursive?: boolean, maxConcurrency?: number}} settings
  * @returns {Counts}
  */
-function runNodeTests(folder, { fileFilter, recursive = true, options = [] }) {
+function runNodeTests(folder, { fileFilter, recursive = true, maxConcurrency = Infinity }) {
   // Node 20's test runner takes files, not patterns.
   const files = readdirSync(join(root, folder), { encoding: 'utf8', recursive })
     .filter(name => name.endsWith('.test.ts'))
@@ -70,7 +71,10 @@ function runNodeTests(folder, { fileFilter, recursive = true, options = [] }) {
     ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
     ...['--test-reporter=tap', `--test-reporter-destination=${report}`],
   ];
-  const succeeded = runVisibly(process.execPath, ['--import', 'tsx', '--test', ...options, ...reporters, ...files]);
+  // By default Node leaves one core idle: half of a small machine.
+  const concurrency = `--test-concurrency=${Math.min(availableParallelism(), maxConcurrency)}`;
+  const runner = ['--import', 'tsx', '--test', concurrency, ...reporters];
+  const succeeded = runVisibly(process.execPath, [...runner, ...files]);
   const tap = readFileSync(report, 'utf8');
   // The totals come last; what a test prints can look the same, earlier.
   const total = (/** @type {string} */ name) => {
@@ -130,7 +134,7 @@ const tiers = {
     ensureChromium();
     ensureWorkbench();
     packageExtension();
-    return runNodeTests('test/e2e', { fileFilter, recursive: false, options: ['--test-concurrency=1'] });
+    return runNodeTests('test/e2e', { fileFilter, recursive: false, maxConcurrency: 2 });
   },
 };
 
