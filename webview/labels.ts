@@ -1,5 +1,6 @@
 /** How values, tokens and stages are written for people. Pure. */
 
+import type { ModelSummary } from '../src/shared/analysis';
 import { formatValue } from '../src/shared/labels';
 import type { CellValue } from './heatmap/mapData';
 
@@ -53,4 +54,14 @@ export function formatMeasure(value: number): string {
   if (Number.isNaN(value)) return '–';
   if (value !== 0 && Math.abs(value) < 1e-3) return formatPlain(value);
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
+}
+
+/** Why a model that is only looked at lacks what others have; empty for the others. */
+export function viewerNote(model: ModelSummary | null | undefined): string {
+  if (!model?.viewer) return '';
+  const lacks = model.viewer.hasPredictions ? '' : ' It has no logits either, so nothing is predicted.';
+  return (
+    `“${model.name}” is an ONNX file that is only looked at: it tells its attention after the softmax. There are no scores, ` +
+    `no convolution, no kernels, and nothing to switch off.${lacks}`
+  );
 }

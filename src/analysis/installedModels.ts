@@ -1,6 +1,6 @@
 /** The models that are there, as lists of them show them. */
 
-import { readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 export interface InstalledModel {
@@ -22,14 +22,17 @@ export async function bundledModels(bundled: string): Promise<InstalledModel[]> 
     .sort((a, b) => b.vocabSize - a.vocabSize);
 }
 
-/** A model folder's own words, in our layout or Hugging Face's. @throws if it has no readable config.json. */
+/** A model folder's own words, in our layout or Hugging Face's. @throws if it has no readable config.json, or is no file. */
 export async function describeModel(directory: string): Promise<InstalledModel> {
+  const common = { name: basename(directory), directory, setting: directory };
+  if (/\.onnx$/i.test(directory)) {
+    await access(directory);
+    return { ...common, description: 'ONNX file, attention patterns only', vocabSize: 0 };
+  }
   const config = JSON.parse(await readFile(join(directory, 'config.json'), 'utf8'));
   const [nLayers, nHeads] = [config.n_layers ?? config.num_hidden_layers, config.n_heads ?? config.num_attention_heads];
   return {
-    name: basename(directory),
-    directory,
-    setting: directory,
+    ...common,
     description: `${nLayers} layers, ${nHeads} heads, context ${config.max_seqlen ?? config.max_position_embeddings}`,
     vocabSize: Number(config.vocab_size) || 0,
   };

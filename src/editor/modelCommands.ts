@@ -18,7 +18,7 @@ export async function selectModel(models: AddedModels): Promise<void> {
   else await useModel(picked.setting);
 }
 
-/** Asks for a model folder or one of its files, and runs that model from now on. @throws Failure if it is none. */
+/** Asks for a model folder, one of its files or an ONNX file, and runs that model from now on. @throws Failure if it is none. */
 export async function addModel(models: AddedModels): Promise<void> {
   const model = await pickModelFolder();
   if (!model) return;
@@ -41,7 +41,9 @@ export async function pickModelFolder() {
     (await vscode.window.showOpenDialog({
       canSelectFiles: true,
       canSelectFolders: true,
-      title: vscode.l10n.t('Model folder with config.json, tokenizer.json and safetensors weights'),
+      title: vscode.l10n.t(
+        'Model folder with config.json, tokenizer.json and safetensors weights, or an ONNX file with attention outputs',
+      ),
       openLabel: vscode.l10n.t('Add Model'),
     })) ?? [];
   return picked && (await openModelFolder(picked.fsPath)).summary;

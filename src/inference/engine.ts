@@ -17,9 +17,10 @@ import { Details } from './details';
 import { mapText, tokeniseProbe } from './documentMap';
 import { LastingRuntime } from './lastingRuntime';
 import { MapText } from './mapText';
-import { chooseBandRows, defaultBudgetBytes } from './memory';
+import { defaultBudgetBytes } from './memory';
 import { openModelFolder } from './modelFolder';
 import { neutralToken, OcclusionRunner } from './occlusion';
+import { noLogits, OnnxViewRuntime } from './onnxView/viewRuntime';
 import { predictRun, scoreTokens, tellPredictions, toBits } from './predictions';
 import type {
   AblateAnswer,
@@ -47,7 +48,11 @@ import { withinTime } from './withinTime';
 const pauseMs = 20;
 
 async function openLocal({ modelDirectory, provider, nThreads }: Omit<LoadArgs, 'protocolVersion'>) {
-  return chooseProvider(await openModelFolder(modelDirectory), provider, nThreads);
+  const folder = await openModelFolder(modelDirectory);
+  const { view } = folder;
+  if (!view) return chooseProvider(folder, provider, nThreads);
+  const note = 'CPU: an ONNX file with attention outputs, which is only looked at.';
+  return { runtime: new OnnxViewRuntime({ ...folder, view }, nThreads), note };
 }
 
 export class Engine {
@@ -80,7 +85,7 @@ export class Engine {
       throw new Failure(
         'bad-tokenizer',
         `Cannot load model "${summary.name}": tokenizer.json has token ids up to ${tokenizer.maxId}, ` +
-          `config.json says vocab_size ${config.vocab_size}. Install the model again or pick another one.`,
+          `${folder.view ? 'its logits say' : 'config.json says'} vocab_size ${config.vocab_size}. Install the model again or pick another one.`,
         ['selectModel', 'showLog'],
       );
     }
@@ -104,6 +109,7 @@ export class Engine {
 
   /** Emits `effects` as they come, while nobody waits for another run. @throws as `ablate`. */
   async rankAblations({ analysisId, withHeads }: RankArgs, signal?: AbortSignal): Promise<AblationEffect[]> {
+    this.checkChangeable();
     const run = this.runs.finished(analysisId);
     const emit = (effects: readonly AblationEffect[], done: number, total: number) =>
       this.emit('effects', { analysisId, effects, done, total });
@@ -158,7 +164,8 @@ export class Engine {
   }
 
   /** How well the model predicts each of a window's tokens; see `scoreTokens`. Keeps no run. */
-  score(ids: Int32Array): ReturnType<typeof scoreTokens> {
+  async score(ids: Int32Array): ReturnType<typeof scoreTokens> {
+    if (this.model.viewer?.hasPredictions === false) throw noLogits(this.model.name);
     return scoreTokens(this.runtime.current, ids);
   }
 
@@ -188,8 +195,7 @@ export class Engine {
     const run = newRun(analysisId, ids, new Map(), handOn(mayReuse ? this.runs.of(slot) : undefined));
     const size = { nTokens: ids.length, topK, nRuns: run.known.layers.size > 0 ? 2 : 1 };
     const budget = args.memoryBudgetMb ? args.memoryBudgetMb * 1e6 : defaultBudgetBytes();
-    // A server looks after its own memory.
-    const bandRows = this.provider === 'remote' ? undefined : chooseBandRows(this.runtime.folder, size, budget);
+    const bandRows = this.runtime.current.rowsThatFit(size, budget);
     this.runs.keep(slot, run);
     let hidden = await this.runtime.use(runtime => runtime.embed(ids));
     let firstLayerMs = 0;
@@ -221,6 +227,7 @@ export class Engine {
 
   private async ablateNow(args: AblateArgs, signal?: AbortSignal): Promise<AblateAnswer> {
     const start = performance.now();
+    this.checkChangeable();
     const base = this.runs.finished(args.baseId);
     const ablation = checkAblation(args.ablation, this.model.layers, this.model.nHeads);
     const ablated = await this.runtime.use(runtime => ablateRun(runtime, base, ablation, args, signal));
@@ -229,6 +236,17 @@ export class Engine {
     const predictions = tellPredictions(run.ids, prediction, this.label);
     const klBits = prediction.divergence!.map(toBits);
     return { layers, predictions, klBits, durationMs: performance.now() - start };
+  }
+
+  /** @throws Failure `viewer` where a file is only looked at. */
+  private checkChangeable(): void {
+    if (!this.model.viewer) return;
+    throw new Failure(
+      'viewer',
+      `Cannot ablate "${this.model.name}": an ONNX file is only looked at, nothing in it can be changed. ` +
+        'Pick a model with safetensors weights.',
+      ['selectModel'],
+    );
   }
 
   private readonly label = (id: number): string => this.tokenizer.label(id);

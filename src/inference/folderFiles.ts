@@ -33,6 +33,27 @@ export async function modelDirectoryOf(path: string): Promise<string> {
   );
 }
 
+/**
+ * The ONNX file that is meant by a path: itself, or the only one of a folder without safetensors.
+ * @throws Failure listing them where a folder has several. @returns null for anything else.
+ */
+export async function onnxFileOf(path: string): Promise<string | null> {
+  if (isOnnx(path)) return (await stat(path).catch(() => null))?.isFile() ? path : null;
+  const names = await readdir(path).catch((): string[] => []);
+  const found = names.filter(isOnnx).sort();
+  if (found.length === 0 || names.some(name => /\.safetensors(\.index\.json)?$/.test(name))) return null;
+  if (found.length === 1) return join(path, found[0]!);
+  throw new Failure(
+    'bad-model-file',
+    `Cannot load model "${basename(path)}": it has several ONNX files. Pick one of ${found.slice(0, 8).join(', ')}.`,
+    ['selectModel'],
+  );
+}
+
+export function isOnnx(path: string): boolean {
+  return /\.onnx$/i.test(path);
+}
+
 /** Path of a file that must lie in the folder, links resolved. @throws Failure if it is missing or lies elsewhere. */
 export async function inside(directory: string, name: string): Promise<string> {
   const root = await realpath(directory).catch(() => {

@@ -11,7 +11,8 @@ import { type ModelConfig, parseModelConfig } from '../graph/modelConfig';
 import { expectedWeights, type WeightSource } from '../graph/modelGraphs';
 import type { ModelSummary } from '../shared/analysis';
 import { beginTokenOf } from '../tokenization/beginToken';
-import { modelDirectoryOf, readJson } from './folderFiles';
+import { modelDirectoryOf, onnxFileOf, readJson } from './folderFiles';
+import { type OnnxView, openOnnxView } from './onnxView/openView';
 import { isWasm } from './session';
 import { checkedWeights, readWeightFiles } from './weightFiles';
 
@@ -25,6 +26,8 @@ export interface ModelFolder {
   /** Weights that `weights` names by a file which exists in memory only, read at the first call; most folders have none. */
   readonly inMemory: () => Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>>;
   readonly summary: ModelSummary;
+  /** Set for an ONNX file that is only looked at; `config` then tells sizes alone. */
+  readonly view?: OnnxView;
   /** Size of all weight files. */
   readonly sizeBytes: number;
 }
@@ -33,10 +36,12 @@ export interface ModelFolder {
 export const mappedFromBytes = 256 * 1024 * 1024;
 
 /**
- * @param path the folder, or one of its files.
+ * @param path the folder, or one of its files; an ONNX file with attention outputs, or a folder with that alone.
  * @throws Failure naming the file, and where it applies the tensor, what was expected and what was found.
  */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
+  const onnx = await onnxFileOf(path);
+  if (onnx) return openOnnxView(onnx);
   const directory = await modelDirectoryOf(path);
   const name = basename(directory);
   const where = `config.json of model "${name}"`;

@@ -26,6 +26,7 @@ import { type Band, bandAt, emptyRows, inBands, type LayerRows, usualBandRows } 
 import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { kernelFeeds, readKernels } from './kernelFeeds';
+import { chooseBandRows, type RunSize } from './memory';
 import { type ModelFolder, mappedFromBytes } from './modelFolder';
 import { copyPooled, emptyPooledMap, type PooledMap, quantize, writePooled } from './overviews';
 import { emptyPrediction, type Prediction } from './predictions';
@@ -84,6 +85,11 @@ export class ModelRuntime {
 
   get provider(): ExecutionProvider {
     return this.localProvider;
+  }
+
+  /** Rows of a band, see `chooseBandRows`. */
+  rowsThatFit(size: RunSize, budgetBytes: number): number | undefined {
+    return chooseBandRows(this.folder, size, budgetBytes);
   }
 
   /** Token ids -> the residual stream before layer 0, [1, T, D]. */

@@ -9,6 +9,7 @@ import { Cancelled } from '../shared/failure';
 import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, TokenRange } from '../shared/relevance';
 import type { Tokenizer } from '../tokenization/tokenizer';
 import type { WithRuntime } from './lastingRuntime';
+import { logSoftmaxRows } from './onnxView/logits';
 import type { Run } from './run';
 import { rowsOf } from './values';
 
@@ -109,17 +110,6 @@ async function predictAt(
   const rows = rowsOf(hidden, Math.max(0, target.first - 1), target.end);
   const logits = await withRuntime(runtime => runtime.logits(rows));
   return { logProbabilities: logSoftmaxRows(logits.data as Float32Array, vocab), vocab };
-}
-
-function logSoftmaxRows(logits: Float32Array, vocab: number): Float32Array {
-  const out = new Float32Array(logits.length);
-  for (let start = 0; start < logits.length; start += vocab) {
-    const row = logits.subarray(start, start + vocab);
-    const max = row.reduce((most, x) => Math.max(most, x), Number.NEGATIVE_INFINITY);
-    const logSum = Math.log(row.reduce((sum, x) => sum + Math.exp(x - max), 0)) + max;
-    for (let i = 0; i < vocab; i++) out[start + i] = row[i]! - logSum;
-  }
-  return out;
 }
 
 /** Mean surprisal of the target tokens in bits; token 0, which nothing predicts, does not count. NaN if it is alone. */

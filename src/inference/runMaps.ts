@@ -4,7 +4,6 @@
  */
 
 import type { MapBand } from '../attention/mapBand';
-import { planLayer, stagesOf } from '../graph/layerPlan';
 import type { LayerOverview } from '../shared/analysis';
 import { type Stage, tileSize } from '../shared/attentionMap';
 import { minBandRows, usualBandRows } from './bands';
@@ -72,7 +71,7 @@ export async function tileBand(
   }
   const start = bandIdx * tileSize;
   const end = Math.min(start + tileSize, run.nTokens);
-  const all = stagesOf(planLayer(runtime.folder.config, layerIdx));
+  const all = runtime.folder.summary.layers[layerIdx]!.stages;
   const stages = all.length * run.nTokens ** 2 * Float32Array.BYTES_PER_ELEMENT <= maxMapBytes ? all : [stage];
   const bands = await headBand(runtime, run, layerIdx, stages, [headIdx], [start, end]);
   for (const [i, of] of stages.entries()) touch(run.maps, keyOf(of), bands[i]![0]!);

@@ -1,5 +1,6 @@
 /** The only file that imports ONNX Runtime: create a session, check the names fed, run, release. */
 
+import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { LocalProvider } from '../shared/analysis';
@@ -101,13 +102,15 @@ export class Session {
 
   /**
    * Blocks the thread while the runtime optimises the graph.
+   * @param graph its bytes, or the path of a file whose weights, in it or beside it, the runtime reads itself.
    * @throws Failure with code `no-runtime` where ONNX Runtime cannot be loaded, `provider` when the execution provider cannot be used, `runtime` otherwise.
    */
-  static async create(graph: Uint8Array, options: SessionOptions): Promise<Session> {
+  static async create(graph: Uint8Array | string, options: SessionOptions): Promise<Session> {
     const { provider, weightFolder, weightsInMemory, nThreads, mapsWeights = false } = options;
     const runtime = await loadRuntime();
     try {
-      const ort = await runtime.InferenceSession.create(graph, {
+      const source = typeof graph === 'string' && runtime.isWasm ? await readFile(graph) : graph;
+      const ort = await runtime.InferenceSession.create(source as Uint8Array, {
         executionProviders: [runtime.isWasm ? 'wasm' : provider],
         logSeverityLevel: 3,
         // The arena never gives memory back: one per layer would hold every layer's maps at once.

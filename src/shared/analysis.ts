@@ -41,6 +41,8 @@ export interface ModelSummary {
   readonly maxSeqlen: number;
   readonly nParameters: number;
   readonly layers: readonly LayerSummary[];
+  /** Set where an ONNX file is only looked at: its attention patterns, and what it predicts if it tells. */
+  readonly viewer?: { readonly hasPredictions: boolean };
 }
 
 /** The part of a document that was analysed. All offsets are UTF-16 offsets into the document. */

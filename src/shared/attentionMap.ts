@@ -80,12 +80,13 @@ export function overviewValue(overview: HeadOverview, queryBlock: number, keyBlo
 }
 
 /**
- * The stage whose values a layer shows under the name `stage`: itself, or the last one before it that the layer has.
- * @param available stages of the layer, in the order of `stages`; the first is always `scores`.
+ * The stage whose values a layer shows under the name `stage`: itself, or the last one before it that the layer has; else its
+ * first (models that are only looked at have no scores).
+ * @param available stages of the layer, in the order of `stages`; at least one.
  */
 export function effectiveStage(available: readonly Stage[], stage: Stage): Stage {
   const wanted = stages.indexOf(stage);
-  return available.findLast(candidate => stages.indexOf(candidate) <= wanted) ?? 'scores';
+  return available.findLast(candidate => stages.indexOf(candidate) <= wanted) ?? available[0]!;
 }
 
 /**

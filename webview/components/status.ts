@@ -131,6 +131,7 @@ export function facts({
     );
   }
   if (model && provider) parts.push(`${model.name} on ${providerNames[provider]}`);
+  if (model?.viewer) parts.push('an ONNX file: attention patterns only');
   if (durationMs !== null) parts.push(formatDuration(durationMs));
   return `${parts.join(' · ')}.`;
 }

@@ -12,6 +12,7 @@ import { createAblationSwitches } from '../components/ablationSwitches';
 import { createKernelEditor, type KernelGrid } from '../components/kernelEditor';
 import { createRankingTable } from '../components/rankingTable';
 import { h } from '../dom';
+import { viewerNote } from '../labels';
 import { layerOf, type State } from '../state';
 import { button, dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -52,7 +53,7 @@ class AblationView implements PanelView {
     'Redo ablation change',
   );
   private readonly tools: HTMLElement;
-  private readonly empty = h('p', { class: 'hint' }, 'This layer has no convolution and no head mixing.');
+  private readonly empty = h('p', { class: 'hint' });
   private readonly hint = h('p', { class: 'hint' });
   private chosenPart: KernelPart = 'pre_softmax_conv';
   private rankingState: Ranking | null = null;
@@ -157,6 +158,7 @@ class AblationView implements PanelView {
   private drawEditor(panel: PanelState, { theme }: State): void {
     const parts = kernelParts.filter(part => layerOf(panel)?.kernels[part]);
     this.empty.hidden = parts.length > 0;
+    this.empty.textContent = viewerNote(panel.model) || 'This layer has no convolution and no head mixing.';
     this.part.element.hidden = parts.length === 0;
     this.tools.hidden = parts.length === 0;
     const options = parts.map(part => ({ value: part, label: partLabels[part] }));

@@ -19,6 +19,7 @@ import {
   placeOf,
   sortEntries,
 } from '../kernelGallery';
+import { viewerNote } from '../labels';
 import type { State } from '../state';
 import type { Theme } from '../theme';
 import { button, dropdown } from '../toolkit';
@@ -115,6 +116,7 @@ class KernelsView implements PanelView {
     this.entries = entries;
     this.hint.textContent =
       failure ||
+      (entries.length === 0 && viewerNote(this.context.store.state.panel?.model)) ||
       (entries.length === 0 ? 'This model has no convolution kernels and mixes no heads: a plain Transformer.' : '');
     const kept = entries.find(entry => entry.key === this.picked?.key);
     this.pick(kept ?? null, kept ? this.pickedHead : 0);

@@ -8,7 +8,7 @@ import { createStrongestTaps } from '../components/strongestTaps';
 import { createTapGrid } from '../components/tapGrid';
 import { h, onChange } from '../dom';
 import { isMasked } from '../heatmap/hitTest';
-import { formatValue, stageLabels, visibleToken } from '../labels';
+import { formatValue, stageLabels, viewerNote, visibleToken } from '../labels';
 import { type LensContent, loadLens } from '../lensLoader';
 import { mapRefOf, type Reference, references, type State } from '../state';
 import type { Theme } from '../theme';
@@ -157,10 +157,12 @@ class LensView implements PanelView {
   /** Why there is nothing to see, and what to do about it. */
   private explain({ panel, cell }: State): void {
     const stage = mapRefOf(panel)?.stage;
-    const later = stage === 'scores' ? 'mixed_scores' : stage === 'pattern' ? 'mixed_pattern' : null;
+    const only = viewerNote(panel?.model);
+    const later = only ? null : stage === 'scores' ? 'mixed_scores' : stage === 'pattern' ? 'mixed_pattern' : null;
     this.hintButtons.hidden = later === null;
     if (later) this.offer(later);
     if (!stage) this.say('The lens opens once the layer is ready.');
+    else if (only) this.say(only);
     else if (stage === 'scores') this.say('Scores are made of a query and a key alone: no convolution to look into.');
     else if (stage === 'pattern') this.say('The softmax made this of the mixed scores: no convolution to look into.');
     else if (cell && isMasked(cell)) this.say('This cell is masked, its key comes after its query. Pick one below.');

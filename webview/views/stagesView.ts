@@ -10,7 +10,7 @@ import { h, onChange } from '../dom';
 import type { Cell } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
-import { describeCellValue, formatValue, stageLabels, visibleToken } from '../labels';
+import { describeCellValue, formatValue, stageLabels, viewerNote, visibleToken } from '../labels';
 import { isLayerReady, layerOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
 import { checkbox, dropdown } from '../toolkit';
@@ -39,6 +39,7 @@ class StagesView implements PanelView {
   };
   private readonly cellLine = h('p', { class: 'facts cell-line' });
   private readonly live = h('div', { class: 'sr-only', 'aria-live': 'polite' });
+  private readonly only = h('p', { class: 'hint' });
   private readonly empty = h('p', { class: 'hint' }, 'The stages of a head appear here once its layer is ready.');
   private readonly body: HTMLElement;
   private readonly bar = h('div', { class: 'scale-bar', role: 'img' });
@@ -77,7 +78,7 @@ class StagesView implements PanelView {
       'div',
       {},
       h('div', { class: 'stage-tools' }, this.cellLine, zoomTools(this.gestures)),
-      section('Before the softmax', before),
+      section('Before the softmax', this.only, before),
       section('After the softmax', after),
       section('Difference of two stages', difference),
       h(
@@ -100,6 +101,8 @@ class StagesView implements PanelView {
     const refs = refsOf(state);
     this.body.hidden = refs.length === 0;
     this.empty.hidden = refs.length > 0 || !panel?.tokens;
+    this.only.textContent = viewerNote(panel?.model);
+    this.only.hidden = !panel?.model?.viewer;
     for (const ref of refs) {
       if (!this.panes.has(ref.stage)) this.addPane(ref.stage);
     }
