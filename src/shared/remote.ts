@@ -11,6 +11,6 @@ export interface RemoteOptions {
   readonly timeoutMs: number;
   /** How often a request is sent again when the server or the line fails. */
   readonly retries: number;
-  /** PEM file of a certificate authority that is trusted besides the system's; '' for none. */
+  /** PEM file of a certificate authority that is trusted in place of the system's; '' for those. */
   readonly caFile: string;
 }

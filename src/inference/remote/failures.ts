@@ -16,6 +16,19 @@ export class RemoteFailure extends Failure {
   }
 }
 
+/** Codes of Node and OpenSSL for a certificate that cannot be trusted. */
+const certificateCode = /CERT|LEAF_SIGNATURE|ERR_TLS|_CRL/;
+
+const noTlsCode = /^(ERR_SSL|EPROTO)/;
+
+/** Trouble with encryption. @param cause an error of Node, whose code tells more than its text. @returns null for other trouble. */
+export function tlsFailure(host: string, why: string, cause: unknown): RemoteFailure | null {
+  const code = (cause as { code?: unknown } | null | undefined)?.code;
+  if (typeof code !== 'string') return null;
+  if (noTlsCode.test(code)) return remoteFailures.unreachable(host, `it does not speak TLS as it should (${code})`);
+  return certificateCode.test(code) ? remoteFailures.untrusted(host, why) : null;
+}
+
 export const remoteFailures = {
   badUrl: (why: string) =>
     new RemoteFailure(
@@ -32,6 +45,12 @@ export const remoteFailures = {
       'remote-unreachable',
       `Cannot reach the server ${host}: ${why}. Start it, or correct the address.`,
       true,
+    ),
+  untrusted: (host: string, why: string) =>
+    new RemoteFailure(
+      'remote-untrusted',
+      `The certificate of the server ${host} is not trusted: ${why}. Nothing was sent. Set the authority that signed it in ` +
+        'mtaInspector.remote.certificateAuthority (MTA_INSPECTOR_CA for the command line), or correct the address.',
     ),
   timeout: (host: string, ms: number) =>
     new RemoteFailure(

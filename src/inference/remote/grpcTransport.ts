@@ -5,7 +5,7 @@ import { Code, ConnectError, createClient, type Interceptor } from '@connectrpc/
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { Cancelled } from '../../shared/failure';
 import type { Endpoint } from './endpoint';
-import { quoted, RemoteFailure, remoteFailures } from './failures';
+import { quoted, RemoteFailure, remoteFailures, tlsFailure } from './failures';
 import { GRPCInferenceService, ModelInferRequestSchema, type ModelInferResponse } from './oip/open_inference_grpc_pb';
 import { complete } from './restTransport';
 import {
@@ -119,9 +119,11 @@ export class GrpcTransport implements Transport {
 
   private told(error: unknown, what: string, maxBytes: number): Error {
     if (error instanceof RemoteFailure || error instanceof Cancelled) return error;
-    const { code, rawMessage } = ConnectError.from(error);
+    const { code, rawMessage, cause } = ConnectError.from(error);
     const { host, token, timeoutMs } = this.endpoint;
     const reason = quoted(rawMessage, token);
+    const tls = tlsFailure(host, reason, cause);
+    if (tls) return tls;
     switch (code) {
       case Code.Canceled:
         return new Cancelled();

@@ -4,7 +4,7 @@ import { type IncomingMessage, Agent as PlainAgent, request as plainRequest } fr
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { Cancelled } from '../../shared/failure';
 import type { Endpoint } from './endpoint';
-import { quoted, RemoteFailure, remoteFailures } from './failures';
+import { quoted, RemoteFailure, remoteFailures, tlsFailure } from './failures';
 import {
   checkShape,
   datatypeOf,
@@ -153,7 +153,10 @@ export class RestTransport implements Transport {
       };
       const abort = () => end(new Cancelled());
       const timer = setTimeout(() => end(remoteFailures.timeout(host, timeoutMs)), timeoutMs);
-      const lost = (error: Error) => end(remoteFailures.unreachable(host, quoted(error.message, token)));
+      const lost = (error: Error) => {
+        const why = quoted(error.message, token);
+        end(tlsFailure(host, why, error) ?? remoteFailures.unreachable(host, why));
+      };
       if (signal?.aborted) return abort();
       signal?.addEventListener('abort', abort, { once: true });
       request.on('error', lost);
