@@ -76,9 +76,11 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   };
   const samples = new Samples(extensionUri);
   const inspectSample = async (sample: Sample) => {
-    const { document } = await showSample(sample);
+    // All at once: opening the panel and loading the model take as long as showing the text.
     showPanel();
     const { model } = sample;
+    analysis.prepare(model);
+    const { document } = await showSample(sample);
     await analysis.inspect({ document, range: null, anchor: 0, ...(model === undefined ? {} : { model }) });
   };
   const keys = new ContextKeys((key, value) => void vscode.commands.executeCommand('setContext', key, value));
@@ -109,7 +111,12 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     registerContextCommands(analysis, context, decorations, tell, showPanel),
     samples,
     new ModelTree(models, readSettings, ({ setting }) => tell(() => useModel(setting))),
-    vscode.commands.registerCommand(commands.openSamples, () => tell(() => samples.open(inspectSample))),
+    vscode.commands.registerCommand(commands.openSamples, () => {
+      // A webview takes seconds to start, and so does the process: both meanwhile.
+      showPanel();
+      client.warmUp();
+      return tell(() => samples.open(inspectSample));
+    }),
     vscode.commands.registerCommand(commands.takeTour, () =>
       tell(() => takeTour(samples, analysis, tab, inspectSample)),
     ),

@@ -136,6 +136,13 @@ export class Analysis implements vscode.Disposable {
     }
   }
 
+  /** Loads the model that a run will want, while its document is still being opened. What fails is told by the run. */
+  prepare(model?: string): void {
+    this.chooseModel(model)
+      .then(chosen => this.client.load(chosen))
+      .catch(() => {});
+  }
+
   /** Ids of runs, whoever starts them, are unique. */
   nextId(): number {
     return ++this.lastId;

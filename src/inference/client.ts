@@ -86,6 +86,13 @@ export class InferenceClient {
     return this.connection?.process.pid;
   }
 
+  /** Starts the process, if none runs, for who is about to ask something of it. What fails is told then. */
+  warmUp(): void {
+    try {
+      this.connect();
+    } catch {}
+  }
+
   /**
    * Loads the model into its slot unless the process holds it there already.
    * @throws Cancelled as soon as `signal` fires, while others may go on waiting for the same model; Failure otherwise.

@@ -87,6 +87,20 @@ test('starts on first use and loads a model once', async () => {
   assert.equal(processes.length, 1);
 });
 
+test('a process that was warmed up is the one that loads; nothing is started after too many crashes', async () => {
+  const { client, processes } = clientWithProcesses();
+  client.warmUp();
+  assert.equal(processes.length, 1);
+  await client.load(model);
+  client.warmUp();
+  assert.equal(processes.length, 1);
+  for (let crash = 0; crash < 5; crash++) {
+    processes.at(-1)!.crash('exit code 1');
+    client.warmUp();
+  }
+  assert.equal(processes.length, 5);
+});
+
 test('events reach whoever listens now', async () => {
   const { client, processes } = clientWithProcesses();
   const heard: number[] = [];
