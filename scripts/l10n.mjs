@@ -1,22 +1,24 @@
-// `npm run l10n`: which texts of the extension host lack a translation, and which translations are of texts that are gone.
+// `npm run l10n`: which texts lack a translation, and which translations are of texts that are gone.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { root } from './setup.mjs';
 
-/** A call of `l10n.t` whose text is one literal. */
-const call = /\bl10n\.t\(\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`$]*`)/g;
+/** A call of `vscode.l10n.t` or `t` whose text is one literal. */
+const call = /\bt\(\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`$]*`)/g;
 
-/** Texts of the code that go through `vscode.l10n.t`. @returns {string[]} */
+/** Texts of the extension host and the panel that can be translated. @returns {string[]} */
 export function textsOfCode() {
-  const files = readdirSync(join(root, 'src'), { encoding: 'utf8', recursive: true }).filter(name =>
-    name.endsWith('.ts'),
+  const files = ['src', 'webview'].flatMap(folder =>
+    readdirSync(join(root, folder), { encoding: 'utf8', recursive: true })
+      .filter(name => name.endsWith('.ts'))
+      .map(name => join(folder, name)),
   );
   const texts = files.flatMap(file => {
-    const source = readFileSync(join(root, 'src', file), 'utf8');
+    const source = readFileSync(join(root, file), 'utf8').replaceAll(/^\s*(\*|\/\*\*|\/\/).*$/gm, '');
     const found = [...source.matchAll(call)].map(([, literal = '']) => textIn(literal));
-    const calls = source.match(/\bl10n\.t\(/g)?.length ?? 0;
-    if (found.length !== calls) throw new Error(`src/${file} calls l10n.t with something that is no plain text.`);
+    const calls = source.match(/\bt\(/g)?.length ?? 0;
+    if (found.length !== calls) throw new Error(`${file} calls t with something that is no plain text.`);
     return found;
   });
   return [...new Set(texts)].sort();

@@ -1,5 +1,6 @@
 /** Composition root: builds the parts, hands them each other, registers them. */
 
+import './translations';
 import { fork } from 'node:child_process';
 import * as vscode from 'vscode';
 import type { MtaInspectorExports } from '../api/mtaInspector';

@@ -1,6 +1,7 @@
 /** What the panel says of ablations. Pure. */
 
 import { describeAblation } from '../src/shared/ablation';
+import { t } from '../src/shared/l10n';
 import type { PanelAblation, Ranking } from '../src/shared/panelAblation';
 import { formatDuration, formatPlain, formatValue } from './labels';
 
@@ -9,37 +10,42 @@ export function bannerLines({ shown, wanted, isRunning, failure, note, trainedId
   const lines: string[] = [];
   if (shown.edits.length > 0) {
     const numbers = effect
-      ? ` Mean KL divergence ${formatPlain(effect.meanKlBits)} bits, surprisal ${formatValue(effect.meanSurprisalChangeBits)} bits per token (${formatDuration(effect.durationMs)}).`
+      ? t(
+          ' Mean KL divergence {0} bits, surprisal {1} bits per token ({2}).',
+          formatPlain(effect.meanKlBits),
+          formatValue(effect.meanSurprisalChangeBits),
+          formatDuration(effect.durationMs),
+        )
       : '';
-    lines.push(`Ablated: ${describeAblation(shown)}.${numbers}`);
+    lines.push(t('Ablated: {0}.{1}', describeAblation(shown), numbers));
   }
   if (failure) lines.push(failure.message);
-  else if (isRunning) lines.push(`Computing: ${describeWanted(wanted)} …`);
+  else if (isRunning) lines.push(t('Computing: {0} …', describeWanted(wanted)));
   else if (wanted.edits.length > 0 && shown.edits.length === 0) {
-    const when = trainedId === null ? 'once the analysis is done' : 'with the next analysis';
-    lines.push(`The maps are of the model as trained; ${describeAblation(wanted)} will follow ${when}.`);
+    const when = trainedId === null ? t('once the analysis is done') : t('with the next analysis');
+    lines.push(t('The maps are of the model as trained; {0} will follow {1}.', describeAblation(wanted), when));
   }
   if (note) lines.push(note);
   return lines;
 }
 
 function describeWanted(wanted: PanelAblation['wanted']): string {
-  return describeAblation(wanted) || 'the model as trained';
+  return describeAblation(wanted) || t('the model as trained');
 }
 
 /** How far a ranking is, in a sentence. */
 export function sayRanking({ status, done, total, failure }: Ranking): string {
-  const count = total === 0 ? 'none yet' : `${done} of ${total}`;
+  const count = total === 0 ? t('none yet') : t('{0} of {1}', done, total);
   switch (status) {
     case 'running':
-      return `${count} tried`;
+      return t('{0} tried', count);
     case 'done':
       return total === 0
-        ? 'The model has no convolution and no head mixing: there is nothing to rank.'
-        : `All ${total} tried, each by itself, whole model.`;
+        ? t('The model has no convolution and no head mixing: there is nothing to rank.')
+        : t('All {0} tried, each by itself, whole model.', total);
     case 'cancelled':
-      return `Cancelled: ${count} tried.`;
+      return t('Cancelled: {0} tried.', count);
     case 'failed':
-      return failure?.message ?? 'The ranking failed.';
+      return failure?.message ?? t('The ranking failed.');
   }
 }

@@ -2,6 +2,7 @@
 
 import { effectiveStage } from '../src/shared/attentionMap';
 import { Cancelled } from '../src/shared/failure';
+import { t } from '../src/shared/l10n';
 import type { PanelState } from '../src/shared/panelMessages';
 import type { Actions } from './actions';
 import { createAblationBanner } from './components/ablationBanner';
@@ -80,7 +81,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   const banner = createAblationBanner(actions);
   const picker = createHeadPicker(actions, host.hasTiles);
   const definitions = offeredViews(host);
-  const tabs = createTabs('Views', definitions, actions.showTab);
+  const tabs = createTabs(t('Views'), definitions, actions.showTab);
   const tabPanels = h('div', { class: 'tab-panels' }, ...definitions.map(({ id }) => tabs.panel(id)));
   root.setAttribute('role', 'main');
   root.replaceChildren(status.element, banner.element, picker.element, tabs.bar, tabPanels);

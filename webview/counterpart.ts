@@ -12,6 +12,7 @@ import { describeAblation } from '../src/shared/ablation';
 import type { ModelSummary } from '../src/shared/analysis';
 import { effectiveStage, isPreSoftmax, type Stage } from '../src/shared/attentionMap';
 import type { PanelComparison } from '../src/shared/comparison';
+import { t } from '../src/shared/l10n';
 import type { PanelState, PanelTokens } from '../src/shared/panelMessages';
 import type { Cell } from './heatmap/hitTest';
 import type { MapRef } from './heatmap/mapData';
@@ -39,13 +40,13 @@ export function sidesOf(panel: PanelState, comparison: PanelComparison | null): 
   if (!tokens?.surprisalBits || !model || status !== 'done') return null;
   const ablated = describeAblation(ablation.shown);
   // What is ablated stands in the banner.
-  const label = ablated ? 'Ablated' : comparison?.isOtherModel ? model.name : 'As shown';
+  const label = ablated ? t('Ablated') : comparison?.isOtherModel ? model.name : t('As shown');
   const left = { label, tokens };
   if (!comparison) {
     if (!ablated || ablation.trainedId === null) return null;
     const identity = Int32Array.from(tokens.labels, (_, i) => i);
     const surprisalBits = ablation.effect?.trainedSurprisalBits ?? null;
-    const right = { label: 'As trained', tokens: { ...tokens, surprisalBits } };
+    const right = { label: t('As trained'), tokens: { ...tokens, surprisalBits } };
     return { left, right, rightId: ablation.trainedId, model, toRight: identity, toLeft: identity, isSame: true };
   }
   if (comparison.status !== 'done' || !comparison.tokens || !comparison.model) return null;

@@ -1,6 +1,7 @@
 /** What the app needs from whoever holds the analysis, and the extension host as that. */
 
 import { Failure } from '../src/shared/failure';
+import { t } from '../src/shared/l10n';
 import type { PanelEvents, PanelRequests, WebviewEvents, WebviewRequests } from '../src/shared/panelMessages';
 import { panelAnswers, panelEvents } from '../src/shared/panelSchemas';
 import { Rpc } from '../src/shared/rpc';
@@ -38,7 +39,7 @@ export function connectToVsCode(): PanelHost {
     {},
     { answers: panelAnswers, events: panelEvents },
   );
-  window.addEventListener('pagehide', () => rpc.close(new Failure('closed', 'The panel was closed.')));
+  window.addEventListener('pagehide', () => rpc.close(new Failure('closed', t('The panel was closed.'))));
   return {
     request: rpc.request.bind(rpc) as PanelRpc['request'],
     on: rpc.on.bind(rpc) as PanelRpc['on'],

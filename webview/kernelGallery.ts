@@ -3,6 +3,7 @@
 import { type KernelFeatures, kernelFeatures, type MixFeatures, mixFeatures } from '../src/attention/kernelShape';
 import type { HeadMeasures } from '../src/shared/headMeasures';
 import { headMatrix, isConv, type KernelPart, type KernelWeights, kernelParts } from '../src/shared/kernels';
+import { t } from '../src/shared/l10n';
 import { formatValue } from './labels';
 
 /** One head's convolution kernel, or a layer's whole head-mixing matrix. */
@@ -24,23 +25,23 @@ export interface GalleryEntry {
 }
 
 export const partTitles: Readonly<Record<KernelPart, string>> = {
-  pre_softmax_conv: 'Convolution before softmax',
-  pre_softmax_head_mix: 'Head mixing before softmax',
-  post_softmax_conv: 'Convolution after softmax',
-  post_softmax_head_mix: 'Head mixing after softmax',
+  pre_softmax_conv: t('Convolution before softmax'),
+  pre_softmax_head_mix: t('Head mixing before softmax'),
+  post_softmax_conv: t('Convolution after softmax'),
+  post_softmax_head_mix: t('Head mixing after softmax'),
 };
 
 export const kernelOrders = ['place', 'document', 'change', 'name', 'edge', 'diagonal', 'priming'] as const;
 export type KernelOrder = (typeof kernelOrders)[number];
 
 export const orderTitles: Readonly<Record<KernelOrder, string>> = {
-  place: 'Layer and head',
-  document: 'Changed most in this document',
-  change: 'Furthest from doing nothing',
-  name: 'What they do',
-  edge: 'Edge',
-  diagonal: 'Diagonal',
-  priming: 'Priming',
+  place: t('Layer and head'),
+  document: t('Changed most in this document'),
+  change: t('Furthest from doing nothing'),
+  name: t('What they do'),
+  edge: t('Edge'),
+  diagonal: t('Diagonal'),
+  priming: t('Priming'),
 };
 
 /** All kernels of a layer. */
@@ -109,7 +110,7 @@ export function sortEntries(
     const value = order === 'document' ? (changes.get(entry.key) ?? Number.NaN) : measureOf(entry, order);
     return Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value;
   };
-  const places = (entry: GalleryEntry) => names.indexOf(entry.features.name);
+  const places = (entry: GalleryEntry) => shapes.indexOf(entry.features.name);
   return entries.toSorted((a, b) => {
     if (order === 'place') return byPlace(a, b);
     const difference = order === 'name' ? places(a) - places(b) : measure(b) - measure(a);
@@ -123,55 +124,69 @@ function measureOf({ features, identityDistance }: GalleryEntry, order: KernelOr
   return order === 'edge' ? features.edge : order === 'diagonal' ? features.diagonalShare : features.primingShare;
 }
 
-/** The most telling first. */
-const names: readonly string[] = [
-  ...['diagonal', 'priming', 'edge', 'shift', 'spread', 'mixed'],
-  ...['contrast', 'blend', 'near-identity', 'zero', 'not a number'],
-];
+/** What each shape is called; the most telling first. */
+export const shapeNames: Readonly<Record<GalleryEntry['features']['name'], string>> = {
+  diagonal: t('diagonal'),
+  priming: t('priming'),
+  edge: t('edge'),
+  shift: t('shift'),
+  spread: t('spread'),
+  mixed: t('mixed'),
+  contrast: t('contrast'),
+  blend: t('blend'),
+  'near-identity': t('near-identity'),
+  zero: t('zero'),
+  'not a number': t('not a number'),
+};
+const shapes = Object.keys(shapeNames);
 
 /** Where it is, for a card. */
 export function placeOf({ layerIdx, headIdx, part, rows }: GalleryEntry): string {
-  const where = headIdx === null ? `layer ${layerIdx}, ${rows} heads` : `layer ${layerIdx}, head ${headIdx}`;
-  return `${where}, ${part.startsWith('pre') ? 'before' : 'after'} softmax`;
+  const where =
+    headIdx === null ? t('layer {0}, {1} heads', layerIdx, rows) : t('layer {0}, head {1}', layerIdx, headIdx);
+  return part.startsWith('pre') ? t('{0}, before softmax', where) : t('{0}, after softmax', where);
 }
 
 /** What it does, in a sentence. */
 export function describeKernel({ features, part }: GalleryEntry): string {
-  const what = isConv(part) ? 'value' : 'head';
   switch (features.name) {
     case 'near-identity':
-      return `Hands the ${what}’s own on, times ${formatValue(features.own)}, and adds little.`;
+      return isConv(part)
+        ? t('Hands the value’s own on, times {0}, and adds little.', formatValue(features.own))
+        : t('Hands the head’s own on, times {0}, and adds little.', formatValue(features.own));
     case 'diagonal':
-      return 'Adds up pairs one step back in queries and in keys at once: a run of queries that meets a run of keys.';
+      return t(
+        'Adds up pairs one step back in queries and in keys at once: a run of queries that meets a run of keys.',
+      );
     case 'priming':
-      return 'Adds what earlier queries gave to the same key: keys that were looked at stay in view.';
+      return t('Adds what earlier queries gave to the same key: keys that were looked at stay in view.');
     case 'edge':
-      return 'Sets neighbouring keys against each other: one raises the value, the next lowers it.';
+      return t('Sets neighbouring keys against each other: one raises the value, the next lowers it.');
     case 'shift':
-      return `Mostly reads another pair: ${describeStep((features as KernelFeatures).strongest)}.`;
+      return t('Mostly reads another pair: {0}.', describeStep((features as KernelFeatures).strongest));
     case 'spread':
-      return 'Averages over the neighbourhood.';
+      return t('Averages over the neighbourhood.');
     case 'mixed':
-      return 'No single shape stands out.';
+      return t('No single shape stands out.');
     case 'blend':
-      return 'Adds other heads to each head.';
+      return t('Adds other heads to each head.');
     case 'contrast':
-      return 'Subtracts other heads from each head.';
+      return t('Subtracts other heads from each head.');
     case 'zero':
-      return 'All weights are zero: nothing passes.';
+      return t('All weights are zero: nothing passes.');
     case 'not a number':
-      return 'It holds weights that are no numbers; all that it touches is lost.';
+      return t('It holds weights that are no numbers; all that it touches is lost.');
   }
 }
 
 /** "1 key earlier, 2 queries back" */
 export function describeStep({ queriesBack, keyShift }: KernelFeatures['strongest']): string {
-  const count = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`;
-  const key =
-    keyShift === 0
-      ? 'the same key'
-      : `${count(Math.abs(keyShift), 'key', 'keys')} ${keyShift < 0 ? 'earlier' : 'later'}`;
-  return queriesBack === 0 ? `${key}, same query` : `${key}, ${count(queriesBack, 'query', 'queries')} back`;
+  const [n, back] = [Math.abs(keyShift), queriesBack];
+  const earlier = n === 1 ? t('1 key earlier') : t('{0} keys earlier', n);
+  const later = n === 1 ? t('1 key later') : t('{0} keys later', n);
+  const key = keyShift === 0 ? t('the same key') : keyShift < 0 ? earlier : later;
+  if (back === 0) return t('{0}, same query', key);
+  return back === 1 ? t('{0}, 1 query back', key) : t('{0}, {1} queries back', key, back);
 }
 
 /** The numbers that the name rests on. */
@@ -179,19 +194,20 @@ export function listFeatures(
   { features, part, identityDistance }: GalleryEntry,
   change: number | undefined,
 ): [name: string, value: string][] {
-  const share = (x: number) => (Number.isNaN(x) ? 'not a number' : x.toFixed(2).replace('-', '−'));
+  const share = (x: number) => (Number.isNaN(x) ? t('not a number') : x.toFixed(2).replace('-', '−'));
   const common: [string, string][] = [
-    [isConv(part) ? 'Weight of the own pair' : 'Mean weight of the own head', formatValue(features.own)],
-    ['Its share of the energy', share(features.ownShare)],
-    [isConv(part) ? 'Distance from identity' : 'Distance from identity, per head', share(identityDistance)],
+    [isConv(part) ? t('Weight of the own pair') : t('Mean weight of the own head'), formatValue(features.own)],
+    [t('Its share of the energy'), share(features.ownShare)],
+    [isConv(part) ? t('Distance from identity') : t('Distance from identity, per head'), share(identityDistance)],
   ];
-  if (!('edge' in features)) return [...common, ['Negative share of the other heads', share(features.negativeShare)]];
+  if (!('edge' in features))
+    return [...common, [t('Negative share of the other heads'), share(features.negativeShare)]];
   return [
     ...common,
-    ['Edge', share(features.edge)],
-    ['Diagonal share of the rest', share(features.diagonalShare)],
-    ['Priming share of the rest', share(features.primingShare)],
-    ...(change === undefined ? [] : [['Change of attention in this document', share(change)] as [string, string]]),
-    ['Strongest neighbour', `${formatValue(features.strongest.weight)}, ${describeStep(features.strongest)}`],
+    [t('Edge'), share(features.edge)],
+    [t('Diagonal share of the rest'), share(features.diagonalShare)],
+    [t('Priming share of the rest'), share(features.primingShare)],
+    ...(change === undefined ? [] : [[t('Change of attention in this document'), share(change)] as [string, string]]),
+    [t('Strongest neighbour'), `${formatValue(features.strongest.weight)}, ${describeStep(features.strongest)}`],
   ];
 }

@@ -1,11 +1,28 @@
 /** How values, tokens and stages are written for people. Pure. */
 
 import type { ModelSummary } from '../src/shared/analysis';
+import type { Stage } from '../src/shared/attentionMap';
+import { t } from '../src/shared/l10n';
 import { formatValue } from '../src/shared/labels';
 import type { CellValue } from './heatmap/mapData';
 
 export { previousStage } from '../src/shared/attentionMap';
-export { formatValue, stageLabels, visibleToken } from '../src/shared/labels';
+export { formatValue, visibleToken } from '../src/shared/labels';
+
+const stageTexts: Readonly<Record<Stage, readonly [label: string, inText: string]>> = {
+  scores: [t('Scores'), t('scores')],
+  convolved_scores: [t('Scores after convolution'), t('scores after convolution')],
+  mixed_scores: [t('Mixed scores'), t('mixed scores')],
+  pattern: [t('Pattern'), t('pattern')],
+  convolved_pattern: [t('Pattern after convolution'), t('pattern after convolution')],
+  mixed_pattern: [t('Mixed pattern'), t('mixed pattern')],
+};
+
+/** A stage's name, as a label or at the beginning of a sentence. */
+export const stageLabel = (stage: Stage): string => stageTexts[stage][0];
+
+/** A stage's name within a sentence. */
+export const stageInText = (stage: Stage): string => stageTexts[stage][1];
 
 /** Power of ten, a multiple of 3, that numbers up to `max` are divided by so that two digits tell them apart. */
 export function unitExponent(max: number): number {
@@ -28,20 +45,20 @@ export function shortValue(value: number): string {
 export function describeCellValue(cell: CellValue): string {
   switch (cell.kind) {
     case 'masked':
-      return 'masked: key after query';
+      return t('masked: key after query');
     case 'absent':
-      return 'not loaded yet';
+      return t('not loaded yet');
     case 'exact':
       return formatValue(cell.value);
     case 'pooled':
       return cell.blockSize === 1
-        ? `about ${formatValue(cell.value)}`
-        : `strongest of ${cell.blockSize}×${cell.blockSize} cells: ${formatValue(cell.value)}`;
+        ? t('about {0}', formatValue(cell.value))
+        : t('strongest of {0}×{1} cells: {2}', cell.blockSize, cell.blockSize, formatValue(cell.value));
   }
 }
 
 export function formatDuration(durationMs: number): string {
-  return durationMs < 1000 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`;
+  return durationMs < 1000 ? t('{0} ms', Math.round(durationMs)) : `${(durationMs / 1000).toFixed(1)} s`;
 }
 
 /** A number without sign in four digits. */
@@ -59,9 +76,10 @@ export function formatMeasure(value: number): string {
 /** Why a model that is only looked at lacks what others have; empty for the others. */
 export function viewerNote(model: ModelSummary | null | undefined): string {
   if (!model?.viewer) return '';
-  const lacks = model.viewer.hasPredictions ? '' : ' It has no logits either, so nothing is predicted.';
-  return (
-    `“${model.name}” is an ONNX file that is only looked at: it tells its attention after the softmax. There are no scores, ` +
-    `no convolution, no kernels, and nothing to switch off.${lacks}`
+  const lacks = model.viewer.hasPredictions ? '' : t(' It has no logits either, so nothing is predicted.');
+  return t(
+    '“{0}” is an ONNX file that is only looked at: it tells its attention after the softmax. There are no scores, no convolution, no kernels, and nothing to switch off.{1}',
+    model.name,
+    lacks,
   );
 }

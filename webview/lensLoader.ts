@@ -15,6 +15,7 @@ import {
   tapsOf,
 } from '../src/attention/lens';
 import { maxPatchCells, type Patch } from '../src/shared/attentionMap';
+import { t } from '../src/shared/l10n';
 import type { Cell } from './heatmap/hitTest';
 import type { MapRef } from './heatmap/mapData';
 import type { MapSource } from './heatmap/mapSource';
@@ -79,7 +80,7 @@ export async function loadLens(
   if (reference === 'none') return alone();
   if (reference === 'runnerUp') {
     const other = runnerUp(row, keyIdx);
-    if (other === null) return alone('This row has no other key to compare with.');
+    if (other === null) return alone(t('This row has no other key to compare with.'));
     const otherPatch = await patchAround(tapRect(parts.conv, queryIdx, other, nTokens));
     return {
       ...content,
@@ -92,7 +93,7 @@ export async function loadLens(
   const { queryStart, nQueries } = patch;
   const nKeys = Math.min(nTokens, queryIdx + 1 + (parts.conv?.columns ?? 1));
   if (patch.nHeads * nQueries * nKeys > maxPatchCells) {
-    return alone('The row’s mean over all heads is too much to fetch here. Compare with the runner-up.');
+    return alone(t('The row’s mean over all heads is too much to fetch here. Compare with the runner-up.'));
   }
   const rows = await patchAround({ queryStart, keyStart: 0, nQueries, nKeys });
   const keys = Array.from({ length: queryIdx + 1 }, (_, key) => key);

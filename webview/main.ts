@@ -1,5 +1,6 @@
 /** Entry point of the side panel. */
 
+import './translations';
 import { startApp } from './app';
 import { connectToVsCode } from './host';
 import { registerControls } from './toolkit';

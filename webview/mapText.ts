@@ -1,31 +1,34 @@
 /** What is said of a document map: how far it is, what was left out, and what its figures are. Pure. */
 
 import type { DocumentMapState } from '../src/shared/documentMap';
+import { t } from '../src/shared/l10n';
 import { formatHeads } from '../src/shared/relevance';
 
 /** One line on how far the map is. */
 export function mapProgress(state: DocumentMapState | null): string {
   if (!state) {
-    return 'Asks the selection of the whole document, window after window, however long it is. Select a word or ask a question first.';
+    return t(
+      'Asks the selection of the whole document, window after window, however long it is. Select a word or ask a question first.',
+    );
   }
   const { status, selection, documentLabel, done, total, nTokens, lineRange, isStale } = state;
   const { first, end, of } = lineRange;
   const isAll = first === 0 && end === of;
-  const range = isAll ? `all ${of} lines` : `lines ${first + 1}–${end} of ${of}; the rest was left out`;
-  const what = `“${selection}” in ${documentLabel}`;
-  const windows = `${done} of ${total} windows`;
-  const stale = isStale ? ' The text changed since: lines are those of an older version.' : '';
+  const range = isAll ? t('all {0} lines', of) : t('lines {0}–{1} of {2}; the rest was left out', first + 1, end, of);
+  const what = t('“{0}” in {1}', selection, documentLabel);
+  const windows = t('{0} of {1} windows', done, total);
+  const stale = isStale ? t(' The text changed since: lines are those of an older version.') : '';
   switch (status) {
     case 'reading':
-      return `${what}: reading, ${nTokens} tokens so far …`;
+      return t('{0}: reading, {1} tokens so far …', what, nTokens);
     case 'running':
-      return `${what}: ${windows} of ${nTokens} tokens, ${range} …`;
+      return t('{0}: {1} of {2} tokens, {3} …', what, windows, nTokens, range);
     case 'done':
-      return `${what}: ${total} windows of ${nTokens} tokens, ${range}.${stale}`;
+      return t('{0}: {1} windows of {2} tokens, {3}.{4}', what, total, nTokens, range, stale);
     case 'cancelled':
-      return `${what}: cancelled after ${windows}.${stale}`;
+      return t('{0}: cancelled after {1}.{2}', what, windows, stale);
     case 'failed':
-      return `${what}: failed after ${windows}.${stale}`;
+      return t('{0}: failed after {1}.{2}', what, windows, stale);
   }
 }
 
@@ -33,15 +36,23 @@ export function mapProgress(state: DocumentMapState | null): string {
 export function mapNotes({ measure, modelName, baselineBits }: DocumentMapState): string[] {
   const how =
     measure.method === 'head'
-      ? `Head ${formatHeads(measure.heads)} of ${modelName}.`
-      : `${measure.method === 'max' ? 'Strongest' : 'Mean'} of ${measure.heads.length} heads of ${modelName}.`;
+      ? t('Head {0} of {1}.', formatHeads(measure.heads), modelName)
+      : t(
+          '{0} of {1} heads of {2}.',
+          measure.method === 'max' ? t('Strongest') : t('Mean'),
+          measure.heads.length,
+          modelName,
+        );
   const baseline = Number.isNaN(baselineBits)
     ? []
-    : [`Without any window the selection costs ${baselineBits.toFixed(2)} bits per token.`];
+    : [t('Without any window the selection costs {0} bits per token.', baselineBits.toFixed(2))];
   return [
-    `${how} Every window of the document is put before the selection and up to 48 tokens of the text before it: this is what the model would look at from there, not what it did look at.`,
-    'Lines of one window compete with each other, not with those of another. The gain compares windows.',
-    'The selection itself, where a window holds it, and the rest of its line are not counted.',
+    t(
+      '{0} Every window of the document is put before the selection and up to 48 tokens of the text before it: this is what the model would look at from there, not what it did look at.',
+      how,
+    ),
+    t('Lines of one window compete with each other, not with those of another. The gain compares windows.'),
+    t('The selection itself, where a window holds it, and the rest of its line are not counted.'),
     ...baseline,
   ];
 }

@@ -1,6 +1,7 @@
 /** Which head to look at: the measures with their names, and heads ordered by one of them. Pure. */
 
 import type { HeadMeasures, MeasureName } from '../shared/headMeasures';
+import { t } from '../shared/l10n';
 
 export interface Measure {
   readonly name: MeasureName;
@@ -16,59 +17,60 @@ export interface Measure {
 export const measures: readonly Measure[] = [
   {
     name: 'contextScore',
-    label: 'Finds context',
+    label: t('Finds context'),
     unit: '',
-    meaning:
+    meaning: t(
       'First come heads that look far back, at few places, and not at the first token: they show where the model found its context.',
+    ),
     isAscending: false,
   },
   {
     name: 'preConvChange',
-    label: 'Changed by convolution before softmax',
+    label: t('Changed by convolution before softmax'),
     unit: '',
-    meaning: 'First come heads whose attention the convolution of the scores moved most (total variation).',
+    meaning: t('First come heads whose attention the convolution of the scores moved most (total variation).'),
     isAscending: false,
   },
   {
     name: 'postConvChange',
-    label: 'Changed by convolution after softmax',
+    label: t('Changed by convolution after softmax'),
     unit: '',
-    meaning: 'First come heads whose weights the convolution of the pattern changed most (half the L1 distance).',
+    meaning: t('First come heads whose weights the convolution of the pattern changed most (half the L1 distance).'),
     isAscending: false,
   },
   {
     name: 'induction',
-    label: 'Induction',
+    label: t('Induction'),
     unit: '',
-    meaning: 'First come heads that look at what followed the same token earlier: they continue repeated text.',
+    meaning: t('First come heads that look at what followed the same token earlier: they continue repeated text.'),
     isAscending: false,
   },
   {
     name: 'previousToken',
-    label: 'Previous token',
+    label: t('Previous token'),
     unit: '',
-    meaning: 'First come heads that look at the token just before.',
+    meaning: t('First come heads that look at the token just before.'),
     isAscending: false,
   },
   {
     name: 'entropyBits',
-    label: 'Entropy',
+    label: t('Entropy'),
     unit: 'bits',
-    meaning: 'First come heads that look at the fewest places.',
+    meaning: t('First come heads that look at the fewest places.'),
     isAscending: true,
   },
   {
     name: 'meanDistance',
-    label: 'Mean distance',
+    label: t('Mean distance'),
     unit: 'tokens',
-    meaning: 'First come heads that look furthest back.',
+    meaning: t('First come heads that look furthest back.'),
     isAscending: false,
   },
   {
     name: 'sinkShare',
-    label: 'Share of the first token',
+    label: t('Share of the first token'),
     unit: '',
-    meaning: 'First come heads that rest on the first token, often a way of doing nothing.',
+    meaning: t('First come heads that rest on the first token, often a way of doing nothing.'),
     isAscending: false,
   },
 ];

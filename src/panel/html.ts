@@ -6,9 +6,13 @@ export interface PageSources {
   readonly script: string;
   readonly styles: readonly string[];
   readonly title: string;
+  /** BCP 47, such as `de`. */
+  readonly language: string;
+  /** Texts in that language by the English ones; absent where they are shown in English. */
+  readonly translations: Readonly<Record<string, unknown>> | undefined;
 }
 
-export function pageHtml({ cspSource, nonce, script, styles, title }: PageSources): string {
+export function pageHtml({ cspSource, nonce, script, styles, title, language, translations }: PageSources): string {
   const policy = [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
@@ -17,7 +21,7 @@ export function pageHtml({ cspSource, nonce, script, styles, title }: PageSource
     'img-src data: blob:',
   ].join('; ');
   return `<!DOCTYPE html>
-<html lang="en">
+<html lang="${translations ? language : 'en'}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
@@ -27,7 +31,13 @@ ${styles.map(style => `<link rel="stylesheet" href="${style}">`).join('\n')}
 </head>
 <body>
 <div id="app"></div>
+<script nonce="${nonce}" type="application/json" id="l10n">${data(translations ?? {})}</script>
 <script nonce="${nonce}" src="${script}"></script>
 </body>
 </html>`;
+}
+
+/** JSON that no text in it can end. */
+function data(value: unknown): string {
+  return JSON.stringify(value).replaceAll('<', '\\u003c');
 }

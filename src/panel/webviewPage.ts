@@ -37,6 +37,8 @@ export function fillWebview(webview: vscode.Webview, context: PageContext, title
     script: uri('webview.js'),
     styles: [uri('codicon.css'), uri('webview.css')],
     title,
+    language: vscode.env.language,
+    translations: vscode.l10n.bundle,
   });
   return vscode.Disposable.from(receiving, connection);
 }

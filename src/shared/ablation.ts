@@ -8,6 +8,7 @@
 import type { LayerSummary } from './analysis';
 import { Failure, shown } from './failure';
 import { headMatrix, identityMatrix, type KernelPart, type KernelWeights, kernelParts } from './kernels';
+import { t } from './l10n';
 
 export interface KernelEdit {
   readonly part: KernelPart | null;
@@ -45,10 +46,10 @@ export interface AblationEffect {
 export const noAblation: Ablation = { scope: 'model', edits: [] };
 
 export const partLabels: Readonly<Record<KernelPart, string>> = {
-  pre_softmax_conv: 'convolution before softmax',
-  pre_softmax_head_mix: 'head mixing before softmax',
-  post_softmax_conv: 'convolution after softmax',
-  post_softmax_head_mix: 'head mixing after softmax',
+  pre_softmax_conv: t('convolution before softmax'),
+  pre_softmax_head_mix: t('head mixing before softmax'),
+  post_softmax_conv: t('convolution after softmax'),
+  post_softmax_head_mix: t('head mixing after softmax'),
 };
 
 export interface Preset {
@@ -65,11 +66,11 @@ export function presets(layers: readonly LayerSummary[], layerIdx: number): Pres
     weights: null,
   });
   const all: Preset[] = [
-    { label: 'All of MTA off', edits: [off(null)] },
-    { label: 'Convolution before softmax off', edits: [off('pre_softmax_conv')] },
-    { label: 'Convolution after softmax off', edits: [off('post_softmax_conv')] },
-    { label: 'Head mixing off', edits: [off('pre_softmax_head_mix'), off('post_softmax_head_mix')] },
-    { label: `Layer ${layerIdx} off`, edits: [off(null, layerIdx)] },
+    { label: t('All of MTA off'), edits: [off(null)] },
+    { label: t('Convolution before softmax off'), edits: [off('pre_softmax_conv')] },
+    { label: t('Convolution after softmax off'), edits: [off('post_softmax_conv')] },
+    { label: t('Head mixing off'), edits: [off('pre_softmax_head_mix'), off('post_softmax_head_mix')] },
+    { label: t('Layer {0} off', layerIdx), edits: [off(null, layerIdx)] },
   ];
   return all
     .map(preset => ({ ...preset, edits: preset.edits.filter(edit => hasPart(layers, edit)) }))
@@ -113,16 +114,18 @@ export function ablatedLayers(ablation: Ablation, layers: readonly LayerSummary[
 export function describeAblation({ scope, edits }: Ablation): string {
   if (edits.length === 0) return '';
   const said = edits.slice(0, 3).map(describeEdit);
-  if (edits.length > 3) said.push(`${edits.length - 3} more`);
-  return `${said.join(', ')}${scope === 'layer' ? ' (this layer only)' : ''}`;
+  if (edits.length > 3) said.push(t('{0} more', edits.length - 3));
+  return scope === 'layer' ? t('{0} (this layer only)', said.join(', ')) : said.join(', ');
 }
 
 export function describeEdit({ part, layerIdx, headIdx, weights }: KernelEdit): string {
-  const where = [layerIdx === null ? '' : `layer ${layerIdx}`, headIdx === null ? '' : `head ${headIdx}`].filter(
-    Boolean,
-  );
-  const what = part === null ? (where.length ? 'all parts' : 'all of MTA') : partLabels[part];
-  return `${[...where, what].join(' ')} ${weights ? 'edited' : 'off'}`;
+  const where = [
+    ...(layerIdx === null ? [] : [t('layer {0}', layerIdx)]),
+    ...(headIdx === null ? [] : [t('head {0}', headIdx)]),
+  ];
+  const what = part === null ? (where.length ? t('all parts') : t('all of MTA')) : partLabels[part];
+  const place = [...where, what].join(' ');
+  return weights ? t('{0} edited', place) : t('{0} off', place);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** How stages, values and tokens are written for people, on screen and in exports. Pure. */
 
 import type { Stage } from './attentionMap';
+import { t } from './l10n';
 
 export const stageLabels: Readonly<Record<Stage, string>> = {
   scores: 'Scores',
@@ -13,7 +14,7 @@ export const stageLabels: Readonly<Record<Stage, string>> = {
 
 /** A signed number in about four digits, with a real minus sign. */
 export function formatValue(value: number): string {
-  if (Number.isNaN(value)) return 'not a number';
+  if (Number.isNaN(value)) return t('not a number');
   if (value === 0) return '0';
   const magnitude = Math.abs(value);
   if (magnitude === Number.POSITIVE_INFINITY) return value < 0 ? '−∞' : '+∞';

@@ -1,5 +1,6 @@
 /** Says, above every view, that what is shown is not the model as trained, and takes it back. */
 
+import { t } from '../../src/shared/l10n';
 import type { PanelAblation } from '../../src/shared/panelAblation';
 import type { PanelState } from '../../src/shared/panelMessages';
 import { bannerLines } from '../ablationText';
@@ -12,16 +13,16 @@ export function createAblationBanner(actions: Actions) {
   const element = h('section', {
     class: 'ablation-banner',
     'aria-live': 'polite',
-    'aria-label': 'Ablation',
+    'aria-label': t('Ablation'),
     hidden: true,
   });
   const draw = onChange((key: string) => {
     const lines = key ? bannerLines(current) : [];
     element.hidden = lines.length === 0;
-    const ring = current.isRunning ? [progressRing('Computing the ablated model')] : [];
+    const ring = current.isRunning ? [progressRing(t('Computing the ablated model'))] : [];
     const isAblated = current.shown.edits.length > 0 || current.wanted.edits.length > 0;
     const reset = isAblated
-      ? [button('Reset', 'secondary', () => actions.stepAblation('reset'), 'Reset ablation')]
+      ? [button(t('Reset'), 'secondary', () => actions.stepAblation('reset'), t('Reset ablation'))]
       : [];
     element.replaceChildren(...ring, h('div', {}, ...lines.map(line => h('p', {}, line))), ...reset);
   });

@@ -2,6 +2,7 @@
 
 import type { Predictions } from '../../src/shared/analysis';
 import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
+import { t } from '../../src/shared/l10n';
 import type { PanelState } from '../../src/shared/panelMessages';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
@@ -24,8 +25,8 @@ export function createAblationEffect(actions: Actions) {
   const changes = h('tbody');
   const table = h(
     'table',
-    { class: 'fact-table', 'aria-label': 'Tokens whose surprisal changed most' },
-    h('thead', {}, headRow('Token', 'Index', 'Trained, bits', 'Ablated, bits', 'Change')),
+    { class: 'fact-table', 'aria-label': t('Tokens whose surprisal changed most') },
+    h('thead', {}, headRow(t('Token'), t('Index'), t('Trained, bits'), t('Ablated, bits'), t('Change'))),
     changes,
   );
   const strip = h('div', { class: 'tokens', role: 'img', tabindex: 0 });
@@ -35,9 +36,9 @@ export function createAblationEffect(actions: Actions) {
     title,
     facts,
     next,
-    h('h3', {}, 'Largest changes of surprisal'),
-    h('div', { class: 'details-table', tabindex: 0, role: 'region', 'aria-label': 'Changes of surprisal' }, table),
-    h('h3', {}, 'Change of surprisal along the text'),
+    h('h3', {}, t('Largest changes of surprisal')),
+    h('div', { class: 'details-table', tabindex: 0, role: 'region', 'aria-label': t('Changes of surprisal') }, table),
+    h('h3', {}, t('Change of surprisal along the text')),
     strip,
   );
   strip.addEventListener('click', event => {
@@ -47,17 +48,22 @@ export function createAblationEffect(actions: Actions) {
 
   const drawToken = onChange(
     (pair: PredictionPair, labels: readonly string[], token: number, klBits: Float32Array | undefined) => {
-      title.textContent = `After ${visibleToken(labels[token] ?? '')} (token ${token})`;
+      title.textContent = t('After {0} (token {1})', visibleToken(labels[token] ?? ''), token);
       const bits = (of: Predictions) => of.surprisalBits[token]!;
       const [before, now] = [bits(pair.trained), bits(pair.ablated)];
       const own = Number.isNaN(before)
-        ? 'Nothing predicts this token.'
-        : `Surprisal of this token ${formatPlain(before)} → ${formatPlain(now)} bits (${formatValue(now - before)}).`;
-      const kl = klBits ? ` Divergence of what is predicted next: ${formatPlain(klBits[token]!)} bits.` : '';
+        ? t('Nothing predicts this token.')
+        : t(
+            'Surprisal of this token {0} → {1} bits ({2}).',
+            formatPlain(before),
+            formatPlain(now),
+            formatValue(now - before),
+          );
+      const kl = klBits ? t(' Divergence of what is predicted next: {0} bits.', formatPlain(klBits[token]!)) : '';
       facts.textContent = own + kl;
       next.replaceChildren(
-        predictionTable('As trained', pair.trained, token),
-        predictionTable('Ablated', pair.ablated, token),
+        predictionTable(t('As trained'), pair.trained, token),
+        predictionTable(t('Ablated'), pair.ablated, token),
       );
     },
   );
@@ -82,14 +88,17 @@ export function createAblationEffect(actions: Actions) {
   const drawStrip = onChange((pair: PredictionPair, labels: readonly string[], theme: Theme) => {
     const change = changeOf(pair);
     const max = change.reduce((most, bits) => Math.max(most, Math.abs(bits) || 0), 0);
-    strip.setAttribute('aria-label', `Tokens coloured by their change of surprisal, up to ${formatPlain(max)} bits`);
+    strip.setAttribute(
+      'aria-label',
+      t('Tokens coloured by their change of surprisal, up to {0} bits', formatPlain(max)),
+    );
     strip.replaceChildren(
       ...labels.map((label, token) => {
         const bits = change[token]!;
-        const said = Number.isNaN(bits) ? '' : `: ${formatValue(bits)} bits`;
+        const said = Number.isNaN(bits) ? '' : t(': {0} bits', formatValue(bits));
         const span = h(
           'span',
-          { 'data-token-idx': token, title: `${visibleToken(label)} · token ${token}${said}` },
+          { 'data-token-idx': token, title: t('{0} · token {1}{2}', visibleToken(label), token, said) },
           label,
         );
         const level = Number.isNaN(bits) ? 0 : levelOf(bits, max);
@@ -153,7 +162,7 @@ function predictionTable(
     const probability = `${(100 * topProbabilities[at]!).toFixed(1)} %`;
     return h('tr', {}, h('td', { class: 'token-cell' }, label), h('td', { class: 'number' }, probability));
   });
-  return h('table', { class: 'fact-table' }, h('caption', {}, `${name}: next token`), h('tbody', {}, ...rows));
+  return h('table', { class: 'fact-table' }, h('caption', {}, t('{0}: next token', name)), h('tbody', {}, ...rows));
 }
 
 function headRow(...names: string[]): HTMLElement {

@@ -1,10 +1,11 @@
 /** The map on show before and after an ablation, small and side by side, and what changed in it. */
 
+import { t } from '../../src/shared/l10n';
 import { refsOf, sidesOf } from '../counterpart';
 import { h, onChange } from '../dom';
 import type { Cell } from '../heatmap/hitTest';
 import { Navigation } from '../heatmap/navigation';
-import { describeCellValue, stageLabels, visibleToken } from '../labels';
+import { describeCellValue, stageLabel, visibleToken } from '../labels';
 import type { State } from '../state';
 import { onPixelRatioChange } from '../theme';
 import type { ViewContext } from '../views/view';
@@ -49,18 +50,18 @@ export class AblationMaps {
     const sides = panel && sidesOf(panel, null);
     this.body.hidden = !sides;
     if (!panel || !sides) {
-      this.hint.textContent = 'Switch something off to see the map before and after it, and their difference.';
+      this.hint.textContent = t('Switch something off to see the map before and after it, and their difference.');
       this.hide();
       return;
     }
     const { view } = panel;
     const { left: ablated, right: trained, difference } = refsOf(panel, sides, view);
-    this.hint.textContent = `${stageLabels[ablated.stage]} of layer ${view.layerIdx}, head ${view.headIdx}.`;
+    this.hint.textContent = t('{0} of layer {1}, head {2}.', stageLabel(ablated.stage), view.layerIdx, view.headIdx);
     for (const [i, [ref, title]] of (
       [
-        [trained, 'As trained'],
-        [ablated, 'Ablated'],
-        [difference, 'Ablated − trained'],
+        [trained, t('As trained')],
+        [ablated, t('Ablated')],
+        [difference, t('Ablated − trained')],
       ] as const
     ).entries()) {
       this.panes[i]!.show(ref, layout.leavesOutFirst, title);
@@ -99,8 +100,8 @@ export class AblationMaps {
     const labels = state.panel?.tokens?.labels ?? [];
     const token = (idx: number) => `${idx} ${visibleToken(labels[idx] ?? '')}`;
     this.cellLine.textContent = cell
-      ? `query ${token(cell.queryIdx)}, key ${token(cell.keyIdx)}`
-      : 'Point at a cell, or move with the arrow keys, to read it in all three.';
+      ? t('query {0}, key {1}', token(cell.queryIdx), token(cell.keyIdx))
+      : t('Point at a cell, or move with the arrow keys, to read it in all three.');
     this.announce(state.cell);
   }
 

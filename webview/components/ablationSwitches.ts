@@ -3,17 +3,19 @@
 import { type Ablation, describeEdit, type KernelEdit, partLabels, presets, withEdit } from '../../src/shared/ablation';
 import type { LayerSummary } from '../../src/shared/analysis';
 import { type KernelPart, kernelParts } from '../../src/shared/kernels';
+import { t } from '../../src/shared/l10n';
 import { h, onChange } from '../dom';
+import { partTitles } from '../kernelGallery';
 import { layerOf, type State } from '../state';
 import { button, checkbox } from '../toolkit';
 
 /** @param onChangeTo the reader wants this ablation. */
 export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void) {
-  const presetBar = h('div', { class: 'buttons', role: 'group', 'aria-label': 'Presets' });
+  const presetBar = h('div', { class: 'buttons', role: 'group', 'aria-label': t('Presets') });
   const rows = h('div', { class: 'ablation-parts' });
   const list = h('ul', { class: 'ablation-edits' });
-  const none = h('p', { class: 'hint' }, 'Nothing is changed: this is the model as trained.');
-  const element = h('div', {}, presetBar, rows, h('h3', {}, 'Changes'), none, list);
+  const none = h('p', { class: 'hint' }, t('Nothing is changed: this is the model as trained.'));
+  const element = h('div', {}, presetBar, rows, h('h3', {}, t('Changes')), none, list);
   let wanted!: Ablation;
   let layers: readonly LayerSummary[] = [];
   let shownKey = '';
@@ -32,7 +34,7 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
       ...parts.flatMap(part => {
         const switchFor = (head: number | null) =>
           partSwitch(wanted, { part, layerIdx, headIdx: head, weights: null }, onChangeTo);
-        return [h('span', {}, capital(partLabels[part])), switchFor(null), switchFor(headIdx)];
+        return [h('span', {}, partTitles[part]), switchFor(null), switchFor(headIdx)];
       }),
     );
     // The toolkit names a checkbox by its text as it is put on the page; out of the table's context that says too little.
@@ -44,7 +46,12 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
       ...wanted.edits.map((edit, i) => {
         const takeBack = () => onChangeTo(without(wanted, i));
         const what = describeEdit(edit);
-        return h('li', {}, h('span', {}, what), button('Take Back', 'secondary', takeBack, `Take back: ${what}`));
+        return h(
+          'li',
+          {},
+          h('span', {}, what),
+          button(t('Take Back'), 'secondary', takeBack, t('Take back: {0}', what)),
+        );
       }),
     );
   }
@@ -83,21 +90,17 @@ function partSwitch(ablation: Ablation, edit: KernelEdit, onChangeTo: (ablation:
       other.headIdx === null,
   );
   const isEdited = own >= 0 && ablation.edits[own]!.weights !== null;
-  const label = headIdx === null ? 'all heads' : `head ${headIdx}${isEdited ? ' (edited)' : ''}`;
+  const label = headIdx === null ? t('all heads') : t('head {0}{1}', headIdx, isEdited ? t(' (edited)') : '');
   const isFixed = covering !== undefined && own < 0;
   const title = isFixed
-    ? `Switched by “${describeEdit(covering)}”: take that back first.`
+    ? t('Switched by “{0}”: take that back first.', describeEdit(covering))
     : `${partLabels[part!]}, ${label}`;
   const control = checkbox(label, isOn => onChangeTo(isOn ? without(ablation, own) : withEdit(ablation, edit)));
   control.set(own < 0 && !covering, !isFixed, title);
-  control.element.dataset['name'] = `${capital(partLabels[part!])}, layer ${layerIdx}, ${label}`;
+  control.element.dataset['name'] = t('{0}, layer {1}, {2}', partTitles[part!], layerIdx!, label);
   return control.element;
 }
 
 function without(ablation: Ablation, index: number): Ablation {
   return { ...ablation, edits: ablation.edits.filter((_, i) => i !== index) };
-}
-
-function capital(text: string): string {
-  return text[0]!.toUpperCase() + text.slice(1);
 }

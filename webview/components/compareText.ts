@@ -2,32 +2,35 @@
 
 import type { keysOfRow } from '../../src/attention/topKeys';
 import type { PanelComparison } from '../../src/shared/comparison';
+import { t } from '../../src/shared/l10n';
 import type { PanelState } from '../../src/shared/panelMessages';
 import { meanSurprisal, type Sides } from '../counterpart';
 import { h } from '../dom';
 import type { Cell } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';
-import { formatPlain, formatValue, stageLabels, visibleToken } from '../labels';
+import { formatPlain, formatValue, stageInText, visibleToken } from '../labels';
 
 /** Where the comparison stands, in a sentence. */
 export function sayComparison(panel: PanelState, comparison: PanelComparison | null): string {
   if (!comparison) {
     return panel.ablation.shown.edits.length > 0
-      ? 'The ablated model beside the model as trained.'
-      : 'Compare with another model, or with another version of the text. What is ablated is compared with the model as trained.';
+      ? t('The ablated model beside the model as trained.')
+      : t(
+          'Compare with another model, or with another version of the text. What is ablated is compared with the model as trained.',
+        );
   }
   const { status, label, layersDone, model, failure } = comparison;
   switch (status) {
     case 'waiting':
-      return `${label}: follows once the analysis is done.`;
+      return t('{0}: follows once the analysis is done.', label);
     case 'loading':
-      return `${label}: loading the model …`;
+      return t('{0}: loading the model …', label);
     case 'running':
-      return `${label}: layer ${layersDone} of ${model?.nLayers ?? '?'} …`;
+      return t('{0}: layer {1} of {2} …', label, layersDone, model?.nLayers ?? '?');
     case 'failed':
-      return failure?.message ?? `${label}: failed.`;
+      return failure?.message ?? t('{0}: failed.', label);
     case 'done':
-      return panel.status === 'done' ? `Compared with ${label}.` : `${label}: the shown run is not done.`;
+      return panel.status === 'done' ? t('Compared with {0}.', label) : t('{0}: the shown run is not done.', label);
   }
 }
 
@@ -35,15 +38,21 @@ export function sayComparison(panel: PanelState, comparison: PanelComparison | n
 export function factsOf({ left, right, isSame, toRight }: Sides, hasDifference: boolean): string[] {
   const facts = [left, right].map(({ label, tokens }) => {
     const { perToken, perCharacter } = meanSurprisal(tokens);
-    return `${label}: ${tokens.labels.length} tokens, surprisal ${formatPlain(perToken)} bits per token, ${formatPlain(perCharacter)} bits per character.`;
+    return t(
+      '{0}: {1} tokens, surprisal {2} bits per token, {3} bits per character.',
+      label,
+      tokens.labels.length,
+      formatPlain(perToken),
+      formatPlain(perCharacter),
+    );
   });
   if (!isSame) {
     const nAligned = toRight.reduce((count, token) => count + (token >= 0 ? 1 : 0), 0);
     facts.push(
-      `The tokens differ: ${nAligned} of ${toRight.length} have a counterpart, and there is no difference map.`,
+      t('The tokens differ: {0} of {1} have a counterpart, and there is no difference map.', nAligned, toRight.length),
     );
   } else if (!hasDifference) {
-    facts.push('One side shows scores, the other weights: there is no difference map.');
+    facts.push(t('One side shows scores, the other weights: there is no difference map.'));
   }
   return facts;
 }
@@ -51,14 +60,20 @@ export function factsOf({ left, right, isSame, toRight }: Sides, hasDifference: 
 /** A cell's tokens, and those of its counterpart where they are others. */
 export function sayCell(cell: Cell, across: Cell | null, { left, right }: Sides): string {
   const say = ({ tokens }: Sides['left'], { queryIdx, keyIdx }: Cell) =>
-    `query ${queryIdx} ${visibleToken(tokens.labels[queryIdx] ?? '')}, key ${keyIdx} ${visibleToken(tokens.labels[keyIdx] ?? '')}`;
-  if (!across) return `${say(left, cell)} · no counterpart on the right`;
+    t(
+      'query {0} {1}, key {2} {3}',
+      queryIdx,
+      visibleToken(tokens.labels[queryIdx] ?? ''),
+      keyIdx,
+      visibleToken(tokens.labels[keyIdx] ?? ''),
+    );
+  if (!across) return t('{0} · no counterpart on the right', say(left, cell));
   const isSame = across.queryIdx === cell.queryIdx && across.keyIdx === cell.keyIdx;
-  return isSame ? say(left, cell) : `${say(left, cell)} · right: ${say(right, across)}`;
+  return isSame ? say(left, cell) : t('{0} · right: {1}', say(left, cell), say(right, across));
 }
 
 export function paneTitle(label: string, { layerIdx, headIdx, stage }: MapRef): string {
-  return `${label} · layer ${layerIdx}, head ${headIdx}, ${stageLabels[stage].toLowerCase()}`;
+  return t('{0} · layer {1}, head {2}, {3}', label, layerIdx, headIdx, stageInText(stage));
 }
 
 /** The strongest keys of one side's query. */
@@ -73,6 +88,10 @@ export function keyTable(side: Sides['left'], query: number, keys: ReturnType<ty
       h('td', { class: 'number' }, formatValue(weight)),
     ),
   );
-  const caption = h('caption', {}, `${side.label}: ${visibleToken(labels[query] ?? '')} (${query}) attends to`);
+  const caption = h(
+    'caption',
+    {},
+    t('{0}: {1} ({2}) attends to', side.label, visibleToken(labels[query] ?? ''), query),
+  );
   return h('table', { class: 'fact-table' }, caption, h('tbody', {}, ...rows));
 }

@@ -1,5 +1,6 @@
 /** A real table whose columns sort by their headings, as many rows at a time as can be read. */
 
+import { t } from '../../src/shared/l10n';
 import { h } from '../dom';
 
 export interface Column<Row> {
@@ -58,7 +59,7 @@ export function createDataTable<Row>(name: string, columns: readonly Column<Row>
     );
     const nLeft = sorted.length - nShown;
     more.hidden = nLeft <= 0;
-    more.textContent = `Show more (${nLeft} left)`;
+    more.textContent = t('Show more ({0} left)', nLeft);
   }
 
   return {

@@ -1,9 +1,10 @@
 /** The keys that the selected token attends to most, and what the convolution made of their scores. */
 
 import { keysOfRow } from '../../src/attention/topKeys';
+import { t } from '../../src/shared/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
-import { formatValue, stageLabels, visibleToken } from '../labels';
+import { formatValue, stageInText, visibleToken } from '../labels';
 import type { Selection, State } from '../state';
 
 const nRows = 12;
@@ -14,22 +15,32 @@ export function createDetails(actions: Actions, hasEditor: boolean) {
   const head = h('thead');
   const table = h('table', { class: 'fact-table', 'aria-labelledby': 'details-title' }, head, body);
   const places = hasEditor
-    ? 'a token below, a row of the map, or a word in the document'
-    : 'a token below or a row of the map';
-  const note = h('p', { class: 'hint' }, `Select ${places}.`);
+    ? t('a token below, a row of the map, or a word in the document')
+    : t('a token below or a row of the map');
+  const note = h('p', { class: 'hint' }, t('Select {0}.', places));
   const scroller = h('div', { class: 'details-table', tabindex: 0 }, table);
-  const element = h('section', { class: 'details', 'aria-label': 'Selected token' }, title, note, scroller);
+  const element = h('section', { class: 'details', 'aria-label': t('Selected token') }, title, note, scroller);
 
   const draw = onChange((selection: Selection | null, labels: readonly string[] | undefined, stage: string) => {
     const isShown = selection !== null && labels !== undefined;
     scroller.hidden = !isShown;
     note.hidden = isShown;
     title.textContent = isShown
-      ? `${visibleToken(labels[selection.row.queryIdx] ?? '')} (query ${selection.row.queryIdx}) attends to · ${stage}`
-      : 'Selected token';
+      ? t(
+          '{0} (query {1}) attends to · {2}',
+          visibleToken(labels[selection.row.queryIdx] ?? ''),
+          selection.row.queryIdx,
+          stage,
+        )
+      : t('Selected token');
     if (!isShown) return;
     const { row, convolution } = selection;
-    const columns = ['Key', 'Index', 'Value', ...(convolution ? ['Score', 'After convolution', 'Difference'] : [])];
+    const columns = [
+      t('Key'),
+      t('Index'),
+      t('Value'),
+      ...(convolution ? [t('Score'), t('After convolution'), t('Difference')] : []),
+    ];
     head.replaceChildren(h('tr', {}, ...columns.map(name => h('th', { scope: 'col' }, name))));
     body.replaceChildren(
       ...keysOfRow(row.values, row.queryIdx, nRows).map(({ keyIdx, weight }) => {
@@ -53,7 +64,7 @@ export function createDetails(actions: Actions, hasEditor: boolean) {
     element,
     update({ panel, selection, map }: State): void {
       element.hidden = map === null;
-      draw(selection, panel?.tokens?.labels, map ? stageLabels[map.ref.stage].toLowerCase() : '');
+      draw(selection, panel?.tokens?.labels, map ? stageInText(map.ref.stage) : '');
     },
   };
 }

@@ -1,6 +1,7 @@
 /** The document map: relevance of all lines of the document for a selection, as far as it has come. */
 
 import type { DocumentMapState, MapLine } from '../../src/shared/documentMap';
+import { t } from '../../src/shared/l10n';
 import { h } from '../dom';
 import { formatValue } from '../labels';
 import { mapNotes, mapProgress } from '../mapText';
@@ -14,30 +15,32 @@ type Row = DocumentMapState['lines'][number] & { readonly share: number };
 const height = 48;
 
 export function createDocumentMap({ actions, host }: ViewContext): { readonly element: HTMLElement } {
-  const start = button('Map Whole Document', 'secondary', () => actions.run('mapDocument'));
-  const cancel = button('Cancel', 'secondary', () => actions.run('cancelMap'));
-  const progress = h('progress', { max: 1, value: 0, 'aria-label': 'Windows mapped' });
+  const start = button(t('Map Whole Document'), 'secondary', () => actions.run('mapDocument'));
+  const cancel = button(t('Cancel'), 'secondary', () => actions.run('cancelMap'));
+  const progress = h('progress', { max: 1, value: 0, 'aria-label': t('Windows mapped') });
   const status = h('p', { class: 'hint', role: 'status' });
   const failure = h('p', { class: 'failure', role: 'alert', hidden: true });
   const picture = h('div', { class: 'map-profile' });
   const notes = h('ul', { class: 'notes' });
   const reveal = (offset: number) => void host.request('revealInMap', { offset }).catch(() => {});
   const bits = (value: number) => (Number.isNaN(value) ? '–' : formatValue(value));
-  const table = createDataTable<Row>('Relevant lines of the whole document', [
+  const table = createDataTable<Row>(t('Relevant lines of the whole document'), [
     lineColumn(({ strongestAt }) => reveal(strongestAt)),
     relevanceColumn(
-      'Sum of the magnitudes with which the selection, placed behind the line’s window, attends to its tokens.',
+      t('Sum of the magnitudes with which the selection, placed behind the line’s window, attends to its tokens.'),
     ),
     {
-      title: 'Window’s gain',
-      hint: 'Bits per selected token that the line’s window takes off the selection’s surprisal; none where it holds the selection itself.',
+      title: t('Window’s gain'),
+      hint: t(
+        'Bits per selected token that the line’s window takes off the selection’s surprisal; none where it holds the selection itself.',
+      ),
       isNumber: true,
       sortBy: ({ gainBits }: MapLine) => gainBits,
       cell: ({ gainBits }) => bits(gainBits),
     },
     {
-      title: 'Surprisal',
-      hint: 'Mean bits per token of the line, each with at least half a context before it.',
+      title: t('Surprisal'),
+      hint: t('Mean bits per token of the line, each with at least half a context before it.'),
       isNumber: true,
       sortBy: ({ surprisalBits }) => surprisalBits,
       cell: ({ surprisalBits }) => (Number.isNaN(surprisalBits) ? '–' : surprisalBits.toFixed(2)),
@@ -68,7 +71,7 @@ export function createDocumentMap({ actions, host }: ViewContext): { readonly el
   const element = h(
     'section',
     { class: 'document-map', 'aria-labelledby': 'document-map-title' },
-    h('h2', { id: 'document-map-title' }, 'Document map'),
+    h('h2', { id: 'document-map-title' }, t('Document map')),
     h('div', { class: 'controls check-controls' }, start, cancel, progress),
     status,
     failure,
@@ -90,7 +93,7 @@ function profile(
   svg.setAttribute('preserveAspectRatio', 'none');
   svg.setAttribute('role', 'img');
   const { first, end } = state.lineRange;
-  svg.setAttribute('aria-label', `Relevance (up) and surprisal (down) from line ${first + 1} to ${end}`);
+  svg.setAttribute('aria-label', t('Relevance (up) and surprisal (down) from line {0} to {1}', first + 1, end));
   const bars = (values: Float32Array, className: string, isUp: boolean) => {
     const known = values.filter(value => !Number.isNaN(value));
     const largest = known.reduce((most, value) => Math.max(most, value), 0) || 1;

@@ -2,21 +2,22 @@
 
 import type { LayerSummary } from '../../src/shared/analysis';
 import { effectiveStage, type Stage, stages } from '../../src/shared/attentionMap';
+import { t } from '../../src/shared/l10n';
 import type { Actions } from '../actions';
 import { h } from '../dom';
-import { previousStage, stageLabels } from '../labels';
+import { previousStage, stageInText, stageLabel } from '../labels';
 import { layerOf, type State } from '../state';
 import { checkbox, type DropdownOption, dropdown } from '../toolkit';
 import type { Choice } from '../views/view';
 
 export function createHeadPicker(actions: Actions, hasTiles: boolean) {
-  const layer = dropdown('layer', 'Layer', value => actions.setView({ layerIdx: Number(value) }));
-  const head = dropdown('head', 'Head', value => actions.setView({ headIdx: Number(value) }));
-  const stage = dropdown('stage', 'Stage', value => actions.setView({ stage: value as Stage }));
-  const difference = checkbox('Difference to the stage before', isOn => actions.setView({ difference: isOn }));
+  const layer = dropdown('layer', t('Layer'), value => actions.setView({ layerIdx: Number(value) }));
+  const head = dropdown('head', t('Head'), value => actions.setView({ headIdx: Number(value) }));
+  const stage = dropdown('stage', t('Stage'), value => actions.setView({ stage: value as Stage }));
+  const difference = checkbox(t('Difference to the stage before'), isOn => actions.setView({ difference: isOn }));
   const element = h(
     'section',
-    { class: 'picker', 'aria-label': 'Map' },
+    { class: 'picker', 'aria-label': t('Map') },
     layer.element,
     head.element,
     stage.element,
@@ -42,10 +43,10 @@ export function createHeadPicker(actions: Actions, hasTiles: boolean) {
       const shown = effectiveStage(summary.stages, view.stage);
       const before = previousStage(summary.stages, shown);
       const title = !hasTiles
-        ? 'A report holds no exact values to subtract.'
+        ? t('A report holds no exact values to subtract.')
         : before
-          ? `${stageLabels[shown]} minus ${stageLabels[before].toLowerCase()}`
-          : `${stageLabels[shown]} has no stage before it that it can be compared with.`;
+          ? t('{0} minus {1}', stageLabel(shown), stageInText(before))
+          : t('{0} has no stage before it that it can be compared with.', stageLabel(shown));
       difference.set(view.difference && before !== null && hasTiles, before !== null && hasTiles, title);
     },
   };
@@ -54,8 +55,8 @@ export function createHeadPicker(actions: Actions, hasTiles: boolean) {
 /** Layers with a key-query convolution are marked; layers still to come are named so. */
 export function layerOptions(layers: readonly LayerSummary[], layersDone: number): DropdownOption[] {
   return layers.map(({ layerIdx, preSoftmaxKernel, postSoftmaxKernel }) => {
-    const mark = preSoftmaxKernel || postSoftmaxKernel ? ' · convolution' : '';
-    const wait = layerIdx < layersDone ? '' : ' (not ready)';
+    const mark = preSoftmaxKernel || postSoftmaxKernel ? t(' · convolution') : '';
+    const wait = layerIdx < layersDone ? '' : t(' (not ready)');
     return { value: String(layerIdx), label: `${layerIdx}${mark}${wait}` };
   });
 }
@@ -64,8 +65,7 @@ export function layerOptions(layers: readonly LayerSummary[], layersDone: number
 export function stageOptions(layer: LayerSummary): DropdownOption[] {
   return stages.map(stage => {
     const shown = effectiveStage(layer.stages, stage);
-    const label =
-      shown === stage ? stageLabels[stage] : `${stageLabels[stage]} (same as ${stageLabels[shown].toLowerCase()})`;
+    const label = shown === stage ? stageLabel(stage) : t('{0} (same as {1})', stageLabel(stage), stageInText(shown));
     return { value: stage, label };
   });
 }

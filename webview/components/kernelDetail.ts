@@ -2,6 +2,7 @@
 
 import type { CellChange } from '../../src/attention/largestChanges';
 import { isConv, sourceHead } from '../../src/shared/kernels';
+import { t } from '../../src/shared/l10n';
 import { h } from '../dom';
 import { describeKernel, type GalleryEntry, listFeatures, partTitles, placeOf } from '../kernelGallery';
 import { formatValue, shortValue, visibleToken } from '../labels';
@@ -27,17 +28,17 @@ export function createKernelDetail(
 ): KernelDetail {
   const title = h('h2');
   const does = h('p', { class: 'kernel-does' });
-  const matrix = h('div', { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': 'Weights' });
+  const matrix = h('div', { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': t('Weights') });
   const features = h('dl', { class: 'features' });
-  const head = dropdown('mix-head', 'Head that is mixed', value => onHead(Number(value)));
+  const head = dropdown('mix-head', t('Head that is mixed'), value => onHead(Number(value)));
   const changes = h('div', { class: 'changes', 'aria-live': 'polite' });
   const element = h(
     'section',
-    { class: 'kernel-detail', 'aria-label': 'Chosen kernel' },
+    { class: 'kernel-detail', 'aria-label': t('Chosen kernel') },
     title,
     does,
     h('div', { class: 'kernel-columns' }, matrix, features),
-    h('h2', {}, 'Where it changed attention most in this document'),
+    h('h2', {}, t('Where it changed attention most in this document')),
     head.element,
     changes,
   );
@@ -51,7 +52,7 @@ export function createKernelDetail(
         ...listFeatures(entry, change).flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]),
       );
       head.element.hidden = isConv(entry.part);
-      const heads = Array.from({ length: entry.rows }, (_, idx) => ({ value: String(idx), label: `head ${idx}` }));
+      const heads = Array.from({ length: entry.rows }, (_, idx) => ({ value: String(idx), label: t('head {0}', idx) }));
       if (!isConv(entry.part)) head.set(heads, String(headIdx));
     },
     showChanges(found, labels) {
@@ -60,17 +61,17 @@ export function createKernelDetail(
       const rows = found.map(change => {
         const { queryIdx, keyIdx, before, after } = change;
         const link = h('button', { class: 'token-link', type: 'button' }, `${token(queryIdx)} → ${token(keyIdx)}`);
-        link.title = 'Open in the lens';
+        link.title = t('Open in the lens');
         link.addEventListener('click', () => onCell(change));
         const number = (value: number) => h('td', { class: 'number' }, formatValue(value));
         const place = { 'data-query': queryIdx, 'data-key': keyIdx, 'data-change': change.change };
         return h('tr', place, h('td', {}, link), number(change.change), number(before), number(after));
       });
-      const names = ['Query → key', 'Change of weight', 'Before', 'After'];
+      const names = [t('Query → key'), t('Change of weight'), t('Before'), t('After')];
       const header = h('tr', {}, ...names.map(name => h('th', { scope: 'col' }, name)));
       const table = h('table', { class: 'fact-table' }, h('thead', {}, header), h('tbody', {}, ...rows));
       changes.replaceChildren(
-        h('div', { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': 'Largest changes' }, table),
+        h('div', { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': t('Largest changes') }, table),
       );
     },
   };
@@ -79,11 +80,11 @@ export function createKernelDetail(
 function weightTable(entry: GalleryEntry, theme: Theme): HTMLElement {
   const { rows, columns, values, identityColumn, part } = entry;
   if (rows * columns > maxTableCells)
-    return h('p', { class: 'hint' }, `${rows}×${columns} weights, too many for a table.`);
+    return h('p', { class: 'hint' }, t('{0}×{1} weights, too many for a table.', rows, columns));
   const max = matrixMax(entry);
   const isKernel = isConv(part);
   const columnName = (column: number) => (isKernel ? signedStep(column - identityColumn!) : String(column));
-  const rowName = (row: number) => (isKernel ? signedStep(row - (rows - 1)) : `head ${row}`);
+  const rowName = (row: number) => (isKernel ? signedStep(row - (rows - 1)) : t('head {0}', row));
   const heads = Array.from({ length: columns }, (_, column) => h('th', { scope: 'col' }, columnName(column)));
   const body = Array.from({ length: rows }, (_, row) => {
     const cells = Array.from({ length: columns }, (_, column) => {
@@ -101,10 +102,10 @@ function weightTable(entry: GalleryEntry, theme: Theme): HTMLElement {
     });
     return h('tr', {}, h('th', { scope: 'row' }, rowName(row)), ...cells);
   });
-  const corner = h('td', {}, isKernel ? 'query \\ key' : 'to \\ from');
+  const corner = h('td', {}, isKernel ? t('query \\ key') : t('to \\ from'));
   const label = isKernel
-    ? 'Weights by query and key, counted from the own pair'
-    : 'Weights by mixed head and source head';
+    ? t('Weights by query and key, counted from the own pair')
+    : t('Weights by mixed head and source head');
   return h(
     'table',
     { class: `tap-table weight-table${columns <= 8 ? ' has-room' : ''}`, 'aria-label': label },

@@ -2,6 +2,7 @@
 
 import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
 import { type KernelPart, type KernelShape, sourceHead } from '../../src/shared/kernels';
+import { t } from '../../src/shared/l10n';
 import { h, onChange } from '../dom';
 import type { Theme } from '../theme';
 
@@ -48,7 +49,7 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
     const value = parseWeight(input.value);
     input.setAttribute('aria-invalid', String(value === null));
     if (value === null) {
-      say(`“${input.value}” is no number. Type one such as 0.25 or −1e-3, or press Escape.`);
+      say(t('“{0}” is no number. Type one such as 0.25 or −1e-3, or press Escape.', input.value));
       return;
     }
     say('');
@@ -136,7 +137,7 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
         shownShape = shape;
         build(next);
       }
-      table.setAttribute('aria-label', `Weights of head ${next.headIdx}`);
+      table.setAttribute('aria-label', t('Weights of head {0}', next.headIdx));
       paint(next.weights, theme);
     },
   };
@@ -176,19 +177,19 @@ function written(weight: number): string {
 }
 
 function rowName({ rows, identityColumn }: KernelShape, row: number): string {
-  if (identityColumn === null) return 'weight';
+  if (identityColumn === null) return t('weight');
   const back = rows - 1 - row;
-  return back === 0 ? 'query' : `query −${back}`;
+  return back === 0 ? t('query') : t('query −{0}', back);
 }
 
 function columnName(shape: KernelShape, headIdx: number, column: number): string {
-  if (shape.identityColumn === null) return `head ${sourceHead(shape, headIdx, column)}`;
+  if (shape.identityColumn === null) return t('head {0}', sourceHead(shape, headIdx, column));
   const shift = column - shape.identityColumn;
-  return shift === 0 ? 'key' : shift < 0 ? `−${-shift}` : `+${shift}`;
+  return shift === 0 ? t('key') : shift < 0 ? `−${-shift}` : `+${shift}`;
 }
 
 function cellLabel(shape: KernelShape, headIdx: number, row: number, column: number): string {
   const columnText = columnName(shape, headIdx, column);
-  if (shape.identityColumn === null) return `weight of ${columnText}`;
-  return `${rowName(shape, row)}, ${columnText === 'key' ? 'key' : `key ${columnText}`}`;
+  if (shape.identityColumn === null) return t('weight of {0}', columnText);
+  return `${rowName(shape, row)}, ${columnText === t('key') ? columnText : t('key {0}', columnText)}`;
 }

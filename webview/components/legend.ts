@@ -1,6 +1,7 @@
 /** The colour scale and what has to be known to read the map: what is pooled, subtracted, left out or masked. */
 
 import { type ColorMap, colorMaps, colorOf, maxLevel } from '../../src/shared/colorScale';
+import { t } from '../../src/shared/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
 import { formatValue } from '../labels';
@@ -9,11 +10,21 @@ import type { State } from '../state';
 import type { Theme } from '../theme';
 import { checkbox, dropdown } from '../toolkit';
 
+const colorNames: Readonly<Record<string, string>> = {
+  red: t('red'),
+  blue: t('blue'),
+  orange: t('orange'),
+  purple: t('purple'),
+  green: t('green'),
+  brown: t('brown'),
+  teal: t('teal'),
+};
+const named = (color: string) => colorNames[color] ?? color;
 const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
 const colorOptions = Object.entries(colorMaps).map(([value, { negative, positive }]) => ({
   value,
-  label: `${capital(negative)} to ${positive}`,
+  label: t('{0} to {1}', capital(named(negative)), named(positive)),
 }));
 
 export function createLegend(actions: Actions) {
@@ -21,12 +32,14 @@ export function createLegend(actions: Actions) {
   const low = h('span');
   const high = h('span');
   const notes = h('ul', { class: 'notes' });
-  const leaveOut = checkbox('Scale without the first token', leavesOutFirst => actions.setLayout({ leavesOutFirst }));
-  const colors = dropdown('colors', 'Colours', value => actions.setLayout({ colorMap: value as ColorMap }));
+  const leaveOut = checkbox(t('Scale without the first token'), leavesOutFirst =>
+    actions.setLayout({ leavesOutFirst }),
+  );
+  const colors = dropdown('colors', t('Colours'), value => actions.setLayout({ colorMap: value as ColorMap }));
   const scale = h('div', { class: 'scale' }, bar, h('div', { class: 'scale-ends' }, low, h('span', {}, '0'), high));
   const element = h(
     'section',
-    { class: 'legend', 'aria-label': 'Colour scale' },
+    { class: 'legend', 'aria-label': t('Colour scale') },
     scale,
     notes,
     leaveOut.element,
@@ -49,13 +62,13 @@ export function createLegend(actions: Actions) {
       const { negative, positive } = colorMaps[theme.colorMap];
       bar.setAttribute(
         'aria-label',
-        `${capital(negative)} below zero, ${positive} above zero, to ${formatValue(map.max)}`,
+        t('{0} below zero, {1} above zero, to {2}', capital(named(negative)), named(positive), formatValue(map.max)),
       );
       colors.set(colorOptions, layout.colorMap);
       leaveOut.set(
         layout.leavesOutFirst,
         true,
-        'Many heads rest on the first token; this shows the rest more clearly.',
+        t('Many heads rest on the first token; this shows the rest more clearly.'),
       );
       writeNotes(legendNotes(state).join('\n'));
     },

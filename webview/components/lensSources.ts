@@ -1,6 +1,7 @@
 /** The heads that a cell is mixed of, with what each of them adds; one of them is opened to its taps. */
 
 import type { LensSource } from '../../src/attention/lens';
+import { t } from '../../src/shared/l10n';
 import { h } from '../dom';
 import { formatValue } from '../labels';
 import type { Theme } from '../theme';
@@ -11,7 +12,7 @@ const nShown = 16;
 
 export function createLensSources(onOpen: (headIdx: number) => void) {
   const body = h('tbody');
-  const columns = ['Head', 'Adds', 'Mixing weight', 'Value in head', 'Own pair', 'Neighbours'];
+  const columns = [t('Head'), t('Adds'), t('Mixing weight'), t('Value in head'), t('Own pair'), t('Neighbours')];
   const table = h(
     'table',
     { class: 'fact-table sources' },
@@ -27,7 +28,7 @@ export function createLensSources(onOpen: (headIdx: number) => void) {
   });
   const element = h(
     'div',
-    { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': 'Heads mixed here' },
+    { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': t('Heads mixed here') },
     table,
     more,
   );
@@ -38,7 +39,7 @@ export function createLensSources(onOpen: (headIdx: number) => void) {
     const open = h(
       'button',
       { class: 'token-link', type: 'button', 'aria-pressed': String(isOpen) },
-      `head ${headIdx}`,
+      t('head {0}', headIdx),
     );
     open.addEventListener('click', () => onOpen(headIdx));
     const number = (value: number) => h('td', { class: 'number' }, formatValue(value));
@@ -69,8 +70,8 @@ export function createLensSources(onOpen: (headIdx: number) => void) {
         more.hidden = !isLong;
         const rest = strongest.slice(nShown).reduce((sum, { subtotal }) => sum + subtotal, 0);
         more.textContent = showsAll
-          ? 'Show the strongest only'
-          : `The other ${sources.length - nShown} heads add ${formatValue(rest)}. Show all`;
+          ? t('Show the strongest only')
+          : t('The other {0} heads add {1}. Show all', sources.length - nShown, formatValue(rest));
         body.replaceChildren(...rows);
       };
       redraw();

@@ -1,5 +1,6 @@
 /** Columns that tables of a document's lines share. */
 
+import { t } from '../../src/shared/l10n';
 import { h } from '../dom';
 import type { Column } from './dataTable';
 
@@ -17,7 +18,7 @@ interface WeighedLine {
 /** The line's number and text; a click leads to it. */
 export function lineColumn<Row extends Line>(open: (row: Row) => void): Column<Row> {
   return {
-    title: 'Line',
+    title: t('Line'),
     isNumber: true,
     sortBy: ({ lineIdx }) => lineIdx,
     cell: row => {
@@ -33,7 +34,7 @@ export function lineColumn<Row extends Line>(open: (row: Row) => void): Column<R
 /** The line's weight, as a number and as a bar. */
 export function relevanceColumn<Row extends WeighedLine>(hint?: string): Column<Row> {
   return {
-    title: 'Relevance',
+    title: t('Relevance'),
     ...(hint ? { hint } : {}),
     isNumber: true,
     sortBy: ({ weight }) => weight,

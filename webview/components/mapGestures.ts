@@ -1,5 +1,6 @@
 /** What gestures on a map do: move the shared viewport, look at a cell, select its query. */
 
+import { t } from '../../src/shared/l10n';
 import type { Actions } from '../actions';
 import { type Cell, cellAt, cornerOf, stepCell, visibleCells } from '../heatmap/hitTest';
 import type { Navigation } from '../heatmap/navigation';
@@ -7,8 +8,9 @@ import type { State, Store } from '../state';
 import type { MapGestures } from './mapInput';
 
 export const buttonZoom = 1.5;
-export const mapInstructions =
-  'Arrow keys move the cell, with Shift by ten. Plus and minus zoom, 0 shows all, Enter selects the query, Escape leaves.';
+export const mapInstructions = t(
+  'Arrow keys move the cell, with Shift by ten. Plus and minus zoom, 0 shows all, Enter selects the query, Escape leaves.',
+);
 
 /** @param onHover the pointer is over this cell, or has left. */
 export function createGestures(

@@ -1,13 +1,14 @@
 /** The heatmap with its axes, crosshair, tooltip and zoom buttons. */
 
 import { axisTicks, showsTokens } from '../../src/shared/axisTicks';
+import { t } from '../../src/shared/l10n';
 import type { Actions } from '../actions';
 import { h } from '../dom';
 import { type Cell, cornerOf, visibleCells } from '../heatmap/hitTest';
 import type { MapLoader } from '../heatmap/mapLoader';
 import { Navigation } from '../heatmap/navigation';
 import type { PanelHost } from '../host';
-import { stageLabels, visibleToken } from '../labels';
+import { stageLabel, visibleToken } from '../labels';
 import type { State, Store } from '../state';
 import { onPixelRatioChange } from '../theme';
 import { button } from '../toolkit';
@@ -47,8 +48,8 @@ export class MapPanel {
     const corner = h(
       'div',
       { class: 'map-corner', 'aria-hidden': 'true' },
-      h('span', {}, 'key →'),
-      h('span', {}, 'query ↓'),
+      h('span', {}, t('key →')),
+      h('span', {}, t('query ↓')),
     );
     const grid = h('div', { class: 'map-grid' }, corner, this.keyAxis.element, this.queryAxis.element, frame);
     if (this.rowSums) {
@@ -57,7 +58,7 @@ export class MapPanel {
     }
     this.element = h(
       'section',
-      { class: 'map', 'aria-label': 'Attention map' },
+      { class: 'map', 'aria-label': t('Attention map') },
       zoomTools(gestures),
       grid,
       ...(this.rowSums ? [this.rowSums.line] : []),
@@ -82,7 +83,13 @@ export class MapPanel {
     if (this.navigation.follow(map.ref.nTokens, layout.zoom)) this.hovered = null;
     this.drawing.show(map, mapVersion, changedTile, theme);
     const { layerIdx, headIdx, stage } = map.ref;
-    const label = `Attention map, layer ${layerIdx}, head ${headIdx}, ${stageLabels[stage]}. ${mapInstructions}`;
+    const label = t(
+      'Attention map, layer {0}, head {1}, {2}. {3}',
+      layerIdx,
+      headIdx,
+      stageLabel(stage),
+      mapInstructions,
+    );
     this.canvas.setAttribute('aria-label', label);
     this.describe(panel?.view.stage);
     this.navigation.followCell(cell);
@@ -166,9 +173,9 @@ export class MapPanel {
 export function zoomTools(gestures: Pick<MapGestures, 'zoom' | 'fit'>): HTMLElement {
   return h(
     'div',
-    { class: 'map-tools', role: 'toolbar', 'aria-label': 'Zoom' },
-    button('+', 'icon', () => gestures.zoom(buttonZoom), 'Zoom in'),
-    button('−', 'icon', () => gestures.zoom(1 / buttonZoom), 'Zoom out'),
-    button('Fit', 'icon', () => gestures.fit(), 'Fit the whole map'),
+    { class: 'map-tools', role: 'toolbar', 'aria-label': t('Zoom') },
+    button('+', 'icon', () => gestures.zoom(buttonZoom), t('Zoom in')),
+    button('−', 'icon', () => gestures.zoom(1 / buttonZoom), t('Zoom out')),
+    button(t('Fit'), 'icon', () => gestures.fit(), t('Fit the whole map')),
   );
 }

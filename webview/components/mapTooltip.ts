@@ -1,5 +1,6 @@
 /** What is said of one cell: beside it as a tooltip, and to screen readers when the keyboard moves. */
 
+import { t } from '../../src/shared/l10n';
 import { h } from '../dom';
 import type { Cell } from '../heatmap/hitTest';
 import type { CellValue } from '../heatmap/mapData';
@@ -22,8 +23,8 @@ export function createMapTooltip(): MapTooltip {
   return {
     elements: [tooltip, live],
     show(cell, cellValue, labels, near, canvas) {
-      query.textContent = `query ${cell.queryIdx}  ${visibleToken(labels[cell.queryIdx] ?? '')}`;
-      key.textContent = `key ${cell.keyIdx}  ${visibleToken(labels[cell.keyIdx] ?? '')}`;
+      query.textContent = t('query {0}  {1}', cell.queryIdx, visibleToken(labels[cell.queryIdx] ?? ''));
+      key.textContent = t('key {0}  {1}', cell.keyIdx, visibleToken(labels[cell.keyIdx] ?? ''));
       value.textContent = describeCellValue(cellValue);
       tooltip.hidden = false;
       const gap = 12;
@@ -45,5 +46,5 @@ export function createMapTooltip(): MapTooltip {
 /** One sentence on a cell. */
 export function describeCell(cell: Cell, value: CellValue, labels: readonly string[]): string {
   const token = (idx: number) => `${idx} ${visibleToken(labels[idx] ?? '')}`;
-  return `query ${token(cell.queryIdx)}, key ${token(cell.keyIdx)}: ${describeCellValue(value)}`;
+  return t('query {0}, key {1}: {2}', token(cell.queryIdx), token(cell.keyIdx), describeCellValue(value));
 }

@@ -1,6 +1,7 @@
 /** Surprisal of the selected tokens, what was predicted in their place, and what is predicted after them. */
 
 import type { Predictions } from '../../src/shared/analysis';
+import { t } from '../../src/shared/l10n';
 import type { PanelState } from '../../src/shared/panelMessages';
 import type { TokenRange } from '../../src/shared/relevance';
 import { h } from '../dom';
@@ -24,11 +25,11 @@ export interface Prediction {
 const maxRows = 200;
 
 export function createPredictions(select: (tokenIdx: number) => void) {
-  const title = h('h2', {}, 'Surprisal and predictions');
+  const title = h('h2', {}, t('Surprisal and predictions'));
   const summary = h('p', { class: 'hint' });
-  const table = createDataTable<SurprisalRow>('Surprisal and predictions of the selected tokens', [
+  const table = createDataTable<SurprisalRow>(t('Surprisal and predictions of the selected tokens'), [
     {
-      title: 'Token',
+      title: t('Token'),
       sortBy: ({ label }) => label,
       cell: ({ idx, label }) => {
         const link = h('button', { class: 'token-link', type: 'button' }, visibleToken(label));
@@ -36,17 +37,17 @@ export function createPredictions(select: (tokenIdx: number) => void) {
         return link;
       },
     },
-    { title: 'Index', isNumber: true, sortBy: ({ idx }) => idx, cell: ({ idx }) => String(idx) },
+    { title: t('Index'), isNumber: true, sortBy: ({ idx }) => idx, cell: ({ idx }) => String(idx) },
     {
-      title: 'Surprisal',
-      hint: 'Bits: minus the binary logarithm of the probability that the model gave this token.',
+      title: t('Surprisal'),
+      hint: t('Bits: minus the binary logarithm of the probability that the model gave this token.'),
       isNumber: true,
       sortBy: ({ bits }) => bits,
       cell: ({ bits }) => (Number.isNaN(bits) ? '–' : bits.toFixed(2)),
     },
     {
-      title: 'Predicted in its place, with probability',
-      cell: ({ predicted }) => (predicted.length === 0 ? 'nothing predicts the first token' : listOf(predicted)),
+      title: t('Predicted in its place, with probability'),
+      cell: ({ predicted }) => (predicted.length === 0 ? t('nothing predicts the first token') : listOf(predicted)),
     },
   ]);
   const next = h('div', { class: 'predicted-next' });
@@ -59,7 +60,7 @@ export function createPredictions(select: (tokenIdx: number) => void) {
       table.element.hidden = !predictions;
       next.hidden = !predictions;
       if (!predictions) {
-        summary.textContent = 'They come with the last layer.';
+        summary.textContent = t('They come with the last layer.');
         return;
       }
       const { labels } = panel.tokens;
@@ -73,7 +74,7 @@ export function createPredictions(select: (tokenIdx: number) => void) {
       summary.textContent = summaryOf(predictions.surprisalBits, range);
       const last = range.end - 1;
       next.replaceChildren(
-        h('h3', {}, `Predicted after ${visibleToken(labels[last] ?? '')} (${last})`),
+        h('h3', {}, t('Predicted after {0} ({1})', visibleToken(labels[last] ?? ''), last)),
         listOf(predictedAt(predictions, last, labels[last + 1])),
       );
     },
@@ -92,11 +93,16 @@ export function predictedAt(predictions: Predictions, position: number, actual: 
 /** One sentence on the surprisal of a range. */
 export function summaryOf(bits: Float32Array, { first, end }: TokenRange): string {
   const known = bits.subarray(first, end).filter(value => !Number.isNaN(value));
-  const cut = end - first > maxRows ? ` The first ${maxRows} of ${end - first} tokens are listed.` : '';
-  if (known.length === 0) return `Nothing predicts the first token.${cut}`;
-  if (known.length === 1) return `Surprisal ${known[0]!.toFixed(2)} bits.${cut}`;
+  const cut = end - first > maxRows ? t(' The first {0} of {1} tokens are listed.', maxRows, end - first) : '';
+  if (known.length === 0) return t('Nothing predicts the first token.{0}', cut);
+  if (known.length === 1) return t('Surprisal {0} bits.{1}', known[0]!.toFixed(2), cut);
   const sum = known.reduce((total, value) => total + value, 0);
-  return `Surprisal ${(sum / known.length).toFixed(2)} bits per token on average, ${sum.toFixed(1)} bits in all.${cut}`;
+  return t(
+    'Surprisal {0} bits per token on average, {1} bits in all.{2}',
+    (sum / known.length).toFixed(2),
+    sum.toFixed(1),
+    cut,
+  );
 }
 
 function listOf(predicted: readonly Prediction[]): HTMLElement {
@@ -109,7 +115,9 @@ function listOf(predicted: readonly Prediction[]): HTMLElement {
         isActual ? { class: 'is-actual' } : {},
         h('code', {}, visibleToken(label)),
         ` ${formatPercent(probability)}`,
-        ...(isActual ? [h('span', { class: 'mark' }, ' ✓'), h('span', { class: 'sr-only' }, ' as in the text')] : []),
+        ...(isActual
+          ? [h('span', { class: 'mark' }, ' ✓'), h('span', { class: 'sr-only' }, t(' as in the text'))]
+          : []),
       ),
     ),
   );

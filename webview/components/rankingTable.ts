@@ -1,6 +1,7 @@
 /** All single ablations by what they do to the prediction: started here, shown as they come. */
 
 import { type Ablation, type AblationEffect, describeEdit } from '../../src/shared/ablation';
+import { t } from '../../src/shared/l10n';
 import type { Ranking } from '../../src/shared/panelAblation';
 import { sayRanking } from '../ablationText';
 import { h, onChange } from '../dom';
@@ -18,38 +19,40 @@ export interface RankingActions {
 }
 
 export function createRankingTable(actions: RankingActions) {
-  const bar = h('progress', { 'aria-label': 'Ablations tried' });
+  const bar = h('progress', { 'aria-label': t('Ablations tried') });
   const said = h('span', { role: 'status' });
-  const cancel = button('Cancel', 'secondary', () => actions.cancel(), 'Cancel the ranking');
+  const cancel = button(t('Cancel'), 'secondary', () => actions.cancel(), t('Cancel the ranking'));
   const progress = h('div', { class: 'progress' }, bar, said, cancel);
   const start = h(
     'div',
     { class: 'buttons' },
-    button('Rank Parts', 'secondary', () => actions.start(false), 'Rank Parts: rank every part of every layer'),
+    button(t('Rank Parts'), 'secondary', () => actions.start(false), t('Rank Parts: rank every part of every layer')),
     button(
-      'Rank Parts and Heads',
+      t('Rank Parts and Heads'),
       'secondary',
       () => actions.start(true),
-      'Rank Parts and Heads: rank every part and every head',
+      t('Rank Parts and Heads: rank every part and every head'),
     ),
   );
   const headRow = h(
     'tr',
     {},
-    ...['', 'Switched off', 'Mean KL, bits', 'Surprisal, bits per token'].map(name => h('th', { scope: 'col' }, name)),
+    ...['', t('Switched off'), t('Mean KL, bits'), t('Surprisal, bits per token')].map(name =>
+      h('th', { scope: 'col' }, name),
+    ),
   );
   const body = h('tbody');
   const table = h(
     'table',
-    { class: 'fact-table ranking', 'aria-label': 'Single ablations by effect' },
+    { class: 'fact-table ranking', 'aria-label': t('Single ablations by effect') },
     h('thead', {}, headRow),
     body,
   );
-  const more = button('Show All', 'secondary', () => {
+  const more = button(t('Show All'), 'secondary', () => {
     isWhole = true;
     if (current) draw(current, true);
   });
-  const scroller = h('div', { class: 'details-table', tabindex: 0, role: 'region', 'aria-label': 'Ranking' }, table);
+  const scroller = h('div', { class: 'details-table', tabindex: 0, role: 'region', 'aria-label': t('Ranking') }, table);
   const element = h('div', {}, start, progress, scroller, more);
   let isWhole = false;
   let current: Ranking | null = null;
@@ -85,7 +88,7 @@ function toRow(effect: AblationEffect, index: number, largest: number, actions: 
   const what = describeEdit(edit).replace(/ off$/, '');
   const length = h('div', { class: 'ranking-bar' });
   length.style.setProperty('width', `${(100 * Math.max(0, meanKlBits)) / largest}%`);
-  const show = h('button', { class: 'link', type: 'button', title: `Show the document with ${what} off` }, what);
+  const show = h('button', { class: 'link', type: 'button', title: t('Show the document with {0} off', what) }, what);
   show.addEventListener('click', () => actions.show({ scope: 'model', edits: [edit] }));
   return h(
     'tr',

@@ -2,6 +2,7 @@
 
 import { isPreSoftmax } from '../../src/shared/attentionMap';
 import { colorOf, levelOf } from '../../src/shared/colorScale';
+import { t } from '../../src/shared/l10n';
 import { h, onChange } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
 import type { Viewport } from '../heatmap/viewport';
@@ -55,14 +56,14 @@ export class RowSums {
   /** What a row sums to, in words; empty where there is nothing to say. */
   ofRow(queryIdx: number): string {
     const sum = this.sums?.[queryIdx];
-    return sum === undefined ? '' : `row sum ${formatPlain(sum)}`;
+    return sum === undefined ? '' : t('row sum {0}', formatPlain(sum));
   }
 
   /** @param height of the map, CSS pixels. @param queryIdx the looked-at row. */
   draw({ originY, cellSize }: Viewport, height: number, theme: Theme, queryIdx: number | null): void {
     const { sums } = this;
     if (!sums) return;
-    const row = queryIdx === null ? '' : ` Query ${queryIdx}: ${this.ofRow(queryIdx)}.`;
+    const row = queryIdx === null ? '' : t(' Query {0}: {1}.', queryIdx, this.ofRow(queryIdx));
     this.line.textContent = `${this.said}${row}`;
     this.paint(sums, originY, cellSize, Math.round(height * devicePixelRatio), theme);
   }
@@ -113,9 +114,11 @@ export function describeSums(sums: Float32Array): { text: string; max: number; c
   }
   if (count === 0) return null;
   const those =
-    lowest <= highest ? `they sum to ${formatPlain(lowest)} up to ${formatPlain(highest)}` : 'none is a number';
-  const scale = max > 0 ? ` Strip at the right: sum minus 1, scale ±${formatValue(max).slice(1)}.` : '';
-  return { text: `${count} of ${sums.length} rows do not sum to 1: ${those}.${scale}`, max, count };
+    lowest <= highest
+      ? t('they sum to {0} up to {1}', formatPlain(lowest), formatPlain(highest))
+      : t('none is a number');
+  const scale = max > 0 ? t(' Strip at the right: sum minus 1, scale ±{0}.', formatValue(max).slice(1)) : '';
+  return { text: t('{0} of {1} rows do not sum to 1: {2}.{3}', count, sums.length, those, scale), max, count };
 }
 
 /** Of the rows from `start` to `end` the largest distance from 1, with its sign; NaN goes first; null outside the map. */

@@ -1,6 +1,7 @@
 /** One of several maps side by side: its name and scale, the drawn map, and what the looked-at cell and row hold. */
 
 import { isPreSoftmax } from '../../src/shared/attentionMap';
+import { t } from '../../src/shared/l10n';
 import { h } from '../dom';
 import { type Cell, visibleCells } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';
@@ -9,7 +10,7 @@ import type { MapRow, MapSource } from '../heatmap/mapSource';
 import type { Navigation } from '../heatmap/navigation';
 import type { TileRect } from '../heatmap/tiles';
 import type { PanelHost } from '../host';
-import { describeCellValue, formatValue, stageLabels } from '../labels';
+import { describeCellValue, formatValue, stageInText, stageLabel } from '../labels';
 import type { State } from '../state';
 import { MapCanvas } from './mapCanvas';
 import { RowSums } from './rowSums';
@@ -109,7 +110,8 @@ export class StagePane {
     const { ref } = this;
     const sum = row?.isExact ? row.values.reduce((total, value) => total + value, 0) : Number.NaN;
     const isOne = Math.abs(sum - 1) < 1e-3;
-    this.rowSum = ref && row && !isPreSoftmax(ref.stage) && !ref.minus && !isOne ? `row sum ${formatValue(sum)}` : '';
+    this.rowSum =
+      ref && row && !isPreSoftmax(ref.stage) && !ref.minus && !isOne ? t('row sum {0}', formatValue(sum)) : '';
     this.element.dataset['rowSum'] = Number.isNaN(sum) ? '' : String(sum);
     this.drawNote();
   }
@@ -118,11 +120,11 @@ export class StagePane {
 
   private drawNote(): void {
     const { failure, isTooLarge, map } = this.loader;
-    const wait = map?.ref.minus && isTooLarge ? 'Zoom in: too many cells for exact differences.' : '';
+    const wait = map?.ref.minus && isTooLarge ? t('Zoom in: too many cells for exact differences.') : '';
     this.note.textContent = failure?.message ?? (wait || this.rowSum);
   }
 }
 
 export function titleOf({ stage, minus }: Pick<MapRef, 'stage' | 'minus'>): string {
-  return minus ? `${stageLabels[stage]} − ${stageLabels[minus].toLowerCase()}` : stageLabels[stage];
+  return minus ? `${stageLabel(stage)} − ${stageInText(minus)}` : stageLabel(stage);
 }

@@ -2,6 +2,7 @@
 
 import { providerNames } from '../../src/shared/analysis';
 import type { FailureAction } from '../../src/shared/failure';
+import { t } from '../../src/shared/l10n';
 import type { PanelCommand, PanelState } from '../../src/shared/panelMessages';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
@@ -10,14 +11,14 @@ import { isLayerReady, type State } from '../state';
 import { button, progressRing } from '../toolkit';
 
 const commandOf: Readonly<Record<FailureAction, { readonly command: PanelCommand; readonly label: string }>> = {
-  showLog: { command: 'showLog', label: 'Show Log' },
-  openSettings: { command: 'openSettings', label: 'Open Settings' },
-  selectModel: { command: 'selectModel', label: 'Select Model' },
-  retry: { command: 'inspectDocument', label: 'Try Again' },
+  showLog: { command: 'showLog', label: t('Show Log') },
+  openSettings: { command: 'openSettings', label: t('Open Settings') },
+  selectModel: { command: 'selectModel', label: t('Select Model') },
+  retry: { command: 'inspectDocument', label: t('Try Again') },
 };
 
 export function createStatus(actions: Actions, hasEditor: boolean) {
-  const element = h('section', { class: 'status', 'aria-live': 'polite', 'aria-label': 'Status' });
+  const element = h('section', { class: 'status', 'aria-live': 'polite', 'aria-label': t('Status') });
   const command = (label: string, appearance: 'primary' | 'secondary', name: PanelCommand) =>
     button(label, appearance, () => actions.run(name));
   const buttons = (...items: HTMLElement[]) => (hasEditor ? [h('div', { class: 'buttons' }, ...items)] : []);
@@ -25,10 +26,14 @@ export function createStatus(actions: Actions, hasEditor: boolean) {
   function parts(panel: PanelState | null, mapFailure: string | null): (Node | string)[] {
     if (!panel || panel.status === 'idle') {
       return [
-        h('p', {}, 'See what a language model looks at in the file before you: run it on the document in the editor.'),
+        h(
+          'p',
+          {},
+          t('See what a language model looks at in the file before you: run it on the document in the editor.'),
+        ),
         ...buttons(
-          command('Inspect Document', 'primary', 'inspectDocument'),
-          command('Select Model', 'secondary', 'selectModel'),
+          command(t('Inspect Document'), 'primary', 'inspectDocument'),
+          command(t('Select Model'), 'secondary', 'selectModel'),
         ),
       ];
     }
@@ -37,26 +42,31 @@ export function createStatus(actions: Actions, hasEditor: boolean) {
     switch (status) {
       case 'loading':
         return [
-          h('div', { class: 'progress' }, progressRing('Loading the model'), h('span', {}, 'Loading the model …')),
-          ...buttons(command('Cancel', 'secondary', 'cancel')),
+          h(
+            'div',
+            { class: 'progress' },
+            progressRing(t('Loading the model')),
+            h('span', {}, t('Loading the model …')),
+          ),
+          ...buttons(command(t('Cancel'), 'secondary', 'cancel')),
         ];
       case 'running': {
-        const done = `layer ${layersDone} of ${model?.nLayers ?? '?'}`;
-        const wait = isLayerReady(panel) ? '' : `; layer ${panel.view.layerIdx} is not ready yet`;
-        const bar = h('progress', { max: model?.nLayers ?? 1, value: layersDone, 'aria-label': 'Layers done' });
+        const done = t('layer {0} of {1}', layersDone, model?.nLayers ?? '?');
+        const wait = isLayerReady(panel) ? '' : t('; layer {0} is not ready yet', panel.view.layerIdx);
+        const bar = h('progress', { max: model?.nLayers ?? 1, value: layersDone, 'aria-label': t('Layers done') });
         return [
           h('div', { class: 'progress' }, bar, h('span', {}, `${label}: ${done}${wait}`)),
-          ...buttons(command('Cancel', 'secondary', 'cancel')),
+          ...buttons(command(t('Cancel'), 'secondary', 'cancel')),
         ];
       }
       case 'failed':
         return [
-          h('p', { class: 'failure', role: 'alert' }, failure?.message ?? 'The analysis failed.'),
+          h('p', { class: 'failure', role: 'alert' }, failure?.message ?? t('The analysis failed.')),
           ...buttons(
             ...(failure?.actions ?? []).map(action =>
               command(commandOf[action].label, 'secondary', commandOf[action].command),
             ),
-            command('Inspect Document', 'primary', 'inspectDocument'),
+            command(t('Inspect Document'), 'primary', 'inspectDocument'),
           ),
         ];
       case 'cancelled':
@@ -64,17 +74,17 @@ export function createStatus(actions: Actions, hasEditor: boolean) {
           h(
             'p',
             {},
-            panel.isStale ? 'The text changed while it was analysed.' : `Cancelled after layer ${layersDone}.`,
+            panel.isStale ? t('The text changed while it was analysed.') : t('Cancelled after layer {0}.', layersDone),
           ),
-          ...buttons(command('Inspect Document', 'primary', 'inspectDocument')),
+          ...buttons(command(t('Inspect Document'), 'primary', 'inspectDocument')),
         ];
       case 'done':
         return [
           h('p', { class: 'facts' }, facts(panel)),
           ...(panel.isStale
             ? [
-                h('p', { class: 'stale' }, 'The text changed since: these maps are of an older version.'),
-                ...buttons(command('Inspect Document', 'primary', 'inspectDocument')),
+                h('p', { class: 'stale' }, t('The text changed since: these maps are of an older version.')),
+                ...buttons(command(t('Inspect Document'), 'primary', 'inspectDocument')),
               ]
             : []),
           ...(mapFailure ? [h('p', { class: 'failure', role: 'alert' }, mapFailure)] : []),
@@ -121,17 +131,25 @@ export function facts({
   durationMs,
 }: PanelState): string {
   const nTokens = tokens?.labels.length ?? 0;
-  const parts = [`${documentLabel}: ${nTokens} ${nTokens === 1 ? 'token' : 'tokens'}`];
+  const parts = [
+    nTokens === 1 ? t('{0}: 1 token', documentLabel ?? '') : t('{0}: {1} tokens', documentLabel ?? '', nTokens),
+  ];
   if (windowLines && window) {
     const isWhole = window.end - window.start >= window.documentLength;
     parts.push(
       isWhole
-        ? `the whole document, ${windowLines.of} lines`
-        : `lines ${windowLines.first}–${windowLines.last} of ${windowLines.of}; the rest was left out${isPinned ? ' (pinned)' : ''}`,
+        ? t('the whole document, {0} lines', windowLines.of)
+        : t(
+            'lines {0}–{1} of {2}; the rest was left out{3}',
+            windowLines.first,
+            windowLines.last,
+            windowLines.of,
+            isPinned ? t(' (pinned)') : '',
+          ),
     );
   }
-  if (model && provider) parts.push(`${model.name} on ${providerNames[provider]}`);
-  if (model?.viewer) parts.push('an ONNX file: attention patterns only');
+  if (model && provider) parts.push(t('{0} on {1}', model.name, providerNames[provider]));
+  if (model?.viewer) parts.push(t('an ONNX file: attention patterns only'));
   if (durationMs !== null) parts.push(formatDuration(durationMs));
   return `${parts.join(' · ')}.`;
 }

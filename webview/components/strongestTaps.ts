@@ -1,5 +1,6 @@
 /** The taps that contribute most, as a table. */
 
+import { t } from '../../src/shared/l10n';
 import { h } from '../dom';
 import { formatValue, visibleToken } from '../labels';
 import type { TapGridContent } from './tapGrid';
@@ -11,16 +12,24 @@ export function createStrongestTaps() {
   const body = h('tbody');
   const value = h('th', { scope: 'col' });
   const column = (name: string) => h('th', { scope: 'col' }, name);
-  const head = h('tr', {}, column('Query'), column('Key'), column('Contribution'), column('Kernel weight'), value);
+  const head = h(
+    'tr',
+    {},
+    column(t('Query')),
+    column(t('Key')),
+    column(t('Contribution')),
+    column(t('Kernel weight')),
+    value,
+  );
   const table = h('table', { class: 'fact-table' }, h('thead', {}, head), body);
   return {
     element: h(
       'div',
-      { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': 'Strongest contributions' },
+      { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': t('Strongest contributions') },
       table,
     ),
     show({ taps, labels, valueName, isDifference, theme }: TapGridContent): void {
-      value.textContent = isDifference ? `${valueName} difference` : valueName;
+      value.textContent = isDifference ? t('{0} difference', valueName) : valueName;
       const max = Math.max(0, ...taps.map(({ term }) => Math.abs(term)).filter(Number.isFinite));
       const strongest = taps
         .filter(({ place, term }) => place === 'value' && term !== 0)
@@ -33,7 +42,7 @@ export function createStrongestTaps() {
           const term = number(tap.term);
           colorCell(term, tap.term, max, theme);
           const query = token(tap.queryIdx);
-          if (tap.isOwn) query.append(' · own');
+          if (tap.isOwn) query.append(t(' · own'));
           return h('tr', {}, query, token(tap.keyIdx), term, number(tap.weight), number(tap.value));
         }),
       );

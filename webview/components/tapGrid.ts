@@ -1,6 +1,7 @@
 /** A convolution's taps around a cell: kernel weight times value gives the contribution, as three grids and in words. */
 
 import type { Tap } from '../../src/attention/lens';
+import { t } from '../../src/shared/l10n';
 import { h } from '../dom';
 import { formatValue, shortValue, unitExponent, visibleToken } from '../labels';
 import type { Theme } from '../theme';
@@ -48,7 +49,7 @@ export function createTapGrid() {
       const cell = h('td', { class: `tap ${isShown ? '' : `tap-${tap.place}`}`, role: 'gridcell' });
       if (isShown) colorCell(cell, tap[quantity], max, theme);
       cell.append(
-        h('span', {}, isShown ? shortValue(tap[quantity] / 10 ** exponent) : tap.place === 'future' ? 'future' : ''),
+        h('span', {}, isShown ? shortValue(tap[quantity] / 10 ** exponent) : tap.place === 'future' ? t('future') : ''),
       );
       cell.classList.toggle('tap-own', tap.isOwn);
       cell.title = describeTap(content!, tap);
@@ -64,10 +65,10 @@ export function createTapGrid() {
     cells.push(made);
     const rows = Array.from({ length: taps.length / columns }, (_, row) => {
       const first = taps[row * columns]!;
-      const head = header('row', `query ${first.queryIdx}`, token(first.queryIdx));
+      const head = header('row', t('query {0}', first.queryIdx), token(first.queryIdx));
       return h('tr', {}, head, ...made.slice(row * columns, (row + 1) * columns));
     });
-    const keys = taps.slice(0, columns).map(({ keyIdx }) => header('col', `key ${keyIdx}`, token(keyIdx)));
+    const keys = taps.slice(0, columns).map(({ keyIdx }) => header('col', t('key {0}', keyIdx), token(keyIdx)));
     const table = h(
       'table',
       { class: 'tap-table', role: quantity === 'term' ? 'grid' : 'table', 'aria-label': title },
@@ -75,7 +76,7 @@ export function createTapGrid() {
       h('tbody', {}, ...rows),
     );
     if (quantity === 'term') table.addEventListener('keydown', event => onKey(event));
-    const unit = exponent === 0 ? '' : `in ${(10 ** exponent).toExponential(0).replace('-', '−')} · `;
+    const unit = exponent === 0 ? '' : t('in {0} · ', (10 ** exponent).toExponential(0).replace('-', '−'));
     const scale = max > 0 ? `${unit}±${formatValue(max).slice(1)}` : '';
     return h(
       'figure',
@@ -104,14 +105,14 @@ export function createTapGrid() {
       content = next;
       cells = [];
       const { isDifference, valueName, mixWeight } = next;
-      const minus = isDifference ? ' − reference’s' : '';
-      const factor = mixWeight === 1 ? '' : ` × ${formatValue(mixWeight)} (mixing)`;
+      const minus = isDifference ? t(' − reference’s') : '';
+      const factor = mixWeight === 1 ? '' : t(' × {0} (mixing)', formatValue(mixWeight));
       element.replaceChildren(
-        grid('weight', 'Kernel weight'),
+        grid('weight', t('Kernel weight')),
         h('div', { class: 'tap-operator', 'aria-hidden': 'true' }, '×'),
         grid('value', `${valueName}${minus}`),
         h('div', { class: 'tap-operator', 'aria-hidden': 'true' }, '='),
-        grid('term', `Contribution${factor}`),
+        grid('term', t('Contribution{0}', factor)),
         line,
       );
       focusTap(
@@ -134,14 +135,14 @@ function header(scope: 'row' | 'col', title: string, token: string): HTMLElement
 export function describeTap(content: Omit<TapGridContent, 'theme'>, tap: Tap): string {
   const { labels, valueName, mixWeight } = content;
   const token = (idx: number) => `${idx} ${visibleToken(labels[idx] ?? '')}`;
-  const own = tap.isOwn ? ' (own pair)' : '';
+  const own = tap.isOwn ? t(' (own pair)') : '';
   if (tap.place === 'outside')
-    return `Before the start or past the end of the text: weight ${formatValue(tap.weight)} meets nothing.`;
-  const where = `query ${token(tap.queryIdx)}, key ${token(tap.keyIdx)}${own}`;
+    return t('Before the start or past the end of the text: weight {0} meets nothing.', formatValue(tap.weight));
+  const where = t('query {0}, key {1}{2}', token(tap.queryIdx), token(tap.keyIdx), own);
   if (tap.place === 'future') {
-    return `${where}: the key comes after the query, so weight ${formatValue(tap.weight)} meets a zero.`;
+    return t('{0}: the key comes after the query, so weight {1} meets a zero.', where, formatValue(tap.weight));
   }
-  const factor = mixWeight === 1 ? '' : ` × mixing ${formatValue(mixWeight)}`;
-  const value = `${valueName.toLowerCase()} ${formatValue(tap.value)}`;
-  return `${where}: weight ${formatValue(tap.weight)} × ${value}${factor} = ${formatValue(tap.term)}`;
+  const factor = mixWeight === 1 ? '' : t(' × mixing {0}', formatValue(mixWeight));
+  const value = `${valueName === t('Score') ? t('score') : t('pattern')} ${formatValue(tap.value)}`;
+  return t('{0}: weight {1} × {2}{3} = {4}', where, formatValue(tap.weight), value, factor, formatValue(tap.term));
 }

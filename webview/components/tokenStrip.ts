@@ -1,6 +1,7 @@
 /** The tokens of the window as running text: select one or a range, see the others shaded by their weights. */
 
 import { absentLevel, colorOf, levelOf, luminance } from '../../src/shared/colorScale';
+import { t } from '../../src/shared/l10n';
 import type { PanelTokens } from '../../src/shared/panelMessages';
 import { rangeBetween, type TokenRange } from '../../src/shared/relevance';
 import type { Actions } from '../actions';
@@ -17,13 +18,13 @@ export interface Shading {
 
 /** Typing goes on the same word until it has been quiet for this long. */
 const typingMs = 2000;
-const instructions = 'Arrow keys select, with Shift a range. Type to find. Escape selects none.';
+const instructions = t('Arrow keys select, with Shift a range. Type to find. Escape selects none.');
 
 /** @param name tells the strips of several views apart in ids. */
 export function createTokenStrip(actions: Actions, name: string) {
   const strip = h('div', {
     ...{ class: 'tokens', role: 'listbox', tabindex: 0, 'aria-multiselectable': 'true' },
-    'aria-label': `Tokens of the window. ${instructions}`,
+    'aria-label': t('Tokens of the window. {0}', instructions),
   });
   const finding = h('div', { class: 'strip-find', role: 'status' });
   const element = h('div', { class: 'strip' }, strip, finding);
@@ -69,7 +70,7 @@ export function createTokenStrip(actions: Actions, name: string) {
     typedAt = now;
     // A word that grows may still be found where it was; a new one is looked for further on.
     const found = findInTokens(labels, typed, selected === null ? 0 : isNew ? selected + 1 : selected);
-    finding.textContent = found === null ? `No “${typed}” in the window` : `Find: ${typed}`;
+    finding.textContent = found === null ? t('No “{0}” in the window', typed) : t('Find: {0}', typed);
     if (found !== null) select(found, false);
   }
 
@@ -94,8 +95,8 @@ export function createTokenStrip(actions: Actions, name: string) {
   const title = onChange((_analysisId: number, hasSurprisal: boolean, tokens: PanelTokens | null) => {
     spans.forEach((span, idx) => {
       const bits = hasSurprisal ? tokens?.surprisalBits?.[idx] : undefined;
-      const surprisal = bits === undefined || Number.isNaN(bits) ? '' : ` · surprisal ${bits.toFixed(2)} bits`;
-      span.title = `${visibleToken(tokens?.labels[idx] ?? '')} · token ${idx}${surprisal}`;
+      const surprisal = bits === undefined || Number.isNaN(bits) ? '' : t(' · surprisal {0} bits', bits.toFixed(2));
+      span.title = t('{0} · token {1}{2}', visibleToken(tokens?.labels[idx] ?? ''), idx, surprisal);
     });
   });
   const mark = onChange((idx: number | null, other: number | null, _analysisId: number) => {

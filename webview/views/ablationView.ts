@@ -4,6 +4,7 @@ import { ablatedWeights, editOf, partLabels, withEdit } from '../../src/shared/a
 import type { Predictions } from '../../src/shared/analysis';
 import { Cancelled } from '../../src/shared/failure';
 import { headMatrix, identityMatrix, type KernelPart, type KernelWeights, kernelParts } from '../../src/shared/kernels';
+import { t } from '../../src/shared/l10n';
 import type { Ranking } from '../../src/shared/panelAblation';
 import type { PanelState } from '../../src/shared/panelMessages';
 import { createAblationEffect, type PredictionPair } from '../components/ablationEffect';
@@ -19,7 +20,7 @@ import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 export const ablationView: ViewDefinition = {
   id: 'ablation',
-  title: 'Ablation',
+  title: t('Ablation'),
   isOffered: host => host.hasEditor,
   choices: ['head', 'stage'],
   create: context => new AblationView(context),
@@ -32,25 +33,25 @@ class AblationView implements PanelView {
   private readonly effect;
   private readonly ranking;
   private readonly editor = createKernelEditor(weights => this.edit(weights));
-  private readonly part = dropdown('part', 'Kernel', value => {
+  private readonly part = dropdown('part', t('Kernel'), value => {
     this.chosenPart = value as KernelPart;
     this.update(this.context.store.state);
   });
-  private readonly scope = dropdown('scope', 'Reach', value => {
+  private readonly scope = dropdown('scope', t('Reach'), value => {
     const { panel } = this.context.store.state;
     if (panel) this.context.actions.setAblation({ ...panel.ablation.wanted, scope: value as 'model' | 'layer' });
   });
   private readonly undo = button(
-    'Undo',
+    t('Undo'),
     'secondary',
     () => this.context.actions.stepAblation('undo'),
-    'Undo ablation change',
+    t('Undo ablation change'),
   );
   private readonly redo = button(
-    'Redo',
+    t('Redo'),
     'secondary',
     () => this.context.actions.stepAblation('redo'),
-    'Redo ablation change',
+    t('Redo ablation change'),
   );
   private readonly tools: HTMLElement;
   private readonly empty = h('p', { class: 'hint' });
@@ -77,13 +78,13 @@ class AblationView implements PanelView {
       'div',
       { class: 'buttons kernel-tools' },
       button(
-        'As Trained',
+        t('As Trained'),
         'secondary',
         () => this.setKernel('trained'),
-        'As Trained: take back the weights of this head',
+        t('As Trained: take back the weights of this head'),
       ),
-      button('Identity', 'secondary', () => this.setKernel('identity'), 'Make this head’s kernel the identity'),
-      button('Zero', 'secondary', () => this.setKernel('zero'), 'Set all weights of this head to zero'),
+      button(t('Identity'), 'secondary', () => this.setKernel('identity'), t('Make this head’s kernel the identity')),
+      button(t('Zero'), 'secondary', () => this.setKernel('zero'), t('Set all weights of this head to zero')),
     );
     const section = (title: string, ...content: HTMLElement[]) =>
       h('section', { 'aria-label': title }, h('h2', {}, title), ...content);
@@ -95,15 +96,15 @@ class AblationView implements PanelView {
         {},
         h('div', { class: 'ablation-tools' }, this.scope.element, h('div', { class: 'buttons' }, this.undo, this.redo)),
         this.hint,
-        section('Switch off', this.switches.element),
-        section('Edit the kernel of one head', this.part.element, this.empty, this.editor.element, this.tools),
+        section(t('Switch off'), this.switches.element),
+        section(t('Edit the kernel of one head'), this.part.element, this.empty, this.editor.element, this.tools),
       ),
       h(
         'div',
         {},
-        section('Change in the map', this.maps.element),
-        section('Effect on this document', this.effect.element),
-        section('Which part matters most', this.ranking.element),
+        section(t('Change in the map'), this.maps.element),
+        section(t('Effect on this document'), this.effect.element),
+        section(t('Which part matters most'), this.ranking.element),
       ),
     );
     this.element.addEventListener('keydown', event => this.onKey(event));
@@ -127,15 +128,15 @@ class AblationView implements PanelView {
     const { ablation } = panel;
     this.scope.set(
       [
-        { value: 'model', label: 'Whole model' },
-        { value: 'layer', label: 'This layer only' },
+        { value: 'model', label: t('Whole model') },
+        { value: 'layer', label: t('This layer only') },
       ],
       ablation.wanted.scope,
     );
     this.hint.textContent =
       ablation.wanted.scope === 'model'
-        ? 'Later layers read what the changed layers give.'
-        : 'Later layers read what they read before; the prediction changes by what the changed layers add directly.';
+        ? t('Later layers read what the changed layers give.')
+        : t('Later layers read what they read before; the prediction changes by what the changed layers add directly.');
     setDisabled(this.undo, !ablation.canUndo);
     setDisabled(this.redo, !ablation.canRedo);
     this.switches.update(state);
@@ -158,7 +159,7 @@ class AblationView implements PanelView {
   private drawEditor(panel: PanelState, { theme }: State): void {
     const parts = kernelParts.filter(part => layerOf(panel)?.kernels[part]);
     this.empty.hidden = parts.length > 0;
-    this.empty.textContent = viewerNote(panel.model) || 'This layer has no convolution and no head mixing.';
+    this.empty.textContent = viewerNote(panel.model) || t('This layer has no convolution and no head mixing.');
     this.part.element.hidden = parts.length === 0;
     this.tools.hidden = parts.length === 0;
     const options = parts.map(part => ({ value: part, label: partLabels[part] }));

@@ -2,6 +2,7 @@
 
 import { keysOfRow } from '../../src/attention/topKeys';
 import type { PanelComparison } from '../../src/shared/comparison';
+import { t } from '../../src/shared/l10n';
 import type { PanelState } from '../../src/shared/panelMessages';
 import { factsOf, keyTable, paneTitle, sayCell, sayComparison } from '../components/compareText';
 import { createGestures, mapInstructions } from '../components/mapGestures';
@@ -24,7 +25,7 @@ const nKeys = 8;
 
 export const compareView: ViewDefinition = {
   id: 'compare',
-  title: 'Compare',
+  title: t('Compare'),
   isOffered: host => host.hasEditor,
   choices: ['head', 'stage'],
   create: context => new CompareView(context),
@@ -35,8 +36,10 @@ class CompareView implements PanelView {
   private readonly says = h('div', { class: 'compare-says', role: 'status' });
   private readonly end: HTMLElement;
   private readonly facts = h('ul', { class: 'notes' });
-  private readonly layer = dropdown('other-layer', 'Layer there', value => this.pickOther({ layerIdx: Number(value) }));
-  private readonly head = dropdown('other-head', 'Head there', value => this.pickOther({ headIdx: Number(value) }));
+  private readonly layer = dropdown('other-layer', t('Layer there'), value =>
+    this.pickOther({ layerIdx: Number(value) }),
+  );
+  private readonly head = dropdown('other-head', t('Head there'), value => this.pickOther({ headIdx: Number(value) }));
   private readonly others = h('div', { class: 'compare-others' }, this.layer.element, this.head.element);
   private readonly cellLine = h('div', { class: 'cell-line' });
   private readonly live = h('div', { class: 'sr-only', 'aria-live': 'polite' });
@@ -72,8 +75,8 @@ class CompareView implements PanelView {
     listenToMap(this.difference.drawing.canvas, gestures);
     listenToMap(this.right.drawing.canvas, this.rightGestures(gestures));
     for (const { drawing } of this.panes()) drawing.canvas.addEventListener('focus', () => this.draw());
-    this.end = button('End', 'secondary', () => actions.run('endComparison'), 'End the comparison');
-    const choose = button('Compare With…', 'primary', () => actions.run('compare'));
+    this.end = button(t('End'), 'secondary', () => actions.run('endComparison'), t('End the comparison'));
+    const choose = button(t('Compare With…'), 'primary', () => actions.run('compare'));
     this.body = h(
       'div',
       {},
@@ -81,7 +84,12 @@ class CompareView implements PanelView {
       this.others,
       h('div', { class: 'stage-tools' }, this.cellLine, zoomTools(gestures)),
       h('div', { class: 'pane-grid compare-panes' }, this.left.element, this.right.element, this.difference.element),
-      h('section', { class: 'details', 'aria-label': 'Selected token' }, h('h2', {}, 'Selected token'), this.keys),
+      h(
+        'section',
+        { class: 'details', 'aria-label': t('Selected token') },
+        h('h2', {}, t('Selected token')),
+        this.keys,
+      ),
       this.live,
     );
     this.element = h(
@@ -122,7 +130,7 @@ class CompareView implements PanelView {
     const refs = refsOf(panel, sides, other);
     this.left.show(refs.left, layout.leavesOutFirst, paneTitle(sides.left.label, refs.left));
     this.right.show(refs.right, layout.leavesOutFirst, paneTitle(sides.right.label, refs.right));
-    this.difference.show(refs.difference, layout.leavesOutFirst, 'Difference: left − right');
+    this.difference.show(refs.difference, layout.leavesOutFirst, t('Difference: left − right'));
     this.writeFacts(sides, refs.difference !== null);
     this.navigation.follow(refs.left.nTokens, layout.zoom);
     const { toRight } = sides;
@@ -166,7 +174,7 @@ class CompareView implements PanelView {
   }
 
   private drawSaid = onChange((said: string, isBusy: boolean) => {
-    this.says.replaceChildren(...(isBusy ? [progressRing('Computing the other run')] : []), h('span', {}, said));
+    this.says.replaceChildren(...(isBusy ? [progressRing(t('Computing the other run'))] : []), h('span', {}, said));
   });
 
   /** Layer and head on the right: as on the left as far as that model has them, unless the reader chose. */
@@ -257,7 +265,9 @@ class CompareView implements PanelView {
         `${pane.element.querySelector('h3')?.textContent}. ${mapInstructions}`,
       );
     }
-    this.cellLine.textContent = cell ? sayCell(cell, across, sides) : 'Point at a cell, or move with the arrow keys.';
+    this.cellLine.textContent = cell
+      ? sayCell(cell, across, sides)
+      : t('Point at a cell, or move with the arrow keys.');
     this.announce(state.cell);
   }
 
@@ -267,8 +277,13 @@ class CompareView implements PanelView {
     if (!cell || !sides || !isHere) return;
     const across = cellAcross(cell, sides.toRight);
     const say = (pane: StagePane, at: Cell | null) =>
-      at && pane.loader.map ? describeCellValue(pane.loader.map.valueAt(at)) : 'no counterpart';
-    this.live.textContent = `${this.cellLine.textContent}: left ${say(this.left, cell)}, right ${say(this.right, across)}`;
+      at && pane.loader.map ? describeCellValue(pane.loader.map.valueAt(at)) : t('no counterpart');
+    this.live.textContent = t(
+      '{0}: left {1}, right {2}',
+      this.cellLine.textContent,
+      say(this.left, cell),
+      say(this.right, across),
+    );
   });
 
   /** What the selected token attends to most, on both sides. */
@@ -282,11 +297,11 @@ class CompareView implements PanelView {
     const { signal } = this.rows;
     const across = token === null ? -1 : (sides.toRight[token] ?? -1);
     if (token === null) {
-      this.keys.replaceChildren(h('p', { class: 'hint' }, 'Select a row of a map, or a word in the document.'));
+      this.keys.replaceChildren(h('p', { class: 'hint' }, t('Select a row of a map, or a word in the document.')));
       return;
     }
     const list = async (ref: MapRef, query: number, side: Sides['left']) => {
-      if (query < 0) return h('p', { class: 'hint' }, `${side.label}: this token has no counterpart.`);
+      if (query < 0) return h('p', { class: 'hint' }, t('{0}: this token has no counterpart.', side.label));
       const { values } = await this.context.maps.row(ref, query, signal);
       return keyTable(side, query, keysOfRow(values, query, nKeys));
     };

@@ -1,6 +1,7 @@
 /** The lines that are relevant for the selection, and what occluding them does: claims beside causes. */
 
 import type { ContextState, OcclusionRow } from '../../src/shared/context';
+import { t } from '../../src/shared/l10n';
 import {
   type Direction,
   formatHeads,
@@ -32,27 +33,29 @@ interface LineRow {
 }
 
 const methodOptions: readonly { readonly value: RelevanceMethod; readonly label: string }[] = [
-  { value: 'head', label: 'One head, as on show' },
-  { value: 'mean', label: 'Mean of heads' },
-  { value: 'max', label: 'Strongest head' },
-  { value: 'rollout', label: 'Rollout' },
+  { value: 'head', label: t('One head, as on show') },
+  { value: 'mean', label: t('Mean of heads') },
+  { value: 'max', label: t('Strongest head') },
+  { value: 'rollout', label: t('Rollout') },
 ];
 
 const methodNotes: Readonly<Record<RelevanceMethod, string>> = {
-  head: 'The head and stage on show.',
-  mean: 'Mean over the heads of the weights that multiply the values.',
-  max: 'Of each token the weight of largest magnitude among the heads, with its sign.',
-  rollout:
+  head: t('The head and stage on show.'),
+  mean: t('Mean over the heads of the weights that multiply the values.'),
+  max: t('Of each token the weight of largest magnitude among the heads, with its sign.'),
+  rollout: t(
     'Attention rollout (Abnar and Zuidema 2020) on magnitudes: each layer passes half through its heads, half past them. Not signed.',
+  ),
 };
 
 /** A disabled button says nothing to many readers: why it is disabled stands beside it. */
-const cannotCheck =
-  'Occluding can check only what the selection attends to: it takes earlier lines away and looks at the selection’s predictions, which later lines never change. Choose “What the selection attends to” to check.';
+const cannotCheck = t(
+  'Occluding can check only what the selection attends to: it takes earlier lines away and looks at the selection’s predictions, which later lines never change. Choose “What the selection attends to” to check.',
+);
 
 export const contextView: ViewDefinition = {
   id: 'context',
-  title: 'Context',
+  title: t('Context'),
   isOffered: host => host.hasEditor,
   choices: ['head', 'stage', 'difference'],
   create: context => new ContextView(context),
@@ -66,10 +69,10 @@ class ContextView implements PanelView {
   private readonly mode;
   private occlusionMode: OcclusionMode = 'replace';
   private readonly table;
-  private readonly title = h('h2', { id: 'context-title' }, 'Relevant lines');
+  private readonly title = h('h2', { id: 'context-title' }, t('Relevant lines'));
   private readonly note = h('p', { class: 'hint' });
   private readonly failure = h('p', { class: 'failure', role: 'alert', hidden: true });
-  private readonly progress = h('progress', { max: 1, value: 0, 'aria-label': 'Lines occluded' });
+  private readonly progress = h('progress', { max: 1, value: 0, 'aria-label': t('Lines occluded') });
   private readonly checkNotes = h('ul', { class: 'notes', role: 'status' });
   private readonly checkHint = h('p', { class: 'hint', hidden: true });
   private readonly check;
@@ -78,29 +81,29 @@ class ContextView implements PanelView {
 
   constructor(private readonly context: ViewContext) {
     const { actions, host } = context;
-    this.method = dropdown('relevance', 'Measured by', value => this.change({ method: value as RelevanceMethod }));
-    this.heads = textField('Heads', text => this.changeHeads(text), {
-      placeholder: 'layer, all, 2.0, 3.*',
+    this.method = dropdown('relevance', t('Measured by'), value => this.change({ method: value as RelevanceMethod }));
+    this.heads = textField(t('Heads'), text => this.changeHeads(text), {
+      placeholder: t('layer, all, 2.0, 3.*'),
       on: 'change',
     });
     this.direction = radioGroup<Direction>(
-      'Direction',
+      t('Direction'),
       [
-        { value: 'attends', label: 'What the selection attends to' },
-        { value: 'attendedBy', label: 'What attends to the selection' },
+        { value: 'attends', label: t('What the selection attends to') },
+        { value: 'attendedBy', label: t('What attends to the selection') },
       ],
       direction => this.change({ direction }),
     );
-    this.mode = dropdown('occlusion', 'Occluded by', value => {
+    this.mode = dropdown('occlusion', t('Occluded by'), value => {
       this.occlusionMode = value as OcclusionMode;
       this.showMode();
     });
     this.showMode();
-    this.check = button('Check by Occluding', 'secondary', () => {
+    this.check = button(t('Check by Occluding'), 'secondary', () => {
       void host.request('occlude', { mode: this.occlusionMode }).catch(error => this.tell(error));
     });
-    this.cancel = button('Cancel', 'secondary', () => void host.request('cancelOcclusion', {}).catch(() => {}));
-    this.table = createDataTable('Relevant lines', this.columns());
+    this.cancel = button(t('Cancel'), 'secondary', () => void host.request('cancelOcclusion', {}).catch(() => {}));
+    this.table = createDataTable(t('Relevant lines'), this.columns());
     this.element = h(
       'div',
       { class: 'context-view' },
@@ -108,8 +111,8 @@ class ContextView implements PanelView {
       h(
         'div',
         { class: 'buttons' },
-        button('Find Relevant Context…', 'secondary', () => actions.run('findContext')),
-        button('Show Relevant Lines…', 'secondary', () => actions.run('showRelevantLines')),
+        button(t('Find Relevant Context…'), 'secondary', () => actions.run('findContext')),
+        button(t('Show Relevant Lines…'), 'secondary', () => actions.run('showRelevantLines')),
       ),
       this.title,
       this.failure,
@@ -133,16 +136,19 @@ class ContextView implements PanelView {
     this.failure.hidden = !context.failure;
     this.failure.textContent = context.failure?.message ?? '';
     const labels = panel?.tokens?.labels ?? [];
-    this.title.textContent = range ? `Lines relevant for ${nameOf(labels, range)}` : 'Relevant lines';
+    this.title.textContent = range ? t('Lines relevant for {0}', nameOf(labels, range)) : t('Relevant lines');
     this.note.textContent = !range
-      ? 'Select a word in the document or a token in another view, or ask a question.'
+      ? t('Select a word in the document or a token in another view, or ask a question.')
       : isBusy && !weights
-        ? 'Working it out …'
-        : `${methodNotes[options.method]} A line’s relevance is the sum of its tokens’ magnitudes, without the selection’s own.`;
+        ? t('Working it out …')
+        : t(
+            '{0} A line’s relevance is the sum of its tokens’ magnitudes, without the selection’s own.',
+            methodNotes[options.method],
+          );
     const isChecking = occlusion?.status === 'running';
     const canCheck = weights !== null && options.direction === 'attends' && !isChecking;
     this.check.toggleAttribute('disabled', !canCheck);
-    this.check.title = 'Runs the model once per earlier line without it';
+    this.check.title = t('Runs the model once per earlier line without it');
     const isOtherWay = options.direction !== 'attends';
     this.checkHint.hidden = !isOtherWay;
     this.checkHint.textContent = isOtherWay ? cannotCheck : '';
@@ -184,8 +190,8 @@ class ContextView implements PanelView {
   private showMode(): void {
     this.mode.set(
       [
-        { value: 'replace', label: 'a neutral token in each place' },
-        { value: 'remove', label: 'leaving the line out' },
+        { value: 'replace', label: t('a neutral token in each place') },
+        { value: 'remove', label: t('leaving the line out') },
       ],
       this.occlusionMode,
     );
@@ -202,26 +208,28 @@ class ContextView implements PanelView {
       lineColumn(({ lineIdx }) => void this.context.host.request('revealLine', { lineIdx }).catch(() => {})),
       relevanceColumn(),
       {
-        title: 'Most on',
+        title: t('Most on'),
         cell: ({ strongest, strongestWeight }) =>
           h('span', {}, h('code', {}, strongest), ` ${formatValue(strongestWeight)}`),
       },
       {
-        title: 'Surprisal change',
-        hint: 'Bits per selected token that occluding the line adds; above zero the line helped to predict them.',
+        title: t('Surprisal change'),
+        hint: t('Bits per selected token that occluding the line adds; above zero the line helped to predict them.'),
         isNumber: true,
         sortBy: ({ effect }) => effect?.surprisalBits ?? Number.NaN,
         cell: ({ effect }) => (effect ? bits(effect.surprisalBits) : ''),
       },
       {
-        title: 'Prediction change',
-        hint: 'Kullback-Leibler divergence in bits of the predictions made at the selected tokens, before from after.',
+        title: t('Prediction change'),
+        hint: t(
+          'Kullback-Leibler divergence in bits of the predictions made at the selected tokens, before from after.',
+        ),
         isNumber: true,
         sortBy: ({ effect }) => effect?.divergenceBits ?? Number.NaN,
         cell: ({ effect }) => (effect ? bits(effect.divergenceBits).replace('+', '') : ''),
       },
       {
-        title: 'Predicted next then',
+        title: t('Predicted next then'),
         cell: ({ effect }) =>
           effect
             ? h(

@@ -2,6 +2,7 @@
 
 import type { ExportFormat } from '../../src/shared/exportFormats';
 import { joinParts } from '../../src/shared/fileParts';
+import { t } from '../../src/shared/l10n';
 import type { PictureStyle } from '../../src/shared/panelMessages';
 import { h } from '../dom';
 import type { State } from '../state';
@@ -16,33 +17,33 @@ interface Form {
 }
 
 const forms: readonly Form[] = [
-  { format: 'png', title: 'PNG', what: 'the cells as a picture, with a caption', canCopy: true },
+  { format: 'png', title: 'PNG', what: t('the cells as a picture, with a caption'), canCopy: true },
   {
     format: 'svg',
     title: 'SVG',
-    what: 'a figure: axes, scale and caption as vectors around the picture',
+    what: t('a figure: axes, scale and caption as vectors around the picture'),
     canCopy: true,
   },
-  { format: 'csv', title: 'CSV', what: 'one line per cell that is not masked', canCopy: true },
-  { format: 'json', title: 'JSON', what: 'tokens, predictions, strongest keys and the whole map', canCopy: true },
-  { format: 'npz', title: 'NumPy', what: 'this stage of all heads of the layer, as arrays', canCopy: false },
+  { format: 'csv', title: 'CSV', what: t('one line per cell that is not masked'), canCopy: true },
+  { format: 'json', title: 'JSON', what: t('tokens, predictions, strongest keys and the whole map'), canCopy: true },
+  { format: 'npz', title: 'NumPy', what: t('this stage of all heads of the layer, as arrays'), canCopy: false },
   {
     format: 'html',
     title: 'HTML',
-    what: 'one interactive page with every stage of every head, which needs nothing else',
+    what: t('one interactive page with every stage of every head, which needs nothing else'),
     canCopy: false,
   },
 ];
 
 export const exportView: ViewDefinition = {
   id: 'export',
-  title: 'Export',
+  title: t('Export'),
   isOffered: host => host.hasEditor,
   choices: ['head', 'stage', 'difference'],
   create({ store, actions, host }: ViewContext) {
     const told = h('p', { class: 'hint', role: 'status' });
     const failure = h('p', { class: 'failure', role: 'alert', hidden: true });
-    const waiting = h('p', { class: 'hint' }, 'Maps can be taken along once the analysis is done.');
+    const waiting = h('p', { class: 'hint' }, t('Maps can be taken along once the analysis is done.'));
     const list = h('ul', { class: 'export-list' });
     const style = (): PictureStyle => {
       const { colorMap, leavesOutFirst } = store.state.layout;
@@ -60,15 +61,15 @@ export const exportView: ViewDefinition = {
       }
     }
     const save = ({ format, title }: Form) =>
-      carryOut(`Saving as ${title}`, async () =>
-        (await host.request('save', { format, ...style() })) ? `Saved as ${title}.` : 'Nothing was saved.',
+      carryOut(t('Saving as {0}', title), async () =>
+        (await host.request('save', { format, ...style() })) ? t('Saved as {0}.', title) : t('Nothing was saved.'),
       );
     const copy = ({ format, title }: Form) =>
-      carryOut(`Copying as ${title}`, async () => {
+      carryOut(t('Copying as {0}', title), async () => {
         const chosen = style();
         if (format === 'png') await copyPicture(joinParts(partIdx => host.request('picture', { ...chosen, partIdx })));
         else await host.request('copy', { format, ...chosen });
-        return `Copied as ${title}.`;
+        return t('Copied as {0}.', title);
       });
     list.append(
       ...forms.map(form =>
@@ -79,21 +80,23 @@ export const exportView: ViewDefinition = {
           h(
             'div',
             { class: 'buttons' },
-            button('Save…', 'secondary', () => void save(form), `Save… as ${form.title}`),
-            ...(form.canCopy ? [button('Copy', 'secondary', () => void copy(form), `Copy as ${form.title}`)] : []),
+            button(t('Save…'), 'secondary', () => void save(form), t('Save… as {0}', form.title)),
+            ...(form.canCopy
+              ? [button(t('Copy'), 'secondary', () => void copy(form), t('Copy as {0}', form.title))]
+              : []),
           ),
         ),
       ),
     );
     const element = h(
       'section',
-      { class: 'export-view', 'aria-label': 'Export' },
-      h('p', { class: 'hint' }, 'Each names its model, layer, head, stage, window and version.'),
+      { class: 'export-view', 'aria-label': t('Export') },
+      h('p', { class: 'hint' }, t('Each names its model, layer, head, stage, window and version.')),
       list,
       h(
         'div',
         { class: 'buttons' },
-        button('Copy Link to This View', 'secondary', () => actions.run('copyLink')),
+        button(t('Copy Link to This View'), 'secondary', () => actions.run('copyLink')),
       ),
       told,
       failure,

@@ -2,6 +2,7 @@
 
 import { type Measure, measures, rankHeads } from '../../src/attention/headRanking';
 import type { MeasureName } from '../../src/shared/headMeasures';
+import { t } from '../../src/shared/l10n';
 import type { PanelState } from '../../src/shared/panelMessages';
 import { createHeadCard, type HeadCard } from '../components/headCard';
 import { h } from '../dom';
@@ -13,7 +14,7 @@ import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 export const headsView: ViewDefinition = {
   id: 'heads',
-  title: 'Heads',
+  title: t('Heads'),
   isOffered: host => host.hasTiles,
   choices: [],
   create: context => new HeadsView(context),
@@ -22,15 +23,15 @@ export const headsView: ViewDefinition = {
 class HeadsView implements PanelView {
   readonly element: HTMLElement;
   private readonly loader: HeadsLoader;
-  private readonly measure = dropdown('measure', 'Measure', value =>
+  private readonly measure = dropdown('measure', t('Measure'), value =>
     this.context.actions.setLayout({ headMeasure: value as MeasureName }),
   );
-  private readonly order = dropdown('order', 'Order', value =>
+  private readonly order = dropdown('order', t('Order'), value =>
     this.context.actions.setLayout({ headOrder: value === 'layer' ? 'layer' : 'rank' }),
   );
   private readonly why = h('p', { class: 'heads-why' });
   private readonly progress = h('p', { class: 'facts', role: 'status' });
-  private readonly grid = h('div', { class: 'heads-grid', role: 'group', 'aria-label': 'Heads' });
+  private readonly grid = h('div', { class: 'heads-grid', role: 'group', 'aria-label': t('Heads') });
   private readonly observer: IntersectionObserver;
   private cards: HeadCard[] = [];
   /** The cards in the order that is seen. */
@@ -51,7 +52,9 @@ class HeadsView implements PanelView {
       h(
         'p',
         { class: 'hint' },
-        'Measured on the exact maps of each layer’s last stage. Pictures show the strongest cells, each on a scale of its own; red is below zero, blue above.',
+        t(
+          'Measured on the exact maps of each layer’s last stage. Pictures show the strongest cells, each on a scale of its own; red is below zero, blue above.',
+        ),
       ),
     );
     this.observer = new IntersectionObserver(entries => {
@@ -80,8 +83,8 @@ class HeadsView implements PanelView {
     );
     this.order.set(
       [
-        { value: 'rank', label: 'By rank' },
-        { value: 'layer', label: 'By layer' },
+        { value: 'rank', label: t('By rank') },
+        { value: 'layer', label: t('By layer') },
       ],
       layout.headOrder,
     );
@@ -130,14 +133,14 @@ class HeadsView implements PanelView {
       const idx = card.layerIdx * nHeads + card.headIdx;
       const rank = rankOf.get(idx);
       const value = rank === undefined ? undefined : ranked[rank]!.values[measure.name];
-      const name = `Layer ${card.layerIdx}, head ${card.headIdx}`;
+      const name = t('Layer {0}, head {1}', card.layerIdx, card.headIdx);
       const isShown = card.layerIdx === view.layerIdx && card.headIdx === view.headIdx;
       const text = value === undefined ? '' : formatMeasure(value);
       const said =
         value === undefined
-          ? `${name}: not measured yet`
-          : `${name}: ${measure.label.toLowerCase()} ${text} ${measure.unit}`.trimEnd() +
-            (Number.isNaN(value) ? '' : `, rank ${rank! + 1} of ${this.cards.length}`);
+          ? t('{0}: not measured yet', name)
+          : `${name}: ${measure.label} ${text} ${measure.unit}`.trimEnd() +
+            (Number.isNaN(value) ? '' : t(', rank {0} of {1}', rank! + 1, this.cards.length));
       card.label(text, said, isShown);
       card.element.disabled = card.layerIdx >= layersDone;
       card.element.style.setProperty('order', String(isRanked ? (rank ?? idx + this.cards.length) : idx));
@@ -153,11 +156,11 @@ class HeadsView implements PanelView {
     const { failure, layersMeasured, heads } = this.loader;
     if (failure) return failure.message;
     const { nLayers } = panel.model!;
-    if (layersMeasured < nLayers) return `${layersMeasured} of ${nLayers} layers measured.`;
+    if (layersMeasured < nLayers) return t('{0} of {1} layers measured.', layersMeasured, nLayers);
     const nLacking = heads.filter(({ values }) => Number.isNaN(values[measure.name])).length;
     if (nLacking === 0) return '';
-    if (nLacking === heads.length) return 'No head has this measure here.';
-    return `${nLacking} of ${heads.length} heads do not have this measure and come last.`;
+    if (nLacking === heads.length) return t('No head has this measure here.');
+    return t('{0} of {1} heads do not have this measure and come last.', nLacking, heads.length);
   }
 
   private open({ layerIdx, headIdx }: HeadCard): void {

@@ -3,6 +3,7 @@
 import { type CellChange, stagesOfPart } from '../../src/attention/largestChanges';
 import { toFailureData } from '../../src/shared/failure';
 import { isConv, type KernelPart, kernelParts } from '../../src/shared/kernels';
+import { t } from '../../src/shared/l10n';
 import { createKernelDetail } from '../components/kernelDetail';
 import { matrixPicture } from '../components/matrixPicture';
 import { h, onChange } from '../dom';
@@ -17,6 +18,7 @@ import {
   orderTitles,
   partTitles,
   placeOf,
+  shapeNames,
   sortEntries,
 } from '../kernelGallery';
 import { viewerNote } from '../labels';
@@ -27,7 +29,7 @@ import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 export const kernelsView: ViewDefinition = {
   id: 'kernels',
-  title: 'Kernels',
+  title: t('Kernels'),
   isOffered: host => host.hasTiles,
   choices: [],
   create: context => new KernelsView(context),
@@ -38,15 +40,15 @@ const pageSize = 72;
 
 class KernelsView implements PanelView {
   readonly element: HTMLElement;
-  private readonly order = dropdown('kernel-order', 'Order', value =>
+  private readonly order = dropdown('kernel-order', t('Order'), value =>
     this.context.actions.setLayout({ kernelOrder: value as KernelOrder }),
   );
-  private readonly part = dropdown('kernel-part', 'Kernels', value =>
+  private readonly part = dropdown('kernel-part', t('Kernels'), value =>
     this.context.actions.setLayout({ kernelPart: kernelParts.find(part => part === value) ?? null }),
   );
   private readonly hint = h('p', { class: 'hint' });
-  private readonly cards = h('div', { class: 'cards', role: 'group', 'aria-label': 'Kernels' });
-  private readonly more = button('Show more', 'secondary', () => this.showMore());
+  private readonly cards = h('div', { class: 'cards', role: 'group', 'aria-label': t('Kernels') });
+  private readonly more = button(t('Show more'), 'secondary', () => this.showMore());
   private readonly detail = createKernelDetail(
     headIdx => this.pick(this.picked, headIdx),
     change => this.openCell(change),
@@ -85,7 +87,7 @@ class KernelsView implements PanelView {
       layout.kernelOrder,
     );
     this.part.set(
-      [{ value: '', label: 'All' }, ...kernelParts.map(value => ({ value, label: partTitles[value] }))],
+      [{ value: '', label: t('All') }, ...kernelParts.map(value => ({ value, label: partTitles[value] }))],
       layout.kernelPart ?? '',
     );
     const nReady = Math.min(panel?.layersDone ?? 0, panel?.model?.nLayers ?? 0);
@@ -117,7 +119,7 @@ class KernelsView implements PanelView {
     this.hint.textContent =
       failure ||
       (entries.length === 0 && viewerNote(this.context.store.state.panel?.model)) ||
-      (entries.length === 0 ? 'This model has no convolution kernels and mixes no heads: a plain Transformer.' : '');
+      (entries.length === 0 ? t('This model has no convolution kernels and mixes no heads: a plain Transformer.') : '');
     const kept = entries.find(entry => entry.key === this.picked?.key);
     this.pick(kept ?? null, kept ? this.pickedHead : 0);
     this.draw(this.context.store.state);
@@ -172,7 +174,7 @@ class KernelsView implements PanelView {
       this.cards.replaceChildren(...chosen.slice(0, nShown).map(entry => this.card(entry, theme)));
       if (focused) this.cards.querySelector<HTMLElement>(`[data-key="${focused.dataset['key']}"]`)?.focus();
       this.more.hidden = chosen.length <= nShown;
-      const label = `Show more of ${chosen.length}`;
+      const label = t('Show more of {0}', chosen.length);
       this.more.textContent = label;
       this.more.setAttribute('aria-label', label);
       this.more.title = label;
@@ -182,7 +184,7 @@ class KernelsView implements PanelView {
 
   private card(entry: GalleryEntry, theme: Theme): HTMLElement {
     const { layerIdx, headIdx, part, features } = entry;
-    const side = part.startsWith('pre') ? 'before' : 'after';
+    const side = part.startsWith('pre') ? t('before') : t('after');
     const place = headIdx === null ? `L${layerIdx} · ${side}` : `L${layerIdx} H${headIdx} · ${side}`;
     const card = h(
       'button',
@@ -195,7 +197,7 @@ class KernelsView implements PanelView {
         title: `${partTitles[part]}, ${placeOf(entry)}. ${describeKernel(entry)}`,
       },
       h('span', { class: 'card-picture' }, matrixPicture(entry, theme)),
-      h('span', { class: 'card-name' }, features.name),
+      h('span', { class: 'card-name' }, shapeNames[features.name]),
       h('span', { class: 'card-place' }, place),
     );
     card.addEventListener('click', () => {
@@ -236,13 +238,13 @@ class KernelsView implements PanelView {
     const labels = panel?.tokens?.labels ?? [];
     this.requests = new AbortController();
     const { signal } = this.requests;
-    this.detail.showChanges('Looking …', labels);
+    this.detail.showChanges(t('Looking …'), labels);
     try {
       const address = { analysisId: panel!.analysisId, layerIdx, headIdx, part };
       const changes = await host.request('largestChanges', address, signal);
       if (signal.aborted) return;
       const none =
-        features.name === 'not a number' ? 'What it made is not a number anywhere.' : 'It changed nothing here.';
+        features.name === 'not a number' ? t('What it made is not a number anywhere.') : t('It changed nothing here.');
       this.detail.showChanges(changes.length > 0 ? changes : none, labels);
     } catch (error) {
       if (!signal.aborted) this.detail.showChanges(toFailureData(error).message, labels);

@@ -1,5 +1,6 @@
 /** All heads of one layer side by side, on one viewport and with one crosshair. */
 
+import { t } from '../../src/shared/l10n';
 import { HeadGridCanvas } from '../components/headGridCanvas';
 import { gradient } from '../components/legend';
 import { createGestures, mapInstructions } from '../components/mapGestures';
@@ -11,7 +12,7 @@ import { type Cell, visibleCells } from '../heatmap/hitTest';
 import { LayerMaps } from '../heatmap/layerMaps';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
-import { describeCellValue, formatValue, stageLabels, visibleToken } from '../labels';
+import { describeCellValue, formatValue, stageLabel, visibleToken } from '../labels';
 import { mapRefOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
 import { button, checkbox, dropdown } from '../toolkit';
@@ -25,7 +26,7 @@ const measures = { narrow: { minEdge: 120, gap: 6, header: 16 }, wide: { minEdge
 
 export const layerView: ViewDefinition = {
   id: 'layer',
-  title: 'Layer',
+  title: t('Layer'),
   isOffered: host => host.hasTiles,
   choices: ['head', 'stage'],
   create: context => new LayerView(context),
@@ -36,23 +37,23 @@ class LayerView implements PanelView {
   private readonly navigation: Navigation;
   private readonly drawing = new HeadGridCanvas(() => this.draw());
   private readonly maps: LayerMaps;
-  private readonly page = dropdown('heads-page', 'Heads', value => {
+  private readonly page = dropdown('heads-page', t('Heads'), value => {
     this.context.actions.setView({ headIdx: Number(value) });
   });
   private readonly cellLine = h('p', { class: 'facts cell-line' });
   private readonly values = h('ul', { class: 'layer-values' });
   private readonly note = h('p', { class: 'notes' });
   private readonly live = h('div', { class: 'sr-only', 'aria-live': 'polite' });
-  private readonly empty = h('p', { class: 'hint' }, 'The heads of a layer appear here once it is ready.');
+  private readonly empty = h('p', { class: 'hint' }, t('The heads of a layer appear here once it is ready.'));
   private readonly bar = h('div', { class: 'scale-bar', 'aria-hidden': 'true' });
   private readonly body: HTMLElement;
-  private readonly leaveOut = checkbox('Scale without the first token', leavesOutFirst =>
+  private readonly leaveOut = checkbox(t('Scale without the first token'), leavesOutFirst =>
     this.context.actions.setLayout({ leavesOutFirst }),
   );
-  private readonly share = checkbox('Same scale for all heads', sharesScale =>
+  private readonly share = checkbox(t('Same scale for all heads'), sharesScale =>
     this.context.actions.setLayout({ sharesScale }),
   );
-  private readonly open = button('Open this head in Map', 'secondary', () => this.context.actions.showTab('map'));
+  private readonly open = button(t('Open this head in Map'), 'secondary', () => this.context.actions.showTab('map'));
   private hovered: { readonly cell: Cell; readonly slot: number } | null = null;
   private pointed = 0;
   /** CSS pixels; asked once, since asking has the page laid out. */
@@ -76,7 +77,13 @@ class LayerView implements PanelView {
       this.drawing.frame,
       this.cellLine,
       this.values,
-      h('section', { class: 'stage-scale', 'aria-label': 'Colour scale' }, this.bar, this.note, this.leaveOut.element),
+      h(
+        'section',
+        { class: 'stage-scale', 'aria-label': t('Colour scale') },
+        this.bar,
+        this.note,
+        this.leaveOut.element,
+      ),
       this.share.element,
       this.live,
     );
@@ -102,8 +109,12 @@ class LayerView implements PanelView {
       return;
     }
     this.paintBar(state.theme);
-    this.leaveOut.set(layout.leavesOutFirst, true, 'Many heads rest on the first token; the rest shows more clearly.');
-    this.share.set(layout.sharesScale, true, 'The same colour then means the same value in every head.');
+    this.leaveOut.set(
+      layout.leavesOutFirst,
+      true,
+      t('Many heads rest on the first token; the rest shows more clearly.'),
+    );
+    this.share.set(layout.sharesScale, true, t('The same colour then means the same value in every head.'));
     this.page.element.hidden = nHeads <= pageSize;
     this.page.set(pagesOf(nHeads), String(refs[0]!.headIdx));
     if (this.navigation.follow(refs[0]!.nTokens, layout.zoom)) this.hovered = null;
@@ -144,14 +155,17 @@ class LayerView implements PanelView {
       const { headIdx } = map.ref;
       this.drawing.label(
         slot,
-        `Head ${headIdx}`,
+        t('Head {0}', headIdx),
         map.max > 0 ? `±${formatValue(map.max).slice(1)}` : '',
         headIdx === shown,
       );
     }
     const { layerIdx, stage } = first.ref;
-    const what = `${stageLabels[stage]} of all heads of layer ${layerIdx}`;
-    this.drawing.canvas.setAttribute('aria-label', `${what}. Page up and down change the head. ${mapInstructions}`);
+    const what = t('{0} of all heads of layer {1}', stageLabel(stage), layerIdx);
+    this.drawing.canvas.setAttribute(
+      'aria-label',
+      t('{0}. Page up and down change the head. {1}', what, mapInstructions),
+    );
     const { dataset } = this.drawing.canvas;
     Object.assign(dataset, { layer: layerIdx, stage, heads: this.maps.maps.length, cellSize: viewport.cellSize });
     const isComplete = this.maps.maps.every(({ hasValues }) => hasValues);
@@ -167,11 +181,17 @@ class LayerView implements PanelView {
     this.drawing.mark(this.navigation.viewport, cell);
     const labels = panel?.tokens?.labels ?? [];
     this.cellLine.textContent = cell
-      ? `query ${cell.queryIdx} ${visibleToken(labels[cell.queryIdx] ?? '')}, key ${cell.keyIdx} ${visibleToken(labels[cell.keyIdx] ?? '')}`
-      : 'Point at a cell, or move with the arrow keys, to read it in every head.';
+      ? t(
+          'query {0} {1}, key {2} {3}',
+          cell.queryIdx,
+          visibleToken(labels[cell.queryIdx] ?? ''),
+          cell.keyIdx,
+          visibleToken(labels[cell.keyIdx] ?? ''),
+        )
+      : t('Point at a cell, or move with the arrow keys, to read it in every head.');
     const lines = this.maps.maps.map(({ ref }, slot) => {
       const value = cell && this.maps.valueAt(slot, cell);
-      return value ? `head ${ref.headIdx}: ${describeCellValue(value)}` : '';
+      return value ? t('head {0}: {1}', ref.headIdx, describeCellValue(value)) : '';
     });
     this.writeValues(lines.filter(Boolean).join('\n'));
     const shown = lines[this.slotOf(panel?.view.headIdx ?? -1)];
@@ -244,9 +264,9 @@ function pagesOf(nHeads: number): { value: string; label: string }[] {
 }
 
 function noteOf(blockSize: number, isExact: boolean): string {
-  const scale = 'Each head’s scale is symmetric around zero; its end is written above it.';
+  const scale = t('Each head’s scale is symmetric around zero; its end is written above it.');
   if (blockSize === 1) return scale;
   return isExact
-    ? `Exact values. ${scale}`
-    : `Each cell shows the strongest of ${blockSize}×${blockSize}; zoom in for exact values. ${scale}`;
+    ? t('Exact values. {0}', scale)
+    : t('Each cell shows the strongest of {0}×{1}; zoom in for exact values. {2}', blockSize, blockSize, scale);
 }

@@ -2,13 +2,14 @@
 
 import { isPreSoftmax, type Stage } from '../../src/shared/attentionMap';
 import { Cancelled, toFailureData } from '../../src/shared/failure';
+import { t } from '../../src/shared/l10n';
 import { createLensSources } from '../components/lensSources';
 import { MapPanel } from '../components/mapPanel';
 import { createStrongestTaps } from '../components/strongestTaps';
 import { createTapGrid } from '../components/tapGrid';
 import { h, onChange } from '../dom';
 import { isMasked } from '../heatmap/hitTest';
-import { formatValue, stageLabels, viewerNote, visibleToken } from '../labels';
+import { formatValue, stageInText, stageLabel, viewerNote, visibleToken } from '../labels';
 import { type LensContent, loadLens } from '../lensLoader';
 import { mapRefOf, type Reference, references, type State } from '../state';
 import type { Theme } from '../theme';
@@ -17,19 +18,19 @@ import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 export const lensView: ViewDefinition = {
   id: 'lens',
-  title: 'Lens',
+  title: t('Lens'),
   isOffered: host => host.hasTiles,
   choices: ['head', 'stage', 'difference'],
   create: context => new LensView(context),
 };
 
 const referenceLabels: Readonly<Record<Reference, string>> = {
-  none: 'Nothing: the value itself',
-  runnerUp: 'The runner-up of the row',
-  rowMean: 'The mean of the row',
+  none: t('Nothing: the value itself'),
+  runnerUp: t('The runner-up of the row'),
+  rowMean: t('The mean of the row'),
 };
 
-const noConvolution = 'This layer has no convolution here: every head adds its own pair.';
+const noConvolution = t('This layer has no convolution here: every head adds its own pair.');
 
 /** How long the keyboard may rest on a cell before the lens follows. */
 const delayMs = 80;
@@ -42,7 +43,7 @@ class LensView implements PanelView {
   private readonly title = h('h2', { class: 'lens-title' });
   private readonly sum = h('p', { class: 'lens-sum' });
   private readonly note = h('p', { class: 'hint' });
-  private readonly reference = dropdown('reference', 'Compared with', value =>
+  private readonly reference = dropdown('reference', t('Compared with'), value =>
     this.context.actions.setLayout({ lensReference: value as Reference }),
   );
   private readonly sources = createLensSources(headIdx => this.open(headIdx));
@@ -63,22 +64,22 @@ class LensView implements PanelView {
     this.map = new MapPanel(store, loader, actions);
     this.sourcesSection = h(
       'section',
-      { 'aria-label': 'Head mixing' },
-      h('h2', {}, 'Heads mixed into it'),
+      { 'aria-label': t('Head mixing') },
+      h('h2', {}, t('Heads mixed into it')),
       this.sources.element,
     );
     this.tapsSection = h(
       'section',
-      { 'aria-label': 'Taps' },
+      { 'aria-label': t('Taps') },
       this.gridTitle,
       this.grid.element,
-      h('h2', {}, 'Strongest contributions'),
+      h('h2', {}, t('Strongest contributions')),
       this.strongest.element,
     );
     this.body = h(
       'div',
       { class: 'lens-body' },
-      h('section', { 'aria-label': 'Sum' }, this.title, this.sum, this.note, this.reference.element),
+      h('section', { 'aria-label': t('Sum') }, this.title, this.sum, this.note, this.reference.element),
       this.sourcesSection,
       this.tapsSection,
     );
@@ -161,16 +162,18 @@ class LensView implements PanelView {
     const later = only ? null : stage === 'scores' ? 'mixed_scores' : stage === 'pattern' ? 'mixed_pattern' : null;
     this.hintButtons.hidden = later === null;
     if (later) this.offer(later);
-    if (!stage) this.say('The lens opens once the layer is ready.');
+    if (!stage) this.say(t('The lens opens once the layer is ready.'));
     else if (only) this.say(only);
-    else if (stage === 'scores') this.say('Scores are made of a query and a key alone: no convolution to look into.');
-    else if (stage === 'pattern') this.say('The softmax made this of the mixed scores: no convolution to look into.');
-    else if (cell && isMasked(cell)) this.say('This cell is masked, its key comes after its query. Pick one below.');
-    else this.say('Pick a cell: click in the map, or move there with the arrow keys.');
+    else if (stage === 'scores')
+      this.say(t('Scores are made of a query and a key alone: no convolution to look into.'));
+    else if (stage === 'pattern')
+      this.say(t('The softmax made this of the mixed scores: no convolution to look into.'));
+    else if (cell && isMasked(cell)) this.say(t('This cell is masked, its key comes after its query. Pick one below.'));
+    else this.say(t('Pick a cell: click in the map, or move there with the arrow keys.'));
   }
 
   private offer = onChange((stage: Stage) => {
-    const label = `Show ${stageLabels[stage].toLowerCase()}`;
+    const label = t('Show {0}', stageInText(stage));
     this.hintButtons.replaceChildren(button(label, 'secondary', () => this.context.actions.setView({ stage })));
   });
 
@@ -184,11 +187,23 @@ class LensView implements PanelView {
     const labels = this.context.store.state.panel?.tokens?.labels ?? [];
     const { ref, cell, lens, parts, value, difference, referenceKey, note } = content;
     const token = (idx: number) => `${visibleToken(labels[idx] ?? '')} (${idx})`;
-    this.title.textContent = `${stageLabels[ref.stage]} of query ${token(cell.queryIdx)} for key ${token(cell.keyIdx)}`;
-    const against = referenceKey === null ? 'the mean of its row' : `key ${token(referenceKey)}`;
+    this.title.textContent = t(
+      '{0} of query {1} for key {2}',
+      stageLabel(ref.stage),
+      token(cell.queryIdx),
+      token(cell.keyIdx),
+    );
+    const against = referenceKey === null ? t('the mean of its row') : t('key {0}', token(referenceKey));
     const whole =
-      difference === null ? formatValue(value) : `${formatValue(value)}, ${formatValue(difference)} against ${against}`;
-    this.sum.textContent = `${whole} = own pair ${formatValue(lens.own)} and neighbours ${formatValue(lens.total - lens.own)}`;
+      difference === null
+        ? formatValue(value)
+        : t('{0}, {1} against {2}', formatValue(value), formatValue(difference), against);
+    this.sum.textContent = t(
+      '{0} = own pair {1} and neighbours {2}',
+      whole,
+      formatValue(lens.own),
+      formatValue(lens.total - lens.own),
+    );
     Object.assign(this.sum.dataset, {
       layer: ref.layerIdx,
       head: ref.headIdx,
@@ -208,9 +223,9 @@ class LensView implements PanelView {
     const opened = lens.sources.find(({ headIdx }) => headIdx === (openedHead ?? ref.headIdx)) ?? lens.sources[0]!;
     this.sources.show(lens.sources, opened.headIdx, theme);
     const taps = content.taps(opened.headIdx);
-    const valueName = isPreSoftmax(ref.stage) ? 'Score' : 'Pattern';
+    const valueName = isPreSoftmax(ref.stage) ? t('Score') : t('Pattern');
     this.tapsSection.hidden = parts.conv === null;
-    this.gridTitle.textContent = `What head ${opened.headIdx}’s kernel makes of it`;
+    this.gridTitle.textContent = t('What head {0}’s kernel makes of it', opened.headIdx);
     const shown = {
       taps,
       columns: parts.conv?.columns ?? 1,
@@ -226,8 +241,8 @@ class LensView implements PanelView {
 }
 
 function noteOf(stage: Stage, isDifference: boolean): string {
-  if (isDifference) return 'Differences: what all keys of the row have in common is gone.';
+  if (isDifference) return t('Differences: what all keys of the row have in common is gone.');
   return isPreSoftmax(stage)
-    ? 'The softmax ignores what all keys of a row have in common: to see why this key and not another, compare.'
-    : 'Weights after the softmax need not sum to 1, and may be negative.';
+    ? t('The softmax ignores what all keys of a row have in common: to see why this key and not another, compare.')
+    : t('Weights after the softmax need not sum to 1, and may be negative.');
 }

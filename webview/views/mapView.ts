@@ -1,5 +1,6 @@
 /** One map large, with its scale, the selected token's keys, and the text. */
 
+import { t } from '../../src/shared/l10n';
 import { createDetails } from '../components/details';
 import { createLegend } from '../components/legend';
 import { MapPanel } from '../components/mapPanel';
@@ -9,7 +10,7 @@ import type { ViewDefinition } from './view';
 
 export const mapView: ViewDefinition = {
   id: 'map',
-  title: 'Map',
+  title: t('Map'),
   isOffered: () => true,
   choices: ['head', 'stage', 'difference'],
   create({ store, loader, actions, host }) {
@@ -17,7 +18,7 @@ export const mapView: ViewDefinition = {
     const legend = createLegend(actions);
     const tokens = createTokenStrip(actions, 'token');
     const details = createDetails(actions, host.hasEditor);
-    const tokenSection = h('section', { class: 'token-section', 'aria-label': 'Text' }, tokens.element);
+    const tokenSection = h('section', { class: 'token-section', 'aria-label': t('Text') }, tokens.element);
     const element = h(
       'div',
       { class: 'columns' },

@@ -1,6 +1,7 @@
 /** All stages of one head side by side, on one viewport and with one crosshair, and the difference of any two. */
 
 import { isPreSoftmax, type Stage, stages } from '../../src/shared/attentionMap';
+import { t } from '../../src/shared/l10n';
 import { gradient } from '../components/legend';
 import { createGestures, mapInstructions } from '../components/mapGestures';
 import { listenToMap } from '../components/mapInput';
@@ -10,7 +11,7 @@ import { h, onChange } from '../dom';
 import type { Cell } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
-import { describeCellValue, formatValue, stageLabels, viewerNote, visibleToken } from '../labels';
+import { describeCellValue, formatValue, stageLabel, viewerNote, visibleToken } from '../labels';
 import { isLayerReady, layerOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
 import { checkbox, dropdown } from '../toolkit';
@@ -21,7 +22,7 @@ const rowDelayMs = 120;
 
 export const stagesView: ViewDefinition = {
   id: 'stages',
-  title: 'Stages',
+  title: t('Stages'),
   isOffered: host => host.hasTiles,
   choices: ['head'],
   create: context => new StagesView(context),
@@ -40,16 +41,16 @@ class StagesView implements PanelView {
   private readonly cellLine = h('p', { class: 'facts cell-line' });
   private readonly live = h('div', { class: 'sr-only', 'aria-live': 'polite' });
   private readonly only = h('p', { class: 'hint' });
-  private readonly empty = h('p', { class: 'hint' }, 'The stages of a head appear here once its layer is ready.');
+  private readonly empty = h('p', { class: 'hint' }, t('The stages of a head appear here once its layer is ready.'));
   private readonly body: HTMLElement;
   private readonly bar = h('div', { class: 'scale-bar', role: 'img' });
   private readonly note = h('p', { class: 'notes' });
-  private readonly stage = dropdown('difference-stage', 'Stage', value => this.pick({ stage: value as Stage }));
-  private readonly minus = dropdown('difference-minus', 'Minus', value => this.pick({ minus: value as Stage }));
-  private readonly leaveOut = checkbox('Scale without the first token', leavesOutFirst =>
+  private readonly stage = dropdown('difference-stage', t('Stage'), value => this.pick({ stage: value as Stage }));
+  private readonly minus = dropdown('difference-minus', t('Minus'), value => this.pick({ minus: value as Stage }));
+  private readonly leaveOut = checkbox(t('Scale without the first token'), leavesOutFirst =>
     this.context.actions.setLayout({ leavesOutFirst }),
   );
-  private readonly share = checkbox('One scale before, one after the softmax', sharesScale =>
+  private readonly share = checkbox(t('One scale before, one after the softmax'), sharesScale =>
     this.context.actions.setLayout({ sharesScale }),
   );
   private readonly gestures;
@@ -78,12 +79,12 @@ class StagesView implements PanelView {
       'div',
       {},
       h('div', { class: 'stage-tools' }, this.cellLine, zoomTools(this.gestures)),
-      section('Before the softmax', this.only, before),
-      section('After the softmax', after),
-      section('Difference of two stages', difference),
+      section(t('Before the softmax'), this.only, before),
+      section(t('After the softmax'), after),
+      section(t('Difference of two stages'), difference),
       h(
         'section',
-        { class: 'stage-scale', 'aria-label': 'Colour scale' },
+        { class: 'stage-scale', 'aria-label': t('Colour scale') },
         this.bar,
         this.leaveOut.element,
         this.share.element,
@@ -180,8 +181,14 @@ class StagesView implements PanelView {
     }
     const labels = state.panel?.tokens?.labels ?? [];
     this.cellLine.textContent = cell
-      ? `query ${cell.queryIdx} ${visibleToken(labels[cell.queryIdx] ?? '')}, key ${cell.keyIdx} ${visibleToken(labels[cell.keyIdx] ?? '')}`
-      : 'Point at a cell, or move with the arrow keys, to read every stage there.';
+      ? t(
+          'query {0} {1}, key {2} {3}',
+          cell.queryIdx,
+          visibleToken(labels[cell.queryIdx] ?? ''),
+          cell.keyIdx,
+          visibleToken(labels[cell.keyIdx] ?? ''),
+        )
+      : t('Point at a cell, or move with the arrow keys, to read every stage there.');
     this.announce(state.cell);
     this.loadRow(cell?.queryIdx ?? null);
   }
@@ -198,7 +205,7 @@ class StagesView implements PanelView {
     const isHere = this.allPanes().some(pane => pane.drawing.canvas === document.activeElement);
     if (!cell || !isHere) return;
     const values = [...this.panes.values()].flatMap(({ ref, loader }) =>
-      ref && loader.map ? [`${stageLabels[ref.stage]} ${describeCellValue(loader.map.valueAt(cell))}`] : [],
+      ref && loader.map ? [`${stageLabel(ref.stage)} ${describeCellValue(loader.map.valueAt(cell))}`] : [],
     );
     this.live.textContent = `${this.cellLine.textContent}: ${values.join('; ')}`;
   });
@@ -230,10 +237,10 @@ class StagesView implements PanelView {
     this.leaveOut.set(
       layout.leavesOutFirst,
       true,
-      'Many heads rest on the first token; this shows the rest more clearly.',
+      t('Many heads rest on the first token; this shows the rest more clearly.'),
     );
-    this.share.set(layout.sharesScale, true, 'The same colour then means the same value in maps of the same kind.');
-    const options = refs.map(({ stage }) => ({ value: stage, label: stageLabels[stage] }));
+    this.share.set(layout.sharesScale, true, t('The same colour then means the same value in maps of the same kind.'));
+    const options = refs.map(({ stage }) => ({ value: stage, label: stageLabel(stage) }));
     this.stage.set(options, pair?.stage ?? '');
     this.minus.set(options, pair?.minus ?? '');
     this.note.textContent = noteOf(pair, layout.leavesOutFirst);
@@ -241,7 +248,10 @@ class StagesView implements PanelView {
 
   private paintBar = onChange((theme: Theme) => {
     this.bar.style.setProperty('background-image', gradient(theme.colors));
-    this.bar.setAttribute('aria-label', `From below zero to above zero; zero is the background. ${formatValue(0)}`);
+    this.bar.setAttribute(
+      'aria-label',
+      t('From below zero to above zero; zero is the background. {0}', formatValue(0)),
+    );
   });
 }
 
@@ -273,11 +283,12 @@ function pairOf({ layout }: State, refs: readonly MapRef[]): Layout | null {
 }
 
 function noteOf(pair: Layout | null, leavesOutFirst: boolean): string {
-  const notes = ['Each map’s scale is symmetric around zero; its end is written above it.'];
+  const notes = [t('Each map’s scale is symmetric around zero; its end is written above it.')];
   if (pair && isPreSoftmax(pair.stage) !== isPreSoftmax(pair.minus)) {
-    notes.push('One of these stages holds scores, the other weights: their difference has no unit.');
+    notes.push(t('One of these stages holds scores, the other weights: their difference has no unit.'));
   }
-  if (pair) notes.push('The difference’s scale ends at the largest one among the cells loaded so far.');
-  if (leavesOutFirst) notes.push('The first keys are left out of the scales; their cells may be stronger than shown.');
+  if (pair) notes.push(t('The difference’s scale ends at the largest one among the cells loaded so far.'));
+  if (leavesOutFirst)
+    notes.push(t('The first keys are left out of the scales; their cells may be stronger than shown.'));
   return notes.join(' ');
 }

@@ -1,12 +1,13 @@
 /** The map as a real table, a page at a time: for screen readers, and for whoever wants the numbers. */
 
 import { Cancelled } from '../../src/shared/failure';
+import { t } from '../../src/shared/l10n';
 import { textField } from '../components/fields';
 import { h } from '../dom';
 import { isMasked } from '../heatmap/hitTest';
 import { type CellValue, isSameMap, MapData, type MapRef } from '../heatmap/mapData';
 import type { TileRect } from '../heatmap/tiles';
-import { describeCellValue, formatValue, stageLabels, visibleToken } from '../labels';
+import { describeCellValue, formatValue, stageInText, stageLabel, visibleToken } from '../labels';
 import { mapRefOf, type State } from '../state';
 import { button } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -16,7 +17,7 @@ const page = { nQueries: 16, nKeys: 12 };
 
 export const tableView: ViewDefinition = {
   id: 'table',
-  title: 'Table',
+  title: t('Table'),
   isOffered: () => true,
   choices: ['head', 'stage', 'difference'],
   create: context => new TableView(context),
@@ -38,25 +39,25 @@ class TableView implements PanelView {
   private requests = new AbortController();
 
   constructor(private readonly context: ViewContext) {
-    this.queryField = textField('First query', text => this.jump(text, 'query'), { on: 'change' });
-    this.keyField = textField('First key', text => this.jump(text, 'key'), { on: 'change' });
+    this.queryField = textField(t('First query'), text => this.jump(text, 'query'), { on: 'change' });
+    this.keyField = textField(t('First key'), text => this.jump(text, 'key'), { on: 'change' });
     const move = (label: string, queries: number, keys: number) =>
       button(label, 'secondary', () => this.go(this.queryStart + queries, this.keyStart + keys));
     const table = h('table', { class: 'data-table map-table' }, this.caption, this.head, this.body);
     this.element = h(
       'section',
-      { class: 'table-view', 'aria-label': 'Map as a table' },
+      { class: 'table-view', 'aria-label': t('Map as a table') },
       h(
         'div',
-        { class: 'controls', role: 'group', 'aria-label': 'Pages' },
+        { class: 'controls', role: 'group', 'aria-label': t('Pages') },
         ...[this.queryField.element, this.keyField.element],
-        move('Queries before', -page.nQueries, 0),
-        move('Queries after', page.nQueries, 0),
-        move('Keys before', 0, -page.nKeys),
-        move('Keys after', 0, page.nKeys),
+        move(t('Queries before'), -page.nQueries, 0),
+        move(t('Queries after'), page.nQueries, 0),
+        move(t('Keys before'), 0, -page.nKeys),
+        move(t('Keys after'), 0, page.nKeys),
       ),
       this.note,
-      h('div', { class: 'table-scroller', tabindex: 0, role: 'region', 'aria-label': 'Map as a table' }, table),
+      h('div', { class: 'table-scroller', tabindex: 0, role: 'region', 'aria-label': t('Map as a table') }, table),
     );
   }
 
@@ -72,7 +73,7 @@ class TableView implements PanelView {
     if (!ref) {
       this.body.replaceChildren();
       this.head.replaceChildren();
-      this.note.textContent = 'The map is not there yet.';
+      this.note.textContent = t('The map is not there yet.');
       return;
     }
     // The page follows the selection; where the keyboard moves pages, it stays until something else is selected.
@@ -90,7 +91,7 @@ class TableView implements PanelView {
   private jump(text: string, axis: 'query' | 'key'): string | undefined {
     const nTokens = this.ref?.nTokens ?? 0;
     if (!/^\d{1,7}$/.test(text.trim()) || Number(text) >= nTokens) {
-      return `"${text}" is no token: write a whole number from 0 to ${nTokens - 1}`;
+      return t('"{0}" is no token: write a whole number from 0 to {1}', text, nTokens - 1);
     }
     if (axis === 'query') this.go(Number(text), this.keyStart);
     else this.go(this.queryStart, Number(text));
@@ -141,19 +142,20 @@ class TableView implements PanelView {
   private fill(ref: MapRef, rect: TileRect, valueAt: (row: number, column: number) => CellValue): void {
     const { queryStart, keyStart, nQueries, nKeys } = rect;
     const token = (idx: number) => `${idx} ${visibleToken(this.labels[idx] ?? '')}`;
-    const range = (start: number, count: number) => `${start} to ${start + count - 1} of ${ref.nTokens}`;
-    const minus = ref.minus ? ` minus ${stageLabels[ref.minus].toLowerCase()}` : '';
+    const range = (start: number, count: number) => t('{0} to {1} of {2}', start, start + count - 1, ref.nTokens);
+    const minus = ref.minus ? t(' minus {0}', stageInText(ref.minus)) : '';
     this.caption.textContent =
-      `${stageLabels[ref.stage]}${minus}, layer ${ref.layerIdx}, head ${ref.headIdx}: ` +
-      `queries ${range(queryStart, nQueries)}, keys ${range(keyStart, nKeys)}`;
-    this.note.textContent =
-      'Rows are queries, columns are keys. – stands for a masked cell: the key comes after the query.';
+      t('{0}{1}, layer {2}, head {3}: ', stageLabel(ref.stage), minus, ref.layerIdx, ref.headIdx) +
+      t('queries {0}, keys {1}', range(queryStart, nQueries), range(keyStart, nKeys));
+    this.note.textContent = t(
+      'Rows are queries, columns are keys. – stands for a masked cell: the key comes after the query.',
+    );
     const keys = Array.from({ length: nKeys }, (_, i) => keyStart + i);
     this.head.replaceChildren(
       h(
         'tr',
         {},
-        h('th', { scope: 'col' }, 'Query'),
+        h('th', { scope: 'col' }, t('Query')),
         ...keys.map(key => h('th', { scope: 'col', class: 'number' }, token(key))),
       ),
     );
@@ -179,7 +181,7 @@ class TableView implements PanelView {
 function written(value: CellValue): (Node | string)[] {
   if (value.kind === 'exact') return [formatValue(value.value)];
   if (value.kind === 'masked') {
-    return [h('span', { 'aria-hidden': 'true' }, '–'), h('span', { class: 'sr-only' }, 'masked')];
+    return [h('span', { 'aria-hidden': 'true' }, '–'), h('span', { class: 'sr-only' }, t('masked'))];
   }
   return [describeCellValue(value)];
 }

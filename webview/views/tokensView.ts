@@ -2,6 +2,7 @@
 
 import type { Predictions } from '../../src/shared/analysis';
 import { Cancelled } from '../../src/shared/failure';
+import { t } from '../../src/shared/l10n';
 import type { PanelState } from '../../src/shared/panelMessages';
 import { type Direction, isApplicable, type TokenRange } from '../../src/shared/relevance';
 import { type Column, createDataTable } from '../components/dataTable';
@@ -9,7 +10,7 @@ import { radioGroup, textField } from '../components/fields';
 import { createPredictions } from '../components/predictions';
 import { createTokenStrip, type Shading } from '../components/tokenStrip';
 import { h } from '../dom';
-import { formatValue, stageLabels, visibleToken } from '../labels';
+import { formatValue, stageInText, visibleToken } from '../labels';
 import { isLayerReady, mapRefOf, type State, selectedRange } from '../state';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
@@ -28,7 +29,7 @@ interface Loaded {
 
 export const tokensView: ViewDefinition = {
   id: 'tokens',
-  title: 'Tokens',
+  title: t('Tokens'),
   isOffered: () => true,
   choices: ['head', 'stage', 'difference'],
   create: context => new TokensView(context),
@@ -55,12 +56,12 @@ class TokensView implements PanelView {
   constructor(private readonly context: ViewContext) {
     const { actions, store } = context;
     this.strip = createTokenStrip(actions, 'selectable-token');
-    this.table = createDataTable('Weights of tokens', this.columns());
+    this.table = createDataTable(t('Weights of tokens'), this.columns());
     this.directionChoice = radioGroup<Direction>(
-      'Direction',
+      t('Direction'),
       [
-        { value: 'attends', label: 'What it attends to' },
-        { value: 'attendedBy', label: 'What attends to it' },
+        { value: 'attends', label: t('What it attends to') },
+        { value: 'attendedBy', label: t('What attends to it') },
       ],
       direction => {
         this.direction = direction;
@@ -69,13 +70,13 @@ class TokensView implements PanelView {
     );
     this.directionChoice.set(this.direction);
     const filter = textField(
-      'Filter',
+      t('Filter'),
       text => {
         this.filter = text;
         this.update(store.state);
         return undefined;
       },
-      { placeholder: 'text of a token' },
+      { placeholder: t('text of a token') },
     );
     this.results.append(
       h('div', { class: 'controls' }, this.directionChoice.element, filter.element),
@@ -84,7 +85,7 @@ class TokensView implements PanelView {
     this.element = h(
       'div',
       { class: 'columns tokens-view' },
-      h('section', { class: 'token-section', 'aria-label': 'Text' }, this.strip.element),
+      h('section', { class: 'token-section', 'aria-label': t('Text') }, this.strip.element),
       h(
         'section',
         { 'aria-labelledby': 'tokens-title' },
@@ -109,11 +110,11 @@ class TokensView implements PanelView {
     this.results.hidden = range === null;
     this.results.setAttribute('aria-busy', String(range !== null && !isCurrent && this.problem === ''));
     this.table.element.hidden = this.loaded === null || this.problem !== '';
-    const hint = this.context.host.hasEditor ? ', or a word in the document' : '';
+    const hint = this.context.host.hasEditor ? t(', or a word in the document') : '';
     this.note.textContent = range
       ? this.problem || noteOf(range, this.direction, this.context.host.hasTiles)
-      : `Select a token or a range${hint}.`;
-    this.title.textContent = panel && range ? titleOf(panel, range, this.direction) : 'Selected tokens';
+      : t('Select a token or a range{0}.', hint);
+    this.title.textContent = panel && range ? titleOf(panel, range, this.direction) : t('Selected tokens');
     if (isCurrent && panel) this.table.update(this.rows(panel, range!));
     this.predictionTables.update(panel, range, this.predictions?.answer ?? null);
   }
@@ -185,7 +186,7 @@ class TokensView implements PanelView {
   private columns(): Column<WeightRow>[] {
     return [
       {
-        title: 'Token',
+        title: t('Token'),
         sortBy: ({ label }) => visibleToken(label),
         cell: ({ idx, label }) => {
           const link = h('button', { class: 'token-link', type: 'button' }, visibleToken(label));
@@ -197,17 +198,17 @@ class TokensView implements PanelView {
           return link;
         },
       },
-      { title: 'Index', isNumber: true, sortBy: ({ idx }) => idx, cell: ({ idx }) => String(idx) },
-      { title: 'Value', isNumber: true, sortBy: ({ weight }) => weight, cell: ({ weight }) => formatValue(weight) },
+      { title: t('Index'), isNumber: true, sortBy: ({ idx }) => idx, cell: ({ idx }) => String(idx) },
+      { title: t('Value'), isNumber: true, sortBy: ({ weight }) => weight, cell: ({ weight }) => formatValue(weight) },
       {
-        title: 'Magnitude',
+        title: t('Magnitude'),
         isNumber: true,
         sortBy: ({ weight }) => Math.abs(weight),
         cell: ({ weight }) => formatValue(Math.abs(weight)).replace('+', ''),
       },
       {
-        title: 'Surprisal',
-        hint: 'Bits: minus the binary logarithm of the probability that the model gave this token.',
+        title: t('Surprisal'),
+        hint: t('Bits: minus the binary logarithm of the probability that the model gave this token.'),
         isNumber: true,
         sortBy: ({ surprisalBits }) => surprisalBits,
         cell: ({ surprisalBits }) => (Number.isNaN(surprisalBits) ? '–' : surprisalBits.toFixed(2)),
@@ -229,13 +230,15 @@ function titleOf({ tokens, view }: PanelState, { first, end }: TokenRange, direc
   const label = (idx: number) => visibleToken(tokens?.labels[idx] ?? '');
   const what =
     end - first === 1 ? `${label(first)} (${first})` : `${label(first)} … ${label(end - 1)} (${first}–${end - 1})`;
-  const how = direction === 'attends' ? 'attends to' : 'is attended by';
-  return `${what} ${how} · layer ${view.layerIdx}, head ${view.headIdx}, ${stageLabels[view.stage].toLowerCase()}`;
+  const how = direction === 'attends' ? t('attends to') : t('is attended by');
+  return t('{0} {1} · layer {2}, head {3}, {4}', what, how, view.layerIdx, view.headIdx, stageInText(view.stage));
 }
 
 function noteOf({ first, end }: TokenRange, direction: Direction, isExact: boolean): string {
   const n = end - first;
-  const what = direction === 'attends' ? 'queries' : 'keys';
-  const mean = n === 1 ? '' : `Each value is the mean over the ${n} selected ${what}; masked cells count as 0. `;
-  return `${mean}${isExact ? '' : 'Values are rounded to a 127th of the largest.'}`;
+  const mean =
+    direction === 'attends'
+      ? t('Each value is the mean over the {0} selected queries; masked cells count as 0. ', n)
+      : t('Each value is the mean over the {0} selected keys; masked cells count as 0. ', n);
+  return `${n === 1 ? '' : mean}${isExact ? '' : t('Values are rounded to a 127th of the largest.')}`;
 }

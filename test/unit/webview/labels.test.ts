@@ -7,7 +7,7 @@ import {
   formatValue,
   previousStage,
   shortValue,
-  stageLabels,
+  stageLabel,
   unitExponent,
   visibleToken,
 } from '../../../webview/labels';
@@ -80,7 +80,7 @@ test('differences are taken inside a linear step only, and to a stage that the l
 });
 
 test('every stage has a name, and no text calls a weight a probability', () => {
-  const texts = [...stages.map(stage => stageLabels[stage]), describeCellValue({ kind: 'exact', value: 0.5 })];
+  const texts = [...stages.map(stage => stageLabel(stage)), describeCellValue({ kind: 'exact', value: 0.5 })];
   for (const text of texts) assert.doesNotMatch(text, /probab|%/i);
   assert.match(describeCellValue({ kind: 'pooled', value: 0.5, blockSize: 4 }), /strongest of 4×4/);
   assert.match(describeCellValue({ kind: 'masked' }), /masked/);
