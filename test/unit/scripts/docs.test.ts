@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { measures } from '../../../src/attention/headRanking';
 import { stageLabels } from '../../../src/shared/labels';
+import { shapeNames } from '../../../webview/kernelGallery';
 import { root } from '../../fixtures/paths';
 
 const pages = [
@@ -20,9 +21,23 @@ for (const page of pages) {
   });
 }
 
-test('the guide explains every stage and every measure by its name on screen', () => {
-  const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8').toLowerCase();
-  const names = [...Object.values(stageLabels), ...measures.map(({ label }) => label)];
-  const missing = names.filter(name => !guide.includes(`| ${name.toLowerCase()} |`));
+const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
+
+test('the guide explains every stage, measure and kind of kernel by its name on screen', () => {
+  const kinds = Object.values(shapeNames).filter(name => name !== 'not a number');
+  const names = [...Object.values(stageLabels), ...measures.map(({ label }) => label), ...kinds];
+  const missing = names.filter(name => !guide.toLowerCase().includes(`| ${name.toLowerCase()} |`));
+  assert.deepEqual(missing, []);
+});
+
+test('the guide explains every view by the name of its tab', () => {
+  const folder = join(root, 'webview', 'views');
+  const titles = readdirSync(folder).flatMap(name => {
+    if (!name.endsWith('View.ts')) return [];
+    const [, title] = /^ {2}title: t\('(.+)'\),$/m.exec(readFileSync(join(folder, name), 'utf8')) ?? [];
+    return [title ?? name];
+  });
+  assert.ok(titles.length >= 12);
+  const missing = titles.filter(title => !guide.includes(`\n- **${title}**`));
   assert.deepEqual(missing, []);
 });
