@@ -26,6 +26,9 @@ const families: Readonly<Record<string, Family>> = {
   olmo2: { fixed: { qk_norm: 'full', norm_position: 'after' } },
 };
 
+/** What `model_type` may be. */
+export const huggingFaceFamilies = Object.keys(families);
+
 /** Whether a parsed config.json is Hugging Face's rather than ours. */
 export function isHuggingFaceConfig(json: unknown): json is Json {
   const { model_type: type, dim } = (json ?? {}) as Json;
@@ -46,7 +49,7 @@ export function parseHuggingFaceConfig(json: Json, where: string, beginTokenId: 
       ['selectModel', 'showLog'],
     );
   };
-  if (!family) throw refuse('model_type', `one of mta, ${Object.keys(families).join(', ')}`);
+  if (!family) throw refuse('model_type', `one of mta, ${huggingFaceFamilies.join(', ')}`);
   if ((json['hidden_act'] ?? 'silu') !== 'silu') throw refuse('hidden_act', '"silu"');
   if ((json['partial_rotary_factor'] ?? 1) !== 1) throw refuse('partial_rotary_factor', '1: all of a head is rotated');
   if (json['quantization_config']) throw refuse('quantization_config', 'nothing: weights as fp32, fp16 or bf16');

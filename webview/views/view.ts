@@ -37,7 +37,7 @@ export interface ViewContext {
 }
 
 export interface ViewDefinition {
-  /** Saved in the layout and named in links: never renamed. */
+  /** 1 to 20 letters from a to z. Saved in the layout and named in links: never renamed. */
   readonly id: string;
   /** The tab's text: one word where possible, the side bar is narrow. */
   readonly title: string;
