@@ -39,7 +39,11 @@ export class MapText {
     return this.count;
   }
 
+  /** @throws RangeError for a piece that lies at no place of a document. */
   add(piece: TextPiece): void {
+    const { start, firstLine } = piece;
+    const isPlace = [start, firstLine].every(n => Number.isInteger(n) && n >= 0 && n + piece.text.length < 2 ** 32);
+    if (!isPlace) throw new RangeError(`a piece of text starts at ${start} in line ${firstLine}`);
     const { ids, byteLengths } = this.tokenizer.encode(piece.text);
     const offsets = tokenOffsets(piece.text, byteLengths).map(offset => offset + piece.start);
     this.pieces.push({ ...piece, ids, offsets });

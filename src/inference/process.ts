@@ -1,9 +1,10 @@
 /** Entry point of the inference process: wires the protocol over IPC to the engines, and ends with its parent. */
 
-import { Failure } from '../shared/failure';
 import { Rpc } from '../shared/rpc';
 import { EngineSlots } from './engineSlots';
-import { type InferenceEvents, type InferenceRequests, protocolVersion } from './protocol';
+import { handlersOf } from './handlers';
+import type { InferenceEvents, InferenceRequests } from './protocol';
+import { requestSchemas } from './requestSchemas';
 
 const engines = new EngineSlots((name, payload) => rpc.emit(name, payload));
 
@@ -12,33 +13,8 @@ const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never
     send: message => process.send?.(message),
     onMessage: listener => process.on('message', listener),
   },
-  {
-    ping: () => null,
-    async load({ protocolVersion: spoken, ...args }) {
-      if (spoken !== protocolVersion) {
-        throw new Failure(
-          'protocol',
-          `The inference process speaks version ${protocolVersion}, the extension ${spoken}. Reload the window.`,
-        );
-      }
-      const { model, provider, providerNote } = await engines.load(args);
-      return { model, provider, providerNote };
-    },
-    unload: ({ slot }) => engines.clear(slot),
-    analyze: (args, signal) => engines.of(args.slot).analyze(args, signal),
-    overview: args => engines.holding(args.analysisId).details.overview(args),
-    tile: args => engines.holding(args.analysisId).details.tile(args),
-    patch: args => engines.holding(args.analysisId).details.patch(args),
-    ablate: (args, signal) => engines.holding(args.baseId).ablate(args, signal),
-    rankAblations: (args, signal) => engines.holding(args.analysisId).rankAblations(args, signal),
-    headMeasures: args => engines.holding(args.analysisId).details.headMeasures(args),
-    kernels: args => engines.holding(args.analysisId).details.kernels(args),
-    largestChanges: args => engines.holding(args.analysisId).details.largestChanges(args),
-    relevance: (args, signal) => engines.holding(args.analysisId).details.relevance(args, signal),
-    occlude: (args, signal) => engines.holding(args.analysisId).occlude(args, signal),
-    readMapText: args => engines.of().readMapText(args),
-    mapDocument: (args, signal) => engines.of().mapDocument(args, signal),
-  },
+  handlersOf(engines),
+  { args: requestSchemas },
 );
 
 // Without its parent nobody can reach this process; it must not linger.

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { withinLimits } from './limits';
-import type { Target } from './targets';
+import type { Target } from './target';
 
 export interface Figures {
   readonly runs: number;
@@ -12,11 +12,14 @@ export interface Figures {
 }
 
 /** @throws Error with the smallest failing input found, and the seed and path that bring it back. */
-export function fuzz(target: Target, options: { readonly runs: number; readonly seed: number }): Figures {
+export async function fuzz(
+  target: Target,
+  options: { readonly runs: number; readonly seed: number },
+): Promise<Figures> {
   const figures = { runs: 0, refused: 0, slowestMs: 0, mostBytes: 0 };
-  fc.assert(
-    fc.property(target.inputs, input => {
-      const { ms, bytes, isRefused } = withinLimits(
+  await fc.assert(
+    fc.asyncProperty(target.inputs, async input => {
+      const { ms, bytes, isRefused } = await withinLimits(
         () => target.run(input),
         target.sizeOf(input),
         target.refusesByRange,

@@ -33,13 +33,21 @@ const script = new Script('run()');
  * @param run throws Failure for what it refuses, or RangeError where `refusesByRange`.
  * @throws Error for any other error, a hang, or too much memory.
  */
-export function withinLimits(run: () => void, inputBytes: number, refusesByRange = false): Measured {
+export async function withinLimits(
+  run: () => void | Promise<void>,
+  inputBytes: number,
+  refusesByRange = false,
+): Promise<Measured> {
   const before = used();
   const start = process.cpuUsage();
   let isRefused = false;
-  context['run'] = run;
+  let later: unknown;
+  context['run'] = () => {
+    later = run();
+  };
   try {
     script.runInContext(context, { timeout: 10 * maxMs });
+    if (later instanceof Promise) await later;
   } catch (error) {
     const isOwn = error instanceof Failure || (refusesByRange && error instanceof RangeError);
     if (!isOwn) throw new Error(`it fails with ${String(error)}`, { cause: error });

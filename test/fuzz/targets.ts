@@ -10,7 +10,7 @@ import { checkToyData } from '../../src/cli/toy';
 import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../../src/graph/huggingFaceConfig';
 import { parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights } from '../../src/graph/modelGraphs';
-import { readReply } from '../../src/inference/remote/restTransport';
+import { MapText } from '../../src/inference/mapText';
 import { withinTime } from '../../src/inference/withinTime';
 import { checkExport, checkPicture } from '../../src/panel/checkExport';
 import {
@@ -33,16 +33,9 @@ import { checked } from '../../src/shared/schema';
 import { Tokenizer } from '../../src/tokenization/tokenizer';
 import { root } from '../fixtures/paths';
 import { changedBytes, changedJson, changedJsonBytes } from './mutate';
-
-export interface Target<Input = unknown> {
-  readonly name: string;
-  readonly inputs: fc.Arbitrary<Input>;
-  readonly sizeOf: (input: Input) => number;
-  /** Throws Failure for what it refuses. */
-  readonly run: (input: Input) => void;
-  /** Refuses with a RangeError, which its caller turns into an answer. */
-  readonly refusesByRange?: boolean;
-}
+import { processAnswer } from './processTargets';
+import { grpcReply, oipReply } from './remoteTargets';
+import type { Target } from './target';
 
 const fixture = (...names: string[]) => new Uint8Array(readFileSync(join(root, 'test', 'fixtures', ...names)));
 const json = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes));
@@ -99,13 +92,39 @@ const huggingFace = {
   ...{ sliding_window: 64, use_sliding_window: true, max_window_layers: 1, attention_bias: false, eos_token_id: [1] },
   rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 128 },
 };
+/** What the families and the kinds of scaling add to it. */
+const huggingFaceVariants = [
+  { model_type: 'llama', mlp_bias: true, tie_word_embeddings: true },
+  {
+    model_type: 'llama',
+    rope_scaling: {
+      ...{ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
+      original_max_position_embeddings: 128,
+    },
+  },
+  { model_type: 'llama', rope_scaling: { type: 'linear', factor: 2 } },
+  { model_type: 'llama', rope_scaling: { type: 'dynamic', factor: 4 } },
+  { model_type: 'mistral', rope_scaling: null, head_dim: 16 },
+  { model_type: 'qwen2', layer_types: ['full_attention', 'sliding_attention'] },
+  { model_type: 'olmo2', rope_parameters: { rope_theta: 5e5, rope_type: 'default' }, rope_scaling: undefined },
+  {
+    rope_scaling: undefined,
+    rope_parameters: {
+      rope_type: 'longrope',
+      short_factor: Array(8).fill(1),
+      long_factor: Array(8).fill(2),
+      factor: 4,
+    },
+  },
+  { rope_scaling: { rope_type: 'yarn', factor: 4, mscale: 1, mscale_all_dim: 0.5, beta_fast: 32, beta_slow: 1 } },
+].map(variant => ({ ...huggingFace, ...variant }));
 const configSeeds = ['tiny-model'].map(name => json(fixture(name, 'config.json')));
 const config: Target<Uint8Array> = {
   name: 'config',
   inputs: changedJsonBytes([
     ...configSeeds,
     huggingFace,
-    { ...huggingFace, model_type: 'llama' },
+    ...huggingFaceVariants,
     { ...configSeeds[0], mta: { use_mta: true, mta_layers: '0, 2' } },
   ]),
   sizeOf: size,
@@ -240,41 +259,6 @@ const goldenIndex: Target<Uint8Array> = {
   run: bytes => void parseGoldenIndex(bytes, 'index.json'),
 };
 
-const call = {
-  model: 'm',
-  inputs: {},
-  outputs: { a: { type: 'float32', dims: [2, 2] }, b: { type: 'int64', dims: [3] }, c: { type: 'string', dims: [1] } },
-} as const;
-const replySeed = {
-  outputs: [
-    { name: 'a', datatype: 'FP32', shape: [2, 2], parameters: { binary_data_size: 16 } },
-    { name: 'b', datatype: 'INT64', shape: [3], data: [1, 2, 3] },
-    { name: 'c', datatype: 'BYTES', shape: [1], data: ['text'] },
-  ],
-};
-/** An answer of the Open Inference Protocol over REST, with binary tensors behind the JSON. */
-const oipReply: Target<{ json: Uint8Array; binary: Uint8Array; stated: string | undefined }> = {
-  name: 'OIP reply',
-  inputs: fc.record({
-    json: changedJsonBytes([replySeed]),
-    binary: fc.oneof(fc.constant(new Uint8Array(16)), fc.uint8Array({ maxLength: 40 })),
-    stated: fc.oneof(
-      { weight: 5, arbitrary: fc.constant('right') },
-      { weight: 1, arbitrary: fc.option(fc.string(), { nil: undefined }) },
-    ),
-  }),
-  sizeOf: ({ json: bytes, binary }) => bytes.length + binary.length,
-  run({ json: bytes, binary, stated }) {
-    const length = stated === 'right' ? String(bytes.length) : stated;
-    const headers = length === undefined ? {} : { 'inference-header-content-length': length };
-    const tensors = readReply({ headers, body: Buffer.concat([bytes, binary]) }, call);
-    for (const [name, { dims }] of Object.entries(call.outputs)) {
-      const { data } = tensors[name]!;
-      if (data.length !== dims.reduce((product: number, n) => product * n, 1)) throw new Error(`size of ${name}`);
-    }
-  },
-};
-
 const linkSeeds = [
   'file=src/a.ts',
   'folder=x&file=a.ts&layer=1&head=2&stage=pattern&off=*.*.*&scope=layer&at=3&anchor=9&tab=lens',
@@ -353,6 +337,69 @@ const panelAnswer: Target<{ name: keyof PanelRequests; value: unknown }> = {
   run: ({ name, value }) => void checked(panelAnswers[name], value, refuse),
 };
 
+const lines = ['one two\n', 'three\r\n', '\ud83d\ude00', ' \t', 'e\u0301', '\ud800', ''];
+const mapSeeds = [
+  [
+    { start: 0, firstLine: 0, text: 'one two\nthree\n' },
+    { start: 14, firstLine: 2, text: 'four' },
+  ],
+  [{ start: 9, firstLine: 4, text: 'x\n' }],
+];
+/** A document's pieces as they come to be mapped, in any order. */
+const mapText: Target<readonly { start: number; firstLine: number; text: string }[]> = {
+  name: 'map pieces',
+  inputs: fc.oneof(
+    // Pieces that fit, in any order.
+    fc
+      .tuple(fc.array(fc.array(fc.constantFrom(...lines)), { minLength: 1, maxLength: 6 }), fc.nat(), fc.nat(1000))
+      .map(([texts, seed, start]) => {
+        let at = start;
+        const pieces = texts.map(parts => {
+          const piece = { start: at, firstLine: 0, text: parts.join('') };
+          at += piece.text.length;
+          return piece;
+        });
+        return pieces.toSorted((a, b) => ((a.start * 7919 + seed) % 13) - ((b.start * 7919 + seed) % 13));
+      }),
+    changedJson(mapSeeds).filter(isPieces),
+  ),
+  sizeOf: pieces => pieces.reduce((sum, { text }) => sum + 2 * text.length, 0),
+  run(pieces) {
+    const read = new MapText(bundled);
+    for (const piece of pieces) read.add(piece);
+    const { ids, offsets, lineOf } = read.tokens();
+    if (ids.length !== read.nTokens || offsets.length !== ids.length + 1) throw new Error('lengths');
+    for (const [i, offset] of offsets.entries()) {
+      if (i > 0 && offset < offsets[i - 1]!) throw new Error(`offset ${i} goes back`);
+      if (!Number.isInteger(lineOf(offset))) throw new Error(`line of ${offset}`);
+    }
+  },
+  refusesByRange: true,
+};
+
+/** The form that the protocol's types promise; its numbers may be anything. */
+function isPieces(json: unknown): json is readonly { start: number; firstLine: number; text: string }[] {
+  return (
+    Array.isArray(json) &&
+    json.every(
+      piece =>
+        typeof piece?.start === 'number' && typeof piece.firstLine === 'number' && typeof piece.text === 'string',
+    )
+  );
+}
+
+/** How relevance is measured, as kept with the workspace. */
+const savedRelevance: Target = {
+  name: 'saved measure',
+  inputs: changedJson([
+    { method: 'mean', direction: 'attends', heads: [{ layerIdx: 0, headIdx: 1 }], stage: 'pattern' },
+    { method: 'rollout', direction: 'attended', heads: [] },
+  ]),
+  sizeOf: value => JSON.stringify(value)?.length ?? 0,
+  run: value => void checkRelevance(value as never),
+  refusesByRange: true,
+};
+
 export const targets: readonly Target[] = [
   safetensors,
   config,
@@ -363,5 +410,9 @@ export const targets: readonly Target[] = [
   link,
   panelRequest,
   panelAnswer,
+  mapText,
+  savedRelevance,
   oipReply,
+  grpcReply,
+  processAnswer,
 ] as readonly unknown[] as readonly Target[];

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MapText } from '../../src/inference/mapText';
+import { requestSchemas } from '../../src/inference/requestSchemas';
 import { withinTime } from '../../src/inference/withinTime';
+import { Failure } from '../../src/shared/failure';
+import { checked } from '../../src/shared/schema';
 import { Tokenizer } from '../../src/tokenization/tokenizer';
 import { fuzz } from '../fuzz/fuzz';
 import { targets } from '../fuzz/targets';
 
 // Always the same inputs; `npm run fuzz` tries others, and many more.
 for (const target of targets) {
-  test(`fuzz: ${target.name}`, () => {
-    const { runs } = fuzz(target, { runs: 150, seed: 42 });
+  test(`fuzz: ${target.name}`, async () => {
+    const { runs } = await fuzz(target, { runs: 150, seed: 42 });
     assert.equal(runs, 150);
   });
 }
@@ -47,3 +51,36 @@ for (const [what, json] of found) {
     assert.throws(() => new Tokenizer(json, 'm').encode('▁'), { code: 'bad-tokenizer' });
   });
 }
+
+const asked = {
+  ...{
+    analysisId: 1,
+    documentVersion: 1,
+    text: 'x',
+    textStart: 0,
+    documentLength: 1,
+    anchor: 0,
+    maxTokens: 9,
+    topK: 4,
+  },
+};
+const fail = (why: string) => new Failure('bad-message', why);
+test('a window without a size, which would never be full, is not asked for', () => {
+  assert.deepEqual(checked(requestSchemas.analyze, asked, fail), asked);
+  for (const maxTokens of [undefined, null, Number.NaN, 0, -1, 0.5, '9', 2 ** 53]) {
+    assert.throws(() => checked(requestSchemas.analyze, { ...asked, maxTokens }, fail), { code: 'bad-message' });
+  }
+});
+
+test('a piece of text that lies at no place of a document is not mapped', () => {
+  for (const [start, firstLine] of [
+    [-1, 0],
+    [2 ** 32, 0],
+    [0.5, 0],
+    [9, 0.5],
+    [Number.NaN, 0],
+  ] as const) {
+    const map = new MapText({ encode: () => ({ ids: new Int32Array(1), byteLengths: Uint32Array.of(2) }) as never });
+    assert.throws(() => map.add({ start, firstLine, text: 'x\n' }), RangeError);
+  }
+});

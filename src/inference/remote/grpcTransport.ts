@@ -157,7 +157,8 @@ function requestOf({ model, inputs, outputs }: InferCall) {
   });
 }
 
-function readResponse(response: ModelInferResponse, call: InferCall): Tensors {
+/** The outputs that a call asked for. @throws RemoteFailure when the answer is anything else. */
+export function readResponse(response: ModelInferResponse, call: InferCall): Tensors {
   const { outputs, rawOutputContents } = response;
   const tensors: Record<string, Tensor> = {};
   for (const [i, { name, datatype, shape, contents }] of outputs.entries()) {

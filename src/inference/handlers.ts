@@ -1,0 +1,36 @@
+/** What the inference process does for each request. */
+
+import { Failure } from '../shared/failure';
+import type { Handlers } from '../shared/rpc';
+import type { EngineSlots } from './engineSlots';
+import { type InferenceRequests, protocolVersion } from './protocol';
+
+export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
+  return {
+    ping: () => null,
+    async load({ protocolVersion: spoken, ...args }) {
+      if (spoken !== protocolVersion) {
+        throw new Failure(
+          'protocol',
+          `The inference process speaks version ${protocolVersion}, the extension ${spoken}. Reload the window.`,
+        );
+      }
+      const { model, provider, providerNote } = await engines.load(args);
+      return { model, provider, providerNote };
+    },
+    unload: ({ slot }) => engines.clear(slot),
+    analyze: (args, signal) => engines.of(args.slot).analyze(args, signal),
+    overview: args => engines.holding(args.analysisId).details.overview(args),
+    tile: args => engines.holding(args.analysisId).details.tile(args),
+    patch: args => engines.holding(args.analysisId).details.patch(args),
+    ablate: (args, signal) => engines.holding(args.baseId).ablate(args, signal),
+    rankAblations: (args, signal) => engines.holding(args.analysisId).rankAblations(args, signal),
+    headMeasures: args => engines.holding(args.analysisId).details.headMeasures(args),
+    kernels: args => engines.holding(args.analysisId).details.kernels(args),
+    largestChanges: args => engines.holding(args.analysisId).details.largestChanges(args),
+    relevance: (args, signal) => engines.holding(args.analysisId).details.relevance(args, signal),
+    occlude: (args, signal) => engines.holding(args.analysisId).occlude(args, signal),
+    readMapText: args => engines.of().readMapText(args),
+    mapDocument: (args, signal) => engines.of().mapDocument(args, signal),
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * The form of what the inference process is asked for, checked before it acts: a number that is none would keep it in a
+ * loop, one too large take all memory. Whether a run has the layer that a request names is for its handler to say.
+ */
+
+import * as v from 'valibot';
+import { stages } from '../shared/attentionMap';
+import { kernelParts } from '../shared/kernels';
+import { occlusionModes } from '../shared/relevance';
+import { finite, whole } from '../shared/schema';
+import type { InferenceRequests } from './protocol';
+
+type AnySchema = v.GenericSchema<unknown, unknown>;
+
+const index = whole();
+const text = v.string();
+const topK = whole(0, 1_000_000);
+const maxTokens = whole(1, 2 ** 31);
+const slot = v.pipe(text, v.regex(/^(main|compare|api-\d+)$/));
+const list = <T extends AnySchema>(item: T) => v.pipe(v.array(item), v.maxLength(1_000_000));
+const range = v.looseObject({ first: index, end: index });
+const heads = list(v.looseObject({ layerIdx: index, headIdx: index }));
+const method = text;
+const stage = v.picklist(stages);
+const run = { analysisId: index };
+const layer = { ...run, layerIdx: index };
+const rectangle = { queryStart: index, keyStart: index, nQueries: index, nKeys: index };
+
+export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
+  ping: v.unknown(),
+  load: v.looseObject({
+    ...{ protocolVersion: v.number(), slot: v.optional(slot), modelDirectory: text, provider: text },
+    nThreads: whole(0, 1024),
+    remote: v.optional(v.looseObject({ url: text, model: text, timeoutMs: finite(), retries: whole(0, 1000) })),
+  }),
+  unload: v.looseObject({ slot }),
+  analyze: v.looseObject({
+    ...{ ...run, slot: v.optional(slot), documentVersion: finite(), text, textStart: index, documentLength: index },
+    ...{ anchor: finite(), windowStart: v.optional(finite()), isPinned: v.optional(v.boolean()), maxTokens, topK },
+    memoryBudgetMb: v.optional(v.pipe(finite(), v.minValue(0))),
+  }),
+  overview: v.looseObject({ ...layer, stage }),
+  tile: v.looseObject({ ...layer, headIdx: index, stage, ...rectangle }),
+  patch: v.looseObject({ ...layer, stage, ...rectangle }),
+  // Its edits are checked against the model.
+  ablate: v.looseObject({ ...run, baseId: index, topK }),
+  rankAblations: v.looseObject({ ...run, withHeads: v.boolean() }),
+  headMeasures: v.looseObject(layer),
+  kernels: v.looseObject(layer),
+  largestChanges: v.looseObject({ ...layer, headIdx: index, part: v.picklist(kernelParts), k: topK }),
+  relevance: v.looseObject({ ...run, range, direction: v.picklist(['attends', 'attendedBy']), method, heads, stage }),
+  occlude: v.looseObject({
+    ...{ ...run, occlusionId: index, target: range, spans: list(range), mode: v.picklist(occlusionModes) },
+  }),
+  readMapText: v.looseObject({ textId: index, start: index, firstLine: index, text }),
+  mapDocument: v.looseObject({
+    ...{ mapId: index, textId: index, method, heads, stage, maxTokens },
+    probe: v.looseObject({ text, start: index, selectionStart: index }),
+  }),
+};

@@ -1,0 +1,10 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fuzz } from '../fuzz/fuzz';
+import { processRequest } from '../fuzz/processTargets';
+
+// Always the same inputs; `npm run fuzz` tries others, and many more.
+test('what the inference process is asked in a wrong way is answered, and it goes on', async () => {
+  const { runs } = await fuzz(processRequest, { runs: 150, seed: 42 });
+  assert.equal(runs, 150);
+});
