@@ -1,5 +1,6 @@
 /** Models of people's own that were added once: kept over restarts, listed beside the bundled ones. */
 
+import platformPath, { type PlatformPath } from 'node:path';
 import type { Memento } from 'vscode';
 import type { Disposable } from '../lifecycle';
 import { bundledModels, describeModel, type InstalledModel } from './installedModels';
@@ -13,6 +14,7 @@ export class AddedModels {
     private readonly state: Memento,
     /** The folder of bundled models. */
     private readonly bundled: string,
+    private readonly paths: Pick<PlatformPath, 'relative'> = platformPath,
   ) {}
 
   /** Bundled models, then added ones, latest first; folders that can no longer be read are left out. */
@@ -29,7 +31,9 @@ export class AddedModels {
   }
 
   async add(directory: string): Promise<void> {
-    await this.state.update(key, [directory, ...this.directories.filter(other => other !== directory)].slice(0, 50));
+    // On Windows one folder is written in many ways.
+    const others = this.directories.filter(other => this.paths.relative(other, directory) !== '');
+    await this.state.update(key, [directory, ...others].slice(0, 50));
     for (const listener of this.listeners) listener();
   }
 

@@ -1,6 +1,6 @@
 /** Which model folder is used: the setting's, else the first bundled language model. */
 
-import { basename, isAbsolute } from 'node:path';
+import platformPath, { type PlatformPath } from 'node:path';
 import type { Settings } from '../contributions';
 import { failures } from '../errors';
 import type { LoadArgs } from '../inference/protocol';
@@ -13,7 +13,12 @@ export type ChosenModel = Omit<LoadArgs, 'protocolVersion' | 'slot'>;
  * @param setting a bundled model's name, an absolute path, or '' for the default.
  * @throws Failure when there is no such model, or it may not be used in an untrusted workspace.
  */
-export async function chooseModelDirectory(setting: string, bundled: string, isTrusted: boolean): Promise<string> {
+export async function chooseModelDirectory(
+  setting: string,
+  bundled: string,
+  isTrusted: boolean,
+  { basename, isAbsolute }: Pick<PlatformPath, 'basename' | 'isAbsolute'> = platformPath,
+): Promise<string> {
   const models = await bundledModels(bundled);
   const chosen = setting === '' ? models[0] : models.find(({ directory }) => basename(directory) === setting);
   if (chosen) return chosen.directory;

@@ -109,10 +109,16 @@ export function captionOf(facts: MapFacts): readonly [string, string] {
   ];
 }
 
-/** A file name for a map: letters, digits, dots, dashes and underscores only. */
+/** What Windows takes for a device, whatever ending it has. */
+const deviceName = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+/** UTF-16 units of the document's name; systems allow 255 bytes for the whole. */
+const longestBase = 60;
+
+/** A file name for a map: letters, digits, dots, dashes and underscores only, and none that a system reserves. */
 export function exportName(facts: MapFacts, extension: string): string {
-  const base =
-    (facts.file.split(/[\\/]/).at(-1) ?? '').replace(/[^\p{L}\p{N}._-]+/gu, '_').replace(/^\.+/, '') || 'map';
+  const clean = (facts.file.split(/[\\/]/).at(-1) ?? '').replace(/[^\p{L}\p{N}._-]+/gu, '_').replace(/^\.+/, '');
+  const base = Array.from(clean).slice(0, longestBase).join('') || 'map';
   const stage = facts.minus ? `${facts.stage}-minus-${facts.minus}` : facts.stage;
-  return `${base}.layer${facts.layer}.head${facts.head}.${stage}.${extension}`;
+  const safe = deviceName.test(base) ? `_${base}` : base;
+  return `${safe}.layer${facts.layer}.head${facts.head}.${stage}.${extension}`;
 }

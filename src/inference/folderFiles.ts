@@ -1,7 +1,7 @@
 /** The files of a model folder: found from what a person picked, read within the folder and within limits. */
 
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import platformPath, { basename, dirname, join, type PlatformPath } from 'node:path';
 import { Failure } from '../shared/failure';
 
 const maxJsonBytes = 64 * 1024 * 1024;
@@ -62,7 +62,7 @@ export async function inside(directory: string, name: string): Promise<string> {
   const path = await realpath(join(root, name)).catch(async () => {
     throw await missing(directory, name);
   });
-  if (!path.startsWith(root + sep)) {
+  if (!isInside(root, path)) {
     throw unreadable(
       directory,
       name,
@@ -70,6 +70,16 @@ export async function inside(directory: string, name: string): Promise<string> {
     );
   }
   return path;
+}
+
+/**
+ * Whether a path leads into a folder, both with links resolved: by the system's own rules, of Windows those on case, drives
+ * and shares.
+ */
+export function isInside(folder: string, path: string, { relative, isAbsolute, sep }: PlatformPath = platformPath) {
+  const way = relative(folder, path);
+  // From one drive or share to another there is no relative way.
+  return way !== '' && !isAbsolute(way) && way.split(sep)[0] !== '..';
 }
 
 /** A JSON file of the folder. @throws Failure if it is missing, too large or no JSON. */

@@ -149,10 +149,13 @@ function parseComparison(text: string | null): LinkedComparison | null {
   return { kind: 'model', name };
 }
 
-/** A path that stays inside its folder: relative, with slashes, without dots that climb and without odd characters. */
+/**
+ * A path that stays inside its folder: relative, with slashes, without dots that climb (Windows overlooks spaces and dots
+ * behind them) and without odd characters, drives and streams among them.
+ */
 function checkPath(path: string): string {
   const isOdd = path.length === 0 || path.length > maxPathLength || /[\\:\p{Cc}\p{Cs}]/u.test(path);
-  const climbs = path.split('/').some(part => part === '' || part === '.' || part === '..');
+  const climbs = path.split('/').some(part => /^[. ]*$/.test(part));
   if (isOdd || climbs) throw new RangeError('"file" is no path inside the workspace, expected one like src/main.ts');
   return path;
 }
