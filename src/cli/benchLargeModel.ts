@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { huggingFaceKey, parseHuggingFaceConfig } from '../graph/huggingFaceConfig';
 import { expectedWeights } from '../graph/modelGraphs';
+import { usualBandRows } from '../inference/bands';
+import { estimatePeakBytes } from '../inference/memory';
+import { openModelFolder } from '../inference/modelFolder';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
 import { Failure } from '../shared/failure';
 import { Rpc } from '../shared/rpc';
@@ -17,6 +20,7 @@ export interface LargeModelRun {
   readonly totalMs: number;
   /** Peak resident memory of the process, mapped weights included; NaN where the system keeps no /proc. */
   readonly peakMb: number;
+  readonly estimatedMb: number;
 }
 
 /** The sizes of Llama 3.2 1B. */
@@ -48,7 +52,9 @@ export async function runLargeModel(
     copyFileSync(tokenizerFile, join(directory, 'tokenizer.json'));
     writeFileSync(join(directory, 'config.json'), JSON.stringify(config));
     const weightMb = writeRandomWeights(join(directory, 'model.safetensors')) / 1e6;
-    return { weightMb, ...(await openAndRun(directory, peakMb)) };
+    const size = { nTokens: largeModelTokens, topK: 16, nRuns: 1 };
+    const estimatedMb = estimatePeakBytes(await openModelFolder(directory), size, usualBandRows) / 1e6;
+    return { weightMb, estimatedMb, ...(await openAndRun(directory, peakMb)) };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -93,7 +93,7 @@ function ropeOf(json: Json): { rope_theta: unknown; rope_scaling: Json | null } 
   const longest = json['max_position_embeddings'];
   // Dynamic scaling departs from the configured context, whatever else is given.
   const original = type === 'dynamic' ? longest : (given['original_max_position_embeddings'] ?? longest);
-  const factor = given['factor'] ?? Number(longest) / Number(original);
+  const factor = given['factor'] ?? numberOr(longest, Number.NaN) / numberOr(original, Number.NaN);
   const attention_factor = given['attention_factor'] ?? ratioOfScales(factor, given['mscale'], given['mscale_all_dim']);
   const common = { rope_type: type, factor, attention_factor, original_max_position_embeddings: original };
   return { rope_theta, rope_scaling: { ...given, ...common } };

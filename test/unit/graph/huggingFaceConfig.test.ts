@@ -83,3 +83,13 @@ const bad: [string, object, RegExp][] = [
 for (const [what, extra, message] of bad) {
   test(`refuses ${what}, naming it`, () => assert.throws(() => parse(extra), { code: 'bad-config', message }));
 }
+
+test('scaling by what is no number is refused, however deep it is', () => {
+  let deep: unknown = 1;
+  for (let i = 0; i < 20_000; i++) deep = [deep];
+  for (const original of [deep, 'x', {}, null, Number.NaN]) {
+    const rope_scaling = { rope_type: 'yarn', original_max_position_embeddings: original };
+    const odd = { rope_scaling, max_position_embeddings: original === null ? deep : 64 };
+    assert.throws(() => parse(odd), { code: 'bad-config' });
+  }
+});
