@@ -15,6 +15,7 @@ import { hatch } from './webview/heatmap/drawing';
 import { cornerOfHead, layOutHeads } from './webview/heatmap/headGrid';
 import { createHeadGridRenderer } from './webview/heatmap/headGridRenderer';
 import { emptyExactGrid, maskedPixel, outsidePixel, paint } from './webview/heatmap/levels';
+import { createRenderer } from './webview/heatmap/renderer';
 import { WebGlRenderer } from './webview/heatmap/webglRenderer';
 import { Random } from './test/random';
 
@@ -110,6 +111,25 @@ globalThis.compare = ({ nTokens, blockSize, width, height, viewport, holes, tile
   }
   return { error: gl.getError(), different };
 };
+
+/** Loses the graphics context for good; resolves when the map is drawn again, with the colours of two cells. */
+globalThis.lose = () => new Promise(resolve => {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [20, 20];
+  document.body.append(canvas);
+  const viewport = { originX: 0, originY: 0, cellSize: 10 };
+  const renderer = createRenderer(canvas, () => {
+    renderer.draw(2, viewport);
+    const drawn = canvas.nextElementSibling.getContext('2d');
+    const at = (x, y) => [...drawn.getImageData(x, y, 1, 1).data.slice(0, 3)];
+    resolve({ kind: renderer.kind, before, at: [at(5, 5), at(15, 15)], wanted: [colorOf(table, 100), colorOf(table, -50)] });
+  });
+  const before = renderer.kind;
+  renderer.setColors({ table, background, hatch: line });
+  renderer.setGrids(null, { size: 2, blockSize: 1, levels: Int16Array.of(100, absentLevel, 3, -50) });
+  renderer.draw(2, viewport);
+  canvas.getContext('webgl2').getExtension('WEBGL_lose_context').loseContext();
+});
 `;
 
 let browser: Browser;
@@ -177,3 +197,11 @@ for (const { name, ...layer } of layers) {
     assert.equal(outside, 0, 'nothing is drawn where names stand');
   });
 }
+
+test('a graphics context that does not come back: the map goes on without it', async () => {
+  const { kind, before, at, wanted } = (await frame.evaluate(() =>
+    (globalThis as unknown as { lose(): Promise<unknown> }).lose(),
+  )) as { kind: string; before: string; at: number[][]; wanted: number[][] };
+  assert.deepEqual([before, kind], ['webgl2', 'canvas2d']);
+  assert.deepEqual(at, wanted);
+});
