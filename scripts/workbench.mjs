@@ -64,17 +64,27 @@ export function descendants(ancestor) {
  * @param {string[]} [options.more] more packaged extensions
  * @param {Record<string, unknown>} [options.settings] user settings, over quiet defaults
  * @param {boolean} [options.trust] false opens every folder in restricted mode
+ * @param {string} [options.dataFolder] where the temporary folder is made
+ * @param {Readonly<Record<string, string>>} [options.environment] more variables for all that the workbench starts
  */
-export async function startServer({ vsix, more = [], settings = {}, trust = true }) {
-  const data = mkdtempSync(join(tmpdir(), 'mta-workbench-'));
+export async function startServer({
+  vsix,
+  more = [],
+  settings = {},
+  trust = true,
+  dataFolder = tmpdir(),
+  environment = {},
+}) {
+  const data = mkdtempSync(join(dataFolder, 'mta-workbench-'));
   const userData = join(data, 'user-data');
   mkdirSync(join(userData, 'User'), { recursive: true });
   writeFileSync(join(userData, 'User', 'settings.json'), JSON.stringify({ ...quietSettings, ...settings }, null, 2));
   writeFileSync(join(data, 'config.yaml'), '');
   // Variables of a surrounding VS Code terminal or test runner would change what the server does.
-  const env = Object.fromEntries(
+  const own = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(VSCODE_|NODE_OPTIONS$|NODE_TEST_CONTEXT$|PORT$)/.test(name)),
   );
+  const env = { ...own, ...environment };
   const common = [workbench.entry, '--config', join(data, 'config.yaml')];
   common.push('--user-data-dir', userData, '--extensions-dir', join(data, 'extensions'));
 

@@ -31,8 +31,17 @@ const loadMs = 60_000;
 export async function openBrowser(options: WorkbenchOptions): Promise<Session> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error('No Chromium was found. Install it or set CHROMIUM_PATH.');
-  const { vsix = vsixPath(), more = [], settings = {}, trust = true, browserFlags = [] } = options;
-  const server = await startServer({ vsix, more, settings, trust });
+  const {
+    vsix = vsixPath(),
+    more = [],
+    settings = {},
+    trust = true,
+    browserFlags = [],
+    dataFolder,
+    environment = {},
+  } = options;
+  const place = dataFolder ? { dataFolder } : {};
+  const server = await startServer({ vsix, more, settings, trust, environment, ...place });
   let browser: Browser | undefined;
   const close = async () => {
     await browser?.close();

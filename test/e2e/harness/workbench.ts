@@ -22,6 +22,10 @@ export interface WorkbenchOptions {
   trust?: boolean;
   /** User settings, over those of `quietSettings`. */
   settings?: Record<string, unknown>;
+  /** Where the workbench keeps its data, in a temporary folder. */
+  dataFolder?: string;
+  /** More variables for the extension host and what it starts, not for the browser. */
+  environment?: Readonly<Record<string, string>>;
   /** More flags for Chromium. */
   browserFlags?: string[];
 }

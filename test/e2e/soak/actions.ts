@@ -1,127 +1,285 @@
 /** What a person and a machine do to the extension in the soak. */
 
 import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from '../../fixtures/paths';
+import { root, tinyModelDirectory } from '../../fixtures/paths';
 import type { Random } from '../../random';
-import { inspect, untilDone } from '../harness/panel';
+import { untilDone } from '../harness/panel';
 import type { Workbench } from '../harness/workbench';
+import type { LosableGpu, SmallDisk } from './faults';
+import { inferencePids } from './memory';
+
+export interface Scene {
+  readonly workbench: Workbench;
+  readonly random: Random;
+  readonly folder: string;
+  readonly disk: SmallDisk | undefined;
+  readonly gpu: LosableGpu | undefined;
+}
 
 export interface Action {
   readonly name: string;
+  /** How often it is chosen, compared with others. */
+  readonly weight: number;
   /** Ends the inference process without its host's doing. */
   readonly crashes?: boolean;
-  run(workbench: Workbench, random: Random): Promise<void>;
+  /** Starts the extension host or the inference process anew. */
+  readonly restarts?: boolean;
+  readonly needs?: 'disk' | 'gpu';
+  run(scene: Scene): Promise<void>;
 }
 
 export const sample = 'inventory.ts';
+export const other = 'other.md';
 /** Typed into documents; must be in no log. */
 export const secret = 'zyxwvut';
-const documents = [sample, 'other.md'];
+export const plainSettings = {
+  'mtaInspector.provider': 'cpu',
+  'mtaInspector.maxTokens': 128,
+  'mtaInspector.threads': 1,
+};
 
-/** The next inspection works: that of the sample, or of the untitled document that an action opened. */
-export async function inspectAgain(workbench: Workbench): Promise<void> {
-  await untilDone(workbench, async () => {
-    await workbench.openFile(sample);
-    await workbench.runCommand(inspect);
+/** Shows a document and puts the focus there, as clicks do. */
+async function show({ workbench }: Scene, name: string): Promise<void> {
+  const tab = workbench.page.locator(`.tab[data-resource-name="${name}"]`).first();
+  if (await tab.isVisible()) await tab.click();
+  else await workbench.openFile(name);
+  await focusEditor(workbench);
+}
+
+/** A click in the middle of what is seen of the active editor. */
+async function focusEditor({ page }: Workbench): Promise<void> {
+  const editor = page.locator('.editor-group-container.active .monaco-editor').first();
+  await editor.waitFor();
+  const box = await editor.boundingBox();
+  if (box) await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+}
+
+/** A key of its own: on a slow machine the two of the extension's binding come too far apart. */
+export const keyBindings = [{ key: 'f9', command: 'mtaInspector.inspectDocument', when: 'editorTextFocus' }];
+
+const inspect = ({ workbench: { page } }: Scene) => page.keyboard.press('F9');
+
+/** The next inspection works: that of the sample. */
+export async function inspectAgain(scene: Scene): Promise<void> {
+  await untilDone(scene.workbench, async () => {
+    await show(scene, sample);
+    await inspect(scene);
   });
 }
 
-const inferencePids = (workbench: Workbench) =>
-  workbench
-    .processes()
-    .filter(({ command }) => command.includes('inference.cjs'))
-    .map(({ pid }) => pid);
-
-async function signal(workbench: Workbench, name: NodeJS.Signals): Promise<void> {
+function signal(workbench: Workbench, name: NodeJS.Signals): void {
   for (const pid of inferencePids(workbench)) process.kill(pid, name);
+}
+
+const untilShown = ({ page }: Workbench) =>
+  page.locator('.monaco-workbench .statusbar-item').first().waitFor({ timeout: 120_000 });
+
+/** Inspects until the status bar says what runs, since settings are read when their file is. */
+async function inspectOn(scene: Scene, provider: RegExp): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    await inspectAgain(scene);
+    if (await scene.workbench.statusItem(provider).isVisible()) return;
+  }
+  throw new Error(`no inspection ran on ${provider}`);
 }
 
 export const actions: readonly Action[] = [
   {
     name: 'edit in mid-run, undone',
-    async run(workbench, random) {
-      await workbench.openFile(sample);
-      await workbench.runCommand(inspect);
-      await workbench.page.locator('.editor-group-container.active .view-lines').click();
-      await workbench.goTo({ line: 1 + random.below(20), column: 1 });
+    weight: 12,
+    async run(scene) {
+      const { workbench, random } = scene;
+      await show(scene, sample);
+      await inspect(scene);
+      await workbench.page.keyboard.press(random.pick(['Control+Home', 'Control+End', 'End', 'ArrowUp']));
       await workbench.page.keyboard.type(secret);
-      await workbench.runCommand('File: Revert File');
+      if (random.below(2) === 0) await inspect(scene);
+      for (let i = 0; i < secret.length; i++) await workbench.page.keyboard.press('Control+Z');
+      for (let i = 0; i < 3; i++) await workbench.page.keyboard.press('Control+Z');
     },
   },
   {
     name: 'switch document in mid-run',
-    async run(workbench, random) {
-      await workbench.runCommand(inspect);
-      await workbench.openFile(random.pick(documents));
-      await workbench.runCommand(inspect);
+    weight: 16,
+    async run(scene) {
+      await inspect(scene);
+      await show(scene, scene.random.pick([sample, other]));
+      await inspect(scene);
     },
   },
   {
     name: 'move the cursor',
-    async run(workbench, random) {
-      await workbench.goTo({ line: 1 + random.below(30), column: 1 + random.below(10) });
+    weight: 16,
+    async run(scene) {
+      await show(scene, scene.random.pick([sample, other]));
+      const keys = ['Control+End', 'Control+Home', 'PageDown', 'PageUp', 'ArrowDown', 'Control+ArrowRight'];
+      for (let i = 0; i < 4; i++) await scene.workbench.page.keyboard.press(scene.random.pick(keys));
+    },
+  },
+  {
+    name: 'ask again before the answer',
+    weight: 12,
+    async run(scene) {
+      await show(scene, other);
+      for (let i = 0; i <= scene.random.below(6); i++) await inspect(scene);
+    },
+  },
+  {
+    name: 'cancel',
+    weight: 12,
+    async run(scene) {
+      await show(scene, other);
+      await inspect(scene);
+      // It may be done before it can be cancelled.
+      const running = scene.workbench.statusItem(/MTA: (loading|layer)/);
+      await running.click({ timeout: 300, noWaitAfter: true }).catch(() => {});
     },
   },
   {
     name: 'change the threads: the model loads again',
-    async run(workbench, random) {
+    weight: 6,
+    async run({ workbench, random }) {
       workbench.changeSettings({ 'mtaInspector.threads': 1 + random.below(2) });
     },
   },
   {
     name: 'change the model',
-    async run(workbench, random) {
-      const other = join(root, 'models', 'comparison', 'transformer-base');
-      workbench.changeSettings({ 'mtaInspector.model': random.pick(['', other]) });
-      await workbench.runCommand(inspect);
+    weight: 6,
+    async run(scene) {
+      const models = ['', 'toy-mta-n5', join(root, 'models', 'comparison', 'transformer-base')];
+      scene.workbench.changeSettings({ 'mtaInspector.model': scene.random.pick(models) });
+      await inspect(scene);
     },
   },
   {
-    name: 'cancel',
-    async run(workbench) {
-      await workbench.runCommand(inspect);
-      const running = workbench.statusItem(/MTA: (loading|layer)/);
-      // It may be done before it can be cancelled.
-      await running.click({ timeout: 500 }).catch(() => {});
+    name: 'close the document while the model loads',
+    weight: 5,
+    async run(scene) {
+      const { workbench, random } = scene;
+      await show(scene, other);
+      workbench.changeSettings({ 'mtaInspector.threads': 1 + random.below(2) });
+      await inspect(scene);
+      await workbench.page.locator(`.tab[data-resource-name="${other}"]`).click({ button: 'middle' });
     },
   },
   {
     name: 'kill the inference process',
-    crashes: true,
-    run: workbench => signal(workbench, 'SIGKILL'),
+    weight: 3,
+    ...{ crashes: true, restarts: true },
+    run: async ({ workbench }) => signal(workbench, 'SIGKILL'),
   },
   {
     name: 'kill the inference process in mid-run',
-    crashes: true,
-    async run(workbench) {
-      await workbench.runCommand(inspect);
-      await signal(workbench, 'SIGKILL');
+    weight: 3,
+    ...{ crashes: true, restarts: true },
+    async run(scene) {
+      await inspect(scene);
+      await new Promise(wake => setTimeout(wake, scene.random.below(200)));
+      signal(scene.workbench, 'SIGKILL');
     },
   },
   {
     name: 'exhaust the memory of the inference process',
-    crashes: true,
-    async run(workbench) {
-      // What it has stays; whatever it asks for from now on, it is not given.
-      for (const pid of inferencePids(workbench)) spawnSync('prlimit', ['--pid', String(pid), '--as=1048576']);
-      await workbench.runCommand(inspect);
-      await signal(workbench, 'SIGKILL');
+    weight: 3,
+    ...{ crashes: true, restarts: true },
+    async run(scene) {
+      const { workbench, random } = scene;
+      await show(scene, other);
+      // What it has stays; of what it asks for from now on it gets a few MB.
+      const pids = inferencePids(workbench);
+      for (const pid of pids) limitMemory(pid, (virtualBytes(pid) ?? 0) + (random.below(32) << 20));
+      await workbench.page.keyboard.press(random.pick(['Control+End', 'Control+Home']));
+      await inspect(scene);
+      await workbench
+        .statusItem(/MTA: (failed|CPU|cancelled)/)
+        .waitFor({ timeout: 20_000 })
+        .catch(() => {});
+      for (const pid of pids) limitMemory(pid, undefined);
+    },
+  },
+  {
+    name: 'lose the GPU between two runs',
+    weight: 1,
+    restarts: true,
+    needs: 'gpu',
+    async run(scene) {
+      const { workbench, gpu } = scene;
+      workbench.changeSettings({ 'mtaInspector.provider': 'webgpu', 'mtaInspector.model': tinyModelDirectory });
+      try {
+        await inspectOn(scene, /MTA: WebGPU$/);
+        gpu?.lose();
+        await inspectOn(scene, /MTA: CPU$/);
+      } finally {
+        gpu?.bringBack();
+        workbench.changeSettings({ ...plainSettings, 'mtaInspector.model': '' });
+      }
+    },
+  },
+  {
+    name: 'fill the disk, inspect and save there',
+    weight: 2,
+    needs: 'disk',
+    async run(scene) {
+      const { workbench, disk, folder } = scene;
+      const path = join(folder, 'map.csv');
+      try {
+        disk?.fill();
+        await inspectAgain(scene);
+        await workbench.runCommand('MTA Inspector: Save Map As…');
+        const { page } = workbench;
+        await page.locator('.quick-input-widget .monaco-list-row').filter({ hasText: 'CSV' }).first().click();
+        const input = page.locator('.quick-input-widget input.input');
+        await page.waitForFunction(() =>
+          document.querySelector<HTMLInputElement>('.quick-input-widget input.input')?.value.endsWith('.csv'),
+        );
+        await input.fill(path);
+        await page.keyboard.press('Enter');
+        await workbench
+          .notification(/Cannot write .*map\.csv/)
+          .first()
+          .waitFor();
+      } finally {
+        disk?.free();
+        rmSync(path, { force: true });
+        await workbench.runCommand('Notifications: Clear All Notifications');
+      }
     },
   },
   {
     name: 'reload the window',
-    async run(workbench) {
+    weight: 2,
+    restarts: true,
+    async run(scene) {
+      const { workbench, random } = scene;
+      if (random.below(2) === 0) await inspect(scene);
       await workbench.page.reload();
-      await workbench.page.locator('.monaco-workbench .statusbar-item').first().waitFor({ timeout: 60_000 });
+      await untilShown(workbench);
     },
   },
   {
-    name: 'close the document while it is analysed',
-    async run(workbench) {
-      await workbench.openFile('other.md');
-      await workbench.runCommand(inspect);
-      await workbench.runCommand('View: Close Editor');
+    name: 'close the window while the model loads, and open it again',
+    weight: 1,
+    restarts: true,
+    async run(scene) {
+      const { workbench, random } = scene;
+      workbench.changeSettings({ 'mtaInspector.threads': 1 + random.below(2) });
+      await inspect(scene);
+      const address = workbench.page.url();
+      await workbench.page.goto('about:blank');
+      await workbench.page.goto(address);
+      await untilShown(workbench);
     },
   },
 ];
+
+function virtualBytes(pid: number): number | undefined {
+  const { stdout } = spawnSync('ps', ['-o', 'vsz=', '-p', String(pid)], { encoding: 'utf8' });
+  return stdout.trim() === '' ? undefined : 1024 * Number(stdout);
+}
+
+/** @param bytes of address space; undefined for as much as it likes. */
+function limitMemory(pid: number, bytes: number | undefined): void {
+  spawnSync('prlimit', ['--pid', String(pid), `--as=${bytes ?? 'unlimited'}:unlimited`]);
+}

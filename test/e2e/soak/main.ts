@@ -1,9 +1,9 @@
 /**
- * `npm run soak -- [--actions 2000] [--minutes 30] [--seed N]`: random actions and faults in a real workbench. After each
- * of them the next inspection has to work; at the end memory, processes and logs are looked at.
+ * `npm run soak -- [--actions 2000] [--minutes 30] [--seed N] [--only WORD] [--verbose]`: random actions and faults in a real workbench.
+ * After each of them the next inspection has to work; at the end memory, processes, logs and documents are looked at.
  */
 
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,94 +11,142 @@ import { packageExtension } from '../../../scripts/package.mjs';
 import { ensureChromium, ensureWorkbench } from '../../../scripts/setup.mjs';
 import { root } from '../../fixtures/paths';
 import { Random } from '../../random';
-import { startWorkbench } from '../harness/workbench';
-import { actions, inspectAgain, sample, secret } from './actions';
+import { startWorkbench, type Workbench } from '../harness/workbench';
+import {
+  type Action,
+  actions,
+  inspectAgain,
+  keyBindings,
+  other,
+  plainSettings,
+  type Scene,
+  sample,
+  secret,
+} from './actions';
+import { LosableGpu, SmallDisk } from './faults';
+import { inferencePids, type Memory, measure } from './memory';
 
-const { values } = parseArgs({
-  options: {
-    actions: { type: 'string', default: '2000' },
-    minutes: { type: 'string', default: '30' },
-    seed: { type: 'string', default: '1' },
-  },
-});
-const random = new Random(Number(values.seed));
-const end = Date.now() + Number(values.minutes) * 60_000;
 /** The first actions fill caches; memory counts from here. */
-const nWarmUp = 10;
+const nWarmUp = 30;
+/** The last actions start no process anew, so that what they leak adds up. */
+const lastShare = 0.15;
 /** Crashes that the restart policy forgives within its three minutes, less one. */
 const maxCrashes = 4;
 const crashWindowMs = 180_000;
+const maxGrowth = 0.1;
+const maxProblems = 5;
 
-ensureChromium();
-ensureWorkbench();
-packageExtension();
-const folder = mkdtempSync(join(tmpdir(), 'mta-soak-'));
-cpSync(join(root, 'test', 'fixtures', 'documents'), folder, { recursive: true });
-cpSync(join(root, 'README.md'), join(folder, 'other.md'));
-const before = readFileSync(join(folder, sample));
-const workbench = await startWorkbench({ folder });
-const problems: string[] = [];
-const counts = new Map<string, number>();
-const crashes: number[] = [];
-let memoryAtStart = 0;
-let slowestMs = 0;
-
-/** Resident memory of the extension host and the inference process, in MB. */
-function memory(): number {
-  const pids = workbench
-    .processes()
-    .filter(({ command }) => command.includes('--type=extensionHost') || command.includes('inference.cjs'))
-    .map(({ pid }) => pid);
-  const sizes = pids.map(pid => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0));
-  return sizes.reduce((sum, kib) => sum + kib / 1024, 0);
+interface Outcome {
+  readonly counts: ReadonlyMap<string, number>;
+  readonly memories: Readonly<Record<'start' | 'last stretch' | 'end', Memory>>;
+  readonly slowestMs: number;
+  readonly problems: readonly string[];
 }
 
-await inspectAgain(workbench);
-for (let i = 0; i < Number(values.actions) && Date.now() < end; i++) {
-  while (crashes.length > 0 && crashes[0]! < Date.now() - crashWindowMs) crashes.shift();
-  const possible = actions.filter(({ crashes: ends }) => !ends || crashes.length < maxCrashes);
-  const action = random.pick(possible);
-  if (action.crashes) crashes.push(Date.now());
-  const start = performance.now();
-  try {
-    await action.run(workbench, random);
-    await inspectAgain(workbench);
-  } catch (error) {
-    problems.push(`action ${i}, ${action.name}: ${String(error).slice(0, 300)}`);
-    await workbench.screenshot(`soak-${i}`);
-    if (problems.length >= 5) break;
+async function soak(
+  scene: Scene,
+  nActions: number,
+  endMs: number,
+  { only, verbose: isVerbose }: { readonly only: string; readonly verbose: boolean },
+): Promise<Outcome> {
+  const { workbench, random } = scene;
+  const startMs = Date.now();
+  const problems: string[] = [];
+  const counts = new Map<string, number>();
+  const crashes: number[] = [];
+  let slowestMs = 0;
+  const isLast = (i: number) =>
+    i >= nActions * (1 - lastShare) || Date.now() > startMs + (endMs - startMs) * (1 - lastShare);
+  const atRest = async () => {
+    workbench.changeSettings({ ...plainSettings, 'mtaInspector.model': '' });
+    await workbench.runCommand('Notifications: Clear All Notifications');
+    for (let i = 0; i < 4; i++) await inspectAgain(scene);
+    await new Promise(wake => setTimeout(wake, 1000));
+    return measure(workbench);
+  };
+  await inspectAgain(scene);
+  let start: Memory | undefined;
+  let lastStretch: Memory | undefined;
+  for (let i = 0; i < nActions && Date.now() < endMs; i++) {
+    if (i === Math.min(nWarmUp, nActions >> 1)) start = await atRest();
+    if (start && !lastStretch && isLast(i)) lastStretch = await atRest();
+    while (crashes.length > 0 && crashes[0]! < Date.now() - crashWindowMs) crashes.shift();
+    const possible = actions.filter(
+      ({ name, crashes: ends, restarts, needs }) =>
+        name.includes(only) &&
+        (!ends || crashes.length < maxCrashes) &&
+        (!restarts || !lastStretch) &&
+        (!needs || scene[needs]),
+    );
+    const action = pick(possible, random);
+    if (!action) continue;
+    if (action.crashes) crashes.push(Date.now());
+    const actionStart = performance.now();
+    try {
+      await action.run(scene);
+      await inspectAgain(scene);
+      const nProcesses = inferencePids(workbench).length;
+      if (nProcesses > 2) throw new Error(`${nProcesses} inference processes`);
+    } catch (error) {
+      problems.push(`action ${i}, ${action.name}: ${String(error).slice(0, 400)}`);
+      console.error(problems.at(-1));
+      await workbench.screenshot(`soak-${i}`);
+      if (problems.length >= maxProblems) break;
+      await workbench.page.reload();
+    }
+    const durationMs = performance.now() - actionStart;
+    slowestMs = Math.max(slowestMs, durationMs);
+    if (isVerbose) console.log(`${i} ${action.name}: ${(durationMs / 1000).toFixed(1)} s`);
+    counts.set(action.name, (counts.get(action.name) ?? 0) + 1);
+    if (i % 50 === 49) {
+      await workbench.runCommand('Notifications: Clear All Notifications');
+      console.log(`${i + 1} actions in ${((Date.now() - startMs) / 60_000).toFixed(1)} min`);
+    }
   }
-  slowestMs = Math.max(slowestMs, performance.now() - start);
-  counts.set(action.name, (counts.get(action.name) ?? 0) + 1);
-  if (i === nWarmUp) memoryAtStart = memory();
+  const end = await atRest();
+  return {
+    ...{ counts, slowestMs, problems },
+    memories: { start: start ?? end, 'last stretch': lastStretch ?? end, end },
+  };
 }
 
-const memoryAtEnd = memory();
-const log = workbench.logFiles('MTA Inspector');
-const hostLog = workbench.logFiles('remoteexthost');
-const pids = workbench.processes().map(({ pid }) => pid);
-if (log.includes(secret)) problems.push('the log holds text of a document');
-for (const line of hostLog.split('\n')) {
-  if (/mta-inspector/.test(line) && /unhandled|rejected promise not handled/i.test(line))
-    problems.push(line.slice(0, 300));
+/** By weight. */
+function pick(possible: readonly Action[], random: Random): Action | undefined {
+  let at = random.below(possible.reduce((sum, { weight }) => sum + weight, 0));
+  return possible.find(({ weight }) => {
+    at -= weight;
+    return at < 0;
+  });
 }
-if (!readFileSync(join(folder, sample)).equals(before)) problems.push('the document on disk has changed');
-await workbench.close();
-await new Promise(wake => setTimeout(wake, 2000));
-const orphans = pids.filter(pid => isAlive(pid));
-if (orphans.length > 0) problems.push(`processes left: ${orphans}`);
-const growth = memoryAtStart > 0 ? memoryAtEnd / memoryAtStart - 1 : 0;
-if (growth > 0.1) problems.push(`memory grew from ${memoryAtStart.toFixed(0)} to ${memoryAtEnd.toFixed(0)} MB`);
-rmSync(folder, { recursive: true, force: true });
 
-const total = [...counts.values()].reduce((sum, n) => sum + n, 0);
-console.log([...counts].map(([name, n]) => `${name}: ${n}`).join('\n'));
-console.log(
-  `${total} actions survived, slowest with its inspection ${(slowestMs / 1000).toFixed(1)} s, ` +
-    `memory ${memoryAtStart.toFixed(0)} → ${memoryAtEnd.toFixed(0)} MB (${(100 * growth).toFixed(1)} %)`,
-);
-for (const problem of problems) console.error(problem);
-process.exit(problems.length > 0 ? 1 : 0);
+/** What the logs say: pauses of the extension host, processes that ended by themselves, promises nobody looked after. */
+function readLogs(workbench: Workbench): { readonly facts: string; readonly problems: readonly string[] } {
+  const problems: string[] = [];
+  const log = workbench.logFiles('MTA Inspector');
+  if (log.includes(secret)) problems.push('the log holds text of a document');
+  for (const [line] of log.matchAll(/.*inference process \d+ ended: [1-9]\d*$/gm)) problems.push(line);
+  const hostLines = workbench.logFiles('remoteexthost').split('\n');
+  for (const [i, line] of hostLines.entries()) {
+    const block = hostLines.slice(i, i + 12).join('\n');
+    if (/unhandled|rejected promise/i.test(line) && /mta-inspector/.test(block)) problems.push(block.slice(0, 600));
+  }
+  for (const error of workbench.consoleErrors()) {
+    if (/uncaught/i.test(error) && /mta-inspector|webview/i.test(error)) problems.push(error.slice(0, 300));
+  }
+  let worst = { durationMs: 0, workMs: 0 };
+  for (const [, duration, work] of log.matchAll(/paused for (\d+) ms, (\d+) ms of it at work/g)) {
+    if (Number(work) > worst.workMs) worst = { durationMs: Number(duration), workMs: Number(work) };
+  }
+  const count = (pattern: RegExp) => log.match(pattern)?.length ?? 0;
+  const facts = [
+    `worst pause of the extension host ${worst.durationMs} ms, ${worst.workMs} ms of it at work`,
+    `${count(/inference process \d+ started/g)} inference processes started, ${count(/ended: SIG/g)} killed`,
+    `${count(/the CPU goes on/g)} GPUs lost`,
+    `${count(/\[error\] Cannot write/g)} writes refused`,
+    `${count(/\[error\]/g)} failures told`,
+  ];
+  return { facts: facts.join('; '), problems };
+}
 
 function isAlive(pid: number): boolean {
   try {
@@ -108,3 +156,92 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      actions: { type: 'string', default: '2000' },
+      minutes: { type: 'string', default: '30' },
+      seed: { type: 'string', default: '1' },
+      only: { type: 'string', default: '' },
+      verbose: { type: 'boolean', default: false },
+    },
+  });
+  ensureChromium();
+  ensureWorkbench();
+  packageExtension();
+  const disk = SmallDisk.mount(600);
+  const gpu = LosableGpu.build();
+  if (!disk) console.log('The disk is not filled: that needs to mount one, as root.');
+  if (!gpu) console.log('The GPU is not lost: that needs a C compiler and the software driver of Chromium.');
+  const environment = { ...gpu?.environment, MTA_INSPECTOR_WATCH_PAUSES: '1' };
+  const base = mkdtempSync(join(disk?.folder ?? tmpdir(), 'mta-soak-'));
+  const folder = join(base, 'documents');
+  mkdirSync(folder);
+  cpSync(join(root, 'test', 'fixtures', 'documents'), folder, { recursive: true });
+  cpSync(join(root, 'README.md'), join(folder, other));
+  const documents = [sample, other].map(name => join(folder, name));
+  const before = documents.map(path => readFileSync(path));
+  const workbench = await startWorkbench({ folder, dataFolder: base, settings: plainSettings, environment });
+  workbench.page.setDefaultTimeout(90_000);
+  workbench.changeSettings(plainSettings);
+  for (const name of readdirSync(base).filter(found => found.startsWith('mta-workbench-'))) {
+    writeFileSync(join(base, name, 'user-data', 'User', 'keybindings.json'), JSON.stringify(keyBindings));
+  }
+  const scene: Scene = { workbench, random: new Random(Number(values.seed)), folder, disk, gpu };
+  const startMs = Date.now();
+  let isDone = false;
+  try {
+    const outcome = await soak(scene, Number(values.actions), startMs + Number(values.minutes) * 60_000, values);
+    const { facts, problems: told } = readLogs(workbench);
+    const problems = [...outcome.problems, ...told];
+    const after = documents.map(path => readFileSync(path));
+    const nLost = after.filter((bytes, i) => !bytes.equals(before[i]!)).length;
+    if (nLost > 0) problems.push(`${nLost} documents on disk have changed`);
+    const pids = workbench.processes().map(({ pid }) => pid);
+    await workbench.close();
+    await new Promise(wake => setTimeout(wake, 2000));
+    const orphans = pids.filter(isAlive);
+    if (orphans.length > 0) problems.push(`processes left: ${orphans}`);
+    report(outcome, Number(values.actions), (Date.now() - startMs) / 60_000, facts, nLost, problems);
+    isDone = problems.length === 0;
+  } finally {
+    await workbench.close();
+    disk?.unmount();
+    gpu?.remove();
+    rmSync(base, { recursive: true, force: true });
+  }
+  process.exit(isDone ? 0 : 1);
+}
+
+function report(
+  { counts, memories, slowestMs }: Outcome,
+  nWanted: number,
+  minutes: number,
+  facts: string,
+  nLost: number,
+  problems: string[],
+): void {
+  const { start, end, 'last stretch': lastStretch } = memories;
+  const growth = (from: number, to: number) => `${(100 * (to / from - 1)).toFixed(1)} %`;
+  for (const [since, memory] of [
+    ['the start', start],
+    ['the last stretch began', lastStretch],
+  ] as const) {
+    for (const part of ['heapMb', 'residentMb'] as const) {
+      const line = `${part} ${memory[part].toFixed(1)} → ${end[part].toFixed(1)} since ${since}, ${growth(memory[part], end[part])}`;
+      console.log(line);
+      if (end[part] > memory[part] * (1 + maxGrowth)) problems.push(`memory grew: ${line}`);
+    }
+  }
+  for (const [name, n] of counts) console.log(`${String(n).padStart(5)}  ${name}`);
+  const total = [...counts.values()].reduce((sum, n) => sum + n, 0);
+  console.log(
+    `${total} of ${nWanted} actions in ${minutes.toFixed(1)} min, ${problems.length} problems; slowest action with its ` +
+      `inspection ${(slowestMs / 1000).toFixed(1)} s; ${facts}; ` +
+      `documents changed: ${nLost}`,
+  );
+  for (const problem of problems) console.error(problem);
+}
+
+void main();

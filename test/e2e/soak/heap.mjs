@@ -1,0 +1,35 @@
+// `node heap.mjs PID` with a Node of 22 or newer: what a Node process still holds once its garbage is collected, as JSON.
+// The process opens its inspector on SIGUSR1, and closes it again.
+const pid = Number(process.argv[2]);
+process.kill(pid, 'SIGUSR1');
+const address = 'http://127.0.0.1:9229/json/list';
+let targets;
+for (let i = 0; i < 200 && !targets; i++) {
+  targets = await fetch(address).then(
+    answer => answer.json(),
+    () => new Promise(wake => setTimeout(wake, 50)),
+  );
+}
+const socket = new WebSocket(targets[0].webSocketDebuggerUrl);
+await new Promise((open, fail) => Object.assign(socket, { onopen: open, onerror: fail }));
+let lastId = 0;
+const waiting = new Map();
+socket.onmessage = ({ data }) => {
+  const { id, result } = JSON.parse(data);
+  waiting.get(id)?.(result);
+};
+const ask = (/** @type {string} */ method, params = {}) =>
+  new Promise(answer => {
+    waiting.set(++lastId, answer);
+    socket.send(JSON.stringify({ id: lastId, method, params }));
+  });
+for (let i = 0; i < 3; i++) await ask('HeapProfiler.collectGarbage');
+const expression = 'JSON.stringify({ ...process.memoryUsage(), pid: process.pid })';
+const { result } = await ask('Runtime.evaluate', { expression });
+const usage = JSON.parse(result.value);
+if (usage.pid !== pid) throw new Error(`port 9229 belongs to process ${usage.pid}, not ${pid}`);
+console.log(result.value);
+// It waits for its clients to go, so nobody can wait for its answer.
+const close = 'setTimeout(() => process._debugEnd(), 100); 0';
+await ask('Runtime.evaluate', { expression: close });
+socket.close();
