@@ -1,6 +1,6 @@
 /** Which engine serves which slot of the inference process: slots that ask for the same model share one. */
 
-import { Failure } from '../shared/failure';
+import { Cancelled, Failure } from '../shared/failure';
 import { Engine } from './engine';
 import type { Emit, LoadArgs, Slot } from './protocol';
 
@@ -14,10 +14,15 @@ interface Loaded {
 
 export class EngineSlots {
   private readonly slots = new Map<Slot, Loaded>();
+  /** What each slot was asked to load last. */
+  private readonly wanted = new Map<Slot, object>();
 
   constructor(private readonly emit: Emit) {}
 
-  /** Loads a model into a slot and lets go of the one that was there. Other slots keep their own. */
+  /**
+   * Loads a model into a slot and lets go of the one that was there. Other slots keep their own.
+   * @throws Cancelled where the slot was asked for another one meanwhile.
+   */
   async load({
     modelDirectory,
     provider,
@@ -27,9 +32,14 @@ export class EngineSlots {
   }: Omit<LoadArgs, 'protocolVersion'>): Promise<Engine> {
     const args = remote ? { ...nothingLocal, remote } : { modelDirectory, provider, nThreads };
     const key = JSON.stringify(args);
+    this.wanted.set(slot, args);
     const shared = [...this.slots.values()].find(loaded => loaded.key === key);
     await this.clear(slot, shared?.engine);
     const loaded = shared ?? { key, engine: await Engine.load(args, this.emit) };
+    if (this.wanted.get(slot) !== args) {
+      if (!this.isUsed(loaded.engine)) await loaded.engine.release();
+      throw new Cancelled('Another model was chosen.');
+    }
     this.slots.set(slot, loaded);
     return loaded.engine;
   }
@@ -39,8 +49,11 @@ export class EngineSlots {
     const old = this.slots.get(slot)?.engine;
     this.slots.delete(slot);
     old?.forget(slot);
-    const isUsed = old === keep || [...this.slots.values()].some(({ engine }) => engine === old);
-    if (!isUsed) await old?.release();
+    if (old && old !== keep && !this.isUsed(old)) await old.release();
+  }
+
+  private isUsed(engine: Engine): boolean {
+    return [...this.slots.values()].some(loaded => loaded.engine === engine);
   }
 
   /** @throws Failure when no model is loaded there. */

@@ -18,7 +18,7 @@ import type { Stage } from '../../src/shared/attentionMap';
 import { Cancelled } from '../../src/shared/failure';
 import { headMatrix, kernelParts } from '../../src/shared/kernels';
 import { parseSafetensorsHeader } from '../../src/shared/safetensors';
-import { tinyModelDirectory } from '../fixtures/paths';
+import { root, tinyModelDirectory } from '../fixtures/paths';
 import { texts } from '../fixtures/texts';
 
 const nLayers = 3;
@@ -317,6 +317,17 @@ test('a run in the compare slot leaves the main one alone, with the same model a
   assert.deepEqual((await tile(1)).values, wanted);
   await slots.clear('main');
   assert.throws(() => slots.of(), { code: 'no-model' });
+});
+
+test('of two models that a slot is asked for at once it gets the later one, however long the first one takes', async () => {
+  const slots = new EngineSlots(() => {});
+  const bundled = (name: string) => ({ modelDirectory: join(root, 'models', 'bundled', name), nThreads: 1 });
+  // The large one is timed on its providers while the tiny one is there at once.
+  const first = slots.load({ ...bundled('mta-base'), provider: 'auto' });
+  const second = slots.load({ modelDirectory: tinyModelDirectory, provider: 'cpu', nThreads: 1 });
+  await assert.rejects(first, { code: 'cancelled' });
+  assert.equal(slots.of(), await second);
+  await slots.clear('main');
 });
 
 test('a comparison of some positions at a time says the same as one of all at once', async () => {
