@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageExtension } from './package.mjs';
-import { ensureBuild, ensureChromium, ensureNodeModules, ensureWorkbench, root } from './setup.mjs';
+import { ensureBuild, ensureChromium, ensureNodeModules, ensurePeers, ensureWorkbench, root } from './setup.mjs';
 
 /** @param {string[]} args @returns {string} what it printed; it is shown too */
 function runNode(args) {
@@ -30,8 +30,9 @@ function main() {
     ensureChromium();
     ensureWorkbench();
     packageExtension();
+    ensurePeers();
     const lines = JSON.parse(readFileSync(engineJson, 'utf8'));
-    for (const file of ['panel', 'browser', 'firstMap']) {
+    for (const file of ['panel', 'browser', 'firstMap', 'peers', 'prefill']) {
       // The numbers for people come first, those for machines in the last line.
       const printed = runNode(['--import', 'tsx', `test/bench/${file}.ts`]).trimEnd();
       const lastLine = printed.lastIndexOf('\n');

@@ -306,9 +306,8 @@ export function ensureServing({ withMlserver = false } = {}) {
   const wanted = files.map(file => readFileSync(file, 'utf8')).join('');
   const stamp = join(environment, 'installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8').startsWith(wanted)) return python;
-  const names = ['python3', '/usr/bin/python3', 'python'];
-  if (!names.some(hasVenv) && hasDpkg() && isRoot()) ensureSystemPackages(['python3', 'python3-venv']);
-  const base = names.find(hasVenv);
+  if (!pythonNames.some(hasVenv) && hasDpkg() && isRoot()) ensureSystemPackages(['python3', 'python3-venv']);
+  const base = pythonNames.find(hasVenv);
   if (!base)
     throw new SetupError('No Python with its venv module was found. Install Python 3.10 to 3.13 and run again.');
   const what = `Installing Ray Serve${withMlserver ? ' and MLServer' : ''} into models/serving/.venv`;
@@ -321,6 +320,26 @@ export function ensureServing({ withMlserver = false } = {}) {
   });
   return python;
 }
+
+/** Installs what `npm run bench` compares with, and nothing else needs. */
+export function ensurePeers() {
+  const folder = join(root, 'test', 'bench', 'peers');
+  const wanted = ['package.json', 'requirements.txt'].map(name => readFileSync(join(folder, name), 'utf8')).join('');
+  const stamp = join(folder, 'node_modules', '.mta-inspector-installed');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  const base = pythonNames.find(hasVenv);
+  if (!base) throw new SetupError('No Python with pip was found. Install Python 3.10 to 3.13 and run again.');
+  step('Installing llama.cpp and CircuitsVis to compare with', 'Check that npm and PyPI can be reached.', () => {
+    // Without the builds for graphics cards, which are ten times as large. A lockfile would have to list them all.
+    run('npm', ['install', '--no-package-lock', '--omit=optional', '--ignore-scripts'], { cwd: folder });
+    const python = join(folder, 'python');
+    const list = join(folder, 'requirements.txt');
+    run(base, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--upgrade', '--target', python, '-r', list]);
+    writeFileSync(stamp, wanted);
+  });
+}
+
+const pythonNames = ['python3', '/usr/bin/python3', 'python'];
 
 /** @param {string} python */
 const hasVenv = python => spawnSync(python, ['-c', 'import ensurepip, venv']).status === 0;

@@ -3,27 +3,15 @@
  * quad in the same browser, hover, memory, growth. Prints one line per number and, last, one line of JSON.
  */
 
-import { join } from 'node:path';
-import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { findChromium } from '../../scripts/setup.mjs';
-import { root } from '../fixtures/paths';
 import { measureInBrowser } from './browserMeasures';
-
-/** The page's script and style, bundled as the webview's are. */
-async function bundle(): Promise<{ script: string; style: string }> {
-  const { outputFiles } = await build({
-    ...{ entryPoints: [join(root, 'test', 'bench', 'page.ts')], bundle: true, write: false, outdir: 'out' },
-    ...{ format: 'iife', platform: 'browser', target: 'es2022' },
-  });
-  const text = (extension: string) => outputFiles.find(({ path }) => path.endsWith(extension))!.text;
-  return { script: text('.js'), style: text('.css') };
-}
+import { bundlePage } from './bundlePage';
 
 async function main(): Promise<void> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error('No Chromium was found. Install it or set CHROMIUM_PATH.');
-  const { script, style } = await bundle();
+  const { script, style } = await bundlePage();
   const browser = await chromium.launch({
     executablePath,
     args: [

@@ -78,7 +78,7 @@ async function heapBytes(session: CDPSession): Promise<number> {
 }
 
 /** Private memory of the page's process, from the kernel's books, in MB; NaN where there are none to read. */
-async function pageMemoryMb(browserSession: CDPSession): Promise<number> {
+export async function pageMemoryMb(browserSession: CDPSession): Promise<number> {
   const { processInfo } = await browserSession.send('SystemInfo.getProcessInfo');
   const sizes = processInfo
     .filter(({ type }) => type === 'renderer')

@@ -25,7 +25,10 @@ export class SyntheticHost {
   private readonly stock = Float32Array.from({ length: 1 << 16 }, () => (this.random.next() * 2 - 1) ** 9);
   private readonly listeners: ((state: PanelState) => void)[] = [];
 
-  constructor(private readonly nTokens: number) {
+  constructor(
+    private readonly nTokens: number,
+    private readonly tab = 'map',
+  ) {
     const stages = ['scores', 'convolved_scores', 'mixed_scores', 'pattern', 'mixed_pattern'] as const;
     const layers = Array.from({ length: nLayers }, (_, layerIdx) => ({
       ...{ layerIdx, stages, preSoftmaxKernel: [6, 11] as const, postSoftmaxKernel: null },
@@ -54,7 +57,7 @@ export class SyntheticHost {
         if (name === 'state') this.listeners.push(listener);
         return () => {};
       }) as PanelHost['on'],
-      ...{ hasTiles: true, hasEditor: false, loadLayout: () => ({ tab: 'map' }), saveLayout: () => {} },
+      ...{ hasTiles: true, hasEditor: false, loadLayout: () => ({ tab: this.tab }), saveLayout: () => {} },
     };
   }
 
