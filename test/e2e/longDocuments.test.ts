@@ -1,23 +1,26 @@
 /** Documents longer than a window: windows that follow the cursor, and that the extension host is not held up. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Frame } from 'playwright-core';
-import { untilDone } from './harness/panel';
+import { done, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-long-'));
 const maxTokens = 128;
 const names = ['amber', 'basalt', 'copper', 'dolomite', 'emerald', 'flint', 'garnet'];
 const book = Array.from({ length: 200 }, (_, i) => `stock.${names[i % 7]} = ${(i * 37) % 101};\n`).join('');
+/** One line of 5 MB, as a minified file has. */
+const oneLine = `[${Array.from({ length: 400_000 }, (_, i) => `"item ${i % 1000}"`).join()}]`;
 let workbench: Workbench;
 let frame: Frame;
 
 before(async () => {
   writeFileSync(join(folder, 'book.ts'), book);
+  writeFileSync(join(folder, 'line.json'), oneLine);
   // The extension host, which inherits it, writes down how long it is held up.
   process.env['MTA_INSPECTOR_WATCH_PAUSES'] = '1';
   workbench = await startWorkbench({ folder, settings: { 'mtaInspector.maxTokens': maxTokens } });
@@ -69,6 +72,38 @@ test('a window follows the cursor, with a bracket and a status text, until it is
   const released = await windowLines();
   assert.ok(released.first <= 21 && released.last > 21, JSON.stringify(released));
   await save();
+});
+
+test('ten edits a second: the last one is what is shown in the end', async () => {
+  const { page } = workbench;
+  await editor().click();
+  await workbench.goTo({ line: 1, column: 1 });
+  const typed = '// every key is an edit of its own, and none is lost';
+  await page.keyboard.type(typed, { delay: 100 });
+  // Keys are no limit of speed either: what was typed has arrived when it is in the line.
+  await page.locator('.view-line').filter({ hasText: 'none is lost' }).first().waitFor();
+  await frame.getByRole('tab', { name: 'Tokens' }).click();
+  await frame
+    .locator('[role="listbox"][aria-label^="Tokens of the window"]')
+    .filter({ hasText: 'lost' })
+    .first()
+    .waitFor();
+  await workbench.statusItem(done).waitFor();
+  await frame.getByRole('tab', { name: 'Map', exact: true }).click();
+  await save();
+  assert.equal(readFileSync(join(folder, 'book.ts'), 'utf8').split('\n')[0], `${typed}${book.split('\n')[0]}`);
+});
+
+test('one line of 5 MB: a window of it is analysed, wherever the cursor is', async () => {
+  await workbench.openFile('line.json');
+  await workbench.goTo({ line: 1, column: 2_500_000 });
+  const seen = await untilDone(workbench);
+  await seen
+    .locator('.facts')
+    .filter({ hasText: /line\.json: 128 tokens · .*the rest was left out/ })
+    .waitFor();
+  await workbench.screenshot('one-line');
+  assert.equal(statSync(join(folder, 'line.json')).size, oneLine.length);
 });
 
 test('the extension host was never held up for long by any of it', t => {
