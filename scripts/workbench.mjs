@@ -100,7 +100,8 @@ export async function startServer({
 
   const options = ['--auth', 'none', '--bind-addr', '127.0.0.1:0', '--disable-telemetry', '--disable-update-check'];
   // Should this process be killed before it can stop the server, the server ends by itself.
-  options.push('--disable-getting-started-override', '--idle-timeout-seconds', '120');
+  options.push('--disable-getting-started-override');
+  if (!workbench.isOldest) options.push('--idle-timeout-seconds', '120'); // which knows no such option
   if (trust) options.push('--disable-workspace-trust');
   const server = spawn(workbench.node, [...common, ...options], { env, stdio: ['ignore', 'pipe', 'pipe'] });
 

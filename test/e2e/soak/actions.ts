@@ -1,7 +1,7 @@
 /** What a person and a machine do to the extension in the soak. */
 
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, tinyModelDirectory } from '../../fixtures/paths';
 import type { Random } from '../../random';
@@ -39,6 +39,14 @@ export const plainSettings = {
   'mtaInspector.maxTokens': 128,
   'mtaInspector.threads': 1,
 };
+
+/** Writes the folder's settings and does not wait: a run may begin with the old ones. */
+export function changeSettings({ folder }: Scene, change: Readonly<Record<string, unknown>>): void {
+  const path = join(folder, '.vscode', 'settings.json');
+  mkdirSync(join(folder, '.vscode'), { recursive: true });
+  const old = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+  writeFileSync(path, JSON.stringify({ ...old, ...change }, null, 2));
+}
 
 /** Shows a document and puts the focus there, as clicks do. */
 async function show({ workbench }: Scene, name: string): Promise<void> {
@@ -140,8 +148,8 @@ export const actions: readonly Action[] = [
   {
     name: 'change the threads: the model loads again',
     weight: 6,
-    async run({ workbench, random }) {
-      workbench.changeSettings({ 'mtaInspector.threads': 1 + random.below(2) });
+    async run(scene) {
+      changeSettings(scene, { 'mtaInspector.threads': 1 + scene.random.below(2) });
     },
   },
   {
@@ -149,7 +157,7 @@ export const actions: readonly Action[] = [
     weight: 6,
     async run(scene) {
       const models = ['', 'toy-mta-n5', join(root, 'models', 'comparison', 'transformer-base')];
-      scene.workbench.changeSettings({ 'mtaInspector.model': scene.random.pick(models) });
+      changeSettings(scene, { 'mtaInspector.model': scene.random.pick(models) });
       await inspect(scene);
     },
   },
@@ -159,7 +167,7 @@ export const actions: readonly Action[] = [
     async run(scene) {
       const { workbench, random } = scene;
       await show(scene, other);
-      workbench.changeSettings({ 'mtaInspector.threads': 1 + random.below(2) });
+      changeSettings(scene, { 'mtaInspector.threads': 1 + random.below(2) });
       await inspect(scene);
       await workbench.page.locator(`.tab[data-resource-name="${other}"]`).click({ button: 'middle' });
     },
@@ -205,15 +213,15 @@ export const actions: readonly Action[] = [
     restarts: true,
     needs: 'gpu',
     async run(scene) {
-      const { workbench, gpu } = scene;
-      workbench.changeSettings({ 'mtaInspector.provider': 'webgpu', 'mtaInspector.model': tinyModelDirectory });
+      const { gpu } = scene;
+      changeSettings(scene, { 'mtaInspector.provider': 'webgpu', 'mtaInspector.model': tinyModelDirectory });
       try {
         await inspectOn(scene, /MTA: WebGPU$/);
         gpu?.lose();
         await inspectOn(scene, /MTA: CPU$/);
       } finally {
         gpu?.bringBack();
-        workbench.changeSettings({ ...plainSettings, 'mtaInspector.model': '' });
+        changeSettings(scene, { ...plainSettings, 'mtaInspector.model': '' });
       }
     },
   },
@@ -264,7 +272,7 @@ export const actions: readonly Action[] = [
     restarts: true,
     async run(scene) {
       const { workbench, random } = scene;
-      workbench.changeSettings({ 'mtaInspector.threads': 1 + random.below(2) });
+      changeSettings(scene, { 'mtaInspector.threads': 1 + random.below(2) });
       await inspect(scene);
       const address = workbench.page.url();
       await workbench.page.goto('about:blank');
