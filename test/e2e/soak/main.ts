@@ -189,6 +189,8 @@ async function main(): Promise<void> {
   for (const name of readdirSync(base).filter(found => found.startsWith('mta-workbench-'))) {
     writeFileSync(join(base, name, 'user-data', 'User', 'keybindings.json'), JSON.stringify(keyBindings));
   }
+  await workbench.page.reload(); // which reads them
+  await workbench.page.locator('.monaco-workbench .statusbar-item').first().waitFor();
   const scene: Scene = { workbench, random: new Random(Number(values.seed)), folder, disk, gpu };
   const startMs = Date.now();
   let isDone = false;
