@@ -79,8 +79,8 @@ export function packageExtension(target = thisMachine) {
   return /** @type {string} */ (packageTargets([target])[0]);
 }
 
-/** @param {string} target */
-function packageTarget(target) {
+/** Packs what has been built. @param {string} target */
+export function packageTarget(target) {
   const vsix = vsixPath(target);
   const start = performance.now();
   const folder = join(root, 'dist', `package-${target}`);

@@ -5,7 +5,7 @@ import { afterEach } from 'node:test';
 import { errors, type Frame, type Locator, type Page } from 'playwright-core';
 import { root } from '../../../scripts/setup.mjs';
 import { descendants, type Process } from '../../../scripts/workbench.mjs';
-import { openBrowser, openDesktop } from './session';
+import { openBrowser, openDesktop, type Session } from './session';
 
 /** How long the workbench may take for one thing before a test fails, in milliseconds: no limit of speed. */
 const patience = 120_000;
@@ -66,6 +66,10 @@ export interface Workbench {
   changeSettings(change: Record<string, unknown>): Promise<void>;
   /** How long installing the extensions took. */
   installMs: number;
+  /** The folder of settings, state and logs. */
+  userData: string;
+  /** The same in another window of the workbench. */
+  inPage(page: Page): Workbench;
   /** What the server has printed so far. */
   serverLog(): string;
   /** The server's log files whose path contains a text, such as "MTA Inspector" or "remoteexthost", joined. */
@@ -173,180 +177,188 @@ if (process.env['NODE_TEST_CONTEXT']) afterEach(tellFailure as () => Promise<voi
 export async function startWorkbench(options: WorkbenchOptions): Promise<Workbench> {
   const open = process.env['MTA_DESKTOP'] ? openDesktop : openBrowser;
   const session = await open(options);
-  const { page, close } = session;
   try {
-    page.setDefaultTimeout(patience);
-    const consoleErrors: string[] = [];
-    page.on('console', message => {
-      if (message.type() === 'error') consoleErrors.push(`${message.text()} (${message.location().url})`);
-    });
-    page.on('pageerror', error => consoleErrors.push(String(error)));
+    const workbench = drive(session, options);
     await session.load();
-
-    const quickInput = page.locator('.quick-input-widget');
-    const input = quickInput.locator('input.input');
-
-    /** Opens the quick input with a key and fills it in. A key that came too early or went to a webview is pressed again. */
-    const ask = async (key: string, text: string) => {
-      await eventually(`the quick input on ${key}`, async () => {
-        await page.keyboard.press(key);
-        if (!(await appears(quickInput, 2000))) return undefined;
-        // An editor that opens meanwhile takes the focus, and the input closes.
-        return input.fill(text, { timeout: 2000 }).then(
-          () => true,
-          () => undefined,
-        );
-      });
-    };
-
-    const runCommand = async (title: string) => {
-      const row = quickInput.locator('.monaco-list-row').filter({ has: page.getByText(title, { exact: true }) });
-      // A command of an extension is listed only when the extension host has told of it.
-      await eventually(`the command "${title}" in the palette`, async () => {
-        await ask('F1', `>${title}`);
-        const clicked = await row
-          .first()
-          .click({ timeout: 3000 })
-          .then(
-            () => true,
-            () => false,
-          );
-        if (clicked) return true;
-        await page.keyboard.press('Escape');
-        return undefined;
-      });
-    };
-
-    const goTo = async (place: Place) => {
-      // Enter does nothing while the editor is still loading its file.
-      await eventually(`the cursor at ${JSON.stringify(place)}`, async () => {
-        await ask('Control+G', 'offset' in place ? `::${place.offset + 1}` : `:${place.line}:${place.column}`);
-        await page.keyboard.press('Enter');
-        if (await disappears(quickInput, 1000)) return true;
-        await page.keyboard.press('Escape');
-        return undefined;
-      });
-    };
-
-    const pointOf = async (target: string | Place, occurrence: number) => {
-      if (typeof target === 'string') {
-        return eventually(`"${target}" (occurrence ${occurrence}) in the visible lines`, () =>
-          page.evaluate(centreOfText, { text: target, occurrence }),
-        );
-      }
-      await goTo(target);
-      await page.evaluate(() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn))));
-      const cursor = await page.locator('.editor-group-container.active .cursors-layer .cursor').first().boundingBox();
-      if (!cursor) throw new Error(`No cursor is drawn at ${JSON.stringify(target)}.`);
-      return { x: cursor.x + 2, y: cursor.y + cursor.height / 2 };
-    };
-
-    const workbench: Workbench = {
-      page,
-      close,
-      runCommand,
-      goTo,
-
-      async openFile(name) {
-        const path = resolve(options.folder, name);
-        await ask('Control+P', path);
-        const row = quickInput.locator('.monaco-list-row').filter({ hasText: path.split('/').at(-1) ?? path });
-        // Not Enter: it takes the list's first row, which is another file until the list follows the text.
-        await row.first().click({ timeout: patience });
-        await page
-          .locator(`.editor-group-container.active .tab.active[data-resource-name="${path.split('/').at(-1)}"]`)
-          .waitFor({ timeout: patience });
-        // An editor takes the focus when it is ready, from the palette too. A binary file has none.
-        await appears(page.locator('.editor-group-container.active .monaco-editor.focused').first(), 3000);
-      },
-
-      async select(from, to) {
-        await goTo(from);
-        await runCommand('Set Selection Anchor');
-        await goTo(to);
-        await runCommand('Select from Anchor to Cursor');
-      },
-
-      async hoverText(target, occurrence = 1) {
-        const hover = page.locator('.monaco-hover:not(.hidden) .hover-contents');
-        return eventually(`a hover on ${JSON.stringify(target)}`, async () => {
-          const { x, y } = await pointOf(target, occurrence);
-          // Away first, until no older hover is left that could be taken for the answer.
-          await page.mouse.move(1, 1);
-          await hover.first().waitFor({ state: 'hidden' });
-          await page.mouse.move(x, y, { steps: 3 });
-          if (!(await appears(hover.first(), 5000))) return undefined;
-          return eventually(`the hover on ${JSON.stringify(target)} to load`, async () => {
-            const text = (await hover.allInnerTexts()).join('\n').trim();
-            return text === '' || /^Loading\.\.\.$/m.test(text) ? undefined : text;
-          });
-        });
-      },
-
-      async webviewFrame(match) {
-        const accepts =
-          typeof match === 'string'
-            ? async (frame: Frame) => (await frame.title()) === match
-            : async (f: Frame) => match(f);
-        const what = typeof match === 'string' ? `the webview "${match}"` : 'a webview that the predicate accepts';
-        return eventually(what, async () => {
-          for (const frame of page.frames().filter(frame => frame.url().includes('/fake.html'))) {
-            // The document is written in a pending frame, which becomes the active one. A frame may go while it is asked.
-            const isActive = async () => (await (await frame.frameElement()).getAttribute('id')) === 'active-frame';
-            if (
-              await isActive()
-                .then(active => active && accepts(frame))
-                .catch(() => false)
-            )
-              return frame;
-          }
-          return undefined;
-        });
-      },
-
-      statusItem: text => page.locator('.statusbar-item').filter({ hasText: text }),
-      notification: text => page.locator('.notification-list-item').filter({ hasText: text }),
-
-      async screenshot(name) {
-        const path = join(screenshots, `${name}.png`);
-        await page.screenshot({ path, animations: 'disabled' });
-        return path;
-      },
-
-      async changeSettings(change) {
-        const path = join(options.folder, '.vscode', 'settings.json');
-        mkdirSync(dirname(path), { recursive: true });
-        const old = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
-        const isOurs = Object.keys(change).some(key => key.startsWith('mtaInspector.') && old[key] !== change[key]);
-        const nSeen = () => workbench.logFiles('MTA Inspector').split('settings changed').length;
-        const before = nSeen();
-        writeFileSync(path, JSON.stringify({ ...old, ...change }, null, 2));
-        if (isOurs) await eventually('the settings in the extension', async () => nSeen() > before || undefined);
-      },
-
-      installMs: session.installMs,
-      serverLog: session.log,
-      logFiles(part) {
-        const folder = join(session.userData, 'logs');
-        return readdirSync(folder, { encoding: 'utf8', recursive: true })
-          .filter(name => name.endsWith('.log') && name.includes(part))
-          .map(name => readFileSync(join(folder, name), 'utf8'))
-          .join('\n');
-      },
-      consoleErrors: () => consoleErrors,
-      processes: () => (session.pid === undefined ? [] : descendants(session.pid)),
-      extensionHostPids() {
-        return workbench
-          .processes()
-          .filter(({ command }) => command.includes('--type=extensionHost'))
-          .map(({ pid }) => pid);
-      },
-    };
     latest = workbench;
     return workbench;
   } catch (error) {
-    await page.screenshot({ path: join(screenshots, 'start-failed.png') }).catch(() => {});
-    await close();
+    await session.page.screenshot({ path: join(screenshots, 'start-failed.png') }).catch(() => {});
+    await session.close();
     throw error;
   }
+}
+
+/** What can be done in a session's page. */
+function drive(session: Session, options: WorkbenchOptions): Workbench {
+  const { page, close } = session;
+  page.setDefaultTimeout(patience);
+  const consoleErrors: string[] = [];
+  page.on('console', message => {
+    if (message.type() === 'error') consoleErrors.push(`${message.text()} (${message.location().url})`);
+  });
+  page.on('pageerror', error => consoleErrors.push(String(error)));
+
+  const quickInput = page.locator('.quick-input-widget');
+  const input = quickInput.locator('input.input');
+
+  /** Opens the quick input with a key and fills it in. A key that came too early or went to a webview is pressed again. */
+  const ask = async (key: string, text: string) => {
+    await eventually(`the quick input on ${key}`, async () => {
+      await page.keyboard.press(key);
+      if (!(await appears(quickInput, 2000))) return undefined;
+      // An editor that opens meanwhile takes the focus, and the input closes.
+      return input.fill(text, { timeout: 2000 }).then(
+        () => true,
+        () => undefined,
+      );
+    });
+  };
+
+  const runCommand = async (title: string) => {
+    const row = quickInput.locator('.monaco-list-row').filter({ has: page.getByText(title, { exact: true }) });
+    // A command of an extension is listed only when the extension host has told of it.
+    await eventually(`the command "${title}" in the palette`, async () => {
+      await ask('F1', `>${title}`);
+      const clicked = await row
+        .first()
+        .click({ timeout: 3000 })
+        .then(
+          () => true,
+          () => false,
+        );
+      if (clicked) return true;
+      await page.keyboard.press('Escape');
+      return undefined;
+    });
+  };
+
+  const goTo = async (place: Place) => {
+    // Enter does nothing while the editor is still loading its file.
+    await eventually(`the cursor at ${JSON.stringify(place)}`, async () => {
+      await ask('Control+G', 'offset' in place ? `::${place.offset + 1}` : `:${place.line}:${place.column}`);
+      await page.keyboard.press('Enter');
+      if (await disappears(quickInput, 1000)) return true;
+      await page.keyboard.press('Escape');
+      return undefined;
+    });
+  };
+
+  const pointOf = async (target: string | Place, occurrence: number) => {
+    if (typeof target === 'string') {
+      return eventually(`"${target}" (occurrence ${occurrence}) in the visible lines`, () =>
+        page.evaluate(centreOfText, { text: target, occurrence }),
+      );
+    }
+    await goTo(target);
+    await page.evaluate(() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    const cursor = await page.locator('.editor-group-container.active .cursors-layer .cursor').first().boundingBox();
+    if (!cursor) throw new Error(`No cursor is drawn at ${JSON.stringify(target)}.`);
+    return { x: cursor.x + 2, y: cursor.y + cursor.height / 2 };
+  };
+
+  const workbench: Workbench = {
+    page,
+    close,
+    runCommand,
+    goTo,
+
+    async openFile(name) {
+      const path = resolve(options.folder, name);
+      await ask('Control+P', path);
+      const row = quickInput.locator('.monaco-list-row').filter({ hasText: path.split('/').at(-1) ?? path });
+      // Not Enter: it takes the list's first row, which is another file until the list follows the text.
+      await row.first().click({ timeout: patience });
+      await page
+        .locator(`.editor-group-container.active .tab.active[data-resource-name="${path.split('/').at(-1)}"]`)
+        .waitFor({ timeout: patience });
+      // An editor takes the focus when it is ready, from the palette too. A binary file has none.
+      await appears(page.locator('.editor-group-container.active .monaco-editor.focused').first(), 3000);
+    },
+
+    async select(from, to) {
+      await goTo(from);
+      await runCommand('Set Selection Anchor');
+      await goTo(to);
+      await runCommand('Select from Anchor to Cursor');
+    },
+
+    async hoverText(target, occurrence = 1) {
+      const hover = page.locator('.monaco-hover:not(.hidden) .hover-contents');
+      return eventually(`a hover on ${JSON.stringify(target)}`, async () => {
+        const { x, y } = await pointOf(target, occurrence);
+        // Away first, until no older hover is left that could be taken for the answer.
+        await page.mouse.move(1, 1);
+        await hover.first().waitFor({ state: 'hidden' });
+        await page.mouse.move(x, y, { steps: 3 });
+        if (!(await appears(hover.first(), 5000))) return undefined;
+        return eventually(`the hover on ${JSON.stringify(target)} to load`, async () => {
+          const text = (await hover.allInnerTexts()).join('\n').trim();
+          return text === '' || /^Loading\.\.\.$/m.test(text) ? undefined : text;
+        });
+      });
+    },
+
+    async webviewFrame(match) {
+      const accepts =
+        typeof match === 'string'
+          ? async (frame: Frame) => (await frame.title()) === match
+          : async (f: Frame) => match(f);
+      const what = typeof match === 'string' ? `the webview "${match}"` : 'a webview that the predicate accepts';
+      return eventually(what, async () => {
+        for (const frame of page.frames().filter(frame => frame.url().includes('/fake.html'))) {
+          // The document is written in a pending frame, which becomes the active one. A frame may go while it is asked.
+          const isActive = async () => (await (await frame.frameElement()).getAttribute('id')) === 'active-frame';
+          if (
+            await isActive()
+              .then(active => active && accepts(frame))
+              .catch(() => false)
+          )
+            return frame;
+        }
+        return undefined;
+      });
+    },
+
+    statusItem: text => page.locator('.statusbar-item').filter({ hasText: text }),
+    notification: text => page.locator('.notification-list-item').filter({ hasText: text }),
+
+    async screenshot(name) {
+      const path = join(screenshots, `${name}.png`);
+      await page.screenshot({ path, animations: 'disabled' });
+      return path;
+    },
+
+    async changeSettings(change) {
+      const path = join(options.folder, '.vscode', 'settings.json');
+      mkdirSync(dirname(path), { recursive: true });
+      const old = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+      const isOurs = Object.keys(change).some(key => key.startsWith('mtaInspector.') && old[key] !== change[key]);
+      const nSeen = () => workbench.logFiles('MTA Inspector').split('settings changed').length;
+      const before = nSeen();
+      writeFileSync(path, JSON.stringify({ ...old, ...change }, null, 2));
+      if (isOurs) await eventually('the settings in the extension', async () => nSeen() > before || undefined);
+    },
+
+    installMs: session.installMs,
+    userData: session.userData,
+    inPage: other => drive({ ...session, page: other }, options),
+    serverLog: session.log,
+    logFiles(part) {
+      const folder = join(session.userData, 'logs');
+      return readdirSync(folder, { encoding: 'utf8', recursive: true })
+        .filter(name => name.endsWith('.log') && name.includes(part))
+        .map(name => readFileSync(join(folder, name), 'utf8'))
+        .join('\n');
+    },
+    consoleErrors: () => consoleErrors,
+    processes: () => (session.pid === undefined ? [] : descendants(session.pid)),
+    extensionHostPids() {
+      return workbench
+        .processes()
+        .filter(({ command }) => command.includes('--type=extensionHost'))
+        .map(({ pid }) => pid);
+    },
+  };
+  return workbench;
 }
