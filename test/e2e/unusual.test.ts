@@ -15,7 +15,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { root } from '../fixtures/paths';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { huggingFaceCases, withVocabulary, writeHuggingFaceModel } from '../fixtures/huggingFace';
+import { serveModel } from '../fixtures/oipServer';
+import { writeDecoder } from '../fixtures/onnxDecoder';
+import { root, tinyModelDirectory } from '../fixtures/paths';
 import { canvasPixels } from './harness/canvas';
 import { inspect, inspectFile, mapOf, panelOf, takeNotification, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
@@ -163,6 +167,84 @@ test('a truncated model: the error names file, tensor, expected and found; the d
     await workbench.page.locator('.quick-input-widget .monaco-list-row').filter({ hasText: goodModel }).click();
   });
   assert.deepEqual(readFileSync(join(folder, 'inventory.ts')), before);
+});
+
+/** Adds a model by its path, as a reader who types it into the dialog. */
+async function addModel(path: string): Promise<void> {
+  await workbench.runCommand('MTA Inspector: Add Model…');
+  const dialog = workbench.page.locator('.quick-input-widget');
+  const input = dialog.locator('input.input');
+  await dialog.getByText('Model folder with config.json').waitFor();
+  // The dialog writes the folder of the workbench into the line when it has read it, over what was typed before.
+  for (let said = ''; said !== path; said = await input.inputValue()) {
+    await input.fill(path);
+    await sleep(500);
+  }
+  await dialog.getByRole('button', { name: 'Add Model' }).click();
+}
+
+test('models of one’s own are added by their paths: Hugging Face’s, an ONNX file, and a broken one, which is told', async () => {
+  const llama = join(folder, 'models', 'tiny-llama');
+  const example = huggingFaceCases().find(({ name }) => name === 'llama-grouped-bias')!;
+  writeHuggingFaceModel(llama, withVocabulary(example, 320));
+  copyFileSync(join(tinyModelDirectory, 'tokenizer.json'), join(llama, 'tokenizer.json'));
+  const onnx = writeDecoder(join(folder, 'models', 'onnx'));
+  await workbench.openFile('inventory.ts');
+  await workbench.changeSettings({ 'mtaInspector.maxTokens': 64 });
+
+  let frame = await untilDone(workbench, () => addModel(llama));
+  await takeNotification(workbench, /Added the model "tiny-llama": 0 million parameters, 2 layers, \d heads/);
+  await frame.getByText(/inventory\.ts: 64 tokens .* tiny-llama on/).waitFor();
+
+  await addModel(brokenModel);
+  await takeNotification(workbench, /model\.safetensors of model "broken": tensor \S+ ends at byte/);
+  frame = await untilDone(workbench);
+  await frame.getByText(/tiny-llama on/).waitFor();
+
+  frame = await untilDone(workbench, () => addModel(onnx));
+  await takeNotification(workbench, /Added the model "decoder"/);
+  await frame.getByText(/decoder on CPU · an ONNX file: attention patterns only/).waitFor();
+  assert.equal((await mapOf(frame)).stage, 'pattern');
+  await frame.getByRole('tab', { name: 'Lens' }).click();
+  await frame
+    .getByText(/“decoder” is an ONNX file that is only looked at/)
+    .first()
+    .waitFor();
+  await workbench.screenshot('onnx-file');
+  await frame.getByRole('tab', { name: 'Map', exact: true }).click();
+  await workbench.changeSettings({ 'mtaInspector.maxTokens': undefined, 'mtaInspector.model': goodModel });
+  await worksAgain();
+});
+
+test('a server that wants a token: it is asked for, kept secret, and the maps come from there', async () => {
+  const token = 'e2e-secret-7d1f';
+  const server = await serveModel(tinyModelDirectory, token);
+  try {
+    await workbench.openFile('inventory.ts');
+    await workbench.changeSettings({ 'mtaInspector.maxTokens': 64 });
+    await workbench.changeSettings({ 'mtaInspector.remote.url': server.url }, 'machine');
+    await workbench.runCommand(inspect);
+    await takeNotification(workbench, /asks for a token\. Set it with "Set Remote Token"/);
+    assert.deepEqual([...server.heard], [undefined]);
+    await workbench.runCommand('MTA Inspector: Set Remote Token…');
+    const input = workbench.page.locator('.quick-input-widget input.input');
+    await input.fill(token);
+    assert.equal(await input.getAttribute('type'), 'password');
+    await workbench.page.keyboard.press('Enter');
+    await workbench.runCommand(inspect);
+    const frame = await workbench.webviewFrame('MTA Inspector');
+    await frame.getByText(/inventory\.ts: 64 tokens .* tiny-model on remote server/).waitFor();
+    assert.ok(server.heard.has(`Bearer ${token}`));
+    await workbench.screenshot('remote');
+  } finally {
+    await workbench.changeSettings({ 'mtaInspector.remote.url': undefined }, 'machine');
+    await workbench.changeSettings({ 'mtaInspector.maxTokens': undefined });
+    await workbench.runCommand('MTA Inspector: Clear Remote Token');
+    await takeNotification(workbench, /The remote token is deleted/);
+    await server.close();
+  }
+  await worksAgain();
+  assert.ok(!workbench.logFiles('').includes(token) && !workbench.serverLog().includes(token), 'the token is in a log');
 });
 
 const hanging: [string, () => void][] = [

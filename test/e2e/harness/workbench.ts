@@ -62,8 +62,9 @@ export interface Workbench {
   /**
    * Changes the folder's settings, as if written in their file; `undefined` takes one out. Comes back once the extension,
    * which has to be active, knows its own.
+   * @param where `machine`: those of the machine that the extension runs on, where settings of that scope count.
    */
-  changeSettings(change: Record<string, unknown>): Promise<void>;
+  changeSettings(change: Record<string, unknown>, where?: 'folder' | 'machine'): Promise<void>;
   /** How long installing the extensions took. */
   installMs: number;
   /** The folder of settings, state and logs. */
@@ -329,8 +330,9 @@ function drive(session: Session, options: WorkbenchOptions): Workbench {
       return path;
     },
 
-    async changeSettings(change) {
-      const path = join(options.folder, '.vscode', 'settings.json');
+    async changeSettings(change, where = 'folder') {
+      const machine = join(session.userData, process.env['MTA_DESKTOP'] ? 'User' : 'Machine');
+      const path = join(where === 'folder' ? join(options.folder, '.vscode') : machine, 'settings.json');
       mkdirSync(dirname(path), { recursive: true });
       const old = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
       const isOurs = Object.keys(change).some(key => key.startsWith('mtaInspector.') && old[key] !== change[key]);
