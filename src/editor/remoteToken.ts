@@ -28,7 +28,9 @@ export class RemoteToken {
       prompt: vscode.l10n.t('Access token of the server in mtaInspector.remote.url; it is kept in the secret storage.'),
       validateInput: value => (/^[\x21-\x7e]*$/.test(value) ? null : vscode.l10n.t('A token has no blanks.')),
     });
-    if (token) await this.secrets.store(key, token);
+    if (!token) return;
+    await this.secrets.store(key, token);
+    void vscode.window.showInformationMessage(vscode.l10n.t('The remote token is kept in the secret storage.'));
   }
 
   private async clear(): Promise<void> {

@@ -204,7 +204,7 @@ test('models of one’s own are added by their paths: Hugging Face’s, an ONNX 
   frame = await untilDone(workbench, () => addModel(onnx));
   await takeNotification(workbench, /Added the model "decoder"/);
   await frame.getByText(/decoder on CPU · an ONNX file: attention patterns only/).waitFor();
-  assert.equal((await mapOf(frame)).stage, 'pattern');
+  await frame.locator('canvas[data-effective-stage="pattern"]').first().waitFor();
   await frame.getByRole('tab', { name: 'Lens' }).click();
   await frame
     .getByText(/“decoder” is an ONNX file that is only looked at/)
@@ -231,6 +231,7 @@ test('a server that wants a token: it is asked for, kept secret, and the maps co
     await input.fill(token);
     assert.equal(await input.getAttribute('type'), 'password');
     await workbench.page.keyboard.press('Enter');
+    await takeNotification(workbench, /The remote token is kept/);
     await workbench.runCommand(inspect);
     const frame = await workbench.webviewFrame('MTA Inspector');
     await frame.getByText(/inventory\.ts: 64 tokens .* tiny-model on remote server/).waitFor();

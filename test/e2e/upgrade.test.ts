@@ -64,18 +64,12 @@ function packOldVersion(): string {
 before(async () => {
   if (skip) return;
   cpSync(join(root, 'test', 'fixtures', 'documents', sample), join(folder, 'work', sample));
-  const old = packOldVersion();
-  const home = process.env['HOME'];
-  process.env['HOME'] = '/proc'; // where not even root can write
-  try {
-    workbench = await startWorkbench({
-      folder: join(folder, 'work'),
-      vsix: old,
-      settings: { 'mtaInspector.maxTokens': 128 },
-    });
-  } finally {
-    process.env['HOME'] = home;
-  }
+  workbench = await startWorkbench({
+    folder: join(folder, 'work'),
+    vsix: packOldVersion(),
+    settings: { 'mtaInspector.maxTokens': 128 },
+    environment: { HOME: '/dev/null' }, // where not even root can make a folder
+  });
 });
 
 after(async () => {
@@ -90,7 +84,7 @@ test('over an older version with its state, no home to write to, in WebAssembly:
   const folders = ['--user-data-dir', workbench.userData, '--extensions-dir', join(data, 'extensions')];
   const install = ['--install-extension', packageTarget('universal')];
   execFileSync(program.node, [program.entry, '--config', join(data, 'config.yaml'), ...folders, ...install], {
-    env: { ...process.env, HOME: '/proc', NODE_OPTIONS: undefined, NODE_TEST_CONTEXT: undefined },
+    env: { ...process.env, HOME: '/dev/null', NODE_OPTIONS: undefined, NODE_TEST_CONTEXT: undefined },
   });
   await workbench.page.reload();
   const frame = await untilDone(workbench, () => inspectFile(workbench, sample));
@@ -104,13 +98,15 @@ test('a second window on the same folder has a process and a map of its own; the
   const { page } = workbench;
   const first = await workbench.webviewFrame('MTA Inspector');
   const before = await mapOf(first);
-  const second = await page.context().newPage();
+  const context = await page.context().browser()!.newContext({ viewport: page.viewportSize() });
+  const second = await context.newPage();
+  await second.addInitScript('globalThis.__name ??= value => value');
   await second.goto(page.url());
   const other = workbench.inPage(second);
   await untilDone(other, () => inspectFile(other, sample));
   assert.equal(workbench.processes().filter(({ command }) => command.includes('inference.cjs')).length, 2);
   assert.deepEqual(await mapOf(first), before);
   await other.screenshot('second-window');
-  await second.close();
+  await context.close();
   await untilDone(workbench);
 });

@@ -61,7 +61,7 @@ export interface Workbench {
   screenshot(name: string): Promise<string>;
   /**
    * Changes the folder's settings, as if written in their file; `undefined` takes one out. Comes back once the extension,
-   * which has to be active, knows its own.
+   * where it has begun to work, knows its own.
    * @param where `machine`: those of the machine that the extension runs on, where settings of that scope count.
    */
   changeSettings(change: Record<string, unknown>, where?: 'folder' | 'machine'): Promise<void>;
@@ -336,10 +336,13 @@ function drive(session: Session, options: WorkbenchOptions): Workbench {
       mkdirSync(dirname(path), { recursive: true });
       const old = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
       const isOurs = Object.keys(change).some(key => key.startsWith('mtaInspector.') && old[key] !== change[key]);
-      const nSeen = () => workbench.logFiles('MTA Inspector').split('settings changed').length;
+      const log = () => workbench.logFiles('MTA Inspector');
+      const nSeen = () => log().split('settings changed').length;
+      const isAtWork = log() !== '';
       const before = nSeen();
       writeFileSync(path, JSON.stringify({ ...old, ...change }, null, 2));
-      if (isOurs) await eventually('the settings in the extension', async () => nSeen() > before || undefined);
+      if (isOurs && isAtWork)
+        await eventually('the settings in the extension', async () => nSeen() > before || undefined);
     },
 
     installMs: session.installMs,
