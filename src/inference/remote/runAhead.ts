@@ -62,9 +62,12 @@ export class RunAhead {
 
   stop(): void {
     if (!this.current) return;
-    clearTimeout(this.current.timer);
-    this.current.controller.abort();
+    const { answers, controller, timer } = this.current;
     this.current = undefined;
+    clearTimeout(timer);
+    controller.abort();
+    // Only reading on tells the client library, whose timer would else keep the process until the time is out.
+    answers.next().catch(() => {});
   }
 
   private begin(
