@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -12,7 +12,7 @@ import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/docum
 import type { Ablation } from '../../src/shared/ablation';
 import { bundledModelDirectory, root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
-import { inspectFile, mapOf, untilDone } from './harness/panel';
+import { acceptPath, inspectFile, mapOf, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-ablation-'));
@@ -21,8 +21,6 @@ const themes = { dark: 'Default Dark Modern', light: 'Default Light Modern', con
 /** The bundled model's weights without its kernels: a plain transformer. */
 const plainModel = mkdtempSync(join(tmpdir(), 'mta-e2e-plain-'));
 const manyHeads = join(plainModel, 'many-heads');
-/** A folder that lies in it. */
-const inPlainModel = 'notes-on-training';
 const options = { model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 16 } as const;
 const otherText = 'export const answer = 42; // in another document\n';
 let workbench: Workbench;
@@ -48,7 +46,6 @@ before(async () => {
   const heads = { n_heads: 200, n_kv_heads: 200, head_dim: 2, dim: 400, n_layers: 1 };
   const mixing = { use_mta: true, pre_sm_linear_head: true, head_kernel_size: 200, group_norm: true };
   writeRandomModel(manyHeads, { ...heads, name: 'many-heads', mta: mixing });
-  mkdirSync(join(plainModel, inPlainModel));
   expected = await analyzeFile(join(folder, sample), options);
   workbench = await startWorkbench({ folder, settings: { 'workbench.colorTheme': themes.dark } });
   frame = await untilDone(workbench, () => inspectFile(workbench, sample));
@@ -218,31 +215,6 @@ async function compareWith(item: string): Promise<void> {
   await workbench.page.locator('.quick-input-list').getByText(item, { exact: true }).first().click();
 }
 
-/** Fills in the dialog that asks for a folder, once it is open: it begins with a path. */
-async function chooseFolder(path: string): Promise<void> {
-  const { page } = workbench;
-  await page.waitForFunction(() =>
-    document.querySelector<HTMLInputElement>('.quick-input-widget input.input')?.value.startsWith('/'),
-  );
-  await page.locator('.quick-input-widget input.input').fill(`${path}/`);
-  // The dialog has read the folder when it lists what lies in it.
-  await page.locator('.quick-input-list').getByText(inPlainModel).waitFor();
-  await pressUntilHidden('Enter');
-}
-
-/** The dialog overlooks keys while it reads folders. */
-async function pressUntilHidden(key: string): Promise<void> {
-  const dialog = workbench.page.locator('.quick-input-widget');
-  for (;;) {
-    await workbench.page.keyboard.press(key);
-    const isHidden = await dialog.waitFor({ state: 'hidden', timeout: 10_000 }).then(
-      () => true,
-      () => false,
-    );
-    if (isHidden) return;
-  }
-}
-
 /** Looks at the cell (query, key) of the left map, by keyboard. */
 async function lookAt(queryIdx: number, keyIdx: number): Promise<void> {
   await pane(0).locator('canvas').focus();
@@ -258,7 +230,7 @@ test('compare: another model beside the shown one, and the difference of what th
   const { layer, head } = await mapOf(frame);
   await showTab('Compare');
   await compareWith('Browse for a model folder…');
-  await chooseFolder(plainModel);
+  await acceptPath(workbench, plainModel, 'Add Model');
   await compared(/Compared with plain/);
   await lookAt(5, 3);
   const nTokens = expected.tokens.ids.length;

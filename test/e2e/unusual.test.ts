@@ -15,13 +15,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { huggingFaceCases, withVocabulary, writeHuggingFaceModel } from '../fixtures/huggingFace';
 import { serveModel } from '../fixtures/oipServer';
 import { writeDecoder } from '../fixtures/onnxDecoder';
 import { root, tinyModelDirectory } from '../fixtures/paths';
 import { canvasPixels } from './harness/canvas';
-import { inspect, inspectFile, mapOf, panelOf, takeNotification, untilDone } from './harness/panel';
+import { acceptPath, inspect, inspectFile, mapOf, panelOf, takeNotification, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-unusual-'));
@@ -172,15 +171,7 @@ test('a truncated model: the error names file, tensor, expected and found; the d
 /** Adds a model by its path, as a reader who types it into the dialog. */
 async function addModel(path: string): Promise<void> {
   await workbench.runCommand('MTA Inspector: Add Model…');
-  const dialog = workbench.page.locator('.quick-input-widget');
-  const input = dialog.locator('input.input');
-  await dialog.getByText('Model folder with config.json').waitFor();
-  // The dialog writes the folder of the workbench into the line when it has read it, over what was typed before.
-  for (let said = ''; said !== path; said = await input.inputValue()) {
-    await input.fill(path);
-    await sleep(500);
-  }
-  await dialog.getByRole('button', { name: 'Add Model' }).click();
+  await acceptPath(workbench, path, 'Add Model');
 }
 
 test('models of one’s own are added by their paths: Hugging Face’s, an ONNX file, and a broken one, which is told', async () => {

@@ -1,4 +1,5 @@
 // The attention view as tests see it.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame, Page } from 'playwright-core';
 import type { Workbench } from './workbench';
 
@@ -62,4 +63,28 @@ export async function mapOf(frame: Frame | Page) {
     cellSize: number('cellSize'),
     analysisId: number('analysisId'),
   };
+}
+
+/**
+ * Types a path into the dialog for files and folders that is opening, and accepts it. The dialog writes the folder of the
+ * workbench into its line, over what was typed before, each time it has read one, and overlooks a click meanwhile.
+ */
+export async function acceptPath({ page }: Workbench, path: string, button: string): Promise<void> {
+  const dialog = page.locator('.quick-input-widget');
+  const input = dialog.locator('input.input');
+  await page.waitForFunction(() =>
+    document.querySelector<HTMLInputElement>('.quick-input-widget input.input')?.value.startsWith('/'),
+  );
+  do {
+    for (let said = ''; said !== path; said = await input.inputValue()) {
+      await input.fill(path);
+      await sleep(1500);
+    }
+    await dialog.getByRole('button', { name: button }).click();
+  } while (
+    !(await dialog.waitFor({ state: 'hidden', timeout: 10_000 }).then(
+      () => true,
+      () => false,
+    ))
+  );
 }
