@@ -45,7 +45,8 @@ export async function takeNotification(workbench: Workbench, text: RegExp): Prom
 /** The view's frame, once the map shows exact values. */
 export async function panelOf(workbench: Workbench): Promise<Frame> {
   const frame = await workbench.webviewFrame('MTA Inspector');
-  await frame.locator('canvas[data-source="tiles"]').waitFor();
+  // Other tabs may hold a map too; the first is the one of the Map tab.
+  await frame.locator('canvas[data-source="tiles"]').first().waitFor();
   return frame;
 }
 
