@@ -134,7 +134,7 @@ const tiers = {
     ensureChromium();
     ensureWorkbench();
     packageExtension();
-    return runNodeTests('test/e2e', { fileFilter, recursive: false, maxConcurrency: 2 });
+    return runNodeTests('test/e2e', { fileFilter, recursive: false, maxConcurrency: 1 });
   },
 };
 

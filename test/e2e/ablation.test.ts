@@ -215,6 +215,18 @@ async function compareWith(item: string): Promise<void> {
   await workbench.page.locator('.quick-input-list').getByText(item, { exact: true }).first().click();
 }
 
+/** Asks until it is compared: an editor that is still opening takes the focus from the list, and the click is lost. */
+async function compareUntil(item: string, what: RegExp): Promise<void> {
+  const shown = frame.locator('.compare[data-status="done"]').filter({ hasText: what });
+  do await compareWith(item);
+  while (
+    !(await shown.waitFor({ timeout: 60_000 }).then(
+      () => true,
+      () => false,
+    ))
+  );
+}
+
 /** Looks at the cell (query, key) of the left map, by keyboard. */
 async function lookAt(queryIdx: number, keyIdx: number): Promise<void> {
   await pane(0).locator('canvas').focus();
@@ -248,8 +260,7 @@ test('compare: another model beside the shown one, and the difference of what th
 });
 
 test('compare: the saved file beside an edited one, aligned by tokens', async () => {
-  await compareWith('The saved file');
-  await compared(/Compared with The saved file/);
+  await compareUntil('The saved file', /Compared with The saved file/);
   await typeAtStart('// A line that the saved file does not have.\n');
   await compared(/The tokens differ/);
   const text = (await frame.locator('.compare .notes').textContent()) ?? '';
@@ -263,8 +274,7 @@ test('compare: the saved file beside an edited one, aligned by tokens', async ()
 });
 
 test('compare: the last commit, the clipboard and another open document', async () => {
-  await compareWith('The last commit');
-  await compared(/Compared with The last commit/);
+  await compareUntil('The last commit', /Compared with The last commit/);
   await compared(/The tokens differ/);
   await workbench.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
   const text = readFileSync(join(folder, sample), 'utf8');
@@ -272,8 +282,7 @@ test('compare: the last commit, the clipboard and another open document', async 
     copied => navigator.clipboard.writeText(copied),
     text.slice(0, text.indexOf('toOrder')),
   );
-  await compareWith('The clipboard');
-  await compared(/Compared with The clipboard/);
+  await compareUntil('The clipboard', /Compared with The clipboard/);
   await workbench.runCommand('MTA Inspector: Copy Link to This View');
   await workbench.page
     .getByText(/without the comparison: it cannot bring back The clipboard/)
@@ -281,8 +290,7 @@ test('compare: the last commit, the clipboard and another open document', async 
     .waitFor();
   await workbench.openFile('other.ts');
   await workbench.openFile(sample);
-  await compareWith('other.ts');
-  await compared(/Compared with other\.ts/);
+  await compareUntil('other.ts', /Compared with other\.ts/);
   await workbench.screenshot('compare-document');
   await frame.getByRole('button', { name: 'End the comparison' }).click();
   await frame.locator('.compare[data-status="none"]').waitFor();
