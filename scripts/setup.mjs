@@ -322,19 +322,23 @@ export function ensureServing({ withMlserver = false } = {}) {
   return python;
 }
 
+/** Where `ensurePeers` installs what the benchmark compares with. */
+export const peersFolder = join(root, 'test', 'bench', 'peers');
+
 /** Installs what `npm run bench` compares with, and nothing else needs. */
 export function ensurePeers() {
-  const folder = join(root, 'test', 'bench', 'peers');
-  const wanted = ['package.json', 'requirements.txt'].map(name => readFileSync(join(folder, name), 'utf8')).join('');
-  const stamp = join(folder, 'node_modules', '.mta-inspector-installed');
+  const wanted = ['package.json', 'requirements.txt']
+    .map(name => readFileSync(join(peersFolder, name), 'utf8'))
+    .join('');
+  const stamp = join(peersFolder, 'node_modules', '.mta-inspector-installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   const base = pythonNames.find(hasVenv);
   if (!base) throw new SetupError('No Python with pip was found. Install Python 3.10 to 3.13 and run again.');
   step('Installing llama.cpp and CircuitsVis to compare with', 'Check that npm and PyPI can be reached.', () => {
     // Without the builds for graphics cards, which are ten times as large. A lockfile would have to list them all.
-    run('npm', ['install', '--no-package-lock', '--omit=optional', '--ignore-scripts'], { cwd: folder });
-    const python = join(folder, 'python');
-    const list = join(folder, 'requirements.txt');
+    run('npm', ['install', '--no-package-lock', '--omit=optional', '--ignore-scripts'], { cwd: peersFolder });
+    const python = join(peersFolder, 'python');
+    const list = join(peersFolder, 'requirements.txt');
     run(base, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--upgrade', '--target', python, '-r', list]);
     writeFileSync(stamp, wanted);
   });

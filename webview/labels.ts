@@ -3,7 +3,8 @@
 import type { ModelSummary } from '../src/shared/analysis';
 import type { Stage } from '../src/shared/attentionMap';
 import { t } from '../src/shared/l10n';
-import { formatValue } from '../src/shared/labels';
+import { formatValue, visibleToken } from '../src/shared/labels';
+import type { Cell } from './heatmap/hitTest';
 import type { CellValue } from './heatmap/mapData';
 
 export { previousStage } from '../src/shared/attentionMap';
@@ -71,6 +72,12 @@ export function formatMeasure(value: number): string {
   if (Number.isNaN(value)) return '–';
   if (value !== 0 && Math.abs(value) < 1e-3) return formatPlain(value);
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
+}
+
+/** A cell's query and key tokens with their indices. */
+export function cellName({ queryIdx, keyIdx }: Cell, labels: readonly string[]): string {
+  const token = (idx: number) => visibleToken(labels[idx] ?? '');
+  return t('query {0} {1}, key {2} {3}', queryIdx, token(queryIdx), keyIdx, token(keyIdx));
 }
 
 /** Why a model that is only looked at lacks what others have; empty for the others. */

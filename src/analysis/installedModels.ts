@@ -2,6 +2,7 @@
 
 import { access, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { isOnnx } from '../inference/folderFiles';
 
 export interface InstalledModel {
   readonly name: string;
@@ -25,7 +26,7 @@ export async function bundledModels(bundled: string): Promise<InstalledModel[]> 
 /** A model folder's own words, in our layout or Hugging Face's. @throws if it has no readable config.json, or is no file. */
 export async function describeModel(directory: string): Promise<InstalledModel> {
   const common = { name: basename(directory), directory, setting: directory };
-  if (/\.onnx$/i.test(directory)) {
+  if (isOnnx(directory)) {
     await access(directory);
     return { ...common, description: 'ONNX file, attention patterns only', vocabSize: 0 };
   }

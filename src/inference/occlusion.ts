@@ -9,7 +9,7 @@ import { Cancelled } from '../shared/failure';
 import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, TokenRange } from '../shared/relevance';
 import type { Tokenizer } from '../tokenization/tokenizer';
 import type { WithRuntime } from './lastingRuntime';
-import { logSoftmaxRows } from './onnxView/logits';
+import { logSoftmaxRows } from './logits';
 import type { Run } from './run';
 import { rowsOf } from './values';
 

@@ -1,7 +1,7 @@
 /** Drives the benchmark's page in a browser, whichever draws it, and says what was measured. */
 
 import { readFileSync } from 'node:fs';
-import type { Browser, CDPSession } from 'playwright-core';
+import type { Browser, CDPSession, Page } from 'playwright-core';
 import type { Bench } from './page';
 
 const address = 'http://localhost/bench';
@@ -28,15 +28,21 @@ export async function measureInBrowser(browser: Browser, script: string, style: 
       `${name}: ${got} ${unit} against ${want} ${unit} (${referenceName}), ratio ${(value / reference).toFixed(2)}`,
     );
   };
+  const page = await openPage(browser, script, style);
+  const run: Run = work => page.evaluate(`(${work.toString()})(globalThis.bench)`) as ReturnType<typeof work>;
+  await measure(run, add, await page.context().newCDPSession(page), await browser.newBrowserCDPSession());
+  return lines;
+}
+
+/** A page of its own with the panel's place, a style and a script that has run. */
+export async function openPage(browser: Browser, script: string, style: string): Promise<Page> {
   const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
   const body = `<!DOCTYPE html><html><head><meta charset="utf-8"><style>${style}</style></head>
 <body class="report"><div id="app"></div><script>${script.replaceAll('</script', '<\\/script')}</script></body></html>`;
   await page.route(address, route => route.fulfill({ contentType: 'text/html', body }));
   await page.addInitScript('globalThis.__name ??= value => value');
   await page.goto(address);
-  const run: Run = work => page.evaluate(`(${work.toString()})(globalThis.bench)`) as ReturnType<typeof work>;
-  await measure(run, add, await page.context().newCDPSession(page), await browser.newBrowserCDPSession());
-  return lines;
+  return page;
 }
 
 type Add = (name: string, value: number, unit: string, reference: number, referenceName: string) => void;

@@ -7,11 +7,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { findChromium } from '../../scripts/setup.mjs';
+import { findChromium, peersFolder } from '../../scripts/setup.mjs';
 import { benchLines } from '../../src/cli/benchLines';
-import { pageMemoryMb } from './browserMeasures';
+import { openPage, pageMemoryMb } from './browserMeasures';
 import { bundlePage } from './bundlePage';
-import { peersFolder } from './peersFolder';
 
 const lengths = [64, 128, 256, 512, 1024, 2048, 4096];
 /** Windows that both show are compared at this length. */
@@ -35,14 +34,9 @@ interface Side {
 
 /** A page of its own for every picture. @returns null when none came in time, or the page died. */
 async function show(browser: Browser, { script, style, draw }: Side, nTokens: number): Promise<Shown | null> {
-  const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
+  const page = await openPage(browser, script, style);
   page.setDefaultTimeout(patienceMs);
   try {
-    const body = `<!DOCTYPE html><meta charset="utf-8"><style>${style}</style><body class="report"><div id="app"></div>
-<script>${script.replaceAll('</script', '<\\/script')}</script>`;
-    await page.route('http://localhost/peer', route => route.fulfill({ contentType: 'text/html', body }));
-    await page.addInitScript('globalThis.__name ??= value => value');
-    await page.goto('http://localhost/peer');
     const late = new Promise<null>(resolve => setTimeout(resolve, patienceMs, null));
     const ms = await Promise.race([draw(page, nTokens).catch(() => null), late]);
     if (ms === null) return null;

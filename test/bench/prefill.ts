@@ -8,12 +8,12 @@ import { createRequire } from 'node:module';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { peersFolder } from '../../scripts/setup.mjs';
 import { benchLines } from '../../src/cli/benchLines';
 import { Engine } from '../../src/inference/engine';
 import { openModelFolder } from '../../src/inference/modelFolder';
 import { root } from '../fixtures/paths';
 import { writeGguf } from './gguf';
-import { peersFolder } from './peersFolder';
 
 const modelDirectory = join(root, 'models', 'comparison', 'transformer-base');
 const nRounds = 7;

@@ -13,7 +13,7 @@ import type { Ablation } from '../../src/shared/ablation';
 import { bundledModelDirectory, root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
 import { acceptPath, inspectFile, mapOf, untilDone } from './harness/panel';
-import { startWorkbench, type Workbench } from './harness/workbench';
+import { appears, startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-ablation-'));
 const sample = 'inventory.ts';
@@ -219,12 +219,7 @@ async function compareWith(item: string): Promise<void> {
 async function compareUntil(item: string, what: RegExp): Promise<void> {
   const shown = frame.locator('.compare[data-status="done"]').filter({ hasText: what });
   do await compareWith(item);
-  while (
-    !(await shown.waitFor({ timeout: 60_000 }).then(
-      () => true,
-      () => false,
-    ))
-  );
+  while (!(await appears(shown, 60_000)));
 }
 
 /** Looks at the cell (query, key) of the left map, by keyboard. */

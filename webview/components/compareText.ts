@@ -8,7 +8,7 @@ import { meanSurprisal, type Sides } from '../counterpart';
 import { h } from '../dom';
 import type { Cell } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';
-import { formatPlain, formatValue, stageInText, visibleToken } from '../labels';
+import { cellName, formatPlain, formatValue, stageInText, visibleToken } from '../labels';
 
 /** Where the comparison stands, in a sentence. */
 export function sayComparison(panel: PanelState, comparison: PanelComparison | null): string {
@@ -59,14 +59,7 @@ export function factsOf({ left, right, isSame, toRight }: Sides, hasDifference: 
 
 /** A cell's tokens, and those of its counterpart where they are others. */
 export function sayCell(cell: Cell, across: Cell | null, { left, right }: Sides): string {
-  const say = ({ tokens }: Sides['left'], { queryIdx, keyIdx }: Cell) =>
-    t(
-      'query {0} {1}, key {2} {3}',
-      queryIdx,
-      visibleToken(tokens.labels[queryIdx] ?? ''),
-      keyIdx,
-      visibleToken(tokens.labels[keyIdx] ?? ''),
-    );
+  const say = ({ tokens }: Sides['left'], shown: Cell) => cellName(shown, tokens.labels);
   if (!across) return t('{0} · no counterpart on the right', say(left, cell));
   const isSame = across.queryIdx === cell.queryIdx && across.keyIdx === cell.keyIdx;
   return isSame ? say(left, cell) : t('{0} · right: {1}', say(left, cell), say(right, across));

@@ -12,7 +12,7 @@ import { type Cell, visibleCells } from '../heatmap/hitTest';
 import { LayerMaps } from '../heatmap/layerMaps';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
-import { describeCellValue, formatValue, stageLabel, visibleToken } from '../labels';
+import { cellName, describeCellValue, formatValue, stageLabel } from '../labels';
 import { mapRefOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
 import { button, checkbox, dropdown } from '../toolkit';
@@ -181,13 +181,7 @@ class LayerView implements PanelView {
     this.drawing.mark(this.navigation.viewport, cell);
     const labels = panel?.tokens?.labels ?? [];
     this.cellLine.textContent = cell
-      ? t(
-          'query {0} {1}, key {2} {3}',
-          cell.queryIdx,
-          visibleToken(labels[cell.queryIdx] ?? ''),
-          cell.keyIdx,
-          visibleToken(labels[cell.keyIdx] ?? ''),
-        )
+      ? cellName(cell, labels)
       : t('Point at a cell, or move with the arrow keys, to read it in every head.');
     const lines = this.maps.maps.map(({ ref }, slot) => {
       const value = cell && this.maps.valueAt(slot, cell);

@@ -11,7 +11,7 @@ import { h, onChange } from '../dom';
 import type { Cell } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
-import { describeCellValue, formatValue, stageLabel, viewerNote, visibleToken } from '../labels';
+import { cellName, describeCellValue, formatValue, stageLabel, viewerNote } from '../labels';
 import { isLayerReady, layerOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
 import { checkbox, dropdown } from '../toolkit';
@@ -181,13 +181,7 @@ class StagesView implements PanelView {
     }
     const labels = state.panel?.tokens?.labels ?? [];
     this.cellLine.textContent = cell
-      ? t(
-          'query {0} {1}, key {2} {3}',
-          cell.queryIdx,
-          visibleToken(labels[cell.queryIdx] ?? ''),
-          cell.keyIdx,
-          visibleToken(labels[cell.keyIdx] ?? ''),
-        )
+      ? cellName(cell, labels)
       : t('Point at a cell, or move with the arrow keys, to read every stage there.');
     this.announce(state.cell);
     this.loadRow(cell?.queryIdx ?? null);

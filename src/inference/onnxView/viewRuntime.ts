@@ -9,6 +9,7 @@ import { fromFloat16Bits } from '../../shared/float16';
 import type { KernelWeights } from '../../shared/kernels';
 import type { LayerRows } from '../bands';
 import type { LayerRuntime } from '../layerRuntime';
+import { logSoftmaxRows, predictFromLogits } from '../logits';
 import type { RunSize } from '../memory';
 import type { ModelFolder } from '../modelFolder';
 import type { BlockOptions, BlockResult } from '../modelRuntime';
@@ -16,7 +17,6 @@ import { quantize } from '../overviews';
 import { emptyPrediction, type Prediction } from '../predictions';
 import { Session, type Value, type Values } from '../session';
 import { emptyValue, int64 } from '../values';
-import { logSoftmaxRows, predictFromLogits } from './logits';
 import type { FedInput, FeedType, OnnxView } from './openView';
 import { pooledOf, topKeysOf } from './reduceMaps';
 

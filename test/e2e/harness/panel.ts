@@ -1,7 +1,7 @@
 // The attention view as tests see it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame, Page } from 'playwright-core';
-import type { Workbench } from './workbench';
+import { disappears, type Workbench } from './workbench';
 
 export const inspect = 'MTA Inspector: Inspect Document';
 /** The status bar's text once the last layer is there. */
@@ -82,10 +82,5 @@ export async function acceptPath({ page }: Workbench, path: string, button: stri
       await sleep(1500);
     }
     await dialog.getByRole('button', { name: button }).click();
-  } while (
-    !(await dialog.waitFor({ state: 'hidden', timeout: 10_000 }).then(
-      () => true,
-      () => false,
-    ))
-  );
+  } while (!(await disappears(dialog, 10_000)));
 }

@@ -101,8 +101,8 @@ const becomes = (state: 'visible' | 'hidden', locator: Locator, timeout: number)
     () => true,
     () => false,
   );
-const appears = (locator: Locator, timeout: number) => becomes('visible', locator, timeout);
-const disappears = (locator: Locator, timeout: number) => becomes('hidden', locator, timeout);
+export const appears = (locator: Locator, timeout: number) => becomes('visible', locator, timeout);
+export const disappears = (locator: Locator, timeout: number) => becomes('hidden', locator, timeout);
 
 /**
  * The centre of the n-th occurrence of a text in the visible editor lines, in page pixels.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keysOfQuery, keysOfRow } from '../../../src/attention/topKeys';
-import { predictFromLogits } from '../../../src/inference/onnxView/logits';
+import { predictFromLogits } from '../../../src/inference/logits';
 import { pooledOf, topKeysOf } from '../../../src/inference/onnxView/reduceMaps';
 import { Random } from '../../random';
 

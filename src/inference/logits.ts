@@ -1,6 +1,6 @@
 /** What vocabulary logits predict, as the graphs of other models tell it. Pure. */
 
-import { emptyPrediction, type Prediction } from '../predictions';
+import { emptyPrediction, type Prediction } from './predictions';
 
 /** Natural log-probabilities of rows of logits, shape [row, vocabulary]. */
 export function logSoftmaxRows(logits: Float32Array, nVocabulary: number): Float32Array {
