@@ -22,6 +22,8 @@ const maxTokens = 1 << 22;
 const minMs = 500;
 
 export class Tokenizer {
+  /** The largest id a text can be encoded to. */
+  readonly maxId: number;
   private readonly base: BaseTokenizer;
   private readonly spelling: Spelling;
   private readonly bytesById = new Map<number, Uint8Array>();
@@ -36,22 +38,18 @@ export class Tokenizer {
     private readonly modelName: string,
     private readonly withinTime: TimeLimit = (_maxMs, _what, work) => work(),
   ) {
-    const { base, addedIds, spelling } = this.guarded(minMs + nTokensOf(json), () => {
+    const { base, addedIds, maxId, spelling } = this.guarded(minMs + nTokensOf(json), () => {
       checkVocabulary(json as TokenizerJson | null);
       const read = new BaseTokenizer(withWrittenPattern(json as TokenizerJson), {});
       const added = new Set(read.get_added_tokens_decoder().keys());
-      return { base: read, addedIds: added, spelling: spellingOf(json as TokenizerJson) };
+      let maxId = -1;
+      for (const id of read.get_vocab(true).values()) maxId = Math.max(maxId, id);
+      return { base: read, addedIds: added, maxId, spelling: spellingOf(json as TokenizerJson) };
     });
+    this.maxId = maxId;
     this.base = base;
     this.addedIds = addedIds;
     this.spelling = spelling;
-  }
-
-  /** The largest id a text can be encoded to. */
-  get maxId(): number {
-    let max = -1;
-    for (const id of this.base.get_vocab(true).values()) max = Math.max(max, id);
-    return max;
   }
 
   /**
@@ -152,12 +150,23 @@ function checkVocabulary(json: TokenizerJson | null): void {
   if (typeof vocab !== 'object' || vocab === null || Object.keys(vocab).length === 0) {
     throw new RangeError('it has no vocabulary');
   }
-  if (!Array.isArray(vocab)) for (const [token, id] of Object.entries(vocab)) check(token, id);
+  if (Array.isArray(vocab)) checkScores(vocab);
+  else for (const [token, id] of Object.entries(vocab)) check(token, id);
   const added: unknown = (json as { readonly added_tokens?: unknown } | null)?.added_tokens;
   if (!Array.isArray(added)) return;
   for (const token of added) {
     if (typeof token?.content !== 'string') throw new RangeError(`an added token is ${shown(token?.content)}`);
     check(token.content, token.id);
+  }
+}
+
+/** A list holds tokens with their scores; other models' readers would take what else it holds for ids. */
+function checkScores(vocab: readonly unknown[]): void {
+  for (const [id, entry] of vocab.entries()) {
+    const [token, score] = Array.isArray(entry) && entry.length === 2 ? entry : [];
+    if (typeof token !== 'string' || typeof score !== 'number') {
+      throw new RangeError(`token ${id} of its vocabulary is ${shown(entry)}, expected a text and a score`);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { MapText } from '../../src/inference/mapText';
 import { requestSchemas } from '../../src/inference/requestSchemas';
 import { withinTime } from '../../src/inference/withinTime';
@@ -16,6 +17,23 @@ for (const target of targets) {
     assert.equal(runs, 150);
   });
 }
+
+test('one wrong input among many is found, and made small', async () => {
+  const target = (run: (n: number) => void) => ({ name: 'x', inputs: fc.nat(999), sizeOf: () => 1, run }) as never;
+  const wrong = target(n => {
+    if (n > 700) throw new TypeError('n is not a function');
+    if (n % 2) throw new Failure('odd', 'n is odd');
+  });
+  const small = (why: RegExp) => (error: Error) => {
+    assert.match(error.message, /Counterexample: \[701\]/);
+    assert.match(String(error.cause), why);
+    return true;
+  };
+  await assert.rejects(fuzz(wrong, { runs: 500, seed: 1 }), small(/it fails with TypeError/));
+  const kept: unknown[] = [];
+  const greedy = target(n => void (n > 700 && kept.push(Array.from({ length: 2 ** 21 }, (_, i) => i + 0.5))));
+  await assert.rejects(fuzz(greedy, { runs: 500, seed: 1 }), small(/it takes \d+ bytes for 1,/));
+});
 
 const vocabulary = { a: 0, '!': 1 };
 const bpe = { type: 'BPE', vocab: vocabulary, merges: [] };
@@ -40,6 +58,8 @@ const found: [string, unknown][] = [
   ['no model', {}],
   ['an added token that is no text', { model: bpe, added_tokens: [{ content: { length: 1e9 }, id: 1 }] }],
   ['a huge id', { model: { ...bpe, vocab: { a: 2 ** 40 } }, added_tokens: [] }],
+  ['a list of ids, which took seconds', { model: { type: 'WordPiece', vocab: ['a', 189_834_583] }, added_tokens: [] }],
+  ['a list of digits', { model: { type: 'WordPiece', vocab: [['189834583']] }, added_tokens: [] }],
   ['a huge added id', { model: bpe, added_tokens: [{ content: 'x', id: 1e9 }] }],
   [
     'letters that are no bytes',
