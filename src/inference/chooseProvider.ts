@@ -1,13 +1,10 @@
-/**
- * Which execution provider runs a model. `auto` tries what the platform offers, trusts none before its result equals
- * the CPU's, and keeps the fastest: GPUs are not always faster at small sizes, and one known kernel is wrong.
- */
+/** Which execution provider runs a model, and why. */
 
 import { planLayer } from '../graph/layerPlan';
-import type { ProviderSetting } from '../shared/analysis';
+import type { LocalProvider, ProviderSetting } from '../shared/analysis';
+import { type Candidate, fastestProvider, fullProbe, type Probed } from './fastestProvider';
 import type { ModelFolder } from './modelFolder';
 import { ModelRuntime } from './modelRuntime';
-import { relativeDifference } from './relativeDifference';
 import { bundledProviders, isWasm, type Value } from './session';
 
 export interface ChosenRuntime {
@@ -15,16 +12,6 @@ export interface ChosenRuntime {
   /** One sentence for the log and the status bar's tooltip. */
   readonly note: string;
 }
-
-interface Probed {
-  readonly output: Float32Array;
-  /** Of one layer, warm. */
-  readonly durationMs: number;
-}
-
-/** Largest accepted difference from the CPU, relative to the largest magnitude; ten times what fp16 weights cost. */
-const maxDifference = 1e-3;
-const probeTokens = 256;
 
 /** @throws Failure `provider` when the setting names a provider that cannot be used. */
 export async function chooseProvider(
@@ -39,44 +26,24 @@ export async function chooseProvider(
   if (setting === 'cpu') return { runtime: cpu, note: ['CPU, as the settings say', ...reasons].join(', ').concat('.') };
   if (setting !== 'auto') {
     const runtime = new ModelRuntime(folder, setting, nThreads);
-    await runtime.bareBlock(0, probeInput(folder));
+    await runtime.bareBlock(0, probeInput(folder, fullProbe));
     return { runtime, note: `${setting}, as the settings say.` };
   }
-  let reference: Probed | undefined;
-  let best: ChosenRuntime & { durationMs: number } = { runtime: cpu, note: '', durationMs: Number.POSITIVE_INFINITY };
-  for (const provider of await bundledProviders()) {
-    const runtime = new ModelRuntime(folder, provider, nThreads);
-    const result = await probe(runtime).catch((error: Error) => error);
-    if (result instanceof Error) {
-      reasons.push(`${provider} cannot be used (${result.cause ?? result.message})`);
-      await runtime.release();
-      continue;
-    }
-    // Only now: where nothing else can be used, nobody waits for a comparison.
-    reference ??= await probe(cpu);
-    const difference = relativeDifference(result.output, reference.output);
-    const timing = `${result.durationMs.toFixed(0)} ms a layer, CPU ${reference.durationMs.toFixed(0)} ms`;
-    if (difference <= maxDifference && result.durationMs < Math.min(best.durationMs, reference.durationMs)) {
-      await best.runtime.release();
-      best = { runtime, note: `${provider}: ${timing}.`, durationMs: result.durationMs };
-      continue;
-    }
-    reasons.push(
-      difference <= maxDifference
-        ? `${provider} is not faster (${timing})`
-        : `${provider} gives other results than the CPU (difference ${difference.toExponential(1)})`,
-    );
-    await runtime.release();
-  }
-  return { runtime: best.runtime, note: best.note || `CPU: ${reasons.join('; ')}.` };
+  const open = (provider: LocalProvider) => candidate(new ModelRuntime(folder, provider, nThreads));
+  const { chosen, note } = await fastestProvider(candidate(cpu), await bundledProviders(), open, reasons);
+  return { runtime: chosen.runtime, note };
+}
+
+function candidate(runtime: ModelRuntime): Candidate & { readonly runtime: ModelRuntime } {
+  return { runtime, probe: nTokens => probe(runtime, nTokens), release: () => runtime.release() };
 }
 
 /** Runs the layer with most to go wrong, one with kernels, and times it warm. */
-async function probe(runtime: ModelRuntime): Promise<Probed> {
+async function probe(runtime: ModelRuntime, nTokens: number): Promise<Probed> {
   const { config } = runtime.folder;
   const layers = Array.from({ length: config.n_layers }, (_, layerIdx) => layerIdx);
   const layerIdx = layers.find(layer => planLayer(config, layer).preSoftmaxKernel) ?? 0;
-  const hidden = probeInput(runtime.folder);
+  const hidden = probeInput(runtime.folder, nTokens);
   await runtime.bareBlock(layerIdx, hidden);
   const start = performance.now();
   const output = await runtime.bareBlock(layerIdx, hidden);
@@ -84,8 +51,8 @@ async function probe(runtime: ModelRuntime): Promise<Probed> {
 }
 
 /** Smooth numbers of about unit size, the same every time. */
-function probeInput({ config }: ModelFolder): Value {
-  const nTokens = Math.min(probeTokens, config.max_seqlen);
+function probeInput({ config }: ModelFolder, wantedTokens: number): Value {
+  const nTokens = Math.min(wantedTokens, config.max_seqlen);
   const data = Float32Array.from({ length: nTokens * config.dim }, (_, i) => Math.sin(i * 0.7 + (i % 13)));
   return { type: 'float32', data, dims: [1, nTokens, config.dim] };
 }

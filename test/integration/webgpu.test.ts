@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { operatorChecks } from '../../src/cli/operatorChecks';
-import { cliEntry, goldenDirectory, root } from '../fixtures/paths';
+import { bundledModelDirectory, cliEntry, goldenDirectory, root } from '../fixtures/paths';
 
 const drivers = ['/usr/lib/chromium/vk_swiftshader_icd.json', process.env['VK_DRIVER_FILES'] ?? ''];
 
@@ -51,4 +51,11 @@ test('every operator alone is right, those of the wide form too', { timeout: 600
   assert.deepEqual(Object.keys(differences), Object.keys(operatorChecks));
   const wrong = Object.entries(differences).filter(([, difference]) => !(difference < 1e-5));
   assert.deepEqual(wrong, []);
+});
+
+test('auto gives a driver in software up after a few tokens, and says so', { timeout: 600_000 }, () => {
+  const run = runWithDriver(join(root, 'test', 'fixtures', 'chosenProvider.ts'), [bundledModelDirectory]);
+  const { provider, note } = JSON.parse(run.stdout) as { readonly provider: string; readonly note: string };
+  assert.equal(provider, 'cpu');
+  assert.match(note, /^CPU: webgpu is far slower \(\d+ ms a layer, CPU \d+ ms, at 16 tokens\)\.$/);
 });
