@@ -3,6 +3,7 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { createContext, runInNewContext, Script } from 'node:vm';
 import { Failure } from '../../src/shared/failure';
+import type { Target } from './target';
 
 export const maxMs = 1000;
 /** Memory per byte of input, over what the smallest input may take: a model of 1024 layers is described in 100 bytes. */
@@ -29,44 +30,66 @@ const context = createContext({ run: () => {} });
 const script = new Script('run()');
 
 /**
- * Runs a parser on an input.
- * @param run throws Failure for what it refuses, or RangeError where `refusesByRange`.
- * @throws Error for any other error, a hang, or too much memory.
+ * Runs a target on inputs, one after another. The clock that ends a hang runs for all of them at once, and for each anew
+ * where they are waited for: starting it takes longer than most inputs do.
+ * @throws Error for any other error than those the target refuses by, a hang, or too much memory.
  */
-export async function withinLimits(
-  run: () => void | Promise<void>,
-  inputBytes: number,
-  refusesByRange = false,
-): Promise<Measured> {
+export async function withinLimits<Input>(
+  target: Target<Input>,
+  inputs: readonly Input[],
+  onMeasured: (measured: Measured) => void,
+): Promise<void> {
+  let next = 0;
+  let waiting: { readonly run: Promise<void>; readonly end: (error?: unknown) => Measured } | undefined;
+  context['run'] = () => {
+    while (next < inputs.length && !waiting) {
+      const input = inputs[next++]!;
+      const end = startMeasuring(target.sizeOf(input), target.refusesByRange);
+      let refusal: unknown;
+      try {
+        const run = target.run(input);
+        if (run instanceof Promise) waiting = { run, end };
+      } catch (error) {
+        refusal = error;
+      }
+      if (!waiting) onMeasured(end(refusal));
+    }
+  };
+  while (next < inputs.length) {
+    script.runInContext(context, { timeout: 10 * maxMs });
+    if (!waiting) continue;
+    const { run, end } = waiting;
+    waiting = undefined;
+    onMeasured(end(await run.catch((error: unknown) => error)));
+  }
+}
+
+function startMeasuring(inputBytes: number, refusesByRange = false): (error?: unknown) => Measured {
   const before = used();
   const start = process.cpuUsage();
-  let isRefused = false;
-  let later: unknown;
-  context['run'] = () => {
-    later = run();
-  };
-  try {
-    script.runInContext(context, { timeout: 10 * maxMs });
-    if (later instanceof Promise) await later;
-  } catch (error) {
-    const isOwn = error instanceof Failure || (refusesByRange && error instanceof RangeError);
-    if (!isOwn) throw new Error(`it fails with ${String(error)}`, { cause: error });
-    if (/\bundefined\b|\[object/.test(error.message.replace(/"(\\.|[^"])*"|\(.*\)/gs, ''))) {
-      throw new Error(`it does not say what is wrong: ${error.message.slice(0, 300)}`);
+  return error => {
+    if (error !== undefined) checkRefusal(error, refusesByRange);
+    // Of the processor: other work on the machine must not count.
+    const { user, system } = process.cpuUsage(start);
+    const ms = (user + system) / 1000;
+    if (ms > maxMs) throw new Error(`it takes ${ms.toFixed(0)} ms`);
+    let bytes = used() - before;
+    const allowed = floorBytes + maxBytesPerByte * inputBytes;
+    // Garbage that nobody has collected yet is no need; what stays after a collection is.
+    if (bytes > allowed) {
+      collectGarbage();
+      bytes = used() - before;
     }
-    isRefused = true;
+    if (bytes > allowed) throw new Error(`it takes ${bytes} bytes for ${inputBytes}, allowed are ${allowed}`);
+    return { ms, bytes, isRefused: error !== undefined };
+  };
+}
+
+/** @throws Error unless the error is one of the target's own words. */
+function checkRefusal(error: unknown, refusesByRange: boolean): void {
+  const isOwn = error instanceof Failure || (refusesByRange && error instanceof RangeError);
+  if (!isOwn) throw new Error(`it fails with ${String(error)}`, { cause: error });
+  if (/\bundefined\b|\[object/.test(error.message.replace(/"(\\.|[^"])*"|\(.*\)/gs, ''))) {
+    throw new Error(`it does not say what is wrong: ${error.message.slice(0, 300)}`);
   }
-  // Of the processor: other work on the machine must not count.
-  const { user, system } = process.cpuUsage(start);
-  const ms = (user + system) / 1000;
-  if (ms > maxMs) throw new Error(`it takes ${ms.toFixed(0)} ms`);
-  let bytes = used() - before;
-  const allowed = floorBytes + maxBytesPerByte * inputBytes;
-  // Garbage that nobody has collected yet is no need; what stays after a collection is.
-  if (bytes > allowed) {
-    collectGarbage();
-    bytes = used() - before;
-  }
-  if (bytes > allowed) throw new Error(`it takes ${bytes} bytes for ${inputBytes}, allowed are ${allowed}`);
-  return { ms, bytes, isRefused };
 }
