@@ -31,8 +31,8 @@ export interface MtaInspectorApi {
   readonly onDidFinish: Event<Analysis>;
   /**
    * Runs the model on a text, without touching what the attention view shows. A notebook's cell is a document:
-   * `cell.document`. Resolves when the last layer is there. At most four such analyses stay open; another one lets go of
-   * the oldest.
+   * `cell.document`. Resolves when the last layer is there. Such analyses are computed one after another, and at most four
+   * stay open; another one lets go of the oldest.
    * @throws Error with a `code` (`empty`, `binary`, `no-model`, `process`, …) and a message that a person can be shown;
    * `CancellationError` when cancelled.
    */

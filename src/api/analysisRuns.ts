@@ -13,6 +13,7 @@ import type { InferenceClient } from '../inference/client';
 import type { Slot, TokensEvent } from '../inference/protocol';
 import type { LayerResult, ModelSummary, Predictions } from '../shared/analysis';
 import { Cancelled } from '../shared/failure';
+import { Turns } from '../shared/turns';
 import { layerOf, type OfferedRun, offer } from './analysisHandle';
 
 /** Each keeps the model's residual stream. */
@@ -32,6 +33,8 @@ export class AnalysisRuns {
   /** The oldest first. */
   private readonly open: OpenRun[] = [];
   private readonly details: RunDetails;
+  /** With what the panel shows, two documents at most are computed at a time, however many are asked about. */
+  private readonly turns = new Turns();
 
   constructor(
     private readonly client: InferenceClient,
@@ -64,7 +67,8 @@ export class AnalysisRuns {
     const watch = cancellation?.onCancellationRequested(() => controller.abort());
     if (cancellation?.isCancellationRequested) controller.abort();
     try {
-      return await this.run(source, options, controller.signal);
+      const { signal } = controller;
+      return await this.turns.take(() => this.run(source, options, signal), signal);
     } catch (error) {
       throw error instanceof Cancelled ? new vscode.CancellationError() : error;
     } finally {
