@@ -156,7 +156,8 @@ export const actions: readonly Action[] = [
     name: 'change the model',
     weight: 6,
     async run(scene) {
-      const models = ['', 'toy-mta-n5', join(root, 'models', 'comparison', 'transformer-base')];
+      // Not one of letters alone, which cannot read the documents.
+      const models = ['', tinyModelDirectory, join(root, 'models', 'comparison', 'transformer-base')];
       changeSettings(scene, { 'mtaInspector.model': scene.random.pick(models) });
       await inspect(scene);
     },

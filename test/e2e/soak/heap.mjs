@@ -1,14 +1,33 @@
 // `node heap.mjs PID` with a Node of 22 or newer: what a Node process still holds once its garbage is collected, as JSON.
-// The process opens its inspector on SIGUSR1, and closes it again.
+// The process opens its inspector on SIGUSR1, and closes it again. All use one port: a process that finds it taken gives up
+// until the next signal, so the port has to be free before and after.
 const pid = Number(process.argv[2]);
-process.kill(pid, 'SIGUSR1');
 const address = 'http://127.0.0.1:9229/json/list';
-let targets;
-for (let i = 0; i < 200 && !targets; i++) {
-  targets = await fetch(address).then(
+const patienceMs = 60_000;
+const end = Date.now() + patienceMs;
+
+/** Waits for an answer of the inspector's, or undefined where nobody listens. */
+const look = () =>
+  fetch(address, { signal: AbortSignal.timeout(patienceMs) }).then(
     answer => answer.json(),
-    () => new Promise(wake => setTimeout(wake, 50)),
+    () => undefined,
   );
+const wait = (/** @type {number} */ ms) => new Promise(wake => setTimeout(wake, ms));
+const untilFree = async () => {
+  while (await look()) {
+    if (Date.now() > end) throw new Error(`port 9229 was not free within ${patienceMs / 1000} s`);
+    await wait(50);
+  }
+};
+
+await untilFree();
+let targets;
+for (let i = 0; !targets; i++) {
+  if (Date.now() > end) throw new Error(`process ${pid} did not open its inspector within ${patienceMs / 1000} s`);
+  // Once more every five seconds: the port may have been taken for a moment.
+  if (i % 100 === 0) process.kill(pid, 'SIGUSR1');
+  await wait(50);
+  targets = await look();
 }
 const socket = new WebSocket(targets[0].webSocketDebuggerUrl);
 await new Promise((open, fail) => Object.assign(socket, { onopen: open, onerror: fail }));
@@ -33,3 +52,4 @@ console.log(result.value);
 const close = 'setTimeout(() => process._debugEnd(), 100); 0';
 await ask('Runtime.evaluate', { expression: close });
 socket.close();
+await untilFree();

@@ -11,6 +11,7 @@ import { packageExtension } from '../../../scripts/package.mjs';
 import { ensureChromium, ensureWorkbench } from '../../../scripts/setup.mjs';
 import { root } from '../../fixtures/paths';
 import { Random } from '../../random';
+import { untilDone } from '../harness/panel';
 import { startWorkbench, type Workbench } from '../harness/workbench';
 import {
   type Action,
@@ -29,7 +30,8 @@ import { inferencePids, type Memory, measure } from './memory';
 
 /** The first actions fill caches; memory counts from here. */
 const nWarmUp = 30;
-/** The last actions start no process anew, so that what they leak adds up. */
+/** The last actions start no process anew, so that what they leak adds up; first they fill its caches again. */
+const quietShare = 0.25;
 const lastShare = 0.15;
 /** Crashes that the restart policy forgives within its three minutes, less one. */
 const maxCrashes = 4;
@@ -37,46 +39,44 @@ const crashWindowMs = 180_000;
 const maxGrowth = 0.1;
 const maxProblems = 5;
 
+/** Filled while the soak runs, so that what was seen is told even when it cannot go on. */
 interface Outcome {
-  readonly counts: ReadonlyMap<string, number>;
-  readonly memories: Readonly<Record<'start' | 'last stretch' | 'end', Memory>>;
-  readonly slowestMs: number;
-  readonly problems: readonly string[];
+  readonly counts: Map<string, number>;
+  readonly memories: Partial<Record<'start' | 'last stretch' | 'end', Memory>>;
+  slowestMs: number;
+  readonly problems: string[];
 }
 
 async function soak(
   scene: Scene,
+  outcome: Outcome,
   nActions: number,
   endMs: number,
   { only, verbose: isVerbose }: { readonly only: string; readonly verbose: boolean },
-): Promise<Outcome> {
+): Promise<void> {
   const { workbench, random } = scene;
+  const { counts, memories, problems } = outcome;
   const startMs = Date.now();
-  const problems: string[] = [];
-  const counts = new Map<string, number>();
   const crashes: number[] = [];
-  let slowestMs = 0;
-  const isLast = (i: number) =>
-    i >= nActions * (1 - lastShare) || Date.now() > startMs + (endMs - startMs) * (1 - lastShare);
-  const atRest = async () => {
+  const isLast = (i: number, share: number) =>
+    i >= nActions * (1 - share) || Date.now() > startMs + (endMs - startMs) * (1 - share);
+  const measureAtRest = async (when: keyof typeof memories) => {
     changeSettings(scene, { ...plainSettings, 'mtaInspector.model': '' });
     await workbench.runCommand('Notifications: Clear All Notifications');
     for (let i = 0; i < 4; i++) await inspectAgain(scene);
     await new Promise(wake => setTimeout(wake, 1000));
-    return measure(workbench);
+    memories[when] = measure(workbench);
   };
   await inspectAgain(scene);
-  let start: Memory | undefined;
-  let lastStretch: Memory | undefined;
   for (let i = 0; i < nActions && Date.now() < endMs; i++) {
-    if (i === Math.min(nWarmUp, nActions >> 1)) start = await atRest();
-    if (start && !lastStretch && isLast(i)) lastStretch = await atRest();
+    if (i === Math.min(nWarmUp, nActions >> 1)) await measureAtRest('start');
+    if (memories.start && !memories['last stretch'] && isLast(i, lastShare)) await measureAtRest('last stretch');
     while (crashes.length > 0 && crashes[0]! < Date.now() - crashWindowMs) crashes.shift();
     const possible = actions.filter(
       ({ name, crashes: ends, restarts, needs }) =>
         name.includes(only) &&
         (!ends || crashes.length < maxCrashes) &&
-        (!restarts || !lastStretch) &&
+        (!restarts || !isLast(i, quietShare)) &&
         (!needs || scene[needs]),
     );
     const action = pick(possible, random);
@@ -96,7 +96,7 @@ async function soak(
       await workbench.page.reload();
     }
     const durationMs = performance.now() - actionStart;
-    slowestMs = Math.max(slowestMs, durationMs);
+    outcome.slowestMs = Math.max(outcome.slowestMs, durationMs);
     if (isVerbose) console.log(`${i} ${action.name}: ${(durationMs / 1000).toFixed(1)} s`);
     counts.set(action.name, (counts.get(action.name) ?? 0) + 1);
     if (i % 50 === 49) {
@@ -104,11 +104,7 @@ async function soak(
       console.log(`${i + 1} actions in ${((Date.now() - startMs) / 60_000).toFixed(1)} min`);
     }
   }
-  const end = await atRest();
-  return {
-    ...{ counts, slowestMs, problems },
-    memories: { start: start ?? end, 'last stretch': lastStretch ?? end, end },
-  };
+  await measureAtRest('end');
 }
 
 /** By weight. */
@@ -189,13 +185,21 @@ async function main(): Promise<void> {
   for (const name of readdirSync(base).filter(found => found.startsWith('mta-workbench-'))) {
     writeFileSync(join(base, name, 'user-data', 'User', 'keybindings.json'), JSON.stringify(keyBindings));
   }
-  await workbench.page.reload(); // which reads them
-  await workbench.page.locator('.monaco-workbench .statusbar-item').first().waitFor();
   const scene: Scene = { workbench, random: new Random(Number(values.seed)), folder, disk, gpu };
   const startMs = Date.now();
+  const outcome: Outcome = { counts: new Map(), memories: {}, slowestMs: 0, problems: [] };
   let isDone = false;
   try {
-    const outcome = await soak(scene, Number(values.actions), startMs + Number(values.minutes) * 60_000, values);
+    // An extension host whose window goes before it is connected would stay for hours.
+    await untilDone(workbench, async () => {
+      await workbench.openFile(sample);
+      await workbench.runCommand('MTA Inspector: Inspect Document');
+    });
+    await workbench.page.reload(); // which reads the keys
+    await workbench.page.locator('.monaco-workbench .statusbar-item').first().waitFor();
+    await soak(scene, outcome, Number(values.actions), startMs + Number(values.minutes) * 60_000, values).catch(
+      (error: unknown) => outcome.problems.push(`the soak ended early: ${String(error).slice(0, 400)}`),
+    );
     const { facts, problems: told } = readLogs(workbench);
     const problems = [...outcome.problems, ...told];
     const after = documents.map(path => readFileSync(path));
@@ -231,6 +235,10 @@ function report(
     ['the start', start],
     ['the last stretch began', lastStretch],
   ] as const) {
+    if (!memory || !end) {
+      problems.push(`memory since ${since} is not known`);
+      continue;
+    }
     for (const part of ['heapMb', 'residentMb'] as const) {
       const line = `${part} ${memory[part].toFixed(1)} → ${end[part].toFixed(1)} since ${since}, ${growth(memory[part], end[part])}`;
       console.log(line);

@@ -12,18 +12,20 @@ export interface Memory {
   readonly residentMb: number;
 }
 
-const isInference = (command: string) => command.includes('inference.cjs');
-const isHost = (command: string) => command.includes('--type=extensionHost');
+const inference = (workbench: Workbench) =>
+  workbench.processes().filter(({ command }) => command.includes('inference.cjs'));
 
-export const inferencePids = (workbench: Workbench): number[] =>
-  workbench
-    .processes()
-    .filter(({ command }) => isInference(command))
-    .map(({ pid }) => pid);
+export const inferencePids = (workbench: Workbench): number[] => inference(workbench).map(({ pid }) => pid);
 
+/**
+ * Inference processes and the extension hosts that started them. The server keeps a host for hours when its window went
+ * before it was connected: such a host runs nothing of ours.
+ * @throws Error when a process cannot be asked, or there is none.
+ */
 export function measure(workbench: Workbench): Memory {
-  const pids = workbench.processes().filter(({ command }) => isHost(command) || isInference(command));
-  const all = pids.map(({ pid }) => usageOf(pid));
+  const pids = new Set(inference(workbench).flatMap(({ pid, parent }) => [parent, pid]));
+  if (pids.size === 0) throw new Error('Cannot measure memory: no inference process runs');
+  const all = [...pids].map(usageOf);
   const sum = (of: (usage: NodeJS.MemoryUsage) => number) => all.reduce((total, usage) => total + of(usage), 0) / 1e6;
   return { heapMb: sum(({ heapUsed, external }) => heapUsed + external), residentMb: sum(({ rss }) => rss) };
 }
@@ -31,6 +33,9 @@ export function measure(workbench: Workbench): Memory {
 function usageOf(pid: number): NodeJS.MemoryUsage {
   const script = join(root, 'test', 'e2e', 'soak', 'heap.mjs');
   const { stdout, stderr, status } = spawnSync(program.node, [script, String(pid)], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`Cannot measure process ${pid}: ${stderr}`);
+  if (status !== 0) {
+    const reason = stderr.match(/^\w*Error: .*/m)?.[0] ?? stderr;
+    throw new Error(`Cannot measure process ${pid}: ${reason}`);
+  }
   return JSON.parse(stdout) as NodeJS.MemoryUsage;
 }
