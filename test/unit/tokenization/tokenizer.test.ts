@@ -75,6 +75,14 @@ test('a text that the vocabulary cannot spell is told', () => {
   });
 });
 
+test('a vocabulary may be a list of texts with their scores', () => {
+  const vocab = Object.entries({ '<unk>': 0, a: -1.5, b: -2 });
+  const nothing = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] };
+  const unigram = new Tokenizer({ ...nothing, model: { type: 'Unigram', unk_id: 0, vocab } }, 'm');
+  assert.deepEqual([...unigram.encode('abba').ids], [1, 2, 2, 1]);
+  assert.equal(unigram.maxId, 2);
+});
+
 test('labels show blanks and bytes', () => {
   const { tokenizer: json } = read('llama2');
   const tokenizer = new Tokenizer(json, 'm');
