@@ -19,7 +19,7 @@ export interface Candidate {
 }
 
 /** Largest accepted difference from the CPU, relative to the largest magnitude; ten times what fp16 weights cost. */
-const maxDifference = 1e-3;
+export const maxDifference = 1e-3;
 /** Tokens that a provider is judged by. */
 export const fullProbe = 256;
 /** Tokens that tell a GPU from a driver in software, which may take a minute and more for the full probe. */

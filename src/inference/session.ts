@@ -27,12 +27,20 @@ export interface SessionOptions {
   readonly mapsWeights?: boolean;
   /** Contents of external files that are not in the folder, by name. */
   readonly weightsInMemory?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  /**
+   * As they are by default: laid out anew for each convolution and pooling, maps cost more time; and with channels last, a
+   * grouped `Conv` with several outputs a group is wrong where all outputs, but not those of a group, are a multiple of 4.
+   */
+  readonly gpuLayout?: GpuLayout;
   /** Threads for CPU work; 0 lets the runtime choose. */
   readonly nThreads?: number;
 }
 
 /** Largest constant that is worked out ahead where weights are mapped: biases and norms, no matrices. */
 const maxFoldedBytes = '1048576';
+
+/** How a GPU provider lays out maps: as they are, or with channels last, which is its own choice. */
+export type GpuLayout = 'NCHW' | 'NHWC';
 
 interface Runtime extends Pick<typeof import('onnxruntime-node'), 'InferenceSession' | 'Tensor'> {
   /** Providers other than the CPU. */
@@ -91,6 +99,9 @@ export async function isWasm(): Promise<boolean> {
   return (await loadRuntime()).isWasm;
 }
 
+const providerOptions = (provider: LocalProvider | 'wasm', preferredLayout: GpuLayout) =>
+  provider === 'webgpu' ? ({ name: 'webgpu', preferredLayout } as const) : provider;
+
 export class Session {
   /** Runs under way: releasing the session under them would end the process. */
   private readonly running = new Set<Promise<unknown>>();
@@ -106,12 +117,12 @@ export class Session {
    * @throws Failure with code `no-runtime` where ONNX Runtime cannot be loaded, `provider` when the execution provider cannot be used, `runtime` otherwise.
    */
   static async create(graph: Uint8Array | string, options: SessionOptions): Promise<Session> {
-    const { provider, weightFolder, weightsInMemory, nThreads, mapsWeights = false } = options;
+    const { provider, weightFolder, weightsInMemory, nThreads, mapsWeights = false, gpuLayout = 'NCHW' } = options;
     const runtime = await loadRuntime();
     try {
       const source = typeof graph === 'string' && runtime.isWasm ? await readFile(graph) : graph;
       const ort = await runtime.InferenceSession.create(source as Uint8Array, {
-        executionProviders: [runtime.isWasm ? 'wasm' : provider],
+        executionProviders: [providerOptions(runtime.isWasm ? 'wasm' : provider, gpuLayout)],
         logSeverityLevel: 3,
         // The arena never gives memory back: one per layer would hold every layer's maps at once.
         enableCpuMemArena: false,
