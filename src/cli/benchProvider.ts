@@ -18,7 +18,7 @@ import { checkOperator, operatorChecks } from './operatorChecks';
 const lengths = [512, 1024, 2048, 4096, 8192];
 /** Rows of a band, most promising first. The CPU's were measured already. */
 const bandRows: Readonly<Partial<Record<LocalProvider, readonly number[]>>> = { cpu: [usualBandRows] };
-const gpuBandRows = [1024, 256, 4096];
+const gpuBandRows = [2048, 1024, 512];
 const budgetMs = 90_000;
 /** Longer windows and more repetitions are left out once a run has taken so long. */
 const patienceMs = 3000;

@@ -136,25 +136,66 @@ export function logitsGraph(config: ModelConfig, weights: WeightSource): Uint8Ar
 /**
  * `hidden` and `targets` (int64 [1, T], the next token of each position) -> `log_probability` [1, T] of the targets
  * (natural logarithm), and the `top_k` most likely next tokens: `top.indices`, `top.log_probabilities` [1, T, K].
- * @param compares adds the input `before`, log-probabilities [1, T, V] of another run, and the output `divergence`
+ * @param options.compares adds the input `before`, log-probabilities [1, T, V] of another run, and the output `divergence`
  * [1, T]: KL(before || now) in nats.
+ * @param options.isForGpu of operators that GPUs have and are fast at; slower on a CPU.
  */
-export function predictionGraph(config: ModelConfig, weights: WeightSource, compares = false): Uint8Array {
+export function predictionGraph(
+  config: ModelConfig,
+  weights: WeightSource,
+  { compares = false, isForGpu = false } = {},
+): Uint8Array {
   const { g, logits } = openHead(config, weights);
   const targets = g.input('targets', 'int64', ['B', 'T']);
   const k = g.input('top_k', 'int64', [1]);
-  const logProbabilities = g.op('LogSoftmax', [logits], { axis: -1 });
+  const logProbabilities = isForGpu ? logSoftmax(g, logits) : g.op('LogSoftmax', [logits], { axis: -1 });
   const target = g.op('GatherElements', [logProbabilities, g.op('Unsqueeze', [targets, g.ints([-1])])], { axis: -1 });
   g.output('log_probability', g.op('Squeeze', [target, g.ints([-1])]), 'float32', ['B', 'T']);
-  const [values, indices] = g.ops('TopK', [logProbabilities, k], { axis: -1, largest: 1, sorted: 1 }, 2);
-  g.output('top.indices', g.op('Cast', [indices!], { to: 6 /* int32 */ }), 'int32', ['B', 'T', 'K']);
-  g.output('top.log_probabilities', values!, 'float32', ['B', 'T', 'K']);
+  const { values, indices } = isForGpu
+    ? largestInParts(g, logProbabilities, config.vocab_size, k)
+    : largest(g, logProbabilities, k);
+  g.output('top.indices', g.op('Cast', [indices], { to: 6 /* int32 */ }), 'int32', ['B', 'T', 'K']);
+  g.output('top.log_probabilities', values, 'float32', ['B', 'T', 'K']);
   if (compares) {
     const before = g.input('before', 'float32', ['B', 'T', config.vocab_size]);
     const terms = g.op('Mul', [g.op('Exp', [before]), g.op('Sub', [before, logProbabilities])]);
     g.output('divergence', g.op('ReduceSum', [terms, g.ints([-1])], { keepdims: 0 }), 'float32', ['B', 'T']);
   }
   return g.build();
+}
+
+/** x - log of the sum over the last axis of exp(x): WebGPU has no LogSoftmax. */
+function logSoftmax(g: GraphBuilder, x: string): string {
+  const shifted = g.op('Sub', [x, g.op('ReduceMax', [x, g.ints([-1])], { keepdims: 1 })]);
+  const sum = g.op('ReduceSum', [g.op('Exp', [shifted]), g.ints([-1])], { keepdims: 1 });
+  return g.op('Sub', [shifted, g.op('Log', [sum])]);
+}
+
+function largest(g: GraphBuilder, x: string, k: string): { values: string; indices: string } {
+  const [values, indices] = g.ops('TopK', [x, k], { axis: -1, largest: 1, sorted: 1 }, 2);
+  return { values: values!, indices: indices! };
+}
+
+/** Rows that WebGPU finds the largest values of at once; longer ones are sorted in a hundred passes. */
+const maxPartSize = 1024;
+
+/** The largest of each part of the last axis, and of those the largest. @param x [B, T, size] */
+function largestInParts(g: GraphBuilder, x: string, size: number, k: string): { values: string; indices: string } {
+  const nParts = Math.ceil(size / maxPartSize);
+  if (nParts === 1) return largest(g, x, k);
+  const nMissing = nParts * maxPartSize - size;
+  const filled = nMissing === 0 ? x : g.op('Pad', [x, g.ints([0, 0, 0, 0, 0, nMissing]), g.scalar(-3.4e38)]);
+  const ofParts = largest(g, g.op('Reshape', [filled, g.ints([0, 0, nParts, maxPartSize])]), k);
+  const starts = g.op('Reshape', [
+    g.ints(Array.from({ length: nParts }, (_, i) => i * maxPartSize)),
+    g.ints([nParts, 1]),
+  ]);
+  const together = (value: string) => g.op('Reshape', [value, g.ints([0, 0, -1])]);
+  const ofAll = largest(g, together(ofParts.values), k);
+  const indices = g.op('GatherElements', [together(g.op('Add', [ofParts.indices, starts])), ofAll.indices], {
+    axis: -1,
+  });
+  return { values: ofAll.values, indices };
 }
 
 /** `hidden` -> natural `log_probabilities` of the next token, [B, T, V]. */

@@ -5,6 +5,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type LayerPlan, reachAbove } from '../graph/layerPlan';
+import type { ExecutionProvider } from '../shared/analysis';
 import { Cancelled, Failure } from '../shared/failure';
 import type { Value } from './session';
 import { emptyValue } from './values';
@@ -33,6 +34,15 @@ export function emptyRows({ nKvHeads, headDim }: LayerPlan, hidden: Value): Laye
 
 /** Rows of a band where nothing speaks against it: measured fastest for 512 to 4096 tokens, whole matrix included. */
 export const usualBandRows = 256;
+/**
+ * Rows of a band where memory allows. A GPU is kept waiting by small ones; from some size on, one H100 lost time again.
+ * @param nTokens of the window.
+ */
+export function mostBandRows(provider: ExecutionProvider, nTokens: number): number {
+  if (provider === 'cpu') return usualBandRows;
+  return nTokens <= 2048 ? 2048 : 1024;
+}
+
 /** Smaller bands would save little memory beside the weights and take long. */
 export const minBandRows = 16;
 

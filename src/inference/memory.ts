@@ -7,7 +7,7 @@ import { totalmem } from 'node:os';
 import { type LayerPlan, planLayer, reachAbove, streamedStages } from '../graph/layerPlan';
 import { blockSizeFor } from '../graph/reductions';
 import { Failure } from '../shared/failure';
-import { minBandRows, usualBandRows } from './bands';
+import { minBandRows } from './bands';
 import { type ModelFolder, mappedFromBytes } from './modelFolder';
 
 /** What is to be run. */
@@ -69,15 +69,16 @@ const mapsWithKernels = 12;
 const mapsWithout = 7;
 
 /**
- * Rows of a band: the usual number where they fit, half of it as often as need be otherwise.
+ * Rows of a band: `mostRows` where they fit, half of it as often as need be otherwise.
  * @throws Failure `memory` with the numbers when not even the smallest band fits.
  */
 export function chooseBandRows(
   folder: Pick<ModelFolder, 'config' | 'summary' | 'sizeBytes'>,
   size: RunSize,
   budgetBytes: number,
+  mostRows: number,
 ): number {
-  for (let nRows = usualBandRows; nRows >= minBandRows; nRows /= 2) {
+  for (let nRows = mostRows; nRows >= minBandRows; nRows /= 2) {
     if (estimatePeakBytes(folder, size, nRows) <= budgetBytes) return nRows;
   }
   const least = estimatePeakBytes(folder, size, minBandRows);

@@ -6,7 +6,6 @@
 
 import { type ConvolutionForm, fedConvolution } from '../graph/convolution';
 import { type LayerPlan, planLayer, streamedStages } from '../graph/layerPlan';
-import type { ModelConfig } from '../graph/modelConfig';
 import {
   type BlockTaps,
   blockGraph,
@@ -22,7 +21,7 @@ import { dependsOnLength } from '../graph/ropeScaling';
 import type { ExecutionProvider, LayerOverview, LocalProvider, TopKeys } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
 import type { KernelWeights } from '../shared/kernels';
-import { type Band, bandAt, emptyRows, inBands, type LayerRows, usualBandRows } from './bands';
+import { type Band, bandAt, emptyRows, inBands, type LayerRows, mostBandRows } from './bands';
 import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { kernelFeeds, readKernels } from './kernelFeeds';
@@ -78,7 +77,7 @@ export class ModelRuntime {
     private readonly localProvider: LocalProvider,
     private readonly nThreads: number,
     /** Rows that a layer computes at a time; fewer once memory ran out. */
-    bandRows = usualBandRows,
+    bandRows = mostBandRows(localProvider, folder.config.max_seqlen),
   ) {
     this.bandRows = bandRows;
   }
@@ -89,7 +88,7 @@ export class ModelRuntime {
 
   /** Rows of a band, see `chooseBandRows`. */
   rowsThatFit(size: RunSize, budgetBytes: number): number | undefined {
-    return chooseBandRows(this.folder, size, budgetBytes);
+    return chooseBandRows(this.folder, size, budgetBytes, mostBandRows(this.provider, size.nTokens));
   }
 
   /** Token ids -> the residual stream before layer 0, [1, T, D]. */
@@ -219,7 +218,7 @@ export class ModelRuntime {
     const { config, weights } = this.folder;
     const nTokens = hidden.dims[1]!;
     const all = emptyValue([1, nTokens, config.vocab_size]);
-    await inBands({ start: 0, end: nTokens }, predictionRows(config), async (from, to) => {
+    await inBands({ start: 0, end: nTokens }, this.predictionRows(), async (from, to) => {
       const session = await this.session('log_probabilities', () => logProbabilitiesGraph(config, weights));
       const fetched = await session.run({ hidden: rowsOf(hidden, from, to) });
       writeRows(all, from, fetched['log_probabilities']!);
@@ -234,10 +233,11 @@ export class ModelRuntime {
   async predict(hidden: Value, targets: readonly number[], k: number, before?: Value): Promise<Prediction> {
     const { config, weights } = this.folder;
     const kind = before ? 'comparison' : 'prediction';
+    const form = { compares: before !== undefined, isForGpu: this.provider !== 'cpu' };
     const topK = Math.min(k, config.vocab_size);
     const prediction = emptyPrediction(targets.length, topK, before !== undefined);
-    await inBands({ start: 0, end: targets.length }, predictionRows(config), async (from, to) => {
-      const session = await this.session(kind, () => predictionGraph(config, weights, before !== undefined));
+    await inBands({ start: 0, end: targets.length }, this.predictionRows(), async (from, to) => {
+      const session = await this.session(kind, () => predictionGraph(config, weights, form));
       const fetched = await session.run({
         hidden: rowsOf(hidden, from, to),
         targets: int64(targets.slice(from, to), [1, to - from]),
@@ -328,6 +328,13 @@ export class ModelRuntime {
     return { ...bandFeeds(plan, rows, band, rotary), ...kernelFeeds(plan, fed) };
   }
 
+  /** Rows of log-probabilities held at a time: on a CPU few enough that they take some 16 MB. */
+  private predictionRows(): number {
+    const nValues = this.provider === 'cpu' ? 2 ** 22 : 2 ** 24;
+    const most = mostBandRows(this.provider, this.folder.config.max_seqlen);
+    return Math.min(most, Math.max(1, Math.floor(nValues / this.folder.config.vocab_size / 16)) * 16);
+  }
+
   private rotaryRows(nTokens: number): RotaryRows {
     const { config } = this.folder;
     const isLonger =
@@ -401,9 +408,4 @@ function copyKnown({ layer, nRows }: NonNullable<BlockOptions['known']>, to: Omi
   writeRows(to.rows.values, 0, rowsOf(layer.rows.values, 0, nRows));
   copyTopKeys(layer.topKeys, to.topKeys, layer.hidden.dims[1]!, to.hidden.dims[1]!, nRows);
   for (const [stage, map] of to.pooled) copyPooled(layer.pooled.get(stage)!, map, nRows);
-}
-
-/** Log-probabilities held at a time: few enough rows that they take some 16 MB. */
-function predictionRows({ vocab_size }: ModelConfig): number {
-  return Math.min(usualBandRows, Math.max(1, Math.floor(2 ** 22 / vocab_size / 16)) * 16);
 }

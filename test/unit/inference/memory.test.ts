@@ -17,10 +17,12 @@ test('more tokens, more rows and more runs take more memory', async () => {
 test('the largest bands that the budget allows; none at all is said with numbers', async () => {
   const folder = await openModelFolder(tinyModelDirectory);
   const at = (nRows: number) => estimatePeakBytes(folder, size(4096), nRows);
-  assert.equal(chooseBandRows(folder, size(4096), at(256) * 2), 256);
-  assert.equal(chooseBandRows(folder, size(4096), at(256) - 1), 128);
-  assert.equal(chooseBandRows(folder, size(4096), at(16)), 16);
-  assert.throws(() => chooseBandRows(folder, size(4096), 100e6), {
+  const choose = (budgetBytes: number) => chooseBandRows(folder, size(4096), budgetBytes, 256);
+  assert.equal(choose(at(256) * 2), 256);
+  assert.equal(choose(at(256) - 1), 128);
+  assert.equal(choose(at(16)), 16);
+  assert.equal(chooseBandRows(folder, size(4096), at(1024) * 2, 1024), 1024);
+  assert.throws(() => choose(100e6), {
     code: 'memory',
     message: /4096 tokens .* takes about \d+ MB, even 16 rows .* budget is 100 MB\. Raise .*memoryBudgetMb/,
   });
