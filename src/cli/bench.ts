@@ -11,8 +11,10 @@ import type { Ablation } from '../shared/ablation';
 import type { LocalProvider } from '../shared/analysis';
 import { Failure } from '../shared/failure';
 import { Rpc } from '../shared/rpc';
+import { benchBytes } from './benchBytes';
+import { benchChoices } from './benchChoices';
 import { largeModelTokens, runLargeModel } from './benchLargeModel';
-import { type BenchLine, benchLines, growth } from './benchLines';
+import { type AddLine, type BenchLine, benchLines, growth } from './benchLines';
 import { runLongWindows } from './benchLongWindows';
 import { benchProvider } from './benchProvider';
 import { resolveModel } from './modelPaths';
@@ -40,11 +42,13 @@ export async function runBench(
     return lines;
   }
   print(`${directory.split(/[\\/]/).at(-1)}, medians of ${nRepeats} warm runs on the CPU`);
-  const { maxSeqlen } = (await openModelFolder(directory)).summary;
+  const { config, summary } = await openModelFolder(directory);
+  const { maxSeqlen } = summary;
+  await benchChoices(config, add);
   for (const nTokens of [512, 1024].filter(length => length <= maxSeqlen)) {
     const bareMs = await bareRunMs(directory, nTokens, nTokens);
     const bandedMs = await bareRunMs(directory, nTokens, usualBandRows);
-    const run = await measureProcess(directory, nTokens);
+    const run = await measureProcess(directory, nTokens, nTokens === 512 ? add : undefined);
     if (nTokens === 512) add(`first layer's map, T=${nTokens}`, run.firstLayerMs, 'ms', 1000, 'limit');
     if (nTokens === 512) {
       add(`ablation of every layer, T=${nTokens}`, run.ablationMs, 'ms', 1500, 'limit');
@@ -99,7 +103,7 @@ async function bareRunMs(directory: string, nTokens: number, bandRows: number): 
 }
 
 /** A forked inference process as the extension uses it: times as the host sees them, over IPC. */
-async function measureProcess(directory: string, nTokens: number) {
+async function measureProcess(directory: string, nTokens: number, addBytes?: AddLine) {
   const child = fork(join(__dirname, 'inference.cjs'), { serialization: 'advanced' });
   try {
     const client: Client = new Rpc({ send: m => child.send(m as object), onMessage: f => child.on('message', f) }, {});
@@ -131,6 +135,10 @@ async function measureProcess(directory: string, nTokens: number) {
       const run = await analyze(`${i} ${text}`); // another start each time: nothing can be taken over
       totals.push(run.totalMs);
       firsts.push(run.firstLayerMs);
+    }
+    if (addBytes) {
+      const kept = { analysisId, layerIdx: 0, stage: 'mixed_pattern' } as const;
+      await benchBytes(() => client.request('overview', kept), addBytes);
     }
     const written = shown.slice(0, -40);
     const edits: number[] = [];
