@@ -60,7 +60,7 @@ export function descendants(ancestor) {
 /**
  * Starts the workbench on a free port with fresh user data and only the given extensions, all in a temporary folder.
  * @param {object} options
- * @param {string} options.vsix the packaged extension
+ * @param {string | null} options.vsix the packaged extension; null installs none
  * @param {string[]} [options.more] more packaged extensions
  * @param {Record<string, unknown>} [options.settings] user settings, over quiet defaults
  * @param {boolean} [options.trust] false opens every folder in restricted mode
@@ -88,15 +88,15 @@ export async function startServer({
   const common = [workbench.entry, '--config', join(data, 'config.yaml')];
   common.push('--user-data-dir', userData, '--extensions-dir', join(data, 'extensions'));
 
-  const extensions = [vsix, ...more].flatMap(path => ['--install-extension', path]);
-  const installStart = performance.now();
-  const install = spawnSync(workbench.node, [...common, ...extensions], { env, encoding: 'utf8' });
-  if (install.status !== 0) {
-    rmSync(data, { recursive: true, force: true });
-    throw new SetupError(`The workbench could not install ${[vsix, ...more]}:\n${install.stdout}${install.stderr}`);
+  const packages = vsix === null ? more : [vsix, ...more];
+  if (packages.length > 0) {
+    const extensions = packages.flatMap(path => ['--install-extension', path]);
+    const install = spawnSync(workbench.node, [...common, ...extensions], { env, encoding: 'utf8' });
+    if (install.status !== 0) {
+      rmSync(data, { recursive: true, force: true });
+      throw new SetupError(`The workbench could not install ${packages}:\n${install.stdout}${install.stderr}`);
+    }
   }
-
-  const installDone = performance.now();
 
   const options = ['--auth', 'none', '--bind-addr', '127.0.0.1:0', '--disable-telemetry', '--disable-update-check'];
   // Should this process be killed before it can stop the server, the server ends by itself.
@@ -145,8 +145,6 @@ export async function startServer({
     origin: `http://localhost:${port}`,
     authority: `localhost:${port}`,
     server,
-    /** How long installing the extensions took, the start of the workbench's own program included. */
-    installMs: installDone - installStart,
     /** Holds the logs of the server, the extension host and the extension. */
     userData,
     log: () => log,

@@ -19,8 +19,6 @@ export interface Session {
   log(): string;
   /** The process that started all others. */
   pid: number | undefined;
-  /** How long installing the extensions took. */
-  installMs: number;
   close(): Promise<void>;
 }
 
@@ -61,8 +59,8 @@ export async function openBrowser(options: WorkbenchOptions): Promise<Session> {
       await page.goto(workbenchAddress(server, resolve(options.folder)));
       await untilShown(page);
     };
-    const { userData, log, installMs } = server;
-    return { page, load, userData, log, installMs, pid: server.server.pid, close };
+    const { userData, log } = server;
+    return { page, load, userData, log, pid: server.server.pid, close };
   } catch (error) {
     await close();
     throw error;
@@ -78,11 +76,11 @@ export async function openDesktop(options: WorkbenchOptions): Promise<Session> {
   mkdirSync(join(userData, 'User'), { recursive: true });
   writeFileSync(join(userData, 'User', 'settings.json'), JSON.stringify({ ...quietSettings, ...settings }));
   const folders = [`--user-data-dir=${userData}`, `--extensions-dir=${join(data, 'extensions')}`];
-  const start = performance.now();
   const [cli = '', ...cliArgs] = resolveCliArgsFromVSCodeExecutablePath(executablePath, { reuseMachineInstall: true });
-  const extensions = [vsix, ...more].flatMap(path => ['--install-extension', path]);
-  execFileSync(cli, [...cliArgs, ...folders, ...extensions], { shell: process.platform === 'win32' });
-  const installMs = performance.now() - start;
+  const packages = vsix === null ? more : [vsix, ...more];
+  const extensions = packages.flatMap(path => ['--install-extension', path]);
+  if (packages.length > 0)
+    execFileSync(cli, [...cliArgs, ...folders, ...extensions], { shell: process.platform === 'win32' });
   const args = [...folders, '--no-sandbox', '--skip-welcome', '--skip-release-notes', '--disable-updates'];
   if (trust) args.push('--disable-workspace-trust');
   const app = await _electron.launch({ executablePath, args: [...args, ...browserFlags, resolve(options.folder)] });
@@ -94,7 +92,7 @@ export async function openDesktop(options: WorkbenchOptions): Promise<Session> {
     await app.close();
     rmSync(data, { recursive: true, force: true, maxRetries: 5 });
   };
-  return { page, load: () => untilShown(page), userData, log: () => log, installMs, pid: app.process().pid, close };
+  return { page, load: () => untilShown(page), userData, log: () => log, pid: app.process().pid, close };
 }
 
 /** A remote's name, or other items, are in the status bar once the page is connected. */

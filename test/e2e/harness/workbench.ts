@@ -14,8 +14,8 @@ const screenshots = join(root, 'test-results', 'screenshots');
 export interface WorkbenchOptions {
   /** The folder to open. Tests that change files give a copy of their fixtures. */
   folder: string;
-  /** The extension to install; by default the one that `npm test` has packaged for this machine. */
-  vsix?: string;
+  /** The extension to install, null for none; by default the one that `npm test` has packaged for this machine. */
+  vsix?: string | null;
   /** More packaged extensions to install. */
   more?: string[];
   /** False opens the folder in restricted mode. Default: true. */
@@ -65,8 +65,6 @@ export interface Workbench {
    * @param where `machine`: those of the machine that the extension runs on, where settings of that scope count.
    */
   changeSettings(change: Record<string, unknown>, where?: 'folder' | 'machine'): Promise<void>;
-  /** How long installing the extensions took. */
-  installMs: number;
   /** The folder of settings, state and logs. */
   userData: string;
   /** The same in another window of the workbench. */
@@ -345,7 +343,6 @@ function drive(session: Session, options: WorkbenchOptions): Workbench {
         await eventually('the settings in the extension', async () => nSeen() > before || undefined);
     },
 
-    installMs: session.installMs,
     userData: session.userData,
     inPage: other => drive({ ...session, page: other }, options),
     serverLog: session.log,
