@@ -29,7 +29,7 @@ import { useModel } from './editor/modelCommands';
 import { ModelTree } from './editor/modelTree';
 import { RemoteToken } from './editor/remoteToken';
 import { revealLine, revealOffset, revealToken } from './editor/reveal';
-import { type Sample, Samples, showSample } from './editor/samples';
+import { type Sample, Samples, showWhile } from './editor/samples';
 import { StatusBar } from './editor/statusBar';
 import { takeTour } from './editor/tour';
 import { ViewLinks } from './editor/viewLinks';
@@ -81,8 +81,8 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     showPanel();
     const { model } = sample;
     analysis.prepare(model);
-    const { document } = await showSample(sample);
-    await analysis.inspect({ document, range: null, anchor: 0, ...(model === undefined ? {} : { model }) });
+    const own = model === undefined ? {} : { model };
+    await showWhile(sample, document => analysis.inspect({ document, range: null, anchor: 0, ...own }));
   };
   const keys = new ContextKeys((key, value) => void vscode.commands.executeCommand('setContext', key, value));
   const tell = (run: () => Promise<void>) => told(log, run);
@@ -113,9 +113,11 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     samples,
     new ModelTree(models, readSettings, ({ setting }) => tell(() => useModel(setting))),
     vscode.commands.registerCommand(commands.openSamples, () => {
-      // A webview takes seconds to start, and so does the process: both meanwhile.
+      // A webview takes seconds to start, and so does the process with its model: both while a sample is picked. A model
+      // that has been in use stays, and with it the run on show.
       showPanel();
-      client.warmUp();
+      if (analysis.chosenModel) client.warmUp();
+      else analysis.prepare();
       return tell(() => samples.open(inspectSample));
     }),
     vscode.commands.registerCommand(commands.takeTour, () =>

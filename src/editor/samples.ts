@@ -93,7 +93,14 @@ function known(): Omit<Sample, 'uri'>[] {
   ];
 }
 
-/** Shows a sample in an editor. */
-export async function showSample({ uri }: Sample): Promise<vscode.TextEditor> {
-  return vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri));
+/**
+ * Shows a sample in an editor and does some work on its document, at once: a workbench may take a second to show a text,
+ * and starts the services of its language then.
+ */
+export async function showWhile(
+  { uri }: Sample,
+  work: (document: vscode.TextDocument) => Promise<void>,
+): Promise<void> {
+  const document = await vscode.workspace.openTextDocument(uri);
+  await Promise.all([vscode.window.showTextDocument(document), work(document)]);
 }

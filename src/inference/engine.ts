@@ -50,7 +50,13 @@ const pauseMs = 20;
 async function openLocal({ modelDirectory, provider, nThreads }: Omit<LoadArgs, 'protocolVersion'>) {
   const folder = await openModelFolder(modelDirectory);
   const { view } = folder;
-  if (!view) return chooseProvider(folder, provider, nThreads);
+  if (!view) {
+    const chosen = await chooseProvider(folder, provider, nThreads);
+    // The weights are read, and what every run begins with is made, while the text is still on its way. What fails here
+    // fails in the run too, and is told there.
+    void chosen.runtime.embed(Int32Array.of(0)).catch(() => {});
+    return chosen;
+  }
   const note = 'CPU: an ONNX file with attention outputs, which is only looked at.';
   return { runtime: new OnnxViewRuntime({ ...folder, view }, nThreads), note };
 }
