@@ -5,6 +5,7 @@
  */
 
 import type * as vscode from 'vscode';
+import { OwnTime } from './ownTime';
 
 const intervalMs = 10;
 /** Pauses from here on are written down. */
@@ -30,11 +31,15 @@ export class PauseFinder {
   }
 }
 
-/** Watches from the start, and whatever the log's level, where this variable of the environment is set. */
+/**
+ * Watches from the start, and whatever the log's level, where this variable of the environment is set; `own` tells too how
+ * much of each pause is this extension's, which costs a little all the time.
+ */
 const variable = 'MTA_INSPECTOR_WATCH_PAUSES';
 
 export class PauseMonitor implements vscode.Disposable {
   private timer: NodeJS.Timeout | undefined;
+  private ownTime: OwnTime | undefined;
   private readonly listening: vscode.Disposable;
 
   constructor(
@@ -47,6 +52,7 @@ export class PauseMonitor implements vscode.Disposable {
 
   dispose(): void {
     clearInterval(this.timer);
+    this.ownTime?.dispose();
     this.listening.dispose();
   }
 
@@ -57,13 +63,23 @@ export class PauseMonitor implements vscode.Disposable {
     const isDebugging = this.log.logLevel !== 0 && this.log.logLevel <= this.debugLevel;
     if (!isAsked && !isDebugging) return;
     const tell = (message: string) => (isAsked ? this.log.info(message) : this.log.debug(message));
+    if (process.env[variable] === 'own') this.ownTime ??= new OwnTime();
     const finder = new PauseFinder();
-    this.timer = setInterval(() => {
+    const tick = () => {
       const { user, system } = process.cpuUsage();
-      const pause = finder.tick(performance.now(), (user + system) / 1000);
-      if (!pause) return;
+      return finder.tick(performance.now(), (user + system) / 1000);
+    };
+    this.timer = setInterval(() => {
+      const pause = tick();
+      if (!pause) {
+        if (this.ownTime?.renewed()) tick(); // which takes a while, and is no pause to tell of
+        return;
+      }
       const { durationMs, workMs } = pause;
-      tell(`extension host paused for ${durationMs.toFixed(0)} ms, ${workMs.toFixed(0)} ms of it at work`);
+      const ownMs = this.ownTime?.ofLast(durationMs + intervalMs);
+      if (ownMs !== undefined) tick();
+      const own = ownMs === undefined ? '' : `, ${ownMs.toFixed(0)} ms in MTA Inspector`;
+      tell(`extension host paused for ${durationMs.toFixed(0)} ms, ${workMs.toFixed(0)} ms of it at work${own}`);
     }, intervalMs);
     tell('pauses of the extension host are watched');
   }

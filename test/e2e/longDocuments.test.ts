@@ -21,8 +21,8 @@ let frame: Frame;
 before(async () => {
   writeFileSync(join(folder, 'book.ts'), book);
   writeFileSync(join(folder, 'line.json'), oneLine);
-  // The extension host, which inherits it, writes down how long it is held up.
-  process.env['MTA_INSPECTOR_WATCH_PAUSES'] = '1';
+  // The extension host, which inherits it, writes down how long it is held up, and by whom.
+  process.env['MTA_INSPECTOR_WATCH_PAUSES'] = 'own';
   workbench = await startWorkbench({ folder, settings: { 'mtaInspector.maxTokens': maxTokens } });
   await workbench.openFile('book.ts');
 });
@@ -94,18 +94,6 @@ test('ten edits a second: the last one is what is shown in the end', async () =>
   assert.equal(readFileSync(join(folder, 'book.ts'), 'utf8').split('\n')[0], `${typed}${book.split('\n')[0]}`);
 });
 
-test('the extension host was never held up for long by any of it', t => {
-  const log = workbench.logFiles('MTA Inspector');
-  assert.match(log, /pauses of the extension host are watched/);
-  const pauses = [
-    ...log.matchAll(/^(\S+ \S+) \[info\] extension host paused for (\d+) ms, (\d+) ms of it at work/gm),
-  ].map(([, , duration, work]) => ({ duration: Number(duration), work: Number(work) }));
-  const worst = pauses.toSorted((a, b) => b.work - a.work)[0];
-  t.diagnostic(`worst pause: ${JSON.stringify(worst ?? null)} of ${pauses.length} above 20 ms`);
-  // The aim is 50 ms; the machine that tests run on may be busy, and VS Code itself, when it hands over large files, takes far longer than this.
-  assert.ok(!worst || worst.work < 250, JSON.stringify(worst));
-});
-
 test('one line of 5 MB: a window of it is analysed, wherever the cursor is', async () => {
   await workbench.openFile('line.json');
   await workbench.goTo({ line: 1, column: 2_500_000 });
@@ -116,4 +104,22 @@ test('one line of 5 MB: a window of it is analysed, wherever the cursor is', asy
     .waitFor();
   await workbench.screenshot('one-line');
   assert.equal(statSync(join(folder, 'line.json')).size, oneLine.length);
+});
+
+test('this extension never held up the extension host for long, whatever VS Code and others did there', t => {
+  const log = workbench.logFiles('MTA Inspector');
+  assert.match(log, /pauses of the extension host are watched/);
+  const told = /extension host paused for (\d+) ms, (\d+) ms of it at work, (\d+) ms in MTA Inspector/g;
+  const pauses = [...log.matchAll(told)].map(([, duration, work, inside]) => ({
+    durationMs: Number(duration),
+    workMs: Number(work),
+    // A sample may span a wait for a processor, which is no work.
+    ownMs: Math.min(Number(inside), Number(work)),
+  }));
+  const worst = (key: 'workMs' | 'ownMs') => pauses.toSorted((a, b) => b[key] - a[key])[0];
+  t.diagnostic(
+    `of ${pauses.length} pauses above 20 ms the longest at work: ${JSON.stringify(worst('workMs') ?? null)}`,
+  );
+  t.diagnostic(`and the longest of our own: ${JSON.stringify(worst('ownMs') ?? null)}`);
+  assert.ok((worst('ownMs')?.ownMs ?? 0) < 50, JSON.stringify(worst('ownMs')));
 });
