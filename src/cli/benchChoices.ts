@@ -2,14 +2,13 @@
 
 import { availableParallelism } from 'node:os';
 import { GraphBuilder } from '../graph/graphBuilder';
+import { maxDifference } from '../inference/fastestProvider';
 import { relativeDifference } from '../inference/relativeDifference';
 import { Session, type Value } from '../inference/session';
 import type { AddLine } from './benchLines';
 
 const nTokens = 512;
 const nRepeats = 15;
-/** Difference that the engine accepts of another provider; see inference/chooseProvider. */
-const maxDifference = 1e-3;
 
 /** @param config of the model whose feed-forward product is taken as an example. */
 export async function benchChoices(
