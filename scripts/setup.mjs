@@ -233,6 +233,8 @@ function rebuild(folder, ...names) {
       ...process.env,
       PATH: join(workbenchFolder, 'node_modules', '.bin') + delimiter + process.env['PATH'],
       npm_config_user_agent: undefined,
+      // node-pty's script calls `npx node-gyp`, which would ask whether to fetch it.
+      npm_config_yes: 'true',
       // Compiled for a few minutes of tests: what optimising takes is never won back.
       CFLAGS: '-O0 -g0',
       CXXFLAGS: '-O0 -g0',
