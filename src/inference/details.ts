@@ -6,6 +6,7 @@ import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile, tileS
 import { Cancelled } from '../shared/failure';
 import type { HeadMeasures } from '../shared/headMeasures';
 import { isConv, type KernelWeights } from '../shared/kernels';
+import { Turns } from '../shared/turns';
 import type { LastingRuntime } from './lastingRuntime';
 import type { LayerRuntime } from './layerRuntime';
 import { measureHeads } from './measureHeads';
@@ -19,7 +20,7 @@ import type { Runs } from './runs';
 export class Details {
   private readonly model: ModelSummary;
   /** Requests run one after the other, so that no session is released while it is in use. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns();
 
   constructor(
     private readonly runtime: LastingRuntime,
@@ -153,12 +154,10 @@ export class Details {
 
   /** @param check throws when the work is no longer wanted by the time its turn has come. */
   private inTurn<T>(work: (runtime: LayerRuntime) => Promise<T>, check = () => {}): Promise<T> {
-    const result = this.last.then(() => {
+    return this.turns.take(async () => {
       check();
       return this.runtime.use(work);
     });
-    this.last = result.catch(() => {});
-    return result;
   }
 }
 

@@ -6,13 +6,13 @@ export class Turns {
   private last: Promise<unknown> = Promise.resolve();
 
   /** @throws Cancelled as soon as the signal fires, without doing the work, while it waits; whatever the work throws. */
-  take<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  take<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const turn = this.last.then(() => {
-      if (signal.aborted) throw new Cancelled();
+      if (signal?.aborted) throw new Cancelled();
       return work();
     });
     this.last = turn.catch(() => {});
-    return Promise.race([turn, whenAborted(signal)]);
+    return signal ? Promise.race([turn, whenAborted(signal)]) : turn;
   }
 }
 
