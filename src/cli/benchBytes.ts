@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { shortestMs } from '../inference/timedRun';
 import type { LayerOverview } from '../shared/analysis';
 import type { AddLine } from './benchLines';
 
@@ -13,13 +14,13 @@ const bareSender = `process.on('message', n => process.send(new Int8Array(n)));`
 /** @param fetch asks the inference process for a map that it has kept. */
 export async function benchBytes(fetch: () => Promise<LayerOverview>, add: AddLine): Promise<void> {
   const { cells } = await fetch();
-  const fetchMs = await fastest(fetch);
+  const fetchMs = await shortestMs(nRepeats, fetch);
   const child = spawn(process.execPath, ['-e', bareSender], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     serialization: 'advanced',
   });
   try {
-    const bareMs = await fastest(async () => {
+    const bareMs = await shortestMs(nRepeats, async () => {
       child.send(cells.length);
       await once(child, 'message');
     });
@@ -28,14 +29,4 @@ export async function benchBytes(fetch: () => Promise<LayerOverview>, add: AddLi
   } finally {
     child.kill();
   }
-}
-
-async function fastest(work: () => Promise<unknown>): Promise<number> {
-  let ms = Number.POSITIVE_INFINITY;
-  for (let i = 0; i <= nRepeats; i++) {
-    const start = performance.now();
-    await work();
-    ms = Math.min(ms, performance.now() - start);
-  }
-  return ms;
 }

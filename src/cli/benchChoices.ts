@@ -4,7 +4,8 @@ import { availableParallelism } from 'node:os';
 import { GraphBuilder } from '../graph/graphBuilder';
 import { maxDifference } from '../inference/fastestProvider';
 import { relativeDifference } from '../inference/relativeDifference';
-import { Session, type Value } from '../inference/session';
+import type { Value } from '../inference/session';
+import { timedRun } from '../inference/timedRun';
 import type { AddLine } from './benchLines';
 
 const nTokens = 512;
@@ -22,14 +23,11 @@ export async function benchChoices(
   const weight = random.subarray(0, dim * width);
   const x: Value = { type: 'float32', data: random.subarray(0, nTokens * dim), dims: [1, nTokens, dim] };
   const fp32 = productGraph(dim, (g, input) => g.op('MatMul', [input, g.floats(weight, [dim, width])]));
-  const exact = await fastest(fp32, x, 0);
-  const int8 = await fastest(
-    productGraph(dim, (g, input) => int8Product(g, input, weight, [dim, width])),
-    x,
-    0,
-  );
+  const timed = (graph: Uint8Array, nThreads = 0) => timedRun(graph, { x }, { provider: 'cpu', nThreads }, nRepeats);
+  const exact = await timed(fp32);
+  const int8 = await timed(productGraph(dim, (g, input) => int8Product(g, input, weight, [dim, width])));
   const what = `int8 weights, [${nTokens}, ${dim}] x [${dim}, ${width}]`;
-  add(what, int8.ms, 'ms', exact.ms, 'fp32 weights, which the engine uses');
+  add(what, int8.durationMs, 'ms', exact.durationMs, 'fp32 weights, which the engine uses');
   const difference = relativeDifference(int8.output, exact.output);
   add(
     `difference by ${what}`,
@@ -39,12 +37,12 @@ export async function benchChoices(
     'what another provider may differ by',
   );
   for (const nThreads of [1, availableParallelism()]) {
-    const run = await fastest(fp32, x, nThreads);
+    const run = await timed(fp32, nThreads);
     add(
       `${nThreads} threads, the same product`,
-      run.ms,
+      run.durationMs,
       'ms',
-      exact.ms,
+      exact.durationMs,
       "the runtime's own choice, which the engine leaves it",
     );
   }
@@ -73,17 +71,4 @@ function int8Product(g: GraphBuilder, x: string, weight: Float32Array, shape: re
   const [quantized, inputScale, zeroPoint] = g.ops('DynamicQuantizeLinear', [x], {}, 3);
   const sums = g.op('MatMulInteger', [quantized!, steps, zeroPoint!]);
   return g.op('Mul', [g.op('Cast', [sums], { to: 1 /* float32 */ }), g.op('Mul', [inputScale!, g.scalar(scale)])]);
-}
-
-async function fastest(graph: Uint8Array, x: Value, nThreads: number): Promise<{ ms: number; output: Float32Array }> {
-  const session = await Session.create(graph, { provider: 'cpu', nThreads });
-  let ms = Number.POSITIVE_INFINITY;
-  let output = new Float32Array();
-  for (let i = 0; i <= nRepeats; i++) {
-    const start = performance.now();
-    output = (await session.run({ x }))['y']!.data as Float32Array<ArrayBuffer>;
-    ms = Math.min(ms, performance.now() - start);
-  }
-  await session.release();
-  return { ms, output };
 }

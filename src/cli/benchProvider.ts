@@ -34,7 +34,7 @@ export async function benchProvider(
   const open = (what: LocalProvider, rows: number) => new ModelRuntime(folder, what, 0, rows);
   await addDifferences(open(provider, usualBandRows), open('cpu', usualBandRows), provider, add);
   for (const name of Object.keys(operatorChecks)) {
-    const difference = await checkOperator(name, provider, checkTokens);
+    const difference = await checkOperator(name, { provider }, checkTokens);
     add(`difference of ${provider} from the CPU, ${name}`, difference * 1e6, 'millionths', 1000, 'limit');
   }
   const measure = async (what: LocalProvider) => {

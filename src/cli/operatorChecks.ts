@@ -7,8 +7,7 @@
 
 import { GraphBuilder } from '../graph/graphBuilder';
 import { relativeDifference } from '../inference/relativeDifference';
-import { type GpuLayout, Session, type SessionOptions, type Value, type Values } from '../inference/session';
-import type { LocalProvider } from '../shared/analysis';
+import { Session, type SessionOptions, type Value, type Values } from '../inference/session';
 
 const nHeads = 7;
 const headDim = 64;
@@ -23,6 +22,14 @@ interface OperatorCheck {
 
 const perHead = (nTokens: number, width: number) => [1, nHeads, nTokens, width];
 const product: OperatorCheck['add'] = (g, [a, b]) => g.op('MatMul', [a!, b!]);
+
+const wideKeys = (heads: number): OperatorCheck => ({
+  shapes: n => [
+    [1, heads, n, headDim],
+    [heads * nRows, 1, nColumns, 1],
+  ],
+  add: (g, [k, kernel]) => g.op('Conv', [k!, kernel!], { group: heads, pads: [5, 0, 5, 0] }),
+});
 
 /** Twelve outputs in groups of six: the provider computes four at a time, of which some belong to the next group. */
 export const faultyInNhwc = 'wide keys of 2 heads: grouped Conv with several outputs a group';
@@ -45,17 +52,8 @@ export const operatorChecks: Readonly<Record<string, OperatorCheck>> = {
       );
     },
   },
-  'wide keys: grouped Conv with several outputs a group': {
-    shapes: n => [perHead(n, headDim), [nHeads * nRows, 1, nColumns, 1]],
-    add: (g, [k, kernel]) => g.op('Conv', [k!, kernel!], { group: nHeads, pads: [5, 0, 5, 0] }),
-  },
-  [faultyInNhwc]: {
-    shapes: n => [
-      [1, 2, n, headDim],
-      [2 * nRows, 1, nColumns, 1],
-    ],
-    add: (g, [k, kernel]) => g.op('Conv', [k!, kernel!], { group: 2, pads: [5, 0, 5, 0] }),
-  },
+  'wide keys: grouped Conv with several outputs a group': wideKeys(nHeads),
+  [faultyInNhwc]: wideKeys(2),
   'wide keys: MatMul of few rows': {
     shapes: n => [
       [1, nHeads, nRows, nColumns],
@@ -102,9 +100,8 @@ export const operatorChecks: Readonly<Record<string, OperatorCheck>> = {
  */
 export async function checkOperator(
   name: string,
-  provider: LocalProvider,
+  options: Pick<SessionOptions, 'provider' | 'gpuLayout'>,
   nTokens: number,
-  gpuLayout?: GpuLayout,
 ): Promise<number> {
   const { shapes, add } = operatorChecks[name]!;
   const g = new GraphBuilder('operator');
@@ -118,10 +115,7 @@ export async function checkOperator(
   const result = add(g, Object.keys(feeds), nTokens);
   g.output('out', g.op('Reshape', [result, g.ints([-1])]), 'float32', ['N']);
   const graph = g.build();
-  return relativeDifference(
-    await run(graph, { provider, ...(gpuLayout ? { gpuLayout } : {}) }, feeds),
-    await run(graph, { provider: 'cpu' }, feeds),
-  );
+  return relativeDifference(await run(graph, options, feeds), await run(graph, { provider: 'cpu' }, feeds));
 }
 
 async function run(graph: Uint8Array, options: SessionOptions, feeds: Values): Promise<Float32Array> {

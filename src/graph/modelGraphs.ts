@@ -17,7 +17,7 @@ import { fedConvolution } from './convolution';
 import { GraphBuilder, type Weight } from './graphBuilder';
 import { type LayerPlan, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
-import { addPooling, addTopKeys } from './reductions';
+import { addPooling, addTopKeys, type Largest, largest } from './reductions';
 
 /** Gives the tensor of a state-dict key (e.g. `layers.0.attention.wq.weight`). */
 export type WeightSource = (key: string) => Weight;
@@ -171,16 +171,11 @@ function logSoftmax(g: GraphBuilder, x: string): string {
   return g.op('Sub', [shifted, g.op('Log', [sum])]);
 }
 
-function largest(g: GraphBuilder, x: string, k: string): { values: string; indices: string } {
-  const [values, indices] = g.ops('TopK', [x, k], { axis: -1, largest: 1, sorted: 1 }, 2);
-  return { values: values!, indices: indices! };
-}
-
 /** Rows that WebGPU finds the largest values of at once; longer ones are sorted in a hundred passes. */
 const maxPartSize = 1024;
 
 /** The largest of each part of the last axis, and of those the largest. @param x [B, T, size] */
-function largestInParts(g: GraphBuilder, x: string, size: number, k: string): { values: string; indices: string } {
+function largestInParts(g: GraphBuilder, x: string, size: number, k: string): Largest {
   const nParts = Math.ceil(size / maxPartSize);
   if (nParts === 1) return largest(g, x, k);
   const nMissing = nParts * maxPartSize - size;

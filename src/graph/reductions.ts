@@ -13,6 +13,18 @@ export function blockSizeFor(nTokens: number): number {
   return blockSize;
 }
 
+/** Names of values and their int64 places, [..., k] each. */
+export interface Largest {
+  readonly values: string;
+  readonly indices: string;
+}
+
+/** The k largest of the last axis, largest first. @param k int64 [1]. */
+export function largest(g: GraphBuilder, x: string, k: string): Largest {
+  const [values, indices] = g.ops('TopK', [x, k], { axis: -1, largest: 1, sorted: 1 }, 2);
+  return { values: values!, indices: indices! };
+}
+
 /**
  * Keys each query attends to most, by magnitude, with their signs.
  * @param map [B, H, R, K]
@@ -20,9 +32,9 @@ export function blockSizeFor(nTokens: number): number {
  * @returns both [B, H, R, k].
  */
 export function addTopKeys(g: GraphBuilder, map: string, k: string): { indices: string; weights: string } {
-  const [, indices] = g.ops('TopK', [g.op('Abs', [map]), k], { axis: -1, largest: 1, sorted: 1 }, 2);
-  const weights = g.op('GatherElements', [map, indices!], { axis: -1 });
-  return { indices: g.op('Cast', [indices!], { to: 6 /* int32 */ }), weights };
+  const { indices } = largest(g, g.op('Abs', [map]), k);
+  const weights = g.op('GatherElements', [map, indices], { axis: -1 });
+  return { indices: g.op('Cast', [indices], { to: 6 /* int32 */ }), weights };
 }
 
 /**

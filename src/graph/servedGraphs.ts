@@ -17,7 +17,7 @@ import { GraphBuilder } from './graphBuilder';
 import { type LayerPlan, stagesOf, streamedStages } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { embedGraph, openBlock, openHead, type WeightSource } from './modelGraphs';
-import { addTopKeys } from './reductions';
+import { addTopKeys, largest } from './reductions';
 import { dependsOnLength, rotaryFrequencies } from './ropeScaling';
 import { pairOf } from './rotary';
 
@@ -125,9 +125,9 @@ function servedHeadGraph(config: ModelConfig, weights: WeightSource): Uint8Array
   const now = g.op('LogSoftmax', [logits], { axis: -1 });
   const target = g.op('GatherElements', [now, g.op('Unsqueeze', [targets, g.ints([-1])])], { axis: -1 });
   g.output('log_probability', g.op('Squeeze', [target, g.ints([-1])]), 'float32', [1, 'T']);
-  const [values, indices] = g.ops('TopK', [now, k], { axis: -1, largest: 1, sorted: 1 }, 2);
-  g.output('top.indices', g.op('Cast', [indices!], { to: 6 /* int32 */ }), 'int32', [1, 'T', 'k']);
-  g.output('top.log_probabilities', values!, 'float32', [1, 'T', 'k']);
+  const { values, indices } = largest(g, now, k);
+  g.output('top.indices', g.op('Cast', [indices], { to: 6 /* int32 */ }), 'int32', [1, 'T', 'k']);
+  g.output('top.log_probabilities', values, 'float32', [1, 'T', 'k']);
   const stream = g.input('before', 'float32', [1, 'N', config.dim]);
   const before = g.op('LogSoftmax', [logitsOf(stream)], { axis: -1 });
   const nRows = g.op('Shape', [stream], { start: 1, end: 2 });

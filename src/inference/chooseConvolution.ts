@@ -3,7 +3,8 @@
 import { type ConvolutionForm, convolutionGraph, cpuConvolutions, fedConvolution } from '../graph/convolution';
 import type { LayerPlan } from '../graph/layerPlan';
 import { relativeDifference } from './relativeDifference';
-import { Session, type Value, type Values } from './session';
+import type { Value } from './session';
+import { timedRun } from './timedRun';
 
 /** A band that takes a few milliseconds: long enough to tell forms apart, short enough to do at the first use. */
 const nRows = 64;
@@ -29,7 +30,8 @@ export async function chooseConvolution(plan: LayerPlan, nThreads: number): Prom
     map,
     kernel: { type: 'float32', data: kernel, dims: [plan.nHeads, 1, size.query, size.key] },
   } as const;
-  const measure = (form: ConvolutionForm) => timed(convolutionGraph(plan, size, kernel, form), feeds, nThreads);
+  const measure = (form: ConvolutionForm) =>
+    timedRun(convolutionGraph(plan, size, kernel, form), feeds, { provider: 'cpu', nThreads }, nRepeats);
   const reference = await measure(fedConvolution);
   let best = { form: fedConvolution, durationMs: reference.durationMs * (1 - leastGain) };
   for (const form of cpuConvolutions) {
@@ -38,20 +40,4 @@ export async function chooseConvolution(plan: LayerPlan, nThreads: number): Prom
       best = { form, durationMs };
   }
   return best.form;
-}
-
-async function timed(graph: Uint8Array, feeds: Values, nThreads: number) {
-  const session = await Session.create(graph, { provider: 'cpu', nThreads });
-  try {
-    let output = (await session.run(feeds))['convolved']!.data as Float32Array;
-    let durationMs = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < nRepeats; i++) {
-      const start = performance.now();
-      output = (await session.run(feeds))['convolved']!.data as Float32Array;
-      durationMs = Math.min(durationMs, performance.now() - start);
-    }
-    return { durationMs, output };
-  } finally {
-    await session.release();
-  }
 }
