@@ -57,6 +57,8 @@ interface Connection {
   readonly rpc: Channel;
   /** We are killing it ourselves: no crash. */
   isEnding?: boolean;
+  /** A model ran on a GPU, whose driver keeps what it took until the process ends. */
+  hasUsedGpu?: boolean;
   /** The models it holds or is loading. */
   readonly loading: Map<Slot, { readonly key: string; readonly answer: Promise<LoadAnswer> }>;
 }
@@ -94,23 +96,35 @@ export class InferenceClient {
   }
 
   /**
-   * Loads the model into its slot unless the process holds it there already.
+   * Loads the model into its slot unless the process holds it there already. After a GPU was used, another main model gets
+   * another process, so that the memory of the first one's driver goes.
    * @throws Cancelled as soon as `signal` fires, while others may go on waiting for the same model; Failure otherwise.
    */
   load(model: Model, signal?: AbortSignal): Promise<LoadAnswer> {
     const slot = model.slot ?? 'main';
     this.models.set(slot, model);
-    const connection = this.connect();
     const key = JSON.stringify(model);
+    let connection = this.connect();
     let loading = connection.loading.get(slot);
+    const isAlone = loading !== undefined && slot === 'main' && connection.loading.size === 1;
+    if (connection.hasUsedGpu && isAlone && loading?.key !== key) {
+      this.end(connection);
+      connection = this.connect();
+      loading = undefined;
+    }
     if (loading?.key !== key) {
       const answer = connection.rpc.request('load', { protocolVersion, ...model });
       const begun = { key, answer };
       loading = begun;
       connection.loading.set(slot, begun);
-      answer.catch(() => {
-        if (connection.loading.get(slot) === begun) connection.loading.delete(slot); // the next use tries again
-      });
+      answer.then(
+        ({ provider }) => {
+          if (provider !== 'cpu' && provider !== 'remote') connection.hasUsedGpu = true;
+        },
+        () => {
+          if (connection.loading.get(slot) === begun) connection.loading.delete(slot); // the next use tries again
+        },
+      );
     }
     const loaded = loading.answer.catch(error => {
       if (!connection.isEnding || signal?.aborted) throw error;
@@ -214,12 +228,16 @@ export class InferenceClient {
 
   /** What was cancelled ends with its layer or session; a process that hangs in one answers nothing and is killed. */
   private killUnlessAlive(connection: Connection): void {
-    const timer = setTimeout(() => {
-      connection.isEnding = true;
-      connection.process.kill();
-    }, this.graceMs);
+    const timer = setTimeout(() => this.end(connection), this.graceMs);
     const stop = () => clearTimeout(timer);
     connection.rpc.request('ping', null).then(stop, stop);
+  }
+
+  /** Not a crash: what waits in it moves to the next one. */
+  private end(connection: Connection): void {
+    connection.isEnding = true;
+    if (this.connection === connection) this.connection = undefined;
+    connection.process.kill();
   }
 
   private connect(): Connection {

@@ -101,7 +101,8 @@ async function soak(
     counts.set(action.name, (counts.get(action.name) ?? 0) + 1);
     if (i % 50 === 49) {
       await workbench.runCommand('Notifications: Clear All Notifications');
-      console.log(`${i + 1} actions in ${((Date.now() - startMs) / 60_000).toFixed(1)} min`);
+      const { parts } = measure(workbench);
+      console.log(`${i + 1} actions in ${((Date.now() - startMs) / 60_000).toFixed(1)} min; ${parts}`);
     }
   }
   await measureAtRest('end');
@@ -239,6 +240,7 @@ function report(
       problems.push(`memory since ${since} is not known`);
       continue;
     }
+    console.log(`since ${since}: ${memory.parts}; at the end: ${end.parts}`);
     for (const part of ['heapMb', 'residentMb'] as const) {
       const line = `${part} ${memory[part].toFixed(1)} → ${end[part].toFixed(1)} since ${since}, ${growth(memory[part], end[part])}`;
       console.log(line);

@@ -10,6 +10,8 @@ export interface Memory {
   readonly heapMb: number;
   /** Resident memory of both, in MB; holds what native libraries took, and code. */
   readonly residentMb: number;
+  /** The resident memory of each, by what it runs. */
+  readonly parts: string;
 }
 
 const inference = (workbench: Workbench) =>
@@ -23,11 +25,19 @@ export const inferencePids = (workbench: Workbench): number[] => inference(workb
  * @throws Error when a process cannot be asked, or there is none.
  */
 export function measure(workbench: Workbench): Memory {
-  const pids = new Set(inference(workbench).flatMap(({ pid, parent }) => [parent, pid]));
-  if (pids.size === 0) throw new Error('Cannot measure memory: no inference process runs');
-  const all = [...pids].map(usageOf);
+  const running = inference(workbench);
+  if (running.length === 0) throw new Error('Cannot measure memory: no inference process runs');
+  const hosts = [...new Set(running.map(({ parent }) => parent))].map(usageOf);
+  const processes = running.map(({ pid }) => usageOf(pid));
+  const all = [...hosts, ...processes];
   const sum = (of: (usage: NodeJS.MemoryUsage) => number) => all.reduce((total, usage) => total + of(usage), 0) / 1e6;
-  return { heapMb: sum(({ heapUsed, external }) => heapUsed + external), residentMb: sum(({ rss }) => rss) };
+  const inMb = (usages: readonly NodeJS.MemoryUsage[]) =>
+    usages.map(({ rss }) => `${Math.round(rss / 1e6)} MB`).join(' and ');
+  return {
+    heapMb: sum(({ heapUsed, external }) => heapUsed + external),
+    residentMb: sum(({ rss }) => rss),
+    parts: `extension host ${inMb(hosts)}, inference process ${inMb(processes)}`,
+  };
 }
 
 function usageOf(pid: number): NodeJS.MemoryUsage {

@@ -13,6 +13,7 @@ class FakeProcess implements InferenceProcess {
   isKilled = false;
   isFrozen = false;
   loads = 0;
+  provider = 'cpu';
   finishRun: (() => void) | undefined;
   private toHost: (message: unknown) => void = () => {};
   private toProcess: (message: unknown) => void = () => {};
@@ -31,7 +32,7 @@ class FakeProcess implements InferenceProcess {
         ping: () => null,
         load: () => {
           this.loads++;
-          return { model: { name: 'fake' }, provider: 'cpu', providerNote: '' } as never;
+          return { model: { name: 'fake' }, provider: this.provider, providerNote: '' } as never;
         },
         analyze: () =>
           new Promise(resolve => {
@@ -85,6 +86,25 @@ test('starts on first use and loads a model once', async () => {
   await client.load({ ...model, modelDirectory: 'other' });
   assert.equal(processes[0]!.loads, 2);
   assert.equal(processes.length, 1);
+});
+
+test('after a GPU was used another main model gets another process, unless that holds a second model', async () => {
+  for (const withOther of [false, true]) {
+    const { client, processes } = clientWithProcesses();
+    client.warmUp();
+    processes[0]!.provider = 'webgpu';
+    await client.load(model);
+    await client.load(model);
+    if (withOther) await client.load({ ...model, slot: 'compare' });
+    assert.equal(processes.length, 1);
+    const waiting = client.analyze(run, new AbortController().signal);
+    await client.load({ ...model, nThreads: 2 });
+    assert.equal(processes.length, withOther ? 1 : 2);
+    assert.equal(processes[0]!.isKilled, !withOther);
+    await turn();
+    processes.at(-1)!.finishRun?.();
+    await waiting;
+  }
 });
 
 test('a process that was warmed up is the one that loads; nothing is started after too many crashes', async () => {
