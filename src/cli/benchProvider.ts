@@ -7,8 +7,9 @@
 import { planLayer } from '../graph/layerPlan';
 import { blockSizeFor } from '../graph/reductions';
 import { usualBandRows } from '../inference/bands';
+import { openRuntime } from '../inference/gpuRuntime';
 import { openModelFolder } from '../inference/modelFolder';
-import { ModelRuntime } from '../inference/modelRuntime';
+import type { ModelRuntime } from '../inference/modelRuntime';
 import { relativeDifference } from '../inference/relativeDifference';
 import type { Value } from '../inference/session';
 import type { LocalProvider } from '../shared/analysis';
@@ -31,7 +32,7 @@ export async function benchProvider(
   print: (line: string) => void,
 ): Promise<void> {
   const folder = await openModelFolder(directory);
-  const open = (what: LocalProvider, rows: number) => new ModelRuntime(folder, what, 0, rows);
+  const open = (what: LocalProvider, rows: number) => openRuntime(folder, what, 0, rows);
   await addDifferences(open(provider, usualBandRows), open('cpu', usualBandRows), provider, add);
   for (const name of Object.keys(operatorChecks)) {
     const difference = await checkOperator(name, { provider }, checkTokens);
@@ -84,7 +85,8 @@ async function addDifferences(runtime: ModelRuntime, cpu: ModelRuntime, provider
   try {
     for (const [kind, layerIdx] of Object.entries(kinds)) {
       if (layerIdx === undefined) continue;
-      const [got, expected] = [await runtime.bareBlock(layerIdx, hidden), await cpu.bareBlock(layerIdx, hidden)];
+      const got = await runtime.fetch(await runtime.bareBlock(layerIdx, hidden));
+      const expected = await cpu.bareBlock(layerIdx, hidden);
       const difference = relativeDifference(got.data as Float32Array, expected.data as Float32Array);
       add(`difference of ${provider} from the CPU, ${kind} layer`, difference * 1e6, 'millionths', 1000, 'limit');
     }
@@ -97,11 +99,12 @@ async function addDifferences(runtime: ModelRuntime, cpu: ModelRuntime, provider
 async function analysisMs(runtime: ModelRuntime, nTokens: number): Promise<number> {
   const { config } = runtime.folder;
   const ids = Int32Array.from({ length: nTokens }, (_, i) => (i * 7919) % config.vocab_size);
+  const options = { topK: 16, blockSize: blockSizeFor(nTokens), isFollowed: true };
   const once = async () => {
     const start = performance.now();
     let hidden = await runtime.embed(ids);
     for (let layerIdx = 0; layerIdx < config.n_layers; layerIdx++) {
-      hidden = (await runtime.block(layerIdx, hidden, { topK: 16, blockSize: blockSizeFor(nTokens) })).hidden;
+      hidden = (await runtime.block(layerIdx, hidden, options)).hidden;
     }
     await runtime.predict(hidden, Array.from(ids), 10);
     return performance.now() - start;

@@ -42,6 +42,9 @@ export interface AttentionValues {
   /** Keys with their rotary positions, and values, of the rows alone: [B, R, n_kv, d]. */
   readonly rowKeys: string;
   readonly rowValues: string;
+  /** The same with those of the tokens before: [B, K, n_kv, d]. */
+  readonly allKeys: string;
+  readonly allValues: string;
   /** [B, H, R, K] for each stage the layer has; masked cells are 0. */
   readonly stages: Partial<Record<Stage, string>>;
   /** The weights that multiply the values: the layer's last stage. [B, H, R, K] */
@@ -107,8 +110,9 @@ export function addAttention(
   const q = g.op('Transpose', [rotate(project('wq', nHeads, 'q_norm.weight'))], { perm: [0, 2, 1, 3] });
   const rowKeys = rotate(project('wk', nKvHeads, 'k_norm.weight'));
   const rowValues = project('wv', nKvHeads);
-  const k = toHeads(g.op('Concat', [feeds.pastKeys, rowKeys], { axis: 1 }));
-  const v = toHeads(g.op('Concat', [feeds.pastValues, rowValues], { axis: 1 }));
+  const allKeys = g.op('Concat', [feeds.pastKeys, rowKeys], { axis: 1 });
+  const allValues = g.op('Concat', [feeds.pastValues, rowValues], { axis: 1 });
+  const [k, v] = [toHeads(allKeys), toHeads(allValues)];
 
   const zero = g.scalar(0);
   const masked = (value: string) => g.op('Where', [feeds.allowed, value, zero]);
@@ -154,7 +158,7 @@ export function addAttention(
   const heads = g.op('Reshape', [gated, g.ints([0, 0, nHeads * headDim])]);
   const y = linear(g, heads, weight('wo.weight'), plan.hasOutputBias ? weight('wo.bias') : undefined);
   return {
-    ...{ q, k, v, rowKeys, rowValues, stages, attention: map },
+    ...{ q, k, v, rowKeys, rowValues, allKeys, allValues, stages, attention: map },
     ...{ weightedValues, normalized, gateLogit, heads, y },
   };
 }

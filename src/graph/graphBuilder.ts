@@ -116,6 +116,11 @@ export class GraphBuilder {
     return this.constant('int64', [values.length], new Uint8Array(data.buffer));
   }
 
+  /** An int32 constant. */
+  integers(values: readonly number[], shape: readonly number[]): string {
+    return this.constant('int32', shape, new Uint8Array(Int32Array.from(values).buffer));
+  }
+
   /** A rank-1 constant of texts. */
   strings(values: readonly string[]): string {
     const name = `c${this.nextValue++}`;

@@ -17,7 +17,7 @@ import { fedConvolution } from './convolution';
 import { GraphBuilder, type Weight } from './graphBuilder';
 import { type LayerPlan, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
-import { addPooling, addTopKeys, type Largest, largest } from './reductions';
+import { addPooling, addTopKeys, largest } from './reductions';
 
 /** Gives the tensor of a state-dict key (e.g. `layers.0.attention.wq.weight`). */
 export type WeightSource = (key: string) => Weight;
@@ -73,8 +73,9 @@ export function pooledGraph(
   stage: Stage,
   blockSize: number,
   weights: WeightSource,
+  feedsOf: FeedsOf = attentionFeeds,
 ): Uint8Array {
-  const { g, plan, values } = openBlock(config, layerIdx, weights);
+  const { g, plan, values } = openBlock(config, layerIdx, weights, feedsOf);
   addPooledOutput(g, plan, values, stage, blockSize);
   return g.build();
 }
@@ -85,8 +86,9 @@ export function stagesGraph(
   layerIdx: number,
   stages: readonly Stage[],
   weights: WeightSource,
+  feedsOf: FeedsOf = attentionFeeds,
 ): Uint8Array {
-  const { g, plan, feeds, values } = openBlock(config, layerIdx, weights);
+  const { g, plan, feeds, values } = openBlock(config, layerIdx, weights, feedsOf);
   const heads = g.input('head_indices', 'int64', ['n']);
   for (const stage of stages) {
     const maps = g.op('Gather', [values.stages[stage]!, heads], { axis: 1 });
@@ -136,61 +138,30 @@ export function logitsGraph(config: ModelConfig, weights: WeightSource): Uint8Ar
 /**
  * `hidden` and `targets` (int64 [1, T], the next token of each position) -> `log_probability` [1, T] of the targets
  * (natural logarithm), and the `top_k` most likely next tokens: `top.indices`, `top.log_probabilities` [1, T, K].
- * @param options.compares adds the input `before`, log-probabilities [1, T, V] of another run, and the output `divergence`
+ * @param compares adds the input `before`, log-probabilities [1, T, V] of another run, and the output `divergence`
  * [1, T]: KL(before || now) in nats.
- * @param options.isForGpu of operators that GPUs have and are fast at; slower on a CPU.
  */
-export function predictionGraph(
-  config: ModelConfig,
-  weights: WeightSource,
-  { compares = false, isForGpu = false } = {},
-): Uint8Array {
+export function predictionGraph(config: ModelConfig, weights: WeightSource, compares = false): Uint8Array {
   const { g, logits } = openHead(config, weights);
   const targets = g.input('targets', 'int64', ['B', 'T']);
   const k = g.input('top_k', 'int64', [1]);
-  const logProbabilities = isForGpu ? logSoftmax(g, logits) : g.op('LogSoftmax', [logits], { axis: -1 });
+  const logProbabilities = g.op('LogSoftmax', [logits], { axis: -1 });
   const target = g.op('GatherElements', [logProbabilities, g.op('Unsqueeze', [targets, g.ints([-1])])], { axis: -1 });
   g.output('log_probability', g.op('Squeeze', [target, g.ints([-1])]), 'float32', ['B', 'T']);
-  const { values, indices } = isForGpu
-    ? largestInParts(g, logProbabilities, config.vocab_size, k)
-    : largest(g, logProbabilities, k);
+  const { values, indices } = largest(g, logProbabilities, k);
   g.output('top.indices', g.op('Cast', [indices], { to: 6 /* int32 */ }), 'int32', ['B', 'T', 'K']);
   g.output('top.log_probabilities', values, 'float32', ['B', 'T', 'K']);
   if (compares) {
     const before = g.input('before', 'float32', ['B', 'T', config.vocab_size]);
-    const terms = g.op('Mul', [g.op('Exp', [before]), g.op('Sub', [before, logProbabilities])]);
-    g.output('divergence', g.op('ReduceSum', [terms, g.ints([-1])], { keepdims: 0 }), 'float32', ['B', 'T']);
+    g.output('divergence', divergence(g, before, logProbabilities), 'float32', ['B', 'T']);
   }
   return g.build();
 }
 
-/** x - log of the sum over the last axis of exp(x): WebGPU has no LogSoftmax. */
-function logSoftmax(g: GraphBuilder, x: string): string {
-  const shifted = g.op('Sub', [x, g.op('ReduceMax', [x, g.ints([-1])], { keepdims: 1 })]);
-  const sum = g.op('ReduceSum', [g.op('Exp', [shifted]), g.ints([-1])], { keepdims: 1 });
-  return g.op('Sub', [shifted, g.op('Log', [sum])]);
-}
-
-/** Rows that WebGPU finds the largest values of at once; longer ones are sorted in a hundred passes. */
-const maxPartSize = 1024;
-
-/** The largest of each part of the last axis, and of those the largest. @param x [B, T, size] */
-function largestInParts(g: GraphBuilder, x: string, size: number, k: string): Largest {
-  const nParts = Math.ceil(size / maxPartSize);
-  if (nParts === 1) return largest(g, x, k);
-  const nMissing = nParts * maxPartSize - size;
-  const filled = nMissing === 0 ? x : g.op('Pad', [x, g.ints([0, 0, 0, 0, 0, nMissing]), g.scalar(-3.4e38)]);
-  const ofParts = largest(g, g.op('Reshape', [filled, g.ints([0, 0, nParts, maxPartSize])]), k);
-  const starts = g.op('Reshape', [
-    g.ints(Array.from({ length: nParts }, (_, i) => i * maxPartSize)),
-    g.ints([nParts, 1]),
-  ]);
-  const together = (value: string) => g.op('Reshape', [value, g.ints([0, 0, -1])]);
-  const ofAll = largest(g, together(ofParts.values), k);
-  const indices = g.op('GatherElements', [together(g.op('Add', [ofParts.indices, starts])), ofAll.indices], {
-    axis: -1,
-  });
-  return { values: ofAll.values, indices };
+/** KL(before || now) in nats over the last axis, which goes. Both are log-probabilities. */
+export function divergence(g: GraphBuilder, before: string, now: string): string {
+  const terms = g.op('Mul', [g.op('Exp', [before]), g.op('Sub', [before, now])]);
+  return g.op('ReduceSum', [terms, g.ints([-1])], { keepdims: 0 });
 }
 
 /** `hidden` -> natural `log_probabilities` of the next token, [B, T, V]. */
@@ -245,15 +216,23 @@ export function expectedWeights(config: ModelConfig): Map<string, readonly numbe
   return expected;
 }
 
+export interface BlockFeeds extends AttentionFeeds {
+  /** The band's rows of the residual stream, where the input `hidden` has more than those. */
+  readonly rows?: string;
+}
+
+/** Makes the feeds of a band, from the input `hidden` if it likes. */
+export type FeedsOf = (g: GraphBuilder, plan: LayerPlan, hidden: string) => BlockFeeds;
+
 /**
  * Begins a graph with all of a block in it; what no output needs is dropped in the end.
- * @param feedsOf makes the window's feeds, from `hidden` if it likes; inputs of the graph by default.
+ * @param feedsOf inputs of the graph by default.
  */
 export function openBlock(
   config: ModelConfig,
   layerIdx: number,
   weights: WeightSource,
-  feedsOf: (g: GraphBuilder, plan: LayerPlan, hidden: string) => AttentionFeeds = attentionFeeds,
+  feedsOf: FeedsOf = attentionFeeds,
   form = fedConvolution,
 ) {
   const plan = planLayer(config, layerIdx);
@@ -269,8 +248,9 @@ export function openBlock(
     const bias = plan.hasFfnBias ? weight(`feed_forward.${name}.bias`) : undefined;
     return linear(g, x, weight(`feed_forward.${name}.weight`), bias);
   };
-  const hidden = g.input('hidden', 'float32', ['B', 'R', config.dim]);
-  const feeds = feedsOf(g, plan, hidden);
+  const stream = g.input('hidden', 'float32', ['B', 'R', config.dim]);
+  const feeds = feedsOf(g, plan, stream);
+  const hidden = feeds.rows ?? stream;
   const x = before(hidden, 'attention_norm.weight');
   const values = addAttention(g, plan, x, feeds, attentionWeight(g, layerIdx, weights), form);
   const rows = withoutRowsAbove(g, plan, feeds, hidden, 1);
@@ -301,7 +281,7 @@ export function openHead(config: ModelConfig, weights: WeightSource) {
 /** Size from which the vocabulary's matrix, the largest of a model, is used in parts, as fp32. */
 const maxTableBytes = 64 * 1024 * 1024;
 
-function attentionFeeds(g: GraphBuilder, plan: LayerPlan): AttentionFeeds {
+function attentionFeeds(g: GraphBuilder, plan: LayerPlan): BlockFeeds {
   const past = ['B', 'P', plan.nKvHeads, plan.headDim];
   return {
     cos: g.input('rotary_cos', 'float32', ['R', plan.headDim]),

@@ -48,7 +48,7 @@ export function addPooling(g: GraphBuilder, map: string, blockSize: number, isSi
     g.op('MaxPool', [value], { kernel_shape: [blockSize, blockSize], strides: [blockSize, blockSize], ceil_mode: 1 });
   const highest = pool(map);
   if (!isSigned) return highest;
-  const lowest = g.op('Neg', [pool(g.op('Neg', [map]))]);
-  const isPositive = g.op('GreaterOrEqual', [highest, g.op('Neg', [lowest])]);
-  return g.op('Where', [isPositive, highest, lowest]);
+  const magnitude = pool(g.op('Abs', [map])); // which the strongest keys need too: the runtime computes it once
+  const isPositive = g.op('GreaterOrEqual', [highest, magnitude]);
+  return g.op('Where', [isPositive, highest, g.op('Neg', [magnitude])]);
 }

@@ -55,7 +55,7 @@ export async function ablateRun(
       layers.push({ layerIdx, topKeys, overviews, durationMs: performance.now() - start });
       run.layers.push(result);
       if (isWholeModel) last = result.hidden;
-      else last = sum(last, result.hidden, next);
+      else last = sum(...(await fetchAll(runtime, [last, result.hidden, next])));
     } else {
       run.layers.push(base.layers[layerIdx]!);
     }
@@ -160,13 +160,18 @@ export async function predictAgainst(
     return runtime.predict(hidden, targets, k, base.logProbabilities);
   }
   const whole = emptyPrediction(nTokens, Math.min(k, vocabSize), true);
+  const [trained, changed] = await fetchAll(runtime, [base.output!, hidden]);
   for (let first = 0; first < nTokens; first += nAtOnce) {
     const end = Math.min(first + nAtOnce, nTokens);
-    const before = await runtime.logProbabilities(rowsOf(base.output!, first, end));
-    const part = await runtime.predict(rowsOf(hidden, first, end), targets.slice(first, end), k, before);
+    const before = await runtime.logProbabilities(rowsOf(trained, first, end));
+    const part = await runtime.predict(rowsOf(changed, first, end), targets.slice(first, end), k, before);
     writePrediction(whole, part, first, end);
   }
   return whole;
+}
+
+function fetchAll<T extends readonly Value[]>(runtime: LayerRuntime, values: readonly [...T]): Promise<[...T]> {
+  return Promise.all(values.map(value => runtime.fetch(value))) as Promise<[...T]>;
 }
 
 /** a + b - c, element by element. */

@@ -34,13 +34,13 @@ export function emptyRows({ nKvHeads, headDim }: LayerPlan, hidden: Value): Laye
 
 /** Rows of a band where nothing speaks against it: measured fastest for 512 to 4096 tokens, whole matrix included. */
 export const usualBandRows = 256;
-/**
- * Rows of a band where memory allows. A GPU is kept waiting by small ones; from some size on, one H100 lost time again.
- * @param nTokens of the window.
- */
+/** Cells of a band's map. A GPU is kept waiting by fewer; of larger maps ONNX Runtime keeps no buffers for the next one. */
+const gpuBandCells = 2 ** 22;
+
+/** Rows of a band where memory allows. @param nTokens of the window. */
 export function mostBandRows(provider: ExecutionProvider, nTokens: number): number {
   if (provider === 'cpu') return usualBandRows;
-  return nTokens <= 2048 ? 2048 : 1024;
+  return Math.min(2048, Math.max(usualBandRows, gpuBandCells / 2 ** Math.ceil(Math.log2(nTokens))));
 }
 
 /** Smaller bands would save little memory beside the weights and take long. */

@@ -3,8 +3,9 @@
 import { planLayer } from '../graph/layerPlan';
 import type { LocalProvider, ProviderSetting } from '../shared/analysis';
 import { type Candidate, fastestProvider, fullProbe, type Probed } from './fastestProvider';
+import { openRuntime } from './gpuRuntime';
 import type { ModelFolder } from './modelFolder';
-import { ModelRuntime } from './modelRuntime';
+import type { ModelRuntime } from './modelRuntime';
 import { bundledProviders, isWasm, type Value } from './session';
 
 export interface ChosenRuntime {
@@ -19,17 +20,17 @@ export async function chooseProvider(
   setting: ProviderSetting,
   nThreads: number,
 ): Promise<ChosenRuntime> {
-  const cpu = new ModelRuntime(folder, 'cpu', nThreads);
+  const cpu = openRuntime(folder, 'cpu', nThreads);
   const reasons = (await isWasm())
     ? ['in WebAssembly, several times slower than natively: ONNX Runtime has no other build for this machine']
     : [];
   if (setting === 'cpu') return { runtime: cpu, note: ['CPU, as the settings say', ...reasons].join(', ').concat('.') };
   if (setting !== 'auto') {
-    const runtime = new ModelRuntime(folder, setting, nThreads);
-    await runtime.bareBlock(0, probeInput(folder, fullProbe));
+    const runtime = openRuntime(folder, setting, nThreads);
+    await runtime.fetch(await runtime.bareBlock(0, probeInput(folder, fullProbe)));
     return { runtime, note: `${setting}, as the settings say.` };
   }
-  const open = (provider: LocalProvider) => candidate(new ModelRuntime(folder, provider, nThreads));
+  const open = (provider: LocalProvider) => candidate(openRuntime(folder, provider, nThreads));
   const { chosen, note } = await fastestProvider(candidate(cpu), await bundledProviders(), open, reasons);
   return { runtime: chosen.runtime, note };
 }
@@ -44,9 +45,10 @@ async function probe(runtime: ModelRuntime, nTokens: number): Promise<Probed> {
   const layers = Array.from({ length: config.n_layers }, (_, layerIdx) => layerIdx);
   const layerIdx = layers.find(layer => planLayer(config, layer).preSoftmaxKernel) ?? 0;
   const hidden = probeInput(runtime.folder, nTokens);
-  await runtime.bareBlock(layerIdx, hidden);
+  const once = async () => runtime.fetch(await runtime.bareBlock(layerIdx, hidden));
+  await once();
   const start = performance.now();
-  const output = await runtime.bareBlock(layerIdx, hidden);
+  const output = await once();
   return { output: output.data as Float32Array, durationMs: performance.now() - start };
 }
 

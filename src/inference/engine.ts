@@ -39,7 +39,7 @@ import type {
 import { checkRange } from './relevance';
 import { openRemote } from './remote/openRemote';
 import { handOn, knownRows } from './reuse';
-import { newRun } from './run';
+import { inputOf, newRun } from './run';
 import { Runs } from './runs';
 import { openWindow } from './textWindow';
 import { withinTime } from './withinTime';
@@ -65,7 +65,6 @@ export class Engine {
   /** Closer looks at the runs that are kept. */
   readonly details: Details;
   readonly model: ModelSummary;
-  private readonly runs = new Runs();
   /** Runs that somebody waits for; what goes on in the background pauses meanwhile. */
   private nForeground = 0;
   /** The text to be mapped that was read last. */
@@ -73,12 +72,13 @@ export class Engine {
 
   private constructor(
     private readonly runtime: LastingRuntime,
+    private readonly runs: Runs,
     private readonly tokenizer: Tokenizer,
     readonly providerNote: string,
     private readonly emit: Emit,
   ) {
     this.model = runtime.folder.summary;
-    this.details = new Details(runtime, this.runs);
+    this.details = new Details(runtime, runs);
   }
 
   /** @throws Failure naming what is wrong with the folder, or a provider that cannot be used. */
@@ -96,7 +96,9 @@ export class Engine {
       );
     }
     emit('log', { level: 'info', message: `model ${summary.name} (${summary.nParameters} parameters) on ${note}` });
-    return new Engine(new LastingRuntime(runtime, args.nThreads, emit), tokenizer, note, emit);
+    const runs = new Runs();
+    const lasting = new LastingRuntime(runtime, args.nThreads, emit, other => runs.restore(other));
+    return new Engine(lasting, runs, tokenizer, note, emit);
   }
 
   get provider(): ExecutionProvider {
@@ -201,23 +203,24 @@ export class Engine {
     const run = newRun(analysisId, ids, new Map(), handOn(mayReuse ? this.runs.of(slot) : undefined));
     const size = { nTokens: ids.length, topK, nRuns: run.known.layers.size > 0 ? 2 : 1 };
     const budget = args.memoryBudgetMb ? args.memoryBudgetMb * 1e6 : defaultBudgetBytes();
-    const bandRows = this.runtime.current.rowsThatFit(size, budget);
+    this.runtime.current.rowsThatFit(size, budget); // before anything is given up for it
     this.runs.keep(slot, run);
-    let hidden = await this.runtime.use(runtime => runtime.embed(ids));
+    run.embedded = await this.runtime.use(runtime => runtime.embed(ids));
     let firstLayerMs = 0;
     let nReused = ids.length;
     for (let layerIdx = 0; layerIdx < this.model.nLayers; layerIdx++) {
       await nextTurn(); // lets a cancel in
       if (signal?.aborted) throw new Cancelled();
       const layerStart = performance.now();
-      const input = hidden;
-      const known = knownRows(run, layerIdx, topK);
-      nReused = Math.min(nReused, known?.nRows ?? 0);
-      const options = { topK, blockSize: run.blockSize, known, signal, bandRows };
-      const result = await this.runtime.use(runtime => runtime.block(layerIdx, input, options));
+      const result = await this.runtime.use(runtime => {
+        const known = knownRows(run, layerIdx, topK);
+        nReused = Math.min(nReused, known?.nRows ?? 0);
+        const bandRows = runtime.rowsThatFit(size, budget);
+        const options = { topK, blockSize: run.blockSize, known, signal, bandRows, isFollowed: true };
+        return runtime.block(layerIdx, inputOf(run, layerIdx), options);
+      });
       run.layers.push(result);
       run.known.layers.delete(layerIdx);
-      hidden = result.hidden;
       const { topKeys, overviews } = result;
       const durationMs = performance.now() - layerStart;
       this.emit('layer', { analysisId, layer: { layerIdx, topKeys, overviews, durationMs } });
@@ -225,8 +228,8 @@ export class Engine {
     }
     await nextTurn();
     if (signal?.aborted) throw new Cancelled();
-    run.output = hidden;
-    run.prediction = await this.runtime.use(runtime => predictRun(runtime, run, hidden));
+    run.output = inputOf(run, this.model.nLayers);
+    run.prediction = await this.runtime.use(runtime => predictRun(runtime, run, run.output!));
     const predictions = tellPredictions(ids, run.prediction, this.label);
     return { analysisId, predictions, nReused, durationMs: performance.now() - start, firstLayerMs };
   }

@@ -58,11 +58,14 @@ export function cutDocuments(
 export interface RotaryRows extends RotaryTables {
   readonly nTokens: number;
   readonly headDim: number;
+  /** 0, 1, 2, ...; [nTokens] */
+  readonly positions: Float32Array;
 }
 
 export function rotaryRows(config: ModelConfig, nTokens: number): RotaryRows {
   const { head_dim: headDim, rope_theta: theta, rope_style: style, rope_scaling: scaling } = config;
-  return { nTokens, headDim, ...rotaryTables(nTokens, headDim, theta, style, scaling) };
+  const positions = Float32Array.from({ length: nTokens }, (_, i) => i);
+  return { nTokens, headDim, positions, ...rotaryTables(nTokens, headDim, theta, style, scaling) };
 }
 
 /**

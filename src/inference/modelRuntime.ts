@@ -10,6 +10,7 @@ import {
   type BlockTaps,
   blockGraph,
   embedGraph,
+  type FeedsOf,
   logitsGraph,
   logProbabilitiesGraph,
   noTaps,
@@ -21,15 +22,15 @@ import { dependsOnLength } from '../graph/ropeScaling';
 import type { ExecutionProvider, LayerOverview, LocalProvider, TopKeys } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
 import type { KernelWeights } from '../shared/kernels';
-import { type Band, bandAt, emptyRows, inBands, type LayerRows, mostBandRows } from './bands';
+import { type Band, bandAt, emptyRows, inBands, type LayerRows, mostBandRows, usualBandRows } from './bands';
 import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { kernelFeeds, readKernels } from './kernelFeeds';
 import { chooseBandRows, type RunSize } from './memory';
 import { type ModelFolder, mappedFromBytes } from './modelFolder';
 import { copyPooled, emptyPooledMap, type PooledMap, quantize, writePooled } from './overviews';
-import { emptyPrediction, type Prediction } from './predictions';
-import { Session, type Value, type Values } from './session';
+import { emptyPrediction, type Prediction, writePrediction } from './predictions';
+import { Session, type SessionOptions, type Value, type Values } from './session';
 import { copyTopKeys, emptyTopKeys, writeTopKeys } from './topKeyRows';
 import { emptyValue, int64, rowsOf, writeRows } from './values';
 
@@ -48,6 +49,8 @@ export interface BlockOptions {
   readonly known?: { readonly layer: BlockResult; readonly nRows: number } | undefined;
   /** Rows to compute at a time, here and in closer looks, until told otherwise. */
   readonly bandRows?: number | undefined;
+  /** The next layer will be asked for with the same options: it may be begun already. */
+  readonly isFollowed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,8 +60,10 @@ export interface BlockResult {
   readonly rows: LayerRows;
   readonly topKeys: TopKeys;
   readonly overviews: readonly LayerOverview[];
+  /** Cells pooled along each axis of the overviews. */
+  readonly blockSize: number;
   /** What the overviews were quantised from. */
-  readonly pooled: ReadonlyMap<Stage, PooledMap>;
+  readonly pooled: () => Promise<ReadonlyMap<Stage, PooledMap>>;
 }
 
 export class ModelRuntime {
@@ -68,13 +73,15 @@ export class ModelRuntime {
   private readonly kernels = new Map<number, Promise<readonly KernelWeights[]>>();
   private rotary: RotaryRows | undefined;
   private convolution: Promise<ConvolutionForm> | undefined;
-  private bandRows: number;
+  protected bandRows: number;
+  /** How the graphs of closer looks are fed. */
+  protected readonly feedsOf: FeedsOf | undefined = undefined;
   /** Of the overviews, used last at the end. */
   private blockSizes: number[] = [];
 
   constructor(
     readonly folder: ModelFolder,
-    private readonly localProvider: LocalProvider,
+    protected readonly localProvider: LocalProvider,
     private readonly nThreads: number,
     /** Rows that a layer computes at a time; fewer once memory ran out. */
     bandRows = mostBandRows(localProvider, folder.config.max_seqlen),
@@ -95,6 +102,11 @@ export class ModelRuntime {
   async embed(ids: Int32Array): Promise<Value> {
     const session = await this.session('embed', () => embedGraph(this.folder.config, this.folder.weights));
     return (await session.run({ ids: int64(Array.from(ids), [1, ids.length]) }))['hidden']!;
+  }
+
+  /** The same tensor where its data can be read. */
+  async fetch(value: Value): Promise<Value> {
+    return value;
   }
 
   /** The trained weights of a layer's parts, in the order in which they are applied. */
@@ -119,7 +131,13 @@ export class ModelRuntime {
     const topKeys = emptyTopKeys(plan.nHeads, nTokens, topK);
     const pooled = new Map(taps.overviews.map(stage => [stage, emptyPooledMap(plan.nHeads, nTokens, blockSize)]));
     const out = emptyValue(hidden.dims);
-    if (known) copyKnown(known, { hidden: out, rows, topKeys, pooled });
+    if (known) {
+      const { layer, nRows } = known;
+      writeRows(out, 0, rowsOf(layer.hidden, 0, nRows));
+      writeRows(rows.keys, 0, rowsOf(layer.rows.keys, 0, nRows));
+      writeRows(rows.values, 0, rowsOf(layer.rows.values, 0, nRows));
+      await copyTold(known, topKeys, pooled, nTokens);
+    }
     await this.inBands(start, nTokens, signal, async (from, to) => {
       const band = bandAt(plan, from, to, blockSize);
       const top = { top_k: int64([Math.min(topKeys.k, to)], [1]) };
@@ -129,7 +147,7 @@ export class ModelRuntime {
       for (const [stage, map] of pooled) writePooled(map, band, fetched[`pooled.${stage}`]!);
     });
     return {
-      ...{ hidden: out, rows, topKeys, pooled },
+      ...{ hidden: out, rows, topKeys, blockSize, pooled: async () => pooled },
       overviews: [...pooled].map(([stage, map]) => quantize(stage, map)),
     };
   }
@@ -169,7 +187,7 @@ export class ModelRuntime {
     const plan = planLayer(config, layerIdx);
     const nTokens = rows.hidden.dims[1]!;
     const map = emptyPooledMap(plan.nHeads, nTokens, blockSize);
-    const graph = () => pooledGraph(config, layerIdx, stage, blockSize, weights);
+    const graph = () => pooledGraph(config, layerIdx, stage, blockSize, weights, this.feedsOf);
     await this.inBands(0, nTokens, undefined, async (from, to) => {
       const session = await this.detail(`overview/${layerIdx}/${stage}/${blockSize}`, graph);
       const band = bandAt(plan, from, to, blockSize);
@@ -197,7 +215,7 @@ export class ModelRuntime {
     const nRows = end - start;
     const maps = stages.map(() => new Float32Array(heads.length * nRows * end));
     await this.inBands(start, end, undefined, async (from, to) => {
-      const graph = () => stagesGraph(config, layerIdx, stages, weights);
+      const graph = () => stagesGraph(config, layerIdx, stages, weights, this.feedsOf);
       const session = await this.detail(`stages/${layerIdx}/${stages.join()}`, graph);
       const feeds = await this.blockFeeds(plan, rows, bandAt(plan, from, to), kernels);
       const fetched = await session.run({ ...feeds, head_indices: int64(heads, [heads.length]) });
@@ -218,9 +236,10 @@ export class ModelRuntime {
     const { config, weights } = this.folder;
     const nTokens = hidden.dims[1]!;
     const all = emptyValue([1, nTokens, config.vocab_size]);
+    const stream = await this.fetch(hidden);
     await inBands({ start: 0, end: nTokens }, this.predictionRows(), async (from, to) => {
       const session = await this.session('log_probabilities', () => logProbabilitiesGraph(config, weights));
-      const fetched = await session.run({ hidden: rowsOf(hidden, from, to) });
+      const fetched = await session.run({ hidden: rowsOf(stream, from, to) });
       writeRows(all, from, fetched['log_probabilities']!);
     });
     return all;
@@ -231,23 +250,13 @@ export class ModelRuntime {
    * @param before what `logProbabilities` gave for another run, to be compared with.
    */
   async predict(hidden: Value, targets: readonly number[], k: number, before?: Value): Promise<Prediction> {
-    const { config, weights } = this.folder;
-    const kind = before ? 'comparison' : 'prediction';
-    const form = { compares: before !== undefined, isForGpu: this.provider !== 'cpu' };
-    const topK = Math.min(k, config.vocab_size);
+    const topK = Math.min(k, this.folder.config.vocab_size);
     const prediction = emptyPrediction(targets.length, topK, before !== undefined);
     await inBands({ start: 0, end: targets.length }, this.predictionRows(), async (from, to) => {
-      const session = await this.session(kind, () => predictionGraph(config, weights, form));
-      const fetched = await session.run({
-        hidden: rowsOf(hidden, from, to),
-        targets: int64(targets.slice(from, to), [1, to - from]),
-        top_k: int64([topK], [1]),
-        ...(before ? { before: rowsOf(before, from, to) } : {}),
-      });
-      prediction.divergence?.set(fetched['divergence']!.data as Float32Array, from);
-      prediction.logProbabilities.set(fetched['log_probability']!.data as Float32Array, from);
-      prediction.topIds.set(fetched['top.indices']!.data as Int32Array, from * topK);
-      prediction.topLogProbabilities.set(fetched['top.log_probabilities']!.data as Float32Array, from * topK);
+      const isWhole = to - from === targets.length;
+      const rows = isWhole ? hidden : rowsOf(await this.fetch(hidden), from, to);
+      const others = before && rowsOf(before, from, to);
+      writePrediction(prediction, await this.predictRows(rows, targets.slice(from, to), topK, others), from, to);
     });
     return prediction;
   }
@@ -267,7 +276,30 @@ export class ModelRuntime {
     }
   }
 
-  private async plainBlock(
+  protected async predictRows(
+    hidden: Value,
+    targets: readonly number[],
+    k: number,
+    before?: Value,
+  ): Promise<Prediction> {
+    const { config, weights } = this.folder;
+    const kind = before ? 'comparison' : 'prediction';
+    const session = await this.session(kind, () => predictionGraph(config, weights, before !== undefined));
+    const fetched = await session.run({
+      hidden,
+      targets: int64(targets, [1, targets.length]),
+      top_k: int64([k], [1]),
+      ...(before ? { before } : {}),
+    });
+    return {
+      divergence: (fetched['divergence']?.data as Float32Array | undefined) ?? null,
+      logProbabilities: fetched['log_probability']!.data as Float32Array,
+      topIds: fetched['top.indices']!.data as Int32Array,
+      topLogProbabilities: fetched['top.log_probabilities']!.data as Float32Array,
+    };
+  }
+
+  protected async plainBlock(
     layerIdx: number,
     hidden: Value,
     kernels?: readonly KernelWeights[],
@@ -316,7 +348,7 @@ export class ModelRuntime {
     return this.convolution;
   }
 
-  private async blockFeeds(
+  protected async blockFeeds(
     plan: LayerPlan,
     rows: LayerRows,
     band: Band,
@@ -329,13 +361,12 @@ export class ModelRuntime {
   }
 
   /** Rows of log-probabilities held at a time: on a CPU few enough that they take some 16 MB. */
-  private predictionRows(): number {
-    const nValues = this.provider === 'cpu' ? 2 ** 22 : 2 ** 24;
-    const most = mostBandRows(this.provider, this.folder.config.max_seqlen);
+  protected predictionRows(): number {
+    const [nValues, most] = this.provider === 'cpu' ? [2 ** 22, usualBandRows] : [2 ** 25, 4096];
     return Math.min(most, Math.max(1, Math.floor(nValues / this.folder.config.vocab_size / 16)) * 16);
   }
 
-  private rotaryRows(nTokens: number): RotaryRows {
+  protected rotaryRows(nTokens: number): RotaryRows {
     const { config } = this.folder;
     const isLonger =
       this.rotary !== undefined && this.rotary.nTokens > nTokens && !dependsOnLength(config.rope_scaling);
@@ -344,7 +375,7 @@ export class ModelRuntime {
   }
 
   /** Does work in bands of as many rows as fit into memory, as far as that is known. */
-  private async inBands(
+  protected async inBands(
     start: number,
     end: number,
     signal: AbortSignal | undefined,
@@ -355,7 +386,7 @@ export class ModelRuntime {
   }
 
   /** Every session holds the layer's weights anew: of the sizes that overviews are pooled by, two stay. */
-  private forgetOtherBlockSizes(blockSize: number): void {
+  protected forgetOtherBlockSizes(blockSize: number): void {
     if (this.blockSizes.at(-1) === blockSize) return;
     this.blockSizes = [...this.blockSizes.filter(other => other !== blockSize), blockSize];
     if (this.blockSizes.length <= 2) return;
@@ -367,12 +398,12 @@ export class ModelRuntime {
     }
   }
 
-  private session(key: string, graph: () => Uint8Array): Promise<Session> {
-    return keep(this.sessions, key, () => this.create(graph()));
+  protected session(key: string, graph: () => Uint8Array, options: Partial<SessionOptions> = {}): Promise<Session> {
+    return keep(this.sessions, key, () => this.create(graph(), options));
   }
 
   private detail(key: string, graph: () => Uint8Array): Promise<Session> {
-    const session = keep(this.details, key, () => this.create(graph()));
+    const session = keep(this.details, key, () => this.create(graph(), {}));
     const [oldest] = this.details.keys();
     if (this.details.size > maxDetailSessions && oldest !== undefined) {
       void this.details.get(oldest)?.then(old => old.release());
@@ -381,13 +412,14 @@ export class ModelRuntime {
     return session;
   }
 
-  private async create(graph: Uint8Array): Promise<Session> {
+  private async create(graph: Uint8Array, options: Partial<SessionOptions>): Promise<Session> {
     return Session.create(graph, {
       provider: this.localProvider,
       weightFolder: this.folder.directory,
       mapsWeights: this.mapsWeights,
       weightsInMemory: await this.folder.inMemory(),
       nThreads: this.nThreads,
+      ...options,
     });
   }
 }
@@ -401,11 +433,17 @@ export function keep<Key, T>(map: Map<Key, Promise<T>>, key: Key, make: () => Pr
   return value;
 }
 
-/** Takes over the first rows of another run's result. */
-function copyKnown({ layer, nRows }: NonNullable<BlockOptions['known']>, to: Omit<BlockResult, 'overviews'>): void {
-  writeRows(to.hidden, 0, rowsOf(layer.hidden, 0, nRows));
-  writeRows(to.rows.keys, 0, rowsOf(layer.rows.keys, 0, nRows));
-  writeRows(to.rows.values, 0, rowsOf(layer.rows.values, 0, nRows));
-  copyTopKeys(layer.topKeys, to.topKeys, layer.hidden.dims[1]!, to.hidden.dims[1]!, nRows);
-  for (const [stage, map] of to.pooled) copyPooled(layer.pooled.get(stage)!, map, nRows);
+/**
+ * Takes over what is told of the first rows of another run's layer.
+ * @param nTokens of the window that takes it over.
+ */
+export async function copyTold(
+  { layer, nRows }: NonNullable<BlockOptions['known']>,
+  topKeys: TopKeys,
+  pooled: ReadonlyMap<Stage, PooledMap>,
+  nTokens: number,
+): Promise<void> {
+  copyTopKeys(layer.topKeys, topKeys, layer.hidden.dims[1]!, nTokens, nRows);
+  const known = await layer.pooled();
+  for (const [stage, map] of pooled) copyPooled(known.get(stage)!, map, nRows);
 }

@@ -98,18 +98,20 @@ async function predictAt(
   target: TokenRange,
   signal?: AbortSignal,
 ): Promise<Distributions> {
-  const { n_layers, vocab_size: vocab } = await withRuntime(async runtime => runtime.folder.config);
-  let hidden = await withRuntime(runtime => runtime.embed(ids));
-  for (let layerIdx = 0; layerIdx < n_layers; layerIdx++) {
-    await nextTurn(); // lets a cancel in, and requests for maps
-    if (signal?.aborted) throw new Cancelled();
-    check();
-    const input = hidden;
-    hidden = await withRuntime(runtime => runtime.bareBlock(layerIdx, input, kernels.get(layerIdx), signal));
-  }
-  const rows = rowsOf(hidden, Math.max(0, target.first - 1), target.end);
-  const logits = await withRuntime(runtime => runtime.logits(rows));
-  return { logProbabilities: logSoftmaxRows(logits.data as Float32Array, vocab), vocab };
+  // All of it again on another runtime where one fails: what a GPU computed is lost with it.
+  return withRuntime(async runtime => {
+    const { n_layers, vocab_size: vocab } = runtime.folder.config;
+    let hidden = await runtime.embed(ids);
+    for (let layerIdx = 0; layerIdx < n_layers; layerIdx++) {
+      await nextTurn(); // lets a cancel in, and requests for maps
+      if (signal?.aborted) throw new Cancelled();
+      check();
+      hidden = await runtime.bareBlock(layerIdx, hidden, kernels.get(layerIdx), signal);
+    }
+    const rows = rowsOf(await runtime.fetch(hidden), Math.max(0, target.first - 1), target.end);
+    const logits = await runtime.logits(rows);
+    return { logProbabilities: logSoftmaxRows(logits.data as Float32Array, vocab), vocab };
+  });
 }
 
 /** Mean surprisal of the target tokens in bits; token 0, which nothing predicts, does not count. NaN if it is alone. */

@@ -34,8 +34,9 @@ export function emptyPrediction(n: number, k: number, compares: boolean): Predic
 export async function predictRun(runtime: LayerRuntime, run: Run, hidden: Value): Promise<Prediction> {
   const first = knownPredictions(run);
   const targets = targetsOf(run.ids).slice(first);
-  const rest = await runtime.predict(rowsOf(hidden, first, run.nTokens), targets, nPredictions);
-  if (first === 0) return rest;
+  if (first === 0) return runtime.predict(hidden, targets, nPredictions);
+  const stream = rowsOf(await runtime.fetch(hidden), first, run.nTokens);
+  const rest = await runtime.predict(stream, targets, nPredictions);
   const whole = emptyPrediction(run.nTokens, rest.topIds.length / targets.length, false);
   writePrediction(whole, run.known.prediction!.prediction, 0, first);
   writePrediction(whole, rest, first, run.nTokens);

@@ -31,10 +31,9 @@ export function handOn(run: Run | undefined): Known {
 export function knownRows({ known, ids, blockSize }: Run, layerIdx: number, topK: number): BlockOptions['known'] {
   const layer = known.layers.get(layerIdx);
   if (!layer) return undefined;
-  const { pooled, topKeys } = layer.result;
-  const isSameShape = [...pooled.values()].every(map => map.blockSize === blockSize);
+  const { topKeys } = layer.result;
   const nRows = Math.floor(sharedTokens(layer.ids, ids) / blockSize) * blockSize;
-  if (nRows === 0 || !isSameShape || topKeys.k !== Math.min(topK, ids.length)) return undefined;
+  if (nRows === 0 || layer.result.blockSize !== blockSize || topKeys.k !== Math.min(topK, ids.length)) return undefined;
   return { layer: layer.result, nRows };
 }
 

@@ -4,6 +4,7 @@ import type { MapBand } from '../attention/mapBand';
 import { blockSizeFor } from '../graph/reductions';
 import type { LayerOverview } from '../shared/analysis';
 import type { KernelWeights } from '../shared/kernels';
+import type { LayerRuntime } from './layerRuntime';
 import type { BlockResult } from './modelRuntime';
 import type { Prediction } from './predictions';
 import type { Known } from './reuse';
@@ -14,6 +15,8 @@ export interface Run {
   readonly ids: Int32Array;
   readonly nTokens: number;
   readonly blockSize: number;
+  /** The residual stream before the first layer, [1, T, D], once that is there. */
+  embedded?: Value;
   /** What each layer that is done was computed from and gave. */
   readonly layers: BlockResult[];
   /** The residual stream after the last layer, [1, T, D], once that is done. */
@@ -36,7 +39,21 @@ export interface Run {
 
 /** The residual stream before a layer, as far as the run has come: [1, T, D]. */
 export function inputOf(run: Run, layerIdx: number): Value {
-  return run.layers[layerIdx]?.rows.hidden ?? run.output!;
+  return run.layers[layerIdx]?.rows.hidden ?? run.output ?? run.layers.at(-1)?.hidden ?? run.embedded!;
+}
+
+/** Computes what is kept of a run again, on another runtime, from its tokens. */
+export async function restoreRun(runtime: LayerRuntime, run: Run): Promise<void> {
+  run.known.layers.clear();
+  let hidden = await runtime.embed(run.ids);
+  run.embedded = hidden;
+  for (const [layerIdx, { topKeys }] of run.layers.entries()) {
+    const options = { topK: topKeys.k, blockSize: run.blockSize, kernels: run.kernels.get(layerIdx) };
+    const layer = await runtime.block(layerIdx, hidden, options);
+    run.layers[layerIdx] = layer;
+    hidden = layer.hidden;
+  }
+  if (run.output) run.output = hidden;
 }
 
 /**

@@ -1,8 +1,9 @@
 /** The runs that an engine keeps: the newest of each slot, and the newest with changed kernels. */
 
 import { Failure } from '../shared/failure';
+import type { LayerRuntime } from './layerRuntime';
 import type { Slot } from './protocol';
-import type { Run } from './run';
+import { type Run, restoreRun } from './run';
 
 export class Runs {
   private readonly runs = new Map<Slot | 'ablated', Run>();
@@ -46,6 +47,12 @@ export class Runs {
     throw new Failure('no-analysis', 'The analysis is not done yet. Try again when its last layer is there.', [
       'retry',
     ]);
+  }
+
+  /** See `restoreRun`. An ablated run goes: it does not come from its tokens alone. */
+  async restore(runtime: LayerRuntime): Promise<void> {
+    this.runs.delete('ablated');
+    for (const run of this.runs.values()) await restoreRun(runtime, run);
   }
 
   private find(analysisId: number): Run | undefined {

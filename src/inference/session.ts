@@ -16,6 +16,26 @@ export interface Value {
 
 export type Values = Readonly<Record<string, Value>>;
 
+/** A tensor in a GPU's memory, where other sessions of its provider take it from. Its data has to be fetched first. */
+export class Resident implements Value {
+  constructor(
+    readonly type: 'float32' | 'int32',
+    readonly dims: readonly number[],
+    readonly tensor: Tensor,
+    /** Whose memory it is, where that is another's. */
+    readonly owner?: Resident,
+  ) {}
+
+  get data(): never {
+    throw new TypeError(`a tensor [${this.dims}] lies in the memory of the GPU: fetch it before reading it`);
+  }
+
+  /** The same memory, or the first part of it, in another shape. */
+  as(dims: readonly number[]): Resident {
+    return new Resident(this.type, dims, this.tensor, this.owner ?? this);
+  }
+}
+
 export interface SessionOptions {
   readonly provider: LocalProvider;
   /** Folder that external weights are read from; absent when the graph holds them. */
@@ -34,6 +54,8 @@ export interface SessionOptions {
   readonly gpuLayout?: GpuLayout;
   /** Threads for CPU work; 0 lets the runtime choose. */
   readonly nThreads?: number;
+  /** What comes out stays in the memory of the GPU: `Resident`s. Only `webgpu` can. */
+  readonly keepsOnGpu?: boolean;
 }
 
 /** Largest constant that is worked out ahead where weights are mapped: biases and norms, no matrices. */
@@ -118,6 +140,7 @@ export class Session {
    */
   static async create(graph: Uint8Array | string, options: SessionOptions): Promise<Session> {
     const { provider, weightFolder, weightsInMemory, nThreads, mapsWeights = false, gpuLayout = 'NCHW' } = options;
+    const { keepsOnGpu = false } = options;
     const runtime = await loadRuntime();
     try {
       const source = typeof graph === 'string' && runtime.isWasm ? await readFile(graph) : graph;
@@ -126,6 +149,7 @@ export class Session {
         logSeverityLevel: 3,
         // The arena never gives memory back: one per layer would hold every layer's maps at once.
         enableCpuMemArena: false,
+        ...(keepsOnGpu ? { preferredOutputLocation: 'gpu-buffer' as const } : {}),
         ...(nThreads ? { intraOpNumThreads: nThreads } : {}),
         ...(weightsInMemory?.size
           ? { externalData: Array.from(weightsInMemory, ([path, data]) => ({ path, data })) }
@@ -158,12 +182,13 @@ export class Session {
     for (const name of this.ort.inputNames) {
       const value = feeds[name];
       if (!value) throw new RangeError(`feed "${name}" is missing; given: ${Object.keys(feeds).join(', ')}`);
-      tensors[name] = new this.runtime.Tensor(value.type, value.data as never, value.dims);
+      tensors[name] = this.tensorOf(value);
     }
     const run = this.ort.run(tensors, [...fetches]);
     this.running.add(run);
     try {
-      return (await run) as unknown as Values;
+      const fetched = await run;
+      return Object.fromEntries(Object.entries(fetched).map(([name, tensor]) => [name, toValue(tensor)]));
     } catch (error) {
       throw runtimeFailure('run a layer', error);
     } finally {
@@ -171,11 +196,22 @@ export class Session {
     }
   }
 
+  private tensorOf(value: Value): Tensor {
+    const { Tensor } = this.runtime;
+    if (!(value instanceof Resident)) return new Tensor(value.type, value.data as never, value.dims);
+    return Tensor.fromGpuBuffer(value.tensor.gpuBuffer, { dataType: value.type, dims: value.dims });
+  }
+
   /** Once what runs is done. */
   async release(): Promise<void> {
     await Promise.allSettled(this.running);
     await this.ort.release();
   }
+}
+
+function toValue(tensor: Tensor): Value {
+  if (tensor.location !== 'gpu-buffer') return tensor as unknown as Value;
+  return new Resident(tensor.type as Resident['type'], tensor.dims, tensor);
 }
 
 function providerFailure(provider: LocalProvider, error: unknown): Failure {

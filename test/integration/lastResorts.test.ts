@@ -9,8 +9,10 @@ import type { LayerRuntime } from '../../src/inference/layerRuntime';
 import { MapText } from '../../src/inference/mapText';
 import { openModelFolder } from '../../src/inference/modelFolder';
 import { ModelRuntime } from '../../src/inference/modelRuntime';
-import type { InferenceEvents } from '../../src/inference/protocol';
-import { Session } from '../../src/inference/session';
+import type { Emit, InferenceEvents } from '../../src/inference/protocol';
+import { inputOf, newRun } from '../../src/inference/run';
+import { Runs } from '../../src/inference/runs';
+import { Resident, Session, type Value } from '../../src/inference/session';
 import type { MappedWindow } from '../../src/shared/documentMap';
 import { Failure } from '../../src/shared/failure';
 import { Tokenizer } from '../../src/tokenization/tokenizer';
@@ -33,6 +35,48 @@ test('more memory than there is: said as such, with what to do, and the runtime 
   });
   assert.deepEqual((await run(3n))['y']!.data, Float32Array.of(2, 2, 2));
   await session.release();
+});
+
+test('a GPU lost with what lay in its memory: the CPU computes what is kept of runs again', async () => {
+  const folder = await openModelFolder(tinyModelDirectory);
+  const cpu = new ModelRuntime(folder, 'cpu', 1);
+  const runs = new Runs();
+  const run = newRun(
+    1,
+    Int32Array.from({ length: 40 }, (_, i) => (i * 7) % folder.config.vocab_size),
+  );
+  run.embedded = await cpu.embed(run.ids);
+  for (const layerIdx of [0, 1]) {
+    const options = { topK: 4, blockSize: run.blockSize };
+    run.layers.push(await cpu.block(layerIdx, inputOf(run, layerIdx), options));
+  }
+  runs.keep('main', run);
+  const rowsOf = (runtime: LayerRuntime) =>
+    runtime.stageRows(1, ['scores', 'mixed_pattern'], [0, 2], [10, 30], run.layers[1]!.rows);
+  const next = async (runtime: LayerRuntime) => (await runtime.bareBlock(2, inputOf(run, 2))).data;
+  const expected = [await rowsOf(cpu), await next(cpu)];
+
+  const lost = ({ dims }: Value): Value => new Resident('float32', dims, {} as never);
+  run.embedded = lost(run.embedded);
+  for (const [layerIdx, layer] of run.layers.entries()) {
+    const { hidden, keys, values } = layer.rows;
+    const rows = { hidden: lost(hidden), keys: lost(keys), values: lost(values) };
+    run.layers[layerIdx] = { ...layer, hidden: lost(layer.hidden), rows };
+  }
+  const gpu = {
+    ...{ folder, provider: 'webgpu', release: async () => {} },
+    stageRows: async () => {
+      throw new Failure('runtime', 'ONNX Runtime could not run a layer: device lost');
+    },
+  } as unknown as LayerRuntime;
+  const told: string[] = [];
+  const emit: Emit = (name, payload) => void told.push(`${name}: ${JSON.stringify(payload)}`);
+  const lasting = new LastingRuntime(gpu, 1, emit, runtime => runs.restore(runtime));
+  const both = await Promise.all([lasting.use(rowsOf), lasting.use(rowsOf)]);
+  assert.deepEqual([both[0], await lasting.use(next)], expected);
+  assert.deepEqual(both[1], both[0]);
+  assert.equal(told.length, 1, told.join('\n'));
+  await Promise.all([cpu.release(), lasting.release()]);
 });
 
 test('a GPU lost in the middle of a map: the CPU goes on, no window is lost, and it is said', async () => {
@@ -67,9 +111,10 @@ test('a GPU lost in the middle of a map: the CPU goes on, no window is lost, and
   const told: InferenceEvents['provider'][] = [];
   const run = async (runtime: LayerRuntime) => {
     const windows: MappedWindow[] = [];
-    const lasting = new LastingRuntime(runtime, 1, (name, payload) => {
+    const emit: Emit = (name, payload) => {
       if (name === 'provider') told.push(payload as InferenceEvents['provider']);
-    });
+    };
+    const lasting = new LastingRuntime(runtime, 1, emit, async () => {});
     const probe = tokeniseProbe(request.probe, tokenizer, request.maxTokens);
     await mapText(
       lasting.use,

@@ -11,7 +11,8 @@ import { test } from 'node:test';
 import { faultyInNhwc, operatorChecks } from '../../src/cli/operatorChecks';
 import { maxDifference } from '../../src/inference/fastestProvider';
 import type { GpuLayout } from '../../src/inference/session';
-import { bundledModelDirectory, cliEntry, goldenDirectory, root } from '../fixtures/paths';
+import type { Difference } from '../fixtures/compareRuntimes';
+import { bundledModelDirectory, cliEntry, goldenDirectory, root, tinyModelDirectory } from '../fixtures/paths';
 
 const drivers = ['/usr/lib/chromium/vk_swiftshader_icd.json', process.env['VK_DRIVER_FILES'] ?? ''];
 
@@ -51,6 +52,13 @@ test('every operator alone is right, those of the wide form too', { timeout: 600
   const differences = operatorDifferences('NCHW');
   assert.deepEqual(Object.keys(differences), Object.keys(operatorChecks));
   assert.deepEqual(wrongOf(differences), []);
+});
+
+test('what stays in the memory of the GPU is what the CPU has', { timeout: 600_000 }, () => {
+  const run = runWithDriver(join(root, 'test', 'fixtures', 'gpuRuntimeDifferences.ts'), [tinyModelDirectory, '150']);
+  const found = Object.entries(JSON.parse(run.stdout) as Record<string, Difference>);
+  assert.equal(found.length, 4);
+  for (const [way, { difference, of }] of found) assert.ok(difference < 1e-5, `${way}: ${of} differs by ${difference}`);
 });
 
 test('auto gives a driver in software up after a few tokens, and says so', { timeout: 600_000 }, () => {

@@ -76,8 +76,12 @@ export class OnnxViewRuntime implements LayerRuntime {
       rows: { hidden, keys: emptyValue([0]), values: emptyValue([0]) },
       topKeys: topKeysOf(map, this.nHeads, nTokens, topK),
       overviews: [quantize('pattern', pooled)],
-      pooled: new Map([['pattern', pooled]]),
+      ...{ blockSize, pooled: async () => new Map([['pattern', pooled]]) },
     };
+  }
+
+  async fetch(value: Value): Promise<Value> {
+    return value;
   }
 
   async bareBlock(layerIdx: number, hidden: Value): Promise<Value> {

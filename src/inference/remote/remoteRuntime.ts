@@ -50,6 +50,10 @@ export class RemoteRuntime implements LayerRuntime {
     return hidden;
   }
 
+  async fetch(value: Value): Promise<Value> {
+    return value;
+  }
+
   trainedKernels(layerIdx: number): Promise<readonly KernelWeights[]> {
     return keep(this.kernels, layerIdx, async () => {
       const plan = planLayer(this.folder.config, layerIdx);
@@ -79,7 +83,7 @@ export class RemoteRuntime implements LayerRuntime {
     writeTopKeys(topKeys, nTokens, band, fetched['top_keys.indices'] as Value, fetched['top_keys.weights'] as Value);
     const stages = streamedStages(planLayer(this.folder.config, layerIdx));
     const overviews = stages.map(stage => overviewOf(stage, blockSize, fetched));
-    return { hidden: out, rows: inputAlone(hidden), topKeys, overviews, pooled: new Map() };
+    return { hidden: out, rows: inputAlone(hidden), topKeys, overviews, blockSize, pooled: async () => new Map() };
   }
 
   async bareBlock(

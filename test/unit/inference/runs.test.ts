@@ -9,7 +9,8 @@ const layer: Run['layers'][number] = {
   rows: { hidden: stream, keys: stream, values: stream },
   topKeys: { k: 0, indices: new Int32Array(0), weights: new Float32Array(0) },
   overviews: [],
-  pooled: new Map(),
+  blockSize: 1,
+  pooled: async () => new Map(),
 };
 
 /** A run that has some layers done, or all of it. */

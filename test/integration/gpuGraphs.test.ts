@@ -1,0 +1,37 @@
+/**
+ * What runs on a GPU, on the CPU: its graphs and all that is made of them give what the others give. That the operators
+ * are right on a GPU too is `webgpu.test.ts`.
+ */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { GpuRuntime } from '../../src/inference/gpuRuntime';
+import { openModelFolder } from '../../src/inference/modelFolder';
+import { ModelRuntime } from '../../src/inference/modelRuntime';
+import { compareRuntimes } from '../fixtures/compareRuntimes';
+import { writeRandomModel } from '../fixtures/randomModel';
+
+const scratch = mkdtempSync(join(tmpdir(), 'mta-gpu-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+const models = {
+  'all parts': {},
+  'a sliding window, grouped keys': { sliding_window: 50, n_kv_heads: 2 },
+  'a vocabulary smaller than a block of largest values': { vocab_size: 301, weight_tying: false },
+};
+
+for (const [name, change] of Object.entries(models)) {
+  test(`${name}: whole, in bands, with changed kernels, edited`, async () => {
+    const directory = join(scratch, name);
+    writeRandomModel(directory, { max_seqlen: 340, ...change });
+    const folder = await openModelFolder(directory);
+    const found = await compareRuntimes(new GpuRuntime(folder, 'cpu', 0), new ModelRuntime(folder, 'cpu', 0), 150);
+    assert.equal(Object.keys(found).length, 4);
+    for (const [way, { difference, of }] of Object.entries(found)) {
+      assert.ok(difference < 1e-5, `${way}: ${of} differs by ${difference}`);
+    }
+  });
+}
