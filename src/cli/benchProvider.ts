@@ -99,7 +99,7 @@ async function addDifferences(runtime: ModelRuntime, cpu: ModelRuntime, provider
 async function analysisMs(runtime: ModelRuntime, nTokens: number): Promise<number> {
   const { config } = runtime.folder;
   const ids = Int32Array.from({ length: nTokens }, (_, i) => (i * 7919) % config.vocab_size);
-  const options = { topK: 16, blockSize: blockSizeFor(nTokens), isFollowed: true };
+  const options = { topK: 16, blockSize: blockSizeFor(nTokens) };
   const once = async () => {
     const start = performance.now();
     let hidden = await runtime.embed(ids);

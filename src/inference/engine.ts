@@ -216,7 +216,7 @@ export class Engine {
         const known = knownRows(run, layerIdx, topK);
         nReused = Math.min(nReused, known?.nRows ?? 0);
         const bandRows = runtime.rowsThatFit(size, budget);
-        const options = { topK, blockSize: run.blockSize, known, signal, bandRows, isFollowed: true };
+        const options = { topK, blockSize: run.blockSize, known, signal, bandRows };
         return runtime.block(layerIdx, inputOf(run, layerIdx), options);
       });
       run.layers.push(result);

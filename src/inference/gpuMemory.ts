@@ -46,12 +46,30 @@ export class GpuMemory {
   /** The tensor in the memory of the process. Waits for whatever the GPU has been given to do. */
   async fetch(value: Value): Promise<Value> {
     if (!(value instanceof Resident)) return value;
-    const nValues = value.dims.reduce((product, n) => product * n, 1);
     const { type, dims } = value;
-    const { y } = await (await keep(this.downloads, type, () => this.copySession(type, false))).run({
-      x: value.as([nValues]),
-    });
+    const session = await keep(this.downloads, type, () => this.copySession(type, false));
+    const { y } = await session.run({ x: value.as([sizeOf(value)]) });
     return { type, data: y!.data, dims };
+  }
+
+  /**
+   * Fetches two vectors at once, which takes half the time, and gives their memory back.
+   * @param integers int32 @param numbers fp32
+   */
+  async takeBoth(integers: Value, numbers: Value): Promise<readonly [Int32Array, Float32Array]> {
+    if (!(integers instanceof Resident && numbers instanceof Resident)) {
+      return [integers.data as Int32Array, numbers.data as Float32Array];
+    }
+    const session = await keep(this.downloads, 'both', () => this.joinSession());
+    const { y } = await session.run({ a: integers, b: numbers.as(numbers.dims, 'int32') });
+    this.free(integers);
+    this.free(numbers);
+    const { buffer, byteOffset } = y!.data;
+    const nIntegers = sizeOf(integers);
+    return [
+      new Int32Array(buffer, byteOffset, nIntegers),
+      new Float32Array(buffer, byteOffset + 4 * nIntegers, sizeOf(numbers)),
+    ];
   }
 
   /** Looks after what a session gave. */
@@ -94,6 +112,13 @@ export class GpuMemory {
     return Session.create(g.build(), { provider: this.provider, keepsOnGpu });
   }
 
+  private joinSession(): Promise<Session> {
+    const g = new GraphBuilder('join');
+    const [a, b] = [g.input('a', 'int32', ['M']), g.input('b', 'int32', ['N'])];
+    g.output('y', g.op('Concat', [a, b], { axis: 0 }), 'int32', ['L']);
+    return Session.create(g.build(), { provider: this.provider });
+  }
+
   private dispose(tensor: Resident['tensor']): void {
     if (!this.tensors.delete(tensor)) return;
     this.bytes -= bytesOf(tensor);
@@ -102,8 +127,10 @@ export class GpuMemory {
   }
 }
 
+const sizeOf = ({ dims }: { readonly dims: readonly number[] }) => dims.reduce((product, n) => product * n, 1);
+
 /** Both types that stay there take four bytes a value. */
-const bytesOf = ({ dims }: Resident['tensor']) => 4 * dims.reduce((product, n) => product * n, 1);
+const bytesOf = (tensor: Resident['tensor']) => 4 * sizeOf(tensor);
 
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc');

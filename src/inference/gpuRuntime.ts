@@ -1,6 +1,6 @@
 /**
- * A model on a GPU, through WebGPU. The residual stream, keys and values stay in its memory until somebody reads them.
- * What a layer tells comes out as two tensors, while the GPU computes the next layer already.
+ * A model on a GPU, through WebGPU. The residual stream, keys and values stay in its memory until somebody reads them; of a
+ * layer only what is told comes out, at once.
  */
 
 import { gpuBlockGraph, gpuFeeds, gpuPredictionGraph, largestBlock } from '../graph/gpuGraphs';
@@ -32,10 +32,6 @@ export function openRuntime(
 
 /** A layer that the GPU was told to compute. */
 interface Begun {
-  readonly layerIdx: number;
-  /** Everything it was begun with. */
-  readonly input: Value;
-  readonly options: BlockOptions;
   readonly hidden: Value;
   readonly rows: LayerRows;
   readonly told: readonly Told[];
@@ -54,8 +50,6 @@ export class GpuRuntime extends ModelRuntime {
   protected override readonly feedsOf = gpuFeeds;
   private readonly memory = new GpuMemory(this.localProvider);
   private readonly trainedFeeds = new Map<number, Promise<Values>>();
-  /** The layer after the one asked for last. */
-  private ahead: Promise<Begun> | undefined;
 
   override async embed(ids: Int32Array): Promise<Value> {
     const graph = () => embedGraph(this.folder.config, this.folder.weights);
@@ -72,18 +66,8 @@ export class GpuRuntime extends ModelRuntime {
     const plan = planLayer(this.folder.config, layerIdx);
     const { blockSize } = options;
     const nTokens = hidden.dims[1]!;
-    const pending = this.ahead;
-    this.ahead = undefined; // others may come while it is waited for
-    const ahead = await pending?.catch(() => undefined);
-    const isBegun = ahead?.layerIdx === layerIdx && ahead.input === hidden && isSame(ahead.options, options);
-    const begun = isBegun ? ahead : await this.begin(plan, hidden, tapsOf(plan, blockSize), options);
-    if (options.isFollowed && layerIdx + 1 < this.folder.config.n_layers) {
-      const next = planLayer(this.folder.config, layerIdx + 1);
-      const unknown = { ...options, known: undefined, kernels: undefined };
-      this.ahead = this.begin(next, begun.hidden, tapsOf(next, blockSize), unknown);
-      await this.ahead.catch(() => {}); // told when it is asked for
-    }
-    const { hidden: out, rows, told } = begun;
+    const taps: BlockTaps = { overviews: streamedStages(plan), blockSize, topKeys: true };
+    const { hidden: out, rows, told } = await this.begin(plan, hidden, taps, options);
     const read = told[0]?.cells ? this.readWhole(plan, told[0], options) : this.readBands(plan, told, nTokens, options);
     return { hidden: out, rows, blockSize, ...(await read) };
   }
@@ -101,8 +85,6 @@ export class GpuRuntime extends ModelRuntime {
   }
 
   override async release(): Promise<void> {
-    await this.ahead?.catch(() => {});
-    this.ahead = undefined;
     await this.memory.release();
     await super.release();
   }
@@ -154,7 +136,8 @@ export class GpuRuntime extends ModelRuntime {
       ...topFeeds(k, config.vocab_size),
       ...(before ? { before } : {}),
     });
-    const { data } = await this.take(this.memory.keep(told!));
+    const { data } = await this.fetch(this.memory.keep(told!));
+    this.memory.free(told!);
     const prediction = emptyPrediction(nTokens, k, before !== undefined);
     const width = told!.dims[2]!;
     for (let token = 0; token < nTokens; token++) {
@@ -198,7 +181,7 @@ export class GpuRuntime extends ModelRuntime {
       if (integers && numbers) told.push({ band, integers, numbers, cells });
     });
     const rows = { hidden, keys: done.keys, values: done.values };
-    return { layerIdx, input, options, hidden: done.hidden, rows, told };
+    return { hidden: done.hidden, rows, told };
   }
 
   /** Of a layer computed at once: nothing is left to do but to fetch it. */
@@ -208,8 +191,7 @@ export class GpuRuntime extends ModelRuntime {
     const k = Math.min(topK, nTokens);
     const size = Math.ceil(nTokens / blockSize);
     const stages = streamedStages(plan);
-    const integers = (await this.take(told.integers)).data as Int32Array;
-    const numbers = (await this.take(told.numbers)).data as Float32Array;
+    const [integers, numbers] = await this.memory.takeBoth(told.integers, told.numbers);
     const nTop = nHeads * nTokens * k;
     const topKeys = { k, indices: integers.subarray(0, nTop), weights: numbers.subarray(0, nTop) };
     const overviews = stages.map((stage, i) => {
@@ -235,22 +217,20 @@ export class GpuRuntime extends ModelRuntime {
     const pooled = new Map(maps);
     if (known) await copyTold(known, topKeys, pooled, nTokens);
     for (const { band, ...of } of told) {
-      const [integers, numbers] = [reader(await this.take(of.integers)), reader(await this.take(of.numbers))];
+      const [integers, numbers] = await this.memory.takeBoth(of.integers, of.numbers);
       const nRows = band.end - band.first;
       const top = [1, nHeads, nRows, Math.min(topKeys.k, band.end)];
-      writeTopKeys(topKeys, nTokens, band, integers(top), numbers(top));
-      const cells = [1, nHeads, Math.ceil(nRows / blockSize), Math.ceil(band.end / blockSize)];
-      for (const map of pooled.values()) writePooled(map, band, numbers(cells));
+      const indices: Value = { type: 'int32', data: integers, dims: top };
+      writeTopKeys(topKeys, nTokens, band, indices, { type: 'float32', data: numbers, dims: top });
+      const dims = [1, nHeads, Math.ceil(nRows / blockSize), Math.ceil(band.end / blockSize)];
+      const [nTop, nCells] = [integers.length, dims[1]! * dims[2]! * dims[3]!];
+      for (const [i, [, map]] of maps.entries()) {
+        const data = numbers.subarray(nTop + i * nCells, nTop + (i + 1) * nCells);
+        writePooled(map, band, { type: 'float32', data, dims });
+      }
     }
     const overviews = maps.map(([stage, map]) => quantize(stage, map));
     return { topKeys, overviews, pooled: async () => pooled };
-  }
-
-  /** Fetches it for good. */
-  private async take(value: Value): Promise<Value> {
-    const fetched = await this.fetch(value);
-    this.memory.free(value);
-    return fetched;
   }
 
   private trained(plan: LayerPlan): Promise<Values> {
@@ -270,16 +250,6 @@ export class GpuRuntime extends ModelRuntime {
   }
 }
 
-const tapsOf = (plan: LayerPlan, blockSize: number): BlockTaps => ({
-  ...{ overviews: streamedStages(plan), blockSize, topKeys: true },
-});
-
-/** Whether a layer begun ahead with `a` is what `b` asks for. */
-function isSame(a: BlockOptions, b: BlockOptions): boolean {
-  const isPlain = b.kernels === undefined && b.known === undefined;
-  return isPlain && a.topK === b.topK && a.blockSize === b.blockSize && a.bandRows === b.bandRows;
-}
-
 /** How many of a row's cells are told, and how many blocks hold them; see `addLargest`. */
 function topFeeds(k: number, rowLength: number): Values {
   const nBlocks = Math.min(k, Math.ceil(rowLength / largestBlock));
@@ -291,14 +261,4 @@ function firstRows(value: Value, n: number): Value {
   const dims = [1, n, ...value.dims.slice(2)];
   if (n === 0) return emptyValue(dims);
   return value instanceof Resident ? value.as(dims) : rowsOf(value, 0, n);
-}
-
-/** Reads one tensor after the other. */
-function reader({ type, data }: Value): (dims: readonly number[]) => Value {
-  let at = 0;
-  return dims => {
-    const size = dims.reduce((product, n) => product * n, 1);
-    at += size;
-    return { type, data: data.subarray(at - size, at) as Float32Array, dims };
-  };
 }

@@ -49,8 +49,6 @@ export interface BlockOptions {
   readonly known?: { readonly layer: BlockResult; readonly nRows: number } | undefined;
   /** Rows to compute at a time, here and in closer looks, until told otherwise. */
   readonly bandRows?: number | undefined;
-  /** The next layer will be asked for with the same options: it may be begun already. */
-  readonly isFollowed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -30,9 +30,9 @@ export class Resident implements Value {
     throw new TypeError(`a tensor [${this.dims}] lies in the memory of the GPU: fetch it before reading it`);
   }
 
-  /** The same memory, or the first part of it, in another shape. */
-  as(dims: readonly number[]): Resident {
-    return new Resident(this.type, dims, this.tensor, this.owner ?? this);
+  /** The same memory, or the first part of it, in another shape, or read as another type. */
+  as(dims: readonly number[], type = this.type): Resident {
+    return new Resident(type, dims, this.tensor, this.owner ?? this);
   }
 }
 
