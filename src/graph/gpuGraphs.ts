@@ -161,12 +161,12 @@ const int32 = 6;
 const lowest = -3.4e38;
 
 /**
- * `hidden` [1, T, D] and `targets` (int64 [1, T]) -> `told` [1, T, 1 + 2k (+ 1)]: the target's log-probability, indices
+ * `hidden` [1, T, D] and `targets` (int64 [1, T, 1]) -> `told` [1, T, 1 + 2k (+ 1)]: the target's log-probability, indices
  * and log-probabilities of the most likely next tokens, and the divergence where it `compares`; see `predictionGraph`.
  */
 export function gpuPredictionGraph(config: ModelConfig, weights: WeightSource, compares: boolean): Uint8Array {
   const { g, logits } = openHead(config, weights);
-  const targets = g.op('Unsqueeze', [g.input('targets', 'int64', ['B', 'T']), g.ints([-1])]);
+  const targets = g.input('targets', 'int64', ['B', 'T', 1]);
   const logProbabilities = logSoftmax(g, logits);
   const starts = g.floats(
     Array.from({ length: Math.ceil(config.vocab_size / largestBlock) }, (_, i) => i * largestBlock),

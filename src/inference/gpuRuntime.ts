@@ -132,7 +132,7 @@ export class GpuRuntime extends ModelRuntime {
     const nTokens = targets.length;
     const { told } = await session.run({
       hidden: await this.memory.resident(hidden),
-      targets: int64(targets, [1, nTokens]),
+      targets: int64(targets, [1, nTokens, 1]),
       ...topFeeds(k, config.vocab_size),
       ...(before ? { before } : {}),
     });

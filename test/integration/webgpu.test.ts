@@ -61,6 +61,14 @@ test('what stays in the memory of the GPU is what the CPU has', { timeout: 600_0
   for (const [way, { difference, of }] of found) assert.ok(difference < 1e-5, `${way}: ${of} differs by ${difference}`);
 });
 
+test('no node is left to the CPU', { timeout: 600_000 }, () => {
+  const { stdout, stderr } = runWithDriver(join(root, 'test', 'fixtures', 'gpuPlacement.ts'), [tinyModelDirectory]);
+  const log = stdout + stderr;
+  const onGpu = log.match(/All nodes placed on \[WebGpuExecutionProvider\]/g)?.length;
+  const onCpu = log.split('placed on [CPUExecutionProvider]')[1]?.slice(0, 600);
+  assert.equal(`${onGpu} graphs`, /\d+ graphs/.exec(log)?.[0], onCpu);
+});
+
 test('auto gives a driver in software up after a few tokens, and says so', { timeout: 600_000 }, () => {
   const run = runWithDriver(join(root, 'test', 'fixtures', 'chosenProvider.ts'), [bundledModelDirectory]);
   const { provider, note } = JSON.parse(run.stdout) as { readonly provider: string; readonly note: string };

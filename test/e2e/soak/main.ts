@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageExtension } from '../../../scripts/package.mjs';
 import { ensureChromium, ensureWorkbench } from '../../../scripts/setup.mjs';
-import { root } from '../../fixtures/paths';
+import { root, tinyModelDirectory } from '../../fixtures/paths';
 import { Random } from '../../random';
 import { untilDone } from '../harness/panel';
 import { startWorkbench, type Workbench } from '../harness/workbench';
@@ -60,8 +60,13 @@ async function soak(
   const crashes: number[] = [];
   const isLast = (i: number, share: number) =>
     i >= nActions * (1 - share) || Date.now() > startMs + (endMs - startMs) * (1 - share);
+  /** Always in the same state: the bundled model loaded anew, whose sessions for closer looks are not made yet. */
   const measureAtRest = async (when: keyof typeof memories) => {
-    changeSettings(scene, { ...plainSettings, 'mtaInspector.model': '' });
+    for (const model of [tinyModelDirectory, '']) {
+      changeSettings(scene, { ...plainSettings, 'mtaInspector.model': model });
+      await new Promise(wake => setTimeout(wake, 2000)); // settings are read when their file is
+      await inspectAgain(scene);
+    }
     await workbench.runCommand('Notifications: Clear All Notifications');
     for (let i = 0; i < 4; i++) await inspectAgain(scene);
     await new Promise(wake => setTimeout(wake, 1000));
