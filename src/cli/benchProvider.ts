@@ -11,7 +11,7 @@ import { openRuntime } from '../inference/gpuRuntime';
 import { openModelFolder } from '../inference/modelFolder';
 import type { ModelRuntime } from '../inference/modelRuntime';
 import { relativeDifference } from '../inference/relativeDifference';
-import type { Value } from '../inference/session';
+import { probeValue } from '../inference/values';
 import type { LocalProvider } from '../shared/analysis';
 import { type AddLine, growth } from './benchLines';
 import { checkOperator, operatorChecks } from './operatorChecks';
@@ -74,11 +74,7 @@ export async function benchProvider(
 /** One layer of each kind, as the self-check of `auto` compares them. */
 async function addDifferences(runtime: ModelRuntime, cpu: ModelRuntime, provider: LocalProvider, add: AddLine) {
   const { config } = runtime.folder;
-  const hidden: Value = {
-    type: 'float32',
-    data: Float32Array.from({ length: checkTokens * config.dim }, (_, i) => Math.sin(i * 0.7 + (i % 13))),
-    dims: [1, checkTokens, config.dim],
-  };
+  const hidden = probeValue([1, checkTokens, config.dim]);
   const all = Array.from({ length: config.n_layers }, (_, layerIdx) => layerIdx);
   const convolves = (layerIdx: number) => planLayer(config, layerIdx).preSoftmaxKernel !== null;
   const kinds = { plain: all.find(layer => !convolves(layer)), convolving: all.find(convolves) };

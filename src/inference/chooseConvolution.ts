@@ -3,8 +3,8 @@
 import { type ConvolutionForm, convolutionGraph, cpuConvolutions, fedConvolution } from '../graph/convolution';
 import type { LayerPlan } from '../graph/layerPlan';
 import { relativeDifference } from './relativeDifference';
-import type { Value } from './session';
 import { timedRun } from './timedRun';
+import { probeValue } from './values';
 
 /** A band that takes a few milliseconds: long enough to tell forms apart, short enough to do at the first use. */
 const nRows = 64;
@@ -19,19 +19,12 @@ const maxDifference = 1e-5;
 export async function chooseConvolution(plan: LayerPlan, nThreads: number): Promise<ConvolutionForm> {
   const size = plan.preSoftmaxKernel ?? plan.postSoftmaxKernel;
   if (!size) return fedConvolution;
-  const values = (count: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * 0.7 + (i % 13)));
-  const kernel = values(plan.nHeads * size.query * size.key);
-  const map: Value = {
-    type: 'float32',
-    data: values(plan.nHeads * nRows * nKeys),
-    dims: [1, plan.nHeads, nRows, nKeys],
+  const kernel = probeValue([plan.nHeads, 1, size.query, size.key]);
+  const feeds = { map: probeValue([1, plan.nHeads, nRows, nKeys]), kernel };
+  const measure = (form: ConvolutionForm) => {
+    const graph = convolutionGraph(plan, size, kernel.data as Float32Array, form);
+    return timedRun(graph, feeds, { provider: 'cpu', nThreads }, nRepeats);
   };
-  const feeds = {
-    map,
-    kernel: { type: 'float32', data: kernel, dims: [plan.nHeads, 1, size.query, size.key] },
-  } as const;
-  const measure = (form: ConvolutionForm) =>
-    timedRun(convolutionGraph(plan, size, kernel, form), feeds, { provider: 'cpu', nThreads }, nRepeats);
   const reference = await measure(fedConvolution);
   let best = { form: fedConvolution, durationMs: reference.durationMs * (1 - leastGain) };
   for (const form of cpuConvolutions) {

@@ -7,6 +7,7 @@ import { openRuntime } from './gpuRuntime';
 import type { ModelFolder } from './modelFolder';
 import type { ModelRuntime } from './modelRuntime';
 import { bundledProviders, isWasm, type Value } from './session';
+import { probeValue } from './values';
 
 export interface ChosenRuntime {
   readonly runtime: ModelRuntime;
@@ -52,9 +53,6 @@ async function probe(runtime: ModelRuntime, nTokens: number): Promise<Probed> {
   return { output: output.data as Float32Array, durationMs: performance.now() - start };
 }
 
-/** Smooth numbers of about unit size, the same every time. */
 function probeInput({ config }: ModelFolder, wantedTokens: number): Value {
-  const nTokens = Math.min(wantedTokens, config.max_seqlen);
-  const data = Float32Array.from({ length: nTokens * config.dim }, (_, i) => Math.sin(i * 0.7 + (i % 13)));
-  return { type: 'float32', data, dims: [1, nTokens, config.dim] };
+  return probeValue([1, Math.min(wantedTokens, config.max_seqlen), config.dim]);
 }

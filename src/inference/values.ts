@@ -11,6 +11,13 @@ export function emptyValue(dims: readonly number[]): Value {
   return { type: 'float32', data: new Float32Array(dims.reduce((product, n) => product * n, 1)), dims };
 }
 
+/** Smooth numbers of about unit size, the same every time, to try a provider or a form with. */
+export function probeValue(dims: readonly number[]): Value {
+  const value = emptyValue(dims);
+  for (let i = 0; i < value.data.length; i++) value.data[i] = Math.sin(i * 0.7 + (i % 13));
+  return value;
+}
+
 /** Rows [first, end): the same memory where the batch has one entry, a copy otherwise. */
 export function rowsOf({ type, data, dims }: Value, first: number, end: number): Value {
   const [nBatch = 1, nRows = 1, ...rest] = dims;
