@@ -259,6 +259,16 @@ export class InferenceClient {
       });
     }
     const connection: Connection = { process, rpc, loading: new Map() };
+    // What was told of a model when it was loaded holds no longer once its provider failed.
+    rpc.on('provider', ({ provider, note }) => {
+      for (const [slot, { key, answer }] of connection.loading) {
+        const now = answer.then(loaded =>
+          loaded.provider === 'remote' ? loaded : { ...loaded, provider, providerNote: note },
+        );
+        now.catch(() => {}); // told to whoever asked for the model
+        connection.loading.set(slot, { key, answer: now });
+      }
+    });
     this.connection = connection;
     process.onExit(reason => {
       if (this.connection === connection) this.connection = undefined;

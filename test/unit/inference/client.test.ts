@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InferenceClient, type InferenceProcess } from '../../../src/inference/client';
-import type { AnalyzeArgs, InferenceRequests } from '../../../src/inference/protocol';
+import type { AnalyzeArgs, InferenceEvents, InferenceRequests } from '../../../src/inference/protocol';
 import { RestartPolicy } from '../../../src/inference/restartPolicy';
 import { Cancelled } from '../../../src/shared/failure';
 import { Rpc } from '../../../src/shared/rpc';
 
 type None = Record<never, never>;
+
+interface FakeEvents extends Pick<InferenceEvents, 'provider'> {
+  readonly layer: { readonly analysisId: number };
+}
 
 /** A process that answers `load` unless frozen and hangs in `analyze` until told otherwise. */
 class FakeProcess implements InferenceProcess {
@@ -18,7 +22,7 @@ class FakeProcess implements InferenceProcess {
   private toHost: (message: unknown) => void = () => {};
   private toProcess: (message: unknown) => void = () => {};
   private exit: (reason: string) => void = () => {};
-  readonly rpc: Rpc<None, Partial<InferenceRequests>, None, { layer: { analysisId: number } }>;
+  readonly rpc: Rpc<None, Partial<InferenceRequests>, None, FakeEvents>;
 
   constructor(readonly pid: number) {
     this.rpc = new Rpc(
@@ -135,6 +139,17 @@ test('events reach whoever listens now', async () => {
   processes[0]!.rpc.emit('layer', { analysisId: 7 });
   await turn();
   assert.deepEqual(heard, [7]);
+});
+
+test('after a GPU failed, what is told of the model is that the CPU runs it', async () => {
+  const { client, processes } = clientWithProcesses();
+  client.warmUp();
+  processes[0]!.provider = 'webgpu';
+  assert.equal((await client.load(model)).provider, 'webgpu');
+  processes[0]!.rpc.emit('provider', { provider: 'cpu', note: 'device lost' });
+  await turn();
+  const { provider, providerNote } = await client.load(model);
+  assert.deepEqual([provider, providerNote, processes[0]!.loads], ['cpu', 'device lost', 1]);
 });
 
 test('a crash rejects what runs, and the next use starts anew and loads again', async () => {
