@@ -1,6 +1,6 @@
 /**
  * The graphs of a model on a GPU. They compute what `modelGraphs` does, in a form that keeps a GPU busy: the residual
- * stream, keys and values never leave its memory, masks are made there, and what is told comes out as one tensor. No
+ * stream, keys and values never leave its memory, masks are made there, and what is told comes out as two vectors. No
  * operator is left to the CPU in between, so that nothing waits for it.
  *
  * Inputs of a layer besides kernels, for the band [first, end) of rows:

@@ -73,7 +73,7 @@ export class GpuMemory {
   }
 
   /** Looks after what a session gave. */
-  keep<T extends Value>(value: T): T {
+  hold<T extends Value>(value: T): T {
     if (value instanceof Resident) {
       this.tensors.add(value.tensor);
       this.collected.register(value, value.tensor, value);
@@ -103,7 +103,7 @@ export class GpuMemory {
   private async put({ data }: Value): Promise<Resident> {
     this.upload ??= this.copySession('float32', true);
     const { y } = await (await this.upload).run({ x: { type: 'float32', data, dims: [data.length] } });
-    return this.keep(y as Resident);
+    return this.hold(y as Resident);
   }
 
   private copySession(type: Resident['type'], keepsOnGpu: boolean): Promise<Session> {

@@ -55,7 +55,7 @@ export class GpuRuntime extends ModelRuntime {
     const graph = () => embedGraph(this.folder.config, this.folder.weights);
     const session = await this.session('embed', graph, this.memory.options);
     const { hidden } = await session.run({ ids: int64(Array.from(ids), [1, ids.length]) });
-    return this.memory.keep(hidden!);
+    return this.memory.hold(hidden!);
   }
 
   override fetch(value: Value): Promise<Value> {
@@ -136,7 +136,7 @@ export class GpuRuntime extends ModelRuntime {
       ...topFeeds(k, config.vocab_size),
       ...(before ? { before } : {}),
     });
-    const { data } = await this.fetch(this.memory.keep(told!));
+    const { data } = await this.fetch(this.memory.hold(told!));
     this.memory.free(told!);
     const prediction = emptyPrediction(nTokens, k, before !== undefined);
     const width = told!.dims[2]!;
@@ -174,7 +174,7 @@ export class GpuRuntime extends ModelRuntime {
         ...topFeeds(Math.min(topK, to), to),
         padding: int64([0, -nCells & 3], [2]),
       });
-      for (const value of Object.values(fetched)) this.memory.keep(value);
+      for (const value of Object.values(fetched)) this.memory.hold(value);
       if (from > start) for (const value of Object.values(done)) this.memory.free(value);
       done = { hidden: fetched['hidden_out']!, keys: fetched['keys']!, values: fetched['values']! };
       const { integers, numbers, cells } = fetched;

@@ -52,6 +52,5 @@ export class LastingRuntime {
     this.runtime = new ModelRuntime(failed.folder, 'cpu', this.nThreads);
     this.emit('provider', { provider: 'cpu', note });
     this.restored = this.restore(this.runtime).finally(() => void failed.release().catch(() => {}));
-    this.restored.catch(() => {}); // told to whoever waits for it
   }
 }

@@ -49,10 +49,13 @@ export class Runs {
     ]);
   }
 
-  /** See `restoreRun`. An ablated run goes: it does not come from its tokens alone. */
+  /**
+   * See `restoreRun`. An ablated run goes, since it does not come from its tokens alone, and so does one that fails: those
+   * that ask for it are told to inspect again.
+   */
   async restore(runtime: LayerRuntime): Promise<void> {
     this.runs.delete('ablated');
-    for (const run of this.runs.values()) await restoreRun(runtime, run);
+    for (const [slot, run] of this.runs) await restoreRun(runtime, run).catch(() => this.runs.delete(slot));
   }
 
   private find(analysisId: number): Run | undefined {
