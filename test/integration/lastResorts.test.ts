@@ -73,7 +73,7 @@ test('a GPU lost with what lay in its memory: the CPU computes what is kept of r
   const emit: Emit = (name, payload) => void told.push(`${name}: ${JSON.stringify(payload)}`);
   const lasting = new LastingRuntime(gpu, 1, emit, runtime => runs.restore(runtime));
   const both = await Promise.all([lasting.use(rowsOf), lasting.use(rowsOf)]);
-  assert.deepEqual([both[0], await lasting.use(next)], expected);
+  assertClose([both[0], await lasting.use(next)], expected);
   assert.deepEqual(both[1], both[0]);
   assert.equal(told.length, 1, told.join('\n'));
   await Promise.all([cpu.release(), lasting.release()]);
@@ -130,6 +130,22 @@ test('a GPU lost in the middle of a map: the CPU goes on, no window is lost, and
   const lost = await run(gpu);
   assert.match(told[0]!.note, /"webgpu" failed .*device lost.*the CPU goes on/);
   assert.equal(told.length, 1);
-  assert.deepEqual(lost, await run(cpu));
+  assertClose(lost, await run(cpu));
   await cpu.release();
 });
+
+/** The same but for sums in another order: the form of a convolution is chosen by measurement. */
+function assertClose(got: unknown, expected: unknown): void {
+  if (typeof got === 'number' && typeof expected === 'number') {
+    assert.ok(Object.is(got, expected) || Math.abs(got - expected) <= 1e-4, `${got} instead of ${expected}`);
+  } else if (typeof got === 'object' && got !== null) {
+    const [a, b] = [Object.entries(got), Object.entries(expected as object)];
+    assert.deepEqual(
+      a.map(([key]) => key),
+      b.map(([key]) => key),
+    );
+    for (const [i, [, value]] of a.entries()) assertClose(value, b[i]![1]);
+  } else {
+    assert.equal(got, expected);
+  }
+}
