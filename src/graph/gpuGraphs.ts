@@ -13,7 +13,7 @@ import type { GraphBuilder } from './graphBuilder';
 import type { LayerPlan } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { type BlockFeeds, type BlockTaps, divergence, openBlock, openHead, type WeightSource } from './modelGraphs';
-import { addPooling, largest } from './reductions';
+import { addPooling, addScales, largest } from './reductions';
 
 /**
  * One block on a band of rows -> `hidden_out` [1, end, D], `keys` and `values` [1, end, n_kv, d]: with those of the rows
@@ -40,12 +40,11 @@ export function gpuBlockGraph(
   g.output('values', values.allValues, 'float32', kept);
   if (topKeys) {
     const starts = g.op('Mul', ['positions', g.scalar(largestBlock)]);
-    const keys = g.op('Slice', ['positions', g.ints([0]), 'end', g.ints([0])]);
+    const keys = bandRows(g, 'positions', 0, g.ints([0]));
     const last = g.op('Slice', [keys, g.ints([-1]), g.ints([Number.MAX_SAFE_INTEGER]), g.ints([0])]);
     const magnitude = g.op('Abs', [values.attention]);
     const { indices, values: topWeights } = addLargest(g, values.attention, magnitude, starts, last);
-    const query = g.op('Unsqueeze', [g.op('Slice', ['positions', 'first', 'end', g.ints([0])]), g.ints([0, 1, 3])]);
-    const isBefore = g.op('LessOrEqual', [indices, query]);
+    const isBefore = g.op('LessOrEqual', [indices, queryPositions(g)]);
     const integers = [g.op('Cast', [g.op('Where', [isBefore, indices, g.scalar(-1)])], { to: int32 })];
     const numbers = [topWeights];
     const pooled = overviews.map(stage => addPooling(g, values.stages[stage]!, blockSize, stage !== 'pattern'));
@@ -70,9 +69,8 @@ export function gpuBlockGraph(
  * @returns steps as bytes, four an int32 in the order of memory; scales and sums [1, H, 1, 1].
  */
 function quantized(g: GraphBuilder, cells: string) {
-  const perMap = (operation: string, value: string) => g.op(operation, [value, g.ints([2, 3])], { keepdims: 1 });
-  const scales = perMap('ReduceMax', g.op('Abs', [cells]));
-  const factor = g.op('Div', [g.scalar(127), g.op('Max', [scales, g.scalar(1e-30)])]);
+  const { scales, divisor } = addScales(g, cells);
+  const factor = g.op('Div', [g.scalar(127), divisor]);
   const steps = g.op('Floor', [g.op('Add', [g.op('Mul', [cells, factor]), g.scalar(0.5)])]);
   const isPositive = g.op('GreaterOrEqual', [steps, g.scalar(0)]);
   const bytes = g.op('Where', [isPositive, steps, g.op('Add', [steps, g.scalar(256)])]);
@@ -85,19 +83,16 @@ function quantized(g: GraphBuilder, cells: string) {
     return g.op('Cast', [g.op('Slice', [words, ...every2nd])], { to: int32 });
   };
   const packed = g.op('Add', [half(0), g.op('Mul', [half(1), g.integers([2 ** 16], [1])])]);
-  return { steps: packed, scales, sums: perMap('ReduceSum', cells) };
+  return { steps: packed, scales, sums: g.op('ReduceSum', [cells, g.ints([2, 3])], { keepdims: 1 }) };
 }
 
 /** See the top of this file. */
 export function gpuFeeds(g: GraphBuilder, plan: LayerPlan, hidden: string): BlockFeeds {
-  const first = g.input('first', 'int64', [1]);
-  const end = g.input('end', 'int64', [1]);
-  const rows = (value: string, axis: number, from = first) => g.op('Slice', [value, from, end, g.ints([axis])]);
-  const table = (name: string) => rows(g.input(name, 'float32', ['T', plan.headDim]), 0);
+  for (const bound of ['first', 'end']) g.input(bound, 'int64', [1]);
+  const table = (name: string) => bandRows(g, g.input(name, 'float32', ['T', plan.headDim]), 0);
   const positions = g.input('positions', 'float32', ['T']);
-  const query = g.op('Unsqueeze', [rows(positions, 0), g.ints([0, 1, 3])]);
-  const key = g.op('Unsqueeze', [rows(positions, 0, g.ints([0])), g.ints([0, 1, 2])]);
-  const back = g.op('Sub', [query, key]); // tokens that the query looks back
+  const key = g.op('Unsqueeze', [bandRows(g, positions, 0, g.ints([0])), g.ints([0, 1, 2])]);
+  const back = g.op('Sub', [queryPositions(g), key]); // tokens that the query looks back
   const half = plan.slidingWindow === null ? null : g.scalar((plan.slidingWindow - 1) / 2);
   const allowed =
     half === null
@@ -105,7 +100,7 @@ export function gpuFeeds(g: GraphBuilder, plan: LayerPlan, hidden: string): Bloc
       : g.op('LessOrEqual', [g.op('Abs', [g.op('Sub', [back, half])]), half]);
   const past = ['B', 'P', plan.nKvHeads, plan.headDim];
   return {
-    rows: rows(hidden, 1),
+    rows: bandRows(g, hidden, 1),
     cos: table('rotary_cos'),
     sin: table('rotary_sin'),
     allowed,
@@ -113,6 +108,16 @@ export function gpuFeeds(g: GraphBuilder, plan: LayerPlan, hidden: string): Bloc
     pastValues: g.input('past_values', 'float32', past),
     nAbove: g.input('n_above', 'int64', [1]),
   };
+}
+
+/** The band's rows of an input. @param from the first of them, int64 [1]; the band's own by default. */
+function bandRows(g: GraphBuilder, value: string, axis: number, from = 'first'): string {
+  return g.op('Slice', [value, from, 'end', g.ints([axis])]);
+}
+
+/** [1, 1, R, 1] */
+function queryPositions(g: GraphBuilder): string {
+  return g.op('Unsqueeze', [bandRows(g, 'positions', 0), g.ints([0, 1, 3])]);
 }
 
 /** Cells among which only the largest is looked for at first. */

@@ -14,7 +14,7 @@ export function blockSizeFor(nTokens: number): number {
 }
 
 /** Names of values and their int64 places, [..., k] each. */
-export interface Largest {
+interface Largest {
   readonly values: string;
   readonly indices: string;
 }
@@ -35,6 +35,15 @@ export function addTopKeys(g: GraphBuilder, map: string, k: string): { indices: 
   const { indices } = largest(g, g.op('Abs', [map]), k);
   const weights = g.op('GatherElements', [map, indices], { axis: -1 });
   return { indices: g.op('Cast', [indices], { to: 6 /* int32 */ }), weights };
+}
+
+/**
+ * What maps are quantised by. @param cells [1, H, I, J]
+ * @returns both [1, H, 1, 1]: the largest magnitude of each, and the same never 0, to divide by.
+ */
+export function addScales(g: GraphBuilder, cells: string): { readonly scales: string; readonly divisor: string } {
+  const scales = g.op('ReduceMax', [g.op('Abs', [cells]), g.ints([2, 3])], { keepdims: 1 });
+  return { scales, divisor: g.op('Max', [scales, g.scalar(1e-30)]) };
 }
 
 /**

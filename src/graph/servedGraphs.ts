@@ -17,7 +17,7 @@ import { GraphBuilder } from './graphBuilder';
 import { type LayerPlan, stagesOf, streamedStages } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { embedGraph, openBlock, openHead, type WeightSource } from './modelGraphs';
-import { addTopKeys, largest } from './reductions';
+import { addScales, addTopKeys, largest } from './reductions';
 import { dependsOnLength, rotaryFrequencies } from './ropeScaling';
 import { pairOf } from './rotary';
 
@@ -190,8 +190,7 @@ function addOverview(g: GraphBuilder, plan: LayerPlan, stage: Stage, map: string
   const [highest, lowest] = [pool('ReduceMax'), pool('ReduceMin')];
   const isPositive = g.op('GreaterOrEqual', [highest, g.op('Neg', [lowest])]);
   const pooled = g.op('Where', [isPositive, highest, lowest]);
-  const scales = g.op('ReduceMax', [g.op('Abs', [pooled]), g.ints([2, 3])], { keepdims: 1 });
-  const divisor = g.op('Max', [scales, g.scalar(1e-30)]);
+  const { scales, divisor } = addScales(g, pooled);
   const steps = g.op('Round', [g.op('Mul', [g.op('Div', [pooled, divisor]), g.scalar(127)])]);
   g.output(`overview.${stage}`, g.op('Cast', [steps], { to: 3 /* int8 */ }), 'int8', [1, plan.nHeads, 'I', 'I']);
   g.output(`overview_scale.${stage}`, scales, 'float32', [1, plan.nHeads, 1, 1]);

@@ -11,12 +11,11 @@ import type { KernelWeights } from '../shared/kernels';
 import { type Band, bandAt, type LayerRows } from './bands';
 import { GpuMemory } from './gpuMemory';
 import { kernelFeeds } from './kernelFeeds';
+import { LayerTold } from './layerTold';
 import type { ModelFolder } from './modelFolder';
-import { type BlockOptions, type BlockResult, copyTold, keep, ModelRuntime } from './modelRuntime';
-import { emptyPooledMap, quantize, writePooled } from './overviews';
+import { type BlockOptions, type BlockResult, keep, ModelRuntime } from './modelRuntime';
 import { emptyPrediction, type Prediction } from './predictions';
-import { Resident, type Session, type Value, type Values } from './session';
-import { emptyTopKeys, writeTopKeys } from './topKeyRows';
+import { Resident, type Value, type Values } from './session';
 import { emptyValue, int64, rowsOf } from './values';
 
 /** A model on a provider of this machine. @param bandRows rows that a layer computes at a time, at most. */
@@ -69,19 +68,14 @@ export class GpuRuntime extends ModelRuntime {
     const taps: BlockTaps = { overviews: streamedStages(plan), blockSize, topKeys: true };
     const { hidden: out, rows, told } = await this.begin(plan, hidden, taps, options);
     const read = told[0]?.cells ? this.readWhole(plan, told[0], options) : this.readBands(plan, told, nTokens, options);
-    return { hidden: out, rows, blockSize, ...(await read) };
+    return { hidden: out, rows, ...(await read) };
   }
 
-  override async bareBlock(
-    layerIdx: number,
-    hidden: Value,
-    kernels?: readonly KernelWeights[],
-    signal?: AbortSignal,
-  ): Promise<Value> {
-    const { hidden: out, rows } = await this.plainBlock(layerIdx, hidden, kernels, signal);
+  override async bareBlock(...block: Parameters<ModelRuntime['bareBlock']>): Promise<Value> {
+    const { hidden, rows } = await this.plainBlock(...block);
     this.memory.free(rows.keys);
     this.memory.free(rows.values);
-    return out;
+    return hidden;
   }
 
   override async release(): Promise<void> {
@@ -90,10 +84,7 @@ export class GpuRuntime extends ModelRuntime {
   }
 
   protected override async plainBlock(
-    layerIdx: number,
-    hidden: Value,
-    kernels?: readonly KernelWeights[],
-    signal?: AbortSignal,
+    ...[layerIdx, hidden, kernels, signal]: Parameters<ModelRuntime['bareBlock']>
   ): Promise<Pick<BlockResult, 'hidden' | 'rows'>> {
     const plan = planLayer(this.folder.config, layerIdx);
     return this.begin(plan, hidden, noTaps, { topK: 0, blockSize: 1, kernels, signal });
@@ -155,6 +146,7 @@ export class GpuRuntime extends ModelRuntime {
     const { topK, blockSize, kernels, known, signal } = options;
     this.bandRows = options.bandRows ?? this.bandRows;
     const { layerIdx, nKvHeads, headDim } = plan;
+    const { config, weights } = this.folder;
     const hidden = await this.memory.resident(input);
     const nTokens = hidden.dims[1]!;
     const start = known?.nRows ?? 0;
@@ -166,7 +158,8 @@ export class GpuRuntime extends ModelRuntime {
     await this.inBands(start, nTokens, signal, async (from, to) => {
       const band = bandAt(plan, from, to, blockSize);
       const isWhole = band.first === 0 && to === nTokens;
-      const session = await this.blockSession(layerIdx, taps, isWhole);
+      const graph = () => gpuBlockGraph(config, layerIdx, weights, taps, isWhole);
+      const session = await this.blockSession(layerIdx, taps, isWhole ? '/whole' : '', graph, this.memory.options);
       const nCells = taps.overviews.length * plan.nHeads * Math.ceil(nTokens / blockSize) ** 2;
       const fetched = await session.run({
         ...(await this.blockFeeds(plan, { hidden, keys: done.keys, values: done.values }, band, kernels)),
@@ -206,31 +199,27 @@ export class GpuRuntime extends ModelRuntime {
       const n = nHeads * size * size;
       return new Map(stages.map((stage, i) => [stage, { blockSize, size, cells: cells.subarray(i * n, (i + 1) * n) }]));
     };
-    return { topKeys, overviews, pooled };
+    return { topKeys, overviews, blockSize, pooled };
   }
 
   private async readBands(plan: LayerPlan, told: readonly Told[], nTokens: number, options: BlockOptions) {
     const { nHeads } = plan;
     const { topK, blockSize, known } = options;
-    const topKeys = emptyTopKeys(nHeads, nTokens, topK);
-    const maps = streamedStages(plan).map(stage => [stage, emptyPooledMap(nHeads, nTokens, blockSize)] as const);
-    const pooled = new Map(maps);
-    if (known) await copyTold(known, topKeys, pooled, nTokens);
+    const all = new LayerTold(plan, nTokens, blockSize, topK);
+    if (known) await all.takeOver(known);
     for (const { band, ...of } of told) {
       const [integers, numbers] = await this.memory.takeBoth(of.integers, of.numbers);
       const nRows = band.end - band.first;
-      const top = [1, nHeads, nRows, Math.min(topKeys.k, band.end)];
+      const top = [1, nHeads, nRows, Math.min(topK, band.end)];
       const indices: Value = { type: 'int32', data: integers, dims: top };
-      writeTopKeys(topKeys, nTokens, band, indices, { type: 'float32', data: numbers, dims: top });
       const dims = [1, nHeads, Math.ceil(nRows / blockSize), Math.ceil(band.end / blockSize)];
       const [nTop, nCells] = [integers.length, dims[1]! * dims[2]! * dims[3]!];
-      for (const [i, [, map]] of maps.entries()) {
+      all.add(band, indices, { type: 'float32', data: numbers, dims: top }, (_, i) => {
         const data = numbers.subarray(nTop + i * nCells, nTop + (i + 1) * nCells);
-        writePooled(map, band, { type: 'float32', data, dims });
-      }
+        return { type: 'float32', data, dims };
+      });
     }
-    const overviews = maps.map(([stage, map]) => quantize(stage, map));
-    return { topKeys, overviews, pooled: async () => pooled };
+    return all.result();
   }
 
   private trained(plan: LayerPlan): Promise<Values> {
@@ -240,13 +229,6 @@ export class GpuRuntime extends ModelRuntime {
         await Promise.all(feeds.map(async ([name, value]) => [name, await this.memory.resident(value)] as const)),
       );
     });
-  }
-
-  private blockSession(layerIdx: number, taps: BlockTaps, isWhole: boolean): Promise<Session> {
-    const { config, weights } = this.folder;
-    if (taps !== noTaps) this.forgetOtherBlockSizes(taps.blockSize);
-    const key = taps === noTaps ? `bare/${layerIdx}` : `block/${taps.blockSize}/${layerIdx}${isWhole ? '/whole' : ''}`;
-    return this.session(key, () => gpuBlockGraph(config, layerIdx, weights, taps, isWhole), this.memory.options);
   }
 }
 

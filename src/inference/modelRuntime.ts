@@ -26,12 +26,12 @@ import { type Band, bandAt, emptyRows, inBands, type LayerRows, mostBandRows, us
 import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { kernelFeeds, readKernels } from './kernelFeeds';
+import { LayerTold } from './layerTold';
 import { chooseBandRows, type RunSize } from './memory';
 import { type ModelFolder, mappedFromBytes } from './modelFolder';
-import { copyPooled, emptyPooledMap, type PooledMap, quantize, writePooled } from './overviews';
+import { emptyPooledMap, type PooledMap, quantize, writePooled } from './overviews';
 import { emptyPrediction, type Prediction, writePrediction } from './predictions';
 import { Session, type SessionOptions, type Value, type Values } from './session';
-import { copyTopKeys, emptyTopKeys, writeTopKeys } from './topKeyRows';
 import { emptyValue, int64, rowsOf, writeRows } from './values';
 
 /** Sessions that answer single requests (one stage of one layer); the least recently used goes first. */
@@ -126,28 +126,24 @@ export class ModelRuntime {
     const taps: BlockTaps = { overviews: streamedStages(plan), blockSize, topKeys: true };
     const start = known?.nRows ?? 0;
     const rows = emptyRows(plan, hidden);
-    const topKeys = emptyTopKeys(plan.nHeads, nTokens, topK);
-    const pooled = new Map(taps.overviews.map(stage => [stage, emptyPooledMap(plan.nHeads, nTokens, blockSize)]));
+    const told = new LayerTold(plan, nTokens, blockSize, topK);
     const out = emptyValue(hidden.dims);
     if (known) {
       const { layer, nRows } = known;
       writeRows(out, 0, rowsOf(layer.hidden, 0, nRows));
       writeRows(rows.keys, 0, rowsOf(layer.rows.keys, 0, nRows));
       writeRows(rows.values, 0, rowsOf(layer.rows.values, 0, nRows));
-      await copyTold(known, topKeys, pooled, nTokens);
+      await told.takeOver(known);
     }
     await this.inBands(start, nTokens, signal, async (from, to) => {
       const band = bandAt(plan, from, to, blockSize);
-      const top = { top_k: int64([Math.min(topKeys.k, to)], [1]) };
+      const top = { top_k: int64([Math.min(topK, to)], [1]) };
       const fetched = await this.runBlock(plan, rows, band, taps, top, kernels);
       writeRows(out, from, fetched['hidden_out']!);
-      writeTopKeys(topKeys, nTokens, band, fetched['top_keys.indices']!, fetched['top_keys.weights']!);
-      for (const [stage, map] of pooled) writePooled(map, band, fetched[`pooled.${stage}`]!);
+      const [indices, weights] = [fetched['top_keys.indices']!, fetched['top_keys.weights']!];
+      told.add(band, indices, weights, stage => fetched[`pooled.${stage}`]!);
     });
-    return {
-      ...{ hidden: out, rows, topKeys, blockSize, pooled: async () => pooled },
-      overviews: [...pooled].map(([stage, map]) => quantize(stage, map)),
-    };
+    return { hidden: out, rows, ...told.result() };
   }
 
   /** Runs one block without taps. @throws as `block`. */
@@ -323,15 +319,26 @@ export class ModelRuntime {
   ): Promise<Values> {
     const { config, weights } = this.folder;
     const { layerIdx } = plan;
-    const kind = taps === noTaps ? 'bare' : `block/${taps.blockSize}`;
-    if (taps !== noTaps) this.forgetOtherBlockSizes(taps.blockSize);
     const form = kernels ? fedConvolution : await this.convolutionForm(plan);
-    const key = `${kind}/${layerIdx}${form.isFixed ? '/fixed' : ''}`;
-    const session = await this.session(key, () => blockGraph(config, layerIdx, weights, taps, form));
+    const graph = () => blockGraph(config, layerIdx, weights, taps, form);
+    const session = await this.blockSession(layerIdx, taps, form.isFixed ? '/fixed' : '', graph);
     const fetched = await session.run({ ...(await this.blockFeeds(plan, rows, band, kernels)), ...extra });
     writeRows(rows.keys, band.first, fetched['keys']!);
     writeRows(rows.values, band.first, fetched['values']!);
     return fetched;
+  }
+
+  /** The session of a block's graph. @param variant tells graphs of the same taps apart. */
+  protected blockSession(
+    layerIdx: number,
+    taps: BlockTaps,
+    variant: string,
+    graph: () => Uint8Array,
+    options: Partial<SessionOptions> = {},
+  ): Promise<Session> {
+    if (taps !== noTaps) this.forgetOtherBlockSizes(taps.blockSize);
+    const kind = taps === noTaps ? 'bare' : `block/${taps.blockSize}`;
+    return this.session(`${kind}/${layerIdx}${variant}`, graph, options);
   }
 
   private get mapsWeights(): boolean {
@@ -359,7 +366,7 @@ export class ModelRuntime {
   }
 
   /** Rows of log-probabilities held at a time: on a CPU few enough that they take some 16 MB. */
-  protected predictionRows(): number {
+  private predictionRows(): number {
     const [nValues, most] = this.provider === 'cpu' ? [2 ** 22, usualBandRows] : [2 ** 25, 4096];
     return Math.min(most, Math.max(1, Math.floor(nValues / this.folder.config.vocab_size / 16)) * 16);
   }
@@ -384,7 +391,7 @@ export class ModelRuntime {
   }
 
   /** Every session holds the layer's weights anew: of the sizes that overviews are pooled by, two stay. */
-  protected forgetOtherBlockSizes(blockSize: number): void {
+  private forgetOtherBlockSizes(blockSize: number): void {
     if (this.blockSizes.at(-1) === blockSize) return;
     this.blockSizes = [...this.blockSizes.filter(other => other !== blockSize), blockSize];
     if (this.blockSizes.length <= 2) return;
@@ -429,19 +436,4 @@ export function keep<Key, T>(map: Map<Key, Promise<T>>, key: Key, make: () => Pr
   map.set(key, value);
   value.catch(() => map.get(key) === value && map.delete(key));
   return value;
-}
-
-/**
- * Takes over what is told of the first rows of another run's layer.
- * @param nTokens of the window that takes it over.
- */
-export async function copyTold(
-  { layer, nRows }: NonNullable<BlockOptions['known']>,
-  topKeys: TopKeys,
-  pooled: ReadonlyMap<Stage, PooledMap>,
-  nTokens: number,
-): Promise<void> {
-  copyTopKeys(layer.topKeys, topKeys, layer.hidden.dims[1]!, nTokens, nRows);
-  const known = await layer.pooled();
-  for (const [stage, map] of pooled) copyPooled(known.get(stage)!, map, nRows);
 }
