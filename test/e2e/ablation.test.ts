@@ -148,9 +148,14 @@ test('the kernel is edited by keyboard; what is no number is refused; undo, redo
   await cell.focus();
   await workbench.page.keyboard.press('ArrowRight');
   await workbench.page.keyboard.press('ArrowDown');
-  await workbench.page.keyboard.type('much');
+  await workbench.page.keyboard.type('mu');
+  // What is drawn again meanwhile, here in other colours, leaves what is being typed alone.
+  await workbench.changeSettings({ 'workbench.colorTheme': themes.light });
+  await frame.waitForFunction(() => document.body.dataset['vscodeThemeKind'] === 'vscode-light');
+  await workbench.page.keyboard.type('ch');
   await workbench.page.keyboard.press('Enter');
   await frame.getByText('“much” is no number').waitFor();
+  await workbench.changeSettings({ 'workbench.colorTheme': themes.dark });
   await workbench.page.keyboard.press('Escape');
   await workbench.page.keyboard.type('1.5');
   await workbench.page.keyboard.press('Enter');

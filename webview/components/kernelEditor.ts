@@ -28,6 +28,8 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
   let inputs: HTMLInputElement[] = [];
   let grid: KernelGrid | null = null;
   let shownShape = '';
+  /** Cells with something typed that is not applied yet; what comes from outside leaves them alone. */
+  const typed = new Set<HTMLInputElement>();
 
   const say = (text: string) => {
     message.textContent = text;
@@ -45,14 +47,16 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
   };
   const commit = (index: number) => {
     const input = inputs[index]!;
-    if (!grid || input.value === written(grid.weights[index]!)) return;
+    if (!grid || !typed.has(input)) return;
     const value = parseWeight(input.value);
     input.setAttribute('aria-invalid', String(value === null));
     if (value === null) {
       say(t('“{0}” is no number. Type one such as 0.25 or −1e-3, or press Escape.', input.value));
       return;
     }
+    typed.delete(input);
     say('');
+    if (input.value === written(grid.weights[index]!)) return;
     onEdit(Array.from(grid.weights, (weight, i) => (i === index ? value : weight)));
   };
   table.addEventListener('keydown', event => {
@@ -61,6 +65,7 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
     const input = inputs[index]!;
     if (event.key === 'Enter') commit(index);
     else if (event.key === 'Escape') {
+      typed.delete(input);
       input.value = written(grid.weights[index]!);
       input.removeAttribute('aria-invalid');
       say('');
@@ -75,6 +80,7 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
     event.preventDefault();
     event.stopPropagation();
   });
+  table.addEventListener('input', event => typed.add(event.target as HTMLInputElement));
   table.addEventListener('focusout', event => {
     const index = inputs.indexOf(event.target as HTMLInputElement);
     if (index >= 0) commit(index);
@@ -111,6 +117,7 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
       ),
     );
     table.dataset['part'] = part;
+    typed.clear();
     say('');
   }
 
@@ -118,8 +125,7 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
     const max = weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
     inputs.forEach((input, i) => {
       const weight = weights[i]!;
-      if (input !== document.activeElement || input.getAttribute('aria-invalid') !== 'true')
-        input.value = written(weight);
+      if (!typed.has(input)) input.value = written(weight);
       const color = colorOf(theme.colors, levelOf(weight, max));
       input.style.setProperty('background-color', `rgb(${color.join(' ')})`);
       input.style.setProperty('color', luminance(color) > 0.18 ? '#000' : '#fff');

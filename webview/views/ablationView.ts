@@ -60,7 +60,8 @@ class AblationView implements PanelView {
   private rankingState: Ranking | null = null;
   /** Key of the kernels that are on their way. */
   private kernelsWanted = '';
-  private kernels: { readonly key: string; readonly values: readonly KernelWeights[] } | null = null;
+  private kernels: { readonly key: string; readonly layer: string; readonly values: readonly KernelWeights[] } | null =
+    null;
   private predictions: { readonly key: string; readonly pair: PredictionPair | null } = { key: '', pair: null };
   private requests = new AbortController();
 
@@ -173,12 +174,15 @@ class AblationView implements PanelView {
     return kernels[this.chosenPart] ? this.chosenPart : (kernelParts.find(part => kernels[part]) ?? this.chosenPart);
   }
 
-  /** The head's kernel as the reader wants it, once the trained one is there. */
+  /**
+   * The head's kernel as the reader wants it, once the trained one is there. The layer's stays on the page while another
+   * analysis asks for it again, so that what is typed meanwhile goes somewhere.
+   */
   private grid(panel: PanelState): KernelGrid | null {
     const { layerIdx, headIdx } = panel.view;
     const part = this.shownPart(panel);
     const trained =
-      this.kernels?.key === keyOf(panel) ? this.kernels.values.find(kernel => kernel.part === part) : undefined;
+      this.kernels?.layer === layerKey(panel) ? this.kernels.values.find(kernel => kernel.part === part) : undefined;
     if (!trained) return null;
     const { rows, columns, identityColumn } = trained;
     const weights = headMatrix(ablatedWeights(trained, layerIdx, panel.ablation.wanted), headIdx);
@@ -226,13 +230,14 @@ class AblationView implements PanelView {
   /** Asks for the trained kernels of the shown layer. */
   private loadKernels(panel: PanelState): void {
     const { trainedId } = panel.ablation;
-    const key = keyOf(panel);
+    const key = `${trainedId}/${panel.view.layerIdx}`;
+    const layer = layerKey(panel);
     if (trainedId === null || key === this.kernels?.key || key === this.kernelsWanted) return;
     this.kernelsWanted = key;
     const { layerIdx } = panel.view;
     this.context.host.request('kernels', { analysisId: trainedId, layerIdx }, this.requests.signal).then(
       values => {
-        this.kernels = { key, values };
+        this.kernels = { key, layer, values };
         this.kernelsWanted = '';
         this.update(this.context.store.state);
       },
@@ -266,8 +271,9 @@ class AblationView implements PanelView {
   }
 }
 
-function keyOf({ ablation, view }: PanelState): string {
-  return `${ablation.trainedId}/${view.layerIdx}`;
+/** Names the shown layer of the shown model. */
+function layerKey({ model, view }: PanelState): string {
+  return `${model?.directory}/${view.layerIdx}`;
 }
 
 function setDisabled(element: HTMLElement, isDisabled: boolean): void {
