@@ -31,7 +31,27 @@ export const quietSettings = {
  */
 
 /**
- * A process's descendants, parents before children. Reads /proc: the workbench runs on Linux only.
+ * What the system tells of a process; undefined once it has ended. Reads /proc: the workbench runs on Linux only.
+ * @param {number} pid
+ */
+export function statOf(pid) {
+  try {
+    // "pid (name) state parent …", where the name may hold spaces and brackets
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (fields[0] === 'Z') return undefined; // ended, and its code was not asked for yet
+    return {
+      parent: Number(fields[1]),
+      /** Processor time used so far, in hundredths of a second. */
+      ticks: Number(fields[11]) + Number(fields[12]),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A process's descendants, parents before children.
  * @param {number} ancestor
  * @returns {Process[]}
  */
@@ -39,14 +59,12 @@ export function descendants(ancestor) {
   /** @type {Process[]} */
   const all = [];
   for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
+    const pid = Number(name);
+    const stat = Number.isNaN(pid) ? undefined : statOf(pid);
+    if (!stat) continue;
     try {
-      // "pid (name) state parent …", where the name may hold spaces and brackets
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (state === 'Z') continue;
-      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-      all.push({ pid: Number(name), parent: Number(parent), command });
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+      all.push({ pid, parent: stat.parent, command });
     } catch {
       // ended while we were reading
     }

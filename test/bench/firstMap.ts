@@ -3,12 +3,12 @@
  * The package is installed as a file of this machine, so nothing is counted of a download. Last, one line of JSON.
  */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { vsixPath } from '../../scripts/package.mjs';
-import { descendants } from '../../scripts/workbench.mjs';
+import { descendants, statOf } from '../../scripts/workbench.mjs';
 import { acceptPath } from '../e2e/harness/panel';
 import { startWorkbench, type Workbench } from '../e2e/harness/workbench';
 
@@ -16,18 +16,7 @@ const limitMs = 10_000;
 const title = 'MTA Inspector: Open Samples…';
 
 /** Processor time that the workbench, its server and its browser have used, in hundredths of a second. */
-function usedTicks(): number {
-  const used = ({ pid }: { pid: number }) => {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return Number(fields[11]) + Number(fields[12]);
-    } catch {
-      return 0; // ended meanwhile
-    }
-  };
-  return descendants(process.pid).reduce((sum, child) => sum + used(child), 0);
-}
+const usedTicks = () => descendants(process.pid).reduce((sum, { pid }) => sum + (statOf(pid)?.ticks ?? 0), 0);
 
 /** Waits until the workbench and its own extensions have started: a second in which it uses a tenth of a processor. */
 async function untilQuiet(): Promise<void> {

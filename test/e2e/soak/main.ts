@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageExtension } from '../../../scripts/package.mjs';
 import { ensureChromium, ensureWorkbench } from '../../../scripts/setup.mjs';
+import { statOf } from '../../../scripts/workbench.mjs';
 import { root, tinyModelDirectory } from '../../fixtures/paths';
 import { Random } from '../../random';
 import { untilDone } from '../harness/panel';
@@ -151,16 +152,6 @@ function readLogs(workbench: Workbench): { readonly facts: string; readonly prob
   return { facts: facts.join('; '), problems };
 }
 
-/** Whether a process still runs; one that has ended and was not asked for its code yet does not. */
-function isAlive(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
-  } catch {
-    return false;
-  }
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -187,6 +178,12 @@ async function main(): Promise<void> {
   const documents = [sample, other].map(name => join(folder, name));
   const before = documents.map(path => readFileSync(path));
   const workbench = await startWorkbench({ folder, dataFolder: base, settings: plainSettings, environment });
+  // Also when a signal ends this process, after the workbench's own listener.
+  process.on('exit', () => {
+    disk?.unmount();
+    gpu?.remove();
+    rmSync(base, { recursive: true, force: true });
+  });
   workbench.page.setDefaultTimeout(180_000);
   for (const name of readdirSync(base).filter(found => found.startsWith('mta-workbench-'))) {
     writeFileSync(join(base, name, 'user-data', 'User', 'keybindings.json'), JSON.stringify(keyBindings));
@@ -213,16 +210,13 @@ async function main(): Promise<void> {
     if (nLost > 0) problems.push(`${nLost} documents on disk have changed`);
     const pids = workbench.processes().map(({ pid }) => pid);
     await workbench.close();
-    for (let i = 0; i < 30 && pids.some(isAlive); i++) await new Promise(wake => setTimeout(wake, 1000));
-    const orphans = pids.filter(isAlive);
+    for (let i = 0; i < 30 && pids.some(statOf); i++) await new Promise(wake => setTimeout(wake, 1000));
+    const orphans = pids.filter(statOf);
     if (orphans.length > 0) problems.push(`processes left: ${orphans}`);
     report(outcome, Number(values.actions), (Date.now() - startMs) / 60_000, facts, nLost, problems);
     isDone = problems.length === 0;
   } finally {
     await workbench.close();
-    disk?.unmount();
-    gpu?.remove();
-    rmSync(base, { recursive: true, force: true });
   }
   process.exit(isDone ? 0 : 1);
 }
