@@ -1,5 +1,6 @@
 /** What vocabulary logits predict, as the graphs of other models tell it. Pure. */
 
+import { insertLargest } from './largest';
 import { emptyPrediction, type Prediction } from './predictions';
 
 /** Natural log-probabilities of rows of logits, shape [row, vocabulary]. */
@@ -32,23 +33,13 @@ export function predictFromLogits(
     const start = position * nVocabulary;
     const row = logSoftmaxRows(logits.subarray(start, start + nVocabulary), nVocabulary);
     logProbabilities[position] = row[target]!;
-    topLogProbabilities.fill(Number.NEGATIVE_INFINITY, position * topK, (position + 1) * topK);
-    for (let id = 0; id < nVocabulary; id++) insert(topIds, topLogProbabilities, position * topK, topK, id, row[id]!);
+    let count = 0;
+    for (let id = 0; id < nVocabulary; id++)
+      count = insertLargest(topIds, topLogProbabilities, position * topK, topK, count, id, row[id]!);
     if (!before || !divergence) continue;
     let nats = 0;
     for (let id = 0; id < nVocabulary; id++) nats += Math.exp(before[start + id]!) * (before[start + id]! - row[id]!);
     divergence[position] = nats;
   }
   return prediction;
-}
-
-/** Puts a value into its place among the k largest, which stand in falling order from `start` on. */
-function insert(ids: Int32Array, values: Float32Array, start: number, k: number, id: number, value: number): void {
-  let at = start + k;
-  while (at > start && value > values[at - 1]!) at--;
-  if (at === start + k) return;
-  values.copyWithin(at + 1, at, start + k - 1);
-  ids.copyWithin(at + 1, at, start + k - 1);
-  values[at] = value;
-  ids[at] = id;
 }

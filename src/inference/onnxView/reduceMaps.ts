@@ -1,6 +1,7 @@
 /** What the panel needs of a whole map [head, query, key] that lies in memory. Pure; weights are 0 or more. */
 
 import type { TopKeys } from '../../shared/analysis';
+import { insertLargest } from '../largest';
 import { emptyPooledMap, type PooledMap } from '../overviews';
 import { emptyTopKeys } from '../topKeyRows';
 
@@ -10,18 +11,9 @@ export function topKeysOf(map: Float32Array, nHeads: number, nTokens: number, to
   const { k, indices, weights } = top;
   for (let row = 0; row < nHeads * nTokens; row++) {
     const [start, query] = [row * k, row % nTokens];
-    let n = 0;
-    for (let key = 0; key <= query; key++) {
-      const weight = map[row * nTokens + key]!;
-      if (n === k && !(weight > weights[start + k - 1]!)) continue;
-      let at = n === k ? k - 1 : n++;
-      for (; at > 0 && weight > weights[start + at - 1]!; at--) {
-        weights[start + at] = weights[start + at - 1]!;
-        indices[start + at] = indices[start + at - 1]!;
-      }
-      weights[start + at] = weight;
-      indices[start + at] = key;
-    }
+    let count = 0;
+    for (let key = 0; key <= query; key++)
+      count = insertLargest(indices, weights, start, k, count, key, map[row * nTokens + key]!);
   }
   return top;
 }
