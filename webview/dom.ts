@@ -23,3 +23,27 @@ export function onChange<T extends readonly unknown[]>(draw: (...inputs: T) => v
     draw(...inputs);
   };
 }
+
+const takesFocus = 'a[href], button, input, select, [tabindex], vscode-button, vscode-checkbox';
+
+/**
+ * Gives an element other children. The focus, where one of the old ones had it, goes to the one of the same name, else to
+ * the one in its place: who works with the keyboard goes on from there.
+ */
+export function redraw(parent: Element, ...children: (Node | string)[]): void {
+  const all = () => [...parent.querySelectorAll<HTMLElement>(takesFocus)];
+  const focused = document.activeElement as HTMLElement | null;
+  const index = focused && parent.contains(focused) ? all().indexOf(focused) : -1;
+  parent.replaceChildren(...children);
+  if (!focused || index < 0) return;
+  const now = all().filter(element => !element.hasAttribute('disabled'));
+  const isSame = (element: HTMLElement | undefined) => element !== undefined && nameOf(element) === nameOf(focused);
+  const inPlace = now[Math.min(index, now.length - 1)];
+  const next = isSame(inPlace) ? inPlace : (now.find(isSame) ?? inPlace);
+  next?.focus({ preventScroll: true });
+}
+
+/** What tells an element from its neighbours, also after it was made anew. */
+function nameOf(element: HTMLElement): string | null {
+  return element.dataset['key'] ?? element.dataset['name'] ?? element.getAttribute('aria-label') ?? element.textContent;
+}

@@ -168,6 +168,31 @@ test('the kernel is edited by keyboard; what is no number is refused; undo, redo
   await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
 });
 
+test('what is switched by keyboard keeps the focus, and what is taken back leaves it to its neighbour', async () => {
+  const { keyboard } = workbench.page;
+  const focused = () =>
+    frame.evaluate(() => {
+      const { dataset, ariaLabel } = document.activeElement as HTMLElement;
+      return dataset['name'] ?? ariaLabel;
+    });
+  const parts = frame.locator('.ablation-parts vscode-checkbox');
+  await parts.first().focus();
+  const first = await focused();
+  await keyboard.press('Space');
+  await ablated(/convolution before softmax off/);
+  assert.equal(await focused(), first);
+  await parts.nth(2).focus();
+  await keyboard.press('Space');
+  const changes = frame.locator('.ablation-edits li');
+  await changes.nth(1).waitFor();
+  await changes.first().getByRole('button').focus();
+  await keyboard.press('Enter');
+  await changes.nth(1).waitFor({ state: 'detached' });
+  assert.match((await focused()) ?? '', /^Take back: /);
+  await keyboard.press('Enter');
+  await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
+});
+
 test('the ranking equals the command line’s', async () => {
   const wanted = cli('ablate', join(folder, sample), '--parts-only', '--max-tokens', '512');
   await frame.getByRole('button', { name: 'Rank every part of every layer' }).click();

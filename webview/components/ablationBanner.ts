@@ -5,7 +5,7 @@ import type { PanelAblation } from '../../src/shared/panelAblation';
 import type { PanelState } from '../../src/shared/panelMessages';
 import { bannerLines } from '../ablationText';
 import type { Actions } from '../actions';
-import { h, onChange } from '../dom';
+import { h, onChange, redraw } from '../dom';
 import type { State } from '../state';
 import { button, progressRing } from '../toolkit';
 
@@ -24,7 +24,7 @@ export function createAblationBanner(actions: Actions) {
     const reset = isAblated
       ? [button(t('Reset'), 'secondary', () => actions.stepAblation('reset'), t('Reset ablation'))]
       : [];
-    element.replaceChildren(...ring, h('div', {}, ...lines.map(line => h('p', {}, line))), ...reset);
+    redraw(element, ...ring, h('div', {}, ...lines.map(line => h('p', {}, line))), ...reset);
   });
   let current!: PanelAblation;
   return {

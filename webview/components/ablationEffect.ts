@@ -5,7 +5,7 @@ import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
 import { t } from '../../src/shared/l10n';
 import type { PanelState } from '../../src/shared/panelMessages';
 import type { Actions } from '../actions';
-import { h, onChange } from '../dom';
+import { h, onChange, redraw } from '../dom';
 import { formatPlain, formatValue, visibleToken } from '../labels';
 import type { Theme } from '../theme';
 
@@ -68,7 +68,8 @@ export function createAblationEffect(actions: Actions) {
     },
   );
   const drawChanges = onChange((pair: PredictionPair, labels: readonly string[]) => {
-    changes.replaceChildren(
+    redraw(
+      changes,
       ...largestChanges(pair, nRows).map(({ token, before, now }) => {
         const link = h('button', { class: 'token-link', type: 'button' }, visibleToken(labels[token] ?? ''));
         link.addEventListener('click', () => actions.selectToken(token, true));

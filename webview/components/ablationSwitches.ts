@@ -4,7 +4,7 @@ import { type Ablation, describeEdit, type KernelEdit, partLabels, presets, with
 import type { LayerSummary } from '../../src/shared/analysis';
 import { type KernelPart, kernelParts } from '../../src/shared/kernels';
 import { t } from '../../src/shared/l10n';
-import { h, onChange } from '../dom';
+import { h, onChange, redraw } from '../dom';
 import { partTitles } from '../kernelGallery';
 import { layerOf, type State } from '../state';
 import { button, checkbox } from '../toolkit';
@@ -21,7 +21,8 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
   let shownKey = '';
 
   const offer = onChange((_model: string, layerIdx: number) => {
-    presetBar.replaceChildren(
+    redraw(
+      presetBar,
       ...presets(layers, layerIdx).map(({ label, edits }) =>
         button(label, 'secondary', () => onChangeTo({ ...wanted, edits })),
       ),
@@ -30,7 +31,8 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
 
   function draw(parts: readonly KernelPart[], layerIdx: number, headIdx: number): void {
     rows.hidden = parts.length === 0;
-    rows.replaceChildren(
+    redraw(
+      rows,
       ...parts.flatMap(part => {
         const switchFor = (head: number | null) =>
           partSwitch(wanted, { part, layerIdx, headIdx: head, weights: null }, onChangeTo);
@@ -42,7 +44,8 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
       element.setAttribute('aria-label', element.dataset['name']!);
     }
     none.hidden = wanted.edits.length > 0;
-    list.replaceChildren(
+    redraw(
+      list,
       ...wanted.edits.map((edit, i) => {
         const takeBack = () => onChangeTo(without(wanted, i));
         const what = describeEdit(edit);

@@ -1,7 +1,7 @@
 /** A real table whose columns sort by their headings, as many rows at a time as can be read. */
 
 import { t } from '../../src/shared/l10n';
-import { h } from '../dom';
+import { h, redraw } from '../dom';
 
 export interface Column<Row> {
   readonly title: string;
@@ -50,7 +50,8 @@ export function createDataTable<Row>(name: string, columns: readonly Column<Row>
       const direction = order?.isDescending ? 'descending' : 'ascending';
       heading.setAttribute('aria-sort', order?.column === i ? direction : 'none');
     });
-    body.replaceChildren(
+    redraw(
+      body,
       ...sorted
         .slice(0, nShown)
         .map(row =>

@@ -3,7 +3,7 @@
 import type { CellChange } from '../../src/attention/largestChanges';
 import { isConv, sourceHead } from '../../src/shared/kernels';
 import { t } from '../../src/shared/l10n';
-import { h } from '../dom';
+import { h, redraw } from '../dom';
 import { describeKernel, type GalleryEntry, listFeatures, partTitles, placeOf } from '../kernelGallery';
 import { formatValue, shortValue, visibleToken } from '../labels';
 import type { Theme } from '../theme';
@@ -56,7 +56,7 @@ export function createKernelDetail(
       if (!isConv(entry.part)) head.set(heads, String(headIdx));
     },
     showChanges(found, labels) {
-      if (typeof found === 'string') return changes.replaceChildren(h('p', { class: 'hint' }, found));
+      if (typeof found === 'string') return redraw(changes, h('p', { class: 'hint' }, found));
       const token = (idx: number) => `${visibleToken(labels[idx] ?? '')} ${idx}`;
       const rows = found.map(change => {
         const { queryIdx, keyIdx, before, after } = change;
@@ -70,7 +70,8 @@ export function createKernelDetail(
       const names = [t('Query → key'), t('Change of weight'), t('Before'), t('After')];
       const header = h('tr', {}, ...names.map(name => h('th', { scope: 'col' }, name)));
       const table = h('table', { class: 'fact-table' }, h('thead', {}, header), h('tbody', {}, ...rows));
-      changes.replaceChildren(
+      redraw(
+        changes,
         h('div', { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': t('Largest changes') }, table),
       );
     },

@@ -2,7 +2,7 @@
 
 import type { LensSource } from '../../src/attention/lens';
 import { t } from '../../src/shared/l10n';
-import { h } from '../dom';
+import { h, redraw } from '../dom';
 import { formatValue } from '../labels';
 import type { Theme } from '../theme';
 import { colorCell } from './valueCell';
@@ -20,11 +20,11 @@ export function createLensSources(onOpen: (headIdx: number) => void) {
     body,
   );
   let showsAll = false;
-  let redraw = () => {};
+  let drawRows = () => {};
   const more = h('button', { class: 'token-link more-heads', type: 'button' });
   more.addEventListener('click', () => {
     showsAll = !showsAll;
-    redraw();
+    drawRows();
   });
   const element = h(
     'div',
@@ -61,7 +61,7 @@ export function createLensSources(onOpen: (headIdx: number) => void) {
   return {
     element,
     show(sources: readonly LensSource[], openedHead: number, theme: Theme): void {
-      redraw = () => {
+      drawRows = () => {
         const max = Math.max(0, ...sources.map(({ subtotal }) => Math.abs(subtotal)).filter(Number.isFinite));
         const strongest = sources.toSorted((a, b) => Math.abs(b.subtotal) - Math.abs(a.subtotal));
         const isLong = sources.length > nShown;
@@ -72,9 +72,9 @@ export function createLensSources(onOpen: (headIdx: number) => void) {
         more.textContent = showsAll
           ? t('Show the strongest only')
           : t('The other {0} heads add {1}. Show all', sources.length - nShown, formatValue(rest));
-        body.replaceChildren(...rows);
+        redraw(body, ...rows);
       };
-      redraw();
+      drawRows();
     },
   };
 }

@@ -4,7 +4,7 @@ import { type Ablation, type AblationEffect, describeEdit } from '../../src/shar
 import { t } from '../../src/shared/l10n';
 import type { Ranking } from '../../src/shared/panelAblation';
 import { sayRanking } from '../ablationText';
-import { h, onChange } from '../dom';
+import { h, onChange, redraw } from '../dom';
 import { formatPlain, formatValue } from '../labels';
 import { button } from '../toolkit';
 
@@ -61,7 +61,7 @@ export function createRankingTable(actions: RankingActions) {
     const effects = ranking?.effects ?? [];
     const shown = whole ? effects : effects.slice(0, nRows);
     const largest = Math.max(1e-30, ...effects.map(({ meanKlBits }) => meanKlBits || 0));
-    body.replaceChildren(...shown.map((effect, i) => toRow(effect, i, largest, actions)));
+    redraw(body, ...shown.map((effect, i) => toRow(effect, i, largest, actions)));
     scroller.hidden = effects.length === 0;
     more.hidden = shown.length === effects.length;
     progress.hidden = ranking === null;

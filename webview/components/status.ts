@@ -5,7 +5,7 @@ import type { FailureAction } from '../../src/shared/failure';
 import { t } from '../../src/shared/l10n';
 import type { PanelCommand, PanelState } from '../../src/shared/panelMessages';
 import type { Actions } from '../actions';
-import { h, onChange } from '../dom';
+import { h, onChange, redraw } from '../dom';
 import { formatDuration } from '../labels';
 import { isLayerReady, type State } from '../state';
 import { button, progressRing } from '../toolkit';
@@ -92,9 +92,7 @@ export function createStatus(actions: Actions, hasEditor: boolean) {
     }
   }
 
-  const draw = onChange((..._inputs: unknown[]) =>
-    element.replaceChildren(...parts(current.panel, failureOf(current))),
-  );
+  const draw = onChange((..._inputs: unknown[]) => redraw(element, ...parts(current.panel, failureOf(current))));
   let current!: State;
   return {
     element,

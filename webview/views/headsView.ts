@@ -5,7 +5,7 @@ import type { MeasureName } from '../../src/shared/headMeasures';
 import { t } from '../../src/shared/l10n';
 import type { PanelState } from '../../src/shared/panelMessages';
 import { createHeadCard, type HeadCard } from '../components/headCard';
-import { h } from '../dom';
+import { h, redraw } from '../dom';
 import { HeadsLoader } from '../headsLoader';
 import { formatMeasure } from '../labels';
 import type { State } from '../state';
@@ -108,7 +108,7 @@ class HeadsView implements PanelView {
     this.shownOrder = '';
     this.observer.disconnect();
     this.cards = Array.from({ length: nLayers * nHeads }, (_, i) => createHeadCard(Math.floor(i / nHeads), i % nHeads));
-    this.grid.replaceChildren(...this.cards.map(({ element }) => element));
+    redraw(this.grid, ...this.cards.map(({ element }) => element));
     for (const { element } of this.cards) this.observer.observe(element);
     this.setTabStop(this.focused < this.cards.length ? this.focused : 0);
   }

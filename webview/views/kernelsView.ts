@@ -6,7 +6,7 @@ import { isConv, type KernelPart, kernelParts } from '../../src/shared/kernels';
 import { t } from '../../src/shared/l10n';
 import { createKernelDetail } from '../components/kernelDetail';
 import { matrixPicture } from '../components/matrixPicture';
-import { h, onChange } from '../dom';
+import { h, onChange, redraw } from '../dom';
 import {
   changesOf,
   type DocumentChanges,
@@ -170,9 +170,7 @@ class KernelsView implements PanelView {
     ) => {
       const ofPart = entries.filter(entry => part === null || entry.part === part);
       const chosen = sortEntries(ofPart, order, changes);
-      const focused = this.cards.contains(document.activeElement) && (document.activeElement as HTMLElement);
-      this.cards.replaceChildren(...chosen.slice(0, nShown).map(entry => this.card(entry, theme)));
-      if (focused) this.cards.querySelector<HTMLElement>(`[data-key="${focused.dataset['key']}"]`)?.focus();
+      redraw(this.cards, ...chosen.slice(0, nShown).map(entry => this.card(entry, theme)));
       this.more.hidden = chosen.length <= nShown;
       const label = t('Show more of {0}', chosen.length);
       this.more.textContent = label;
