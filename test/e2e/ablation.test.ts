@@ -164,6 +164,11 @@ test('the kernel is edited by keyboard; what is no number is refused; undo, redo
   await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
   await frame.getByRole('button', { name: 'Redo ablation change' }).click();
   await ablated(/edited/);
+  // The button is switched off now; the keys go on.
+  await workbench.page.keyboard.press('Control+Z');
+  await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
+  await workbench.page.keyboard.press('Control+Y');
+  await ablated(/edited/);
   await workbench.runCommand('MTA Inspector: Reset Ablation');
   await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
 });

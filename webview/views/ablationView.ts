@@ -138,8 +138,12 @@ class AblationView implements PanelView {
       ablation.wanted.scope === 'model'
         ? t('Later layers read what the changed layers give.')
         : t('Later layers read what they read before; the prediction changes by what the changed layers add directly.');
-    setDisabled(this.undo, !ablation.canUndo);
-    setDisabled(this.redo, !ablation.canRedo);
+    const focused = document.activeElement;
+    this.undo.toggleAttribute('disabled', !ablation.canUndo);
+    this.redo.toggleAttribute('disabled', !ablation.canRedo);
+    // A button that is switched off under the reader's hands hands the focus on, or the view's keys would be heard no more.
+    if (focused === this.undo && !ablation.canUndo) this.redo.focus();
+    if (focused === this.redo && !ablation.canRedo) this.undo.focus();
     this.switches.update(state);
     this.ranking.update(this.rankingState);
     this.loadKernels(panel);
@@ -274,8 +278,4 @@ class AblationView implements PanelView {
 /** Names the shown layer of the shown model. */
 function layerKey({ model, view }: PanelState): string {
   return `${model?.directory}/${view.layerIdx}`;
-}
-
-function setDisabled(element: HTMLElement, isDisabled: boolean): void {
-  element.toggleAttribute('disabled', isDisabled);
 }
