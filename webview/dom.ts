@@ -24,7 +24,7 @@ export function onChange<T extends readonly unknown[]>(draw: (...inputs: T) => v
   };
 }
 
-const takesFocus = 'a[href], button, input, select, [tabindex], vscode-button, vscode-checkbox';
+const takesFocus = ['a[href]', 'button', 'input', 'select', '[tabindex]', 'vscode-button', 'vscode-checkbox'].join();
 
 /**
  * Gives an element other children. The focus, where one of the old ones had it, goes to the one of the same name, else to
