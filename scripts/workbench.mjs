@@ -27,6 +27,7 @@ export const quietSettings = {
  * @typedef {object} Process
  * @property {number} pid
  * @property {number} parent
+ * @property {number} ticks processor time used so far, in hundredths of a second
  * @property {string} command with its arguments, separated by spaces
  */
 
@@ -40,11 +41,7 @@ export function statOf(pid) {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z') return undefined; // ended, and its code was not asked for yet
-    return {
-      parent: Number(fields[1]),
-      /** Processor time used so far, in hundredths of a second. */
-      ticks: Number(fields[11]) + Number(fields[12]),
-    };
+    return { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) };
   } catch {
     return undefined;
   }
@@ -64,7 +61,7 @@ export function descendants(ancestor) {
     if (!stat) continue;
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-      all.push({ pid, parent: stat.parent, command });
+      all.push({ pid, ...stat, command });
     } catch {
       // ended while we were reading
     }

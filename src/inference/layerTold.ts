@@ -10,7 +10,7 @@ import type { Value } from './session';
 import { copyTopKeys, emptyTopKeys, writeTopKeys } from './topKeyRows';
 
 export class LayerTold {
-  readonly topKeys: TopKeys;
+  private readonly topKeys: TopKeys;
   private readonly pooled: ReadonlyMap<Stage, PooledMap>;
 
   constructor(

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { vsixPath } from '../../scripts/package.mjs';
-import { descendants, statOf } from '../../scripts/workbench.mjs';
+import { descendants } from '../../scripts/workbench.mjs';
 import { acceptPath } from '../e2e/harness/panel';
 import { startWorkbench, type Workbench } from '../e2e/harness/workbench';
 
@@ -16,7 +16,7 @@ const limitMs = 10_000;
 const title = 'MTA Inspector: Open Samples…';
 
 /** Processor time that the workbench, its server and its browser have used, in hundredths of a second. */
-const usedTicks = () => descendants(process.pid).reduce((sum, { pid }) => sum + (statOf(pid)?.ticks ?? 0), 0);
+const usedTicks = () => descendants(process.pid).reduce((sum, { ticks }) => sum + ticks, 0);
 
 /** Waits until the workbench and its own extensions have started: a second in which it uses a tenth of a processor. */
 async function untilQuiet(): Promise<void> {
