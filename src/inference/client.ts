@@ -55,10 +55,8 @@ type Channel = Rpc<InferenceRequests, Record<never, never>, InferenceEvents, Rec
 interface Connection {
   readonly process: InferenceProcess;
   readonly rpc: Channel;
-  /** We are killing it ourselves: no crash. */
-  isEnding?: boolean;
-  /** A model ran on a GPU, whose driver keeps what it took until the process ends. */
-  hasUsedGpu?: boolean;
+  /** We are killing it ourselves, which is no crash: what those hear who wait for it. */
+  endedBy?: Error;
   /** The models it holds or is loading. */
   readonly loading: Map<Slot, { readonly key: string; readonly answer: Promise<LoadAnswer> }>;
 }
@@ -96,9 +94,11 @@ export class InferenceClient {
   }
 
   /**
-   * Loads the model into its slot unless the process holds it there already. After a GPU was used, another main model gets
-   * another process, so that the memory of the first one's driver goes.
-   * @throws Cancelled as soon as `signal` fires, while others may go on waiting for the same model; Failure otherwise.
+   * Loads the model into its slot unless the process holds it there already. Another main model gets another process, so
+   * that what the C library, ONNX Runtime and a GPU's driver kept of the one before goes; but not while the process holds
+   * models of other slots.
+   * @throws Cancelled as soon as `signal` fires, while others may go on waiting for the same model, and when the slot was
+   * given another model meanwhile; Failure otherwise.
    */
   load(model: Model, signal?: AbortSignal): Promise<LoadAnswer> {
     const slot = model.slot ?? 'main';
@@ -106,9 +106,8 @@ export class InferenceClient {
     const key = JSON.stringify(model);
     let connection = this.connect();
     let loading = connection.loading.get(slot);
-    const isAlone = loading !== undefined && slot === 'main' && connection.loading.size === 1;
-    if (connection.hasUsedGpu && isAlone && loading?.key !== key) {
-      this.end(connection);
+    if (loading && loading.key !== key && slot === 'main' && connection.loading.size === 1) {
+      this.end(connection, new Cancelled('Another model was chosen.'));
       connection = this.connect();
       loading = undefined;
     }
@@ -117,17 +116,13 @@ export class InferenceClient {
       const begun = { key, answer };
       loading = begun;
       connection.loading.set(slot, begun);
-      answer.then(
-        ({ provider }) => {
-          if (provider !== 'cpu' && provider !== 'remote') connection.hasUsedGpu = true;
-        },
-        () => {
-          if (connection.loading.get(slot) === begun) connection.loading.delete(slot); // the next use tries again
-        },
-      );
+      answer.catch(() => {
+        if (connection.loading.get(slot) === begun) connection.loading.delete(slot); // the next use tries again
+      });
     }
     const loaded = loading.answer.catch(error => {
-      if (!connection.isEnding || signal?.aborted) throw error;
+      const isWanted = JSON.stringify(this.models.get(slot)) === key;
+      if (!connection.endedBy || !isWanted || signal?.aborted) throw error;
       return this.load(model, signal);
     });
     return signal ? untilAborted(loaded, signal, () => this.killUnlessAlive(connection)) : loaded;
@@ -145,10 +140,10 @@ export class InferenceClient {
     try {
       return await connection.rpc.request('analyze', args, signal);
     } catch (error) {
-      if (error instanceof Cancelled) this.killUnlessAlive(connection);
+      if (signal.aborted) this.killUnlessAlive(connection);
       // The process was killed because an older run hung in it; this one only waited there.
       const model = this.models.get(args.slot ?? 'main');
-      if (error instanceof Cancelled || !connection.isEnding || !model) throw error;
+      if (signal.aborted || !connection.endedBy || !model) throw error;
       await this.load(model, signal);
       return this.analyze(args, signal);
     }
@@ -221,21 +216,23 @@ export class InferenceClient {
     try {
       return (await connection.rpc.request(name, args as never, signal)) as ReturnType<InferenceRequests[Name]>;
     } catch (error) {
-      if (error instanceof Cancelled) this.killUnlessAlive(connection);
+      if (signal.aborted) this.killUnlessAlive(connection);
       throw error;
     }
   }
 
   /** What was cancelled ends with its layer or session; a process that hangs in one answers nothing and is killed. */
   private killUnlessAlive(connection: Connection): void {
-    const timer = setTimeout(() => this.end(connection), this.graceMs);
+    const message = 'The inference process hung and was ended. Inspect again: it is started anew.';
+    const hung = new Failure('process', message, ['retry', 'showLog']);
+    const timer = setTimeout(() => this.end(connection, hung), this.graceMs);
     const stop = () => clearTimeout(timer);
     connection.rpc.request('ping', null).then(stop, stop);
   }
 
-  /** Not a crash: what waits in it moves to the next one. */
-  private end(connection: Connection): void {
-    connection.isEnding = true;
+  /** Not a crash: runs that wait in it, and models, move to the next one; the rest hears why. */
+  private end(connection: Connection, reason: Error): void {
+    connection.endedBy = reason;
     if (this.connection === connection) this.connection = undefined;
     connection.process.kill();
   }
@@ -272,13 +269,13 @@ export class InferenceClient {
     this.connection = connection;
     process.onExit(reason => {
       if (this.connection === connection) this.connection = undefined;
-      if (!this.isDisposed && !connection.isEnding) this.policy.onCrash(performance.now());
+      if (!this.isDisposed && !connection.endedBy) this.policy.onCrash(performance.now());
       // The system kills what takes too much memory, V8 and C++ end themselves.
       const advice = /SIGKILL|SIGABRT|code 13[47]/.test(reason)
         ? ' If it happens again, memory may be short: lower the setting mtaInspector.maxTokens.'
         : '';
       const message = `The inference process ended unexpectedly (${reason}). Inspect again: it is started anew.${advice}`;
-      rpc.close(new Failure('process', message, ['retry', 'openSettings', 'showLog']));
+      rpc.close(connection.endedBy ?? new Failure('process', message, ['retry', 'openSettings', 'showLog']));
     });
     return connection;
   }

@@ -87,16 +87,12 @@ test('starts on first use and loads a model once', async () => {
   await client.load(model);
   await client.load(model);
   assert.equal(processes[0]!.loads, 1);
-  await client.load({ ...model, modelDirectory: 'other' });
-  assert.equal(processes[0]!.loads, 2);
   assert.equal(processes.length, 1);
 });
 
-test('after a GPU was used another main model gets another process, unless that holds a second model', async () => {
+test('another main model gets another process, unless that holds a second model', async () => {
   for (const withOther of [false, true]) {
     const { client, processes } = clientWithProcesses();
-    client.warmUp();
-    processes[0]!.provider = 'webgpu';
     await client.load(model);
     await client.load(model);
     if (withOther) await client.load({ ...model, slot: 'compare' });
@@ -109,6 +105,17 @@ test('after a GPU was used another main model gets another process, unless that 
     processes.at(-1)!.finishRun?.();
     await waiting;
   }
+});
+
+test('who waits for a model is told when another one was chosen; what worked on the old one is cancelled', async () => {
+  const { client, processes } = clientWithProcesses();
+  const first = client.load(model);
+  const ranking = client.rankAblations({ analysisId: 1, withHeads: true }, new AbortController().signal);
+  const second = client.load({ ...model, nThreads: 2 });
+  await assert.rejects(first, Cancelled);
+  await assert.rejects(ranking, Cancelled);
+  await second;
+  assert.deepEqual([processes.length, processes[0]!.isKilled, processes[1]!.loads], [2, true, 1]);
 });
 
 test('a process that was warmed up is the one that loads; nothing is started after too many crashes', async () => {
