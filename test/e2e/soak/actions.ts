@@ -148,6 +148,7 @@ export const actions: readonly Action[] = [
   {
     name: 'change the threads: the model loads again',
     weight: 6,
+    restarts: true,
     async run(scene) {
       changeSettings(scene, { 'mtaInspector.threads': 1 + scene.random.below(2) });
     },
@@ -155,6 +156,7 @@ export const actions: readonly Action[] = [
   {
     name: 'change the model',
     weight: 6,
+    restarts: true,
     async run(scene) {
       // Not one of letters alone, which cannot read the documents.
       const models = ['', tinyModelDirectory, join(root, 'models', 'comparison', 'transformer-base')];
@@ -165,6 +167,7 @@ export const actions: readonly Action[] = [
   {
     name: 'close the document while the model loads',
     weight: 5,
+    restarts: true,
     async run(scene) {
       const { workbench, random } = scene;
       await show(scene, other);

@@ -31,7 +31,7 @@ import { inferencePids, type Memory, measure } from './memory';
 
 /** The first actions fill caches; memory counts from here. */
 const nWarmUp = 30;
-/** The last actions start no process anew, so that what they leak adds up; first they fill its caches again. */
+/** The last actions start no process anew, so that what they leak adds up: first they fill its caches, then it counts. */
 const quietShare = 0.25;
 const lastShare = 0.15;
 /** Crashes that the restart policy forgives within its three minutes, less one. */
@@ -43,7 +43,7 @@ const maxProblems = 5;
 /** Filled while the soak runs, so that what was seen is told even when it cannot go on. */
 interface Outcome {
   readonly counts: Map<string, number>;
-  readonly memories: Partial<Record<'start' | 'last stretch' | 'end', Memory>>;
+  readonly memories: Partial<Record<'start' | 'end' | 'quiet start' | 'quiet end', Memory>>;
   slowestMs: number;
   readonly problems: string[];
 }
@@ -61,13 +61,16 @@ async function soak(
   const crashes: number[] = [];
   const isLast = (i: number, share: number) =>
     i >= nActions * (1 - share) || Date.now() > startMs + (endMs - startMs) * (1 - share);
-  /** Always in the same state: the bundled model loaded anew, whose sessions for closer looks are not made yet. */
-  const measureAtRest = async (when: keyof typeof memories) => {
+  let isQuiet = false;
+  /** The bundled model in a process of its own that has just been started, as another main model has one. */
+  const startAnew = async () => {
     for (const model of [tinyModelDirectory, '']) {
       changeSettings(scene, { ...plainSettings, 'mtaInspector.model': model });
       await new Promise(wake => setTimeout(wake, 2000)); // settings are read when their file is
       await inspectAgain(scene);
     }
+  };
+  const measureAtRest = async (when: keyof typeof memories) => {
     await workbench.runCommand('Notifications: Clear All Notifications');
     for (let i = 0; i < 4; i++) await inspectAgain(scene);
     await new Promise(wake => setTimeout(wake, 1000));
@@ -75,14 +78,21 @@ async function soak(
   };
   await inspectAgain(scene);
   for (let i = 0; i < nActions && Date.now() < endMs; i++) {
-    if (i === Math.min(nWarmUp, nActions >> 1)) await measureAtRest('start');
-    if (memories.start && !memories['last stretch'] && isLast(i, lastShare)) await measureAtRest('last stretch');
+    if (i === Math.min(nWarmUp, nActions >> 1)) {
+      await startAnew();
+      await measureAtRest('start');
+    }
+    if (!isQuiet && isLast(i, quietShare)) {
+      isQuiet = true;
+      await startAnew();
+    }
+    if (isQuiet && !memories['quiet start'] && isLast(i, lastShare)) await measureAtRest('quiet start');
     while (crashes.length > 0 && crashes[0]! < Date.now() - crashWindowMs) crashes.shift();
     const possible = actions.filter(
       ({ name, crashes: ends, restarts, needs }) =>
         name.includes(only) &&
         (!ends || crashes.length < maxCrashes) &&
-        (!restarts || !isLast(i, quietShare)) &&
+        (!restarts || !isQuiet) &&
         (!needs || scene[needs]),
     );
     const action = pick(possible, random);
@@ -111,6 +121,8 @@ async function soak(
       console.log(`${i + 1} actions in ${((Date.now() - startMs) / 60_000).toFixed(1)} min; ${parts}`);
     }
   }
+  await measureAtRest('quiet end');
+  await startAnew();
   await measureAtRest('end');
 }
 
@@ -177,13 +189,15 @@ async function main(): Promise<void> {
   cpSync(join(root, 'README.md'), join(folder, other));
   const documents = [sample, other].map(name => join(folder, name));
   const before = documents.map(path => readFileSync(path));
-  const workbench = await startWorkbench({ folder, dataFolder: base, settings: plainSettings, environment });
   // Also when a signal ends this process, after the workbench's own listener.
-  process.on('exit', () => {
-    disk?.unmount();
-    gpu?.remove();
-    rmSync(base, { recursive: true, force: true });
-  });
+  const cleanUpAtExit = () =>
+    process.on('exit', () => {
+      disk?.unmount();
+      gpu?.remove();
+      rmSync(base, { recursive: true, force: true });
+    });
+  const starting = startWorkbench({ folder, dataFolder: base, settings: plainSettings, environment });
+  const workbench = await starting.finally(cleanUpAtExit);
   workbench.page.setDefaultTimeout(180_000);
   for (const name of readdirSync(base).filter(found => found.startsWith('mta-workbench-'))) {
     writeFileSync(join(base, name, 'user-data', 'User', 'keybindings.json'), JSON.stringify(keyBindings));
@@ -229,21 +243,20 @@ function report(
   nLost: number,
   problems: string[],
 ): void {
-  const { start, end, 'last stretch': lastStretch } = memories;
   const growth = (from: number, to: number) => `${(100 * (to / from - 1)).toFixed(1)} %`;
-  for (const [since, memory] of [
-    ['the start', start],
-    ['the last stretch began', lastStretch],
+  for (const [where, before, after] of [
+    ['over the soak, the inference process started anew', memories.start, memories.end],
+    ['over the last stretch, with no process started anew', memories['quiet start'], memories['quiet end']],
   ] as const) {
-    if (!memory || !end) {
-      problems.push(`memory since ${since} is not known`);
+    if (!before || !after) {
+      problems.push(`memory ${where} is not known`);
       continue;
     }
-    console.log(`since ${since}: ${memory.parts}; at the end: ${end.parts}`);
+    console.log(`${where}: ${before.parts}; then ${after.parts}`);
     for (const part of ['heapMb', 'residentMb'] as const) {
-      const line = `${part} ${memory[part].toFixed(1)} → ${end[part].toFixed(1)} since ${since}, ${growth(memory[part], end[part])}`;
+      const line = `${part} ${before[part].toFixed(1)} → ${after[part].toFixed(1)}, ${growth(before[part], after[part])} ${where}`;
       console.log(line);
-      if (end[part] > memory[part] * (1 + maxGrowth)) problems.push(`memory grew: ${line}`);
+      if (after[part] > before[part] * (1 + maxGrowth)) problems.push(`memory grew: ${line}`);
     }
   }
   for (const [name, n] of counts) console.log(`${String(n).padStart(5)}  ${name}`);
