@@ -8,7 +8,7 @@ import type { Cell } from './heatmap/hitTest';
 import type { CellValue } from './heatmap/mapData';
 
 export { previousStage } from '../src/shared/attentionMap';
-export { formatValue, visibleToken } from '../src/shared/labels';
+export { formatLines, formatValue, visibleToken } from '../src/shared/labels';
 
 const stageTexts: Readonly<Record<Stage, readonly [label: string, inText: string]>> = {
   scores: [t('Scores'), t('scores')],

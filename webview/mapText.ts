@@ -3,6 +3,7 @@
 import type { DocumentMapState } from '../src/shared/documentMap';
 import { t } from '../src/shared/l10n';
 import { formatHeads } from '../src/shared/relevance';
+import { formatLines } from './labels';
 
 /** One line on how far the map is. */
 export function mapProgress(state: DocumentMapState | null): string {
@@ -14,7 +15,8 @@ export function mapProgress(state: DocumentMapState | null): string {
   const { status, selection, documentLabel, done, total, nTokens, lineRange, isStale } = state;
   const { first, end, of } = lineRange;
   const isAll = first === 0 && end === of;
-  const range = isAll ? t('all {0} lines', of) : t('lines {0}–{1} of {2}; the rest was left out', first + 1, end, of);
+  const allLines = of === 1 ? t('its only line') : t('all {0} lines', of);
+  const range = isAll ? allLines : t('{0}; the rest was left out', formatLines(first + 1, end, of));
   const what = t('“{0}” in {1}', selection, documentLabel);
   const windows = t('{0} of {1} windows', done, total);
   const stale = isStale ? t(' The text changed since: lines are those of an older version.') : '';

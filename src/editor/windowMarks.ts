@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import { colors, commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
+import { formatLines } from '../shared/labels';
 import type { PanelState } from '../shared/panelMessages';
 
 export class WindowMarks implements vscode.Disposable {
@@ -51,7 +52,7 @@ export class WindowMarks implements vscode.Disposable {
     const { windowLines, isPinned } = state;
     if (windowLines && (isPartial(state) || isPinned)) {
       const { first, last, of } = windowLines;
-      const text = vscode.l10n.t('lines {0}–{1} of {2}', first, last, of);
+      const text = formatLines(first, last, of);
       this.item.text = `$(${isPinned ? 'pinned' : 'pin'}) ${text}`;
       const mode = isPinned
         ? vscode.l10n.t('The analysed window is pinned. Click to let it follow the cursor.')

@@ -26,6 +26,12 @@ function formatMagnitude(magnitude: number): string {
   return magnitude < 1000 ? magnitude.toPrecision(4) : magnitude.toFixed(1);
 }
 
+/** Which lines of how many, from 1, both ends included. */
+export function formatLines(first: number, last: number, of: number): string {
+  if (first < last) return t('lines {0}–{1} of {2}', first, last, of);
+  return t('line {0} of {1}', first, of);
+}
+
 /** A token with its invisible characters made visible; for axes, tables and tooltips. */
 export function visibleToken(label: string): string {
   if (label === '') return '∅';

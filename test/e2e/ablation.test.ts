@@ -273,7 +273,7 @@ test('compare: another model beside the shown one, and the difference of what th
   await showTab('Compare');
   await compareWith('Browse for a model folder…');
   await acceptPath(workbench, plainModel, 'Add Model');
-  await compared(/Compared with plain/);
+  await compared(/Compared with: plain/);
   await lookAt(5, 3);
   const nTokens = expected.tokens.ids.length;
   const at = (map: Float32Array) => map[5 * nTokens + 3]!;
@@ -290,7 +290,7 @@ test('compare: another model beside the shown one, and the difference of what th
 });
 
 test('compare: the saved file beside an edited one, aligned by tokens', async () => {
-  await compareUntil('The saved file', /Compared with The saved file/);
+  await compareUntil('The saved file', /Compared with: The saved file/);
   await typeAtStart('// A line that the saved file does not have.\n');
   await compared(/The tokens differ/);
   const text = (await frame.locator('.compare .notes').textContent()) ?? '';
@@ -304,7 +304,7 @@ test('compare: the saved file beside an edited one, aligned by tokens', async ()
 });
 
 test('compare: the last commit, the clipboard and another open document', async () => {
-  await compareUntil('The last commit', /Compared with The last commit/);
+  await compareUntil('The last commit', /Compared with: The last commit/);
   await compared(/The tokens differ/);
   await workbench.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
   const text = readFileSync(join(folder, sample), 'utf8');
@@ -312,7 +312,7 @@ test('compare: the last commit, the clipboard and another open document', async 
     copied => navigator.clipboard.writeText(copied),
     text.slice(0, text.indexOf('toOrder')),
   );
-  await compareUntil('The clipboard', /Compared with The clipboard/);
+  await compareUntil('The clipboard', /Compared with: The clipboard/);
   await workbench.runCommand('MTA Inspector: Copy Link to This View');
   await workbench.page
     .getByText(/without the comparison: it cannot bring back The clipboard/)
@@ -320,7 +320,7 @@ test('compare: the last commit, the clipboard and another open document', async 
     .waitFor();
   await workbench.openFile('other.ts');
   await workbench.openFile(sample);
-  await compareUntil('other.ts', /Compared with other\.ts/);
+  await compareUntil('other.ts', /Compared with: other\.ts/);
   await workbench.screenshot('compare-document');
   await frame.getByRole('button', { name: 'End the comparison' }).click();
   await frame.locator('.compare[data-status="none"]').waitFor();

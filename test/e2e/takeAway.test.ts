@@ -192,7 +192,7 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
   const banner = frame.locator('.ablation-banner[data-ablated="true"]');
   await banner.getByText(`layer ${map.layer} all parts off (this layer only)`).waitFor();
   await workbench.screenshot('link-ablated');
-  const compared = frame.locator('.compare[data-status="done"]', { hasText: 'Compared with The saved file' });
+  const compared = frame.locator('.compare[data-status="done"]', { hasText: 'Compared with: The saved file' });
   await frame.getByRole('tab', { name: 'Compare', exact: true }).click();
   await compared.waitFor();
   await workbench.runCommand('MTA Inspector: Copy Link to This View');

@@ -30,7 +30,7 @@ export function sayComparison(panel: PanelState, comparison: PanelComparison | n
     case 'failed':
       return failure?.message ?? t('{0}: failed.', label);
     case 'done':
-      return panel.status === 'done' ? t('Compared with {0}.', label) : t('{0}: the shown run is not done.', label);
+      return panel.status === 'done' ? t('Compared with: {0}', label) : t('{0}: the shown run is not done.', label);
   }
 }
 

@@ -6,7 +6,7 @@ import { t } from '../../src/shared/l10n';
 import type { PanelCommand, PanelState } from '../../src/shared/panelMessages';
 import type { Actions } from '../actions';
 import { h, onChange, redraw } from '../dom';
-import { formatDuration } from '../labels';
+import { formatDuration, formatLines } from '../labels';
 import { isLayerReady, type State } from '../state';
 import { button, progressRing } from '../toolkit';
 
@@ -136,12 +136,10 @@ export function facts({
     const isWhole = window.end - window.start >= window.documentLength;
     parts.push(
       isWhole
-        ? t('the whole document, {0} lines', windowLines.of)
+        ? wholeDocument(windowLines.of)
         : t(
-            'lines {0}–{1} of {2}; the rest was left out{3}',
-            windowLines.first,
-            windowLines.last,
-            windowLines.of,
+            '{0}; the rest was left out{1}',
+            formatLines(windowLines.first, windowLines.last, windowLines.of),
             isPinned ? t(' (pinned)') : '',
           ),
     );
@@ -151,3 +149,6 @@ export function facts({
   if (durationMs !== null) parts.push(formatDuration(durationMs));
   return `${parts.join(' · ')}.`;
 }
+
+const wholeDocument = (nLines: number) =>
+  nLines === 1 ? t('the whole document, 1 line') : t('the whole document, {0} lines', nLines);

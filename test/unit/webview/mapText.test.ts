@@ -15,6 +15,8 @@ const rows: [string, DocumentMapState | null, RegExp][] = [
   ['reading', { ...state, status: 'reading' }, /“error” in a\.log: reading, 900 tokens so far/],
   ['running', state, /3 of 8 windows of 900 tokens, all 50 lines/],
   ['cut', { ...state, lineRange: cut }, /lines 10–50 of 70; the rest was left out/],
+  ['one line', { ...state, lineRange: { first: 0, end: 1, of: 1 } }, /, its only line …$/],
+  ['cut to a line', { ...state, lineRange: { first: 9, end: 10, of: 70 } }, /line 10 of 70; the rest was left out/],
   ['done', { ...state, status: 'done' }, /: 8 windows of 900 tokens, all 50 lines\.$/],
   ['cancelled', { ...state, status: 'cancelled', isStale: true }, /cancelled after 3 of 8 windows\. The text changed/],
   ['failed', { ...state, status: 'failed' }, /failed after 3 of 8/],
