@@ -1,7 +1,6 @@
 /** Composition root: builds the parts, hands them each other, registers them. */
 
 import './translations';
-import { fork } from 'node:child_process';
 import * as vscode from 'vscode';
 import type { MtaInspectorExports } from '../api/mtaInspector';
 import { Ablations } from './analysis/ablations';
@@ -35,7 +34,8 @@ import { takeTour } from './editor/tour';
 import { ViewLinks } from './editor/viewLinks';
 import { WindowFollower } from './editor/windowFollower';
 import { WindowMarks } from './editor/windowMarks';
-import { InferenceClient, type InferenceProcess } from './inference/client';
+import { InferenceClient } from './inference/client';
+import { startProcess } from './inference/startProcess';
 import { createLog } from './log';
 import { AttentionEditor } from './panel/attentionEditor';
 import { AttentionView } from './panel/attentionView';
@@ -149,37 +149,4 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   );
   void links.restore();
   return exportsOf(shown, runs);
-}
-
-/**
- * glibc raises the size from which it gives freed memory back at once with every large block freed, up to 32 MB, and
- * then keeps what models and maps of earlier analyses took. A fixed one costs no time that could be measured from 16 MB.
- */
-const memoryReturned = { MALLOC_MMAP_THRESHOLD_: String(16 << 20) };
-
-/** Forks the inference process; what it writes goes to the log, where native libraries complain. */
-function startProcess(path: string, log: vscode.LogOutputChannel): InferenceProcess {
-  const child = fork(path, {
-    serialization: 'advanced',
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    execArgv: [],
-    env: { ...memoryReturned, ...process.env },
-  });
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on('data', (chunk: Buffer) => log.debug(`inference process: ${chunk.toString().trimEnd()}`));
-  }
-  log.info(`inference process ${child.pid} started`);
-  return {
-    pid: child.pid,
-    send: message => child.connected && child.send(message as object),
-    onMessage: listener => child.on('message', listener),
-    onExit: listener => {
-      child.on('exit', (code, signal) => {
-        log.info(`inference process ${child.pid} ended: ${signal ?? code}`);
-        listener(signal ? `signal ${signal}` : `exit code ${code}`);
-      });
-      child.on('error', error => listener(error.message));
-    },
-    kill: () => child.kill('SIGKILL'),
-  };
 }

@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,7 @@ import { InferenceClient } from '../../src/inference/client';
 import { Engine } from '../../src/inference/engine';
 import { openEndpoint } from '../../src/inference/remote/endpoint';
 import { openTransport } from '../../src/inference/remote/transport';
+import { startProcess } from '../../src/inference/startProcess';
 import { int64 } from '../../src/inference/values';
 import type { LayerResult } from '../../src/shared/analysis';
 import { Failure } from '../../src/shared/failure';
@@ -23,6 +24,7 @@ import { cliEntry, inferenceEntry, root, tinyModelDirectory } from '../fixtures/
 import { texts } from '../fixtures/texts';
 import { processesBelow, type Server, startMlserver, startRay, token } from './servers';
 
+const quiet = { debug() {}, info() {} };
 const scratch = mkdtempSync(join(tmpdir(), 'mta-serving-'));
 const repository = join(scratch, 'repository');
 let ray: Server;
@@ -121,15 +123,7 @@ for (const [what, remote, note] of ways) {
 
 test('the inference process runs a remote model for the extension', async () => {
   const layers: number[] = [];
-  const client = new InferenceClient(() => {
-    const child = fork(inferenceEntry, { serialization: 'advanced', execArgv: ['--import', 'tsx'] });
-    return {
-      send: message => child.connected && child.send(message as object),
-      onMessage: listener => child.on('message', listener),
-      onExit: listener => child.on('exit', code => listener(`exit code ${code}`)),
-      kill: () => child.kill('SIGKILL'),
-    };
-  });
+  const client = new InferenceClient(() => startProcess(inferenceEntry, quiet, ['--import', 'tsx']));
   client.listen({ layer: ({ layer }) => layers.push(layer.layerIdx) });
   try {
     const { signal } = new AbortController();
