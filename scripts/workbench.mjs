@@ -78,6 +78,7 @@ export function descendants(ancestor) {
  * @param {string | null} options.vsix the packaged extension; null installs none
  * @param {string[]} [options.more] more packaged extensions
  * @param {Record<string, unknown>} [options.settings] user settings, over quiet defaults
+ * @param {readonly object[]} [options.keybindings] as in the user's `keybindings.json`
  * @param {boolean} [options.trust] false opens every folder in restricted mode
  * @param {string} [options.dataFolder] where the temporary folder is made
  * @param {Readonly<Record<string, string>>} [options.environment] more variables for all that the workbench starts
@@ -86,6 +87,7 @@ export async function startServer({
   vsix,
   more = [],
   settings = {},
+  keybindings = [],
   trust = true,
   dataFolder = tmpdir(),
   environment = {},
@@ -94,6 +96,7 @@ export async function startServer({
   const userData = join(data, 'user-data');
   mkdirSync(join(userData, 'User'), { recursive: true });
   writeFileSync(join(userData, 'User', 'settings.json'), JSON.stringify({ ...quietSettings, ...settings }, null, 2));
+  writeFileSync(join(userData, 'User', 'keybindings.json'), JSON.stringify(keybindings));
   writeFileSync(join(data, 'config.yaml'), '');
   // Variables of a surrounding VS Code terminal or test runner would change what the server does.
   const own = Object.fromEntries(

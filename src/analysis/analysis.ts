@@ -183,7 +183,9 @@ export class Analysis implements vscode.Disposable {
     if (window && !this.state.isStale) this.windowStart = keptStart(window, isPinned);
   }
 
-  cancel(): void {
+  /** @param analysisId the run that is meant, so that no later one is cancelled; without a number whichever goes on. */
+  cancel(analysisId?: unknown): void {
+    if (typeof analysisId === 'number' && analysisId !== this.state.analysisId) return;
     clearTimeout(this.editTimer);
     this.running?.abort();
   }

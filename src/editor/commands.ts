@@ -20,10 +20,11 @@ export function registerCommands(
   models: AddedModels,
 ): vscode.Disposable {
   const store = new DisposableStore();
-  const register = (id: string, run: () => unknown) => store.add(vscode.commands.registerCommand(id, run));
+  const register = (id: string, run: (argument?: unknown) => unknown) =>
+    store.add(vscode.commands.registerCommand(id, run));
   register(commands.inspectDocument, () => told(log, () => inspect(analysis, false, showPanel)));
   register(commands.inspectSelection, () => told(log, () => inspect(analysis, true, showPanel)));
-  register(commands.cancel, () => analysis.cancel());
+  register(commands.cancel, analysisId => analysis.cancel(analysisId));
   register(commands.selectModel, () => told(log, () => selectModel(models)));
   register(commands.addModel, () => told(log, () => addModel(models)));
   register(commands.clearHighlights, () => decorations.clear());

@@ -29,7 +29,9 @@ export class StatusBar implements vscode.Disposable {
     this.item.text = `$(${icon}) MTA: ${text}`;
     this.item.tooltip = tooltip(state, this.analysis.providerNote);
     this.item.accessibilityInformation = { label: `MTA Inspector: ${text}`, role: 'button' };
-    this.item.command = command;
+    // VS Code may hold a click back, for one while it activates the command: it names the run that it was meant for.
+    const isCancel = command === commands.cancel;
+    this.item.command = isCancel ? { command, title: text, arguments: [state.analysisId] } : command;
     const isSpecial = state.status === 'failed' || state.ablation.shown.edits.length > 0;
     this.item.backgroundColor = isSpecial ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
     if (state.status !== 'idle') this.item.show();

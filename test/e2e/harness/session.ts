@@ -33,13 +33,14 @@ export async function openBrowser(options: WorkbenchOptions): Promise<Session> {
     vsix = vsixPath(),
     more = [],
     settings = {},
+    keybindings = [],
     trust = true,
     browserFlags = [],
     dataFolder,
     environment = {},
   } = options;
   const place = dataFolder ? { dataFolder } : {};
-  const server = await startServer({ vsix, more, settings, trust, environment, ...place });
+  const server = await startServer({ vsix, more, settings, keybindings, trust, environment, ...place });
   let browser: Browser | undefined;
   const close = async () => {
     await browser?.close();
@@ -70,11 +71,12 @@ export async function openBrowser(options: WorkbenchOptions): Promise<Session> {
 /** The desktop VS Code whose executable `MTA_DESKTOP` names; see `npm run test:desktop`. */
 export async function openDesktop(options: WorkbenchOptions): Promise<Session> {
   const executablePath = process.env['MTA_DESKTOP']!;
-  const { vsix = vsixPath(), more = [], settings = {}, trust = true, browserFlags = [] } = options;
+  const { vsix = vsixPath(), more = [], settings = {}, keybindings = [], trust = true, browserFlags = [] } = options;
   const data = mkdtempSync(join(tmpdir(), 'mta-desktop-'));
   const userData = join(data, 'user-data');
   mkdirSync(join(userData, 'User'), { recursive: true });
   writeFileSync(join(userData, 'User', 'settings.json'), JSON.stringify({ ...quietSettings, ...settings }));
+  writeFileSync(join(userData, 'User', 'keybindings.json'), JSON.stringify(keybindings));
   const folders = [`--user-data-dir=${userData}`, `--extensions-dir=${join(data, 'extensions')}`];
   const [cli = '', ...cliArgs] = resolveCliArgsFromVSCodeExecutablePath(executablePath, { reuseMachineInstall: true });
   const packages = vsix === null ? more : [vsix, ...more];

@@ -22,6 +22,8 @@ export interface WorkbenchOptions {
   trust?: boolean;
   /** User settings, over those of `quietSettings`. */
   settings?: Record<string, unknown>;
+  /** As in the user's `keybindings.json`. */
+  keybindings?: readonly object[];
   /** Where the workbench keeps its data, in a temporary folder. */
   dataFolder?: string;
   /** More variables for the extension host and what it starts, not for the browser. */

@@ -48,8 +48,11 @@ export function changeSettings({ folder }: Scene, change: Readonly<Record<string
   writeFileSync(path, JSON.stringify({ ...old, ...change }, null, 2));
 }
 
-/** Shows a document and puts the focus there, as clicks do. */
+/** Shows a document and puts the focus there, as clicks do, unless it is there. */
 async function show({ workbench }: Scene, name: string): Promise<void> {
+  const group = workbench.page.locator('.editor-group-container.active');
+  const isShown = await group.locator(`.tab.active[data-resource-name="${name}"]`).isVisible();
+  if (isShown && (await group.locator('.monaco-editor.focused').isVisible())) return;
   const tab = workbench.page.locator(`.tab[data-resource-name="${name}"]`).first();
   if (await tab.isVisible()) await tab.click();
   else await workbench.openFile(name);
@@ -65,7 +68,7 @@ async function focusEditor({ page }: Workbench): Promise<void> {
 }
 
 /** A key of its own: on a slow machine the two of the extension's binding come too far apart. */
-export const keyBindings = [{ key: 'f9', command: 'mtaInspector.inspectDocument', when: 'editorTextFocus' }];
+export const keybindings = [{ key: 'f9', command: 'mtaInspector.inspectDocument', when: 'editorTextFocus' }];
 
 const inspect = ({ workbench: { page } }: Scene) => page.keyboard.press('F9');
 

@@ -3,7 +3,7 @@
  * After each of them the next inspection has to work; at the end memory, processes, logs and documents are looked at.
  */
 
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -19,7 +19,7 @@ import {
   actions,
   changeSettings,
   inspectAgain,
-  keyBindings,
+  keybindings,
   other,
   plainSettings,
   type Scene,
@@ -196,12 +196,10 @@ async function main(): Promise<void> {
       gpu?.remove();
       rmSync(base, { recursive: true, force: true });
     });
-  const starting = startWorkbench({ folder, dataFolder: base, settings: plainSettings, environment });
+  const options = { folder, dataFolder: base, settings: plainSettings, keybindings, environment };
+  const starting = startWorkbench(options);
   const workbench = await starting.finally(cleanUpAtExit);
   workbench.page.setDefaultTimeout(180_000);
-  for (const name of readdirSync(base).filter(found => found.startsWith('mta-workbench-'))) {
-    writeFileSync(join(base, name, 'user-data', 'User', 'keybindings.json'), JSON.stringify(keyBindings));
-  }
   const scene: Scene = { workbench, random: new Random(Number(values.seed)), folder, disk, gpu };
   const startMs = Date.now();
   const outcome: Outcome = { counts: new Map(), memories: {}, slowestMs: 0, problems: [] };
@@ -212,8 +210,6 @@ async function main(): Promise<void> {
       await workbench.openFile(sample);
       await workbench.runCommand('MTA Inspector: Inspect Document');
     });
-    await workbench.page.reload(); // which reads the keys
-    await workbench.page.locator('.monaco-workbench .statusbar-item').first().waitFor();
     await soak(scene, outcome, Number(values.actions), startMs + Number(values.minutes) * 60_000, values).catch(
       (error: unknown) => outcome.problems.push(`the soak ended early: ${String(error).slice(0, 400)}`),
     );
