@@ -57,6 +57,8 @@ interface Connection {
   readonly rpc: Channel;
   /** We are killing it ourselves, which is no crash: what those hear who wait for it. */
   endedBy?: Error;
+  /** The runs that it has begun. */
+  readonly begun: Set<number>;
   /** The models it holds or is loading. */
   readonly loading: Map<Slot, { readonly key: string; readonly answer: Promise<LoadAnswer> }>;
 }
@@ -134,18 +136,24 @@ export class InferenceClient {
     if (this.connection?.loading.delete(slot)) await this.connection.rpc.request('unload', { slot });
   }
 
-  /** Runs on the model loaded last into the slot. @throws Cancelled as soon as `signal` fires; Failure otherwise. */
-  async analyze(args: AnalyzeArgs, signal: AbortSignal): Promise<AnalyzeAnswer> {
+  /**
+   * Runs on the model loaded last into the slot.
+   * @param isRetry it was asked of a process before that had died.
+   * @throws Cancelled as soon as `signal` fires; Failure otherwise.
+   */
+  async analyze(args: AnalyzeArgs, signal: AbortSignal, isRetry = false): Promise<AnalyzeAnswer> {
     const connection = this.connect();
     try {
       return await connection.rpc.request('analyze', args, signal);
     } catch (error) {
       if (signal.aborted) this.killUnlessAlive(connection);
-      // The process was killed because an older run hung in it; this one only waited there.
+      // We ended the process and this run only waited there; or it was dead already, which is heard a moment later.
+      const isEnded = connection.endedBy !== undefined;
+      const wasDead = this.connection !== connection && !connection.begun.has(args.analysisId) && !isRetry;
       const model = this.models.get(args.slot ?? 'main');
-      if (signal.aborted || !connection.endedBy || !model) throw error;
+      if (signal.aborted || !(isEnded || wasDead) || !model) throw error;
       await this.load(model, signal);
-      return this.analyze(args, signal);
+      return this.analyze(args, signal, isRetry || !isEnded);
     }
   }
 
@@ -255,7 +263,8 @@ export class InferenceClient {
         for (const listeners of this.listeners) listeners[name]?.(payload as never);
       });
     }
-    const connection: Connection = { process, rpc, loading: new Map() };
+    const connection: Connection = { process, rpc, begun: new Set(), loading: new Map() };
+    rpc.on('tokens', ({ analysisId }) => connection.begun.add(analysisId));
     // What was told of a model when it was loaded holds no longer once its provider failed.
     rpc.on('provider', ({ provider, note }) => {
       for (const [slot, { key, answer }] of connection.loading) {

@@ -9,6 +9,7 @@ import { Rpc } from '../../../src/shared/rpc';
 type None = Record<never, never>;
 
 interface FakeEvents extends Pick<InferenceEvents, 'provider'> {
+  readonly tokens: { readonly analysisId: number };
   readonly layer: { readonly analysisId: number };
 }
 
@@ -163,11 +164,32 @@ test('a crash rejects what runs, and the next use starts anew and loads again', 
   const { client, processes } = clientWithProcesses();
   await client.load(model);
   const answer = client.analyze(run, new AbortController().signal);
+  processes[0]!.rpc.emit('tokens', { analysisId: 1 });
+  await turn();
   processes[0]!.crash('signal SIGKILL');
   await assert.rejects(answer, { code: 'process', message: /signal SIGKILL/ });
   await client.load(model);
   assert.equal(processes.length, 2);
   assert.equal(processes[1]!.loads, 1);
+});
+
+test('a run that is asked of a process which has just died moves to a new one, once', async () => {
+  for (const crashes of [1, 2]) {
+    const { client, processes } = clientWithProcesses();
+    await client.load(model);
+    const answer = client.analyze(run, new AbortController().signal);
+    processes[0]!.crash('signal SIGKILL');
+    while (!processes[1]?.finishRun) await turn();
+    if (crashes === 2) {
+      processes[1].crash('signal SIGKILL');
+      await assert.rejects(answer, { code: 'process' });
+      assert.equal(processes.length, 2);
+    } else {
+      processes[1].finishRun();
+      assert.deepEqual(await answer, { analysisId: 1 });
+      assert.equal(processes[1].loads, 1);
+    }
+  }
 });
 
 test('a cancel answers at once; a process that still answers lives, one that hangs is killed', async () => {
