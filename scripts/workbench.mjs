@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { SetupError, workbench } from './setup.mjs';
 
 /** A quiet workbench: nothing that phones, greets or offers. */
-export const quietSettings = {
+const quietSettings = {
   'chat.disableAIFeatures': true,
   'files.autoSave': 'off',
   'extensions.autoCheckUpdates': false,
@@ -73,6 +73,19 @@ export function descendants(ancestor) {
 }
 
 /**
+ * Makes the folder of a user's settings and keys.
+ * @param {string} userData
+ * @param {Record<string, unknown>} settings over quiet defaults
+ * @param {readonly object[]} keybindings as in `keybindings.json`
+ */
+export function writeUser(userData, settings, keybindings) {
+  const folder = join(userData, 'User');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'settings.json'), JSON.stringify({ ...quietSettings, ...settings }, null, 2));
+  writeFileSync(join(folder, 'keybindings.json'), JSON.stringify(keybindings));
+}
+
+/**
  * Starts the workbench on a free port with fresh user data and only the given extensions, all in a temporary folder.
  * @param {object} options
  * @param {string | null} options.vsix the packaged extension; null installs none
@@ -94,9 +107,7 @@ export async function startServer({
 }) {
   const data = mkdtempSync(join(dataFolder, 'mta-workbench-'));
   const userData = join(data, 'user-data');
-  mkdirSync(join(userData, 'User'), { recursive: true });
-  writeFileSync(join(userData, 'User', 'settings.json'), JSON.stringify({ ...quietSettings, ...settings }, null, 2));
-  writeFileSync(join(userData, 'User', 'keybindings.json'), JSON.stringify(keybindings));
+  writeUser(userData, settings, keybindings);
   writeFileSync(join(data, 'config.yaml'), '');
   // Variables of a surrounding VS Code terminal or test runner would change what the server does.
   const own = Object.fromEntries(

@@ -183,9 +183,9 @@ export class Analysis implements vscode.Disposable {
     if (window && !this.state.isStale) this.windowStart = keptStart(window, isPinned);
   }
 
-  /** @param analysisId the run that is meant, so that no later one is cancelled; without a number whichever goes on. */
-  cancel(analysisId?: unknown): void {
-    if (typeof analysisId === 'number' && analysisId !== this.state.analysisId) return;
+  /** @param analysisId the run that is meant, so that no later one is cancelled; by default whichever goes on. */
+  cancel(analysisId = this.state.analysisId): void {
+    if (analysisId !== this.state.analysisId) return;
     clearTimeout(this.editTimer);
     this.running?.abort();
   }

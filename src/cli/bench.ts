@@ -14,7 +14,7 @@ import { Rpc } from '../shared/rpc';
 import { benchBytes } from './benchBytes';
 import { benchChoices } from './benchChoices';
 import { largeModelTokens, runLargeModel } from './benchLargeModel';
-import { type AddLine, type BenchLine, benchLines, growth } from './benchLines';
+import { type AddLine, type BenchLine, benchLines, growth, median } from './benchLines';
 import { runLongWindows } from './benchLongWindows';
 import { benchProvider } from './benchProvider';
 import { resolveModel } from './modelPaths';
@@ -174,8 +174,4 @@ function peakMb(child: ChildProcess): number {
   } catch {
     return Number.NaN;
   }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

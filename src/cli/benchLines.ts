@@ -26,6 +26,10 @@ export function benchLines(print: (line: string) => void): { readonly lines: Ben
   return { lines, add };
 }
 
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
 /**
  * Time as a power of the window's length, between the shortest length from `from` on and the longest.
  * @param times by length, in any unit.

@@ -24,7 +24,7 @@ export function registerCommands(
     store.add(vscode.commands.registerCommand(id, run));
   register(commands.inspectDocument, () => told(log, () => inspect(analysis, false, showPanel)));
   register(commands.inspectSelection, () => told(log, () => inspect(analysis, true, showPanel)));
-  register(commands.cancel, analysisId => analysis.cancel(analysisId));
+  register(commands.cancel, id => analysis.cancel(typeof id === 'number' ? id : undefined));
   register(commands.selectModel, () => told(log, () => selectModel(models)));
   register(commands.addModel, () => told(log, () => addModel(models)));
   register(commands.clearHighlights, () => decorations.clear());

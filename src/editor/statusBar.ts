@@ -30,8 +30,7 @@ export class StatusBar implements vscode.Disposable {
     this.item.tooltip = tooltip(state, this.analysis.providerNote);
     this.item.accessibilityInformation = { label: `MTA Inspector: ${text}`, role: 'button' };
     // VS Code may hold a click back, for one while it activates the command: it names the run that it was meant for.
-    const isCancel = command === commands.cancel;
-    this.item.command = isCancel ? { command, title: text, arguments: [state.analysisId] } : command;
+    this.item.command = { command, title: text, arguments: [state.analysisId] };
     const isSpecial = state.status === 'failed' || state.ablation.shown.edits.length > 0;
     this.item.backgroundColor = isSpecial ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
     if (state.status !== 'idle') this.item.show();

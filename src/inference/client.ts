@@ -57,8 +57,6 @@ interface Connection {
   readonly rpc: Channel;
   /** We are killing it ourselves, which is no crash: what those hear who wait for it. */
   endedBy?: Error;
-  /** The runs that it has begun. */
-  readonly begun: Set<number>;
   /** The models it holds or is loading. */
   readonly loading: Map<Slot, { readonly key: string; readonly answer: Promise<LoadAnswer> }>;
 }
@@ -143,17 +141,23 @@ export class InferenceClient {
    */
   async analyze(args: AnalyzeArgs, signal: AbortSignal, isRetry = false): Promise<AnalyzeAnswer> {
     const connection = this.connect();
+    let hasBegun = false;
+    const unlisten = connection.rpc.on('tokens', ({ analysisId }) => {
+      hasBegun ||= analysisId === args.analysisId;
+    });
     try {
       return await connection.rpc.request('analyze', args, signal);
     } catch (error) {
       if (signal.aborted) this.killUnlessAlive(connection);
       // We ended the process and this run only waited there; or it was dead already, which is heard a moment later.
       const isEnded = connection.endedBy !== undefined;
-      const wasDead = this.connection !== connection && !connection.begun.has(args.analysisId) && !isRetry;
+      const wasDead = this.connection !== connection && !hasBegun && !isRetry;
       const model = this.models.get(args.slot ?? 'main');
       if (signal.aborted || !(isEnded || wasDead) || !model) throw error;
       await this.load(model, signal);
       return this.analyze(args, signal, isRetry || !isEnded);
+    } finally {
+      unlisten();
     }
   }
 
@@ -232,8 +236,8 @@ export class InferenceClient {
   /** What was cancelled ends with its layer or session; a process that hangs in one answers nothing and is killed. */
   private killUnlessAlive(connection: Connection): void {
     const message = 'The inference process hung and was ended. Inspect again: it is started anew.';
-    const hung = new Failure('process', message, ['retry', 'showLog']);
-    const timer = setTimeout(() => this.end(connection, hung), this.graceMs);
+    const end = () => this.end(connection, new Failure('process', message, ['retry', 'showLog']));
+    const timer = setTimeout(end, this.graceMs);
     const stop = () => clearTimeout(timer);
     connection.rpc.request('ping', null).then(stop, stop);
   }
@@ -263,8 +267,7 @@ export class InferenceClient {
         for (const listeners of this.listeners) listeners[name]?.(payload as never);
       });
     }
-    const connection: Connection = { process, rpc, begun: new Set(), loading: new Map() };
-    rpc.on('tokens', ({ analysisId }) => connection.begun.add(analysisId));
+    const connection: Connection = { process, rpc, loading: new Map() };
     // What was told of a model when it was loaded holds no longer once its provider failed.
     rpc.on('provider', ({ provider, note }) => {
       for (const [slot, { key, answer }] of connection.loading) {

@@ -5,7 +5,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { benchLines } from '../../src/cli/benchLines';
+import { benchLines, median } from '../../src/cli/benchLines';
 import { InferenceClient } from '../../src/inference/client';
 import { startProcess } from '../../src/inference/startProcess';
 import { bundledModelDirectory, root } from '../fixtures/paths';
@@ -39,8 +39,7 @@ async function main(): Promise<void> {
     const times: number[] = [];
     for (let i = 0; i < nChanges; i++) times.push(await run(i % 2 === 0 ? other : bundledModelDirectory));
     const { lines, add } = benchLines(console.log);
-    const medianMs = times.toSorted((a, b) => a - b)[nChanges / 2]!;
-    add('another model and a run on 128 tokens with it', medianMs, 'ms', limitMs, 'limit');
+    add('another model and a run on 128 tokens with it', median(times), 'ms', limitMs, 'limit');
     const kept = `resident memory of the model after ${nChanges} changes of the model`;
     add(kept, residentMb(client.pid!), 'MB', firstMb, 'before them');
     console.log(JSON.stringify(lines));

@@ -9,7 +9,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { peersFolder } from '../../scripts/setup.mjs';
-import { benchLines } from '../../src/cli/benchLines';
+import { benchLines, median } from '../../src/cli/benchLines';
 import { Engine } from '../../src/inference/engine';
 import { openModelFolder } from '../../src/inference/modelFolder';
 import { root } from '../fixtures/paths';
@@ -35,8 +35,6 @@ async function openLlama(): Promise<LlamaModule> {
   const entry = createRequire(join(peersFolder, 'package.json')).resolve('node-llama-cpp');
   return import(pathToFileURL(entry).href);
 }
-
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();

@@ -166,12 +166,11 @@ test('an edit in mid-run drops the stale result; the new one describes the new t
 });
 
 test('a killed inference process is told, and the next command works', async () => {
-  const inference = () => workbench.processes().filter(({ command }) => command.includes('inference.cjs'));
-  const [process0] = inference();
+  const [process0] = workbench.inferenceProcesses();
   assert.ok(process0, 'the inference process runs');
   process.kill(process0.pid, 'SIGKILL');
   await untilDone(workbench);
-  const [process1] = inference();
+  const [process1] = workbench.inferenceProcesses();
   assert.ok(process1 && process1.pid !== process0.pid);
 });
 

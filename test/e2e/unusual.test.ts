@@ -247,7 +247,7 @@ test('a server that wants a token: it is asked for, kept secret, and the maps co
   assert.ok(!workbench.logFiles('').includes(token) && !workbench.serverLog().includes(token), 'the token is in a log');
 });
 
-const inferencePid = () => workbench.processes().find(({ command }) => command.includes('inference.cjs'))?.pid;
+const inferencePid = () => workbench.inferenceProcesses()[0]?.pid;
 
 test('cancel while running: a process that hangs is left, which is said, and the next run works', async () => {
   await workbench.openFile('inventory.ts');

@@ -104,7 +104,7 @@ test('a second window on the same folder has a process and a map of its own; the
   await second.goto(page.url());
   const other = workbench.inPage(second);
   await untilDone(other, () => inspectFile(other, sample));
-  assert.equal(workbench.processes().filter(({ command }) => command.includes('inference.cjs')).length, 2);
+  assert.equal(workbench.inferenceProcesses().length, 2);
   assert.deepEqual(await mapOf(first), before);
   await other.screenshot('second-window');
   await context.close();

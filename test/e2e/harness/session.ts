@@ -1,13 +1,13 @@
 // Where a workbench's page comes from: code-server in Chromium, or a desktop VS Code.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { resolveCliArgsFromVSCodeExecutablePath } from '@vscode/test-electron';
 import { _electron, type Browser, chromium, type Page } from 'playwright-core';
 import { vsixPath } from '../../../scripts/package.mjs';
 import { findChromium } from '../../../scripts/setup.mjs';
-import { quietSettings, startServer, workbenchAddress } from '../../../scripts/workbench.mjs';
+import { startServer, workbenchAddress, writeUser } from '../../../scripts/workbench.mjs';
 import type { WorkbenchOptions } from './workbench';
 
 export interface Session {
@@ -74,9 +74,7 @@ export async function openDesktop(options: WorkbenchOptions): Promise<Session> {
   const { vsix = vsixPath(), more = [], settings = {}, keybindings = [], trust = true, browserFlags = [] } = options;
   const data = mkdtempSync(join(tmpdir(), 'mta-desktop-'));
   const userData = join(data, 'user-data');
-  mkdirSync(join(userData, 'User'), { recursive: true });
-  writeFileSync(join(userData, 'User', 'settings.json'), JSON.stringify({ ...quietSettings, ...settings }));
-  writeFileSync(join(userData, 'User', 'keybindings.json'), JSON.stringify(keybindings));
+  writeUser(userData, settings, keybindings);
   const folders = [`--user-data-dir=${userData}`, `--extensions-dir=${join(data, 'extensions')}`];
   const [cli = '', ...cliArgs] = resolveCliArgsFromVSCodeExecutablePath(executablePath, { reuseMachineInstall: true });
   const packages = vsix === null ? more : [vsix, ...more];

@@ -79,7 +79,7 @@ export interface Workbench {
   consoleErrors(): string[];
   /** Everything that the workbench runs on this machine, without the browser. */
   processes(): Process[];
-  extensionHostPids(): number[];
+  inferenceProcesses(): Process[];
   /** Ends the browser, the server and all that it started. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -357,12 +357,7 @@ function drive(session: Session, options: WorkbenchOptions): Workbench {
     },
     consoleErrors: () => consoleErrors,
     processes: () => (session.pid === undefined ? [] : descendants(session.pid)),
-    extensionHostPids() {
-      return workbench
-        .processes()
-        .filter(({ command }) => command.includes('--type=extensionHost'))
-        .map(({ pid }) => pid);
-    },
+    inferenceProcesses: () => workbench.processes().filter(({ command }) => command.includes('inference.cjs')),
   };
   return workbench;
 }

@@ -197,8 +197,7 @@ async function main(): Promise<void> {
       rmSync(base, { recursive: true, force: true });
     });
   const options = { folder, dataFolder: base, settings: plainSettings, keybindings, environment };
-  const starting = startWorkbench(options);
-  const workbench = await starting.finally(cleanUpAtExit);
+  const workbench = await startWorkbench(options).finally(cleanUpAtExit);
   workbench.page.setDefaultTimeout(180_000);
   const scene: Scene = { workbench, random: new Random(Number(values.seed)), folder, disk, gpu };
   const startMs = Date.now();

@@ -14,10 +14,7 @@ export interface Memory {
   readonly parts: string;
 }
 
-const inference = (workbench: Workbench) =>
-  workbench.processes().filter(({ command }) => command.includes('inference.cjs'));
-
-export const inferencePids = (workbench: Workbench): number[] => inference(workbench).map(({ pid }) => pid);
+export const inferencePids = (workbench: Workbench): number[] => workbench.inferenceProcesses().map(({ pid }) => pid);
 
 /**
  * Inference processes and the extension hosts that started them. The server keeps a host for hours when its window went
@@ -25,7 +22,7 @@ export const inferencePids = (workbench: Workbench): number[] => inference(workb
  * @throws Error when a process cannot be asked, or there is none.
  */
 export function measure(workbench: Workbench): Memory {
-  const running = inference(workbench);
+  const running = workbench.inferenceProcesses();
   if (running.length === 0) throw new Error('Cannot measure memory: no inference process runs');
   const hosts = [...new Set(running.map(({ parent }) => parent))].map(usageOf);
   const processes = running.map(({ pid }) => usageOf(pid));
