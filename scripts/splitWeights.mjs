@@ -1,4 +1,4 @@
-// Stores the high and low bytes of 2-byte weights apart, as src/inference/splitWeights.ts reads them: lossless, and
+// Stores the high and low bytes of 2-byte weights apart, as src/inference/model/splitWeights.ts reads them: lossless, and
 // about 8 % smaller in a zip archive.
 import { readFileSync, writeFileSync } from 'node:fs';
 

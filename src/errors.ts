@@ -1,7 +1,7 @@
 /** One constructor per failure of the extension host that a person can see. */
 
 import * as vscode from 'vscode';
-import { Failure } from './shared/failure';
+import { Failure } from './shared/tools/failure';
 
 export const failures = {
   noEditor: () =>

@@ -7,7 +7,7 @@ import { Ablations } from './analysis/ablations';
 import { AddedModels } from './analysis/addedModels';
 import { Analysis } from './analysis/analysis';
 import { Comparison } from './analysis/comparison';
-import { DocumentMap } from './analysis/documentMap';
+import { DocumentMap } from './analysis/documentSearch';
 import { chooseModel } from './analysis/modelChoice';
 import { OcclusionRuns } from './analysis/occlusionRuns';
 import { RelevantContext } from './analysis/relevantContext';

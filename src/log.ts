@@ -1,7 +1,7 @@
 /** The extension's one log channel. Never document text: lengths, versions and times only. */
 
 import * as vscode from 'vscode';
-import { type FailureData, toFailureData } from './shared/failure';
+import { type FailureData, toFailureData } from './shared/tools/failure';
 
 export function createLog(): vscode.LogOutputChannel {
   return vscode.window.createOutputChannel('MTA Inspector', { log: true });

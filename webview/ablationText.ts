@@ -1,8 +1,8 @@
 /** What the panel says of ablations. Pure. */
 
 import { describeAblation } from '../src/shared/ablation';
-import { t } from '../src/shared/l10n';
-import type { PanelAblation, Ranking } from '../src/shared/panelAblation';
+import type { PanelAblation, Ranking } from '../src/shared/panel/panelAblation';
+import { t } from '../src/shared/tools/l10n';
 import { formatDuration, formatPlain, formatValue } from './labels';
 
 /** What the banner says, a sentence per line. */

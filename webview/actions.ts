@@ -1,8 +1,8 @@
 /** What the components can do; app.ts carries it out. */
 
 import type { Ablation } from '../src/shared/ablation';
-import type { AblationStep } from '../src/shared/panelAblation';
-import type { PanelCommand, View } from '../src/shared/panelMessages';
+import type { AblationStep } from '../src/shared/panel/panelAblation';
+import type { PanelCommand, View } from '../src/shared/panel/panelMessages';
 import type { Cell } from './heatmap/hitTest';
 import type { Layout } from './state';
 

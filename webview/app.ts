@@ -1,9 +1,9 @@
 /** Puts the panel together: one store, the shared choices, the tabs, and the shown map's data for all views. */
 
 import { effectiveStage } from '../src/shared/attentionMap';
-import { Cancelled } from '../src/shared/failure';
-import { t } from '../src/shared/l10n';
-import type { PanelState } from '../src/shared/panelMessages';
+import type { PanelState } from '../src/shared/panel/panelMessages';
+import { Cancelled } from '../src/shared/tools/failure';
+import { t } from '../src/shared/tools/l10n';
 import type { Actions } from './actions';
 import { createAblationBanner } from './components/ablationBanner';
 import { createHeadPicker } from './components/headPicker';

@@ -1,8 +1,8 @@
 /** Measures and pictures of all heads of a run, layer by layer, each asked for once. */
 
 import type { MeasuredHead } from '../src/attention/headRanking';
-import { Cancelled, type FailureData, toFailureData } from '../src/shared/failure';
-import { maxThumbnails, type PanelState } from '../src/shared/panelMessages';
+import { maxThumbnails, type PanelState } from '../src/shared/panel/panelMessages';
+import { Cancelled, type FailureData, toFailureData } from '../src/shared/tools/failure';
 import type { Thumbnail } from './components/headCard';
 import type { PanelHost } from './host';
 

@@ -1,10 +1,10 @@
 /** What the app needs from whoever holds the analysis, and the extension host as that. */
 
-import { Failure } from '../src/shared/failure';
-import { t } from '../src/shared/l10n';
-import type { PanelEvents, PanelRequests, WebviewEvents, WebviewRequests } from '../src/shared/panelMessages';
-import { panelAnswers, panelEvents } from '../src/shared/panelSchemas';
-import { Rpc } from '../src/shared/rpc';
+import type { PanelEvents, PanelRequests, WebviewEvents, WebviewRequests } from '../src/shared/panel/panelMessages';
+import { panelAnswers, panelEvents } from '../src/shared/panel/panelSchemas';
+import { Failure } from '../src/shared/tools/failure';
+import { t } from '../src/shared/tools/l10n';
+import { Rpc } from '../src/shared/tools/rpc';
 
 type PanelRpc = Rpc<PanelRequests, WebviewRequests, PanelEvents, WebviewEvents>;
 

@@ -3,7 +3,7 @@
 import { type KernelFeatures, kernelFeatures, type MixFeatures, mixFeatures } from '../src/attention/kernelShape';
 import type { HeadMeasures } from '../src/shared/headMeasures';
 import { headMatrix, isConv, type KernelPart, type KernelWeights, kernelParts } from '../src/shared/kernels';
-import { t } from '../src/shared/l10n';
+import { t } from '../src/shared/tools/l10n';
 import { formatValue } from './labels';
 
 /** One head's convolution kernel, or a layer's whole head-mixing matrix. */

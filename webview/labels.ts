@@ -2,8 +2,8 @@
 
 import type { ModelSummary } from '../src/shared/analysis';
 import type { Stage } from '../src/shared/attentionMap';
-import { t } from '../src/shared/l10n';
 import { formatValue, visibleToken } from '../src/shared/labels';
+import { t } from '../src/shared/tools/l10n';
 import type { Cell } from './heatmap/hitTest';
 import type { CellValue } from './heatmap/mapData';
 

@@ -1,7 +1,7 @@
 /** What has to be known to read a map, in sentences. */
 
 import { isPreSoftmax } from '../src/shared/attentionMap';
-import { t } from '../src/shared/l10n';
+import { t } from '../src/shared/tools/l10n';
 import { formatValue, stageInText, stageLabel } from './labels';
 import type { State } from './state';
 

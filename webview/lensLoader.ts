@@ -15,7 +15,7 @@ import {
   tapsOf,
 } from '../src/attention/lens';
 import { maxPatchCells, type Patch } from '../src/shared/attentionMap';
-import { t } from '../src/shared/l10n';
+import { t } from '../src/shared/tools/l10n';
 import type { Cell } from './heatmap/hitTest';
 import type { MapRef } from './heatmap/mapData';
 import type { MapSource } from './heatmap/mapSource';

@@ -1,8 +1,8 @@
 /** What is said of a document map: how far it is, what was left out, and what its figures are. Pure. */
 
-import type { DocumentMapState } from '../src/shared/documentMap';
-import { t } from '../src/shared/l10n';
+import type { DocumentMapState } from '../src/shared/documentSearch';
 import { formatHeads } from '../src/shared/relevance';
+import { t } from '../src/shared/tools/l10n';
 import { formatLines } from './labels';
 
 /** One line on how far the map is. */

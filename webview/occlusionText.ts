@@ -1,7 +1,7 @@
 /** A check by occluding in words. Pure. */
 
-import type { ContextState } from '../src/shared/context';
-import { t } from '../src/shared/l10n';
+import type { ContextState } from '../src/shared/panel/context';
+import { t } from '../src/shared/tools/l10n';
 import { visibleToken } from './labels';
 
 /** What a check has shown so far, in sentences. */

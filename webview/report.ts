@@ -3,9 +3,9 @@
 import { addRangeWeights } from '../src/attention/aggregate';
 import type { Predictions } from '../src/shared/analysis';
 import { effectiveStage, type HeadOverview } from '../src/shared/attentionMap';
-import { Failure } from '../src/shared/failure';
-import type { MapAddress, PanelRequests, PanelState, RangeAddress, View } from '../src/shared/panelMessages';
-import { type ReportData, type ReportOverview, reportDataId } from '../src/shared/report';
+import type { MapAddress, PanelRequests, PanelState, RangeAddress, View } from '../src/shared/panel/panelMessages';
+import { type ReportData, type ReportOverview, reportDataId } from '../src/shared/panel/report';
+import { Failure } from '../src/shared/tools/failure';
 import { startApp } from './app';
 import type { PanelHost } from './host';
 import { registerControls } from './toolkit';

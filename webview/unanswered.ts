@@ -1,6 +1,6 @@
 /** What the reader has just chosen, kept over states that the host sent before it was told. */
 
-import type { PanelState } from '../src/shared/panelMessages';
+import type { PanelState } from '../src/shared/panel/panelMessages';
 
 type Change = (panel: PanelState) => PanelState;
 

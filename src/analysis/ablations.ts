@@ -11,9 +11,9 @@ import type { AblateAnswer } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import { logFailure } from '../log';
 import { type Ablation, checkAblation, describeAblation, noAblation } from '../shared/ablation';
-import { Cancelled } from '../shared/failure';
-import { type History, push, redo, startHistory, undo } from '../shared/history';
-import type { AblationStep, PanelAblation, PanelAblationEffect, Ranking } from '../shared/panelAblation';
+import { type History, push, redo, startHistory, undo } from '../shared/panel/history';
+import type { AblationStep, PanelAblation, PanelAblationEffect, Ranking } from '../shared/panel/panelAblation';
+import { Cancelled } from '../shared/tools/failure';
 import type { Analysis, FinishedRun } from './analysis';
 
 export class Ablations implements vscode.Disposable {

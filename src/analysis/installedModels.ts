@@ -2,7 +2,7 @@
 
 import { access, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { isOnnx } from '../inference/folderFiles';
+import { isOnnx } from '../inference/model/folderFiles';
 
 export interface InstalledModel {
   readonly name: string;

@@ -1,8 +1,8 @@
 /** How the state that the panel shows changes with a run. Pure. */
 
 import type { ExecutionProvider, LayerResult, ModelSummary } from '../shared/analysis';
-import { asTrained } from '../shared/panelAblation';
-import type { PanelState, View } from '../shared/panelMessages';
+import { asTrained } from '../shared/panel/panelAblation';
+import type { PanelState, View } from '../shared/panel/panelMessages';
 import { defaultLayer } from './defaultView';
 
 const noView: View = { layerIdx: 0, headIdx: 0, stage: 'mixed_pattern', difference: false };

@@ -9,9 +9,8 @@ import { rankCorrelation } from '../attention/rankCorrelation';
 import { failures } from '../errors';
 import type { OccludedEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
-import type { ContextLine, ContextState, OcclusionState } from '../shared/context';
-import { Cancelled, toFailureData } from '../shared/failure';
-import type { PanelState } from '../shared/panelMessages';
+import type { ContextLine, ContextState, OcclusionState } from '../shared/panel/context';
+import type { PanelState } from '../shared/panel/panelMessages';
 import {
   chosenHeads,
   defaultRelevance,
@@ -19,6 +18,7 @@ import {
   type RelevanceOptions,
   type TokenRange,
 } from '../shared/relevance';
+import { Cancelled, toFailureData } from '../shared/tools/failure';
 import type { Analysis } from './analysis';
 import { checkRelevance } from './checkRelevance';
 import type { OcclusionRuns } from './occlusionRuns';

@@ -17,7 +17,7 @@ import type {
   ThumbnailAddress,
   Thumbnails,
   TileAddress,
-} from '../shared/panelMessages';
+} from '../shared/panel/panelMessages';
 import { chosenHeads, type RelevanceOptions, type TokenRange } from '../shared/relevance';
 
 /** A run as far as it has come. */

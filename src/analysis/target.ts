@@ -3,8 +3,8 @@
 import * as vscode from 'vscode';
 import { failures } from '../errors';
 import type { AnalyzeArgs } from '../inference/protocol';
-import { questionSuffix } from '../shared/question';
-import type { TextSource } from '../shared/textPieces';
+import { questionSuffix } from '../shared/panel/question';
+import type { TextSource } from '../shared/tools/textPieces';
 import { partOf, sliceAround, sliceFrom, withSuffix } from './documentText';
 
 export interface Target {

@@ -12,8 +12,8 @@ import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
 import type { Slot, TokensEvent } from '../inference/protocol';
 import type { LayerResult, ModelSummary, Predictions } from '../shared/analysis';
-import { Cancelled } from '../shared/failure';
-import { Turns } from '../shared/turns';
+import { Cancelled } from '../shared/tools/failure';
+import { Turns } from '../shared/tools/turns';
 import { layerOf, type OfferedRun, offer } from './analysisHandle';
 
 /** Each keeps the model's residual stream. */

@@ -1,7 +1,7 @@
 /** Which head to look at: the measures with their names, and heads ordered by one of them. Pure. */
 
 import type { HeadMeasures, MeasureName } from '../shared/headMeasures';
-import { t } from '../shared/l10n';
+import { t } from '../shared/tools/l10n';
 
 export interface Measure {
   readonly name: MeasureName;

@@ -1,6 +1,6 @@
 /** Collects a document map window by window, in constant time per line, and tells its heaviest lines and its profile. Pure. */
 
-import type { MapLine, MapProfile, MappedWindow } from '../shared/documentMap';
+import type { MapLine, MapProfile, MappedWindow } from '../shared/documentSearch';
 
 export class LineMap {
   private heaviest: MapLine[] = [];

@@ -1,7 +1,7 @@
 /** Overviews made small enough to show all heads of a model at once. Pure. */
 
 import type { LayerOverview } from '../shared/analysis';
-import type { Thumbnails } from '../shared/panelMessages';
+import type { Thumbnails } from '../shared/panel/panelMessages';
 
 /** Longest edge of a thumbnail, in cells. */
 export const thumbnailSize = 64;

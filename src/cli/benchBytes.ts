@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { shortestMs } from '../inference/timedRun';
+import { shortestMs } from '../inference/runtime/timedRun';
 import type { LayerOverview } from '../shared/analysis';
 import type { AddLine } from './benchLines';
 

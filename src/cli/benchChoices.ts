@@ -2,10 +2,10 @@
 
 import { availableParallelism } from 'node:os';
 import { GraphBuilder } from '../graph/graphBuilder';
-import { maxDifference } from '../inference/fastestProvider';
-import { relativeDifference } from '../inference/relativeDifference';
-import type { Value } from '../inference/session';
-import { timedRun } from '../inference/timedRun';
+import { maxDifference } from '../inference/runtime/fastestProvider';
+import { relativeDifference } from '../inference/runtime/relativeDifference';
+import type { Value } from '../inference/runtime/session';
+import { timedRun } from '../inference/runtime/timedRun';
 import type { AddLine } from './benchLines';
 
 const nTokens = 512;

@@ -4,12 +4,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { usualBandRows } from '../inference/bands';
-import { estimatePeakBytes } from '../inference/memory';
-import { openModelFolder } from '../inference/modelFolder';
+import { openModelFolder } from '../inference/model/openModelFolder';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
-import { Failure } from '../shared/failure';
-import { Rpc } from '../shared/rpc';
+import { usualBandRows } from '../inference/runtime/bands';
+import { estimatePeakBytes } from '../inference/runtime/memory';
+import { Failure } from '../shared/tools/failure';
+import { Rpc } from '../shared/tools/rpc';
 
 export interface LongWindow {
   readonly nTokens: number;

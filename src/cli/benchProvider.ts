@@ -6,12 +6,12 @@
 
 import { planLayer } from '../graph/layerPlan';
 import { blockSizeFor } from '../graph/reductions';
-import { usualBandRows } from '../inference/bands';
-import { openRuntime } from '../inference/gpuRuntime';
-import { openModelFolder } from '../inference/modelFolder';
-import type { ModelRuntime } from '../inference/modelRuntime';
-import { relativeDifference } from '../inference/relativeDifference';
-import { probeValue } from '../inference/values';
+import { openModelFolder } from '../inference/model/openModelFolder';
+import { usualBandRows } from '../inference/runtime/bands';
+import { openRuntime } from '../inference/runtime/gpuRuntime';
+import type { ModelRuntime } from '../inference/runtime/modelRuntime';
+import { relativeDifference } from '../inference/runtime/relativeDifference';
+import { probeValue } from '../inference/runtime/values';
 import type { LocalProvider } from '../shared/analysis';
 import { type AddLine, growth } from './benchLines';
 import { checkOperator, operatorChecks } from './operatorChecks';

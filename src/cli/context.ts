@@ -5,8 +5,7 @@ import { rankCorrelation } from '../attention/rankCorrelation';
 import { toolVersion } from '../export/source';
 import type { OccludedEvent } from '../inference/protocol';
 import type { Stage } from '../shared/attentionMap';
-import { Failure } from '../shared/failure';
-import { withQuestion } from '../shared/question';
+import { withQuestion } from '../shared/panel/question';
 import {
   chosenHeads,
   formatHeads,
@@ -16,6 +15,7 @@ import {
   rangeBetween,
   type TokenRange,
 } from '../shared/relevance';
+import { Failure } from '../shared/tools/failure';
 import { tokenAt } from '../tokenization/offsets';
 import { type AnalyzedDocument, analyzeFile, chooseMap, type DocumentOptions, documentRun, readText } from './document';
 

@@ -9,8 +9,8 @@ import { Engine } from '../inference/engine';
 import type { Emit, TokensEvent } from '../inference/protocol';
 import type { LayerResult, Predictions, ProviderSetting } from '../shared/analysis';
 import { effectiveStage, type Stage } from '../shared/attentionMap';
-import { Failure } from '../shared/failure';
-import { withQuestion } from '../shared/question';
+import { withQuestion } from '../shared/panel/question';
+import { Failure } from '../shared/tools/failure';
 import { resolveModel } from './modelPaths';
 
 /** A model and what runs it. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { exportMap } from '../export/exportMap';
 import { defaultStyle, type PictureStyle } from '../export/picture';
 import type { Stage } from '../shared/attentionMap';
-import type { ExportFormat } from '../shared/exportFormats';
+import type { ExportFormat } from '../shared/panel/exportFormats';
 import { type AnalyzedDocument, chooseMap, sourceOf } from './document';
 
 export interface ExportOptions {

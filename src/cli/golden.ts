@@ -13,12 +13,12 @@ import {
   tracedBlockGraph,
   type WeightSource,
 } from '../graph/modelGraphs';
-import { allowedCells } from '../inference/feeds';
-import { Session, type Value, type Values } from '../inference/session';
-import { runTraced, type TracedRun } from '../inference/tracedBands';
+import { allowedCells } from '../inference/runtime/feeds';
+import { Session, type Value, type Values } from '../inference/runtime/session';
+import { runTraced, type TracedRun } from '../inference/runtime/tracedBands';
 import type { LocalProvider } from '../shared/analysis';
-import { Failure } from '../shared/failure';
-import { float16Bytes, fromFloat16Bits, toFloat16Bits } from '../shared/float16';
+import { Failure } from '../shared/tools/failure';
+import { float16Bytes, fromFloat16Bits, toFloat16Bits } from '../shared/tools/float16';
 import { type GoldenCase, type GoldenModel, type GoldenTensor, goldenAttention, goldenModel } from './goldenCase';
 import { checkToyData } from './toy';
 

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { type ModelConfig, parseMtaConfig } from '../graph/modelConfig';
-import { Failure } from '../shared/failure';
-import { checked, finite, type Schema, whole } from '../shared/schema';
+import { Failure } from '../shared/tools/failure';
+import { checked, finite, type Schema, whole } from '../shared/tools/schema';
 
 /** Most numbers of one tensor that the format's generator makes: far above the largest known case. */
 const maxElements = 1 << 26;

@@ -5,11 +5,11 @@ import { lineAt, lineStartsOf } from '../attention/lines';
 import { toolVersion } from '../export/source';
 import type { MappedEvent } from '../inference/protocol';
 import type { Stage } from '../shared/attentionMap';
-import { type MapMethod, maxMapTokens, probeAt } from '../shared/documentMap';
-import { Failure } from '../shared/failure';
-import { withQuestion } from '../shared/question';
+import { type MapMethod, maxMapTokens, probeAt } from '../shared/documentSearch';
+import { withQuestion } from '../shared/panel/question';
 import { chosenHeads, formatHeads } from '../shared/relevance';
-import { piecesAround } from '../shared/textPieces';
+import { Failure } from '../shared/tools/failure';
+import { piecesAround } from '../shared/tools/textPieces';
 import { readHeads } from './context';
 import { chooseMap, type DocumentOptions, loadEngine, readText } from './document';
 

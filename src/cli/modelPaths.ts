@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { Failure } from '../shared/failure';
+import { Failure } from '../shared/tools/failure';
 
 /** The folder of bundled models: beside this program, wherever it was bundled to. */
 export function bundledModelsDirectory(): string {

@@ -1,6 +1,6 @@
 /** `mta-inspect models`: what is installed, with sizes and metrics. */
 
-import { openModelFolder } from '../inference/modelFolder';
+import { openModelFolder } from '../inference/model/openModelFolder';
 import { bundledModels } from './modelPaths';
 
 export interface ModelListing {

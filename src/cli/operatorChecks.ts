@@ -6,8 +6,8 @@
  */
 
 import { GraphBuilder } from '../graph/graphBuilder';
-import { relativeDifference } from '../inference/relativeDifference';
-import { Session, type SessionOptions, type Value, type Values } from '../inference/session';
+import { relativeDifference } from '../inference/runtime/relativeDifference';
+import { Session, type SessionOptions, type Value, type Values } from '../inference/runtime/session';
 
 const nHeads = 7;
 const headDim = 64;

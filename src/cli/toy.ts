@@ -2,8 +2,8 @@
 
 import * as v from 'valibot';
 import type { Engine } from '../inference/engine';
-import { Failure } from '../shared/failure';
-import { whole } from '../shared/schema';
+import { Failure } from '../shared/tools/failure';
+import { whole } from '../shared/tools/schema';
 
 /** The paper's samples have 319 characters; the check takes blocks times query letters. */
 const maxSourceLength = 4096;

@@ -7,7 +7,7 @@ import type { Analysis } from '../analysis/analysis';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
-import { Cancelled, type FailureAction, toFailureData } from '../shared/failure';
+import { Cancelled, type FailureAction, toFailureData } from '../shared/tools/failure';
 import type { AttentionDecorations } from './decorations';
 import { addModel, selectModel } from './modelCommands';
 

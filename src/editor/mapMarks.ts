@@ -1,7 +1,7 @@
 /** Marks the heaviest lines of the document map beside the scroll bar; the commands that start and cancel a map. */
 
 import * as vscode from 'vscode';
-import type { DocumentMap } from '../analysis/documentMap';
+import type { DocumentMap } from '../analysis/documentSearch';
 import { shadeOf } from '../attention/topKeys';
 import { colors, commands, contextKeys } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';

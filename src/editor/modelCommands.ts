@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import type { AddedModels } from '../analysis/addedModels';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
-import { openModelFolder } from '../inference/modelFolder';
+import { openModelFolder } from '../inference/model/openModelFolder';
 
 /** Asks which model runs from now on and inspects again with it. @throws Failure for what a person should be told. */
 export async function selectModel(models: AddedModels): Promise<void> {

@@ -2,7 +2,7 @@
 
 import * as vscode from 'vscode';
 import type { ModelSummary } from '../shared/analysis';
-import type { View } from '../shared/panelMessages';
+import type { View } from '../shared/panel/panelMessages';
 import { formatHeads, parseHeads, type RelevanceMethod, type RelevanceOptions } from '../shared/relevance';
 
 /** One sentence on what the numbers are. */

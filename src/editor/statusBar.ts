@@ -6,7 +6,7 @@ import { commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
 import { describeAblation } from '../shared/ablation';
 import { providerNames } from '../shared/analysis';
-import type { PanelState } from '../shared/panelMessages';
+import type { PanelState } from '../shared/panel/panelMessages';
 
 export class StatusBar implements vscode.Disposable {
   private readonly store = new DisposableStore();

@@ -8,8 +8,8 @@ import type { Comparison } from '../analysis/comparison';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import { noAblation } from '../shared/ablation';
-import { Cancelled, toFailureData } from '../shared/failure';
 import { isLinkable, type LinkTarget, linkQuery, parseLink } from '../shared/link';
+import { Cancelled, toFailureData } from '../shared/tools/failure';
 import { linkedCounterpart } from './compareCommand';
 
 const lastViewKey = 'mtaInspector.lastView';

@@ -5,7 +5,7 @@ import type { Analysis } from '../analysis/analysis';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
-import { Cancelled, toFailureData } from '../shared/failure';
+import { Cancelled, toFailureData } from '../shared/tools/failure';
 import { editorOf } from './reveal';
 
 /** The cursor rests this long before the window follows. */

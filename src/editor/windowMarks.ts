@@ -5,7 +5,7 @@ import type { Analysis } from '../analysis/analysis';
 import { colors, commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
 import { formatLines } from '../shared/labels';
-import type { PanelState } from '../shared/panelMessages';
+import type { PanelState } from '../shared/panel/panelMessages';
 
 export class WindowMarks implements vscode.Disposable {
   private readonly store = new DisposableStore();

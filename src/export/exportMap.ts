@@ -1,7 +1,7 @@
 /** One map, or several, in any of the forms in which it can be taken along. */
 
 import type { Stage } from '../shared/attentionMap';
-import type { ExportFormat } from '../shared/exportFormats';
+import type { ExportFormat } from '../shared/panel/exportFormats';
 import { mapCsv, mapJson } from './mapText';
 import { npzBytes } from './npz';
 import { captionedPng, drawMap, type PictureStyle } from './picture';

@@ -2,8 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { deflateSync } from 'fflate';
-import { asTrained } from '../shared/panelAblation';
-import { buildReportHtml, type ReportData, type ReportOverview } from '../shared/report';
+import { asTrained } from '../shared/panel/panelAblation';
+import { buildReportHtml, type ReportData, type ReportOverview } from '../shared/panel/report';
 import { type ExportSource, type MapChoice, toolVersion } from './source';
 
 /** The built page: script and style of the panel's app. */

@@ -1,8 +1,8 @@
 /** A map as an SVG: the cells as an embedded picture, everything around them as vectors and text. Pure. */
 
-import { axisTicks, showsTokens } from '../shared/axisTicks';
 import { colorOf, maxLevel } from '../shared/colorScale';
 import { formatValue, visibleToken } from '../shared/labels';
+import { axisTicks, showsTokens } from '../shared/tools/axisTicks';
 import { encodePng, type Picture, type PictureStyle, scaleNote } from './picture';
 import { captionOf, type MapFacts } from './source';
 

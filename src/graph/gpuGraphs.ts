@@ -64,7 +64,7 @@ export function gpuBlockGraph(
 }
 
 /**
- * As `quantize` (inference/overviews.ts) does it: in steps of 1/127 of each map's largest magnitude.
+ * As `quantize` (inference/runtime/overviews.ts) does it: in steps of 1/127 of each map's largest magnitude.
  * @param cells [1, H, I, I]
  * @returns steps as bytes, four an int32 in the order of memory; scales and sums [1, H, 1, 1].
  */

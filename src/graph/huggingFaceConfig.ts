@@ -3,7 +3,7 @@
  * transformers with half-split rotary positions and a SwiGLU feed-forward, and differ in a few switches.
  */
 
-import { Failure, shown } from '../shared/failure';
+import { Failure, shown } from '../shared/tools/failure';
 import { type ModelConfig, parseModelConfig } from './modelConfig';
 
 type Json = Readonly<Record<string, unknown>>;

@@ -3,7 +3,7 @@
  * Names are those of the authors' `MTATransformerArgs` (arXiv 2504.00927) and of lingua's `BaseTransformerArgs`.
  */
 
-import { Failure, shown } from '../shared/failure';
+import { Failure, shown } from '../shared/tools/failure';
 import { type RopeScaling, ropeTypes } from './ropeScaling';
 
 export interface MtaConfig {

@@ -11,7 +11,7 @@
  */
 
 import type { Stage } from '../shared/attentionMap';
-import { Failure } from '../shared/failure';
+import { Failure } from '../shared/tools/failure';
 import { kernelShapes } from './attentionGraph';
 import { GraphBuilder } from './graphBuilder';
 import { type LayerPlan, stagesOf, streamedStages } from './layerPlan';

@@ -7,11 +7,11 @@ import type { CellChange } from '../attention/largestChanges';
 import type { AblationEffect } from '../shared/ablation';
 import type { LayerOverview } from '../shared/analysis';
 import type { Patch, Tile } from '../shared/attentionMap';
-import { Cancelled, Failure } from '../shared/failure';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type { OcclusionBaseline } from '../shared/relevance';
-import { Rpc } from '../shared/rpc';
+import { Cancelled, Failure } from '../shared/tools/failure';
+import { Rpc } from '../shared/tools/rpc';
 import {
   type AblateAnswer,
   type AblateArgs,

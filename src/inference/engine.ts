@@ -7,21 +7,15 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { dependsOnLength } from '../graph/ropeScaling';
 import { type AblationEffect, checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
-import type { MappedWindow } from '../shared/documentMap';
-import { Cancelled, Failure } from '../shared/failure';
+import type { MappedWindow } from '../shared/documentSearch';
 import type { OcclusionBaseline } from '../shared/relevance';
+import { Cancelled, Failure } from '../shared/tools/failure';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
-import { ablateRun, rankAblations } from './ablations';
-import { chooseProvider } from './chooseProvider';
-import { Details } from './details';
-import { mapText, tokeniseProbe } from './documentMap';
-import { LastingRuntime } from './lastingRuntime';
-import { MapText } from './mapText';
-import { defaultBudgetBytes } from './memory';
-import { openModelFolder } from './modelFolder';
-import { neutralToken, OcclusionRunner } from './occlusion';
-import { noLogits, OnnxViewRuntime } from './onnxView/viewRuntime';
-import { predictRun, scoreTokens, tellPredictions, toBits } from './predictions';
+import { ablateRun, rankAblations } from './experiments/ablationRuns';
+import { neutralToken, OcclusionRunner } from './experiments/occlusion';
+import { mapText, tokeniseProbe } from './experiments/searchRanges';
+import { MapText } from './experiments/searchText';
+import { openModelFolder } from './model/openModelFolder';
 import type {
   AblateAnswer,
   AblateArgs,
@@ -36,12 +30,18 @@ import type {
   RankArgs,
   Slot,
 } from './protocol';
-import { checkRange } from './relevance';
-import { openRemote } from './remote/openRemote';
-import { handOn, knownRows } from './reuse';
-import { inputOf, newRun } from './run';
-import { Runs } from './runs';
-import { openWindow } from './textWindow';
+import { Details } from './run/details';
+import { predictRun, scoreTokens, tellPredictions, toBits } from './run/predictions';
+import { checkRange } from './run/relevance';
+import { handOn, knownRows } from './run/reuse';
+import { inputOf, newRun } from './run/run';
+import { Runs } from './run/runs';
+import { openWindow } from './run/textWindow';
+import { chooseProvider } from './runtime/chooseProvider';
+import { LastingRuntime } from './runtime/lastingRuntime';
+import { defaultBudgetBytes } from './runtime/memory';
+import { noLogits, OnnxViewRuntime } from './runtime/onnxView/viewRuntime';
+import { openRemote } from './runtime/remote/openRemote';
 import { withinTime } from './withinTime';
 
 /** How often work in the background looks whether it may go on. */

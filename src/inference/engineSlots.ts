@@ -1,6 +1,6 @@
 /** Which engine serves which slot of the inference process: slots that ask for the same model share one. */
 
-import { Cancelled, Failure } from '../shared/failure';
+import { Cancelled, Failure } from '../shared/tools/failure';
 import { Engine } from './engine';
 import type { Emit, LoadArgs, Slot } from './protocol';
 

@@ -1,7 +1,7 @@
 /** What the inference process does for each request. */
 
-import { Failure } from '../shared/failure';
-import type { Handlers } from '../shared/rpc';
+import { Failure } from '../shared/tools/failure';
+import type { Handlers } from '../shared/tools/rpc';
 import type { EngineSlots } from './engineSlots';
 import { type InferenceRequests, protocolVersion } from './protocol';
 

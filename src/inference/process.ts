@@ -1,6 +1,6 @@
 /** Entry point of the inference process: wires the protocol over IPC to the engines, and ends with its parent. */
 
-import { Rpc } from '../shared/rpc';
+import { Rpc } from '../shared/tools/rpc';
 import { EngineSlots } from './engineSlots';
 import { handlersOf } from './handlers';
 import type { InferenceEvents, InferenceRequests } from './protocol';

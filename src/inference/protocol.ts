@@ -13,7 +13,7 @@ import type {
   WindowTokens,
 } from '../shared/analysis';
 import type { Patch, Stage, Tile } from '../shared/attentionMap';
-import type { MapMeasure, MappedWindow, Probe } from '../shared/documentMap';
+import type { MapMeasure, MappedWindow, Probe } from '../shared/documentSearch';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelPart, KernelWeights } from '../shared/kernels';
 import type {

@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import { stages } from '../shared/attentionMap';
 import { kernelParts } from '../shared/kernels';
 import { occlusionModes } from '../shared/relevance';
-import { finite, whole } from '../shared/schema';
+import { finite, whole } from '../shared/tools/schema';
 import type { InferenceRequests } from './protocol';
 
 type AnySchema = v.GenericSchema<unknown, unknown>;

@@ -5,12 +5,11 @@ import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
 import { checkRelevance } from '../analysis/checkRelevance';
 import type { Comparison } from '../analysis/comparison';
-import type { DocumentMap } from '../analysis/documentMap';
+import type { DocumentMap } from '../analysis/documentSearch';
 import type { RelevantContext } from '../analysis/relevantContext';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
-import { FileParts } from '../shared/fileParts';
 import type {
   MapAddress,
   PanelCommand,
@@ -18,9 +17,10 @@ import type {
   PanelRequests,
   WebviewEvents,
   WebviewRequests,
-} from '../shared/panelMessages';
-import { panelArguments } from '../shared/panelSchemas';
-import { Rpc, type Wire } from '../shared/rpc';
+} from '../shared/panel/panelMessages';
+import { panelArguments } from '../shared/panel/panelSchemas';
+import { FileParts } from '../shared/tools/fileParts';
+import { Rpc, type Wire } from '../shared/tools/rpc';
 import { checkExport, checkPicture } from './checkExport';
 import {
   checkLayer,

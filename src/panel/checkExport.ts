@@ -1,8 +1,8 @@
 /** Checks what a webview wants to take along. Pure. */
 
 import { isColorMap } from '../shared/colorScale';
-import { type ExportFormat, exportFormats } from '../shared/exportFormats';
-import type { PictureStyle } from '../shared/panelMessages';
+import { type ExportFormat, exportFormats } from '../shared/panel/exportFormats';
+import type { PictureStyle } from '../shared/panel/panelMessages';
 
 /** @throws RangeError for what is no format or style. */
 export function checkExport<T extends PictureStyle & { readonly format?: ExportFormat }>(args: T): T {

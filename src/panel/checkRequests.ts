@@ -3,7 +3,7 @@
 import type { ModelSummary } from '../shared/analysis';
 import { stages, tileSize } from '../shared/attentionMap';
 import { kernelParts } from '../shared/kernels';
-import type { AblationStep } from '../shared/panelAblation';
+import type { AblationStep } from '../shared/panel/panelAblation';
 import {
   type LayerAddress,
   type MapAddress,
@@ -15,7 +15,7 @@ import {
   type ThumbnailAddress,
   type TileAddress,
   type View,
-} from '../shared/panelMessages';
+} from '../shared/panel/panelMessages';
 
 type Selection = Parameters<PanelRequests['selectToken']>[0];
 

@@ -1,7 +1,7 @@
 /** Which view of the panel is on show, and the one that a link asks for. Whether there is such a view the page knows. */
 
 import * as vscode from 'vscode';
-import type { MapCell } from '../shared/panelMessages';
+import type { MapCell } from '../shared/panel/panelMessages';
 
 export class PanelTab implements vscode.Disposable {
   /** Id of the view that a page of the panel showed last; null before there was one. */

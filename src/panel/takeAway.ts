@@ -6,9 +6,9 @@ import { exportSource, shownMap } from '../analysis/exportSource';
 import { exportMap } from '../export/exportMap';
 import { exportName, mapFacts } from '../export/source';
 import { defaultColorMap } from '../shared/colorScale';
-import { type ExportFormat, exportFormats } from '../shared/exportFormats';
-import { Failure } from '../shared/failure';
-import type { PictureStyle } from '../shared/panelMessages';
+import { type ExportFormat, exportFormats } from '../shared/panel/exportFormats';
+import type { PictureStyle } from '../shared/panel/panelMessages';
+import { Failure } from '../shared/tools/failure';
 
 const formatNames: Readonly<Record<ExportFormat, string>> = {
   png: 'PNG',

@@ -6,9 +6,9 @@
  */
 
 import type { LayerSummary } from './analysis';
-import { Failure, shown } from './failure';
 import { headMatrix, identityMatrix, type KernelPart, type KernelWeights, kernelParts } from './kernels';
-import { t } from './l10n';
+import { Failure, shown } from './tools/failure';
+import { t } from './tools/l10n';
 
 export interface KernelEdit {
   readonly part: KernelPart | null;

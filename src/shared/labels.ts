@@ -1,7 +1,7 @@
 /** How stages, values and tokens are written for people, on screen and in exports. Pure. */
 
 import type { Stage } from './attentionMap';
-import { t } from './l10n';
+import { t } from './tools/l10n';
 
 export const stageLabels: Readonly<Record<Stage, string>> = {
   scores: 'Scores',

@@ -1,7 +1,7 @@
 /** Text to token ids and back, with the length of every token, which the tokenizer library does not tell. */
 
 import { Tokenizer as BaseTokenizer } from '@huggingface/tokenizers';
-import { Failure, shown } from '../shared/failure';
+import { Failure, shown } from '../shared/tools/failure';
 import { alignTokens } from './alignment';
 import { bytesOfByteLevelToken } from './byteLevel';
 import { normalizeText } from './normalization';

@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { peersFolder } from '../../scripts/setup.mjs';
 import { benchLines, median } from '../../src/cli/benchLines';
 import { Engine } from '../../src/inference/engine';
-import { openModelFolder } from '../../src/inference/modelFolder';
+import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import { root } from '../fixtures/paths';
 import { writeGguf } from './gguf';
 

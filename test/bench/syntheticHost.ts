@@ -2,7 +2,7 @@
 
 import type { ModelSummary, Predictions } from '../../src/shared/analysis';
 import type { HeadOverview, Patch, Tile } from '../../src/shared/attentionMap';
-import { asTrained } from '../../src/shared/panelAblation';
+import { asTrained } from '../../src/shared/panel/panelAblation';
 import type {
   MapAddress,
   PanelEvents,
@@ -10,7 +10,7 @@ import type {
   PatchAddress,
   TileAddress,
   View,
-} from '../../src/shared/panelMessages';
+} from '../../src/shared/panel/panelMessages';
 import type { PanelHost } from '../../webview/host';
 import { Random } from '../random';
 

@@ -2,7 +2,7 @@
 
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { createContext, runInNewContext, Script } from 'node:vm';
-import { Failure } from '../../src/shared/failure';
+import { Failure } from '../../src/shared/tools/failure';
 import type { Target } from './target';
 
 export const maxMs = 1000;

@@ -6,7 +6,7 @@ import { EngineSlots } from '../../src/inference/engineSlots';
 import { handlersOf } from '../../src/inference/handlers';
 import type { AnalyzeArgs, InferenceEvents, InferenceRequests } from '../../src/inference/protocol';
 import { requestSchemas } from '../../src/inference/requestSchemas';
-import { Rpc } from '../../src/shared/rpc';
+import { Rpc } from '../../src/shared/tools/rpc';
 import { tinyModelDirectory } from '../fixtures/paths';
 import { changedJson } from './mutate';
 import type { Target } from './target';

@@ -2,11 +2,11 @@
 
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
-import { readResponse } from '../../src/inference/remote/grpcTransport';
-import { ModelInferResponseSchema } from '../../src/inference/remote/oip/open_inference_grpc_pb';
-import { readReply } from '../../src/inference/remote/restTransport';
-import type { Tensors } from '../../src/inference/remote/tensors';
-import { Failure } from '../../src/shared/failure';
+import { readResponse } from '../../src/inference/runtime/remote/grpcTransport';
+import { ModelInferResponseSchema } from '../../src/inference/runtime/remote/oip/open_inference_grpc_pb';
+import { readReply } from '../../src/inference/runtime/remote/restTransport';
+import type { Tensors } from '../../src/inference/runtime/remote/tensors';
+import { Failure } from '../../src/shared/tools/failure';
 import { changedBytes, changedJsonBytes } from './mutate';
 import type { Target } from './target';
 

@@ -10,7 +10,7 @@ import { checkToyData } from '../../src/cli/toy';
 import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../../src/graph/huggingFaceConfig';
 import { parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights } from '../../src/graph/modelGraphs';
-import { MapText } from '../../src/inference/mapText';
+import { MapText } from '../../src/inference/experiments/searchText';
 import { withinTime } from '../../src/inference/withinTime';
 import { checkExport, checkPicture } from '../../src/panel/checkExport';
 import {
@@ -24,12 +24,12 @@ import {
 } from '../../src/panel/checkRequests';
 import { checkAblation } from '../../src/shared/ablation';
 import type { ModelSummary } from '../../src/shared/analysis';
-import { Failure } from '../../src/shared/failure';
 import { parseLink } from '../../src/shared/link';
-import type { PanelRequests } from '../../src/shared/panelMessages';
-import { panelAnswers, panelArguments } from '../../src/shared/panelSchemas';
-import { parseSafetensorsHeader, safetensorsHeaderLength } from '../../src/shared/safetensors';
-import { checked } from '../../src/shared/schema';
+import type { PanelRequests } from '../../src/shared/panel/panelMessages';
+import { panelAnswers, panelArguments } from '../../src/shared/panel/panelSchemas';
+import { Failure } from '../../src/shared/tools/failure';
+import { parseSafetensorsHeader, safetensorsHeaderLength } from '../../src/shared/tools/safetensors';
+import { checked } from '../../src/shared/tools/schema';
 import { Tokenizer } from '../../src/tokenization/tokenizer';
 import { root } from '../fixtures/paths';
 import { changedBytes, changedJson, changedJsonBytes } from './mutate';

@@ -5,19 +5,19 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { predictAgainst } from '../../src/inference/ablations';
 import { Engine } from '../../src/inference/engine';
 import { EngineSlots } from '../../src/inference/engineSlots';
-import { openModelFolder } from '../../src/inference/modelFolder';
-import { ModelRuntime } from '../../src/inference/modelRuntime';
+import { predictAgainst } from '../../src/inference/experiments/ablationRuns';
+import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import type { AblateAnswer, EffectsEvent, LayerEvent } from '../../src/inference/protocol';
-import { newRun } from '../../src/inference/run';
+import { newRun } from '../../src/inference/run/run';
+import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import { type Ablation, type KernelEdit, noAblation } from '../../src/shared/ablation';
 import type { LayerResult } from '../../src/shared/analysis';
 import type { Stage } from '../../src/shared/attentionMap';
-import { Cancelled } from '../../src/shared/failure';
 import { headMatrix, kernelParts } from '../../src/shared/kernels';
-import { parseSafetensorsHeader } from '../../src/shared/safetensors';
+import { Cancelled } from '../../src/shared/tools/failure';
+import { parseSafetensorsHeader } from '../../src/shared/tools/safetensors';
 import { root, tinyModelDirectory } from '../fixtures/paths';
 import { texts } from '../fixtures/texts';
 

@@ -6,8 +6,8 @@ import { kernelShapes } from '../../src/graph/attentionGraph';
 import { planLayer, stagesOf } from '../../src/graph/layerPlan';
 import { type ModelConfig, parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights, tracedAttentionGraph } from '../../src/graph/modelGraphs';
-import { Session, type Value, type Values } from '../../src/inference/session';
-import { runTraced } from '../../src/inference/tracedBands';
+import { Session, type Value, type Values } from '../../src/inference/runtime/session';
+import { runTraced } from '../../src/inference/runtime/tracedBands';
 import { Random } from '../random';
 
 const dim = 24;
@@ -186,7 +186,7 @@ test('packed documents: without cut the convolution leaks, cut into a batch they
   };
   const leak = difference(await packed(first), await packed(random.floats(7 * dim)), 9);
   assert.ok(leak > 1e-3, 'the published code leaks; so do we, where it is asked for');
-  const { cutDocuments } = await import('../../src/inference/feeds');
+  const { cutDocuments } = await import('../../src/inference/runtime/feeds');
   const cut = cutDocuments(pack(first), dim, [7, 9]);
   const y = (await layer.run(cut.data, { batch: 2 }))['y']!;
   const secondAgain = { ...y, data: (y.data as Float32Array).slice(9 * dim), dims: [1, 9, dim] };

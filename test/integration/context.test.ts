@@ -5,11 +5,11 @@ import { after, before, test } from 'node:test';
 import { addRangeWeights, maxOverHeads, meanOverHeads } from '../../src/attention/aggregate';
 import { addRolloutRows, residualFlow } from '../../src/attention/rollout';
 import { Engine } from '../../src/inference/engine';
-import { openModelFolder } from '../../src/inference/modelFolder';
-import { ModelRuntime } from '../../src/inference/modelRuntime';
+import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import type { OccludedEvent, RelevanceArgs } from '../../src/inference/protocol';
-import { Cancelled } from '../../src/shared/failure';
+import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import { chosenHeads } from '../../src/shared/relevance';
+import { Cancelled } from '../../src/shared/tools/failure';
 import { bandsOf } from '../bands';
 import { tinyModelDirectory } from '../fixtures/paths';
 

@@ -8,12 +8,12 @@ import { after, test } from 'node:test';
 import { type ConvolutionForm, convolutionGraph, cpuConvolutions, fedConvolution } from '../../src/graph/convolution';
 import { planLayer } from '../../src/graph/layerPlan';
 import { blockGraph, noTaps } from '../../src/graph/modelGraphs';
-import { bandAt, emptyRows } from '../../src/inference/bands';
-import { chooseConvolution } from '../../src/inference/chooseConvolution';
-import { bandFeeds, rotaryRows } from '../../src/inference/feeds';
-import { kernelFeeds, readKernels } from '../../src/inference/kernelFeeds';
-import { openModelFolder } from '../../src/inference/modelFolder';
-import { Session, type Value } from '../../src/inference/session';
+import { openModelFolder } from '../../src/inference/model/openModelFolder';
+import { bandAt, emptyRows } from '../../src/inference/runtime/bands';
+import { chooseConvolution } from '../../src/inference/runtime/chooseConvolution';
+import { bandFeeds, rotaryRows } from '../../src/inference/runtime/feeds';
+import { kernelFeeds, readKernels } from '../../src/inference/runtime/kernelFeeds';
+import { Session, type Value } from '../../src/inference/runtime/session';
 import { writeRandomModel } from '../fixtures/randomModel';
 import { Random } from '../random';
 

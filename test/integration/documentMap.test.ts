@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Engine } from '../../src/inference/engine';
 import type { MapArgs, MappedEvent, TokensEvent } from '../../src/inference/protocol';
-import { maxMapTokens, probeAt } from '../../src/shared/documentMap';
-import { Cancelled } from '../../src/shared/failure';
+import { maxMapTokens, probeAt } from '../../src/shared/documentSearch';
 import { chosenHeads, type TokenRange } from '../../src/shared/relevance';
-import { piecesAround } from '../../src/shared/textPieces';
+import { Cancelled } from '../../src/shared/tools/failure';
+import { piecesAround } from '../../src/shared/tools/textPieces';
 import { tinyModelDirectory } from '../fixtures/paths';
 
 const text = Array.from({ length: 40 }, (_, i) => `line ${i}: ${'abcdefghij'.slice(0, i % 10)}\n`).join('');

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Engine } from '../../src/inference/engine';
-import { openModelFolder } from '../../src/inference/modelFolder';
-import { ModelRuntime } from '../../src/inference/modelRuntime';
+import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import type { LayerEvent, Slot } from '../../src/inference/protocol';
+import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import type { LayerResult } from '../../src/shared/analysis';
-import { Cancelled } from '../../src/shared/failure';
+import { Cancelled } from '../../src/shared/tools/failure';
 import { writeRandomModel } from '../fixtures/randomModel';
 import { Random } from '../random';
 

@@ -5,11 +5,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Engine } from '../../src/inference/engine';
-import { openModelFolder } from '../../src/inference/modelFolder';
-import { ModelRuntime } from '../../src/inference/modelRuntime';
+import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import type { AnalyzeArgs, LayerEvent, TokensEvent } from '../../src/inference/protocol';
+import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import { overviewValue, type Stage } from '../../src/shared/attentionMap';
-import { Cancelled } from '../../src/shared/failure';
+import { Cancelled } from '../../src/shared/tools/failure';
 import { tinyModelDirectory } from '../fixtures/paths';
 import { texts } from '../fixtures/texts';
 

@@ -8,9 +8,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { GpuRuntime } from '../../src/inference/gpuRuntime';
-import { openModelFolder } from '../../src/inference/modelFolder';
-import { ModelRuntime } from '../../src/inference/modelRuntime';
+import { openModelFolder } from '../../src/inference/model/openModelFolder';
+import { GpuRuntime } from '../../src/inference/runtime/gpuRuntime';
+import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import { compareRuntimes } from '../fixtures/compareRuntimes';
 import { writeRandomModel } from '../fixtures/randomModel';
 

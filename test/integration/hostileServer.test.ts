@@ -6,12 +6,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
 import { afterEach, test } from 'node:test';
 import { Engine } from '../../src/inference/engine';
-import { openEndpoint } from '../../src/inference/remote/endpoint';
-import { RemoteFailure } from '../../src/inference/remote/failures';
-import { openTransport, tryAgain } from '../../src/inference/remote/transport';
-import { int64 } from '../../src/inference/values';
-import { Cancelled, type Failure } from '../../src/shared/failure';
+import { openEndpoint } from '../../src/inference/runtime/remote/endpoint';
+import { RemoteFailure } from '../../src/inference/runtime/remote/failures';
+import { openTransport, tryAgain } from '../../src/inference/runtime/remote/transport';
+import { int64 } from '../../src/inference/runtime/values';
 import type { RemoteOptions } from '../../src/shared/remote';
+import { Cancelled, type Failure } from '../../src/shared/tools/failure';
 
 const token = 'secret-token-3f9c';
 let close: () => void = () => {};

@@ -8,9 +8,9 @@ import { after, test } from 'node:test';
 import { huggingFaceFamilies } from '../../src/graph/huggingFaceConfig';
 import { planLayer, stagesOf } from '../../src/graph/layerPlan';
 import { logitsGraph } from '../../src/graph/modelGraphs';
-import { openModelFolder } from '../../src/inference/modelFolder';
-import { ModelRuntime } from '../../src/inference/modelRuntime';
-import { Session } from '../../src/inference/session';
+import { openModelFolder } from '../../src/inference/model/openModelFolder';
+import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
+import { Session } from '../../src/inference/runtime/session';
 import { type HuggingFaceCase, huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-hugging-face-'));

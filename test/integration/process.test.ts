@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../../src/inference/protocol';
-import { Failure } from '../../src/shared/failure';
-import { Rpc } from '../../src/shared/rpc';
+import { Failure } from '../../src/shared/tools/failure';
+import { Rpc } from '../../src/shared/tools/rpc';
 import { inferenceEntry, root, tinyModelDirectory } from '../fixtures/paths';
 
 type None = Record<never, never>;

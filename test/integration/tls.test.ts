@@ -9,9 +9,9 @@ import { createServer as createSecureHttpServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
-import { openEndpoint } from '../../src/inference/remote/endpoint';
-import { openTransport, type Transport } from '../../src/inference/remote/transport';
-import type { Failure } from '../../src/shared/failure';
+import { openEndpoint } from '../../src/inference/runtime/remote/endpoint';
+import { openTransport, type Transport } from '../../src/inference/runtime/remote/transport';
+import type { Failure } from '../../src/shared/tools/failure';
 
 const folder = join(__dirname, '..', 'fixtures', 'tls');
 const authority = join(folder, 'authority.pem');

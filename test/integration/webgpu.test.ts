@@ -9,8 +9,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { faultyInNhwc, operatorChecks } from '../../src/cli/operatorChecks';
-import { maxDifference } from '../../src/inference/fastestProvider';
-import type { GpuLayout } from '../../src/inference/session';
+import { maxDifference } from '../../src/inference/runtime/fastestProvider';
+import type { GpuLayout } from '../../src/inference/runtime/session';
 import type { Difference } from '../fixtures/compareRuntimes';
 import { bundledModelDirectory, cliEntry, goldenDirectory, root, tinyModelDirectory } from '../fixtures/paths';
 

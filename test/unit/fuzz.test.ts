@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { MapText } from '../../src/inference/mapText';
+import { MapText } from '../../src/inference/experiments/searchText';
 import { requestSchemas } from '../../src/inference/requestSchemas';
 import { withinTime } from '../../src/inference/withinTime';
-import { Failure } from '../../src/shared/failure';
-import { checked } from '../../src/shared/schema';
+import { Failure } from '../../src/shared/tools/failure';
+import { checked } from '../../src/shared/tools/schema';
 import { Tokenizer } from '../../src/tokenization/tokenizer';
 import { fuzz } from '../fuzz/fuzz';
 import { targets } from '../fuzz/targets';

@@ -8,7 +8,7 @@ import { AddedModels } from '../../src/analysis/addedModels';
 import { chooseModelDirectory } from '../../src/analysis/modelChoice';
 import { bundledModelsDirectory } from '../../src/cli/modelPaths';
 import { exportName, type MapFacts } from '../../src/export/source';
-import { isInside } from '../../src/inference/folderFiles';
+import { isInside } from '../../src/inference/model/folderFiles';
 import { parseLink } from '../../src/shared/link';
 
 const places: readonly [folder: string, path: string, isInside: boolean][] = [

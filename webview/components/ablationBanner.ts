@@ -1,8 +1,8 @@
 /** Says, above every view, that what is shown is not the model as trained, and takes it back. */
 
-import { t } from '../../src/shared/l10n';
-import type { PanelAblation } from '../../src/shared/panelAblation';
-import type { PanelState } from '../../src/shared/panelMessages';
+import type { PanelAblation } from '../../src/shared/panel/panelAblation';
+import type { PanelState } from '../../src/shared/panel/panelMessages';
+import { t } from '../../src/shared/tools/l10n';
 import { bannerLines } from '../ablationText';
 import type { Actions } from '../actions';
 import { h, onChange, redraw } from '../dom';

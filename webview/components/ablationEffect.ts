@@ -2,8 +2,8 @@
 
 import type { Predictions } from '../../src/shared/analysis';
 import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
-import { t } from '../../src/shared/l10n';
-import type { PanelState } from '../../src/shared/panelMessages';
+import type { PanelState } from '../../src/shared/panel/panelMessages';
+import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange, redraw } from '../dom';
 import { formatPlain, formatValue, visibleToken } from '../labels';

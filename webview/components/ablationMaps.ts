@@ -1,6 +1,6 @@
 /** The map on show before and after an ablation, small and side by side, and what changed in it. */
 
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { refsOf, sidesOf } from '../counterpart';
 import { h, onChange } from '../dom';
 import type { Cell } from '../heatmap/hitTest';

@@ -3,7 +3,7 @@
 import { type Ablation, describeEdit, type KernelEdit, partLabels, presets, withEdit } from '../../src/shared/ablation';
 import type { LayerSummary } from '../../src/shared/analysis';
 import { type KernelPart, kernelParts } from '../../src/shared/kernels';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h, onChange, redraw } from '../dom';
 import { partTitles } from '../kernelGallery';
 import { layerOf, type State } from '../state';

@@ -1,9 +1,9 @@
 /** What the compare view says in words and tables. */
 
 import type { keysOfRow } from '../../src/attention/topKeys';
-import type { PanelComparison } from '../../src/shared/comparison';
-import { t } from '../../src/shared/l10n';
-import type { PanelState } from '../../src/shared/panelMessages';
+import type { PanelComparison } from '../../src/shared/panel/comparison';
+import type { PanelState } from '../../src/shared/panel/panelMessages';
+import { t } from '../../src/shared/tools/l10n';
 import { meanSurprisal, type Sides } from '../counterpart';
 import { h } from '../dom';
 import type { Cell } from '../heatmap/hitTest';

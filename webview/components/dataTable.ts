@@ -1,6 +1,6 @@
 /** A real table whose columns sort by their headings, as many rows at a time as can be read. */
 
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h, redraw } from '../dom';
 
 export interface Column<Row> {

@@ -1,7 +1,7 @@
 /** The keys that the selected token attends to most, and what the convolution made of their scores. */
 
 import { keysOfRow } from '../../src/attention/topKeys';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
 import { formatValue, stageInText, visibleToken } from '../labels';

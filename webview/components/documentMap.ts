@@ -1,7 +1,7 @@
 /** The document map: relevance of all lines of the document for a selection, as far as it has come. */
 
-import type { DocumentMapState, MapLine } from '../../src/shared/documentMap';
-import { t } from '../../src/shared/l10n';
+import type { DocumentMapState, MapLine } from '../../src/shared/documentSearch';
+import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import { formatValue } from '../labels';
 import { mapNotes, mapProgress } from '../mapText';

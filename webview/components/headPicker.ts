@@ -2,7 +2,7 @@
 
 import type { LayerSummary } from '../../src/shared/analysis';
 import { effectiveStage, type Stage, stages } from '../../src/shared/attentionMap';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h } from '../dom';
 import { previousStage, stageInText, stageLabel } from '../labels';

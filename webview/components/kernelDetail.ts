@@ -2,7 +2,7 @@
 
 import type { CellChange } from '../../src/attention/largestChanges';
 import { isConv, sourceHead } from '../../src/shared/kernels';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h, redraw } from '../dom';
 import { describeKernel, type GalleryEntry, listFeatures, partTitles, placeOf } from '../kernelGallery';
 import { formatValue, shortValue, visibleToken } from '../labels';

@@ -2,7 +2,7 @@
 
 import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
 import { type KernelPart, type KernelShape, sourceHead } from '../../src/shared/kernels';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h, onChange } from '../dom';
 import type { Theme } from '../theme';
 

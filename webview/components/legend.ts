@@ -1,7 +1,7 @@
 /** The colour scale and what has to be known to read the map: what is pooled, subtracted, left out or masked. */
 
 import { type ColorMap, colorMaps, colorOf, maxLevel } from '../../src/shared/colorScale';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
 import { formatValue } from '../labels';

@@ -1,7 +1,7 @@
 /** The heads that a cell is mixed of, with what each of them adds; one of them is opened to its taps. */
 
 import type { LensSource } from '../../src/attention/lens';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h, redraw } from '../dom';
 import { formatValue } from '../labels';
 import type { Theme } from '../theme';

@@ -1,6 +1,6 @@
 /** Columns that tables of a document's lines share. */
 
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import type { Column } from './dataTable';
 

@@ -1,6 +1,6 @@
 /** The tokens or indices along one side of the map. */
 
-import type { Tick } from '../../src/shared/axisTicks';
+import type { Tick } from '../../src/shared/tools/axisTicks';
 import { h } from '../dom';
 
 export interface Axis {

@@ -1,6 +1,6 @@
 /** What gestures on a map do: move the shared viewport, look at a cell, select its query. */
 
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { type Cell, cellAt, cornerOf, stepCell, visibleCells } from '../heatmap/hitTest';
 import type { Navigation } from '../heatmap/navigation';

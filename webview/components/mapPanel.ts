@@ -1,7 +1,7 @@
 /** The heatmap with its axes, crosshair, tooltip and zoom buttons. */
 
-import { axisTicks, showsTokens } from '../../src/shared/axisTicks';
-import { t } from '../../src/shared/l10n';
+import { axisTicks, showsTokens } from '../../src/shared/tools/axisTicks';
+import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h } from '../dom';
 import { type Cell, cornerOf, visibleCells } from '../heatmap/hitTest';

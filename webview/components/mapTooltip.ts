@@ -1,6 +1,6 @@
 /** What is said of one cell: beside it as a tooltip, and to screen readers when the keyboard moves. */
 
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import type { Cell } from '../heatmap/hitTest';
 import type { CellValue } from '../heatmap/mapData';

@@ -1,8 +1,8 @@
 /** All single ablations by what they do to the prediction: started here, shown as they come. */
 
 import { type Ablation, type AblationEffect, describeEdit } from '../../src/shared/ablation';
-import { t } from '../../src/shared/l10n';
-import type { Ranking } from '../../src/shared/panelAblation';
+import type { Ranking } from '../../src/shared/panel/panelAblation';
+import { t } from '../../src/shared/tools/l10n';
 import { sayRanking } from '../ablationText';
 import { h, onChange, redraw } from '../dom';
 import { formatPlain, formatValue } from '../labels';

@@ -2,7 +2,7 @@
 
 import { isPreSoftmax } from '../../src/shared/attentionMap';
 import { colorOf, levelOf } from '../../src/shared/colorScale';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h, onChange } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
 import type { Viewport } from '../heatmap/viewport';

@@ -1,7 +1,7 @@
 /** One of several maps side by side: its name and scale, the drawn map, and what the looked-at cell and row hold. */
 
 import { isPreSoftmax } from '../../src/shared/attentionMap';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import { type Cell, visibleCells } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';

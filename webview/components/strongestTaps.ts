@@ -1,6 +1,6 @@
 /** The taps that contribute most, as a table. */
 
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import { formatValue, visibleToken } from '../labels';
 import type { TapGridContent } from './tapGrid';

@@ -1,7 +1,7 @@
 /** A convolution's taps around a cell: kernel weight times value gives the contribution, as three grids and in words. */
 
 import type { Tap } from '../../src/attention/lens';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import { formatValue, shortValue, unitExponent, visibleToken } from '../labels';
 import type { Theme } from '../theme';

@@ -1,9 +1,9 @@
 /** The tokens of the window as running text: select one or a range, see the others shaded by their weights. */
 
 import { absentLevel, colorOf, levelOf, luminance } from '../../src/shared/colorScale';
-import { t } from '../../src/shared/l10n';
-import type { PanelTokens } from '../../src/shared/panelMessages';
+import type { PanelTokens } from '../../src/shared/panel/panelMessages';
 import { rangeBetween, type TokenRange } from '../../src/shared/relevance';
+import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
 import { visibleToken } from '../labels';

@@ -5,7 +5,7 @@
 
 import { maxPatchCells, type Patch } from '../../src/shared/attentionMap';
 import { levelOf } from '../../src/shared/colorScale';
-import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/failure';
+import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/tools/failure';
 import type { PanelHost } from '../host';
 import { type Cell, type CellRange, isMasked } from './hitTest';
 import { type CellValue, MapData, type MapRef } from './mapData';

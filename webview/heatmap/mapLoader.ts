@@ -1,7 +1,7 @@
 /** Fetches what one shown map needs: its overview at once, exact tiles as they come into view. */
 
 import { tileSize } from '../../src/shared/attentionMap';
-import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/failure';
+import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/tools/failure';
 import type { CellRange } from './hitTest';
 import { isSameMap, MapData, type MapRef } from './mapData';
 import type { MapSource } from './mapSource';

@@ -2,11 +2,11 @@
 
 import { ablatedWeights, editOf, partLabels, withEdit } from '../../src/shared/ablation';
 import type { Predictions } from '../../src/shared/analysis';
-import { Cancelled } from '../../src/shared/failure';
 import { headMatrix, identityMatrix, type KernelPart, type KernelWeights, kernelParts } from '../../src/shared/kernels';
-import { t } from '../../src/shared/l10n';
-import type { Ranking } from '../../src/shared/panelAblation';
-import type { PanelState } from '../../src/shared/panelMessages';
+import type { Ranking } from '../../src/shared/panel/panelAblation';
+import type { PanelState } from '../../src/shared/panel/panelMessages';
+import { Cancelled } from '../../src/shared/tools/failure';
+import { t } from '../../src/shared/tools/l10n';
 import { createAblationEffect, type PredictionPair } from '../components/ablationEffect';
 import { AblationMaps } from '../components/ablationMaps';
 import { createAblationSwitches } from '../components/ablationSwitches';

@@ -1,9 +1,9 @@
 /** The shown run beside another one: another model, another version of the text, or the model as trained. */
 
 import { keysOfRow } from '../../src/attention/topKeys';
-import type { PanelComparison } from '../../src/shared/comparison';
-import { t } from '../../src/shared/l10n';
-import type { PanelState } from '../../src/shared/panelMessages';
+import type { PanelComparison } from '../../src/shared/panel/comparison';
+import type { PanelState } from '../../src/shared/panel/panelMessages';
+import { t } from '../../src/shared/tools/l10n';
 import { factsOf, keyTable, paneTitle, sayCell, sayComparison } from '../components/compareText';
 import { createGestures, mapInstructions } from '../components/mapGestures';
 import { listenToMap, type MapGestures } from '../components/mapInput';

@@ -1,7 +1,6 @@
 /** The lines that are relevant for the selection, and what occluding them does: claims beside causes. */
 
-import type { ContextState, OcclusionRow } from '../../src/shared/context';
-import { t } from '../../src/shared/l10n';
+import type { ContextState, OcclusionRow } from '../../src/shared/panel/context';
 import {
   type Direction,
   formatHeads,
@@ -10,6 +9,7 @@ import {
   type RelevanceMethod,
   type RelevanceOptions,
 } from '../../src/shared/relevance';
+import { t } from '../../src/shared/tools/l10n';
 import { type Column, createDataTable } from '../components/dataTable';
 import { createDocumentMap } from '../components/documentMap';
 import { radioGroup, textField } from '../components/fields';

@@ -1,9 +1,9 @@
 /** The map on show in every form in which it can be taken along, and a link to it. */
 
-import type { ExportFormat } from '../../src/shared/exportFormats';
-import { joinParts } from '../../src/shared/fileParts';
-import { t } from '../../src/shared/l10n';
-import type { PictureStyle } from '../../src/shared/panelMessages';
+import type { ExportFormat } from '../../src/shared/panel/exportFormats';
+import type { PictureStyle } from '../../src/shared/panel/panelMessages';
+import { joinParts } from '../../src/shared/tools/fileParts';
+import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import type { State } from '../state';
 import { button } from '../toolkit';

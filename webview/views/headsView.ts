@@ -2,8 +2,8 @@
 
 import { type Measure, measures, rankHeads } from '../../src/attention/headRanking';
 import type { MeasureName } from '../../src/shared/headMeasures';
-import { t } from '../../src/shared/l10n';
-import type { PanelState } from '../../src/shared/panelMessages';
+import type { PanelState } from '../../src/shared/panel/panelMessages';
+import { t } from '../../src/shared/tools/l10n';
 import { createHeadCard, type HeadCard } from '../components/headCard';
 import { h, redraw } from '../dom';
 import { HeadsLoader } from '../headsLoader';

@@ -1,9 +1,9 @@
 /** The kernel gallery: every learned kernel and mixing matrix of the model, and where each of them mattered. */
 
 import { type CellChange, stagesOfPart } from '../../src/attention/largestChanges';
-import { toFailureData } from '../../src/shared/failure';
 import { isConv, type KernelPart, kernelParts } from '../../src/shared/kernels';
-import { t } from '../../src/shared/l10n';
+import { toFailureData } from '../../src/shared/tools/failure';
+import { t } from '../../src/shared/tools/l10n';
 import { createKernelDetail } from '../components/kernelDetail';
 import { matrixPicture } from '../components/matrixPicture';
 import { h, onChange, redraw } from '../dom';

@@ -1,6 +1,6 @@
 /** All heads of one layer side by side, on one viewport and with one crosshair. */
 
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { HeadGridCanvas } from '../components/headGridCanvas';
 import { gradient } from '../components/legend';
 import { createGestures, mapInstructions } from '../components/mapGestures';

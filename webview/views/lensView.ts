@@ -1,8 +1,8 @@
 /** The convolution lens: what the value of one cell is made of, tap by tap and head by head. */
 
 import { isPreSoftmax, type Stage } from '../../src/shared/attentionMap';
-import { Cancelled, toFailureData } from '../../src/shared/failure';
-import { t } from '../../src/shared/l10n';
+import { Cancelled, toFailureData } from '../../src/shared/tools/failure';
+import { t } from '../../src/shared/tools/l10n';
 import { createLensSources } from '../components/lensSources';
 import { MapPanel } from '../components/mapPanel';
 import { createStrongestTaps } from '../components/strongestTaps';

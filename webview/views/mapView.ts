@@ -1,6 +1,6 @@
 /** One map large, with its scale, the selected token's keys, and the text. */
 
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { createDetails } from '../components/details';
 import { createLegend } from '../components/legend';
 import { MapPanel } from '../components/mapPanel';

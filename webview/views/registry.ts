@@ -3,9 +3,9 @@
  *
  * To add one:
  * 1. Write `webview/views/<name>View.ts`, which exports a `ViewDefinition` (see view.ts). Its `create` makes the DOM once
- *    and returns `{ element, update(state) }`. Its texts go through `t('…')` of src/shared/l10n.ts. Parts that more than one view shows go into `webview/components/`.
+ *    and returns `{ element, update(state) }`. Its texts go through `t('…')` of src/shared/tools/l10n.ts. Parts that more than one view shows go into `webview/components/`.
  * 2. Add it to `views` below. The tab, its keyboard handling, the saved choice and the wide layout follow by themselves.
- * 3. What the view needs from the host is a request in `src/shared/panelMessages.ts`, checked in
+ * 3. What the view needs from the host is a request in `src/shared/panel/panelMessages.ts`, checked in
  *    `src/panel/checkRequests.ts` and answered in `src/panel/bridge.ts`. Call it through `context.host.request`.
  *    Maps come from `context.maps`, which caches them for all views.
  * 4. What the reader chooses in it and expects to find again is a field of `Layout` in state.ts (with its reader in

@@ -1,7 +1,7 @@
 /** All stages of one head side by side, on one viewport and with one crosshair, and the difference of any two. */
 
 import { isPreSoftmax, type Stage, stages } from '../../src/shared/attentionMap';
-import { t } from '../../src/shared/l10n';
+import { t } from '../../src/shared/tools/l10n';
 import { gradient } from '../components/legend';
 import { createGestures, mapInstructions } from '../components/mapGestures';
 import { listenToMap } from '../components/mapInput';

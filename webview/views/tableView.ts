@@ -1,7 +1,7 @@
 /** The map as a real table, a page at a time: for screen readers, and for whoever wants the numbers. */
 
-import { Cancelled } from '../../src/shared/failure';
-import { t } from '../../src/shared/l10n';
+import { Cancelled } from '../../src/shared/tools/failure';
+import { t } from '../../src/shared/tools/l10n';
 import { textField } from '../components/fields';
 import { h } from '../dom';
 import { isMasked } from '../heatmap/hitTest';

@@ -1,10 +1,10 @@
 /** One token or a range: what it attends to, what attends to it, how surprising it is, and what was predicted. */
 
 import type { Predictions } from '../../src/shared/analysis';
-import { Cancelled } from '../../src/shared/failure';
-import { t } from '../../src/shared/l10n';
-import type { PanelState } from '../../src/shared/panelMessages';
+import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { type Direction, isApplicable, type TokenRange } from '../../src/shared/relevance';
+import { Cancelled } from '../../src/shared/tools/failure';
+import { t } from '../../src/shared/tools/l10n';
 import { type Column, createDataTable } from '../components/dataTable';
 import { radioGroup, textField } from '../components/fields';
 import { createPredictions } from '../components/predictions';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { begun, nothingInspected, withLayer, withModel } from '../../../src/analysis/panelState';
 import { noAblation } from '../../../src/shared/ablation';
 import type { LayerResult, ModelSummary } from '../../../src/shared/analysis';
-import type { PanelState } from '../../../src/shared/panelMessages';
+import type { PanelState } from '../../../src/shared/panel/panelMessages';
 
 const model = {
   ...{ nLayers: 2, nHeads: 4 },

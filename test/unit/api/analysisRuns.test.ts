@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import '../../fixtures/vscode';
 import { AnalysisRuns } from '../../../src/api/analysisRuns';
 import type { InferenceClient, InferenceListeners } from '../../../src/inference/client';
-import { Failure } from '../../../src/shared/failure';
+import { Failure } from '../../../src/shared/tools/failure';
 
 /** Answers at once, and remembers which models were let go. */
 class FakeClient {

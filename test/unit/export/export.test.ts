@@ -10,7 +10,7 @@ import { type ExportSource, exportName, type MapChoice, mapFacts } from '../../.
 import { escapeXml } from '../../../src/export/svg';
 import type { ModelSummary } from '../../../src/shared/analysis';
 import { bakeColors, colorOf, levelOf, nanColor } from '../../../src/shared/colorScale';
-import { type ExportFormat, exportFormats } from '../../../src/shared/exportFormats';
+import { type ExportFormat, exportFormats } from '../../../src/shared/panel/exportFormats';
 
 const hostile = ['', '</script><img src=x onerror=alert(1)>', '\ud800"\u0000&', '=1+1'];
 const map = Float32Array.of(1, 0, 0, 0, -0.5, 2, 0, 0, Number.NaN, 0, -4, 0, 0.25, 0.25, 0.25, 0.25);

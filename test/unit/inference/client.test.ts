@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { InferenceClient, type InferenceProcess } from '../../../src/inference/client';
 import type { AnalyzeArgs, InferenceEvents, InferenceRequests } from '../../../src/inference/protocol';
 import { RestartPolicy } from '../../../src/inference/restartPolicy';
-import { Cancelled } from '../../../src/shared/failure';
-import { Rpc } from '../../../src/shared/rpc';
+import { Cancelled } from '../../../src/shared/tools/failure';
+import { Rpc } from '../../../src/shared/tools/rpc';
 
 type None = Record<never, never>;
 

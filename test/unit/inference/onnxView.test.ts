@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keysOfQuery, keysOfRow } from '../../../src/attention/topKeys';
-import { predictFromLogits } from '../../../src/inference/logits';
-import { pooledOf, topKeysOf } from '../../../src/inference/onnxView/reduceMaps';
+import { predictFromLogits } from '../../../src/inference/runtime/logits';
+import { pooledOf, topKeysOf } from '../../../src/inference/runtime/onnxView/reduceMaps';
 import { Random } from '../../random';
 
 test('strongest keys and pooled cells of whole maps are those of every row', () => {

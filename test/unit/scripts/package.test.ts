@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { packagedFiles, targets } from '../../../scripts/packageContents.mjs';
 import { splitWeights } from '../../../scripts/splitWeights.mjs';
-import { joinedTensors } from '../../../src/inference/splitWeights';
-import { parseSafetensorsHeader } from '../../../src/shared/safetensors';
+import { joinedTensors } from '../../../src/inference/model/splitWeights';
+import { parseSafetensorsHeader } from '../../../src/shared/tools/safetensors';
 import { root } from '../../fixtures/paths';
 import { writeSafetensors } from '../../fixtures/safetensors';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { OcclusionState } from '../../../src/shared/context';
+import type { OcclusionState } from '../../../src/shared/panel/context';
 import { describeCheck } from '../../../webview/occlusionText';
 
 const effect = { surprisalBits: 0.5, divergenceBits: 1, topLabel: ' x', topProbability: 0.25 };

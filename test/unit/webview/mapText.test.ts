@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DocumentMapState } from '../../../src/shared/documentMap';
+import type { DocumentMapState } from '../../../src/shared/documentSearch';
 import { mapNotes, mapProgress } from '../../../webview/mapText';
 
 const state: DocumentMapState = {

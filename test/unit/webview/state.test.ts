@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LayerSummary } from '../../../src/shared/analysis';
-import type { PanelState } from '../../../src/shared/panelMessages';
+import type { PanelState } from '../../../src/shared/panel/panelMessages';
 import { defaultLayout, mapRefOf, readLayout, Store, withLayer } from '../../../webview/state';
 import { Random } from '../../random';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PanelState } from '../../../src/shared/panelMessages';
+import type { PanelState } from '../../../src/shared/panel/panelMessages';
 import { Unanswered } from '../../../webview/unanswered';
 import { Random } from '../../random';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Ablation } from '../../../../src/shared/ablation';
-import { asTrained, type Ranking } from '../../../../src/shared/panelAblation';
+import { asTrained, type Ranking } from '../../../../src/shared/panel/panelAblation';
 import { bannerLines, sayRanking } from '../../../../webview/ablationText';
 import { changeOf, largestChanges, type PredictionPair } from '../../../../webview/components/ablationEffect';
 import { parseWeight, stepCell } from '../../../../webview/components/kernelEditor';

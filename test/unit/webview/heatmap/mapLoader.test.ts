@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { type Stage, stages, type Tile } from '../../../../src/shared/attentionMap';
-import { Cancelled, Failure } from '../../../../src/shared/failure';
-import type { MapAddress, TileAddress } from '../../../../src/shared/panelMessages';
+import type { MapAddress, TileAddress } from '../../../../src/shared/panel/panelMessages';
+import { Cancelled, Failure } from '../../../../src/shared/tools/failure';
 import type { MapRef } from '../../../../webview/heatmap/mapData';
 import { MapLoader } from '../../../../webview/heatmap/mapLoader';
 import { MapSource } from '../../../../webview/heatmap/mapSource';

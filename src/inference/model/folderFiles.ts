@@ -1,0 +1,130 @@
+/** The files of a model folder: found from what a person picked, read within the folder and within limits. */
+
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import platformPath, { basename, dirname, join, type PlatformPath } from 'node:path';
+import { Failure } from '../../shared/tools/failure';
+
+const maxJsonBytes = 64 * 1024 * 1024;
+const pickled = /\.(bin|pt|pth|ckpt|pkl|pickle)$/i;
+const archive = /\.(zip|tar|t?gz|tgz|bz2|xz|zst|7z|rar)$/i;
+
+/**
+ * The folder that is meant by a folder or by one of its files.
+ * @throws Failure for what is not there, and for files that are never opened: pickles and archives.
+ */
+export async function modelDirectoryOf(path: string): Promise<string> {
+  const entry = await stat(path).catch(() => null);
+  if (!entry) throw new Failure('no-model', `There is no model folder ${path}. Pick another model.`, ['selectModel']);
+  if (entry.isDirectory()) return path;
+  const name = basename(path);
+  if (pickled.test(name)) throw pickledFile(basename(dirname(path)), name);
+  if (archive.test(name)) {
+    throw new Failure(
+      'bad-model-file',
+      `Cannot load ${name}: archives are not unpacked here. Unpack it and pick the folder with config.json.`,
+      ['selectModel'],
+    );
+  }
+  if (/\.(safetensors|json)$/i.test(name)) return dirname(path);
+  throw new Failure(
+    'bad-model-file',
+    `Cannot load ${name}: it is no model file. Pick a folder with config.json, tokenizer.json and model.safetensors.`,
+    ['selectModel'],
+  );
+}
+
+/**
+ * The ONNX file that is meant by a path: itself, or the only one of a folder without safetensors.
+ * @throws Failure listing them where a folder has several. @returns null for anything else.
+ */
+export async function onnxFileOf(path: string): Promise<string | null> {
+  if (isOnnx(path)) return (await stat(path).catch(() => null))?.isFile() ? path : null;
+  const names = await readdir(path).catch((): string[] => []);
+  const found = names.filter(isOnnx).sort();
+  if (found.length === 0 || names.some(name => /\.safetensors(\.index\.json)?$/.test(name))) return null;
+  if (found.length === 1) return join(path, found[0]!);
+  throw new Failure(
+    'bad-model-file',
+    `Cannot load model "${basename(path)}": it has several ONNX files. Pick one of ${found.slice(0, 8).join(', ')}.`,
+    ['selectModel'],
+  );
+}
+
+export function isOnnx(path: string): boolean {
+  return /\.onnx$/i.test(path);
+}
+
+/** Path of a file that must lie in the folder, links resolved. @throws Failure if it is missing or lies elsewhere. */
+export async function inside(directory: string, name: string): Promise<string> {
+  const root = await realpath(directory).catch(() => {
+    throw new Failure('no-model', `There is no model folder ${directory}. Pick another model.`, ['selectModel']);
+  });
+  const path = await realpath(join(root, name)).catch(async () => {
+    throw await missing(directory, name);
+  });
+  if (!isInside(root, path)) {
+    throw unreadable(
+      directory,
+      name,
+      'it leads out of the model folder (a download cache keeps such links; copy the folder with `cp -rL`)',
+    );
+  }
+  return path;
+}
+
+/**
+ * Whether a path leads into a folder, both with links resolved: by the system's own rules, of Windows those on case, drives
+ * and shares.
+ */
+export function isInside(folder: string, path: string, { relative, isAbsolute, sep }: PlatformPath = platformPath) {
+  const way = relative(folder, path);
+  // From one drive or share to another there is no relative way.
+  return way !== '' && !isAbsolute(way) && way.split(sep)[0] !== '..';
+}
+
+/** A JSON file of the folder. @throws Failure if it is missing, too large or no JSON. */
+export async function readJson(directory: string, name: string): Promise<unknown> {
+  const path = await inside(directory, name);
+  const { size } = await stat(path);
+  if (size > maxJsonBytes) throw unreadable(directory, name, `it has ${size} bytes, more than ${maxJsonBytes}`);
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch {
+    throw unreadable(directory, name, 'it is no valid JSON');
+  }
+}
+
+/** What to tell where a file is missing: a folder with pickled weights needs a converter. */
+async function missing(directory: string, name: string): Promise<Failure> {
+  const names: string[] = await readdir(directory).catch(() => []);
+  const found = names.find(
+    candidate => pickled.test(candidate) && !/^(training_args|optimizer|scheduler)/.test(candidate),
+  );
+  if (found && !names.some(candidate => candidate.endsWith('.safetensors'))) {
+    return pickledFile(basename(directory), found, names.includes('params.json'));
+  }
+  return new Failure(
+    'no-model',
+    `Cannot load model "${basename(directory)}": ${name} is missing. Pick another model.`,
+    ['selectModel'],
+  );
+}
+
+/** @param isLingua whether the authors' training code wrote the folder. */
+function pickledFile(model: string, name: string, isLingua = name.startsWith('consolidated')): Failure {
+  const converter = isLingua ? 'export.from_lingua' : 'export.from_huggingface';
+  return new Failure(
+    'pickled',
+    `Cannot load model "${model}": ${name} is a pickled file, which could run code and is never opened here. ` +
+      `Convert its folder with "python3 -m ${converter} FOLDER --out OUT" (models/README.md), or pick another model.`,
+    ['selectModel'],
+  );
+}
+
+export function unreadable(directory: string, name: string, why: string): Failure {
+  return new Failure(
+    'bad-model-file',
+    `Cannot load model "${basename(directory)}": ${name} cannot be read, ${why}. Install it again or pick another model.`,
+    ['selectModel', 'showLog'],
+  );
+}

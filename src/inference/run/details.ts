@@ -1,0 +1,181 @@
+/** Closer looks at the runs that are kept: exact maps, kernels, measures and relevance, computed again on demand. */
+
+import { type CellChange, LargestChanges, stagesOfPart } from '../../attention/largestChanges';
+import type { LayerOverview, ModelSummary } from '../../shared/analysis';
+import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile, tileSize } from '../../shared/attentionMap';
+import type { HeadMeasures } from '../../shared/headMeasures';
+import { isConv, type KernelWeights } from '../../shared/kernels';
+import { Cancelled } from '../../shared/tools/failure';
+import { Turns } from '../../shared/tools/turns';
+import type { ChangesArgs, LayerArgs, OverviewArgs, PatchArgs, RelevanceArgs, TileArgs } from '../protocol';
+import type { LastingRuntime } from '../runtime/lastingRuntime';
+import type { LayerRuntime } from '../runtime/layerRuntime';
+import { measureHeads } from './measureHeads';
+import { checkRange, relevanceOfHeads } from './relevance';
+import type { Run } from './run';
+import { allHeadsRows, type HeadBandsOf, headBand, overviewOf, rowsAtOnce, tileBand } from './runMaps';
+import type { Runs } from './runs';
+
+/** Every method throws Failure `no-analysis` for a run that is not kept or has not come to the layer yet. */
+export class Details {
+  private readonly model: ModelSummary;
+  /** Requests run one after the other, so that no session is released while it is in use. */
+  private readonly turns = new Turns();
+
+  constructor(
+    private readonly runtime: LastingRuntime,
+    private readonly runs: Runs,
+  ) {
+    this.model = runtime.folder.summary;
+  }
+
+  /** A stage in all heads of a layer. */
+  async overview({ analysisId, layerIdx, stage }: OverviewArgs): Promise<LayerOverview> {
+    const run = this.runs.withLayer(analysisId, layerIdx);
+    const shown = this.shownStage(layerIdx, stage);
+    return this.inTurn(runtime => overviewOf(runtime, run, layerIdx, shown));
+  }
+
+  /** Exact values of one head. @throws RangeError outside the map. */
+  async tile(args: TileArgs): Promise<Tile> {
+    const { layerIdx, headIdx, stage, queryStart, keyStart, nQueries, nKeys } = args;
+    const run = this.runs.withLayer(args.analysisId, layerIdx);
+    const { nTokens } = run;
+    if (!isInside(args, nTokens) || !(headIdx < this.model.nHeads)) {
+      throw new RangeError(
+        `tile ${queryStart}+${nQueries}, ${keyStart}+${nKeys} of head ${headIdx} is outside the map`,
+      );
+    }
+    const shown = this.shownStage(layerIdx, stage);
+    const values = new Float32Array(nQueries * nKeys);
+    for (let first = queryStart; first < queryStart + nQueries; ) {
+      const bandIdx = Math.floor(first / tileSize);
+      const end = Math.min(queryStart + nQueries, (bandIdx + 1) * tileSize);
+      const band = await this.inTurn(runtime => tileBand(runtime, run, layerIdx, headIdx, shown, bandIdx));
+      const rows = band.values.subarray((first - band.queryStart) * band.nKeys, (end - band.queryStart) * band.nKeys);
+      values.set(columnsOf(rows, band.nKeys, keyStart, nKeys), (first - queryStart) * nKeys);
+      first = end;
+    }
+    return { layerIdx, headIdx, stage, queryStart, keyStart, nQueries, nKeys, values };
+  }
+
+  /** Exact values of all heads. @throws RangeError outside the map, or for more cells than fit into an answer. */
+  async patch(args: PatchArgs): Promise<Patch> {
+    const { layerIdx, stage, queryStart, keyStart, nQueries, nKeys } = args;
+    const run = this.runs.withLayer(args.analysisId, layerIdx);
+    const { nHeads } = this.model;
+    if (!isInside(args, run.nTokens) || nHeads * nQueries * nKeys > maxPatchCells) {
+      throw new RangeError(`patch ${queryStart}+${nQueries}, ${keyStart}+${nKeys} is outside the map or too large`);
+    }
+    const shown = this.shownStage(layerIdx, stage);
+    const values = new Float32Array(nHeads * nQueries * nKeys);
+    const nAtOnce = rowsAtOnce(nHeads, run.nTokens);
+    for (let first = queryStart; first < queryStart + nQueries; first += nAtOnce) {
+      const end = Math.min(first + nAtOnce, queryStart + nQueries);
+      const rows = await this.inTurn(runtime => allHeadsRows(runtime, run, layerIdx, shown, [first, end]));
+      const columns = columnsOf(rows, end, keyStart, nKeys);
+      const size = (end - first) * nKeys;
+      for (let headIdx = 0; headIdx < nHeads; headIdx++) {
+        const at = (headIdx * nQueries + first - queryStart) * nKeys;
+        values.set(columns.subarray(headIdx * size, (headIdx + 1) * size), at);
+      }
+    }
+    return { nHeads, queryStart, keyStart, nQueries, nKeys, values };
+  }
+
+  /** The kernels that a run's layer was computed with. */
+  async kernels({ analysisId, layerIdx }: LayerArgs): Promise<readonly KernelWeights[]> {
+    const { kernels } = this.runs.withLayer(analysisId, layerIdx);
+    return kernels.get(layerIdx) ?? this.runtime.current.trainedKernels(layerIdx);
+  }
+
+  /** Where a part changed a head's attention most. @throws RangeError if the layer lacks the part or the head. */
+  async largestChanges({ analysisId, layerIdx, headIdx, part, k }: ChangesArgs): Promise<CellChange[]> {
+    const run = this.runs.withLayer(analysisId, layerIdx);
+    const layer = this.model.layers[layerIdx]!;
+    const shape = layer.kernels[part];
+    if (!shape || !(headIdx < this.model.nHeads)) throw new RangeError(`layer ${layerIdx} has no ${part} ${headIdx}`);
+    const { before, after } = stagesOfPart(part, layer.stages);
+    const reach = isConv(part) ? { queries: shape.rows, keys: shape.columns } : { queries: 1, keys: 1 };
+    const changes = new LargestChanges(after, k, reach);
+    for await (const bands of this.bandsOf(run)(layerIdx, [before, after], [headIdx], [0, run.nTokens])) {
+      changes.add(bands[0]![0]!, bands[1]![0]!);
+    }
+    return changes.found();
+  }
+
+  /** @returns one entry per head. */
+  async headMeasures({ analysisId, layerIdx }: LayerArgs): Promise<HeadMeasures[]> {
+    const run = this.runs.withLayer(analysisId, layerIdx);
+    return measureHeads(this.runtime.folder, run, layerIdx, this.bandsOf(run));
+  }
+
+  /**
+   * One weight per token of the run: how much a range of it attends to the token, or the token to the range.
+   * @throws RangeError for a range or heads that are not there; Cancelled between layers once `signal` fires.
+   */
+  async relevance(args: RelevanceArgs, signal?: AbortSignal): Promise<Float32Array> {
+    const { analysisId, heads, range } = args;
+    const { layers } = this.model;
+    const deepest = Math.max(...heads.map(({ layerIdx }) => layerIdx));
+    const run = this.runs.withLayer(analysisId, deepest);
+    const { nTokens } = run;
+    checkRange(range, nTokens);
+    if (heads.length === 0 || heads.some(({ headIdx }) => !(headIdx < this.model.nHeads))) {
+      throw new RangeError(`heads are ${JSON.stringify(heads)}, the model has ${this.model.nHeads} per layer`);
+    }
+    const bandsOf = this.bandsOf(run, () => {
+      if (signal?.aborted) throw new Cancelled();
+      this.runs.withLayer(analysisId, deepest); // a newer run may have taken its place
+    });
+    const chosen = { ...args, heads: args.method === 'head' ? heads.slice(0, 1) : heads };
+    return relevanceOfHeads(chosen, nTokens, async function* (layerIdx, headIdxs, queries, stage = 'mixed_pattern') {
+      const { stages } = layers[layerIdx]!;
+      const shown = [effectiveStage(stages, stage)];
+      for await (const [rows] of bandsOf(layerIdx, shown, headIdxs, queries)) yield rows!;
+    });
+  }
+
+  /** Computes rows of a run's maps, each band when its turn has come; fails once a newer run took the run's place. */
+  private bandsOf(run: Run, check = () => void this.runs.withLayer(run.analysisId, 0)): HeadBandsOf {
+    const band = (...args: Tail<Parameters<typeof headBand>>) =>
+      this.inTurn(runtime => headBand(runtime, ...args), check);
+    return async function* (layerIdx, stages, heads, [start, end]) {
+      const nAtOnce = rowsAtOnce(stages.length * heads.length, run.nTokens);
+      for (let first = start; first < end; first += nAtOnce) {
+        yield await band(run, layerIdx, stages, heads, [first, Math.min(first + nAtOnce, end)]);
+      }
+    };
+  }
+
+  private shownStage(layerIdx: number, stage: Stage): Stage {
+    return effectiveStage(this.model.layers[layerIdx]!.stages, stage);
+  }
+
+  /** @param check throws when the work is no longer wanted by the time its turn has come. */
+  private inTurn<T>(work: (runtime: LayerRuntime) => Promise<T>, check = () => {}): Promise<T> {
+    return this.turns.take(async () => {
+      check();
+      return this.runtime.use(work);
+    });
+  }
+}
+
+/** Without the runtime. */
+type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
+
+function isInside({ queryStart, keyStart, nQueries, nKeys }: PatchArgs, nTokens: number): boolean {
+  const fits = (start: number, count: number) => start >= 0 && count >= 1 && start + count <= nTokens;
+  return fits(queryStart, nQueries) && fits(keyStart, nKeys);
+}
+
+/** Some columns of rows, shape [nRows, nKeys]. @param rows shape [nRows, nColumns]; columns after those are masked. */
+function columnsOf(rows: Float32Array, nColumns: number, keyStart: number, nKeys: number): Float32Array {
+  const nRows = rows.length / nColumns;
+  const values = new Float32Array(nRows * nKeys);
+  for (let row = 0; row < nRows; row++) {
+    const end = Math.min(keyStart + nKeys, nColumns);
+    values.set(rows.subarray(row * nColumns + keyStart, row * nColumns + Math.max(keyStart, end)), row * nKeys);
+  }
+  return values;
+}

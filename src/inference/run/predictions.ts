@@ -1,0 +1,105 @@
+/** What a model predicts after each token: told for people, and scored against the tokens that do follow. */
+
+import type { Predictions } from '../../shared/analysis';
+import type { LayerRuntime } from '../runtime/layerRuntime';
+import type { Value } from '../runtime/session';
+import { rowsOf } from '../runtime/values';
+import { knownPredictions } from './reuse';
+import type { Run } from './run';
+
+/** Next tokens reported per position. */
+export const nPredictions = 5;
+
+/** What the output head tells about every position. */
+export interface Prediction {
+  /** KL(before || now) per position in nats, shape [T]; null where nothing was compared. */
+  readonly divergence: Float32Array | null;
+  readonly logProbabilities: Float32Array;
+  /** Shape [T, k]. */
+  readonly topIds: Int32Array;
+  readonly topLogProbabilities: Float32Array;
+}
+
+/** Nothing known yet, of n positions. */
+export function emptyPrediction(n: number, k: number, compares: boolean): Prediction {
+  return {
+    divergence: compares ? new Float32Array(n) : null,
+    logProbabilities: new Float32Array(n),
+    topIds: new Int32Array(n * k),
+    topLogProbabilities: new Float32Array(n * k),
+  };
+}
+
+/** What a run predicts after each of its tokens. @param hidden the residual stream after its last layer. */
+export async function predictRun(runtime: LayerRuntime, run: Run, hidden: Value): Promise<Prediction> {
+  const first = knownPredictions(run);
+  const targets = targetsOf(run.ids).slice(first);
+  if (first === 0) return runtime.predict(hidden, targets, nPredictions);
+  const stream = rowsOf(await runtime.fetch(hidden), first, run.nTokens);
+  const rest = await runtime.predict(stream, targets, nPredictions);
+  const whole = emptyPrediction(run.nTokens, rest.topIds.length / targets.length, false);
+  writePrediction(whole, run.known.prediction!.prediction, 0, first);
+  writePrediction(whole, rest, first, run.nTokens);
+  return whole;
+}
+
+/** Writes the first of `from` into the positions [first, end). */
+export function writePrediction(to: Prediction, from: Prediction, first: number, end: number): void {
+  const k = to.topIds.length / to.logProbabilities.length;
+  const n = end - first;
+  if (from.divergence) to.divergence?.set(from.divergence.subarray(0, n), first);
+  to.logProbabilities.set(from.logProbabilities.subarray(0, n), first);
+  to.topIds.set(from.topIds.subarray(0, n * k), first * k);
+  to.topLogProbabilities.set(from.topLogProbabilities.subarray(0, n * k), first * k);
+}
+
+/** Predictions as they are told: surprisal in bits, and tokens that can be read. @param ids of the window, [nTokens]. */
+export function tellPredictions(
+  ids: Int32Array,
+  { logProbabilities, topIds, topLogProbabilities }: Prediction,
+  label: (id: number) => string,
+): Predictions {
+  const surprisalBits = new Float32Array(ids.length).fill(Number.NaN);
+  for (let i = 1; i < ids.length; i++) surprisalBits[i] = -toBits(logProbabilities[i - 1]!);
+  const labels: Record<number, string> = {};
+  for (const id of topIds) labels[id] ??= label(id);
+  const k = topIds.length / ids.length;
+  return { surprisalBits, k, topIds, topProbabilities: topLogProbabilities.map(Math.exp), labels };
+}
+
+/**
+ * How well the model predicts each token from those before it, without any maps.
+ * @param ids a window's tokens without the begin token, which is put before them where the model has one.
+ * @returns surprisal in bits and whether the token was the likeliest one, shape [ids.length]. Without a begin token
+ * nothing predicts the first one; it counts as drawn evenly from the vocabulary.
+ */
+export async function scoreTokens(
+  runtime: LayerRuntime,
+  ids: Int32Array,
+): Promise<{ bits: Float64Array; isTop1: Uint8Array }> {
+  const { config, summary } = runtime.folder;
+  const begin = config.bos_token_id === null ? [] : [config.bos_token_id];
+  const window = Int32Array.from([...begin, ...ids]);
+  let hidden = await runtime.embed(window);
+  for (let layerIdx = 0; layerIdx < summary.nLayers; layerIdx++) {
+    hidden = await runtime.bareBlock(layerIdx, hidden);
+  }
+  const { logProbabilities, topIds } = await runtime.predict(hidden, targetsOf(window), 1);
+  const bits = new Float64Array(ids.length).fill(Math.log2(config.vocab_size));
+  const isTop1 = new Uint8Array(ids.length);
+  for (let i = 1 - begin.length; i < ids.length; i++) {
+    const position = i + begin.length - 1;
+    bits[i] = -toBits(logProbabilities[position]!);
+    isTop1[i] = topIds[position] === ids[i] ? 1 : 0;
+  }
+  return { bits, isTop1 };
+}
+
+/** The token after each position; nothing follows the last one, whose target is not reported. */
+export function targetsOf(ids: Int32Array): number[] {
+  return [...ids.subarray(1), 0];
+}
+
+export function toBits(nats: number): number {
+  return nats / Math.LN2;
+}

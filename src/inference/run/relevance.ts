@@ -1,0 +1,67 @@
+/** Relevance of every token of a run to a range of it: exact rows of the chosen heads, reduced to one vector. */
+
+import { addRangeWeights, maxOverHeads, meanOverHeads } from '../../attention/aggregate';
+import type { MapBand } from '../../attention/mapBand';
+import { addRolloutRows, residualFlow } from '../../attention/rollout';
+import type { Stage } from '../../shared/attentionMap';
+import type { HeadRef, TokenRange } from '../../shared/relevance';
+import type { RelevanceArgs } from '../protocol';
+
+/** Rows of one stage (the last one where none is named) of some heads of one layer, band after band: one per head each. */
+export type LayerBands = (
+  layerIdx: number,
+  headIdxs: readonly number[],
+  queries: readonly [number, number],
+  stage?: Stage,
+) => AsyncIterable<readonly MapBand[]>;
+
+/**
+ * One weight per token, shape [nTokens].
+ * @throws RangeError without a head; whatever `bands` throws.
+ */
+export async function relevanceOfHeads(
+  { heads, range, direction, method, stage }: Pick<RelevanceArgs, 'heads' | 'range' | 'direction' | 'method' | 'stage'>,
+  nTokens: number,
+  bands: LayerBands,
+): Promise<Float32Array> {
+  const layers = byLayer(heads);
+  if (layers.length === 0) throw new RangeError('no head is chosen');
+  const attends = direction === 'attends';
+  if (method === 'rollout') {
+    let weights = new Float64Array(nTokens).fill(1 / (range.end - range.first), range.first, range.end);
+    // What a token attends to is asked from the last layer down, what attends to it from the first one up.
+    for (const [layerIdx, headIdxs] of attends ? layers.toReversed() : layers) {
+      const out = residualFlow(weights) as typeof weights;
+      // Nothing flows into rows after the range this way, or into those before it the other way.
+      const queries = attends ? ([0, range.end] as const) : ([range.first, nTokens] as const);
+      for await (const rows of bands(layerIdx, headIdxs, queries)) addRolloutRows(out, weights, rows, direction);
+      weights = out;
+    }
+    return Float32Array.from(weights);
+  }
+  const rows: Float32Array[] = [];
+  const queries = [range.first, attends ? range.end : nTokens] as const;
+  for (const [layerIdx, headIdxs] of layers) {
+    const sums = headIdxs.map(() => new Float64Array(nTokens));
+    const shown = method === 'head' ? stage : undefined;
+    for await (const heads of bands(layerIdx, headIdxs, queries, shown)) {
+      for (const [i, band] of heads.entries()) addRangeWeights(sums[i]!, band, range, direction);
+    }
+    rows.push(...sums.map(sum => Float32Array.from(sum)));
+  }
+  return method === 'max' ? maxOverHeads(rows) : meanOverHeads(rows);
+}
+
+/** The heads of each layer that has any, in the order of layers. */
+export function byLayer(heads: readonly HeadRef[]): [layerIdx: number, headIdxs: number[]][] {
+  const layers = new Map<number, number[]>();
+  for (const { layerIdx, headIdx } of heads) layers.set(layerIdx, [...(layers.get(layerIdx) ?? []), headIdx]);
+  return [...layers].sort(([a], [b]) => a - b);
+}
+
+/** @throws RangeError unless the range holds tokens of the run and no others. */
+export function checkRange({ first, end }: TokenRange, nTokens: number): void {
+  if (!(first >= 0 && first < end && end <= nTokens)) {
+    throw new RangeError(`tokens ${first} to ${end} are no range of ${nTokens} tokens`);
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * What a run can take over from the one before it in its slot. Rows never depend on later tokens, so up to the first
+ * token that differs all rows of all layers are the same; an edit near the end of a long text costs its own rows only.
+ */
+
+import type { BlockOptions, BlockResult } from '../runtime/modelRuntime';
+import type { Prediction } from './predictions';
+import type { Run } from './run';
+
+interface KnownLayer {
+  /** Tokens that it was computed for. */
+  readonly ids: Int32Array;
+  readonly result: BlockResult;
+}
+
+/** Layers and predictions of earlier runs; a layer goes once the new run has its own. */
+export interface Known {
+  readonly layers: Map<number, KnownLayer>;
+  readonly prediction: { readonly ids: Int32Array; readonly prediction: Prediction } | undefined;
+}
+
+/** What a run, finished or not, can hand on: its own layers, and for those it did not come to what it had itself. */
+export function handOn(run: Run | undefined): Known {
+  const layers = new Map(run?.known.layers);
+  for (const [layerIdx, result] of run?.layers.entries() ?? []) layers.set(layerIdx, { ids: run!.ids, result });
+  const prediction = run?.prediction ? { ids: run.ids, prediction: run.prediction } : run?.known.prediction;
+  return { layers, prediction };
+}
+
+/** The first rows of a layer that need not be computed; whole pooled blocks only. */
+export function knownRows({ known, ids, blockSize }: Run, layerIdx: number, topK: number): BlockOptions['known'] {
+  const layer = known.layers.get(layerIdx);
+  if (!layer) return undefined;
+  const { topKeys } = layer.result;
+  const nRows = Math.floor(sharedTokens(layer.ids, ids) / blockSize) * blockSize;
+  if (nRows === 0 || layer.result.blockSize !== blockSize || topKeys.k !== Math.min(topK, ids.length)) return undefined;
+  return { layer: layer.result, nRows };
+}
+
+/** How many predictions need not be made: those whose own token and the next one are the same. */
+export function knownPredictions({ known, ids }: Run): number {
+  return known.prediction ? Math.max(0, sharedTokens(known.prediction.ids, ids) - 1) : 0;
+}
+
+/** How many tokens two windows have in common from their start. */
+export function sharedTokens(a: Int32Array, b: Int32Array): number {
+  const n = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < n && a[i] === b[i]) i++;
+  return i;
+}

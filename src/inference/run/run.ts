@@ -1,0 +1,73 @@
+/** What is kept of a run: enough to compute any layer of it again. */
+
+import type { MapBand } from '../../attention/mapBand';
+import { blockSizeFor } from '../../graph/reductions';
+import type { LayerOverview } from '../../shared/analysis';
+import type { KernelWeights } from '../../shared/kernels';
+import type { LayerRuntime } from '../runtime/layerRuntime';
+import type { BlockResult } from '../runtime/modelRuntime';
+import type { Value } from '../runtime/session';
+import type { Prediction } from './predictions';
+import type { Known } from './reuse';
+
+export interface Run {
+  readonly analysisId: number;
+  readonly ids: Int32Array;
+  readonly nTokens: number;
+  readonly blockSize: number;
+  /** The residual stream before the first layer, [1, T, D], once that is there. */
+  embedded?: Value;
+  /** What each layer that is done was computed from and gave. */
+  readonly layers: BlockResult[];
+  /** The residual stream after the last layer, [1, T, D], once that is done. */
+  output?: Value;
+  /** What the last layer's stream predicts, once that is done. */
+  prediction?: Prediction;
+  /** What need not be computed again, of earlier runs of the same slot. */
+  readonly known: Known;
+  /** Layers computed with other weights than the trained ones. */
+  readonly kernels: ReadonlyMap<number, readonly KernelWeights[]>;
+  /** Bands of single heads at full precision, most recently used last. */
+  readonly maps: Map<string, MapBand>;
+  /** Of all heads, most recently used last. */
+  readonly overviews: Map<string, LayerOverview>;
+  /** Rows of all heads that were asked for last. */
+  rows?: { readonly key: string; readonly values: Float32Array };
+  /** Log-probabilities of the next token, [1, T, V], once a run with changed kernels was compared with this one. */
+  logProbabilities?: Value;
+}
+
+/** The residual stream before a layer, as far as the run has come: [1, T, D]. */
+export function inputOf(run: Run, layerIdx: number): Value {
+  return run.layers[layerIdx]?.rows.hidden ?? run.output ?? run.layers.at(-1)?.hidden ?? run.embedded!;
+}
+
+/** Computes what is kept of a run again, on another runtime, from its tokens. */
+export async function restoreRun(runtime: LayerRuntime, run: Run): Promise<void> {
+  run.known.layers.clear();
+  let hidden = await runtime.embed(run.ids);
+  run.embedded = hidden;
+  for (const [layerIdx, { topKeys }] of run.layers.entries()) {
+    const options = { topK: topKeys.k, blockSize: run.blockSize, kernels: run.kernels.get(layerIdx) };
+    const layer = await runtime.block(layerIdx, hidden, options);
+    run.layers[layerIdx] = layer;
+    hidden = layer.hidden;
+  }
+  if (run.output) run.output = hidden;
+}
+
+/**
+ * A run of which nothing is computed yet.
+ * @param kernels of layers that run with other weights than the trained ones.
+ * @param known of earlier runs.
+ */
+export function newRun(
+  analysisId: number,
+  ids: Int32Array,
+  kernels: Run['kernels'] = new Map(),
+  known: Known = { layers: new Map(), prediction: undefined },
+): Run {
+  const nTokens = ids.length;
+  const blockSize = blockSizeFor(nTokens);
+  return { analysisId, ids, nTokens, blockSize, kernels, known, layers: [], maps: new Map(), overviews: new Map() };
+}

@@ -1,0 +1,87 @@
+/**
+ * Bands: a layer computed some rows at a time, so that no whole matrix of queries and keys is ever held. Rows never
+ * depend on later tokens, so a band needs the keys up to its last row only; half of the matrix is not computed at all.
+ */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type LayerPlan, reachAbove } from '../../graph/layerPlan';
+import type { ExecutionProvider } from '../../shared/analysis';
+import { Cancelled, Failure } from '../../shared/tools/failure';
+import type { Value } from './session';
+import { emptyValue } from './values';
+
+/** Rows [start, end) of a layer, fed from `first` on: the convolutions reach back over the rows before `start`. */
+export interface Band {
+  readonly first: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A layer's input, and the keys and values made of it: what any of its rows can be computed again from. */
+export interface LayerRows {
+  /** The residual stream before the layer, [1, T, D]. */
+  readonly hidden: Value;
+  /** Keys with their rotary positions, and values; [1, T, n_kv, d] each. Filled band by band. */
+  readonly keys: Value;
+  readonly values: Value;
+}
+
+/** Of a layer none of whose rows is computed yet. */
+export function emptyRows({ nKvHeads, headDim }: LayerPlan, hidden: Value): LayerRows {
+  const dims = [...hidden.dims.slice(0, 2), nKvHeads, headDim];
+  return { hidden, keys: emptyValue(dims), values: emptyValue(dims) };
+}
+
+/** Rows of a band where nothing speaks against it: measured fastest for 512 to 4096 tokens, whole matrix included. */
+export const usualBandRows = 256;
+/** Cells of a band's map. A GPU is kept waiting by fewer; of larger maps ONNX Runtime keeps no buffers for the next one. */
+const gpuBandCells = 2 ** 22;
+
+/** Rows of a band where memory allows. @param nTokens of the window. */
+export function mostBandRows(provider: ExecutionProvider, nTokens: number): number {
+  if (provider === 'cpu') return usualBandRows;
+  return Math.min(2048, Math.max(usualBandRows, gpuBandCells / 2 ** Math.ceil(Math.log2(nTokens))));
+}
+
+/** Smaller bands would save little memory beside the weights and take long. */
+export const minBandRows = 16;
+
+/**
+ * The band that computes rows [start, end).
+ * @param blockSize the rows fed begin at a multiple of it, so that pooled blocks are those of the whole map.
+ */
+export function bandAt(plan: LayerPlan, start: number, end: number, blockSize = 1): Band {
+  const nAbove = Math.ceil(reachAbove(plan) / blockSize) * blockSize;
+  return { first: Math.max(0, start - nAbove), start, end };
+}
+
+/**
+ * Does some work for rows [start, end), some rows at a time, and lets other work in between.
+ * When memory runs out the rest goes on in smaller parts.
+ * @param nRows of a part, a multiple of `minBandRows`, at first.
+ * @returns the number of rows that fitted.
+ * @throws Cancelled between parts once `signal` fires; Failure `memory` when the smallest part does not fit.
+ */
+export async function inBands(
+  { start, end }: { readonly start: number; readonly end: number },
+  nRows: number,
+  work: (start: number, end: number) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<number> {
+  let next = start;
+  let rows = nRows;
+  while (next < end) {
+    if (next > start) await nextTurn(); // lets a cancel in, and other requests
+    if (signal?.aborted) throw new Cancelled();
+    // Parts end at multiples of their size, wherever they start, so that every run cuts alike.
+    const stop = Math.min(end, (Math.floor(next / rows) + 1) * rows);
+    try {
+      await work(next, stop);
+      next = stop;
+    } catch (error) {
+      if (!(error instanceof Failure && error.code === 'memory') || rows <= minBandRows) throw error;
+      rows = Math.max(minBandRows, Math.floor(rows / 2 / minBandRows) * minBandRows);
+    }
+  }
+  return rows;
+}

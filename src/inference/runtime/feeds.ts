@@ -1,0 +1,99 @@
+/** Feeds of a band of rows: its part of the residual stream, what is kept of the rows before, rotary tables, mask. */
+
+import type { LayerPlan } from '../../graph/layerPlan';
+import type { ModelConfig } from '../../graph/modelConfig';
+import { type RotaryTables, rotaryTables } from '../../graph/rotary';
+import type { Band, LayerRows } from './bands';
+import type { Value, Values } from './session';
+import { int64, rowsOf } from './values';
+
+/**
+ * Which keys the queries [first, end) may look at: those not after it, in the same document.
+ * @param docLengths lengths of packed documents; one document when absent.
+ * @param slidingWindow keys a query looks back to, itself included.
+ * @returns shape [query, key] with the keys before `end`, 1 where allowed.
+ */
+export function allowedCells(
+  first: number,
+  end: number,
+  docLengths: readonly number[] = [end],
+  slidingWindow: number | null = null,
+): Uint8Array {
+  const allowed = new Uint8Array((end - first) * end);
+  let start = 0;
+  for (const length of docLengths) {
+    for (let query = Math.max(start, first); query < Math.min(start + length, end); query++) {
+      const firstKey = Math.max(start, query + 1 - (slidingWindow ?? end));
+      const row = (query - first) * end;
+      allowed.fill(1, row + firstKey, row + query + 1);
+    }
+    start += length;
+  }
+  return allowed;
+}
+
+/**
+ * Packed documents, cut: one batch entry each, padded at the end, where causality makes padding harmless. Without the
+ * cut, a kernel at the first rows of a document sees the one before it (`allowedCells` with `docLengths`), as in the
+ * authors' plain forward pass. Positions restart at 0, which rotary positions do not notice.
+ * @param rows [token, dim], row-major.
+ * @returns [document, longest length, dim].
+ */
+export function cutDocuments(
+  rows: Float32Array,
+  dim: number,
+  docLengths: readonly number[],
+): { readonly data: Float32Array; readonly dims: readonly [number, number, number] } {
+  const longest = Math.max(...docLengths);
+  const data = new Float32Array(docLengths.length * longest * dim);
+  let start = 0;
+  for (const [document, length] of docLengths.entries()) {
+    data.set(rows.subarray(start * dim, (start + length) * dim), document * longest * dim);
+    start += length;
+  }
+  return { data, dims: [docLengths.length, longest, dim] };
+}
+
+/** Rotary tables for the first `nTokens` positions; longer ones serve shorter windows too. */
+export interface RotaryRows extends RotaryTables {
+  readonly nTokens: number;
+  readonly headDim: number;
+  /** 0, 1, 2, ...; [nTokens] */
+  readonly positions: Float32Array;
+}
+
+export function rotaryRows(config: ModelConfig, nTokens: number): RotaryRows {
+  const { head_dim: headDim, rope_theta: theta, rope_style: style, rope_scaling: scaling } = config;
+  const positions = Float32Array.from({ length: nTokens }, (_, i) => i);
+  return { nTokens, headDim, positions, ...rotaryTables(nTokens, headDim, theta, style, scaling) };
+}
+
+/**
+ * Everything a block's graph takes but kernels. Rows of `layer` before `band.first` must have their keys and values.
+ * @param docLengths of packed documents; one document when absent.
+ */
+export function bandFeeds(
+  { slidingWindow }: Pick<LayerPlan, 'slidingWindow'>,
+  { hidden, keys, values }: LayerRows,
+  { first, start, end }: Band,
+  rotary: RotaryRows,
+  docLengths?: readonly number[],
+): Values {
+  const nRows = end - first;
+  const { headDim } = rotary;
+  const table = (data: Float32Array): Value => ({
+    type: 'float32',
+    data: data.subarray(first * headDim, end * headDim),
+    dims: [nRows, headDim],
+  });
+  const allowed = allowedCells(first, end, docLengths, slidingWindow);
+  return {
+    hidden: rowsOf(hidden, first, end),
+    past_keys: rowsOf(keys, 0, first),
+    past_values: rowsOf(values, 0, first),
+    rotary_cos: table(rotary.cos),
+    rotary_sin: table(rotary.sin),
+    allowed: { type: 'bool', data: allowed, dims: [1, 1, nRows, end] },
+    n_above: int64([start - first], [1]),
+  };
+}

@@ -1,0 +1,138 @@
+/** Tensors in the memory of a GPU: put there, fetched, and given back. */
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { GraphBuilder } from '../../graph/graphBuilder';
+import type { LocalProvider } from '../../shared/analysis';
+import { keep } from './modelRuntime';
+import { Resident, Session, type Value } from './session';
+
+/** So much more there makes the garbage collector run, which sees but some bytes of each tensor and would wait for long. */
+const garbageBytes = 256 * 1024 * 1024;
+
+export class GpuMemory {
+  /** Of sessions whose results are to stay there. */
+  readonly options: { readonly keepsOnGpu: boolean };
+  private upload: Promise<Session> | undefined;
+  private readonly downloads = new Map<string, Promise<Session>>();
+  private readonly copies = new WeakMap<object, Promise<Resident>>();
+  /**
+   * What lies there. It is held until its `Resident` is gone: freed by the garbage collector alone, it could outlive the
+   * last session, and with that ends whatever the provider has in that memory.
+   */
+  private readonly tensors = new Set<Resident['tensor']>();
+  private bytes = 0;
+  /** The least there was since the garbage collector ran. */
+  private leastBytes = 0;
+  private readonly collected = new FinalizationRegistry<Resident['tensor']>(tensor => this.dispose(tensor));
+
+  /** @param provider where it has no memory of its own, everything is in that of the process. */
+  constructor(private readonly provider: LocalProvider) {
+    this.options = { keepsOnGpu: provider === 'webgpu' };
+  }
+
+  /** The tensor in the memory of the GPU; a copy serves as long as the value is there. @param value fp32. */
+  resident(value: Value): Promise<Value> {
+    if (value instanceof Resident || !this.options.keepsOnGpu) return Promise.resolve(value);
+    const known = this.copies.get(value.data);
+    const copy = known ?? this.put(value);
+    if (!known) {
+      this.copies.set(value.data, copy);
+      copy.catch(() => this.copies.delete(value.data));
+    }
+    return copy.then(resident => resident.as(value.dims));
+  }
+
+  /** The tensor in the memory of the process. Waits for whatever the GPU has been given to do. */
+  async fetch(value: Value): Promise<Value> {
+    if (!(value instanceof Resident)) return value;
+    const { type, dims } = value;
+    const session = await keep(this.downloads, type, () => this.copySession(type, false));
+    const { y } = await session.run({ x: value.as([sizeOf(value)]) });
+    return { type, data: y!.data, dims };
+  }
+
+  /**
+   * Fetches two vectors at once, which takes half the time, and gives their memory back.
+   * @param integers int32 @param numbers fp32
+   */
+  async takeBoth(integers: Value, numbers: Value): Promise<readonly [Int32Array, Float32Array]> {
+    if (!(integers instanceof Resident && numbers instanceof Resident)) {
+      return [integers.data as Int32Array, numbers.data as Float32Array];
+    }
+    const session = await keep(this.downloads, 'both', () => this.joinSession());
+    const { y } = await session.run({ a: integers, b: numbers.as(numbers.dims, 'int32') });
+    this.free(integers);
+    this.free(numbers);
+    const { buffer, byteOffset } = y!.data;
+    const nIntegers = sizeOf(integers);
+    return [
+      new Int32Array(buffer, byteOffset, nIntegers),
+      new Float32Array(buffer, byteOffset + 4 * nIntegers, sizeOf(numbers)),
+    ];
+  }
+
+  /** Looks after what a session gave. */
+  hold<T extends Value>(value: T): T {
+    if (value instanceof Resident) {
+      this.tensors.add(value.tensor);
+      this.collected.register(value, value.tensor, value);
+      this.bytes += bytesOf(value.tensor);
+      if (this.bytes > this.leastBytes + garbageBytes) {
+        collectGarbage();
+        this.leastBytes = this.bytes; // less as soon as what was found is given back
+      }
+    }
+    return value;
+  }
+
+  /** Gives memory back now that nothing needs it. */
+  free(value: Value): void {
+    if (!(value instanceof Resident) || value.owner) return;
+    this.collected.unregister(value);
+    this.dispose(value.tensor);
+  }
+
+  /** Everything there is gone. */
+  async release(): Promise<void> {
+    for (const tensor of this.tensors) this.dispose(tensor);
+    const sessions = await Promise.allSettled([this.upload, ...this.downloads.values()]);
+    for (const session of sessions) if (session.status === 'fulfilled') await session.value?.release();
+  }
+
+  private async put({ data }: Value): Promise<Resident> {
+    this.upload ??= this.copySession('float32', true);
+    const { y } = await (await this.upload).run({ x: { type: 'float32', data, dims: [data.length] } });
+    return this.hold(y as Resident);
+  }
+
+  private copySession(type: Resident['type'], keepsOnGpu: boolean): Promise<Session> {
+    const g = new GraphBuilder('copy');
+    g.output('y', g.input('x', type, ['N']), type, ['N']);
+    return Session.create(g.build(), { provider: this.provider, keepsOnGpu });
+  }
+
+  private joinSession(): Promise<Session> {
+    const g = new GraphBuilder('join');
+    const [a, b] = [g.input('a', 'int32', ['M']), g.input('b', 'int32', ['N'])];
+    g.output('y', g.op('Concat', [a, b], { axis: 0 }), 'int32', ['L']);
+    return Session.create(g.build(), { provider: this.provider });
+  }
+
+  private dispose(tensor: Resident['tensor']): void {
+    if (!this.tensors.delete(tensor)) return;
+    this.bytes -= bytesOf(tensor);
+    this.leastBytes = Math.min(this.leastBytes, this.bytes);
+    tensor.dispose();
+  }
+}
+
+const sizeOf = ({ dims }: { readonly dims: readonly number[] }) => dims.reduce((product, n) => product * n, 1);
+
+/** Both types that stay there take four bytes a value. */
+const bytesOf = (tensor: Resident['tensor']) => 4 * sizeOf(tensor);
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}

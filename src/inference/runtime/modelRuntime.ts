@@ -1,0 +1,439 @@
+/**
+ * The sessions of one model on one execution provider: created on first use, one per layer; kernels that are not the
+ * trained ones are fed.
+ * Knows nothing of documents.
+ */
+
+import { type ConvolutionForm, fedConvolution } from '../../graph/convolution';
+import { type LayerPlan, planLayer, streamedStages } from '../../graph/layerPlan';
+import {
+  type BlockTaps,
+  blockGraph,
+  embedGraph,
+  type FeedsOf,
+  logitsGraph,
+  logProbabilitiesGraph,
+  noTaps,
+  pooledGraph,
+  predictionGraph,
+  stagesGraph,
+} from '../../graph/modelGraphs';
+import { dependsOnLength } from '../../graph/ropeScaling';
+import type { ExecutionProvider, LayerOverview, LocalProvider, TopKeys } from '../../shared/analysis';
+import type { Stage } from '../../shared/attentionMap';
+import type { KernelWeights } from '../../shared/kernels';
+import { type ModelFolder, mappedFromBytes } from '../model/openModelFolder';
+import { emptyPrediction, type Prediction, writePrediction } from '../run/predictions';
+import { type Band, bandAt, emptyRows, inBands, type LayerRows, mostBandRows, usualBandRows } from './bands';
+import { chooseConvolution } from './chooseConvolution';
+import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
+import { kernelFeeds, readKernels } from './kernelFeeds';
+import { LayerTold } from './layerAccumulator';
+import { chooseBandRows, type RunSize } from './memory';
+import { emptyPooledMap, type PooledMap, quantize, writePooled } from './overviews';
+import { Session, type SessionOptions, type Value, type Values } from './session';
+import { emptyValue, int64, rowsOf, writeRows } from './values';
+
+/** Sessions that answer single requests (one stage of one layer); the least recently used goes first. */
+const maxDetailSessions = 24;
+
+/** What a run of a block is asked for. */
+export interface BlockOptions {
+  /** Strongest keys per query to report. */
+  readonly topK: number;
+  /** Cells pooled along each axis for the overviews. */
+  readonly blockSize: number;
+  /** Weights of all parts of the layer; the trained ones when absent. */
+  readonly kernels?: readonly KernelWeights[] | undefined;
+  /** The same layer of a run that agrees with this one in its first rows, which are then not computed again. */
+  readonly known?: { readonly layer: BlockResult; readonly nRows: number } | undefined;
+  /** Rows to compute at a time, here and in closer looks, until told otherwise. */
+  readonly bandRows?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface BlockResult {
+  /** The residual stream after the block, [1, T, D]. */
+  readonly hidden: Value;
+  readonly rows: LayerRows;
+  readonly topKeys: TopKeys;
+  readonly overviews: readonly LayerOverview[];
+  /** Cells pooled along each axis of the overviews. */
+  readonly blockSize: number;
+  /** What the overviews were quantised from. */
+  readonly pooled: () => Promise<ReadonlyMap<Stage, PooledMap>>;
+}
+
+export class ModelRuntime {
+  /** Embedding, blocks and head: what every run needs. */
+  private readonly sessions = new Map<string, Promise<Session>>();
+  private readonly details = new Map<string, Promise<Session>>();
+  private readonly kernels = new Map<number, Promise<readonly KernelWeights[]>>();
+  private rotary: RotaryRows | undefined;
+  private convolution: Promise<ConvolutionForm> | undefined;
+  protected bandRows: number;
+  /** How the graphs of closer looks are fed. */
+  protected readonly feedsOf: FeedsOf | undefined = undefined;
+  /** Of the overviews, used last at the end. */
+  private blockSizes: number[] = [];
+
+  constructor(
+    readonly folder: ModelFolder,
+    protected readonly localProvider: LocalProvider,
+    private readonly nThreads: number,
+    /** Rows that a layer computes at a time; fewer once memory ran out. */
+    bandRows = mostBandRows(localProvider, folder.config.max_seqlen),
+  ) {
+    this.bandRows = bandRows;
+  }
+
+  get provider(): ExecutionProvider {
+    return this.localProvider;
+  }
+
+  /** Rows of a band, see `chooseBandRows`. */
+  rowsThatFit(size: RunSize, budgetBytes: number): number | undefined {
+    return chooseBandRows(this.folder, size, budgetBytes, mostBandRows(this.provider, size.nTokens));
+  }
+
+  /** Token ids -> the residual stream before layer 0, [1, T, D]. */
+  async embed(ids: Int32Array): Promise<Value> {
+    const session = await this.session('embed', () => embedGraph(this.folder.config, this.folder.weights));
+    return (await session.run({ ids: int64(Array.from(ids), [1, ids.length]) }))['hidden']!;
+  }
+
+  /** The same tensor where its data can be read. */
+  async fetch(value: Value): Promise<Value> {
+    return value;
+  }
+
+  /** The trained weights of a layer's parts, in the order in which they are applied. */
+  trainedKernels(layerIdx: number): Promise<readonly KernelWeights[]> {
+    return keep(this.kernels, layerIdx, () => readKernels(this.folder, layerIdx));
+  }
+
+  /**
+   * Runs one block with taps, band by band.
+   * @param hidden the residual stream before it, [1, T, D].
+   * @throws Cancelled between bands once the signal fires.
+   */
+  async block(layerIdx: number, hidden: Value, options: BlockOptions): Promise<BlockResult> {
+    const { topK, blockSize, kernels, known, signal } = options;
+    this.bandRows = options.bandRows ?? this.bandRows;
+    const { config } = this.folder;
+    const plan = planLayer(config, layerIdx);
+    const nTokens = hidden.dims[1]!;
+    const taps: BlockTaps = { overviews: streamedStages(plan), blockSize, topKeys: true };
+    const start = known?.nRows ?? 0;
+    const rows = emptyRows(plan, hidden);
+    const told = new LayerTold(plan, nTokens, blockSize, topK);
+    const out = emptyValue(hidden.dims);
+    if (known) {
+      const { layer, nRows } = known;
+      writeRows(out, 0, rowsOf(layer.hidden, 0, nRows));
+      writeRows(rows.keys, 0, rowsOf(layer.rows.keys, 0, nRows));
+      writeRows(rows.values, 0, rowsOf(layer.rows.values, 0, nRows));
+      await told.takeOver(known);
+    }
+    await this.inBands(start, nTokens, signal, async (from, to) => {
+      const band = bandAt(plan, from, to, blockSize);
+      const top = { top_k: int64([Math.min(topK, to)], [1]) };
+      const fetched = await this.runBlock(plan, rows, band, taps, top, kernels);
+      writeRows(out, from, fetched['hidden_out']!);
+      const [indices, weights] = [fetched['top_keys.indices']!, fetched['top_keys.weights']!];
+      told.add(band, indices, weights, stage => fetched[`pooled.${stage}`]!);
+    });
+    return { hidden: out, rows, ...told.result() };
+  }
+
+  /** Runs one block without taps. @throws as `block`. */
+  async bareBlock(
+    layerIdx: number,
+    hidden: Value,
+    kernels?: readonly KernelWeights[],
+    signal?: AbortSignal,
+  ): Promise<Value> {
+    return (await this.plainBlock(layerIdx, hidden, kernels, signal)).hidden;
+  }
+
+  /** Runs one block and tells rows of one stage in all heads, shape [head, query, key]; see `stageRows`. */
+  async blockRows(
+    layerIdx: number,
+    stage: Stage,
+    queries: readonly [number, number],
+    hidden: Value,
+  ): Promise<{ readonly hidden: Value; readonly rows: Float32Array }> {
+    const { hidden: out, rows } = await this.plainBlock(layerIdx, hidden);
+    const heads = Array.from({ length: this.folder.config.n_heads }, (_, headIdx) => headIdx);
+    const [values] = await this.stageRows(layerIdx, [stage], heads, queries, rows);
+    return { hidden: out, rows: values! };
+  }
+
+  /** The overview of a stage in all heads. */
+  async overview(
+    layerIdx: number,
+    stage: Stage,
+    rows: LayerRows,
+    blockSize: number,
+    kernels?: readonly KernelWeights[],
+  ): Promise<LayerOverview> {
+    const { config, weights } = this.folder;
+    const plan = planLayer(config, layerIdx);
+    const nTokens = rows.hidden.dims[1]!;
+    const map = emptyPooledMap(plan.nHeads, nTokens, blockSize);
+    const graph = () => pooledGraph(config, layerIdx, stage, blockSize, weights, this.feedsOf);
+    await this.inBands(0, nTokens, undefined, async (from, to) => {
+      const session = await this.detail(`overview/${layerIdx}/${stage}/${blockSize}`, graph);
+      const band = bandAt(plan, from, to, blockSize);
+      const fetched = await session.run(await this.blockFeeds(plan, rows, band, kernels));
+      writePooled(map, band, fetched[`pooled.${stage}`]!);
+    });
+    return quantize(stage, map);
+  }
+
+  /**
+   * Rows [start, end) of several stages of several heads at full precision.
+   * @returns per stage, in the order of `stages`, shape [head, query, key] with the keys before `end`; later ones are
+   * masked.
+   */
+  async stageRows(
+    layerIdx: number,
+    stages: readonly Stage[],
+    heads: readonly number[],
+    [start, end]: readonly [number, number],
+    rows: LayerRows,
+    kernels?: readonly KernelWeights[],
+  ): Promise<Float32Array[]> {
+    const { config, weights } = this.folder;
+    const plan = planLayer(config, layerIdx);
+    const nRows = end - start;
+    const maps = stages.map(() => new Float32Array(heads.length * nRows * end));
+    await this.inBands(start, end, undefined, async (from, to) => {
+      const graph = () => stagesGraph(config, layerIdx, stages, weights, this.feedsOf);
+      const session = await this.detail(`stages/${layerIdx}/${stages.join()}`, graph);
+      const feeds = await this.blockFeeds(plan, rows, bandAt(plan, from, to), kernels);
+      const fetched = await session.run({ ...feeds, head_indices: int64(heads, [heads.length]) });
+      for (const [i, stage] of stages.entries()) {
+        const data = fetched[stage]!.data as Float32Array;
+        for (let row = 0; row < heads.length * (to - from); row++) {
+          const head = Math.floor(row / (to - from));
+          const query = from - start + (row % (to - from));
+          maps[i]!.set(data.subarray(row * to, (row + 1) * to), (head * nRows + query) * end);
+        }
+      }
+    });
+    return maps;
+  }
+
+  /** Natural log-probabilities of the next token after each position, [1, T, V]. */
+  async logProbabilities(hidden: Value): Promise<Value> {
+    const { config, weights } = this.folder;
+    const nTokens = hidden.dims[1]!;
+    const all = emptyValue([1, nTokens, config.vocab_size]);
+    const stream = await this.fetch(hidden);
+    await inBands({ start: 0, end: nTokens }, this.predictionRows(), async (from, to) => {
+      const session = await this.session('log_probabilities', () => logProbabilitiesGraph(config, weights));
+      const fetched = await session.run({ hidden: rowsOf(stream, from, to) });
+      writeRows(all, from, fetched['log_probabilities']!);
+    });
+    return all;
+  }
+
+  /**
+   * Natural log-probabilities of `targets` [T], and the k most likely next tokens after each position.
+   * @param before what `logProbabilities` gave for another run, to be compared with.
+   */
+  async predict(hidden: Value, targets: readonly number[], k: number, before?: Value): Promise<Prediction> {
+    const topK = Math.min(k, this.folder.config.vocab_size);
+    const prediction = emptyPrediction(targets.length, topK, before !== undefined);
+    await inBands({ start: 0, end: targets.length }, this.predictionRows(), async (from, to) => {
+      const isWhole = to - from === targets.length;
+      const rows = isWhole ? hidden : rowsOf(await this.fetch(hidden), from, to);
+      const others = before && rowsOf(before, from, to);
+      writePrediction(prediction, await this.predictRows(rows, targets.slice(from, to), topK, others), from, to);
+    });
+    return prediction;
+  }
+
+  /** Vocabulary logits [1, T, V]. */
+  async logits(hidden: Value): Promise<Value> {
+    const session = await this.session('logits', () => logitsGraph(this.folder.config, this.folder.weights));
+    return (await session.run({ hidden }))['logits']!;
+  }
+
+  async release(): Promise<void> {
+    const all = [...this.sessions.values(), ...this.details.values()];
+    this.sessions.clear();
+    this.details.clear();
+    for (const session of await Promise.allSettled(all)) {
+      if (session.status === 'fulfilled') await session.value.release();
+    }
+  }
+
+  protected async predictRows(
+    hidden: Value,
+    targets: readonly number[],
+    k: number,
+    before?: Value,
+  ): Promise<Prediction> {
+    const { config, weights } = this.folder;
+    const kind = before ? 'comparison' : 'prediction';
+    const session = await this.session(kind, () => predictionGraph(config, weights, before !== undefined));
+    const fetched = await session.run({
+      hidden,
+      targets: int64(targets, [1, targets.length]),
+      top_k: int64([k], [1]),
+      ...(before ? { before } : {}),
+    });
+    return {
+      divergence: (fetched['divergence']?.data as Float32Array | undefined) ?? null,
+      logProbabilities: fetched['log_probability']!.data as Float32Array,
+      topIds: fetched['top.indices']!.data as Int32Array,
+      topLogProbabilities: fetched['top.log_probabilities']!.data as Float32Array,
+    };
+  }
+
+  protected async plainBlock(
+    layerIdx: number,
+    hidden: Value,
+    kernels?: readonly KernelWeights[],
+    signal?: AbortSignal,
+  ): Promise<Pick<BlockResult, 'hidden' | 'rows'>> {
+    const plan = planLayer(this.folder.config, layerIdx);
+    const rows = emptyRows(plan, hidden);
+    const out = emptyValue(hidden.dims);
+    await this.inBands(0, hidden.dims[1]!, signal, async (from, to) => {
+      const fetched = await this.runBlock(plan, rows, bandAt(plan, from, to), noTaps, {}, kernels);
+      writeRows(out, from, fetched['hidden_out']!);
+    });
+    return { hidden: out, rows };
+  }
+
+  private async runBlock(
+    plan: LayerPlan,
+    rows: LayerRows,
+    band: Band,
+    taps: BlockTaps,
+    extra: Values,
+    kernels?: readonly KernelWeights[],
+  ): Promise<Values> {
+    const { config, weights } = this.folder;
+    const { layerIdx } = plan;
+    const form = kernels ? fedConvolution : await this.convolutionForm(plan);
+    const graph = () => blockGraph(config, layerIdx, weights, taps, form);
+    const session = await this.blockSession(layerIdx, taps, form.isFixed ? '/fixed' : '', graph);
+    const fetched = await session.run({ ...(await this.blockFeeds(plan, rows, band, kernels)), ...extra });
+    writeRows(rows.keys, band.first, fetched['keys']!);
+    writeRows(rows.values, band.first, fetched['values']!);
+    return fetched;
+  }
+
+  /** The session of a block's graph. @param variant tells graphs of the same taps apart. */
+  protected blockSession(
+    layerIdx: number,
+    taps: BlockTaps,
+    variant: string,
+    graph: () => Uint8Array,
+    options: Partial<SessionOptions> = {},
+  ): Promise<Session> {
+    if (taps !== noTaps) this.forgetOtherBlockSizes(taps.blockSize);
+    const kind = taps === noTaps ? 'bare' : `block/${taps.blockSize}`;
+    return this.session(`${kind}/${layerIdx}${variant}`, graph, options);
+  }
+
+  private get mapsWeights(): boolean {
+    return this.provider === 'cpu' && this.folder.sizeBytes > mappedFromBytes;
+  }
+
+  /** How a layer with its trained kernels convolves. What is mapped cannot be laid out ahead. */
+  private convolutionForm(plan: LayerPlan): Promise<ConvolutionForm> {
+    const hasConvolution = plan.preSoftmaxKernel !== null || plan.postSoftmaxKernel !== null;
+    if (this.provider !== 'cpu' || this.mapsWeights || !hasConvolution) return Promise.resolve(fedConvolution);
+    this.convolution ??= chooseConvolution(plan, this.nThreads);
+    return this.convolution;
+  }
+
+  protected async blockFeeds(
+    plan: LayerPlan,
+    rows: LayerRows,
+    band: Band,
+    kernels?: readonly KernelWeights[],
+  ): Promise<Values> {
+    const nTokens = rows.hidden.dims[1]!;
+    const rotary = this.rotaryRows(nTokens);
+    const fed = kernels ?? (await this.trainedKernels(plan.layerIdx));
+    return { ...bandFeeds(plan, rows, band, rotary), ...kernelFeeds(plan, fed) };
+  }
+
+  /** Rows of log-probabilities held at a time: on a CPU few enough that they take some 16 MB. */
+  private predictionRows(): number {
+    const [nValues, most] = this.provider === 'cpu' ? [2 ** 22, usualBandRows] : [2 ** 25, 4096];
+    return Math.min(most, Math.max(1, Math.floor(nValues / this.folder.config.vocab_size / 16)) * 16);
+  }
+
+  protected rotaryRows(nTokens: number): RotaryRows {
+    const { config } = this.folder;
+    const isLonger =
+      this.rotary !== undefined && this.rotary.nTokens > nTokens && !dependsOnLength(config.rope_scaling);
+    if (!isLonger && this.rotary?.nTokens !== nTokens) this.rotary = rotaryRows(config, nTokens);
+    return this.rotary!;
+  }
+
+  /** Does work in bands of as many rows as fit into memory, as far as that is known. */
+  protected async inBands(
+    start: number,
+    end: number,
+    signal: AbortSignal | undefined,
+    work: (start: number, end: number) => Promise<void>,
+  ): Promise<void> {
+    const fitting = await inBands({ start, end }, this.bandRows, work, signal);
+    this.bandRows = Math.min(this.bandRows, fitting);
+  }
+
+  /** Every session holds the layer's weights anew: of the sizes that overviews are pooled by, two stay. */
+  private forgetOtherBlockSizes(blockSize: number): void {
+    if (this.blockSizes.at(-1) === blockSize) return;
+    this.blockSizes = [...this.blockSizes.filter(other => other !== blockSize), blockSize];
+    if (this.blockSizes.length <= 2) return;
+    const oldest = this.blockSizes.shift();
+    for (const [key, session] of this.sessions) {
+      if (!key.startsWith(`block/${oldest}/`)) continue;
+      this.sessions.delete(key);
+      void session.then(old => old.release()).catch(() => {});
+    }
+  }
+
+  protected session(key: string, graph: () => Uint8Array, options: Partial<SessionOptions> = {}): Promise<Session> {
+    return keep(this.sessions, key, () => this.create(graph(), options));
+  }
+
+  private detail(key: string, graph: () => Uint8Array): Promise<Session> {
+    const session = keep(this.details, key, () => this.create(graph(), {}));
+    const [oldest] = this.details.keys();
+    if (this.details.size > maxDetailSessions && oldest !== undefined) {
+      void this.details.get(oldest)?.then(old => old.release());
+      this.details.delete(oldest);
+    }
+    return session;
+  }
+
+  private async create(graph: Uint8Array, options: Partial<SessionOptions>): Promise<Session> {
+    return Session.create(graph, {
+      provider: this.localProvider,
+      weightFolder: this.folder.directory,
+      mapsWeights: this.mapsWeights,
+      weightsInMemory: await this.folder.inMemory(),
+      nThreads: this.nThreads,
+      ...options,
+    });
+  }
+}
+
+/** The value under `key`, made if need be and moved to the end; a failure is not kept. */
+export function keep<Key, T>(map: Map<Key, Promise<T>>, key: Key, make: () => Promise<T>): Promise<T> {
+  const value = map.get(key) ?? make();
+  map.delete(key);
+  map.set(key, value);
+  value.catch(() => map.get(key) === value && map.delete(key));
+  return value;
+}

@@ -1,0 +1,103 @@
+/** One constructor per way a remote server fails; none of them can hold the token. */
+
+import { Failure, type FailureAction } from '../../../shared/tools/failure';
+
+const actions: readonly FailureAction[] = ['retry', 'openSettings', 'showLog'];
+
+/** A failure of the server or of the line to it. */
+export class RemoteFailure extends Failure {
+  constructor(
+    code: string,
+    message: string,
+    /** The same request may succeed in a moment. */
+    readonly isTransient = false,
+  ) {
+    super(code, message, actions);
+  }
+}
+
+/** Codes of Node and OpenSSL for a certificate that cannot be trusted. */
+const certificateCode = /CERT|LEAF_SIGNATURE|ERR_TLS|_CRL/;
+
+const noTlsCode = /^(ERR_SSL|EPROTO)/;
+
+/** Trouble with encryption. @param cause an error of Node, whose code tells more than its text. @returns null for other trouble. */
+export function tlsFailure(host: string, why: string, cause: unknown): RemoteFailure | null {
+  const code = (cause as { code?: unknown } | null | undefined)?.code;
+  if (typeof code !== 'string') return null;
+  if (noTlsCode.test(code)) return remoteFailures.unreachable(host, `it does not speak TLS as it should (${code})`);
+  return certificateCode.test(code) ? remoteFailures.untrusted(host, why) : null;
+}
+
+export const remoteFailures = {
+  badUrl: (why: string) =>
+    new RemoteFailure(
+      'remote-url',
+      `Cannot use mtaInspector.remote.url: ${why}. Write http://, https://, grpc:// or grpcs://, a host and a port.`,
+    ),
+  insecure: (host: string) =>
+    new RemoteFailure(
+      'remote-insecure',
+      `The token is not sent to ${host} without encryption. Use https:// or grpcs://, or clear the token.`,
+    ),
+  unreachable: (host: string, why: string) =>
+    new RemoteFailure(
+      'remote-unreachable',
+      `Cannot reach the server ${host}: ${why}. Start it, or correct the address.`,
+      true,
+    ),
+  untrusted: (host: string, why: string) =>
+    new RemoteFailure(
+      'remote-untrusted',
+      `The certificate of the server ${host} is not trusted: ${why}. Nothing was sent. Set the authority that signed it in ` +
+        'mtaInspector.remote.certificateAuthority (MTA_INSPECTOR_CA for the command line), or correct the address.',
+    ),
+  timeout: (host: string, ms: number) =>
+    new RemoteFailure(
+      'remote-timeout',
+      `The server ${host} has not answered within ${ms / 1000} s. Try again, or raise mtaInspector.remote.timeout.`,
+    ),
+  refused: (host: string, what: string, status: string, isTransient: boolean) =>
+    new RemoteFailure(
+      'remote-refused',
+      `The server ${host} refused "${what}": ${status}. Show its log, or try again.`,
+      isTransient,
+    ),
+  unauthorized: (host: string, hasToken: boolean) =>
+    new RemoteFailure(
+      'remote-unauthorized',
+      hasToken
+        ? `The server ${host} does not accept the token. Set another with "Set Remote Token".`
+        : `The server ${host} asks for a token. Set it with "Set Remote Token", or MTA_INSPECTOR_TOKEN for the command line.`,
+    ),
+  redirect: (host: string, status: number) =>
+    new RemoteFailure(
+      'remote-redirect',
+      `The server ${host} sends elsewhere (status ${status}). Redirects are not followed, as the token must not go to another server. Set the final address.`,
+    ),
+  tooLong: (host: string, bytes: number) =>
+    new RemoteFailure(
+      'remote-too-long',
+      `The server ${host} answers with more than the ${bytes} bytes that were asked for; nothing of it is used. Check the address.`,
+    ),
+  badAnswer: (where: string, found: string, expected: string) =>
+    new RemoteFailure(
+      'remote-bad-answer',
+      `The server's answer cannot be used: ${where} is ${found}, expected ${expected}. Serve the model as export-repository writes it.`,
+    ),
+  notReady: (host: string) =>
+    new RemoteFailure('remote-not-ready', `The server ${host} is not ready yet. Try again once its models are loaded.`),
+  whichModel: (names: readonly string[]) =>
+    new RemoteFailure(
+      'remote-model',
+      names.length === 0
+        ? 'The server does not say which models it has. Name one in mtaInspector.remote.model.'
+        : `The server has several models: ${names.join(', ')}. Name one in mtaInspector.remote.model.`,
+    ),
+};
+
+/** What a server says, short, on one line, without control characters and without the token. */
+export function quoted(text: string, token: string | null): string {
+  const clean = (token ? text.replaceAll(token, '…') : text).replaceAll(/[\p{C}\s]+/gu, ' ').trim();
+  return clean.length > 200 ? `${clean.slice(0, 200)}…` : clean;
+}

@@ -1,0 +1,127 @@
+/**
+ * The document map: how relevant each line of a document of any length is for a selection.
+ *
+ * A model cannot look further back than its context, so the selection is asked again and again, as a question would be:
+ * the document is cut into windows, and behind each the *probe* is placed, the selection with the text right before it.
+ * A line's relevance is then the sum of the magnitudes of its tokens' weights, as the selection's tokens attend to them
+ * from there. What this means and what it does not:
+ *
+ * - Wherever a line lies, also behind the selection, it is asked as if it stood right before the probe: the figures say
+ *   what the model *would* look at, not what it looked at. Lines of the window on show have exact figures, in `context`.
+ * - A row of attention weights is shared out among one window's tokens. Lines of one window compete with each other, not
+ *   with those of another: a line can be heavy because its window has nothing better. Each window's *gain* tells windows
+ *   apart: by how many bits per selected token it lowers the selection's surprisal, against the probe alone.
+ * - Where the document itself holds the probe, that and the rest of its line are left out of the sums: the probe would find
+ *   its own copy. A window that holds the copy has no gain, for the same reason.
+ * - Every token that is reported has at least half a context before it, or all of the document before it.
+ */
+
+import type { HeadRef, RelevanceMethod } from './relevance';
+import type { FailureData } from './tools/failure';
+import type { TextSource } from './tools/textPieces';
+
+/** Tokens that a map covers at most. */
+export const maxMapTokens = 1 << 20;
+
+/** Rollout needs whole maps of every window and is not offered. */
+export const mapMethods = ['head', 'mean', 'max'] as const satisfies readonly RelevanceMethod[];
+export type MapMethod = (typeof mapMethods)[number];
+
+/** What is asked behind each window. */
+export interface Probe {
+  /** The selection with text before it, as in the document; or a question. */
+  readonly text: string;
+  /** Where `text` starts in the document, UTF-16; a question lies behind its end. */
+  readonly start: number;
+  /** Where the selection starts in `text`, UTF-16. */
+  readonly selectionStart: number;
+}
+
+/** Characters of the probe at most: more than its tokens can need. */
+const maxLeadLength = 400;
+const maxSelectionLength = 8000;
+
+/** The probe of a place in a text. Of a long selection the end is asked. */
+export function probeAt(source: TextSource, { start, end }: { readonly start: number; readonly end: number }): Probe {
+  const selected = Math.max(start, end - maxSelectionLength);
+  const from = Math.max(0, selected - maxLeadLength);
+  return { text: source.slice(from, end), start: from, selectionStart: selected - from };
+}
+
+/** The method that a map uses where another is chosen for the window. */
+export function mapMethod(method: RelevanceMethod): MapMethod {
+  return method === 'rollout' ? 'mean' : method;
+}
+
+/** How lines are weighed. */
+export interface MapMeasure {
+  readonly method: MapMethod;
+  /** Exactly one for `head`. */
+  readonly heads: readonly HeadRef[];
+}
+
+/** Lines of one window's report, or the parts of them that lie in it, in document order; every array has one entry per line. */
+export interface MapRows {
+  /** From 0. */
+  readonly lineIdxs: Int32Array;
+  readonly nTokens: Int32Array;
+  /** Sums of magnitudes; the probe's copy counts as 0. */
+  readonly weights: Float32Array;
+  /** Where the token of largest magnitude starts, UTF-16 in the document, and its weight with its sign. */
+  readonly strongestAt: Uint32Array;
+  readonly strongestWeights: Float32Array;
+  /** Mean surprisal of its tokens in bits. */
+  readonly surprisalBits: Float32Array;
+}
+
+/** A window that is done. */
+export interface MappedWindow {
+  readonly rows: MapRows;
+  /** Bits per selected token that this window takes off its surprisal; NaN where nothing predicts it, or it holds a copy. */
+  readonly gainBits: number;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** One line of the map as it is told. */
+export interface MapLine {
+  /** From 0. */
+  readonly lineIdx: number;
+  readonly weight: number;
+  readonly strongestAt: number;
+  readonly strongestWeight: number;
+  readonly surprisalBits: number;
+  /** Of the window it lies in. */
+  readonly gainBits: number;
+}
+
+/** The map in a few hundred steps from the first mapped line to the last; NaN where nothing is mapped yet. */
+export interface MapProfile {
+  /** Largest relevance of the lines of each step. */
+  readonly weights: Float32Array;
+  readonly surprisalBits: Float32Array;
+  readonly gainBits: Float32Array;
+}
+
+/** A map as far as it has come. */
+export interface DocumentMapState {
+  readonly status: 'reading' | 'running' | 'done' | 'cancelled' | 'failed';
+  /** The document changed since. */
+  readonly isStale: boolean;
+  readonly documentLabel: string;
+  readonly modelName: string;
+  /** The selection, shortened. */
+  readonly selection: string;
+  readonly measure: MapMeasure;
+  readonly nTokens: number;
+  /** Lines that are mapped or will be, from 0, the end exclusive, and how many the document has. */
+  readonly lineRange: { readonly first: number; readonly end: number; readonly of: number };
+  readonly done: number;
+  readonly total: number;
+  /** The heaviest so far, with their text. */
+  readonly lines: readonly (MapLine & { readonly text: string })[];
+  readonly profile: MapProfile | null;
+  /** Bits per selected token with nothing but the probe. */
+  readonly baselineBits: number;
+  readonly failure: FailureData | null;
+}

@@ -1,0 +1,54 @@
+/** The relevant context of the selection, as the host works it out and panel and editor show it. */
+
+import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, RelevanceOptions, TokenRange } from '../relevance';
+import type { FailureData } from '../tools/failure';
+
+/** A line of the document with its share of the relevance. */
+export interface ContextLine {
+  /** From 0. */
+  readonly lineIdx: number;
+  /** Its first characters, as they are in the document. */
+  readonly text: string;
+  readonly tokens: TokenRange;
+  /** Sum of its tokens' magnitudes. */
+  readonly weight: number;
+  readonly strongestIdx: number;
+  readonly strongestWeight: number;
+}
+
+/** One line occluded. */
+export interface OcclusionRow {
+  readonly lineIdx: number;
+  readonly text: string;
+  readonly weight: number;
+  readonly effect: OcclusionEffect;
+}
+
+/** A check of relevance against causes, as far as it has come. */
+export interface OcclusionState {
+  readonly status: 'running' | 'done' | 'cancelled' | 'failed';
+  readonly mode: OcclusionMode;
+  readonly target: TokenRange;
+  /** Lines to occlude: those before the target that have tokens in the window. */
+  readonly total: number;
+  /** The most relevant lines first. */
+  readonly rows: readonly OcclusionRow[];
+  readonly baseline: OcclusionBaseline | null;
+  /** Spearman's rank correlation of relevance with each effect's magnitude over `rows`; NaN while there is none. */
+  readonly correlation: { readonly divergence: number; readonly surprisal: number };
+  readonly failure: FailureData | null;
+}
+
+export interface ContextState {
+  readonly analysisId: number;
+  readonly options: RelevanceOptions;
+  /** What the numbers below belong to; null without a selection. */
+  readonly range: TokenRange | null;
+  /** One weight per token of the window; null until they are there. */
+  readonly weights: Float32Array | null;
+  /** All lines of the window with weight, heaviest first. */
+  readonly lines: readonly ContextLine[];
+  readonly isBusy: boolean;
+  readonly failure: FailureData | null;
+  readonly occlusion: OcclusionState | null;
+}

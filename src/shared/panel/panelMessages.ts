@@ -1,0 +1,225 @@
+/** Messages between the extension host and the webview; types only. Carried by shared/rpc over postMessage. */
+
+import type { CellChange } from '../../attention/largestChanges';
+import type { Ablation } from '../ablation';
+import type { AnalysisWindow, ExecutionProvider, ModelSummary, Predictions } from '../analysis';
+import type { HeadOverview, Patch, Stage, Tile } from '../attentionMap';
+import type { ColorMap } from '../colorScale';
+import type { DocumentMapState } from '../documentSearch';
+import type { HeadMeasures } from '../headMeasures';
+import type { KernelPart, KernelWeights } from '../kernels';
+import type { Direction, OcclusionMode, RelevanceOptions, TokenRange } from '../relevance';
+import type { FailureData } from '../tools/failure';
+import type { FilePart } from '../tools/fileParts';
+import type { PanelComparison } from './comparison';
+import type { ContextState } from './context';
+import type { ExportFormat } from './exportFormats';
+import type { AblationStep, PanelAblation, Ranking } from './panelAblation';
+
+/** Which map is looked at. Shared by panel, hover and decorations; the host owns it. */
+export interface View {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly stage: Stage;
+  /** Show `stage` minus the stage before it, instead of the stage. */
+  readonly difference: boolean;
+}
+
+export type AnalysisStatus = 'idle' | 'loading' | 'running' | 'done' | 'cancelled' | 'failed';
+
+/** Everything the webview needs to draw itself; sent whole on every change but the maps. */
+export interface PanelState {
+  readonly status: AnalysisStatus;
+  readonly analysisId: number;
+  readonly documentLabel: string | null;
+  readonly model: ModelSummary | null;
+  readonly provider: ExecutionProvider | null;
+  readonly window: AnalysisWindow | null;
+  /** Lines of the window in the document, 1-based, for "lines a-b of n". */
+  readonly windowLines: { readonly first: number; readonly last: number; readonly of: number } | null;
+  /** The window stays where it is; otherwise it follows the cursor. */
+  readonly isPinned: boolean;
+  readonly tokens: PanelTokens | null;
+  /** Layers whose maps are ready: 0 .. layersDone - 1. */
+  readonly layersDone: number;
+  /** The document changed since; the maps describe an older version. */
+  readonly isStale: boolean;
+  readonly failure: FailureData | null;
+  readonly view: View;
+  readonly ablation: PanelAblation;
+  /** The token (query) selected in the editor or in the panel. */
+  readonly selectedToken: number | null;
+  /** The other end of a selected range of tokens; null when one token or none is selected. */
+  readonly selectionAnchor: number | null;
+  /** A question appended to the document for the model only; its tokens lie behind the document's end. */
+  readonly question: string | null;
+  readonly durationMs: number | null;
+}
+
+/** Small pictures of some heads of a layer: the last stage, each on its own scale. */
+export interface Thumbnails {
+  readonly size: number;
+  /** Shape [head]; a cell's value is cell / 127 * scale. */
+  readonly scales: Float32Array;
+  /** Shape [head, size, size]; a cell is the strongest, with its sign, of those it covers. */
+  readonly cells: Int8Array;
+}
+
+export interface PanelTokens {
+  readonly labels: readonly string[];
+  /** UTF-16 document offsets, length nTokens + 1. */
+  readonly offsets: Uint32Array;
+  /** Bits, NaN for token 0; null until the last layer is done. */
+  readonly surprisalBits: Float32Array | null;
+}
+
+export interface MapAddress {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly stage: Stage;
+}
+
+/** A cell of a map. */
+export interface MapCell {
+  readonly queryIdx: number;
+  readonly keyIdx: number;
+}
+
+export interface TileAddress extends MapAddress {
+  readonly queryStart: number;
+  readonly keyStart: number;
+  readonly nQueries: number;
+  readonly nKeys: number;
+}
+
+/** A rectangle in all heads of a layer. */
+export type PatchAddress = Omit<TileAddress, 'headIdx'>;
+/** Weights of one head's stage for a range of tokens, in one direction; see attention/aggregate.ts. */
+export interface RangeAddress extends MapAddress {
+  readonly range: TokenRange;
+  readonly direction: Direction;
+}
+
+/** How an export looks where it is a picture. */
+export interface PictureStyle {
+  readonly colorMap: ColorMap;
+  readonly leavesOutFirst: boolean;
+}
+
+export interface LayerAddress {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+}
+
+/** A learned part of one head. */
+export interface PartAddress extends LayerAddress {
+  readonly headIdx: number;
+  readonly part: KernelPart;
+}
+
+/** Commands the panel's buttons may start; the host maps them to registered commands. */
+export type PanelCommand =
+  | 'inspectDocument'
+  | 'inspectSelection'
+  | 'cancel'
+  | 'selectModel'
+  | 'showLog'
+  | 'compare'
+  | 'endComparison'
+  | 'openSettings'
+  | 'copyLink'
+  | 'findContext'
+  | 'mapDocument'
+  | 'cancelMap'
+  | 'showRelevantLines';
+
+/** Requests the host answers. */
+export interface PanelRequests {
+  /** First message of a webview: it is listening. Answer: the whole state. */
+  ready(args: Record<string, never>): PanelState;
+  /** Fails with `no-analysis` when the run is no longer the current one or the layer is not ready. */
+  overview(args: MapAddress): HeadOverview;
+  tile(args: TileAddress): Tile;
+  patch(args: PatchAddress): Patch;
+  /** The learned parts that a run's layer was computed with. */
+  kernels(args: LayerAddress): readonly KernelWeights[];
+  /** The cells where a part changed the head's attention most, the largest change first. */
+  largestChanges(args: PartAddress): readonly CellChange[];
+  setView(args: View): void;
+  /**
+   * Selects a token (null: none) or, with an anchor, the range from it to the token; shades its context in the document
+   * and reveals the token when asked.
+   */
+  selectToken(args: {
+    readonly tokenIdx: number | null;
+    readonly anchorIdx?: number | null;
+    readonly reveal: boolean;
+  }): void;
+  /** Surprisal and likeliest next tokens. Fails with `no-analysis` until the run is done. */
+  predictions(args: { readonly analysisId: number }): Predictions;
+  /** One weight per token. */
+  rangeWeights(args: RangeAddress): Float32Array;
+  /** The relevant context as it is; changes come as `context` events. */
+  context(args: Record<string, never>): ContextState;
+  setRelevance(args: RelevanceOptions): void;
+  /** Checks the relevance of lines by occluding them; progress comes as `context` events. */
+  occlude(args: { readonly mode: OcclusionMode }): void;
+  cancelOcclusion(args: Record<string, never>): void;
+  /** Shows a line of the inspected document, from 0. */
+  revealLine(args: { readonly lineIdx: number }): void;
+  /** The document map as it is; changes come as `documentMap` events. */
+  documentMap(args: Record<string, never>): DocumentMapState | null;
+  /** Shows a place of the mapped document, UTF-16. */
+  revealInMap(args: { readonly offset: number }): void;
+  /** Asks where and writes the map on show there. Answers whether the reader went through with it. */
+  save(args: { readonly format: ExportFormat } & PictureStyle): boolean;
+  /** Puts the map on show on the clipboard as text. */
+  copy(args: { readonly format: ExportFormat } & PictureStyle): void;
+  /** A part of the map on show as a PNG file, for the webview to copy. Part 0 draws it, the others are of that drawing. */
+  picture(args: PictureStyle & { readonly partIdx: number }): FilePart;
+  /** The view that a link asks for; null when none does, or a page has asked before. */
+  tab(args: Record<string, never>): string | null;
+  /** Tells which view is on show, for links to it. */
+  setTab(args: { readonly tab: string }): void;
+  command(args: { readonly command: PanelCommand }): void;
+  /** Computes the shown document with these changes; the state tells when it is there. */
+  setAblation(args: Ablation): void;
+  /** The second run as it is; changes come as `comparison` events. */
+  comparison(args: Record<string, never>): PanelComparison | null;
+  stepAblation(args: { readonly step: AblationStep }): void;
+  /** Tries all single ablations; `ranking` events tell how far it is. */
+  rankAblations(args: { readonly withHeads: boolean }): void;
+  cancelRanking(args: Record<string, never>): void;
+  ranking(args: Record<string, never>): Ranking | null;
+  /** One entry per head. */
+  headMeasures(args: LayerAddress): readonly HeadMeasures[];
+  thumbnails(args: ThumbnailAddress): Thumbnails;
+}
+
+/** At most `maxThumbnails` heads at once. */
+export interface ThumbnailAddress extends LayerAddress {
+  readonly headStart: number;
+  readonly nHeads: number;
+}
+
+/** 4 KiB each: under the 1 MiB that a message may have. */
+export const maxThumbnails = 128;
+
+/** Events the host sends. `state` is always the whole state; `layer` says that one more layer can be asked for. */
+export interface PanelEvents {
+  state: PanelState;
+  layer: { readonly analysisId: number; readonly layerIdx: number };
+  ranking: Ranking | null;
+  /** A link asks for a view. */
+  tab: { readonly tab: string };
+  /** A cell to look at. */
+  cell: MapCell;
+  comparison: PanelComparison | null;
+  context: ContextState;
+  documentMap: DocumentMapState | null;
+}
+
+/** Requests the webview answers (none yet) and events it sends (none yet). */
+export type WebviewRequests = Record<never, never>;
+export type WebviewEvents = Record<never, never>;

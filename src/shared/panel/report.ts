@@ -1,0 +1,74 @@
+/** The self-contained page that `export --format html` writes: the panel's own app, with its data beside it. */
+
+import type { Stage } from '../attentionMap';
+import type { PanelState } from './panelMessages';
+
+/** Pooled maps of all heads of one layer's stage. */
+export interface ReportOverview {
+  readonly layerIdx: number;
+  readonly stage: Stage;
+  readonly blockSize: number;
+  readonly size: number;
+  /** Shape [head]; a cell's value is cell / 127 * scale. */
+  readonly scales: readonly number[];
+  /** Int8 cells [head, size, size], compressed as raw deflate, base64. */
+  readonly cells: string;
+}
+
+export interface ReportData {
+  readonly format: 'mta-report-1';
+  /** Name and version of what wrote it. */
+  readonly version: string;
+  readonly state: Omit<PanelState, 'tokens'>;
+  readonly tokens: {
+    readonly labels: readonly string[];
+    readonly offsets: readonly number[];
+    /** Null for the first token, which nothing predicts. */
+    readonly surprisalBits: readonly (number | null)[];
+    /** As in Predictions, shapes [token, k]. */
+    readonly predictions: {
+      readonly k: number;
+      readonly topIds: readonly number[];
+      readonly topProbabilities: readonly number[];
+      readonly labels: Readonly<Record<number, string>>;
+    };
+  };
+  readonly overviews: readonly ReportOverview[];
+}
+
+/** Id of the element that holds the data. */
+export const reportDataId = 'mta-data';
+
+/**
+ * One page without any reference to the outside, in which nothing runs but `script`; `data` may hold any text.
+ * @param hash of a text, as a content security policy names it: `sha256-…`.
+ */
+export function buildReportHtml(
+  data: ReportData,
+  page: { readonly script: string; readonly style: string },
+  hash: (text: string) => string,
+): string {
+  const script = page.script.replaceAll('</script', '<\\/script');
+  const style = page.style.replaceAll('</style', '<\\/style');
+  const policy = `default-src 'none'; script-src '${hash(script)}'; style-src '${hash(style)}'; img-src data: blob:`;
+  // Inside a script element only "</script" and "<!--" could end or change the data, so no "<" is left in it.
+  const json = JSON.stringify(data).replaceAll('<', '\\u003c');
+  const title = `MTA Inspector: ${data.state.documentLabel ?? ''}`.replace(/[<&>]/g, '_');
+  return `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="generator" content="${data.version}">
+<title>${title}</title>
+<style>${style}</style>
+</head>
+<body class="report">
+<div id="app"></div>
+<script type="application/json" id="${reportDataId}">${json}</script>
+<script>${script}</script>
+</body>
+</html>
+`;
+}

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseSafetensorsHeader, safetensorsHeaderLength } from '../../../../src/shared/tools/safetensors';
+
+const encode = (header: unknown) => new TextEncoder().encode(JSON.stringify(header));
+const tensor = (dtype: unknown, shape: unknown, offsets: unknown) => ({ w: { dtype, shape, data_offsets: offsets } });
+
+test('reads ranges from the start of the file and leaves metadata out', () => {
+  const json = encode({ __metadata__: { a: 'b' }, ...tensor('F16', [2, 3], [4, 16]) });
+  const entry = parseSafetensorsHeader(json, 8 + json.length + 16, 'f').get('w');
+  assert.deepEqual(entry, { dtype: 'F16', shape: [2, 3], start: 8 + json.length + 4, end: 8 + json.length + 16 });
+});
+
+const bad: [string, unknown, RegExp][] = [
+  ['no object', null, /no JSON object/],
+  ['an unknown dtype', tensor('F12', [1], [0, 4]), /tensor w has the unknown dtype "F12"/],
+  ['a dtype from the prototype', tensor('toString', [1], [0, 4]), /unknown dtype/],
+  ['a negative shape', tensor('F32', [-1], [0, 4]), /no valid shape/],
+  ['a range that does not fit', tensor('F32', [2], [0, 4]), /holds 4 bytes, its shape \[2\] asks for 8/],
+  ['a range backwards', tensor('F32', [1], [8, 4]), /holds -4 bytes/],
+  ['a range past the end', tensor('F32', [1000], [0, 4000]), /ends at byte .* the file has only/],
+  ['a shape too large to count', tensor('F32', [2 ** 40, 2 ** 40], [0, 4]), /asks for/],
+  ['no range', tensor('F32', [1], 'x'), /no valid data_offsets/],
+];
+for (const [what, header, message] of bad) {
+  test(`refuses ${what}`, () => {
+    assert.throws(() => parseSafetensorsHeader(encode(header), 1000, 'model.safetensors'), {
+      code: 'bad-weights',
+      message,
+    });
+  });
+}
+
+test('refuses header lengths that cannot be', () => {
+  const first8 = (length: bigint) => new Uint8Array(BigUint64Array.of(length).buffer);
+  assert.equal(safetensorsHeaderLength(first8(100n), 1000, 'f'), 100);
+  for (const length of [0n, 993n, 1n << 62n]) {
+    assert.throws(() => safetensorsHeaderLength(first8(length), 1000, 'f'), { code: 'bad-weights' });
+  }
+  assert.throws(() => safetensorsHeaderLength(Uint8Array.of(1, 2), 2, 'f'), { code: 'bad-weights' });
+});
