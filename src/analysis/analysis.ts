@@ -86,7 +86,9 @@ export class Analysis implements vscode.Disposable {
     this.store.add(vscode.workspace.onDidChangeTextDocument(event => this.onEdit(event)));
     this.store.add(
       vscode.workspace.onDidCloseTextDocument(document => {
-        if (document === this.target?.document) this.update({ isStale: true });
+        if (document !== this.target?.document) return;
+        clearTimeout(this.editTimer); // the text that an edit would inspect again is gone
+        this.update({ isStale: true });
       }),
     );
   }

@@ -64,8 +64,8 @@ export class DocumentMap implements vscode.Disposable {
     this.store.add(
       vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
         if (document !== this.document || contentChanges.length === 0 || this.state?.isStale !== false) return;
+        this.update({ isStale: true }); // first, so that no line is read from the changed text
         this.cancel();
-        this.update({ isStale: true });
       }),
     );
   }
