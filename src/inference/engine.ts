@@ -42,6 +42,7 @@ import { LastingRuntime } from './runtime/lastingRuntime';
 import { defaultBudgetBytes } from './runtime/memory';
 import { noLogits, OnnxViewRuntime } from './runtime/onnxView/viewRuntime';
 import { openRemote } from './runtime/remote/openRemote';
+import { withoutToken } from './runtime/remote/redact';
 import { withinTime } from './withinTime';
 
 /** How often work in the background looks whether it may go on. */
@@ -83,6 +84,15 @@ export class Engine {
 
   /** @throws Failure naming what is wrong with the folder, or a provider that cannot be used. */
   static async load(args: Omit<LoadArgs, 'protocolVersion'>, emit: Emit): Promise<Engine> {
+    try {
+      return await Engine.open(args, emit);
+    } catch (error) {
+      // A served configuration or tokenizer is quoted where it is wrong.
+      throw withoutToken(error, args.remote?.token ?? null);
+    }
+  }
+
+  private static async open(args: Omit<LoadArgs, 'protocolVersion'>, emit: Emit): Promise<Engine> {
     const { runtime, note } = args.remote ? await openRemote(args.remote) : await openLocal(args);
     const { folder } = runtime;
     const tokenizer = new Tokenizer(folder.tokenizerJson, folder.summary.name, withinTime);

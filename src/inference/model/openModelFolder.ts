@@ -10,6 +10,7 @@ import { planLayer, summarizeLayer } from '../../graph/layerPlan';
 import { type ModelConfig, parseModelConfig } from '../../graph/modelConfig';
 import { expectedWeights, type WeightSource } from '../../graph/modelGraphs';
 import type { ModelSummary } from '../../shared/analysis';
+import { plainLine, shorten } from '../../shared/tools/plainText';
 import { beginTokenOf } from '../../tokenization/beginToken';
 import { type OnnxView, openOnnxView } from '../runtime/onnxView/openView';
 import { isWasm } from '../runtime/session';
@@ -79,7 +80,8 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
 export function summarize(config: ModelConfig, directory: string, fallbackName: string): ModelSummary {
   const sizes = [...expectedWeights(config).values()].map(shape => shape.reduce((product, n) => product * n, 1));
   return {
-    name: config.name === 'unnamed' ? fallbackName : config.name,
+    // Written wherever the model is named; whoever made the folder chose it.
+    name: plainLine(shorten(config.name === 'unnamed' ? fallbackName : config.name, 200)),
     directory,
     nLayers: config.n_layers,
     nHeads: config.n_heads,

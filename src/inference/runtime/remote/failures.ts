@@ -1,6 +1,8 @@
-/** One constructor per way a remote server fails; none of them can hold the token. */
+/** One constructor per way a remote server fails; `openTransport` takes the token out of all of them. */
 
 import { Failure, type FailureAction } from '../../../shared/tools/failure';
+import { plainLine, shorten } from '../../../shared/tools/plainText';
+import { redact } from './redact';
 
 const actions: readonly FailureAction[] = ['retry', 'openSettings', 'showLog'];
 
@@ -92,12 +94,27 @@ export const remoteFailures = {
       'remote-model',
       names.length === 0
         ? 'The server does not say which models it has. Name one in mtaInspector.remote.model.'
-        : `The server has several models: ${names.join(', ')}. Name one in mtaInspector.remote.model.`,
+        : `The server has several models: ${list(names)}. Name one in mtaInspector.remote.model.`,
+    ),
+  sendsToken: (what: string) =>
+    new RemoteFailure(
+      'remote-token',
+      `The server sends back the access token in ${what}; nothing of it is used. Set another token and check the address.`,
     ),
 };
 
+/** The first names of models, each short and on one line. */
+function list(names: readonly string[]): string {
+  const first = names.slice(0, 8).map(name => plainLine(shorten(name, 80)));
+  return names.length > first.length ? `${first.join(', ')} and ${names.length - first.length} more` : first.join(', ');
+}
+
 /** What a server says, short, on one line, without control characters and without the token. */
 export function quoted(text: string, token: string | null): string {
-  const clean = (token ? text.replaceAll(token, '…') : text).replaceAll(/[\p{C}\s]+/gu, ' ').trim();
-  return clean.length > 200 ? `${clean.slice(0, 200)}…` : clean;
+  return shorten(
+    redact(text, token)
+      .replaceAll(/[\p{C}\p{Z}\s]+/gu, ' ')
+      .trim(),
+    200,
+  );
 }

@@ -64,7 +64,7 @@ export class GrpcTransport implements Transport {
     const limit = maxReplyBytes(call);
     const infer = async (client: ReturnType<GrpcTransport['client']>) =>
       readResponse(await client.modelInfer(requestOf(call), this.options(signal)), call);
-    return this.ask(call.model, infer, limit);
+    return this.ask(call.model, infer, limit, signal);
   }
 
   async *stream(request: InferCall, answers: readonly InferCall[], signal: AbortSignal): AsyncGenerator<Tensors> {
@@ -87,7 +87,7 @@ export class GrpcTransport implements Transport {
         yield readResponse(inferResponse, call);
       }
     } catch (error) {
-      throw this.told(error, request.model, limit);
+      throw this.failureOf(error, request.model, limit, signal);
     }
   }
 
@@ -109,24 +109,26 @@ export class GrpcTransport implements Transport {
     what: string,
     send: (client: ReturnType<GrpcTransport['client']>) => Promise<T>,
     maxBytes?: number,
+    signal?: AbortSignal,
   ): Promise<T> {
     try {
       return await send(this.client(maxBytes));
     } catch (error) {
-      throw this.told(error, what, maxBytes ?? 1 << 20);
+      throw this.failureOf(error, what, maxBytes ?? 1 << 20, signal);
     }
   }
 
-  private told(error: unknown, what: string, maxBytes: number): Error {
-    if (error instanceof RemoteFailure || error instanceof Cancelled) return error;
+  private failureOf(error: unknown, what: string, maxBytes: number, signal?: AbortSignal): Error {
+    if (signal?.aborted) return new Cancelled();
+    if (error instanceof RemoteFailure) return error;
     const { code, rawMessage, cause } = ConnectError.from(error);
     const { host, token, timeoutMs } = this.endpoint;
     const reason = quoted(rawMessage, token);
     const tls = tlsFailure(host, reason, cause);
     if (tls) return tls;
     switch (code) {
-      case Code.Canceled:
-        return new Cancelled();
+      case Code.Canceled: // not by us: a server that went away, a proxy, a stream that was reset
+        return remoteFailures.unreachable(host, `the connection was lost (${reason})`);
       case Code.DeadlineExceeded:
         return remoteFailures.timeout(host, timeoutMs);
       case Code.Unauthenticated:

@@ -5,8 +5,9 @@ import { servedNames, servedTexts } from '../../../graph/servedGraphs';
 import type { RemoteOptions } from '../../../shared/remote';
 import { type ModelFolder, summarize } from '../../model/openModelFolder';
 import { int64 } from '../values';
-import { openEndpoint } from './endpoint';
+import { type Endpoint, openEndpoint } from './endpoint';
 import { remoteFailures } from './failures';
+import { holdsToken, redact } from './redact';
 import { RemoteRuntime } from './remoteRuntime';
 import type { Texts } from './tensors';
 import { openTransport, type Transport } from './transport';
@@ -17,8 +18,8 @@ export async function openRemote(options: RemoteOptions): Promise<{ runtime: Rem
   const transport = openTransport(endpoint);
   try {
     if (!(await transport.isReady())) throw remoteFailures.notReady(endpoint.host);
-    const model = options.model || (await onlyModel(transport));
-    const folder = await readFolder(transport, model, endpoint.host);
+    const model = options.model || (await onlyModel(transport, endpoint.token));
+    const folder = await readFolder(transport, model, endpoint);
     const streams = transport.stream !== null && (await transport.isModelReady(servedNames.run(model)));
     const runtime = new RemoteRuntime(folder, model, transport, streams);
     const way = `${endpoint.protocol === 'rest' ? 'REST' : 'gRPC'}${streams ? ', streaming' : ''}`;
@@ -30,14 +31,15 @@ export async function openRemote(options: RemoteOptions): Promise<{ runtime: Rem
 }
 
 /** Every inspectable model has an embedding of its own. */
-async function onlyModel(transport: Transport): Promise<string> {
+async function onlyModel(transport: Transport, token: string | null): Promise<string> {
   const names = await transport.modelNames();
+  if (holdsToken(names, token)) throw remoteFailures.sendsToken('the list of models');
   const models = names.filter(name => names.includes(servedNames.embed(name))).sort();
   if (models.length !== 1) throw remoteFailures.whichModel(models);
   return models[0]!;
 }
 
-async function readFolder(transport: Transport, model: string, host: string): Promise<ModelFolder> {
+async function readFolder(transport: Transport, model: string, { host, token }: Endpoint): Promise<ModelFolder> {
   const json = async (fileIdx: number): Promise<unknown> => {
     const call = {
       model: servedNames.texts(model),
@@ -45,15 +47,20 @@ async function readFolder(transport: Transport, model: string, host: string): Pr
       outputs: { text: { type: 'string', dims: [1] } },
     } as const;
     const [text] = ((await transport.infer(call))['text'] as Texts).data;
+    const where = `${servedTexts[fileIdx]} of ${model}`;
+    let parsed: unknown;
     try {
-      return JSON.parse(text!);
+      parsed = JSON.parse(text!);
     } catch {
-      throw remoteFailures.badAnswer(`${servedTexts[fileIdx]} of ${model}`, 'no JSON', 'JSON');
+      throw remoteFailures.badAnswer(where, 'no JSON', 'JSON');
     }
+    if (holdsToken(parsed, token)) throw remoteFailures.sendsToken(where);
+    return parsed;
   };
   const configJson = await json(0);
   const where = `config.json of the served model "${model}"`;
-  const config = parseModelConfig(configJson, where);
+  const served = parseModelConfig(configJson, where);
+  const config = { ...served, name: redact(served.name, token) };
   const tokenizerJson = await json(1);
   return {
     directory: host,

@@ -120,7 +120,7 @@ export class RestTransport implements Transport {
     throw remoteFailures.refused(
       host,
       what,
-      `status ${status}, ${quoted(errorOf(body), token) || 'no reason'}`,
+      `status ${status}, ${quoted(errorOf(body, token), token) || 'no reason'}`,
       isTransient,
     );
   }
@@ -188,7 +188,11 @@ export function readReply({ headers, body }: Pick<Reply, 'headers' | 'body'>, ca
   const stated = headers[jsonLength];
   const length = stated === undefined ? body.length : Number(stated);
   if (!(length >= 0 && length <= body.length)) {
-    throw remoteFailures.badAnswer(`the answer of ${call.model}`, `${body.length} bytes`, `a JSON part of ${stated}`);
+    throw remoteFailures.badAnswer(
+      `the answer of ${call.model}`,
+      `${body.length} bytes`,
+      `a JSON part of ${Number(stated)}`,
+    );
   }
   const json = parse(body.subarray(0, length), `the answer of ${call.model}`) as { outputs?: unknown } | null;
   if (!Array.isArray(json?.outputs))
@@ -230,9 +234,13 @@ function parse(body: Buffer, what: string): unknown {
   }
 }
 
-/** The reason that an error's body gives. */
-function errorOf(body: Buffer): string {
-  const text = body.subarray(0, 2000).toString('utf8');
+/** Of the body of an error no more is read. */
+const maxErrorBytes = 1 << 16;
+
+/** The reason that an error's body gives; where the body is cut, so that no part of the token is left at its end. */
+function errorOf(body: Buffer, token: string | null): string {
+  const start = body.subarray(0, maxErrorBytes).toString('utf8');
+  const text = body.length > maxErrorBytes ? start.slice(0, -(token?.length ?? 1)) : start;
   try {
     const { error, detail } = JSON.parse(text) as { error?: unknown; detail?: unknown };
     return String(error ?? detail ?? text);

@@ -5,6 +5,7 @@ import { Cancelled } from '../../../shared/tools/failure';
 import type { Endpoint } from './endpoint';
 import { RemoteFailure } from './failures';
 import { GrpcTransport } from './grpcTransport';
+import { withoutToken } from './redact';
 import { RestTransport } from './restTransport';
 import type { InferCall, Tensors } from './tensors';
 
@@ -23,15 +24,27 @@ export interface Transport {
   close(): void;
 }
 
+/** No failure leaves here with the token in it, wherever in its answer the server put it. */
 export function openTransport(endpoint: Endpoint): Transport {
+  const { token, retries } = endpoint;
   const transport = endpoint.protocol === 'rest' ? new RestTransport(endpoint) : new GrpcTransport(endpoint);
-  const again = <T>(send: () => Promise<T>, signal?: AbortSignal) => tryAgain(send, endpoint.retries, signal);
+  const again = <T>(send: () => Promise<T>, signal?: AbortSignal) =>
+    tryAgain(send, retries, signal).catch(error => {
+      throw withoutToken(error, token);
+    });
+  async function* stream(...args: Parameters<NonNullable<Transport['stream']>>): AsyncGenerator<Tensors> {
+    try {
+      yield* transport.stream!(...args);
+    } catch (error) {
+      throw withoutToken(error, token);
+    }
+  }
   return {
     isReady: () => again(() => transport.isReady()),
     isModelReady: model => again(() => transport.isModelReady(model)),
     modelNames: () => again(() => transport.modelNames()),
     infer: (call, signal) => again(() => transport.infer(call, signal), signal),
-    stream: transport.stream && ((...args) => transport.stream!(...args)),
+    stream: transport.stream && stream,
     close: () => transport.close(),
   };
 }
