@@ -54,10 +54,10 @@ function freshReport(name) {
 /**
  * Runs all `*.test.ts` files of a folder in plain Node.
  * @param {string} folder
- * @param {{fileFilter: string[], recursive?: boolean, maxConcurrency?: number}} settings
- * @returns {Counts}
+ * @param {{fileFilter: string[], recursive?: boolean, maxConcurrency?: number, isBundled?: boolean}} settings
+ * @returns {Promise<Counts>}
  */
-function runNodeTests(folder, { fileFilter, recursive = true, maxConcurrency = Infinity }) {
+async function runNodeTests(folder, { fileFilter, recursive = true, maxConcurrency = Infinity, isBundled = false }) {
   // Node 20's test runner takes files, not patterns.
   const files = readdirSync(join(root, folder), { encoding: 'utf8', recursive })
     .filter(name => name.endsWith('.test.ts'))
@@ -73,8 +73,13 @@ function runNodeTests(folder, { fileFilter, recursive = true, maxConcurrency = I
   ];
   // By default Node leaves one core idle: half of a small machine.
   const concurrency = `--test-concurrency=${Math.min(availableParallelism(), maxConcurrency)}`;
-  const runner = ['--import', 'tsx', '--test', concurrency, ...reporters];
-  const succeeded = runVisibly(process.execPath, [...runner, ...files]);
+  const runner = ['--test', concurrency, ...reporters];
+  // esbuild comes with the dependencies, which may have been installed only now.
+  const compiled = isBundled && (await (await import('./bundleTests.mjs')).bundleTests(folder, files));
+  const succeeded = runVisibly(
+    process.execPath,
+    compiled ? [...runner, ...compiled] : ['--import', 'tsx', ...runner, ...files],
+  );
   const tap = readFileSync(report, 'utf8');
   // The totals come last; what a test prints can look the same, earlier.
   const total = (/** @type {string} */ name) => {
@@ -107,7 +112,7 @@ function runPythonTests() {
   };
 }
 
-/** In the order of their cost. @type {Record<string, (fileFilter: string[]) => Counts>} */
+/** In the order of their cost. @type {Record<string, (fileFilter: string[]) => Counts | Promise<Counts>>} */
 const tiers = {
   check() {
     ensureNodeModules();
@@ -116,7 +121,7 @@ const tiers = {
   },
   unit(fileFilter) {
     ensureNodeModules();
-    return runNodeTests('test/unit', { fileFilter });
+    return runNodeTests('test/unit', { fileFilter, isBundled: true });
   },
   integration(fileFilter) {
     ensureNodeModules();
@@ -143,7 +148,7 @@ const tiers = {
 /** @param {number} start from `performance.now()` */
 const secondsSince = start => `${((performance.now() - start) / 1000).toFixed(1)} s`;
 
-function main() {
+async function main() {
   const { values, positionals } = parseArgs({
     options: { tier: { type: 'string', multiple: true } },
     allowPositionals: true,
@@ -159,7 +164,7 @@ function main() {
     try {
       const tier = tiers[name];
       if (!tier) throw new Error(`There is no tier "${name}". Use one of: ${Object.keys(tiers).join(', ')}.`);
-      counts = tier(positionals);
+      counts = await tier(positionals);
     } catch (error) {
       // A tier that cannot start is a failure: a green run must mean that everything ran.
       console.error(error instanceof Error ? error.message : error);
@@ -179,4 +184,4 @@ function main() {
   console.log(`${totals.passed} passed, ${totals.failed} failed`);
 }
 
-main();
+await main();
