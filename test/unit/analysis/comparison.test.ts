@@ -38,7 +38,8 @@ async function open(isInspected = true) {
 
 test('another model gets the shown text in a slot of its own, under an id of its own', async () => {
   const { client, comparison, completeSecond, analysis } = await open();
-  assert.ok(!comparison.snapshot);
+  const before = comparison.snapshot;
+  assert.equal(before, null);
   const states: string[] = [];
   comparison.onDidChange(state => states.push(state?.status ?? 'none'));
   const done = comparison.start(other);
