@@ -1,0 +1,111 @@
+/** Saving and copying the current map: what is asked first, what is written where, and what is refused. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import '../../fixtures/vscode';
+import { decode } from 'fast-png';
+import { TakeAway } from '../../../src/panel/takeAway';
+import { openAnalysis } from '../../fixtures/analysis';
+import { layerOf, settle } from '../../fixtures/fakeClient';
+import { editor } from '../../fixtures/vscode';
+
+const style = { colorMap: 'redBlue', leavesOutFirst: false } as const;
+
+async function open(isInspected = true) {
+  const opened = openAnalysis();
+  const exporter = new TakeAway(opened.analysis, { path: '/extension', scheme: 'file', authority: '' } as never);
+  for (const file of ['report.js', 'report.css'])
+    editor.files.set(`/extension/dist/${file}`, new TextEncoder().encode(file));
+  if (isInspected) await opened.inspect(editor.open('ab'));
+  /** Answers every request for exact values, 3 x 3 cells, until the work is done. */
+  async function answered<T>(work: Promise<T>): Promise<T> {
+    let isDone = false;
+    const end = () => {
+      isDone = true;
+    };
+    work.then(end, end);
+    while (!isDone) {
+      for (const { name, isOpen, resolve } of opened.client.requests) {
+        if (isOpen && name === 'tile') resolve({ values: Float32Array.of(1, 0, 0, 0.5, 0.5, 0, 0.25, 0.25, 0.5) });
+        if (isOpen && name === 'overview') resolve(layerOf(1).overviews[0]);
+      }
+      await settle();
+    }
+    return work;
+  }
+  return { ...opened, exporter, answered };
+}
+const text = (path: string) => new TextDecoder().decode(editor.files.get(path));
+
+test('a map is written where the reader says, in the format that was chosen', async () => {
+  const { exporter, answered } = await open();
+  editor.answers.save = '/workspace/out.csv';
+  const saved = answered(exporter.save('csv', style));
+  assert.equal(await saved, true);
+  assert.match(text('/workspace/out.csv'), /mixed_pattern/);
+  assert.deepEqual(editor.status, ['MTA Inspector: saved out.csv']);
+  editor.answers.save = '/workspace/out.png';
+  const picture = answered(exporter.save('png', style));
+  await picture;
+  assert.ok(decode(editor.files.get('/workspace/out.png')!).width > 0);
+});
+
+test('nothing is written when the reader thinks better of it', async () => {
+  const { exporter, client } = await open();
+  const before = editor.files.size;
+  assert.equal(await exporter.save('csv', style), false);
+  assert.deepEqual([editor.files.size, client.all('tile').length, editor.status], [before, 0, []]);
+});
+
+test('a place that cannot be written is said with the reason', async () => {
+  const { exporter, answered } = await open();
+  editor.answers.save = '/elsewhere/out.json';
+  const saved = answered(exporter.save('json', style));
+  await assert.rejects(saved, { code: 'cannot-write', message: /\/elsewhere\/out\.json: read-only/ });
+});
+
+test('the format is asked for first, and none is a way out', async () => {
+  const { exporter, answered } = await open();
+  const offered: string[] = [];
+  editor.answers.pick = items => {
+    offered.push(...(items as readonly { format: string }[]).map(({ format }) => format));
+    return undefined;
+  };
+  await exporter.saveAs();
+  assert.deepEqual(offered.sort(), ['csv', 'html', 'json', 'npz', 'png', 'svg']);
+  editor.answers.pick = items => (items as readonly { format: string }[]).find(({ format }) => format === 'html');
+  editor.answers.save = '/workspace/out.html';
+  const saved = answered(exporter.saveAs());
+  await saved;
+  assert.match(text('/workspace/out.html'), /report\.js/);
+});
+
+test('text formats are copied, others are refused; what is too large says so', async () => {
+  const { exporter, answered } = await open();
+  const copied = answered(exporter.copy('json', style));
+  await copied;
+  assert.ok(JSON.parse(editor.clipboard));
+  assert.deepEqual(editor.status, ['MTA Inspector: copied as JSON']);
+  editor.clipboard = '';
+  for (const format of ['png', 'npz'] as const) {
+    const refused = answered(exporter.copy(format, style));
+    await assert.rejects(refused, RangeError);
+  }
+  assert.equal(editor.clipboard, '');
+});
+
+test('the picture is a PNG file of the current map', async () => {
+  const { exporter, answered } = await open();
+  const drawn = answered(exporter.picture(style));
+  assert.ok(decode(await drawn).width > 0);
+});
+
+test('nothing can be exported before a run is done, and that is said before anything is asked', async () => {
+  const { exporter } = await open(false);
+  editor.answers.pick = () => assert.fail('asked');
+  const refused = { code: 'nothing-to-export' };
+  await assert.rejects(exporter.save('csv', style), refused);
+  await assert.rejects(exporter.saveAs(), refused);
+  await assert.rejects(exporter.copy('csv', style).then(), refused);
+  await assert.rejects(exporter.picture(style).then(), refused);
+});
