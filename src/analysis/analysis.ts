@@ -1,5 +1,5 @@
 /**
- * The one owner of what is known: the inspected document and version, its tokens and maps, the view, the selection.
+ * The one owner of what is known: the inspected document, its tokens and maps, the view, the selection.
  * Editor features and the panel read it and listen; they ask nothing of the inference process themselves.
  *
  * Newest wins: every run has an id, events of older runs are dropped unseen, and a new run aborts the last one.
@@ -52,7 +52,6 @@ export class Analysis implements vscode.Disposable {
   private trained: FinishedRun | undefined;
   private hasPickedLayer = false;
   private target: Target | undefined;
-  private version = -1;
   /** Length of the document, without a question. */
   private ownLength = 0;
   /** Where the last window began, as the text is now: the next one begins there too if it can. */
@@ -116,7 +115,6 @@ export class Analysis implements vscode.Disposable {
     const isPinned = this.isOf(target.document) ? this.state.isPinned : !this.readSettings().windowFollowsCursor;
     if (!this.isOf(target.document)) this.windowStart = undefined;
     this.target = target;
-    this.version = target.document.version;
     this.layers = [];
     this.tokens = undefined;
     this.predicted = undefined;
@@ -267,7 +265,6 @@ export class Analysis implements vscode.Disposable {
     this.note = providerNote;
     this.update(withModel(this.state, model, provider));
     this.asked = {
-      documentVersion: this.version,
       ...text,
       maxTokens: Math.min(settings.maxTokens, model.maxSeqlen),
       topK: Math.max(settings.topK, settings.highlightCount),

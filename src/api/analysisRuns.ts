@@ -91,7 +91,7 @@ export class AnalysisRuns {
       run.model = model;
       const maxTokens = Math.min(wholeOr(settings.maxTokens, options.maxTokens, 2, 1 << 20), model.maxSeqlen);
       const topK = wholeOr(16, options.topK, 1, 64);
-      const args = { ...text, analysisId, slot, documentVersion: 0, maxTokens, topK };
+      const args = { ...text, analysisId, slot, maxTokens, topK, memoryBudgetMb: settings.memoryBudgetMb };
       const { predictions, durationMs } = await this.client.analyze(args, signal);
       run.predictions = predictions;
       this.log.info(

@@ -125,7 +125,7 @@ async function measureProcess(directory: string, nTokens: number, addBytes?: Add
         }),
       ];
       await client.request('analyze', {
-        ...{ analysisId: ++analysisId, documentVersion: 1, maxTokens: nTokens, topK: 16 },
+        ...{ analysisId: ++analysisId, maxTokens: nTokens, topK: 16 },
         ...{ text: analyzed, textStart: 0, documentLength: analyzed.length, anchor: 0 },
       });
       for (const stop of stops) stop();

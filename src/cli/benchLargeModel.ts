@@ -106,7 +106,7 @@ async function openAndRun(directory: string, peakMb: (child: ChildProcess) => nu
     await client.request('load', { protocolVersion, modelDirectory: directory, provider: 'cpu', nThreads: 0 });
     const place = { text, textStart: 0, documentLength: text.length, anchor: text.length };
     const size = { maxTokens: largeModelTokens, topK: 16 };
-    await client.request('analyze', { analysisId: 1, documentVersion: 1, ...place, ...size });
+    await client.request('analyze', { analysisId: 1, ...place, ...size });
     return { firstMapMs, totalMs: performance.now() - start, peakMb: peakMb(child) };
   } finally {
     child.kill();

@@ -64,7 +64,7 @@ async function runOne(
     await client.request('load', { protocolVersion, modelDirectory, provider: 'cpu', nThreads: 0 });
     const start = performance.now();
     const place = { text, textStart: 0, documentLength: text.length, anchor: 0 };
-    await client.request('analyze', { analysisId: 1, documentVersion: 1, ...place, maxTokens: nTokens, topK });
+    await client.request('analyze', { analysisId: 1, ...place, maxTokens: nTokens, topK });
     return { totalMs: performance.now() - start, peakMb: peakMb(child) };
   } finally {
     child.kill();

@@ -91,7 +91,6 @@ export async function analyzeFile(file: string, options: DocumentOptions): Promi
   const slice = text.slice(start, (windowStart ?? options.at) + reach);
   const answer = await engine.analyze({
     analysisId: documentRun,
-    documentVersion: 1,
     text: slice,
     textStart: start,
     documentLength: text.length,

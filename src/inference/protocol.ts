@@ -56,7 +56,6 @@ export interface AnalyzeArgs {
   readonly analysisId: number;
   /** Default: main. */
   readonly slot?: Slot;
-  readonly documentVersion: number;
   /** The part of the document around the anchor; at most a few hundred thousand characters. */
   readonly text: string;
   /** Where `text` starts in the document, UTF-16. */

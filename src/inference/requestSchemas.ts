@@ -35,7 +35,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   }),
   unload: v.looseObject({ slot }),
   analyze: v.looseObject({
-    ...{ ...run, slot: v.optional(slot), documentVersion: finite(), text, textStart: index, documentLength: index },
+    ...{ ...run, slot: v.optional(slot), text, textStart: index, documentLength: index },
     ...{ anchor: finite(), windowStart: v.optional(finite()), isPinned: v.optional(v.boolean()), maxTokens, topK },
     memoryBudgetMb: v.optional(v.pipe(finite(), v.minValue(0))),
   }),

@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     const start = performance.now();
     await client.load({ modelDirectory, provider: 'cpu', nThreads: 2 });
     const window = { text, textStart: 0, documentLength: text.length, anchor: 0, maxTokens: 128, topK: 16 };
-    await client.analyze({ ...window, analysisId: ++analysisId, documentVersion: 0 }, new AbortController().signal);
+    await client.analyze({ ...window, analysisId: ++analysisId }, new AbortController().signal);
     return performance.now() - start;
   };
   try {

@@ -65,9 +65,7 @@ async function main(): Promise<void> {
         theirs.push(await timed(() => sequence.evaluateWithoutGeneratingNewTokens(ids)));
         const place = { text: `${i} ${text}`, textStart: 0, documentLength: text.length, anchor: 0 };
         ours.push(
-          await timed(() =>
-            engine.analyze({ analysisId: ++analysisId, documentVersion: 1, ...place, maxTokens: nTokens, topK: 16 }),
-          ),
+          await timed(() => engine.analyze({ analysisId: ++analysisId, ...place, maxTokens: nTokens, topK: 16 })),
         );
       }
       await context.dispose();

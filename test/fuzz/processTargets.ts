@@ -12,7 +12,7 @@ import { changedJson } from './mutate';
 import type { Target } from './target';
 
 const analyze: AnalyzeArgs = {
-  ...{ analysisId: 1, documentVersion: 1, text: 'one two three', textStart: 0, documentLength: 13, anchor: 4 },
+  ...{ analysisId: 1, text: 'one two three', textStart: 0, documentLength: 13, anchor: 4 },
   ...{ maxTokens: 16, topK: 4 },
 };
 const cell = { analysisId: 1, layerIdx: 0, headIdx: 0, stage: 'pattern' } as const;

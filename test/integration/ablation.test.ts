@@ -44,7 +44,7 @@ async function analyze(text = texts['code']!, on = engine) {
   const analysisId = nextId++;
   layers = [];
   const window = { text, textStart: 0, documentLength: text.length, anchor: 0, maxTokens: 64, topK: 8 };
-  const answer = await on.analyze({ analysisId, documentVersion: 1, ...window });
+  const answer = await on.analyze({ analysisId, ...window });
   return { ...answer, nTokens: answer.predictions.surprisalBits.length, layers };
 }
 
@@ -288,7 +288,7 @@ test('a run in the compare slot leaves the main one alone, with the same model a
   const text = texts['code']!;
   const run = (slot: 'main' | 'compare', analysisId: number, words: string) => {
     const window = { text: words, textStart: 0, documentLength: words.length, anchor: 0, maxTokens: 64, topK: 8 };
-    return slots.of(slot).analyze({ analysisId, slot, documentVersion: 1, ...window });
+    return slots.of(slot).analyze({ analysisId, slot, ...window });
   };
   const rectangle = {
     layerIdx: 1,

@@ -36,7 +36,7 @@ after(async () => {
 
 const analyze = (analysisId: number) =>
   engine.analyze({
-    ...{ analysisId, documentVersion: 1, text, textStart: 0, documentLength: text.length, anchor: 0 },
+    ...{ analysisId, text, textStart: 0, documentLength: text.length, anchor: 0 },
     ...{ maxTokens: 64, topK: 8 },
   });
 

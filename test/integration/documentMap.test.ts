@@ -44,7 +44,7 @@ async function map(change: Partial<MapArgs> = {}, signal?: AbortSignal) {
 
 async function analyze(written: string, range: (tokens: Uint32Array) => TokenRange) {
   const whole = { textStart: 0, documentLength: written.length, anchor: 0 };
-  await engine.analyze({ analysisId: 1, documentVersion: 1, text: written, ...whole, maxTokens: 64, topK: 4 });
+  await engine.analyze({ analysisId: 1, text: written, ...whole, maxTokens: 64, topK: 4 });
   const heads = chosenHeads('all', 0, engine.model.nLayers, engine.model.nHeads);
   const options = { direction: 'attends', method: 'mean', heads, stage: 'mixed_pattern' } as const;
   return engine.details.relevance({ analysisId: 1, range: range(opened.tokens.offsets), ...options });

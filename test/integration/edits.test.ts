@@ -41,7 +41,7 @@ async function analyze(text: string, slot: Slot = 'main', signal?: AbortSignal) 
   layers = [];
   const analysisId = nextId++;
   const place = { text, textStart: 0, documentLength: text.length, anchor: 0 };
-  const answer = await engine.analyze({ analysisId, documentVersion: 1, maxTokens, topK: 8, slot, ...place }, signal);
+  const answer = await engine.analyze({ analysisId, maxTokens, topK: 8, slot, ...place }, signal);
   return { ...answer, layers };
 }
 

@@ -30,7 +30,6 @@ async function analyze(text: string, extra: Partial<AnalyzeArgs> = {}, signal?: 
   const answer = await engine.analyze(
     {
       analysisId,
-      documentVersion: 1,
       text,
       textStart: 0,
       documentLength: text.length,

@@ -21,7 +21,7 @@ for (const modelDirectory of [tinyModelDirectory, bundledModelDirectory]) {
       if (event === 'tokens') nTokens = (payload as { tokens: { ids: Int32Array } }).tokens.ids.length;
     });
     const where = { textStart: 0, documentLength: text.length, anchor: 0 };
-    await engine.analyze({ analysisId: 1, documentVersion: 1, text, ...where, maxTokens: 64, topK: 4 });
+    await engine.analyze({ analysisId: 1, text, ...where, maxTokens: 64, topK: 4 });
   });
   after(() => engine.release());
 

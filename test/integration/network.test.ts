@@ -49,7 +49,7 @@ test('the inference process runs a document without network, and holds no intern
     await rpc.request('load', { protocolVersion, modelDirectory: tinyModelDirectory, provider: 'auto', nThreads: 1 });
     const text = readFileSync(document, 'utf8');
     const place = { text, textStart: 0, documentLength: text.length, anchor: 0 };
-    await rpc.request('analyze', { analysisId: 1, documentVersion: 1, ...place, maxTokens: 64, topK: 4 });
+    await rpc.request('analyze', { analysisId: 1, ...place, maxTokens: 64, topK: 4 });
     // Native code too: the kernel knows every socket.
     if (process.platform === 'linux') assert.deepEqual(internetSockets(child.pid!), []);
   } finally {

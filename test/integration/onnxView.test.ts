@@ -27,7 +27,7 @@ async function look(modelDirectory: string, limits: { maxTokens?: number; memory
     events.push({ name, payload }),
   );
   try {
-    const where = { documentVersion: 1, text, textStart: 0, documentLength: text.length, anchor: 0 };
+    const where = { text, textStart: 0, documentLength: text.length, anchor: 0 };
     const answer = await engine.analyze({ analysisId: 1, ...where, maxTokens: 48, topK: 4, ...limits });
     const { tokens } = events.find(event => event.name === 'tokens')!.payload as TokensEvent;
     const layers = events.filter(event => event.name === 'layer').map(event => (event.payload as LayerEvent).layer);

@@ -17,7 +17,7 @@ before(async () => {
   });
   const text = 'the cat sat on the mat because the cat was tired';
   const where = { textStart: 0, documentLength: text.length, anchor: 0 };
-  await engine.analyze({ analysisId: 1, documentVersion: 1, text, ...where, maxTokens: 64, topK: 4 });
+  await engine.analyze({ analysisId: 1, text, ...where, maxTokens: 64, topK: 4 });
 });
 after(() => engine.release());
 

@@ -34,7 +34,6 @@ const model = { modelDirectory: tinyModelDirectory, provider: 'cpu', nThreads: 1
 const text = 'one two three';
 const run = {
   analysisId: 1,
-  documentVersion: 1,
   text,
   textStart: 0,
   documentLength: 13,

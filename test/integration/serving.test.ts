@@ -51,7 +51,7 @@ const options = (url: string, extra: Partial<RemoteOptions> = {}): RemoteOptions
 });
 const local = { modelDirectory: tinyModelDirectory, provider: 'cpu', nThreads: 1 } as const;
 const text = texts['code']!;
-const run = { documentVersion: 1, text, textStart: 0, documentLength: text.length, anchor: 0, maxTokens: 64, topK: 8 };
+const run = { text, textStart: 0, documentLength: text.length, anchor: 0, maxTokens: 64, topK: 8 };
 
 /** Everything the panel may ask of a run, as numbers by name. */
 async function inspect(engine: Engine, layers: LayerResult[]): Promise<Map<string, ArrayLike<number>>> {

@@ -75,7 +75,6 @@ for (const [what, json] of found) {
 const asked = {
   ...{
     analysisId: 1,
-    documentVersion: 1,
     text: 'x',
     textStart: 0,
     documentLength: 1,

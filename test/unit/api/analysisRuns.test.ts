@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import '../../fixtures/vscode';
 import { AnalysisRuns } from '../../../src/api/analysisRuns';
 import type { InferenceClient, InferenceListeners } from '../../../src/inference/client';
+import type { AnalyzeArgs } from '../../../src/inference/protocol';
 import { Failure } from '../../../src/shared/tools/failure';
 
 /** Answers at once, and remembers which models were let go. */
@@ -11,6 +12,7 @@ class FakeClient {
   nStarted = 0;
   nRunning = 0;
   mostRunning = 0;
+  memoryBudgetMb: number | undefined;
   private listeners: Partial<InferenceListeners> = {};
   listen(listeners: Partial<InferenceListeners>): void {
     this.listeners = listeners;
@@ -22,8 +24,9 @@ class FakeClient {
       providerNote: '',
     };
   }
-  async analyze({ analysisId, text }: { readonly analysisId: number; readonly text: string }) {
+  async analyze({ analysisId, text, memoryBudgetMb }: AnalyzeArgs) {
     this.nStarted++;
+    this.memoryBudgetMb = memoryBudgetMb;
     this.mostRunning = Math.max(this.mostRunning, ++this.nRunning);
     await new Promise(wake => setImmediate(wake));
     this.nRunning--;
@@ -43,7 +46,7 @@ function open() {
   const runs = new AnalysisRuns(
     client as unknown as InferenceClient,
     () => ++lastId,
-    () => ({ maxTokens: 64 }) as never,
+    () => ({ maxTokens: 64, memoryBudgetMb: 1234 }) as never,
     async () => ({ modelDirectory: 'm', provider: 'cpu', nThreads: 1 }),
     { info() {}, warn() {} } as never,
   );
@@ -58,6 +61,12 @@ test('of the analyses that others keep open there are four; the oldest goes, als
   assert.deepEqual(client.unloaded, []);
   await Promise.all([runs.analyze('a'), runs.analyze('a')]);
   assert.deepEqual(client.unloaded, ['api-1', 'api-2']);
+});
+
+test('an analysis on request keeps to the memory budget of the settings', async () => {
+  const { client, runs } = open();
+  await runs.analyze('a');
+  assert.equal(client.memoryBudgetMb, 1234);
 });
 
 test('one document is computed at a time, however many are asked about, and a failure holds nobody up', async () => {

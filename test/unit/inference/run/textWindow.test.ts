@@ -24,7 +24,7 @@ const line = () => `${Array.from({ length: 1 + random.below(9) }, () => 'w'.repe
 const long = Array.from({ length: 900 }, line).join('');
 
 function open(text: string, args: Partial<AnalyzeArgs>) {
-  const base = { analysisId: 1, documentVersion: 1, textStart: 0, documentLength: text.length, anchor: 0 };
+  const base = { analysisId: 1, textStart: 0, documentLength: text.length, anchor: 0 };
   return openWindow({ ...base, text, maxTokens: 33, topK: 1, ...args }, tokenizer, folder);
 }
 
