@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type GraphFile, gatherWeights, type TensorDescription } from '../graph/graphFile';
 import { servedGraphs, servedModelName } from '../graph/servedGraphs';
-import { type ModelFolder, openModelFolder } from '../inference/model/openModelFolder';
+import type { ModelFolder } from '../inference/model/folder';
+import { openModelFolder } from '../inference/model/openModelFolder';
 import { Failure } from '../shared/tools/failure';
 
 const weightFile = 'weights.bin';

@@ -16,6 +16,7 @@ import { neutralToken, OcclusionRunner } from './experiments/occlusion';
 import { mapText, tokeniseProbe } from './experiments/searchRanges';
 import { MapText } from './experiments/searchText';
 import { openModelFolder } from './model/openModelFolder';
+import { withinTime } from './model/withinTime';
 import type {
   AblateAnswer,
   AblateArgs,
@@ -43,7 +44,6 @@ import { defaultBudgetBytes } from './runtime/memory';
 import { noLogits, OnnxViewRuntime } from './runtime/onnxView/viewRuntime';
 import { openRemote } from './runtime/remote/openRemote';
 import { withoutToken } from './runtime/remote/redact';
-import { withinTime } from './withinTime';
 
 /** How often work in the background looks whether it may go on. */
 const pauseMs = 20;

@@ -11,7 +11,7 @@ import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../../src/graph/hug
 import { parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights } from '../../src/graph/modelGraphs';
 import { MapText } from '../../src/inference/experiments/searchText';
-import { withinTime } from '../../src/inference/withinTime';
+import { withinTime } from '../../src/inference/model/withinTime';
 import { checkExport, checkPicture } from '../../src/panel/checkExport';
 import {
   checkPart,

@@ -69,7 +69,11 @@ test('maps and loss equal those PyTorch computed for the same tokens', async () 
     for (const [stage, rows] of Object.entries(stages as Record<Stage, number[][]>)) {
       for (const [headIdx, row] of rows.entries()) {
         const last = [nTokens - 1, nTokens] as const;
-        const [got] = await runtime.stageRows(layerIdx, [stage as Stage], [headIdx], last, layer.rows);
+        const [got] = await runtime.stageRows(layerIdx, layer.rows, {
+          stages: [stage as Stage],
+          heads: [headIdx],
+          queries: last,
+        });
         const limit = 5e-5 * Math.max(1, ...row.map(Math.abs));
         for (let key = 0; key < nTokens; key++) {
           assert.ok(

@@ -8,7 +8,7 @@ import { afterEach, test } from 'node:test';
 import { Engine } from '../../src/inference/engine';
 import { openEndpoint } from '../../src/inference/runtime/remote/endpoint';
 import { RemoteFailure } from '../../src/inference/runtime/remote/failures';
-import { openTransport, tryAgain } from '../../src/inference/runtime/remote/transport';
+import { openTransport, tryAgain } from '../../src/inference/runtime/remote/openTransport';
 import { int64 } from '../../src/inference/runtime/values';
 import type { RemoteOptions } from '../../src/shared/remote';
 import { Cancelled, type Failure } from '../../src/shared/tools/failure';

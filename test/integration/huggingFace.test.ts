@@ -40,7 +40,11 @@ async function compare(directory: string, { tokens, logits, attentions }: Huggin
       const stage = stagesOf(planLayer(config, layerIdx)).at(-1)!;
       const heads = Array.from({ length: config.n_heads }, (_, headIdx) => headIdx);
       const layer = await runtime.block(layerIdx, hidden, { topK: 4, blockSize: 1 });
-      const [maps] = await runtime.stageRows(layerIdx, [stage], heads, [0, tokens.length], layer.rows);
+      const [maps] = await runtime.stageRows(layerIdx, layer.rows, {
+        stages: [stage],
+        heads,
+        queries: [0, tokens.length],
+      });
       const worst = worstDifference(maps!, expected);
       assert.ok(worst <= tolerance, `attention of layer ${layerIdx} differs by ${worst}`);
       hidden = layer.hidden;

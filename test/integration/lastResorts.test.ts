@@ -52,7 +52,11 @@ test('a GPU lost with what lay in its memory: the CPU computes what is kept of r
   }
   runs.keep('main', run);
   const rowsOf = (runtime: LayerRuntime) =>
-    runtime.stageRows(1, ['scores', 'mixed_pattern'], [0, 2], [10, 30], run.layers[1]!.rows);
+    runtime.stageRows(1, run.layers[1]!.rows, {
+      stages: ['scores', 'mixed_pattern'],
+      heads: [0, 2],
+      queries: [10, 30],
+    });
   const next = async (runtime: LayerRuntime) => (await runtime.bareBlock(2, inputOf(run, 2))).data;
   const expected = [await rowsOf(cpu), await next(cpu)];
 

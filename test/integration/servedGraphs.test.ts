@@ -92,10 +92,10 @@ for (const [what, directoryOf] of directories) {
         }
         const { stages } = folder.summary.layers[layerIdx]!;
         const rows = [Math.floor(nTokens / 3), nTokens] as const;
-        const asked = [layerIdx, stages, [1, 3], rows] as const;
+        const rowsOptions = { stages, heads: [1, 3], queries: rows };
         const [exact, exactThere] = [
-          await here.stageRows(...asked, mine.rows),
-          await there.stageRows(...asked, theirs.rows),
+          await here.stageRows(layerIdx, mine.rows, rowsOptions),
+          await there.stageRows(layerIdx, theirs.rows, rowsOptions),
         ];
         for (const [i, values] of exact.entries()) close(exactThere[i]!, values, stages[i] as Stage);
         assert.deepEqual(await there.trainedKernels(layerIdx), await here.trainedKernels(layerIdx));

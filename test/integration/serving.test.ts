@@ -14,7 +14,7 @@ import { exportRepository } from '../../src/cli/repository';
 import { InferenceClient } from '../../src/inference/client';
 import { Engine } from '../../src/inference/engine';
 import { openEndpoint } from '../../src/inference/runtime/remote/endpoint';
-import { openTransport } from '../../src/inference/runtime/remote/transport';
+import { openTransport } from '../../src/inference/runtime/remote/openTransport';
 import { int64 } from '../../src/inference/runtime/values';
 import { startProcess } from '../../src/inference/startProcess';
 import type { LayerResult } from '../../src/shared/analysis';

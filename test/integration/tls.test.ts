@@ -10,7 +10,8 @@ import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { openEndpoint } from '../../src/inference/runtime/remote/endpoint';
-import { openTransport, type Transport } from '../../src/inference/runtime/remote/transport';
+import { openTransport } from '../../src/inference/runtime/remote/openTransport';
+import type { Transport } from '../../src/inference/runtime/remote/transport';
 import type { Failure } from '../../src/shared/tools/failure';
 
 const folder = join(__dirname, '..', 'fixtures', 'tls');

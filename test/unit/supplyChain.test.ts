@@ -44,7 +44,8 @@ test('runtime dependencies: no more than are known, under licences that allow wh
   // A new dependency has to earn its place: raise this in the commit that says how.
   // @vscode/l10n is what VS Code's own bundle of translations is read with where there is no `vscode`: in the panel.
   // ONNX Runtime in WebAssembly brings 17, of which only itself is shipped, in the universal package.
-  assert.ok(places.length <= 52, `${places.length}: ${places.join(', ')}`);
+  // lru-cache drops what was not used for longest by size, wherever something large is kept.
+  assert.ok(places.length <= 53, `${places.length}: ${places.join(', ')}`);
   const allowed = [
     'MIT',
     'Apache-2.0',

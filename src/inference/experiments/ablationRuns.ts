@@ -7,9 +7,10 @@ import type { LayerResult } from '../../shared/analysis';
 import type { KernelWeights } from '../../shared/kernels';
 import { Cancelled, Failure } from '../../shared/tools/failure';
 import type { AblateArgs } from '../protocol';
-import { emptyPrediction, nPredictions, type Prediction, targetsOf, toBits, writePrediction } from '../run/predictions';
+import { nPredictions, targetsOf, toBits } from '../run/predictions';
 import { inputOf, newRun, type Run } from '../run/run';
 import type { LayerRuntime } from '../runtime/layerRuntime';
+import { emptyPrediction, type Prediction, writePrediction } from '../runtime/prediction';
 import type { Value } from '../runtime/session';
 import { rowsOf } from '../runtime/values';
 
@@ -55,7 +56,7 @@ export async function ablateRun(
       layers.push({ layerIdx, topKeys, overviews, durationMs: performance.now() - start });
       run.layers.push(result);
       if (isWholeModel) last = result.hidden;
-      else last = sum(...(await fetchAll(runtime, [last, result.hidden, next])));
+      else last = addDifference(...(await fetchAll(runtime, [last, result.hidden, next])));
     } else {
       run.layers.push(base.layers[layerIdx]!);
     }
@@ -96,7 +97,7 @@ export async function rankAblations(
     for (let layerIdx = first; layerIdx < nLayers; layerIdx++) {
       await pause();
       if (signal?.aborted) throw new Cancelled();
-      hidden = await runtime.bareBlock(layerIdx, hidden, kernels.get(layerIdx), signal);
+      hidden = await runtime.bareBlock(layerIdx, hidden, { kernels: kernels.get(layerIdx), signal });
     }
     const { divergence, logProbabilities } = await predictAgainst(runtime, base, hidden, 1);
     // Nothing follows the last token.
@@ -175,7 +176,7 @@ function fetchAll<T extends readonly Value[]>(runtime: LayerRuntime, values: rea
 }
 
 /** a + b - c, element by element. */
-function sum(a: Value, b: Value, c: Value): Value {
+function addDifference(a: Value, b: Value, c: Value): Value {
   const [x, y] = [b.data as Float32Array, c.data as Float32Array];
   return {
     ...a,

@@ -106,7 +106,7 @@ async function predictAt(
       await nextTurn(); // lets a cancel in, and requests for maps
       if (signal?.aborted) throw new Cancelled();
       check();
-      hidden = await runtime.bareBlock(layerIdx, hidden, kernels.get(layerIdx), signal);
+      hidden = await runtime.bareBlock(layerIdx, hidden, { kernels: kernels.get(layerIdx), signal });
     }
     const rows = rowsOf(await runtime.fetch(hidden), Math.max(0, target.first - 1), target.end);
     const logits = await runtime.logits(rows);

@@ -147,12 +147,13 @@ async function runWindow(
     if (signal?.aborted) throw new Cancelled();
     const heads = headsOf.get(layerIdx);
     if (!heads || !measure) {
-      hidden = await runtime.bareBlock(layerIdx, hidden);
+      hidden = await runtime.bareBlock(layerIdx, hidden, { signal });
       continue;
     }
     const { stages } = summary.layers[layerIdx]!;
     const stage = measure.method === 'head' ? effectiveStage(stages, measure.stage) : stages.at(-1)!;
-    const result = await runtime.blockRows(layerIdx, stage, [selection.first, selection.end], hidden);
+    const queries = [selection.first, selection.end] as const;
+    const result = await runtime.blockRows(layerIdx, hidden, { stage, queries, signal });
     hidden = result.hidden;
     for (const headIdx of heads) rows.push(meanRow(result.rows, headIdx, selection, ids.length));
   }

@@ -6,35 +6,13 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { huggingFaceKey, isHuggingFaceConfig, parseHuggingFaceConfig } from '../../graph/huggingFaceConfig';
-import { planLayer, summarizeLayer } from '../../graph/layerPlan';
-import { type ModelConfig, parseModelConfig } from '../../graph/modelConfig';
-import { expectedWeights, type WeightSource } from '../../graph/modelGraphs';
-import type { ModelSummary } from '../../shared/analysis';
-import { plainLine, shorten } from '../../shared/tools/plainText';
+import { parseModelConfig } from '../../graph/modelConfig';
+import { expectedWeights } from '../../graph/modelGraphs';
 import { beginTokenOf } from '../../tokenization/beginToken';
-import { type OnnxView, openOnnxView } from '../runtime/onnxView/openView';
-import { isWasm } from '../runtime/session';
+import { type ModelFolder, summarize } from './folder';
 import { modelDirectoryOf, onnxFileOf, readJson } from './folderFiles';
+import { openOnnxView } from './onnxView/openView';
 import { checkedWeights, readWeightFiles } from './weightFiles';
-
-export interface ModelFolder {
-  readonly directory: string;
-  readonly config: ModelConfig;
-  /** config.json as it stands, for what the engine does not use (metrics, training). */
-  readonly configJson: Readonly<Record<string, unknown>>;
-  readonly tokenizerJson: unknown;
-  readonly weights: WeightSource;
-  /** Weights that `weights` names by a file which exists in memory only, read at the first call; most folders have none. */
-  readonly inMemory: () => Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>>;
-  readonly summary: ModelSummary;
-  /** Set for an ONNX file that is only looked at; `config` then tells sizes alone. */
-  readonly view?: OnnxView;
-  /** Size of all weight files. */
-  readonly sizeBytes: number;
-}
-
-/** Models larger than this run from the mapped file; smaller ones are quicker with weights prepared in memory. */
-export const mappedFromBytes = 256 * 1024 * 1024;
 
 /**
  * @param path the folder, or one of its files; an ONNX file with attention outputs, or a folder with that alone.
@@ -56,40 +34,23 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const expected = expectedWeights(config);
   const nameInFile = isHuggingFace ? (key: string) => huggingFaceKey(key, config.norm_position) : (key: string) => key;
   const weights = checkedWeights(expected, files, name, nameInFile);
+  const contents = files.map(({ name, read }) => ({
+    name,
+    isInMemory: read !== undefined && read !== null,
+    bytes: once(read ?? (async () => new Uint8Array(await readFile(join(directory, name))))),
+  }));
   return {
     directory,
     config,
     configJson: configJson as Record<string, unknown>,
     tokenizerJson,
     weights,
-    inMemory: once(async () => {
-      const readsNoFiles = await isWasm();
-      const read = files.flatMap(({ name, read }) => {
-        const whole = async () => new Uint8Array(await readFile(join(directory, name)));
-        const bytes = read ?? (readsNoFiles ? whole : null);
-        return bytes ? [bytes().then(contents => [name, contents] as const)] : [];
-      });
-      return new Map(await Promise.all(read));
-    }),
+    inMemory: async readsAll => {
+      const read = contents.filter(file => readsAll || file.isInMemory);
+      return new Map(await Promise.all(read.map(async ({ name, bytes }) => [name, await bytes()] as const)));
+    },
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
     summary: summarize(config, directory, name),
-  };
-}
-
-/** @param fallbackName for a configuration that has none. */
-export function summarize(config: ModelConfig, directory: string, fallbackName: string): ModelSummary {
-  const sizes = [...expectedWeights(config).values()].map(shape => shape.reduce((product, n) => product * n, 1));
-  return {
-    // Written wherever the model is named; whoever made the folder chose it.
-    name: plainLine(shorten(config.name === 'unnamed' ? fallbackName : config.name, 200)),
-    directory,
-    nLayers: config.n_layers,
-    nHeads: config.n_heads,
-    dim: config.dim,
-    vocabSize: config.vocab_size,
-    maxSeqlen: config.max_seqlen,
-    nParameters: sizes.reduce((sum, n) => sum + n, 0),
-    layers: Array.from({ length: config.n_layers }, (_, layerIdx) => summarizeLayer(planLayer(config, layerIdx))),
   };
 }
 

@@ -5,7 +5,6 @@ import type { LayerOverview, ModelSummary } from '../../shared/analysis';
 import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile, tileSize } from '../../shared/attentionMap';
 import type { HeadMeasures } from '../../shared/headMeasures';
 import { isConv, type KernelWeights } from '../../shared/kernels';
-import { Cancelled } from '../../shared/tools/failure';
 import { Turns } from '../../shared/tools/turns';
 import type { ChangesArgs, LayerArgs, OverviewArgs, PatchArgs, RelevanceArgs, TileArgs } from '../protocol';
 import type { LastingRuntime } from '../runtime/lastingRuntime';
@@ -13,10 +12,21 @@ import type { LayerRuntime } from '../runtime/layerRuntime';
 import { measureHeads } from './measureHeads';
 import { checkRange, relevanceOfHeads } from './relevance';
 import type { Run } from './run';
-import { allHeadsRows, type HeadBandsOf, headBand, overviewOf, rowsAtOnce, tileBand } from './runMaps';
+import {
+  allHeadsRows,
+  type HeadBandsOf,
+  headBand,
+  overviewOf,
+  type RowsRequest,
+  rowsAtOnce,
+  tileBand,
+} from './runMaps';
 import type { Runs } from './runs';
 
-/** Every method throws Failure `no-analysis` for a run that is not kept or has not come to the layer yet. */
+/**
+ * Every method throws Failure `no-analysis` for a run that is not kept or has not come to the layer yet, and Cancelled once
+ * `signal` fires, at the latest after the band of rows under way.
+ */
 export class Details {
   private readonly model: ModelSummary;
   /** Requests run one after the other, so that no session is released while it is in use. */
@@ -30,14 +40,14 @@ export class Details {
   }
 
   /** A stage in all heads of a layer. */
-  async overview({ analysisId, layerIdx, stage }: OverviewArgs): Promise<LayerOverview> {
+  async overview({ analysisId, layerIdx, stage }: OverviewArgs, signal?: AbortSignal): Promise<LayerOverview> {
     const run = this.runs.withLayer(analysisId, layerIdx);
-    const shown = this.shownStage(layerIdx, stage);
-    return this.inTurn(runtime => overviewOf(runtime, run, layerIdx, shown));
+    const request = { layerIdx, stage: this.effectiveStage(layerIdx, stage) };
+    return this.inTurn(runtime => overviewOf(runtime, run, request, signal), signal);
   }
 
   /** Exact values of one head. @throws RangeError outside the map. */
-  async tile(args: TileArgs): Promise<Tile> {
+  async tile(args: TileArgs, signal?: AbortSignal): Promise<Tile> {
     const { layerIdx, headIdx, stage, queryStart, keyStart, nQueries, nKeys } = args;
     const run = this.runs.withLayer(args.analysisId, layerIdx);
     const { nTokens } = run;
@@ -46,12 +56,13 @@ export class Details {
         `tile ${queryStart}+${nQueries}, ${keyStart}+${nKeys} of head ${headIdx} is outside the map`,
       );
     }
-    const shown = this.shownStage(layerIdx, stage);
+    const place = { layerIdx, headIdx, stage: this.effectiveStage(layerIdx, stage) };
     const values = new Float32Array(nQueries * nKeys);
     for (let first = queryStart; first < queryStart + nQueries; ) {
       const bandIdx = Math.floor(first / tileSize);
       const end = Math.min(queryStart + nQueries, (bandIdx + 1) * tileSize);
-      const band = await this.inTurn(runtime => tileBand(runtime, run, layerIdx, headIdx, shown, bandIdx));
+      const request = { ...place, bandIdx };
+      const band = await this.inTurn(runtime => tileBand(runtime, run, request, signal), signal);
       const rows = band.values.subarray((first - band.queryStart) * band.nKeys, (end - band.queryStart) * band.nKeys);
       values.set(columnsOf(rows, band.nKeys, keyStart, nKeys), (first - queryStart) * nKeys);
       first = end;
@@ -60,19 +71,20 @@ export class Details {
   }
 
   /** Exact values of all heads. @throws RangeError outside the map, or for more cells than fit into an answer. */
-  async patch(args: PatchArgs): Promise<Patch> {
+  async patch(args: PatchArgs, signal?: AbortSignal): Promise<Patch> {
     const { layerIdx, stage, queryStart, keyStart, nQueries, nKeys } = args;
     const run = this.runs.withLayer(args.analysisId, layerIdx);
     const { nHeads } = this.model;
     if (!isInside(args, run.nTokens) || nHeads * nQueries * nKeys > maxPatchCells) {
       throw new RangeError(`patch ${queryStart}+${nQueries}, ${keyStart}+${nKeys} is outside the map or too large`);
     }
-    const shown = this.shownStage(layerIdx, stage);
+    const place = { layerIdx, stage: this.effectiveStage(layerIdx, stage) };
     const values = new Float32Array(nHeads * nQueries * nKeys);
     const nAtOnce = rowsAtOnce(nHeads, run.nTokens);
     for (let first = queryStart; first < queryStart + nQueries; first += nAtOnce) {
       const end = Math.min(first + nAtOnce, queryStart + nQueries);
-      const rows = await this.inTurn(runtime => allHeadsRows(runtime, run, layerIdx, shown, [first, end]));
+      const request = { ...place, queries: [first, end] as const };
+      const rows = await this.inTurn(runtime => allHeadsRows(runtime, run, request, signal), signal);
       const columns = columnsOf(rows, end, keyStart, nKeys);
       const size = (end - first) * nKeys;
       for (let headIdx = 0; headIdx < nHeads; headIdx++) {
@@ -84,13 +96,14 @@ export class Details {
   }
 
   /** The kernels that a run's layer was computed with. */
-  async kernels({ analysisId, layerIdx }: LayerArgs): Promise<readonly KernelWeights[]> {
+  async kernels({ analysisId, layerIdx }: LayerArgs, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
     const { kernels } = this.runs.withLayer(analysisId, layerIdx);
-    return kernels.get(layerIdx) ?? this.runtime.current.trainedKernels(layerIdx);
+    return kernels.get(layerIdx) ?? this.inTurn(runtime => runtime.trainedKernels(layerIdx), signal);
   }
 
   /** Where a part changed a head's attention most. @throws RangeError if the layer lacks the part or the head. */
-  async largestChanges({ analysisId, layerIdx, headIdx, part, k }: ChangesArgs): Promise<CellChange[]> {
+  async largestChanges(args: ChangesArgs, signal?: AbortSignal): Promise<CellChange[]> {
+    const { analysisId, layerIdx, headIdx, part, k } = args;
     const run = this.runs.withLayer(analysisId, layerIdx);
     const layer = this.model.layers[layerIdx]!;
     const shape = layer.kernels[part];
@@ -98,16 +111,17 @@ export class Details {
     const { before, after } = stagesOfPart(part, layer.stages);
     const reach = isConv(part) ? { queries: shape.rows, keys: shape.columns } : { queries: 1, keys: 1 };
     const changes = new LargestChanges(after, k, reach);
-    for await (const bands of this.bandsOf(run)(layerIdx, [before, after], [headIdx], [0, run.nTokens])) {
+    const rows = { layerIdx, stages: [before, after], heads: [headIdx], queries: [0, run.nTokens] as const };
+    for await (const bands of this.bandsOf(run, signal)(rows)) {
       changes.add(bands[0]![0]!, bands[1]![0]!);
     }
     return changes.found();
   }
 
   /** @returns one entry per head. */
-  async headMeasures({ analysisId, layerIdx }: LayerArgs): Promise<HeadMeasures[]> {
+  async headMeasures({ analysisId, layerIdx }: LayerArgs, signal?: AbortSignal): Promise<HeadMeasures[]> {
     const run = this.runs.withLayer(analysisId, layerIdx);
-    return measureHeads(this.runtime.folder, run, layerIdx, this.bandsOf(run));
+    return measureHeads(this.runtime.folder, run, layerIdx, this.bandsOf(run, signal));
   }
 
   /**
@@ -124,45 +138,41 @@ export class Details {
     if (heads.length === 0 || heads.some(({ headIdx }) => !(headIdx < this.model.nHeads))) {
       throw new RangeError(`heads are ${JSON.stringify(heads)}, the model has ${this.model.nHeads} per layer`);
     }
-    const bandsOf = this.bandsOf(run, () => {
-      if (signal?.aborted) throw new Cancelled();
-      this.runs.withLayer(analysisId, deepest); // a newer run may have taken its place
-    });
+    const bandsOf = this.bandsOf(run, signal, deepest);
     const chosen = { ...args, heads: args.method === 'head' ? heads.slice(0, 1) : heads };
     return relevanceOfHeads(chosen, nTokens, async function* (layerIdx, headIdxs, queries, stage = 'mixed_pattern') {
-      const { stages } = layers[layerIdx]!;
-      const shown = [effectiveStage(stages, stage)];
-      for await (const [rows] of bandsOf(layerIdx, shown, headIdxs, queries)) yield rows!;
+      const stages = [effectiveStage(layers[layerIdx]!.stages, stage)];
+      for await (const [rows] of bandsOf({ layerIdx, stages, heads: headIdxs, queries })) yield rows!;
     });
   }
 
-  /** Computes rows of a run's maps, each band when its turn has come; fails once a newer run took the run's place. */
-  private bandsOf(run: Run, check = () => void this.runs.withLayer(run.analysisId, 0)): HeadBandsOf {
-    const band = (...args: Tail<Parameters<typeof headBand>>) =>
-      this.inTurn(runtime => headBand(runtime, ...args), check);
-    return async function* (layerIdx, stages, heads, [start, end]) {
-      const nAtOnce = rowsAtOnce(stages.length * heads.length, run.nTokens);
+  /**
+   * Computes rows of a run's maps, each band when its turn has come.
+   * @throws Failure `no-analysis` once a newer run took the run's place; Cancelled once `signal` fires.
+   */
+  private bandsOf(run: Run, signal?: AbortSignal, deepestLayer = 0): HeadBandsOf {
+    const band = (request: RowsRequest) =>
+      this.inTurn(runtime => {
+        this.runs.withLayer(run.analysisId, deepestLayer);
+        return headBand(runtime, run, request, signal);
+      }, signal);
+    return async function* (request) {
+      const [start, end] = request.queries;
+      const nAtOnce = rowsAtOnce(request.stages.length * request.heads.length, run.nTokens);
       for (let first = start; first < end; first += nAtOnce) {
-        yield await band(run, layerIdx, stages, heads, [first, Math.min(first + nAtOnce, end)]);
+        yield await band({ ...request, queries: [first, Math.min(first + nAtOnce, end)] });
       }
     };
   }
 
-  private shownStage(layerIdx: number, stage: Stage): Stage {
+  private effectiveStage(layerIdx: number, stage: Stage): Stage {
     return effectiveStage(this.model.layers[layerIdx]!.stages, stage);
   }
 
-  /** @param check throws when the work is no longer wanted by the time its turn has come. */
-  private inTurn<T>(work: (runtime: LayerRuntime) => Promise<T>, check = () => {}): Promise<T> {
-    return this.turns.take(async () => {
-      check();
-      return this.runtime.use(work);
-    });
+  private inTurn<T>(work: (runtime: LayerRuntime) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.turns.take(() => this.runtime.use(work), signal);
   }
 }
-
-/** Without the runtime. */
-type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
 
 function isInside({ queryStart, keyStart, nQueries, nKeys }: PatchArgs, nTokens: number): boolean {
   const fits = (start: number, count: number) => start >= 0 && count >= 1 && start + count <= nTokens;

@@ -4,7 +4,7 @@ import { earlierPlaces, HeadMeasurement } from '../../attention/measureHead';
 import { planLayer, stagesOf } from '../../graph/layerPlan';
 import type { Stage } from '../../shared/attentionMap';
 import type { HeadMeasures } from '../../shared/headMeasures';
-import type { ModelFolder } from '../model/openModelFolder';
+import type { ModelFolder } from '../model/folder';
 import type { Run } from './run';
 import type { HeadBandsOf } from './runMaps';
 
@@ -26,7 +26,7 @@ export async function measureHeads(
   const heads = Array.from({ length: plan.nHeads }, (_, headIdx) => headIdx);
   const earlier = earlierPlaces(run.ids);
   const measurements = heads.map(() => new HeadMeasurement(earlier));
-  for await (const bands of bandsOf(layerIdx, stages, heads, [0, run.nTokens])) {
+  for await (const bands of bandsOf({ layerIdx, stages, heads, queries: [0, run.nTokens] })) {
     for (const [headIdx, measurement] of measurements.entries()) {
       const bandOf = (stage: Stage) => bands[stages.indexOf(stage)]![headIdx]!;
       measurement.add({

@@ -2,6 +2,7 @@
 
 import type { Predictions } from '../../shared/analysis';
 import type { LayerRuntime } from '../runtime/layerRuntime';
+import { emptyPrediction, type Prediction, writePrediction } from '../runtime/prediction';
 import type { Value } from '../runtime/session';
 import { rowsOf } from '../runtime/values';
 import { knownPredictions } from './reuse';
@@ -9,26 +10,6 @@ import type { Run } from './run';
 
 /** Next tokens reported per position. */
 export const nPredictions = 5;
-
-/** What the output head tells about every position. */
-export interface Prediction {
-  /** KL(before || now) per position in nats, shape [T]; null where nothing was compared. */
-  readonly divergence: Float32Array | null;
-  readonly logProbabilities: Float32Array;
-  /** Shape [T, k]. */
-  readonly topIds: Int32Array;
-  readonly topLogProbabilities: Float32Array;
-}
-
-/** Nothing known yet, of n positions. */
-export function emptyPrediction(n: number, k: number, compares: boolean): Prediction {
-  return {
-    divergence: compares ? new Float32Array(n) : null,
-    logProbabilities: new Float32Array(n),
-    topIds: new Int32Array(n * k),
-    topLogProbabilities: new Float32Array(n * k),
-  };
-}
 
 /** What a run predicts after each of its tokens. @param hidden the residual stream after its last layer. */
 export async function predictRun(runtime: LayerRuntime, run: Run, hidden: Value): Promise<Prediction> {
@@ -41,16 +22,6 @@ export async function predictRun(runtime: LayerRuntime, run: Run, hidden: Value)
   writePrediction(whole, run.known.prediction!.prediction, 0, first);
   writePrediction(whole, rest, first, run.nTokens);
   return whole;
-}
-
-/** Writes the first of `from` into the positions [first, end). */
-export function writePrediction(to: Prediction, from: Prediction, first: number, end: number): void {
-  const k = to.topIds.length / to.logProbabilities.length;
-  const n = end - first;
-  if (from.divergence) to.divergence?.set(from.divergence.subarray(0, n), first);
-  to.logProbabilities.set(from.logProbabilities.subarray(0, n), first);
-  to.topIds.set(from.topIds.subarray(0, n * k), first * k);
-  to.topLogProbabilities.set(from.topLogProbabilities.subarray(0, n * k), first * k);
 }
 
 /** Predictions as they are told: surprisal in bits, and tokens that can be read. @param ids of the window, [nTokens]. */

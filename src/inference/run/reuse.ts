@@ -3,23 +3,11 @@
  * token that differs all rows of all layers are the same; an edit near the end of a long text costs its own rows only.
  */
 
-import type { BlockOptions, BlockResult } from '../runtime/modelRuntime';
-import type { Prediction } from './predictions';
+import type { KnownRows } from '../runtime/block';
+import type { Known } from './known';
 import type { Run } from './run';
 
-interface KnownLayer {
-  /** Tokens that it was computed for. */
-  readonly ids: Int32Array;
-  readonly result: BlockResult;
-}
-
-/** Layers and predictions of earlier runs; a layer goes once the new run has its own. */
-export interface Known {
-  readonly layers: Map<number, KnownLayer>;
-  readonly prediction: { readonly ids: Int32Array; readonly prediction: Prediction } | undefined;
-}
-
-/** What a run, finished or not, can hand on: its own layers, and for those it did not come to what it had itself. */
+/** What a run, finished or not, can hand on: its own layers, plus those it inherited for layers it never reached. */
 export function handOn(run: Run | undefined): Known {
   const layers = new Map(run?.known.layers);
   for (const [layerIdx, result] of run?.layers.entries() ?? []) layers.set(layerIdx, { ids: run!.ids, result });
@@ -28,7 +16,7 @@ export function handOn(run: Run | undefined): Known {
 }
 
 /** The first rows of a layer that need not be computed; whole pooled blocks only. */
-export function knownRows({ known, ids, blockSize }: Run, layerIdx: number, topK: number): BlockOptions['known'] {
+export function knownRows({ known, ids, blockSize }: Run, layerIdx: number, topK: number): KnownRows | undefined {
   const layer = known.layers.get(layerIdx);
   if (!layer) return undefined;
   const { topKeys } = layer.result;

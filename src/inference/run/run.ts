@@ -1,14 +1,16 @@
 /** What is kept of a run: enough to compute any layer of it again. */
 
+import type { LRUCache } from 'lru-cache';
 import type { MapBand } from '../../attention/mapBand';
 import { blockSizeFor } from '../../graph/reductions';
 import type { LayerOverview } from '../../shared/analysis';
 import type { KernelWeights } from '../../shared/kernels';
+import type { BlockResult } from '../runtime/block';
 import type { LayerRuntime } from '../runtime/layerRuntime';
-import type { BlockResult } from '../runtime/modelRuntime';
+import type { Prediction } from '../runtime/prediction';
 import type { Value } from '../runtime/session';
-import type { Prediction } from './predictions';
-import type { Known } from './reuse';
+import type { Known } from './known';
+import { emptyMaps, emptyOverviews } from './mapCaches';
 
 export interface Run {
   readonly analysisId: number;
@@ -27,11 +29,11 @@ export interface Run {
   readonly known: Known;
   /** Layers computed with other weights than the trained ones. */
   readonly kernels: ReadonlyMap<number, readonly KernelWeights[]>;
-  /** Bands of single heads at full precision, most recently used last. */
-  readonly maps: Map<string, MapBand>;
-  /** Of all heads, most recently used last. */
-  readonly overviews: Map<string, LayerOverview>;
-  /** Rows of all heads that were asked for last. */
+  /** Bands of single heads at full precision. */
+  readonly maps: LRUCache<string, MapBand>;
+  /** Of all heads. */
+  readonly overviews: LRUCache<string, LayerOverview>;
+  /** The last requested rows of all heads. */
   rows?: { readonly key: string; readonly values: Float32Array };
   /** Log-probabilities of the next token, [1, T, V], once a run with changed kernels was compared with this one. */
   logProbabilities?: Value;
@@ -69,5 +71,6 @@ export function newRun(
 ): Run {
   const nTokens = ids.length;
   const blockSize = blockSizeFor(nTokens);
-  return { analysisId, ids, nTokens, blockSize, kernels, known, layers: [], maps: new Map(), overviews: new Map() };
+  const caches = { maps: emptyMaps(), overviews: emptyOverviews() };
+  return { analysisId, ids, nTokens, blockSize, kernels, known, layers: [], ...caches };
 }

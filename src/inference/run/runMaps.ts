@@ -8,33 +8,33 @@ import type { LayerOverview } from '../../shared/analysis';
 import { type Stage, tileSize } from '../../shared/attentionMap';
 import { minBandRows, usualBandRows } from '../runtime/bands';
 import type { LayerRuntime } from '../runtime/layerRuntime';
+import { maxMapBytes } from './mapCaches';
 import type { Run } from './run';
 
-/** Memory for the bands kept for tiles, and for those worked on at a time; a whole map at T = 4096 takes it all. */
-const maxMapBytes = 64 * 1024 * 1024;
-/** The same for overviews of all heads; at most 64 KiB a head. */
-const maxOverviewBytes = 16 * 1024 * 1024;
+/** Rows of some stages of some heads of a layer. */
+export interface RowsRequest {
+  readonly layerIdx: number;
+  readonly stages: readonly Stage[];
+  readonly heads: readonly number[];
+  /** Rows [start, end). */
+  readonly queries: readonly [start: number, end: number];
+}
 
-/** Rows of some stages of some heads, band after band: [stage][head] each. */
-export type HeadBandsOf = (
-  layerIdx: number,
-  stages: readonly Stage[],
-  heads: readonly number[],
-  queries: readonly [number, number],
-) => AsyncIterable<readonly (readonly MapBand[])[]>;
+/** Computes the rows band after band, [stage][head] each. */
+export type HeadBandsOf = (request: RowsRequest) => AsyncIterable<readonly (readonly MapBand[])[]>;
 
-/** One band of some stages of some heads, [stage][head]. */
+/** One band, [stage][head]. */
 export async function headBand(
   runtime: LayerRuntime,
   run: Run,
-  layerIdx: number,
-  stages: readonly Stage[],
-  heads: readonly number[],
-  queries: readonly [number, number],
+  { layerIdx, ...rows }: RowsRequest,
+  signal?: AbortSignal,
 ): Promise<MapBand[][]> {
-  const { rows } = run.layers[layerIdx]!;
-  const fetched = await runtime.stageRows(layerIdx, stages, heads, queries, rows, run.kernels.get(layerIdx));
-  const [queryStart, nKeys] = queries;
+  const layer = run.layers[layerIdx]!;
+  const kernels = run.kernels.get(layerIdx);
+  const fetched = await runtime.stageRows(layerIdx, layer.rows, { ...rows, kernels, signal });
+  const { heads } = rows;
+  const [queryStart, nKeys] = rows.queries;
   return fetched.map(values =>
     heads.map((_, i) => {
       const size = values.length / heads.length;
@@ -43,94 +43,80 @@ export async function headBand(
   );
 }
 
-/** How many rows of so many maps are worked on at a time. */
+/** Rows to compute at a time for a number of maps. */
 export function rowsAtOnce(nMaps: number, nTokens: number): number {
   const fitting = Math.floor(maxMapBytes / 4 / nMaps / nTokens / minBandRows) * minBandRows;
   return Math.min(usualBandRows, Math.max(minBandRows, fitting));
 }
 
+/** The rows of one head's stage that a row of tiles covers. */
+export interface TileBandRequest {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly stage: Stage;
+  /** Which row of tiles, from 0. */
+  readonly bandIdx: number;
+}
+
 /**
- * The rows of one head's stage that a row of tiles covers.
+ * The band from the run's cache, or computed.
  *
- * Whoever looks at one stage of a head most often looks at the others too, and most of the work is common to them: while
- * that leaves room for the other bands of the map, all stages are computed at once.
+ * A person who looks at one stage of a head often looks at the others next, and most of the work is common to them: all
+ * stages are computed at once while they leave room for the map's other bands.
  */
 export async function tileBand(
   runtime: LayerRuntime,
   run: Run,
-  layerIdx: number,
-  headIdx: number,
-  stage: Stage,
-  bandIdx: number,
+  { layerIdx, headIdx, stage, bandIdx }: TileBandRequest,
+  signal?: AbortSignal,
 ): Promise<MapBand> {
   const keyOf = (of: Stage) => `${layerIdx}/${headIdx}/${of}/${bandIdx}`;
   const known = run.maps.get(keyOf(stage));
-  if (known) {
-    touch(run.maps, keyOf(stage), known);
-    return known;
-  }
+  if (known) return known;
   const start = bandIdx * tileSize;
   const end = Math.min(start + tileSize, run.nTokens);
   const all = runtime.folder.summary.layers[layerIdx]!.stages;
-  const stages = all.length * run.nTokens ** 2 * Float32Array.BYTES_PER_ELEMENT <= maxMapBytes ? all : [stage];
-  const bands = await headBand(runtime, run, layerIdx, stages, [headIdx], [start, end]);
-  for (const [i, of] of stages.entries()) touch(run.maps, keyOf(of), bands[i]![0]!);
-  const band = run.maps.get(keyOf(stage))!;
-  touch(run.maps, keyOf(stage), band);
-  forget(run.maps, maxMapBytes, ({ values }) => values.byteLength);
-  return band;
+  const fits = all.length * run.nTokens ** 2 * Float32Array.BYTES_PER_ELEMENT <= maxMapBytes;
+  // The requested one last, so that it is kept longest.
+  const stages = fits ? [...all.filter(other => other !== stage), stage] : [stage];
+  const bands = await headBand(runtime, run, { layerIdx, stages, heads: [headIdx], queries: [start, end] }, signal);
+  for (const [i, of] of stages.entries()) run.maps.set(keyOf(of), bands[i]![0]!);
+  return bands.at(-1)![0]!;
 }
 
 /**
- * Rows of one stage in all heads, shape [head, query, key] with the keys before the last row's end. Those asked for last
- * are kept: the next patch is most often in them.
+ * Rows of one stage in all heads, shape [head, query, key] with the keys before the last row's end. The last ones are
+ * kept: the next patch is most often in them.
  */
 export async function allHeadsRows(
   runtime: LayerRuntime,
   run: Run,
-  layerIdx: number,
-  stage: Stage,
-  queries: readonly [number, number],
+  { layerIdx, stage, queries }: Omit<RowsRequest, 'stages' | 'heads'> & { readonly stage: Stage },
+  signal?: AbortSignal,
 ): Promise<Float32Array> {
   const key = `${layerIdx}/${stage}/${queries.join()}`;
   if (run.rows?.key !== key) {
     const heads = Array.from({ length: runtime.folder.config.n_heads }, (_, headIdx) => headIdx);
-    const { rows } = run.layers[layerIdx]!;
-    const [values] = await runtime.stageRows(layerIdx, [stage], heads, queries, rows, run.kernels.get(layerIdx));
+    const options = { stages: [stage], heads, queries, kernels: run.kernels.get(layerIdx), signal };
+    const [values] = await runtime.stageRows(layerIdx, run.layers[layerIdx]!.rows, options);
     run.rows = { key, values: values! };
   }
   return run.rows.values;
 }
 
-/** The overview of a stage in all heads. */
+/** The overview of a stage in all heads, from the run's cache, or computed. */
 export async function overviewOf(
   runtime: LayerRuntime,
   run: Run,
-  layerIdx: number,
-  stage: Stage,
+  { layerIdx, stage }: { readonly layerIdx: number; readonly stage: Stage },
+  signal?: AbortSignal,
 ): Promise<LayerOverview> {
   const key = `${layerIdx}/${stage}`;
   const { blockSize, overviews } = run;
-  const { rows } = run.layers[layerIdx]!;
-  const overview =
-    overviews.get(key) ?? (await runtime.overview(layerIdx, stage, rows, blockSize, run.kernels.get(layerIdx)));
-  touch(overviews, key, overview);
-  forget(overviews, maxOverviewBytes, ({ cells }) => cells.byteLength);
+  const known = overviews.get(key);
+  if (known) return known;
+  const options = { stage, blockSize, kernels: run.kernels.get(layerIdx), signal };
+  const overview = await runtime.overview(layerIdx, run.layers[layerIdx]!.rows, options);
+  overviews.set(key, overview);
   return overview;
-}
-
-/** A Map keeps the order of insertion; what was used last goes to its end. */
-function touch<T>(kept: Map<string, T>, key: string, value: T): void {
-  kept.delete(key);
-  kept.set(key, value);
-}
-
-/** Drops what was not used for longest until the rest fits; the last one always stays. */
-function forget<T>(kept: Map<string, T>, maxBytes: number, sizeOf: (value: T) => number): void {
-  let bytes = [...kept.values()].reduce((sum, value) => sum + sizeOf(value), 0);
-  for (const [key, value] of kept) {
-    if (bytes <= maxBytes || kept.size === 1) return;
-    bytes -= sizeOf(value);
-    kept.delete(key);
-  }
 }

@@ -3,7 +3,7 @@
 import { Failure } from '../../shared/tools/failure';
 import { chooseWindow, type TokenRange, tokenAt, tokenOffsets } from '../../tokenization/offsets';
 import type { Encoded, Tokenizer } from '../../tokenization/tokenizer';
-import type { ModelFolder } from '../model/openModelFolder';
+import type { ModelFolder } from '../model/folder';
 import type { AnalyzeArgs, TokensEvent } from '../protocol';
 
 /** Characters a token is first taken to have; where tokens are longer, more text is read. */

@@ -2,7 +2,7 @@
 
 import { planLayer } from '../../graph/layerPlan';
 import type { LocalProvider, ProviderSetting } from '../../shared/analysis';
-import type { ModelFolder } from '../model/openModelFolder';
+import type { ModelFolder } from '../model/folder';
 import { type Candidate, fastestProvider, fullProbe, type Probed } from './fastestProvider';
 import { openRuntime } from './gpuRuntime';
 import type { ModelRuntime } from './modelRuntime';

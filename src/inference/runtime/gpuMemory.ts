@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { GraphBuilder } from '../../graph/graphBuilder';
 import type { LocalProvider } from '../../shared/analysis';
-import { keep } from './modelRuntime';
+import { cached } from './cached';
 import { Resident, Session, type Value } from './session';
 
 /** So much more there makes the garbage collector run, which sees but some bytes of each tensor and would wait for long. */
@@ -47,7 +47,7 @@ export class GpuMemory {
   async fetch(value: Value): Promise<Value> {
     if (!(value instanceof Resident)) return value;
     const { type, dims } = value;
-    const session = await keep(this.downloads, type, () => this.copySession(type, false));
+    const session = await cached(this.downloads, type, () => this.copySession(type, false));
     const { y } = await session.run({ x: value.as([sizeOf(value)]) });
     return { type, data: y!.data, dims };
   }
@@ -60,7 +60,7 @@ export class GpuMemory {
     if (!(integers instanceof Resident && numbers instanceof Resident)) {
       return [integers.data as Int32Array, numbers.data as Float32Array];
     }
-    const session = await keep(this.downloads, 'both', () => this.joinSession());
+    const session = await cached(this.downloads, 'both', () => this.joinSession());
     const { y } = await session.run({ a: integers, b: numbers.as(numbers.dims, 'int32') });
     this.free(integers);
     this.free(numbers);

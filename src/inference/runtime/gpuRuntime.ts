@@ -8,13 +8,15 @@ import { type LayerPlan, planLayer, streamedStages } from '../../graph/layerPlan
 import { type BlockTaps, embedGraph, noTaps } from '../../graph/modelGraphs';
 import type { LocalProvider } from '../../shared/analysis';
 import type { KernelWeights } from '../../shared/kernels';
-import type { ModelFolder } from '../model/openModelFolder';
-import { emptyPrediction, type Prediction } from '../run/predictions';
+import type { ModelFolder } from '../model/folder';
 import { type Band, bandAt, type LayerRows } from './bands';
+import type { BlockOptions, BlockResult, LayerOptions } from './block';
+import { cached } from './cached';
 import { GpuMemory } from './gpuMemory';
 import { kernelFeeds } from './kernelFeeds';
-import { LayerTold } from './layerAccumulator';
-import { type BlockOptions, type BlockResult, keep, ModelRuntime } from './modelRuntime';
+import { LayerAccumulator } from './layerAccumulator';
+import { ModelRuntime } from './modelRuntime';
+import { emptyPrediction, type Prediction } from './prediction';
 import { Resident, type Value, type Values } from './session';
 import { emptyValue, int64, rowsOf } from './values';
 
@@ -71,8 +73,8 @@ export class GpuRuntime extends ModelRuntime {
     return { hidden: out, rows, ...(await read) };
   }
 
-  override async bareBlock(...block: Parameters<ModelRuntime['bareBlock']>): Promise<Value> {
-    const { hidden, rows } = await this.plainBlock(...block);
+  override async bareBlock(layerIdx: number, input: Value, options: LayerOptions = {}): Promise<Value> {
+    const { hidden, rows } = await this.plainBlock(layerIdx, input, options);
     this.memory.free(rows.keys);
     this.memory.free(rows.values);
     return hidden;
@@ -84,10 +86,12 @@ export class GpuRuntime extends ModelRuntime {
   }
 
   protected override async plainBlock(
-    ...[layerIdx, hidden, kernels, signal]: Parameters<ModelRuntime['bareBlock']>
+    layerIdx: number,
+    hidden: Value,
+    options: LayerOptions,
   ): Promise<Pick<BlockResult, 'hidden' | 'rows'>> {
     const plan = planLayer(this.folder.config, layerIdx);
-    return this.begin(plan, hidden, noTaps, { topK: 0, blockSize: 1, kernels, signal });
+    return this.begin(plan, hidden, noTaps, { topK: 0, blockSize: 1, ...options });
   }
 
   protected override async blockFeeds(
@@ -205,7 +209,7 @@ export class GpuRuntime extends ModelRuntime {
   private async readBands(plan: LayerPlan, told: readonly Told[], nTokens: number, options: BlockOptions) {
     const { nHeads } = plan;
     const { topK, blockSize, known } = options;
-    const all = new LayerTold(plan, nTokens, blockSize, topK);
+    const all = new LayerAccumulator(plan, nTokens, blockSize, topK);
     if (known) await all.takeOver(known);
     for (const { band, ...of } of told) {
       const [integers, numbers] = await this.memory.takeBoth(of.integers, of.numbers);
@@ -223,7 +227,7 @@ export class GpuRuntime extends ModelRuntime {
   }
 
   private trained(plan: LayerPlan): Promise<Values> {
-    return keep(this.trainedFeeds, plan.layerIdx, async () => {
+    return cached(this.trainedFeeds, plan.layerIdx, async () => {
       const feeds = Object.entries(kernelFeeds(plan, await this.trainedKernels(plan.layerIdx)));
       return Object.fromEntries(
         await Promise.all(feeds.map(async ([name, value]) => [name, await this.memory.resident(value)] as const)),

@@ -6,7 +6,7 @@ import { kernelShapes } from '../../graph/attentionGraph';
 import { kernelsOf, type LayerPlan, planLayer } from '../../graph/layerPlan';
 import type { KernelPart, KernelWeights } from '../../shared/kernels';
 import { decodeFloats } from '../../shared/tools/float16';
-import type { ModelFolder } from '../model/openModelFolder';
+import type { ModelFolder } from '../model/folder';
 import type { Value, Values } from './session';
 
 const partOfFeed: Readonly<Record<string, KernelPart>> = {
@@ -59,7 +59,7 @@ function swapped(values: Float32Array, { headKernelSize }: LayerPlan): Float32Ar
 async function readFloats(folder: ModelFolder, key: string): Promise<Float32Array> {
   const { elementType, source } = folder.weights(key);
   if (!('file' in source)) throw new TypeError('the kernels of a model folder lie in its files');
-  const inMemory = (await folder.inMemory()).get(source.file);
+  const inMemory = (await folder.inMemory(false)).get(source.file);
   const bytes =
     inMemory?.subarray(source.offset, source.offset + source.length) ??
     (await readPart(join(folder.directory, source.file), source.offset, source.length));

@@ -1,7 +1,7 @@
 /** A model's runtime that outlives its execution provider: when a GPU fails in the middle of some work, the CPU goes on. */
 
 import { Failure } from '../../shared/tools/failure';
-import type { ModelFolder } from '../model/openModelFolder';
+import type { ModelFolder } from '../model/folder';
 import type { Emit } from '../protocol';
 import type { LayerRuntime } from './layerRuntime';
 import { ModelRuntime } from './modelRuntime';

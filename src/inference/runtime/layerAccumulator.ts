@@ -1,15 +1,15 @@
-/** What the bands of a layer tell, put together: the strongest keys, and overviews with what they are quantised from. */
+/** Collects the strongest keys and the pooled maps of a layer over its bands. */
 
 import { type LayerPlan, streamedStages } from '../../graph/layerPlan';
 import type { TopKeys } from '../../shared/analysis';
 import type { Stage } from '../../shared/attentionMap';
 import type { Band } from './bands';
-import type { BlockOptions, BlockResult } from './modelRuntime';
+import type { BlockResult, KnownRows } from './block';
 import { copyPooled, emptyPooledMap, type PooledMap, quantize, writePooled } from './overviews';
 import type { Value } from './session';
 import { copyTopKeys, emptyTopKeys, writeTopKeys } from './topKeyRows';
 
-export class LayerTold {
+export class LayerAccumulator {
   private readonly topKeys: TopKeys;
   private readonly pooled: ReadonlyMap<Stage, PooledMap>;
 
@@ -25,13 +25,13 @@ export class LayerTold {
   }
 
   /** Takes over the first rows of another run's layer. */
-  async takeOver({ layer, nRows }: NonNullable<BlockOptions['known']>): Promise<void> {
+  async takeOver({ layer, nRows }: KnownRows): Promise<void> {
     copyTopKeys(layer.topKeys, this.topKeys, layer.hidden.dims[1]!, this.nTokens, nRows);
     const known = await layer.pooled();
     for (const [stage, map] of this.pooled) copyPooled(known.get(stage)!, map, nRows);
   }
 
-  /** Adds a band. @param pooledOf [1, head, I, J] of a stage, the i-th that is streamed. */
+  /** Adds a band. @param pooledOf [1, head, I, J] of a stage, the i-th streamed one. */
   add(band: Band, indices: Value, weights: Value, pooledOf: (stage: Stage, i: number) => Value): void {
     writeTopKeys(this.topKeys, this.nTokens, band, indices, weights);
     for (const [i, [stage, map]] of [...this.pooled].entries()) writePooled(map, band, pooledOf(stage, i));

@@ -1,7 +1,7 @@
 /** What vocabulary logits predict, as the graphs of other models tell it. Pure. */
 
-import { emptyPrediction, type Prediction } from '../run/predictions';
 import { insertLargest } from './largest';
+import { emptyPrediction, type Prediction } from './prediction';
 
 /** Natural log-probabilities of rows of logits, shape [row, vocabulary]. */
 export function logSoftmaxRows(logits: Float32Array, nVocabulary: number): Float32Array {

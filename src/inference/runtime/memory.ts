@@ -7,7 +7,7 @@ import { totalmem } from 'node:os';
 import { type LayerPlan, planLayer, reachAbove, streamedStages } from '../../graph/layerPlan';
 import { blockSizeFor } from '../../graph/reductions';
 import { Failure } from '../../shared/tools/failure';
-import { type ModelFolder, mappedFromBytes } from '../model/openModelFolder';
+import { type ModelFolder, mappedFromBytes } from '../model/folder';
 import { minBandRows } from './bands';
 
 /** What is to be run. */

@@ -19,52 +19,36 @@ import {
   stagesGraph,
 } from '../../graph/modelGraphs';
 import { dependsOnLength } from '../../graph/ropeScaling';
-import type { ExecutionProvider, LayerOverview, LocalProvider, TopKeys } from '../../shared/analysis';
-import type { Stage } from '../../shared/attentionMap';
+import type { ExecutionProvider, LayerOverview, LocalProvider } from '../../shared/analysis';
 import type { KernelWeights } from '../../shared/kernels';
-import { type ModelFolder, mappedFromBytes } from '../model/openModelFolder';
-import { emptyPrediction, type Prediction, writePrediction } from '../run/predictions';
+import { type ModelFolder, mappedFromBytes } from '../model/folder';
 import { type Band, bandAt, emptyRows, inBands, type LayerRows, mostBandRows, usualBandRows } from './bands';
+import type { BlockOptions, BlockResult, LayerOptions } from './block';
+import { cached } from './cached';
 import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { kernelFeeds, readKernels } from './kernelFeeds';
-import { LayerTold } from './layerAccumulator';
+import { LayerAccumulator } from './layerAccumulator';
+import type { BlockRowsOptions, LayerRuntime, OverviewOptions, StageRowsOptions } from './layerRuntime';
 import { chooseBandRows, type RunSize } from './memory';
-import { emptyPooledMap, type PooledMap, quantize, writePooled } from './overviews';
-import { Session, type SessionOptions, type Value, type Values } from './session';
+import { emptyPooledMap, quantize, writePooled } from './overviews';
+import { emptyPrediction, type Prediction, writePrediction } from './prediction';
+import { isWasm, Session, type SessionOptions, type Value, type Values } from './session';
 import { emptyValue, int64, rowsOf, writeRows } from './values';
 
 /** Sessions that answer single requests (one stage of one layer); the least recently used goes first. */
 const maxDetailSessions = 24;
 
-/** What a run of a block is asked for. */
-export interface BlockOptions {
-  /** Strongest keys per query to report. */
-  readonly topK: number;
-  /** Cells pooled along each axis for the overviews. */
-  readonly blockSize: number;
-  /** Weights of all parts of the layer; the trained ones when absent. */
+/** How one band of a layer is run. */
+interface BandRun {
+  readonly band: Band;
+  readonly taps: BlockTaps;
+  /** Feeds of the taps. */
+  readonly extra?: Values;
   readonly kernels?: readonly KernelWeights[] | undefined;
-  /** The same layer of a run that agrees with this one in its first rows, which are then not computed again. */
-  readonly known?: { readonly layer: BlockResult; readonly nRows: number } | undefined;
-  /** Rows to compute at a time, here and in closer looks, until told otherwise. */
-  readonly bandRows?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
-export interface BlockResult {
-  /** The residual stream after the block, [1, T, D]. */
-  readonly hidden: Value;
-  readonly rows: LayerRows;
-  readonly topKeys: TopKeys;
-  readonly overviews: readonly LayerOverview[];
-  /** Cells pooled along each axis of the overviews. */
-  readonly blockSize: number;
-  /** What the overviews were quantised from. */
-  readonly pooled: () => Promise<ReadonlyMap<Stage, PooledMap>>;
-}
-
-export class ModelRuntime {
+export class ModelRuntime implements LayerRuntime {
   /** Embedding, blocks and head: what every run needs. */
   private readonly sessions = new Map<string, Promise<Session>>();
   private readonly details = new Map<string, Promise<Session>>();
@@ -96,27 +80,20 @@ export class ModelRuntime {
     return chooseBandRows(this.folder, size, budgetBytes, mostBandRows(this.provider, size.nTokens));
   }
 
-  /** Token ids -> the residual stream before layer 0, [1, T, D]. */
   async embed(ids: Int32Array): Promise<Value> {
     const session = await this.session('embed', () => embedGraph(this.folder.config, this.folder.weights));
     return (await session.run({ ids: int64(Array.from(ids), [1, ids.length]) }))['hidden']!;
   }
 
-  /** The same tensor where its data can be read. */
   async fetch(value: Value): Promise<Value> {
     return value;
   }
 
-  /** The trained weights of a layer's parts, in the order in which they are applied. */
   trainedKernels(layerIdx: number): Promise<readonly KernelWeights[]> {
-    return keep(this.kernels, layerIdx, () => readKernels(this.folder, layerIdx));
+    return cached(this.kernels, layerIdx, () => readKernels(this.folder, layerIdx));
   }
 
-  /**
-   * Runs one block with taps, band by band.
-   * @param hidden the residual stream before it, [1, T, D].
-   * @throws Cancelled between bands once the signal fires.
-   */
+  /** Runs the layer band by band. */
   async block(layerIdx: number, hidden: Value, options: BlockOptions): Promise<BlockResult> {
     const { topK, blockSize, kernels, known, signal } = options;
     this.bandRows = options.bandRows ?? this.bandRows;
@@ -126,63 +103,49 @@ export class ModelRuntime {
     const taps: BlockTaps = { overviews: streamedStages(plan), blockSize, topKeys: true };
     const start = known?.nRows ?? 0;
     const rows = emptyRows(plan, hidden);
-    const told = new LayerTold(plan, nTokens, blockSize, topK);
+    const accumulator = new LayerAccumulator(plan, nTokens, blockSize, topK);
     const out = emptyValue(hidden.dims);
     if (known) {
       const { layer, nRows } = known;
       writeRows(out, 0, rowsOf(layer.hidden, 0, nRows));
       writeRows(rows.keys, 0, rowsOf(layer.rows.keys, 0, nRows));
       writeRows(rows.values, 0, rowsOf(layer.rows.values, 0, nRows));
-      await told.takeOver(known);
+      await accumulator.takeOver(known);
     }
     await this.inBands(start, nTokens, signal, async (from, to) => {
       const band = bandAt(plan, from, to, blockSize);
       const top = { top_k: int64([Math.min(topK, to)], [1]) };
-      const fetched = await this.runBlock(plan, rows, band, taps, top, kernels);
+      const fetched = await this.runBlock(plan, rows, { band, taps, extra: top, kernels });
       writeRows(out, from, fetched['hidden_out']!);
       const [indices, weights] = [fetched['top_keys.indices']!, fetched['top_keys.weights']!];
-      told.add(band, indices, weights, stage => fetched[`pooled.${stage}`]!);
+      accumulator.add(band, indices, weights, stage => fetched[`pooled.${stage}`]!);
     });
-    return { hidden: out, rows, ...told.result() };
+    return { hidden: out, rows, ...accumulator.result() };
   }
 
-  /** Runs one block without taps. @throws as `block`. */
-  async bareBlock(
-    layerIdx: number,
-    hidden: Value,
-    kernels?: readonly KernelWeights[],
-    signal?: AbortSignal,
-  ): Promise<Value> {
-    return (await this.plainBlock(layerIdx, hidden, kernels, signal)).hidden;
+  async bareBlock(layerIdx: number, hidden: Value, options: LayerOptions = {}): Promise<Value> {
+    return (await this.plainBlock(layerIdx, hidden, options)).hidden;
   }
 
-  /** Runs one block and tells rows of one stage in all heads, shape [head, query, key]; see `stageRows`. */
   async blockRows(
     layerIdx: number,
-    stage: Stage,
-    queries: readonly [number, number],
     hidden: Value,
+    { stage, queries, ...options }: BlockRowsOptions,
   ): Promise<{ readonly hidden: Value; readonly rows: Float32Array }> {
-    const { hidden: out, rows } = await this.plainBlock(layerIdx, hidden);
+    const { hidden: out, rows } = await this.plainBlock(layerIdx, hidden, options);
     const heads = Array.from({ length: this.folder.config.n_heads }, (_, headIdx) => headIdx);
-    const [values] = await this.stageRows(layerIdx, [stage], heads, queries, rows);
+    const [values] = await this.stageRows(layerIdx, rows, { stages: [stage], heads, queries, ...options });
     return { hidden: out, rows: values! };
   }
 
-  /** The overview of a stage in all heads. */
-  async overview(
-    layerIdx: number,
-    stage: Stage,
-    rows: LayerRows,
-    blockSize: number,
-    kernels?: readonly KernelWeights[],
-  ): Promise<LayerOverview> {
+  async overview(layerIdx: number, rows: LayerRows, options: OverviewOptions): Promise<LayerOverview> {
+    const { stage, blockSize, kernels, signal } = options;
     const { config, weights } = this.folder;
     const plan = planLayer(config, layerIdx);
     const nTokens = rows.hidden.dims[1]!;
     const map = emptyPooledMap(plan.nHeads, nTokens, blockSize);
     const graph = () => pooledGraph(config, layerIdx, stage, blockSize, weights, this.feedsOf);
-    await this.inBands(0, nTokens, undefined, async (from, to) => {
+    await this.inBands(0, nTokens, signal, async (from, to) => {
       const session = await this.detail(`overview/${layerIdx}/${stage}/${blockSize}`, graph);
       const band = bandAt(plan, from, to, blockSize);
       const fetched = await session.run(await this.blockFeeds(plan, rows, band, kernels));
@@ -191,24 +154,14 @@ export class ModelRuntime {
     return quantize(stage, map);
   }
 
-  /**
-   * Rows [start, end) of several stages of several heads at full precision.
-   * @returns per stage, in the order of `stages`, shape [head, query, key] with the keys before `end`; later ones are
-   * masked.
-   */
-  async stageRows(
-    layerIdx: number,
-    stages: readonly Stage[],
-    heads: readonly number[],
-    [start, end]: readonly [number, number],
-    rows: LayerRows,
-    kernels?: readonly KernelWeights[],
-  ): Promise<Float32Array[]> {
+  async stageRows(layerIdx: number, rows: LayerRows, options: StageRowsOptions): Promise<Float32Array[]> {
+    const { stages, heads, kernels, signal } = options;
+    const [start, end] = options.queries;
     const { config, weights } = this.folder;
     const plan = planLayer(config, layerIdx);
     const nRows = end - start;
     const maps = stages.map(() => new Float32Array(heads.length * nRows * end));
-    await this.inBands(start, end, undefined, async (from, to) => {
+    await this.inBands(start, end, signal, async (from, to) => {
       const graph = () => stagesGraph(config, layerIdx, stages, weights, this.feedsOf);
       const session = await this.detail(`stages/${layerIdx}/${stages.join()}`, graph);
       const feeds = await this.blockFeeds(plan, rows, bandAt(plan, from, to), kernels);
@@ -239,10 +192,6 @@ export class ModelRuntime {
     return all;
   }
 
-  /**
-   * Natural log-probabilities of `targets` [T], and the k most likely next tokens after each position.
-   * @param before what `logProbabilities` gave for another run, to be compared with.
-   */
   async predict(hidden: Value, targets: readonly number[], k: number, before?: Value): Promise<Prediction> {
     const topK = Math.min(k, this.folder.config.vocab_size);
     const prediction = emptyPrediction(targets.length, topK, before !== undefined);
@@ -255,7 +204,6 @@ export class ModelRuntime {
     return prediction;
   }
 
-  /** Vocabulary logits [1, T, V]. */
   async logits(hidden: Value): Promise<Value> {
     const session = await this.session('logits', () => logitsGraph(this.folder.config, this.folder.weights));
     return (await session.run({ hidden }))['logits']!;
@@ -296,14 +244,13 @@ export class ModelRuntime {
   protected async plainBlock(
     layerIdx: number,
     hidden: Value,
-    kernels?: readonly KernelWeights[],
-    signal?: AbortSignal,
+    { kernels, signal }: LayerOptions,
   ): Promise<Pick<BlockResult, 'hidden' | 'rows'>> {
     const plan = planLayer(this.folder.config, layerIdx);
     const rows = emptyRows(plan, hidden);
     const out = emptyValue(hidden.dims);
     await this.inBands(0, hidden.dims[1]!, signal, async (from, to) => {
-      const fetched = await this.runBlock(plan, rows, bandAt(plan, from, to), noTaps, {}, kernels);
+      const fetched = await this.runBlock(plan, rows, { band: bandAt(plan, from, to), taps: noTaps, kernels });
       writeRows(out, from, fetched['hidden_out']!);
     });
     return { hidden: out, rows };
@@ -312,10 +259,7 @@ export class ModelRuntime {
   private async runBlock(
     plan: LayerPlan,
     rows: LayerRows,
-    band: Band,
-    taps: BlockTaps,
-    extra: Values,
-    kernels?: readonly KernelWeights[],
+    { band, taps, extra = {}, kernels }: BandRun,
   ): Promise<Values> {
     const { config, weights } = this.folder;
     const { layerIdx } = plan;
@@ -404,11 +348,11 @@ export class ModelRuntime {
   }
 
   protected session(key: string, graph: () => Uint8Array, options: Partial<SessionOptions> = {}): Promise<Session> {
-    return keep(this.sessions, key, () => this.create(graph(), options));
+    return cached(this.sessions, key, () => this.create(graph(), options));
   }
 
   private detail(key: string, graph: () => Uint8Array): Promise<Session> {
-    const session = keep(this.details, key, () => this.create(graph(), {}));
+    const session = cached(this.details, key, () => this.create(graph(), {}));
     const [oldest] = this.details.keys();
     if (this.details.size > maxDetailSessions && oldest !== undefined) {
       void this.details.get(oldest)?.then(old => old.release());
@@ -422,18 +366,9 @@ export class ModelRuntime {
       provider: this.localProvider,
       weightFolder: this.folder.directory,
       mapsWeights: this.mapsWeights,
-      weightsInMemory: await this.folder.inMemory(),
+      weightsInMemory: await this.folder.inMemory(await isWasm()),
       nThreads: this.nThreads,
       ...options,
     });
   }
-}
-
-/** The value under `key`, made if need be and moved to the end; a failure is not kept. */
-export function keep<Key, T>(map: Map<Key, Promise<T>>, key: Key, make: () => Promise<T>): Promise<T> {
-  const value = map.get(key) ?? make();
-  map.delete(key);
-  map.set(key, value);
-  value.catch(() => map.get(key) === value && map.delete(key));
-  return value;
 }

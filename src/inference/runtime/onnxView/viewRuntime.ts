@@ -7,17 +7,16 @@ import type { LayerOverview } from '../../../shared/analysis';
 import type { KernelWeights } from '../../../shared/kernels';
 import { Failure } from '../../../shared/tools/failure';
 import { fromFloat16Bits } from '../../../shared/tools/float16';
-import type { ModelFolder } from '../../model/openModelFolder';
-import { emptyPrediction, type Prediction } from '../../run/predictions';
+import type { FedInput, FeedType, ModelFolder, OnnxView } from '../../model/folder';
 import type { LayerRows } from '../bands';
-import type { LayerRuntime } from '../layerRuntime';
+import type { BlockOptions, BlockResult } from '../block';
+import type { BlockRowsOptions, LayerRuntime, OverviewOptions, StageRowsOptions } from '../layerRuntime';
 import { logSoftmaxRows, predictFromLogits } from '../logits';
 import type { RunSize } from '../memory';
-import type { BlockOptions, BlockResult } from '../modelRuntime';
 import { quantize } from '../overviews';
+import { emptyPrediction, type Prediction } from '../prediction';
 import { Session, type Value, type Values } from '../session';
 import { emptyValue, int64 } from '../values';
-import type { FedInput, FeedType, OnnxView } from './openView';
 import { pooledOf, topKeysOf } from './reduceMaps';
 
 /** What one run gave: maps of all layers, [head, query, key] each, and logits [1, T, V] where the graph has them. */
@@ -89,23 +88,21 @@ export class OnnxViewRuntime implements LayerRuntime {
     return (await this.forward(hidden)).logits ?? hidden;
   }
 
-  async blockRows(layerIdx: number, _stage: unknown, queries: readonly [number, number], hidden: Value) {
+  async blockRows(layerIdx: number, hidden: Value, { queries }: BlockRowsOptions) {
     const heads = Array.from({ length: this.nHeads }, (_, headIdx) => headIdx);
     const rows = rowsOfMap(await this.map(layerIdx, hidden), heads, queries, hidden.dims[1]!);
     return { hidden: await this.bareBlock(layerIdx, hidden), rows };
   }
 
-  async overview(layerIdx: number, _stage: unknown, { hidden }: LayerRows, blockSize: number): Promise<LayerOverview> {
+  async overview(layerIdx: number, { hidden }: LayerRows, { blockSize }: OverviewOptions): Promise<LayerOverview> {
     const map = await this.map(layerIdx, hidden);
     return quantize('pattern', pooledOf(map, this.nHeads, hidden.dims[1]!, blockSize));
   }
 
   async stageRows(
     layerIdx: number,
-    stages: readonly unknown[],
-    heads: readonly number[],
-    queries: readonly [number, number],
     { hidden }: LayerRows,
+    { stages, heads, queries }: StageRowsOptions,
   ): Promise<Float32Array[]> {
     const map = await this.map(layerIdx, hidden);
     return stages.map(() => rowsOfMap(map, heads, queries, hidden.dims[1]!));

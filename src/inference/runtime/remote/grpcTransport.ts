@@ -7,9 +7,9 @@ import { Cancelled } from '../../../shared/tools/failure';
 import type { Endpoint } from './endpoint';
 import { quoted, RemoteFailure, remoteFailures, tlsFailure } from './failures';
 import { GRPCInferenceService, ModelInferRequestSchema, type ModelInferResponse } from './oip/open_inference_grpc_pb';
-import { complete } from './restTransport';
 import {
   checkShape,
+  complete,
   datatypeOf,
   fromBytes,
   fromNumbers,

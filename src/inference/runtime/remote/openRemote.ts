@@ -3,14 +3,15 @@
 import { parseModelConfig } from '../../../graph/modelConfig';
 import { servedNames, servedTexts } from '../../../graph/servedGraphs';
 import type { RemoteOptions } from '../../../shared/remote';
-import { type ModelFolder, summarize } from '../../model/openModelFolder';
+import { type ModelFolder, summarize } from '../../model/folder';
 import { int64 } from '../values';
 import { type Endpoint, openEndpoint } from './endpoint';
 import { remoteFailures } from './failures';
+import { openTransport } from './openTransport';
 import { holdsToken, redact } from './redact';
 import { RemoteRuntime } from './remoteRuntime';
 import type { Texts } from './tensors';
-import { openTransport, type Transport } from './transport';
+import type { Transport } from './transport';
 
 /** @throws Failure when the server cannot be reached, is not ready, or serves nothing that can be inspected. */
 export async function openRemote(options: RemoteOptions): Promise<{ runtime: RemoteRuntime; note: string }> {

@@ -11,18 +11,27 @@ import { servedNames } from '../../../graph/servedGraphs';
 import type { LayerOverview } from '../../../shared/analysis';
 import type { Stage } from '../../../shared/attentionMap';
 import type { KernelWeights } from '../../../shared/kernels';
-import type { ModelFolder } from '../../model/openModelFolder';
-import type { Prediction } from '../../run/predictions';
+import type { ModelFolder } from '../../model/folder';
 import type { LayerRows } from '../bands';
+import type { BlockOptions, BlockResult, LayerOptions } from '../block';
+import { cached } from '../cached';
 import { kernelFeeds, tellKernels } from '../kernelFeeds';
-import type { LayerRuntime } from '../layerRuntime';
-import { type BlockOptions, type BlockResult, keep } from '../modelRuntime';
+import type { BlockRowsOptions, LayerRuntime, OverviewOptions, StageRowsOptions } from '../layerRuntime';
+import type { Prediction } from '../prediction';
 import type { Value } from '../session';
 import { emptyTopKeys, writeTopKeys } from '../topKeyRows';
 import { emptyValue, int64, rowsOf } from '../values';
 import { RunAhead } from './runAhead';
 import type { Expected, InferCall, Tensors } from './tensors';
 import type { Transport } from './transport';
+
+/** Inputs of the graph that serves a layer's maps. */
+interface MapsInputs {
+  readonly heads: readonly number[];
+  readonly queries: readonly [number, number];
+  readonly blockSize: number;
+  readonly kernels: Readonly<Record<string, Value>>;
+}
 
 export class RemoteRuntime implements LayerRuntime {
   readonly provider = 'remote';
@@ -55,12 +64,13 @@ export class RemoteRuntime implements LayerRuntime {
   }
 
   trainedKernels(layerIdx: number): Promise<readonly KernelWeights[]> {
-    return keep(this.kernels, layerIdx, async () => {
+    return cached(this.kernels, layerIdx, async () => {
       const plan = planLayer(this.folder.config, layerIdx);
       const shapes = kernelShapes(plan);
       if (Object.keys(shapes).length === 0) return [];
       const kernels = Object.fromEntries(Object.entries(shapes).map(([name, dims]) => [name, emptyValue(dims)]));
-      const call = this.mapsCall(layerIdx, emptyValue([1, 1, this.folder.config.dim]), [0], [0, 1], 1, kernels);
+      const stream = emptyValue([1, 1, this.folder.config.dim]);
+      const call = this.mapsCall(layerIdx, stream, { heads: [0], queries: [0, 1], blockSize: 1, kernels });
       const outputs = Object.entries(shapes).map(
         ([name, dims]) => [`trained.${name}`, { type: 'float32', dims }] as const,
       );
@@ -74,7 +84,7 @@ export class RemoteRuntime implements LayerRuntime {
     const { blockSize, kernels, signal } = options;
     const nTokens = hidden.dims[1]!;
     const topKeys = emptyTopKeys(this.folder.config.n_heads, nTokens, options.topK);
-    const call = await this.blockCall(layerIdx, hidden, topKeys.k, blockSize, kernels);
+    const call = await this.blockCall(layerIdx, hidden, { topK: topKeys.k, blockSize, kernels });
     const ahead = kernels ? null : await this.runAhead?.take(layerIdx, hidden, () => this.runCalls(hidden, call));
     const fetched = ahead ?? (await this.transport.infer(call, signal));
     const out = fetched['hidden_out'] as Value;
@@ -86,59 +96,42 @@ export class RemoteRuntime implements LayerRuntime {
     return { hidden: out, rows: inputAlone(hidden), topKeys, overviews, blockSize, pooled: async () => new Map() };
   }
 
-  async bareBlock(
-    layerIdx: number,
-    hidden: Value,
-    kernels?: readonly KernelWeights[],
-    signal?: AbortSignal,
-  ): Promise<Value> {
-    const call = await this.blockCall(layerIdx, hidden, 1, blockSizeFor(hidden.dims[1]!), kernels);
+  async bareBlock(layerIdx: number, hidden: Value, { kernels, signal }: LayerOptions = {}): Promise<Value> {
+    const call = await this.blockCall(layerIdx, hidden, { topK: 1, blockSize: blockSizeFor(hidden.dims[1]!), kernels });
     const { hidden_out } = call.outputs;
     return this.value({ ...call, outputs: { hidden_out: hidden_out! } }, 'hidden_out', signal);
   }
 
   async blockRows(
     layerIdx: number,
-    stage: Stage,
-    queries: readonly [number, number],
     hidden: Value,
+    { stage, queries, ...options }: BlockRowsOptions,
   ): Promise<{ readonly hidden: Value; readonly rows: Float32Array }> {
     const heads = Array.from({ length: this.folder.config.n_heads }, (_, head) => head);
     const [out, [rows]] = await Promise.all([
-      this.bareBlock(layerIdx, hidden),
-      this.stageRows(layerIdx, [stage], heads, queries, inputAlone(hidden)),
+      this.bareBlock(layerIdx, hidden, options),
+      this.stageRows(layerIdx, inputAlone(hidden), { stages: [stage], heads, queries, ...options }),
     ]);
     return { hidden: out, rows: rows! };
   }
 
-  async overview(
-    layerIdx: number,
-    stage: Stage,
-    { hidden }: LayerRows,
-    blockSize: number,
-    kernels?: readonly KernelWeights[],
-  ): Promise<LayerOverview> {
-    const inputs = await this.kernelInputs(layerIdx, kernels);
-    const call = this.mapsCall(layerIdx, hidden, [0], [0, 1], blockSize, inputs);
+  async overview(layerIdx: number, { hidden }: LayerRows, options: OverviewOptions): Promise<LayerOverview> {
+    const { stage, blockSize, kernels, signal } = options;
+    const fed = await this.kernelInputs(layerIdx, kernels);
+    const call = this.mapsCall(layerIdx, hidden, { heads: [0], queries: [0, 1], blockSize, kernels: fed });
     const outputs = this.overviewOutputs(stage, hidden.dims[1]!, blockSize);
-    return overviewOf(stage, blockSize, await this.transport.infer({ ...call, outputs }));
+    return overviewOf(stage, blockSize, await this.transport.infer({ ...call, outputs }, signal));
   }
 
-  async stageRows(
-    layerIdx: number,
-    stages: readonly Stage[],
-    heads: readonly number[],
-    queries: readonly [number, number],
-    { hidden }: LayerRows,
-    kernels?: readonly KernelWeights[],
-  ): Promise<Float32Array[]> {
-    const inputs = await this.kernelInputs(layerIdx, kernels);
-    const call = this.mapsCall(layerIdx, hidden, heads, queries, blockSizeFor(hidden.dims[1]!), inputs);
+  async stageRows(layerIdx: number, { hidden }: LayerRows, options: StageRowsOptions): Promise<Float32Array[]> {
+    const { stages, heads, queries, signal } = options;
+    const kernels = await this.kernelInputs(layerIdx, options.kernels);
+    const call = this.mapsCall(layerIdx, hidden, { heads, queries, blockSize: blockSizeFor(hidden.dims[1]!), kernels });
     const [start, end] = queries;
     const outputs = stages.map(
       stage => [stage, { type: 'float32', dims: [1, heads.length, end - start, end] }] as const,
     );
-    const fetched = await this.transport.infer({ ...call, outputs: Object.fromEntries(outputs) });
+    const fetched = await this.transport.infer({ ...call, outputs: Object.fromEntries(outputs) }, signal);
     return stages.map(stage => fetched[stage]!.data as Float32Array);
   }
 
@@ -185,10 +178,7 @@ export class RemoteRuntime implements LayerRuntime {
   private mapsCall(
     layerIdx: number,
     hidden: Value,
-    heads: readonly number[],
-    queries: readonly [number, number],
-    blockSize: number,
-    kernels: Readonly<Record<string, Value>>,
+    { heads, queries, blockSize, kernels }: MapsInputs,
   ): Pick<InferCall, 'model' | 'inputs'> {
     const [query_start, query_end, block_size] = [...queries, blockSize].map(n => int64([n], [1])) as [
       Value,
@@ -203,9 +193,7 @@ export class RemoteRuntime implements LayerRuntime {
   private async blockCall(
     layerIdx: number,
     hidden: Value,
-    topK: number,
-    blockSize: number,
-    kernels?: readonly KernelWeights[],
+    { topK, blockSize, kernels }: BlockOptions,
   ): Promise<InferCall> {
     const nTokens = hidden.dims[1]!;
     const inputs = {

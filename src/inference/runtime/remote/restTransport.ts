@@ -7,6 +7,7 @@ import type { Endpoint } from './endpoint';
 import { quoted, RemoteFailure, remoteFailures, tlsFailure } from './failures';
 import {
   checkShape,
+  complete,
   datatypeOf,
   fromBytes,
   fromNumbers,
@@ -215,14 +216,6 @@ export function readReply({ headers, body }: Pick<Reply, 'headers' | 'body'>, ca
       tensors[output.name as string] = fromNumbers(output.data.flat(maxDimensions), expected, where);
   }
   return complete(tensors, call);
-}
-
-/** @throws RemoteFailure when an output is missing. */
-export function complete(tensors: Readonly<Record<string, Tensor>>, call: InferCall): Tensors {
-  for (const name of Object.keys(call.outputs)) {
-    if (!tensors[name]) throw remoteFailures.badAnswer(`${name} of ${call.model}`, 'missing', 'an output');
-  }
-  return tensors;
 }
 
 function parse(body: Buffer, what: string): unknown {

@@ -125,3 +125,11 @@ function readTexts(bytes: Uint8Array, count: number, where: string): string[] {
   }
   return texts;
 }
+
+/** @throws RemoteFailure when an output is missing. */
+export function complete(tensors: Readonly<Record<string, Tensor>>, call: InferCall): Tensors {
+  for (const name of Object.keys(call.outputs)) {
+    if (!tensors[name]) throw remoteFailures.badAnswer(`${name} of ${call.model}`, 'missing', 'an output');
+  }
+  return tensors;
+}

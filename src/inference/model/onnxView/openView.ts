@@ -11,25 +11,10 @@ import type { ModelSummary } from '../../../shared/analysis';
 import { Failure, shown } from '../../../shared/tools/failure';
 import { beginTokenOf } from '../../../tokenization/beginToken';
 import { Tokenizer } from '../../../tokenization/tokenizer';
-import { inside, readJson } from '../../model/folderFiles';
-import type { ModelFolder } from '../../model/openModelFolder';
-import { withinTime } from '../../withinTime';
+import { type FedInput, type FeedType, fedInputs, type ModelFolder, type OnnxView } from '../folder';
+import { inside, readJson } from '../folderFiles';
+import { withinTime } from '../withinTime';
 import { type OnnxFile, type OnnxTensor, readOnnxFile } from './onnxFile';
-
-/** How a graph is fed and read. */
-export interface OnnxView {
-  readonly path: string;
-  readonly inputs: readonly { readonly name: FedInput; readonly type: FeedType }[];
-  /** Output of each layer's attention, [1, head, query, key]. */
-  readonly attentions: readonly string[];
-  /** Output of vocabulary logits, [1, token, vocabulary]. */
-  readonly logits: string | null;
-}
-
-/** Inputs that a viewer knows how to fill. */
-export const fedInputs = ['input_ids', 'attention_mask', 'position_ids', 'token_type_ids'] as const;
-export type FedInput = (typeof fedInputs)[number];
-export type FeedType = 'int64' | 'int32' | 'float32' | 'bool';
 
 const { FLOAT, FLOAT16, DOUBLE, INT32, INT64, BOOL } = TensorProto_DataType;
 const feedTypes: ReadonlyMap<number, FeedType> = new Map([

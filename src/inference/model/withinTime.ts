@@ -1,7 +1,7 @@
 /** Stops work that takes too long, even inside a regular expression that a model's files brought along. */
 
 import { type Context, createContext, Script } from 'node:vm';
-import { Failure } from '../shared/tools/failure';
+import { Failure } from '../../shared/tools/failure';
 
 const script = new Script('run()');
 let context: Context | undefined;
