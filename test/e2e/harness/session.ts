@@ -8,7 +8,27 @@ import { _electron, type Browser, chromium, type Page } from 'playwright-core';
 import { vsixPath } from '../../../scripts/package.mjs';
 import { findChromium } from '../../../scripts/setup.mjs';
 import { startServer, workbenchAddress, writeUser } from '../../../scripts/workbench.mjs';
-import type { WorkbenchOptions } from './workbench';
+
+export interface WorkbenchOptions {
+  /** The folder to open. Tests that change files give a copy of their fixtures. */
+  folder: string;
+  /** The extension to install, null for none; by default the one that `npm test` has packaged for this machine. */
+  vsix?: string | null;
+  /** More packaged extensions to install. */
+  more?: string[];
+  /** False opens the folder in restricted mode. Default: true. */
+  trust?: boolean;
+  /** User settings, over those of `quietSettings`. */
+  settings?: Record<string, unknown>;
+  /** As in the user's `keybindings.json`. */
+  keybindings?: readonly object[];
+  /** Where the workbench keeps its data, in a temporary folder. */
+  dataFolder?: string;
+  /** More variables for the extension host and what it starts, not for the browser. */
+  environment?: Readonly<Record<string, string>>;
+  /** More flags for Chromium. */
+  browserFlags?: string[];
+}
 
 export interface Session {
   page: Page;

@@ -5,32 +5,11 @@ import { afterEach } from 'node:test';
 import { errors, type Frame, type Locator, type Page } from 'playwright-core';
 import { root } from '../../../scripts/setup.mjs';
 import { descendants, type Process } from '../../../scripts/workbench.mjs';
-import { openBrowser, openDesktop, type Session } from './session';
+import { openBrowser, openDesktop, type Session, type WorkbenchOptions } from './session';
 
 /** How long the workbench may take for one thing before a test fails, in milliseconds: no limit of speed. */
 const patience = 120_000;
 const screenshots = join(root, 'test-results', 'screenshots');
-
-export interface WorkbenchOptions {
-  /** The folder to open. Tests that change files give a copy of their fixtures. */
-  folder: string;
-  /** The extension to install, null for none; by default the one that `npm test` has packaged for this machine. */
-  vsix?: string | null;
-  /** More packaged extensions to install. */
-  more?: string[];
-  /** False opens the folder in restricted mode. Default: true. */
-  trust?: boolean;
-  /** User settings, over those of `quietSettings`. */
-  settings?: Record<string, unknown>;
-  /** As in the user's `keybindings.json`. */
-  keybindings?: readonly object[];
-  /** Where the workbench keeps its data, in a temporary folder. */
-  dataFolder?: string;
-  /** More variables for the extension host and what it starts, not for the browser. */
-  environment?: Readonly<Record<string, string>>;
-  /** More flags for Chromium. */
-  browserFlags?: string[];
-}
 
 /**
  * A place in the active document: a UTF-16 offset from 0 (line ends count as they are in the file), or a line and column
