@@ -35,6 +35,7 @@ import { ViewLinks } from './editor/viewLinks';
 import { WindowFollower } from './editor/windowFollower';
 import { WindowMarks } from './editor/windowMarks';
 import { InferenceClient } from './inference/client';
+import { FolderReader } from './inference/folderReader';
 import { startProcess } from './inference/startProcess';
 import { createLog } from './log';
 import { AttentionEditor } from './panel/attentionEditor';
@@ -47,7 +48,6 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const { subscriptions, extensionUri, globalState, workspaceState, secrets } = extension;
   const log = createLog();
   const bundled = vscode.Uri.joinPath(extensionUri, 'models', 'bundled').fsPath;
-  const models = new AddedModels(globalState, bundled);
   const token = new RemoteToken(secrets);
   const chooseOf = (settings: Settings) =>
     chooseModel(settings, bundled, vscode.workspace.isTrusted, () => token.read());
@@ -56,6 +56,10 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     chooseOf(name === undefined ? readSettings() : { ...readSettings(), model: name, remote: null });
   const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
   const client = new InferenceClient(() => startProcess(processPath, log));
+  const folders = new FolderReader(() => startProcess(processPath, log));
+  const models = new AddedModels(globalState, bundled, undefined, (directory, maxMs) =>
+    folders.read('describeFolder', directory, maxMs),
+  );
   const analysis = new Analysis(client, readSettings, model, log);
   const context = new RelevantContext(analysis, new OcclusionRuns(client), workspaceState);
   const map = new DocumentMap(analysis, context, client, readSettings, log);
@@ -92,6 +96,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   subscriptions.push(
     log,
     client,
+    folders,
     analysis,
     shown,
     registerAttentionTool(runs),
@@ -108,7 +113,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     new WindowMarks(analysis),
     new MapMarks(map, tell, showPanel),
     editorPanel,
-    registerCommands(analysis, ablations, decorations, showPanel, log, models),
+    registerCommands(analysis, ablations, decorations, showPanel, log, models, folders),
     registerContextCommands(analysis, context, decorations, tell, showPanel),
     samples,
     new ModelTree(models, readSettings, ({ setting }) => tell(() => useModel(setting))),
@@ -123,7 +128,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     vscode.commands.registerCommand(commands.takeTour, () =>
       tell(() => takeTour(samples, analysis, tab, inspectSample)),
     ),
-    vscode.commands.registerCommand(commands.compare, () => tell(() => compare(analysis, comparison, models))),
+    vscode.commands.registerCommand(commands.compare, () => tell(() => compare(analysis, comparison, models, folders))),
     vscode.commands.registerCommand(commands.endComparison, () => comparison.end()),
     comparison.onDidChange(state => {
       keys.set(contextKeys.isCompared, state !== null);

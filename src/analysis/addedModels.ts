@@ -2,10 +2,14 @@
 
 import platformPath, { type PlatformPath } from 'node:path';
 import type { Memento } from 'vscode';
+import { describeFolder, type FolderDescription } from '../inference/model/describeFolder';
 import type { Disposable } from '../lifecycle';
-import { bundledModels, describeModel, type InstalledModel } from './installedModels';
+import { bundledModels, type InstalledModel } from './installedModels';
 
 const key = 'mtaInspector.addedModels';
+/** How long the list waits for one folder, on a slow network drive for example, and for all of them. */
+const maxEntryMs = 2000;
+const maxListMs = 10_000;
 
 export class AddedModels {
   private readonly listeners = new Set<() => void>();
@@ -15,13 +19,21 @@ export class AddedModels {
     /** The folder of bundled models. */
     private readonly bundled: string,
     private readonly paths: Pick<PlatformPath, 'relative'> = platformPath,
+    /** Reads a folder of others, in the extension by another process. */
+    private readonly describe: (directory: string, maxMs: number) => Promise<FolderDescription> = describeFolder,
   ) {}
 
-  /** Bundled models, then added ones, latest first; folders that can no longer be read are left out. */
+  /** Bundled models, then added ones, latest first; folders that cannot be read, or not in time, are left out. */
   async list(): Promise<InstalledModel[]> {
     const bundled = await bundledModels(this.bundled);
-    const added = await Promise.all(this.directories.map(directory => describeModel(directory).catch(() => null)));
-    return [...bundled, ...added.filter(model => model !== null)];
+    const added: InstalledModel[] = [];
+    const until = performance.now() + maxListMs;
+    for (const directory of this.directories) {
+      const maxMs = Math.min(maxEntryMs, until - performance.now());
+      const described = maxMs > 0 ? await this.describe(directory, maxMs).catch(() => null) : null;
+      if (described) added.push({ ...described, setting: directory });
+    }
+    return [...bundled, ...added];
   }
 
   /** Hears of models that are added. */

@@ -6,6 +6,7 @@ import type { AddedModels } from '../analysis/addedModels';
 import type { Analysis } from '../analysis/analysis';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
+import type { FolderReader } from '../inference/folderReader';
 import { DisposableStore } from '../lifecycle';
 import { Cancelled, type FailureAction, toFailureData } from '../shared/tools/failure';
 import type { AttentionDecorations } from './decorations';
@@ -18,6 +19,7 @@ export function registerCommands(
   showPanel: () => void,
   log: vscode.LogOutputChannel,
   models: AddedModels,
+  folders: FolderReader,
 ): vscode.Disposable {
   const store = new DisposableStore();
   const register = (id: string, run: (argument?: unknown) => unknown) =>
@@ -25,8 +27,8 @@ export function registerCommands(
   register(commands.inspectDocument, () => told(log, () => inspect(analysis, false, showPanel)));
   register(commands.inspectSelection, () => told(log, () => inspect(analysis, true, showPanel)));
   register(commands.cancel, id => analysis.cancel(typeof id === 'number' ? id : undefined));
-  register(commands.selectModel, () => told(log, () => selectModel(models)));
-  register(commands.addModel, () => told(log, () => addModel(models)));
+  register(commands.selectModel, () => told(log, () => selectModel(models, folders)));
+  register(commands.addModel, () => told(log, () => addModel(models, folders)));
   register(commands.clearHighlights, () => decorations.clear());
   register(commands.resetAblation, () => ablations.step('reset'));
   register(commands.undoAblation, () => ablations.step('undo'));

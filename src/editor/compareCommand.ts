@@ -5,6 +5,7 @@ import type { AddedModels } from '../analysis/addedModels';
 import type { Analysis } from '../analysis/analysis';
 import type { Comparison, Counterpart } from '../analysis/comparison';
 import { failures } from '../errors';
+import type { FolderReader } from '../inference/folderReader';
 import { type LinkedComparison, linkedModel } from '../shared/link';
 import { pickModelFolder } from './modelCommands';
 
@@ -14,10 +15,15 @@ interface Item extends vscode.QuickPickItem {
 }
 
 /** @throws Failure for what a person should be told. */
-export async function compare(analysis: Analysis, comparison: Comparison, models: AddedModels): Promise<void> {
+export async function compare(
+  analysis: Analysis,
+  comparison: Comparison,
+  models: AddedModels,
+  folders: FolderReader,
+): Promise<void> {
   const { document } = analysis;
   if (!document || !analysis.trainedRun) throw failures.nothingToCompare();
-  const items = [...(await modelItems(analysis, models)), ...(await textItems(document))];
+  const items = [...(await modelItems(analysis, models, folders)), ...(await textItems(document))];
   const picked = await vscode.window.showQuickPick(items, {
     placeHolder: vscode.l10n.t('Compare the shown maps with …'),
   });
@@ -25,7 +31,7 @@ export async function compare(analysis: Analysis, comparison: Comparison, models
   if (counterpart) await comparison.start(counterpart);
 }
 
-async function modelItems({ snapshot }: Analysis, added: AddedModels): Promise<Item[]> {
+async function modelItems({ snapshot }: Analysis, added: AddedModels, folders: FolderReader): Promise<Item[]> {
   const models = (await added.list()).filter(({ directory }) => directory !== snapshot.model?.directory);
   return [
     { label: vscode.l10n.t('Another model'), kind: vscode.QuickPickItemKind.Separator },
@@ -34,7 +40,7 @@ async function modelItems({ snapshot }: Analysis, added: AddedModels): Promise<I
       description,
       choose: async () => modelCounterpart(name, directory),
     })),
-    { label: vscode.l10n.t('Browse for a model folder…'), choose: browse },
+    { label: vscode.l10n.t('Browse for a model folder…'), choose: () => browse(folders) },
   ];
 }
 
@@ -73,8 +79,8 @@ export async function linkedCounterpart(
   }
 }
 
-async function browse(): Promise<Counterpart | undefined> {
-  const model = await pickModelFolder();
+async function browse(folders: FolderReader): Promise<Counterpart | undefined> {
+  const model = await pickModelFolder(folders);
   return model && { label: model.name, modelDirectory: model.directory };
 }
 

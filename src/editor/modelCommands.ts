@@ -4,23 +4,24 @@ import * as vscode from 'vscode';
 import type { AddedModels } from '../analysis/addedModels';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
-import { openModelFolder } from '../inference/model/openModelFolder';
+import type { FolderReader } from '../inference/folderReader';
+import type { ModelSummary } from '../shared/analysis';
 
 /** Asks which model runs from now on and inspects again with it. @throws Failure for what a person should be told. */
-export async function selectModel(models: AddedModels): Promise<void> {
+export async function selectModel(models: AddedModels, folders: FolderReader): Promise<void> {
   const items = (await models.list()).map(({ name, description, setting }) => ({ label: name, description, setting }));
   const add = { label: vscode.l10n.t('Add a model…'), setting: null };
   const picked = await vscode.window.showQuickPick([...items, add], {
     placeHolder: vscode.l10n.t('Model that runs on the document'),
   });
   if (!picked) return;
-  if (picked.setting === null) await addModel(models);
+  if (picked.setting === null) await addModel(models, folders);
   else await useModel(picked.setting);
 }
 
 /** Asks for a model folder, one of its files or an ONNX file, and runs that model from now on. @throws Failure if it is none. */
-export async function addModel(models: AddedModels): Promise<void> {
-  const model = await pickModelFolder();
+export async function addModel(models: AddedModels, folders: FolderReader): Promise<void> {
+  const model = await pickModelFolder(folders);
   if (!model) return;
   await models.add(model.directory);
   await useModel(model.directory);
@@ -34,8 +35,11 @@ export async function addModel(models: AddedModels): Promise<void> {
   );
 }
 
+/** How long opening a folder may take; headers of the largest models take a second. */
+const maxOpenMs = 20_000;
+
 /** What a person picks, checked: a folder in our layout or Hugging Face's, or a file in one. */
-export async function pickModelFolder() {
+export async function pickModelFolder(folders: FolderReader): Promise<ModelSummary | undefined> {
   if (!vscode.workspace.isTrusted) throw failures.untrustedFolders();
   const [picked] =
     (await vscode.window.showOpenDialog({
@@ -46,7 +50,7 @@ export async function pickModelFolder() {
       ),
       openLabel: vscode.l10n.t('Add Model'),
     })) ?? [];
-  return picked && (await openModelFolder(picked.fsPath)).summary;
+  return picked && folders.read('summarizeFolder', picked.fsPath, maxOpenMs);
 }
 
 /** Writes the setting and inspects again. @param setting a bundled model's name or a folder's path. */

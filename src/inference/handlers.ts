@@ -3,6 +3,8 @@
 import { Failure } from '../shared/tools/failure';
 import type { Handlers } from '../shared/tools/rpc';
 import type { EngineSlots } from './engineSlots';
+import { describeFolder } from './model/describeFolder';
+import { openModelFolder } from './model/openModelFolder';
 import { type InferenceRequests, protocolVersion } from './protocol';
 
 export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
@@ -19,6 +21,8 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
       return { model, provider, providerNote };
     },
     unload: ({ slot }) => engines.clear(slot),
+    summarizeFolder: async ({ path }) => (await openModelFolder(path)).summary,
+    describeFolder: ({ path }) => describeFolder(path),
     analyze: (args, signal) => engines.of(args.slot).analyze(args, signal),
     overview: (args, signal) => engines.holding(args.analysisId).details.overview(args, signal),
     tile: (args, signal) => engines.holding(args.analysisId).details.tile(args, signal),

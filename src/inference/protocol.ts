@@ -26,6 +26,7 @@ import type {
   TokenRange,
 } from '../shared/relevance';
 import type { RemoteOptions } from '../shared/remote';
+import type { FolderDescription } from './model/describeFolder';
 
 export const protocolVersion = 1;
 
@@ -198,7 +199,19 @@ export interface MapArgs extends MapMeasure {
 }
 
 /** Requests the inference process answers. */
-export interface InferenceRequests {
+/** What a process is asked about a model folder before it loads one. */
+export interface FolderRequests {
+  /** Opens it whole, headers of weights included. */
+  summarizeFolder(args: FolderArgs): ModelSummary;
+  /** Reads its configuration alone. */
+  describeFolder(args: FolderArgs): FolderDescription;
+}
+
+export interface FolderArgs {
+  readonly path: string;
+}
+
+export interface InferenceRequests extends FolderRequests {
   /** Answers as soon as the process is free: between layers. */
   ping(args: null): null;
   load(args: LoadArgs): LoadAnswer;

@@ -34,6 +34,8 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
     remote: v.optional(v.looseObject({ url: text, model: text, timeoutMs: finite(), retries: whole(0, 1000) })),
   }),
   unload: v.looseObject({ slot }),
+  summarizeFolder: v.looseObject({ path: text }),
+  describeFolder: v.looseObject({ path: text }),
   analyze: v.looseObject({
     ...{ ...run, slot: v.optional(slot), text, textStart: index, documentLength: index },
     ...{ anchor: finite(), windowStart: v.optional(finite()), isPinned: v.optional(v.boolean()), maxTokens, topK },

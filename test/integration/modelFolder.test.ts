@@ -1,6 +1,7 @@
 /** Broken model folders: every error names the file, and the tensor with what was expected and found. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
@@ -16,7 +17,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { AddedModels } from '../../src/analysis/addedModels';
 import { Engine } from '../../src/inference/engine';
+import { readOnnxFile } from '../../src/inference/model/onnxView/onnxFile';
 import { huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
 import { tinyModelDirectory } from '../fixtures/paths';
 import { Random } from '../random';
@@ -59,7 +62,7 @@ const cases: [string, (directory: string) => void, RegExp][] = [
   [
     'a config that is no JSON',
     d => writeFileSync(join(d, 'config.json'), '{'),
-    /config\.json cannot be read, it is no valid JSON/,
+    /config\.json cannot be read, it is not valid JSON/,
   ],
   ['no weights', d => unlinkSync(join(d, 'model.safetensors')), /model\.safetensors is missing/],
   ['empty weights', d => truncateSync(join(d, 'model.safetensors')), /model\.safetensors .*the file has 0/],
@@ -136,7 +139,7 @@ const cases: [string, (directory: string) => void, RegExp][] = [
   [
     'weights that are a folder',
     d => replaceWith(d, path => mkdirSync(path)),
-    /model\.safetensors cannot be read, it is no file/,
+    /model\.safetensors cannot be read, it is not a regular file/,
   ],
   [
     'weights linked out of the folder',
@@ -203,6 +206,131 @@ test('Hugging Face folders: wrong shapes and sizes are told by their names', asy
     const directory = join(scratch, `theirs-${i}`);
     writeHuggingFaceModel(directory, { ...example, config: { ...example.config, ...change } });
     await assert.rejects(load(directory), { message });
+  }
+});
+
+const noFile: [string, (directory: string) => string, RegExp][] = [
+  ...['config.json', 'tokenizer.json', 'model.safetensors', 'model.safetensors.index.json'].map(
+    (name): [string, (directory: string) => string, RegExp] => [
+      `${name} is a pipe`,
+      directory => {
+        rmSync(join(directory, name), { force: true });
+        execFileSync('mkfifo', [join(directory, name)]);
+        return directory;
+      },
+      /is not a regular file/,
+    ],
+  ),
+  [
+    'a pipe is the only ONNX file',
+    directory => {
+      for (const name of ['config.json', 'model.safetensors']) rmSync(join(directory, name));
+      execFileSync('mkfifo', [join(directory, 'x.onnx')]);
+      return directory;
+    },
+    /is not a regular file/,
+  ],
+  [
+    'a shard is a device',
+    directory => {
+      index({ w: 'shard.safetensors' })(directory);
+      symlinkSync('/dev/zero', join(directory, 'shard.safetensors'));
+      return directory;
+    },
+    /leads out of the model folder/,
+  ],
+];
+for (const [what, make, message] of noFile) {
+  test(`refused at once: ${what}`, { skip: process.platform === 'win32', timeout: 10_000 }, async () => {
+    let folder = '';
+    brokenCopy(copy => {
+      folder = make(copy);
+    });
+    await assert.rejects(load(folder), { message });
+  });
+}
+
+test('a list of models leaves out a folder whose configuration is a pipe or huge', { timeout: 10_000 }, async () => {
+  const huge = brokenCopy(copy => truncateSync(join(copy, 'config.json'), 1.5e9));
+  const pipe = brokenCopy(copy => {
+    rmSync(join(copy, 'config.json'));
+    if (process.platform !== 'win32') execFileSync('mkfifo', [join(copy, 'config.json')]);
+  });
+  const state = { keys: () => [], get: () => [huge, pipe, tinyModelDirectory] as never, update: async () => {} };
+  const listed = await new AddedModels(state, join(scratch, 'nothing')).list();
+  assert.deepEqual(
+    listed.map(({ directory }) => directory),
+    [tinyModelDirectory],
+  );
+});
+
+test('one shard under many names is read once, and all headers together have a limit', async () => {
+  const aliases = brokenCopy(copy => {
+    const names = Array.from({ length: 40 }, (_, i) => [String(i), `${'./'.repeat(i)}model.safetensors`]);
+    index(Object.fromEntries(names))(copy);
+  });
+  const engine = await load(aliases);
+  await engine.release();
+  const wide = brokenCopy(copy => {
+    const path = join(copy, 'model.safetensors');
+    const bytes = readFileSync(path);
+    const length = Number(bytes.readBigUInt64LE(0));
+    const empty = '{"dtype":"U8","shape":[0],"data_offsets":[0,0]}';
+    const more = Array.from({ length: 20_000 }, (_, i) => `"${i}_":${empty}`).join(',');
+    const header = Buffer.from(
+      bytes
+        .subarray(8, 8 + length)
+        .toString()
+        .trimEnd()
+        .replace(/\}$/, `,${more}}`),
+    );
+    const first = Buffer.alloc(8);
+    first.writeBigUInt64LE(BigInt(header.length));
+    writeFileSync(path, Buffer.concat([first, header, bytes.subarray(8 + length)]));
+  });
+  await assert.rejects(load(wide), { message: /names more than \d+ tensors/ });
+});
+
+const field = (number: number, content: Uint8Array) => {
+  const length: number[] = [];
+  for (let n = content.length; ; n = Math.floor(n / 128)) {
+    length.push(n > 127 ? (n % 128) | 128 : n);
+    if (n <= 127) break;
+  }
+  return Buffer.concat([Buffer.from([number * 8 + 2, ...length]), content]);
+};
+const onnx: [string, (path: string) => void, RegExp][] = [
+  ['4 GB of zeros', path => sparse(path, 4e9), /an ONNX file can have 2147483648/],
+  ['1 TB of zeros', path => sparse(path, 1e12), /an ONNX file can have/],
+  ['2 GB of zeros', path => sparse(path, 2e9), /no ONNX file, or it is damaged/],
+  [
+    'a million empty nodes',
+    path => writeFileSync(path, field(7, Buffer.alloc(2e6, Buffer.from([0x0a, 0])))),
+    /more than 131072 parts/,
+  ],
+];
+function sparse(path: string, size: number): void {
+  writeFileSync(path, '');
+  truncateSync(path, size);
+}
+for (const [what, make, message] of onnx) {
+  test(`an ONNX file of ${what} is refused before much of it is read`, { timeout: 10_000 }, () => {
+    const path = join(scratch, `bomb-${count++}.onnx`);
+    make(path);
+    assert.throws(() => readOnnxFile(path), message);
+    rmSync(path);
+  });
+}
+
+test('external data of an ONNX file is found in whichever order its parts are written', () => {
+  const location = [field(1, Buffer.from('location')), field(2, Buffer.from('../weights.bin'))];
+  for (const parts of [location, [...location].reverse()]) {
+    const path = join(scratch, `external-${count++}.onnx`);
+    writeFileSync(
+      path,
+      field(7, field(5, Buffer.concat([field(8, Buffer.from('w')), field(13, Buffer.concat(parts))]))),
+    );
+    assert.deepEqual(readOnnxFile(path).externalFiles, ['../weights.bin']);
   }
 });
 

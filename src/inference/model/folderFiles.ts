@@ -1,10 +1,13 @@
 /** The files of a model folder: found from what a person picked, read within the folder and within limits. */
 
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
 import platformPath, { basename, dirname, join, type PlatformPath } from 'node:path';
 import { Failure } from '../../shared/tools/failure';
 
+/** A configuration has some kilobytes, a tokenizer of a large vocabulary 20 MB. */
 const maxJsonBytes = 64 * 1024 * 1024;
+const maxConfigBytes = 4 * 1024 * 1024;
 const pickled = /\.(bin|pt|pth|ckpt|pkl|pickle)$/i;
 const archive = /\.(zip|tar|t?gz|tgz|bz2|xz|zst|7z|rar)$/i;
 
@@ -82,15 +85,35 @@ export function isInside(folder: string, path: string, { relative, isAbsolute, s
   return way !== '' && !isAbsolute(way) && way.split(sep)[0] !== '..';
 }
 
-/** A JSON file of the folder. @throws Failure if it is missing, too large or no JSON. */
+/**
+ * Opens a file for reading, if it is one: opening a pipe would wait for a writer, a device has no end.
+ * @throws Failure `bad-model-file`; the caller closes it.
+ */
+export async function regularFile(path: string): Promise<FileHandle> {
+  const [directory, name] = [dirname(path), basename(path)];
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(error => {
+    throw unreadable(directory, name, `it cannot be opened (${(error as NodeJS.ErrnoException).code})`);
+  });
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw unreadable(directory, name, 'it is not a regular file');
+}
+
+/** A JSON file of the folder. @throws Failure if it is missing, not a regular file, too large or not JSON. */
 export async function readJson(directory: string, name: string): Promise<unknown> {
-  const path = await inside(directory, name);
-  const { size } = await stat(path);
-  if (size > maxJsonBytes) throw unreadable(directory, name, `it has ${size} bytes, more than ${maxJsonBytes}`);
+  const file = await regularFile(await inside(directory, name));
   try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch {
-    throw unreadable(directory, name, 'it is no valid JSON');
+    const { size } = await file.stat();
+    const limit = name === 'config.json' ? maxConfigBytes : maxJsonBytes;
+    if (size > limit) throw unreadable(directory, name, `it has ${size} bytes, more than ${limit}`);
+    const text = await file.readFile('utf8');
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw unreadable(directory, name, 'it is not valid JSON');
+    }
+  } finally {
+    await file.close();
   }
 }
 

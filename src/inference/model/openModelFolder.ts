@@ -3,14 +3,13 @@
  * layout or as Hugging Face's llama-class models have it. Reads headers only; the runtime maps the weights.
  */
 
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { huggingFaceKey, isHuggingFaceConfig, parseHuggingFaceConfig } from '../../graph/huggingFaceConfig';
 import { parseModelConfig } from '../../graph/modelConfig';
 import { expectedWeights } from '../../graph/modelGraphs';
 import { beginTokenOf } from '../../tokenization/beginToken';
 import { type ModelFolder, summarize } from './folder';
-import { modelDirectoryOf, onnxFileOf, readJson } from './folderFiles';
+import { modelDirectoryOf, onnxFileOf, readJson, regularFile } from './folderFiles';
 import { openOnnxView } from './onnxView/openView';
 import { checkedWeights, readWeightFiles } from './weightFiles';
 
@@ -30,14 +29,14 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const config = isHuggingFace
     ? parseHuggingFaceConfig(configJson, where, beginTokenOf(tokenizerJson))
     : parseModelConfig(configJson, where);
-  const files = await readWeightFiles(directory);
   const expected = expectedWeights(config);
+  const files = await readWeightFiles(directory, expected.size);
   const nameInFile = isHuggingFace ? (key: string) => huggingFaceKey(key, config.norm_position) : (key: string) => key;
   const weights = checkedWeights(expected, files, name, nameInFile);
   const contents = files.map(({ name, read }) => ({
     name,
     isInMemory: read !== undefined && read !== null,
-    bytes: once(read ?? (async () => new Uint8Array(await readFile(join(directory, name))))),
+    bytes: once(read ?? (() => readWhole(join(directory, name)))),
   }));
   return {
     directory,
@@ -52,6 +51,15 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
     summary: summarize(config, directory, name),
   };
+}
+
+async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await regularFile(path);
+  try {
+    return new Uint8Array(await file.readFile());
+  } finally {
+    await file.close();
+  }
 }
 
 /** Calls `make` at the first call, and again only where it failed. */

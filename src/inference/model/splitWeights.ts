@@ -4,8 +4,8 @@
  * and `NAME:F16:low` (or BF16), which no other reader can take for the weights themselves.
  */
 
-import { open } from 'node:fs/promises';
 import type { TensorEntry } from '../../shared/tools/safetensors';
+import { regularFile } from './folderFiles';
 
 /** A tensor to be put together: where its halves are in the file, and where it goes. */
 interface SplitTensor {
@@ -44,7 +44,7 @@ export function joinedTensors(stored: ReadonlyMap<string, TensorEntry>): JoinedT
 
 async function readJoined(path: string, parts: readonly SplitTensor[], size: number): Promise<Uint8Array<ArrayBuffer>> {
   const joined = new Uint8Array(size);
-  const file = await open(path, 'r');
+  const file = await regularFile(path);
   try {
     for (const { high, low, start } of parts) {
       const length = high.end - high.start;

@@ -1,12 +1,11 @@
 /** The weights of a model folder: one safetensors file, or shards with an index. Reads headers only. */
 
-import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ElementType, Weight } from '../../graph/graphBuilder';
 import type { WeightSource } from '../../graph/modelGraphs';
 import { Failure } from '../../shared/tools/failure';
 import { parseSafetensorsHeader, safetensorsHeaderLength, type TensorEntry } from '../../shared/tools/safetensors';
-import { inside, readJson, unreadable } from './folderFiles';
+import { inside, readJson, regularFile, unreadable } from './folderFiles';
 import { joinedTensors } from './splitWeights';
 
 export interface WeightFile {
@@ -21,37 +20,63 @@ const elementTypes: Readonly<Record<string, ElementType>> = { F32: 'float32', F1
 const indexName = 'model.safetensors.index.json';
 const maxShards = 10_000;
 
-/** @throws Failure naming the file and what is wrong with it. */
-export async function readWeightFiles(directory: string): Promise<WeightFile[]> {
+/** Tensors that all files together may name: what a model needs, eight times, for what is stored beside it. */
+const maxTensors = (nExpected: number) => 8 * nExpected + 4096;
+/** Longest entry of a header, with a long name and shape; and what is stated about a file besides. */
+const maxEntryBytes = 512;
+const maxMetadataBytes = 4 * 1024 * 1024;
+
+/**
+ * @param nExpected tensors that the configuration asks for: headers that are much longer are not read.
+ * @throws Failure naming the file and what is wrong with it.
+ */
+export async function readWeightFiles(directory: string, nExpected: number): Promise<WeightFile[]> {
+  const limits = { nTensors: maxTensors(nExpected), bytes: maxTensors(nExpected) * maxEntryBytes + maxMetadataBytes };
   const index = await inside(directory, indexName).catch((error: Failure) => {
     if (error.code === 'no-model' || error.code === 'pickled') return null;
     throw error;
   });
-  if (!index) return readWeightFile(directory, 'model.safetensors');
+  if (!index) return readWeightFile(directory, 'model.safetensors', limits);
   const map = ((await readJson(directory, indexName)) as { weight_map?: unknown } | null)?.weight_map;
   const names = [...new Set(Object.values((map ?? {}) as object))] as unknown[];
   if (names.length === 0 || names.length > maxShards || !names.every(name => typeof name === 'string')) {
     throw unreadable(directory, indexName, 'it has no weight_map from tensors to files');
   }
-  return (await Promise.all(names.map(name => readWeightFile(directory, name)))).flat();
+  // One file may have many names; what has been read counts for all shards.
+  const read = new Set<string>();
+  const files: WeightFile[] = [];
+  for (const name of names) {
+    const path = await inside(directory, name);
+    if (read.has(path)) continue;
+    read.add(path);
+    files.push(...(await readWeightFile(directory, name, limits)));
+  }
+  return files;
+}
+
+/** What may still be read of headers. */
+interface Limits {
+  nTensors: number;
+  bytes: number;
 }
 
 /** The file, and where it holds weights in halves those put together. */
-async function readWeightFile(directory: string, name: string): Promise<WeightFile[]> {
+async function readWeightFile(directory: string, name: string, limits: Limits): Promise<WeightFile[]> {
   const path = await inside(directory, name);
   const where = `${name} of model "${basename(directory)}"`;
-  const file = await open(path, 'r');
+  const file = await regularFile(path);
   try {
     const stats = await file.stat();
-    if (!stats.isFile()) throw unreadable(directory, name, 'it is no file');
     const first = new Uint8Array(8);
     const { bytesRead } = await file.read(first, 0, 8, 0);
     const isZip = first[0] === 0x50 && first[1] === 0x4b && first[2] === 0x03 && first[3] === 0x04;
     if (isZip) throw unreadable(directory, name, 'it is a zip archive, as pickled checkpoints are, and no safetensors');
-    const headerLength = safetensorsHeaderLength(first.subarray(0, bytesRead), stats.size, where);
+    const headerLength = safetensorsHeaderLength(first.subarray(0, bytesRead), stats.size, where, limits.bytes);
+    limits.bytes -= headerLength;
     const header = new Uint8Array(headerLength);
     await file.read(header, 0, headerLength, 8);
-    const tensors = parseSafetensorsHeader(header, stats.size, where);
+    const tensors = parseSafetensorsHeader(header, stats.size, where, limits.nTensors);
+    limits.nTensors -= tensors.size;
     const whole = { name, sizeBytes: stats.size, tensors };
     const joined = joinedTensors(tensors);
     if (!joined) return [whole];

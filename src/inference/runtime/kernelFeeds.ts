@@ -1,12 +1,12 @@
 /** A layer's learned parts: read from the model folder, told in one shape (shared/kernels), fed in the graph's. */
 
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kernelShapes } from '../../graph/attentionGraph';
 import { kernelsOf, type LayerPlan, planLayer } from '../../graph/layerPlan';
 import type { KernelPart, KernelWeights } from '../../shared/kernels';
 import { decodeFloats } from '../../shared/tools/float16';
 import type { ModelFolder } from '../model/folder';
+import { regularFile } from '../model/folderFiles';
 import type { Value, Values } from './session';
 
 const partOfFeed: Readonly<Record<string, KernelPart>> = {
@@ -68,7 +68,7 @@ async function readFloats(folder: ModelFolder, key: string): Promise<Float32Arra
 
 async function readPart(path: string, offset: number, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
-  const file = await open(path);
+  const file = await regularFile(path);
   try {
     await file.read(bytes, 0, length, offset);
   } finally {

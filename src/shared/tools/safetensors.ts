@@ -29,12 +29,23 @@ const bytesPerElement: Readonly<Record<string, number>> = {
   BOOL: 1,
 };
 
-/** Length of the JSON part, from the file's first 8 bytes. @throws Failure if it cannot be. */
-export function safetensorsHeaderLength(first8: Uint8Array, fileSize: number, where: string): number {
+/** Length of the JSON part, from the file's first 8 bytes. @throws Failure if it cannot be, or is above `maxBytes`. */
+export function safetensorsHeaderLength(
+  first8: Uint8Array,
+  fileSize: number,
+  where: string,
+  maxBytes = maxHeaderBytes,
+): number {
   const length =
     first8.length < 8 ? -1 : Number(new DataView(first8.buffer, first8.byteOffset, 8).getBigUint64(0, true));
   if (length < 2 || length > maxHeaderBytes || 8 + length > fileSize) {
     throw broken(where, `its header claims ${length} bytes and the file has ${fileSize}`);
+  }
+  if (length > maxBytes) {
+    throw broken(
+      where,
+      `its header has ${length} bytes, more than the ${maxBytes} that the tensors of this model can take`,
+    );
   }
   return length;
 }
@@ -42,9 +53,16 @@ export function safetensorsHeaderLength(first8: Uint8Array, fileSize: number, wh
 /**
  * @param json the header's bytes.
  * @param where the file's name, for messages.
+ * @param maxTensors that it may name.
  * @throws Failure naming the file and the tensor when a range lies outside the file or does not fit its shape.
  */
-export function parseSafetensorsHeader(json: Uint8Array, fileSize: number, where: string): Map<string, TensorEntry> {
+export function parseSafetensorsHeader(
+  json: Uint8Array,
+  fileSize: number,
+  where: string,
+  maxTensors = 1_000_000,
+): Map<string, TensorEntry> {
+  checkNesting(json, where, maxTensors);
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
@@ -59,6 +77,29 @@ export function parseSafetensorsHeader(json: Uint8Array, fileSize: number, where
     tensors.set(name, parseEntry(name.slice(0, 200), value, base, fileSize, where));
   }
   return tensors;
+}
+
+/** Brackets of a header, by depth: tensors by name, of each an object, in that lists of numbers. */
+const brackets = ['{', '{', '['].map(bracket => bracket.charCodeAt(0));
+
+/** JSON that is nested otherwise, or names too much, would take seconds and gigabytes to parse. */
+function checkNesting(json: Uint8Array, where: string, maxTensors: number): void {
+  const [quote, backslash, open, list, close, listEnd] = [...'"\\{[}]'].map(character => character.charCodeAt(0));
+  let [depth, nTensors, isText] = [0, 0, false];
+  for (let i = 0; i < json.length; i++) {
+    const byte = json[i];
+    if (isText) {
+      if (byte === backslash) i++;
+      else if (byte === quote) isText = false;
+    } else if (byte === quote) isText = true;
+    else if (byte === open || byte === list) {
+      if (byte !== brackets[depth]) throw broken(where, 'its header is not a list of tensors');
+      if (depth === 1 && ++nTensors > maxTensors + 1) {
+        throw broken(where, `its header names more than ${maxTensors} tensors`);
+      }
+      depth++;
+    } else if (byte === close || byte === listEnd) depth--;
+  }
 }
 
 function parseEntry(name: string, value: unknown, base: number, fileSize: number, where: string): TensorEntry {

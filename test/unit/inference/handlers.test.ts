@@ -4,8 +4,15 @@ import type { EngineSlots } from '../../../src/inference/engineSlots';
 import { handlersOf } from '../../../src/inference/handlers';
 import type { InferenceRequests } from '../../../src/inference/protocol';
 
-/** Answers at once, or has nothing to stop. */
-const instant: readonly (keyof InferenceRequests)[] = ['ping', 'load', 'unload', 'readMapText'];
+/** Answers at once, has nothing to stop, or is stopped with its process (folders). */
+const instant: readonly (keyof InferenceRequests)[] = [
+  'ping',
+  'load',
+  'unload',
+  'readMapText',
+  'summarizeFolder',
+  'describeFolder',
+];
 
 test('a cancel reaches whatever does the work of a request', async () => {
   const seen: unknown[] = [];

@@ -3,7 +3,7 @@
  * read, so a file of any size takes some milliseconds; nothing is trusted that would not fit into the file.
  */
 
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { fromBinary } from '@bufbuild/protobuf';
 import { TensorProto_DataType, type ValueInfoProto, ValueInfoProtoSchema } from '../../../graph/onnx/onnx_pb';
 
@@ -36,13 +36,22 @@ interface Field {
 /** Longest description of one input or output, and the most of them: a thousand layers' outputs fit. */
 const maxDescriptionBytes = 1 << 16;
 const maxDescriptions = 1 << 14;
+/** Most fields that are looked at, and most bytes of text: graphs of the largest models have a tenth of that. */
+const maxFields = 1 << 17;
+const maxTextBytes = 1 << 24;
+/** Protobuf's own limit on a message. */
+const maxFileBytes = 2 ** 31;
 
 /** @throws RangeError saying what is wrong with the file, as the end of a sentence. */
 export function readOnnxFile(path: string): OnnxFile {
-  const file = openSync(path, 'r');
+  // Opening a pipe would wait for a writer.
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const stats = fstatSync(file);
-    if (!stats.isFile()) throw new RangeError('it is no file');
+    if (!stats.isFile()) throw new RangeError('it is not a regular file');
+    if (stats.size > maxFileBytes) {
+      throw new RangeError(`it has ${stats.size} bytes, and an ONNX file can have ${maxFileBytes}`);
+    }
     return skim(new Fields(file, stats.size));
   } finally {
     closeSync(file);
@@ -93,8 +102,12 @@ function skimTensor(fields: Fields, { start, end }: Field): { name: string; coun
     } else if (field.number === 2 /* data_type */) type = field.value;
     else if (field.number === 8 /* name */) name = fields.text(field);
     else if (field.number === 13 /* external_data */) {
-      const [key, value] = [...fields.within(field.start, field.end)].map(part => fields.text(part));
-      if (key === 'location') file = value ?? '';
+      let [key, value] = ['', ''];
+      for (const part of fields.within(field.start, field.end)) {
+        if (part.number === 1 /* key */) key = fields.text(part);
+        else if (part.number === 2 /* value */) value = fields.text(part);
+      }
+      if (key === 'location') file = value;
     }
   }
   return { name, count: noParameters.has(type) ? 0 : count, file };
@@ -112,7 +125,9 @@ const damaged = () => new RangeError('it is no ONNX file, or it is damaged');
 
 /** Protobuf's fields, read from a file where they are. Source: protobuf.dev/programming-guides/encoding. */
 class Fields {
-  private readonly buffer = Buffer.alloc(1 << 16);
+  private readonly buffer = Buffer.alloc(1 << 13);
+  private nFields = 0;
+  private textBytes = 0;
   private bufferStart = 0;
   private bufferEnd = 0;
 
@@ -131,6 +146,8 @@ class Fields {
     while (at < end) {
       const tag = number();
       const [field, wire] = [Math.floor(tag / 8), tag % 8];
+      if (field === 0) throw damaged();
+      this.count();
       if (wire === 0) yield { number: field, value: number(), start: at, end: at };
       else {
         const length = wire === 2 ? number() : wire === 1 ? 8 : wire === 5 ? 4 : Number.NaN;
@@ -144,6 +161,7 @@ class Fields {
   *varints({ start, end }: Field): Generator<number> {
     for (let at = start; at < end; ) {
       const { value, next } = this.varint(at, end);
+      this.count();
       yield value;
       at = next;
     }
@@ -152,6 +170,8 @@ class Fields {
   bytes({ start, end }: Field, maxBytes: number): Uint8Array {
     if (end - start > maxBytes)
       throw new RangeError(`a description in it has ${end - start} bytes, more than ${maxBytes}`);
+    this.textBytes += end - start;
+    if (this.textBytes > maxTextBytes) throw new RangeError(`its names have more than ${maxTextBytes} bytes`);
     const bytes = new Uint8Array(end - start);
     if (readSync(this.file, bytes, 0, bytes.length, start) < bytes.length) throw damaged();
     return bytes;
@@ -159,6 +179,10 @@ class Fields {
 
   text(field: Field): string {
     return new TextDecoder().decode(this.bytes(field, maxDescriptionBytes));
+  }
+
+  private count(): void {
+    if (++this.nFields > maxFields) throw new RangeError(`its graph has more than ${maxFields} parts`);
   }
 
   private varint(start: number, end: number): { value: number; next: number } {

@@ -13,6 +13,9 @@ test('reads ranges from the start of the file and leaves metadata out', () => {
 
 const bad: [string, unknown, RegExp][] = [
   ['no object', null, /no JSON object/],
+  ['lists in lists', { w: { dtype: 'F32', shape: [[], []], data_offsets: [0, 4] } }, /is not a list of tensors/],
+  ['lists for a tensor', { w: [[]] }, /is not a list of tensors/],
+  ['a list', [1], /is not a list of tensors/],
   ['an unknown dtype', tensor('F12', [1], [0, 4]), /tensor w has the unknown dtype "F12"/],
   ['a dtype from the prototype', tensor('toString', [1], [0, 4]), /unknown dtype/],
   ['a negative shape', tensor('F32', [-1], [0, 4]), /no valid shape/],
@@ -30,6 +33,22 @@ for (const [what, header, message] of bad) {
     });
   });
 }
+
+test('refuses more tensors than there can be before it parses them', () => {
+  const many = encode(Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`"{${i}`, {}])));
+  assert.throws(() => parseSafetensorsHeader(many, 1000, 'f', 10), { message: /names more than 10 tensors/ });
+  assert.throws(() => parseSafetensorsHeader(many, 1000, 'f', 12), { message: /unknown dtype/ });
+  // A hundred million brackets would take a minute and gigabytes.
+  const nested = new Uint8Array(1e6).fill('['.charCodeAt(0));
+  assert.throws(() => parseSafetensorsHeader(nested, 2e6, 'f'), { message: /is not a list of tensors/ });
+});
+
+test('refuses a header longer than its tensors can make it', () => {
+  const first8 = new Uint8Array(BigUint64Array.of(5000n).buffer);
+  assert.throws(() => safetensorsHeaderLength(first8, 1e6, 'f', 4000), {
+    message: /more than the 4000 that the tensors/,
+  });
+});
 
 test('refuses header lengths that cannot be', () => {
   const first8 = (length: bigint) => new Uint8Array(BigUint64Array.of(length).buffer);

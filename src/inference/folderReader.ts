@@ -1,0 +1,87 @@
+/**
+ * Reads model folders in a process of its own, which is killed when it takes too long: a folder that hangs, or takes all
+ * memory, leaves whoever asks about it alone.
+ */
+
+import { Failure } from '../shared/tools/failure';
+import { Rpc } from '../shared/tools/rpc';
+import type { InferenceProcess } from './client';
+import type { FolderRequests } from './protocol';
+
+type Channel = Rpc<FolderRequests, Record<never, never>, Record<never, never>, Record<never, never>>;
+
+export class FolderReader {
+  private last: Promise<unknown> = Promise.resolve();
+  private current: { readonly process: InferenceProcess; readonly rpc: Channel } | undefined;
+  private idle: NodeJS.Timeout | undefined;
+
+  /** @param idleMs after which a process that nobody asks is ended. */
+  constructor(
+    private readonly start: () => InferenceProcess,
+    private readonly idleMs = 5000,
+  ) {}
+
+  /**
+   * Asks about one folder; questions are answered one after the other.
+   * @throws Failure `too-slow` after `maxMs`; `process` where the folder ended its reader; as the request does otherwise.
+   */
+  read<Name extends keyof FolderRequests>(
+    name: Name,
+    path: string,
+    maxMs: number,
+  ): Promise<ReturnType<FolderRequests[Name]>> {
+    const answer = this.last.then(() => this.readNow(name, path, maxMs));
+    this.last = answer.catch(() => {});
+    return answer;
+  }
+
+  dispose(): void {
+    clearTimeout(this.idle);
+    this.end();
+  }
+
+  private async readNow<Name extends keyof FolderRequests>(name: Name, path: string, maxMs: number) {
+    clearTimeout(this.idle);
+    const { rpc } = this.connect();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const message = `Cannot read ${path} within ${maxMs / 1000} s. Pick another model, or try again.`;
+        reject(new Failure('too-slow', message, ['selectModel']));
+        this.end();
+      }, maxMs);
+    });
+    const request = rpc.request(name, { path } as never);
+    request.catch(() => {}); // it is too late for its own failure where the time is up
+    try {
+      return (await Promise.race([request, late])) as ReturnType<FolderRequests[Name]>;
+    } finally {
+      clearTimeout(timer);
+      this.idle = setTimeout(() => this.end(), this.idleMs);
+      this.idle.unref();
+    }
+  }
+
+  private connect(): { readonly rpc: Channel } {
+    if (this.current) return this.current;
+    const process = this.start();
+    const rpc: Channel = new Rpc({ send: message => process.send(message), onMessage: f => process.onMessage(f) }, {});
+    const connection = { process, rpc };
+    process.onExit(reason => {
+      if (this.current === connection) this.current = undefined;
+      rpc.close(
+        new Failure('process', `The process that reads model folders ended (${reason}). Pick another model.`, [
+          'selectModel',
+          'showLog',
+        ]),
+      );
+    });
+    this.current = connection;
+    return connection;
+  }
+
+  private end(): void {
+    this.current?.process.kill();
+    this.current = undefined;
+  }
+}
