@@ -7,6 +7,8 @@ import { after, before, test } from 'node:test';
 import { Engine } from '../../src/inference/engine';
 import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import type { AnalyzeArgs, LayerEvent, TokensEvent } from '../../src/inference/protocol';
+import { minBandRows } from '../../src/inference/runtime/bands';
+import { estimatePeakBytes } from '../../src/inference/runtime/memory';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import { overviewValue, type Stage } from '../../src/shared/attentionMap';
 import { Cancelled } from '../../src/shared/tools/failure';
@@ -16,10 +18,12 @@ import { texts } from '../fixtures/texts';
 let engine: Engine;
 let events: { name: string; payload: unknown }[] = [];
 
-before(async () => {
-  engine = await Engine.load({ modelDirectory: tinyModelDirectory, provider: 'cpu', nThreads: 1 }, (name, payload) =>
+const load = () =>
+  Engine.load({ modelDirectory: tinyModelDirectory, provider: 'cpu', nThreads: 1 }, (name, payload) =>
     events.push({ name, payload }),
   );
+before(async () => {
+  engine = await load();
 });
 after(() => engine.release());
 
@@ -209,12 +213,36 @@ test('a long text is cut to a window around its anchor, and offsets stay those o
 });
 
 test('a cancel stops between layers and the next run works', async () => {
-  const controller = new AbortController();
-  const running = analyze(texts['code']!, {}, controller.signal);
-  controller.abort();
-  await assert.rejects(running, Cancelled);
-  assert.ok(events.filter(event => event.name === 'layer').length < 3);
+  const nLayers = () => events.filter(event => event.name === 'layer').length;
+  for (const after of [0, 1, 2]) {
+    const controller = new AbortController();
+    const running = analyze(texts['code']!, {}, controller.signal);
+    running.catch(() => {});
+    const { push } = events;
+    events.push = (...added) => {
+      const length = push.apply(events, added);
+      if (nLayers() === after) controller.abort(); // in the middle of the run, when this layer is told
+      return length;
+    };
+    await assert.rejects(running, Cancelled);
+    assert.equal(nLayers(), after);
+  }
   assert.equal((await analyze('next')).layers.length, 3);
+});
+
+test('a run that takes rows over from the one before needs room for both', async () => {
+  const folder = await openModelFolder(tinyModelDirectory);
+  const [before, after] = ['a b c d e f g h i j k l', 'a b c d e f g h i j k x'];
+  const { tokens } = await analyze(before);
+  const size = { nTokens: tokens.ids.length, topK: 8 };
+  const [one, two] = [1, 2].map(nRuns => estimatePeakBytes(folder, { ...size, nRuns }, minBandRows));
+  assert.ok(one! < two!);
+  const memoryBudgetMb = (one! + two!) / 2 / 1e6;
+  await engine.release();
+  engine = await load();
+  await analyze(before, { memoryBudgetMb });
+  await assert.rejects(analyze(after, { memoryBudgetMb }), { code: 'memory' });
+  assert.ok((await analyze(after, { memoryBudgetMb: two! / 1e6 + 1 })).nReused > 0);
 });
 
 test('an empty text still has its begin token', async () => {

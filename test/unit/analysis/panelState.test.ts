@@ -16,14 +16,14 @@ const done: PanelState = {
   ...{ selectedToken: 4, selectionAnchor: 2, question: 'why?' },
   tokens: { labels: ['a'], offsets: Uint32Array.of(0, 1), surprisalBits: null },
   view: { layerIdx: 1, headIdx: 3, stage: 'scores', difference: true },
-  ablation: { ...nothingInspected.ablation, wanted, isRunning: true, trainedId: 3, canUndo: true },
+  ablation: { ...nothingInspected.ablation, wanted, isRunning: true, trainedId: 3, canUndo: true, canRedo: true },
 };
 
 test('a new run keeps the view and what was asked of the model, and nothing that was computed', () => {
   assert.deepEqual(begun(done, { analysisId: 4, documentLabel: 'b.md', question: null, isPinned: false }), {
     ...nothingInspected,
     ...{ status: 'loading', analysisId: 4, documentLabel: 'b.md', model, provider: 'cpu', view: done.view },
-    ablation: { ...nothingInspected.ablation, wanted, canUndo: true },
+    ablation: { ...nothingInspected.ablation, wanted, canUndo: true, canRedo: true },
   });
 });
 

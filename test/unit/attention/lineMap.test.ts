@@ -30,6 +30,25 @@ test('keeps the heaviest lines of all windows, with the gain of theirs', () => {
   assert.deepEqual([map.lines[1]!.strongestAt, map.lines[1]!.strongestWeight], [10, -0.25]);
 });
 
+test('lines without weight, or whose weight is not a number, are not listed, however much room there is', () => {
+  const map = new LineMap(0, 100, 10, 10);
+  map.add(window([[0, 0.25, 1], [1, 0, 2], [2, Number.NaN, 3]], 4)); // biome-ignore format: rows
+  assert.deepEqual(
+    map.lines.map(({ lineIdx }) => lineIdx),
+    [0],
+  );
+});
+
+test('of lines of the same weight the earlier comes first', () => {
+  const map = new LineMap(0, 100, 10, 10);
+  map.add(window([[9, 0.5, 1]], 1));
+  map.add(window([[4, 0.5, 1]], 1));
+  assert.deepEqual(
+    map.lines.map(({ lineIdx }) => lineIdx),
+    [4, 9],
+  );
+});
+
 test('the profile has the largest relevance and the mean surprisal of each step, and NaN where nothing is mapped', () => {
   const map = new LineMap(0, 100, 3, 10);
   map.add(window([[0, 0.25, 1], [9, 0.5, 2]], -1)); // biome-ignore format: rows
