@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { afterEach, beforeEach, mock, test } from 'node:test';
 import { InferenceClient, type InferenceProcess } from '../../../src/inference/client';
 import type { AnalyzeArgs, InferenceEvents, InferenceRequests } from '../../../src/inference/protocol';
 import { RestartPolicy } from '../../../src/inference/restartPolicy';
@@ -65,14 +65,14 @@ class FakeProcess implements InferenceProcess {
   }
 }
 
-function clientWithProcesses(graceMs = 20, policy = new RestartPolicy()) {
+function clientWithProcesses() {
   const processes: FakeProcess[] = [];
   const client = new InferenceClient(
     () => {
       processes.push(new FakeProcess(processes.length + 1));
       return processes.at(-1)!;
     },
-    policy,
+    new RestartPolicy(),
     graceMs,
   );
   return { client, processes };
@@ -80,7 +80,11 @@ function clientWithProcesses(graceMs = 20, policy = new RestartPolicy()) {
 
 const model = { modelDirectory: 'm', provider: 'cpu', nThreads: 0 } as const;
 const run = { analysisId: 1 } as AnalyzeArgs;
-const turn = () => new Promise(resolve => setTimeout(resolve, 2));
+const graceMs = 20;
+/** Messages arrive; timers stand still. */
+const turn = () => new Promise(setImmediate);
+beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+afterEach(() => mock.timers.reset());
 
 test('starts on first use and loads a model once', async () => {
   const { client, processes } = clientWithProcesses();
@@ -202,7 +206,10 @@ test('a cancel answers at once; a process that still answers lives, one that han
     processes[0]!.isFrozen = isFrozen;
     controller.abort();
     await assert.rejects(answer, Cancelled);
-    await new Promise(resolve => setTimeout(resolve, 60));
+    await turn();
+    mock.timers.tick(graceMs - 1);
+    assert.equal(processes[0]!.isKilled, false);
+    mock.timers.tick(1);
     assert.equal(processes[0]!.isKilled, isFrozen);
   }
 });
@@ -218,10 +225,12 @@ test('a run that waits behind one that hangs moves to a new process, with the mo
   await assert.rejects(first, Cancelled);
   await client.load(model);
   const second = client.analyze(run, new AbortController().signal);
-  while (!processes[1]?.finishRun) await new Promise(resolve => setTimeout(resolve, 5));
-  processes[1].finishRun();
+  await turn();
+  mock.timers.tick(graceMs);
+  await turn();
+  processes[1]!.finishRun!();
   assert.deepEqual(await second, { analysisId: 1 });
-  assert.equal(processes[1].loads, 1);
+  assert.equal(processes[1]!.loads, 1);
 });
 
 test('a cancel answers while the model loads; a process that hangs in loading is replaced for the next run', async () => {
@@ -231,7 +240,10 @@ test('a cancel answers while the model loads; a process that hangs in loading is
   processes[0]!.isFrozen = true;
   controller.abort();
   await assert.rejects(first, Cancelled);
-  await client.load(model, new AbortController().signal);
+  const second = client.load(model, new AbortController().signal);
+  await turn();
+  mock.timers.tick(graceMs);
+  await second;
   assert.ok(processes[0]!.isKilled);
   assert.equal(processes[1]!.loads, 1);
 });
