@@ -6,7 +6,7 @@
  */
 
 import * as vscode from 'vscode';
-import { linesOfTokens } from '../attention/lines';
+import { lineSpan, linesOfTokens } from '../attention/lines';
 import type { Settings } from '../contributions';
 import type { InferenceClient } from '../inference/client';
 import type { AnalyzeArgs, InferenceEvents, TokensEvent } from '../inference/protocol';
@@ -311,11 +311,7 @@ export class Analysis implements vscode.Disposable {
     this.windowStart = this.target!.range || this.target!.question ? undefined : keptStart(window, this.state.isPinned);
     this.update({
       window,
-      windowLines: {
-        first: document.positionAt(window.start).line + 1,
-        last: document.positionAt(window.end).line + 1,
-        of: document.lineCount,
-      },
+      windowLines: lineSpan(window, offset => document.positionAt(offset).line, lengthOf(document)),
       tokens: { labels: tokens.labels, offsets: tokens.offsets, surprisalBits: null },
     });
   }

@@ -5,6 +5,7 @@
 
 import * as vscode from 'vscode';
 import { LineMap } from '../attention/lineMap';
+import { lineSpan } from '../attention/lines';
 import type { Settings } from '../contributions';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
@@ -107,11 +108,8 @@ export class DocumentMap implements vscode.Disposable {
     try {
       const text = await this.readText(document, source, Math.min(start, source.length), model.directory, signal);
       const { nTokens } = text;
-      const lineRange = {
-        first: document.positionAt(text.start).line,
-        end: document.positionAt(text.end).line + 1,
-        of: document.lineCount,
-      };
+      const lines = lineSpan(text, offset => document.positionAt(offset).line, source.length);
+      const lineRange = { first: lines.first - 1, end: lines.last, of: lines.of };
       this.lines = new LineMap(lineRange.first, lineRange.end, nLines, nSteps);
       this.update({ status: 'running', nTokens, lineRange });
       const maxTokens = Math.min(this.readSettings().maxTokens, model.maxSeqlen);

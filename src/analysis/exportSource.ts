@@ -1,15 +1,29 @@
 /** The analysis as exports read it. */
 
 import { failures } from '../errors';
-import type { ExportSource, MapChoice } from '../export/source';
+import { codePointOffsets, type ExportSource, type MapChoice } from '../export/source';
 import { describeAblation } from '../shared/ablation';
 import { effectiveStage, previousStage } from '../shared/attentionMap';
+import { questionSuffix } from '../shared/panel/question';
 import type { Analysis } from './analysis';
+import { withSuffix } from './documentText';
+import { sourceOf } from './target';
 
 /** @throws Failure while there is no finished run to take along. */
 export function exportSource(analysis: Analysis): ExportSource {
-  const { analysisId, documentLabel, model, provider, window, windowLines, durationMs, status, ablation } =
-    analysis.snapshot;
+  const {
+    analysisId,
+    documentLabel,
+    model,
+    provider,
+    window,
+    windowLines,
+    durationMs,
+    status,
+    ablation,
+    isStale,
+    question,
+  } = analysis.snapshot;
   const { windowTokens: tokens } = analysis;
   if (status !== 'done' || !model || !provider || !window || !windowLines || !tokens) throw failures.nothingToExport();
   const nTokens = tokens.ids.length;
@@ -18,6 +32,13 @@ export function exportSource(analysis: Analysis): ExportSource {
     ...{ name: documentLabel ?? '', model, provider, window, windowLines, tokens, durationMs: durationMs ?? 0 },
     predictions: analysis.details.predictions(analysisId),
     ablation: describeAblation(ablation.shown) || null,
+    codePointOffsets: () => {
+      const { document } = analysis;
+      if (!document || isStale) return null;
+      const written = sourceOf(document);
+      const text = question === null ? written : withSuffix(written, questionSuffix(written, question));
+      return codePointOffsets(text.slice(0, window.end), tokens.offsets);
+    },
     overview: (layerIdx, stage) => analysis.details.layerOverview({ analysisId, layerIdx, headIdx: 0, stage }),
     map: async (layerIdx, headIdx, stage) =>
       (await analysis.details.tile({ analysisId, layerIdx, headIdx, stage, ...whole })).values,

@@ -47,6 +47,22 @@ export function lineAt(lineStarts: readonly number[], offset: number): number {
 }
 
 /**
+ * Lines of a stretch of a document, from 1, of how many. A line end belongs to its line; behind the last one begins a
+ * line only where something follows.
+ * @param lineOf the line of an offset, from 0; @param length of the document, UTF-16.
+ */
+export function lineSpan(
+  { start, end }: { readonly start: number; readonly end: number },
+  lineOf: (offset: number) => number,
+  length: number,
+): { readonly first: number; readonly last: number; readonly of: number } {
+  const lineBefore = (offset: number) => lineOf(Math.max(0, Math.min(offset, length) - 1)) + 1;
+  const of = lineBefore(length);
+  const first = Math.min(of, lineOf(Math.min(start, length)) + 1);
+  return { first, last: Math.max(first, lineBefore(end)), of };
+}
+
+/**
  * Lines by weight, heaviest first. Tokens of the selection do not count: a line is context of something else.
  * @param weights shape [nTokens]; @param lineOfToken as `linesOfTokens` gives it.
  */

@@ -4,6 +4,7 @@ import { rankEffects } from '../attention/ablationEffects';
 import { describeEdit } from '../shared/ablation';
 import type { KernelPart } from '../shared/kernels';
 import { type AnalyzedDocument, type DocumentJson, documentJson, documentRun } from './document';
+import { oneLine } from './terminal';
 
 /** The JSON of `ablate --json`; documented in schemas/ablate.schema.json. */
 export interface AblateJson extends DocumentJson {
@@ -39,7 +40,7 @@ export async function ablateJson(document: AnalyzedDocument, withHeads: boolean)
 export function ablateText(json: AblateJson, nRows = 20): string {
   const { effects } = json;
   const lines = [
-    `${json.file}: ${json.tokens} tokens, ${json.model.name} on ${json.provider}`,
+    `${oneLine(json.file)}: ${json.tokens} tokens, ${oneLine(json.model.name)} on ${json.provider}`,
     'Each part switched off by itself, whole model: mean KL divergence of the prediction, change of surprisal.',
   ];
   if (effects.length === 0) lines.push('The model has no convolution and no head mixing: there is nothing to ablate.');

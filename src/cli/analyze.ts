@@ -1,13 +1,14 @@
 /** `mta-inspect analyze` for people; its JSON is export/mapText.ts. */
 
 import type { AnalyzeJson } from '../export/mapText';
+import { oneLine } from './terminal';
 
 /** A table for people: the last tokens' strongest keys. */
 export function analyzeText(json: AnalyzeJson, nRows = 20): string {
   const left = json.window.document_length - (json.window.end - json.window.start);
   const lines = [
-    `${json.file}: ${json.tokens.length} tokens, ${json.model.name} on ${json.provider}, ` +
-      `layer ${json.layer}, head ${json.head}, ${json.shown_stage}`,
+    `${oneLine(json.file)}: ${json.tokens.length} tokens, ${oneLine(json.model.name)} on ${json.provider}, ` +
+      `head L${json.layer}H${json.head}, ${json.shown_stage}: what each query attends to`,
     ...(left > 0
       ? [`${left} of ${json.window.document_length} characters lie outside the window and were left out.`]
       : []),

@@ -4,33 +4,27 @@ import { lineAt, lineStartsOf, linesOfTokens, weightByLine } from '../attention/
 import { rankCorrelation } from '../attention/rankCorrelation';
 import { toolVersion } from '../export/source';
 import type { OccludedEvent } from '../inference/protocol';
-import type { Stage } from '../shared/attentionMap';
 import { withQuestion } from '../shared/panel/question';
 import {
-  chosenHeads,
   formatHeads,
   type OcclusionMode,
-  parseHeads,
   type RelevanceOptions,
   rangeBetween,
   type TokenRange,
 } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { tokenAt } from '../tokenization/offsets';
-import { type AnalyzedDocument, analyzeFile, chooseMap, type DocumentOptions, documentRun, readText } from './document';
+import { chooseHeads, type HeadOptions } from './chooseHeads';
+import { type AnalyzedDocument, analyzeFile, type DocumentOptions, documentRun } from './document';
+import { readDocument } from './readDocument';
+import { oneLine } from './terminal';
 
-export interface ContextOptions extends Omit<DocumentOptions, 'topK' | 'listen' | 'question'> {
+export interface ContextOptions extends Omit<DocumentOptions, 'topK' | 'listen' | 'question'>, HeadOptions {
   /** UTF-16 offset where the selection ends, exclusive; absent: the token at `at` alone. */
   readonly to: number | undefined;
   /** Selected instead of a place in the file. */
   readonly question: string | undefined;
-  readonly method: RelevanceOptions['method'];
   readonly direction: RelevanceOptions['direction'];
-  /** As parseHeads reads them. */
-  readonly heads: string;
-  readonly layer: number | undefined;
-  readonly head: number | undefined;
-  readonly stage: Stage | undefined;
   readonly occlude: OcclusionMode | undefined;
 }
 
@@ -42,8 +36,14 @@ export interface ContextJson {
   readonly model: string;
   readonly method: string;
   readonly direction: string;
-  /** Heads asked, as layer.head. */
+  /** Heads asked, as layer.head, separated by ", ". */
   readonly heads: string;
+  /** What --method head is of, with the stage whose values are shown; null where it is of several heads. */
+  readonly layer: number | null;
+  readonly head: number | null;
+  readonly stage: string | null;
+  /** Rows whose weights are taken: those of the selected tokens themselves. */
+  readonly rows: 'reading';
   /** Selected tokens, the end exclusive. */
   readonly selection: { readonly first: number; readonly end: number };
   readonly question: string | null;
@@ -71,7 +71,7 @@ interface OcclusionJson {
 }
 
 export async function contextJson(file: string, options: ContextOptions): Promise<ContextJson> {
-  const written = readText(file);
+  const written = readDocument(file, options.encoding).text;
   const { question } = options;
   const effects: OccludedEvent[] = [];
   const document = await analyzeFile(file, {
@@ -79,7 +79,9 @@ export async function contextJson(file: string, options: ContextOptions): Promis
       model: options.model,
       provider: options.provider,
       remote: options.remote,
+      encoding: options.encoding,
       maxTokens: options.maxTokens,
+      windowStart: options.windowStart,
       topK: 1,
     },
     at: question === undefined ? options.at : withQuestion(written, question).length,
@@ -92,12 +94,8 @@ export async function contextJson(file: string, options: ContextOptions): Promis
   const textEnd = Math.min(document.window.end, written.length);
   const range = question === undefined ? placeOf(document, options) : rangeOfQuestion(document, textEnd);
   const { model } = engine;
-  const { layer, head, stage } = chooseMap(engine, options);
   const { method, direction } = options;
-  const heads =
-    method === 'head'
-      ? [{ layerIdx: layer, headIdx: head }]
-      : chosenHeads(readHeads(options.heads, model), layer, model.nLayers, model.nHeads);
+  const { heads, stage, named } = chooseHeads(engine, options);
   const weights = await engine.details.relevance({ analysisId: documentRun, range, direction, method, heads, stage });
   const starts = lineStartsOf(written);
   const lineOfToken = linesOfTokens(tokens.offsets, offset => lineAt(starts, offset), textEnd);
@@ -105,7 +103,8 @@ export async function contextJson(file: string, options: ContextOptions): Promis
   const textOf = (line: number) => written.slice(starts[line], starts[line + 1]).trim();
   const json: ContextJson = {
     ...{ format: 'mta-context-1', version: toolVersion, file: document.name, model: model.name, method, direction },
-    ...{ heads: formatHeads(heads), selection: range, question: question ?? null, weights: [...weights] },
+    ...{ heads: formatHeads(heads), ...named, rows: 'reading', selection: range, question: question ?? null },
+    weights: [...weights],
     lines: lines.map(({ lineIdx, weight }) => ({ line: lineIdx + 1, text: textOf(lineIdx), relevance: weight })),
     occlusion: null,
   };
@@ -151,14 +150,14 @@ async function occluded(
 export function contextText(json: ContextJson, nLines = 12): string {
   const { selection, occlusion } = json;
   const head =
-    `${json.file}: ${json.model}, ${json.method} (${json.direction}) for tokens ` +
-    `${selection.first} to ${selection.end - 1}`;
+    `${oneLine(json.file)}: ${oneLine(json.model)}, ${methodText(json)}, ${json.direction}, rows of the selected tokens ` +
+    `${selection.first} to ${selection.end - 1} themselves`;
   const rows = json.lines.slice(0, nLines).map(line => {
     const effect =
       line.divergence_bits === undefined
         ? ''
         : `  ${(line.surprisal_bits ?? Number.NaN).toFixed(3).padStart(8)} bits  KL ${line.divergence_bits.toFixed(3)}`;
-    return `${String(line.line).padStart(5)}  ${line.relevance.toFixed(4)}${effect}  ${line.text.slice(0, 80)}`;
+    return `${String(line.line).padStart(5)}  ${line.relevance.toFixed(4)}${effect}  ${oneLine(line.text.slice(0, 80))}`;
   });
   const rho = (value: number | null) => (value === null ? 'none' : value.toFixed(2));
   const ranks = occlusion
@@ -181,16 +180,19 @@ function placeOf({ tokens }: AnalyzedDocument, { at, to }: ContextOptions): Toke
 
 function rangeOfQuestion({ tokens }: AnalyzedDocument, textEnd: number): TokenRange {
   const first = tokens.offsets.findIndex(offset => offset >= textEnd);
+  if (first < 0 || first >= tokens.ids.length) {
+    throw new Failure('bad-usage', 'The window does not reach the question: leave --window-start out.');
+  }
   return { first, end: tokens.ids.length };
 }
 
-/** @throws Failure for what is no head of the model. */
-export function readHeads(text: string, { nLayers, nHeads }: AnalyzedDocument['engine']['model']) {
-  try {
-    return parseHeads(text, nLayers, nHeads);
-  } catch (error) {
-    throw new Failure('bad-usage', `--heads: ${(error as Error).message}.`);
-  }
+/** Method and heads of an answer, in words. */
+export function methodText(json: Pick<ContextJson, 'method' | 'heads' | 'layer' | 'head' | 'stage'>): string {
+  const { method, heads, layer, head, stage } = json;
+  if (method === 'head') return `head L${layer}H${head}, ${stage}`;
+  const nHeads = heads.split(', ').length;
+  const which = layer === null ? (nHeads > 8 ? `${nHeads} heads` : `heads ${heads}`) : `the heads of layer ${layer}`;
+  return `${method} over ${which}`;
 }
 
 function finite(value: number): number | null {

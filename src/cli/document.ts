@@ -1,10 +1,10 @@
 /** Runs the engine on a file for the command line and keeps everything it says. */
 
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { lineAt, lineStartsOf } from '../attention/lines';
+import { maxTextLength, sliceAround, sliceFrom } from '../analysis/documentText';
+import { lineAt, lineSpan, lineStartsOf } from '../attention/lines';
 import { windowJson } from '../export/mapText';
-import type { ExportSource, MapChoice } from '../export/source';
+import { codePointOffsets, type ExportSource, type MapChoice } from '../export/source';
 import { Engine } from '../inference/engine';
 import type { Emit, TokensEvent } from '../inference/protocol';
 import type { LayerResult, Predictions, ProviderSetting } from '../shared/analysis';
@@ -12,6 +12,8 @@ import { effectiveStage, type Stage } from '../shared/attentionMap';
 import { withQuestion } from '../shared/panel/question';
 import { Failure } from '../shared/tools/failure';
 import { resolveModel } from './modelPaths';
+import { report } from './output';
+import { readDocument } from './readDocument';
 
 /** A model and what runs it. */
 export interface EngineChoice {
@@ -22,6 +24,8 @@ export interface EngineChoice {
 }
 
 export interface DocumentOptions extends EngineChoice {
+  /** As `readDocument` takes it. */
+  readonly encoding?: string | undefined;
   /** Longest window; the model's context when absent. */
   readonly maxTokens: number | undefined;
   /** UTF-16 offset the window must contain when the file is longer. */
@@ -46,20 +50,6 @@ export interface AnalyzedDocument {
   readonly durationMs: number;
 }
 
-/** Text of a file. @throws Failure if it cannot be read or is binary. */
-export function readText(file: string): string {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    throw new Failure('no-file', `Cannot read ${file}: ${(error as Error).message}.`);
-  }
-  if (bytes.includes(0)) {
-    throw new Failure('binary', `Cannot inspect ${file}: it contains NUL bytes and is no text. Name a text file.`);
-  }
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-}
-
 /** The token of a remote server comes from the environment: command lines are seen by others. */
 export function loadEngine({ model, provider, remote: url }: EngineChoice, emit: Emit = () => {}): Promise<Engine> {
   if (url === undefined) return Engine.load({ modelDirectory: resolveModel(model), provider, nThreads: 0 }, emit);
@@ -71,38 +61,66 @@ export function loadEngine({ model, provider, remote: url }: EngineChoice, emit:
 
 const remoteTimeoutMs = 60_000;
 
-/** Analyses one file's window. The caller releases `engine`. */
+/** Characters a token has at most. */
+const longestToken = 64;
+
+/**
+ * Analyzes one file's window, cut from the document as the panel cuts it. The caller releases `engine`.
+ * @throws Failure `bad-usage` for a place outside of the file.
+ */
 export async function analyzeFile(file: string, options: DocumentOptions): Promise<AnalyzedDocument> {
-  const written = readText(file);
+  const written = readDocument(file, options.encoding).text;
+  if (options.question === undefined && !/\S/.test(written)) {
+    throw new Failure('empty', `Cannot inspect ${file}: it has no text but blanks. Write something first.`);
+  }
   const text = options.question === undefined ? written : withQuestion(written, options.question);
+  const { windowStart, at } = options;
+  checkOffset('--at', at, text);
+  if (windowStart !== undefined) checkOffset('--window-start', windowStart, text);
   const layers: LayerResult[] = [];
   let opened: TokensEvent | undefined;
   const engine = await loadEngine(options, (name, payload) => {
     options.listen?.(name, payload);
     if (name === 'tokens') opened = payload as TokensEvent;
     if (name === 'layer') layers.push((payload as { layer: LayerResult }).layer);
-    if (name === 'provider') process.stderr.write(`${(payload as { note: string }).note}\n`);
+    if (name === 'provider') report((payload as { note: string }).note);
   });
-  // A window's worth of text around the place asked for is enough; no token is longer than this many characters.
-  const maxTokens = options.maxTokens ?? engine.model.maxSeqlen;
-  const reach = maxTokens * 64;
-  const { windowStart } = options;
-  const start = windowStart ?? Math.max(0, text.lastIndexOf('\n', Math.max(0, options.at - reach)) + 1);
-  const slice = text.slice(start, (windowStart ?? options.at) + reach);
+  const maxTokens = windowSize(engine, options.maxTokens);
+  const reach = Math.max(maxTextLength, maxTokens * longestToken);
+  const slice = windowStart === undefined ? sliceAround(text, at, reach) : sliceFrom(text, windowStart, reach);
   const answer = await engine.analyze({
     analysisId: documentRun,
-    text: slice,
-    textStart: start,
+    text: slice.text,
+    textStart: slice.start,
     documentLength: text.length,
-    anchor: options.at,
+    anchor: at,
     windowStart,
     isPinned: windowStart !== undefined,
     maxTokens,
-    topK: options.topK,
+    topK: Math.min(options.topK, longestTopKeys),
   });
   const { tokens, window } = opened!;
   const { predictions, durationMs } = answer;
   return { engine, name: basename(file), text, tokens, window, layers, predictions, durationMs };
+}
+
+/** Keys that the engine keeps of each query; those of an answer are taken from the whole map. */
+const longestTopKeys = 64;
+
+/** Tokens of the longest window. @throws Failure `bad-usage` for more than the model's context. */
+export function windowSize({ model }: Engine, maxTokens: number | undefined): number {
+  if (maxTokens !== undefined && maxTokens > model.maxSeqlen) {
+    throw new Failure(
+      'bad-usage',
+      `--max-tokens is ${maxTokens}, expected at most ${model.maxSeqlen}, the context of the model "${model.name}".`,
+    );
+  }
+  return maxTokens ?? model.maxSeqlen;
+}
+
+function checkOffset(option: string, offset: number, { length }: string): void {
+  if (offset <= length) return;
+  throw new Failure('bad-usage', `${option} is ${offset}, expected at most ${length}, the end of the file.`);
 }
 
 /** The id of a document's run. */
@@ -145,12 +163,12 @@ export function documentJson({ engine, name, tokens, window }: AnalyzedDocument)
 export function sourceOf(document: AnalyzedDocument): ExportSource {
   const { engine, name, text, tokens, window, layers, predictions, durationMs } = document;
   const starts = lineStartsOf(text);
-  const line = (offset: number) => lineAt(starts, offset) + 1;
   return {
     ...{ name, tokens, window, predictions, durationMs, ablation: null },
     model: engine.model,
     provider: engine.provider,
-    windowLines: { first: line(window.start), last: line(window.end), of: starts.length },
+    windowLines: lineSpan(window, offset => lineAt(starts, offset), text.length),
+    codePointOffsets: () => codePointOffsets(text, tokens.offsets),
     overview: async (layerIdx, stage) =>
       layers[layerIdx]?.overviews.find(overview => overview.stage === stage) ??
       engine.details.overview({ analysisId: 1, layerIdx, stage }),
@@ -172,5 +190,8 @@ export function chooseMap(
 }
 
 function outside(what: string, value: number, count: number): Failure {
-  return new Failure('bad-usage', `There is no ${what} ${value}: the model has ${what}s 0 to ${count - 1}.`);
+  return new Failure(
+    'bad-usage',
+    `There is no ${what} ${value}: the model has ${count === 1 ? `${what} 0 only` : `${what}s 0 to ${count - 1}`}.`,
+  );
 }

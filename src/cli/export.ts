@@ -1,4 +1,4 @@
-/** `mta-inspect export`: maps of a file in every form that the panel saves. */
+/** `mta-inspect export`: maps of a file in every format of the panel. */
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ export interface ExportOptions {
   readonly head: number | undefined;
   readonly stage: Stage | undefined;
   readonly topK: number;
+  readonly hasByteOrderMark?: boolean;
   readonly style?: PictureStyle;
 }
 
@@ -30,6 +31,7 @@ export function exportDocument(
     layers: options.layer === undefined ? all(nLayers) : [options.layer],
     heads: options.head === undefined ? all(nHeads) : [options.head],
     topK: options.topK,
+    hasByteOrderMark: options.hasByteOrderMark === true,
     style: options.style ?? defaultStyle,
     page: async () => ({ script: await dist('report.js'), style: await dist('report.css') }),
   });

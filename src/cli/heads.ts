@@ -3,6 +3,7 @@
 import { type MeasuredHead, measures, rankHeads } from '../attention/headRanking';
 import type { HeadMeasures, MeasureName } from '../shared/headMeasures';
 import { type AnalyzedDocument, type DocumentJson, documentJson, documentRun } from './document';
+import { oneLine } from './terminal';
 
 /** The JSON of `heads --json`; documented in schemas/heads.schema.json. Numbers are null where a head lacks them. */
 export interface HeadsJson extends DocumentJson {
@@ -36,7 +37,7 @@ export async function headsJson(document: AnalyzedDocument, by: MeasureName): Pr
 export function headsText(json: HeadsJson, nRows = 20): string {
   const names = measures.map(({ name }) => snakeCase(name));
   const lines = [
-    `${json.file}: ${json.tokens} tokens, ${json.model.name} on ${json.provider}, heads ranked by ${json.ranked_by}`,
+    `${oneLine(json.file)}: ${json.tokens} tokens, ${oneLine(json.model.name)} on ${json.provider}, heads ranked by ${json.ranked_by}`,
     `layer head  ${names.map(name => name.padStart(16)).join(' ')}`,
   ];
   for (const head of json.heads.slice(0, nRows)) {

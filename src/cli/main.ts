@@ -1,8 +1,8 @@
-/** `mta-inspect`: the engine without an editor, so that figures can be reproduced in scripts. Usage: see `usage`. */
+/** `mta-inspect`: the engine without an editor, so that figures can be reproduced in scripts. See `syntax` in options.ts. */
 
-import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { existsSync, readFileSync } from 'node:fs';
 import { analyzeJson } from '../export/mapText';
+import { csvSidecar, factsFormat, factsJson } from '../export/source';
 import type { ProviderSetting } from '../shared/analysis';
 import { type Stage, stages } from '../shared/attentionMap';
 import { mapMethods } from '../shared/documentSearch';
@@ -12,178 +12,120 @@ import { Failure } from '../shared/tools/failure';
 import { ablateJson, ablateText } from './ablate';
 import { analyzeText } from './analyze';
 import { runBench } from './bench';
+import { headOptionsProblem } from './chooseHeads';
 import { contextJson, contextText } from './context';
-import { analyzeFile, chooseMap, loadEngine, readText, sourceOf } from './document';
-import { type Evaluation, evaluateText, formatEvaluation, totalEvaluation } from './evaluate';
+import { analyzeFile, chooseMap, loadEngine, sourceOf } from './document';
+import {
+  type Evaluation,
+  evaluateText,
+  evaluationMethod,
+  formatEvaluation,
+  totalEvaluation,
+  windowTokens,
+} from './evaluate';
 import { exportDocument } from './export';
 import { type GoldenOptions, runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
 import { headsJson, headsText, measureNames } from './heads';
-import { mapJson, mapText } from './map';
 import { resolveModel } from './modelPaths';
 import { formatModel, listModels } from './models';
+import { type Arguments, type CommandName, readArguments, shortUsageOf, UsageError, usage } from './options';
+import { checkFolderOutput, checkOutput, isOutputCut, print, report, writeOutput } from './output';
+import { known, readDocument } from './readDocument';
 import { exportRepository } from './repository';
+import { searchJson, searchText } from './search';
+import { jsonText, oneLine } from './terminal';
 import { evaluateToy, generateToySamples, toyAnswers } from './toy';
 
-const usage = `mta-inspect: see how a Multi-Token Attention model finds its context
-
-  mta-inspect analyze FILE [--model NAME|DIR] [--layer L --head H --stage STAGE] [--top K] [--json OUT]
-  mta-inspect export  FILE [--model NAME|DIR] --format npz|csv|json|html|png|svg --out OUT [--layer L --head H --stage STAGE]
-  mta-inspect context FILE [--model NAME|DIR] --at OFFSET [--to OFFSET] | --question TEXT [--method METHOD --heads HEADS]
-                      [--direction attends|attendedBy] [--occlude replace|remove] [--json OUT]
-  mta-inspect map     FILE [--model NAME|DIR] --at OFFSET [--to OFFSET] | --question TEXT [--method head|mean|max
-                      --heads HEADS] [--max-tokens N] [--json OUT]
-  mta-inspect ablate  FILE [--model NAME|DIR] [--parts-only] [--json OUT]
-  mta-inspect heads   FILE [--model NAME|DIR] [--by MEASURE] [--json OUT]
-  mta-inspect eval    FILE... [--model NAME|DIR] [--json OUT]
-  mta-inspect toy     [--model NAME|DIR] [--block-length N --answer all|first|last] [--samples N] [--seed N] [--json OUT]
-  mta-inspect golden  DIR [--provider cpu|webgpu] [--dtype fp32|fp16] [--rows N] [--only PREFIX …]
-  mta-inspect bench   [--model NAME|DIR] [--provider webgpu|cuda|dml|coreml] [--json OUT]
-  mta-inspect models  [--json]
-  mta-inspect export-repository [--model NAME|DIR] --out DIR     what Triton, KServe, MLServer and models/serving serve
-
-  STAGE: ${stages.join(' | ')}
-  METHOD: ${relevanceMethods.join(' | ')}; HEADS: layer, all, or a list such as 2.0,3.*
-  MEASURE: ${[...measureNames.keys()].join(' | ')}
-  analyze, export, ablate, heads and context also take --max-tokens N, --at OFFSET (a place the window must contain) or
-  --window-start OFFSET (where it begins), and --provider.
-  Whatever takes --model NAME also takes --remote URL [--model SERVED], a server of the Open Inference Protocol v2:
-  http(s):// for REST, grpc(s):// for gRPC; MTA_INSPECTOR_TOKEN holds its token, MTA_INSPECTOR_CA a certificate authority.
-  OUT may be - for standard output. --provider is cpu where it is not given, so that figures can be reproduced.
-`;
-
 const providers: readonly ProviderSetting[] = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'];
-
-const options = {
-  model: { type: 'string' },
-  layer: { type: 'string' },
-  head: { type: 'string' },
-  stage: { type: 'string' },
-  top: { type: 'string' },
-  'max-tokens': { type: 'string' },
-  at: { type: 'string' },
-  'window-start': { type: 'string' },
-  provider: { type: 'string' },
-  remote: { type: 'string' },
-  dtype: { type: 'string' },
-  'block-length': { type: 'string' },
-  answer: { type: 'string' },
-  samples: { type: 'string' },
-  seed: { type: 'string' },
-  only: { type: 'string', multiple: true },
-  rows: { type: 'string' },
-  format: { type: 'string' },
-  out: { type: 'string' },
-  by: { type: 'string' },
-  'parts-only': { type: 'boolean' },
-  to: { type: 'string' },
-  question: { type: 'string' },
-  method: { type: 'string' },
-  heads: { type: 'string' },
-  direction: { type: 'string' },
-  occlude: { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
-} as const;
 
 /** The seed of the samples that the model cards report on. */
 const toySeed = 1_000_003;
 
-class UsageError extends Error {}
-
-type Arguments = ReturnType<typeof readArguments>;
-
-/** `models --json` takes no value, `analyze --json OUT` does. */
-function readArguments(args: readonly string[]) {
-  const isFlag = args[0] === 'models';
-  return parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { ...options, json: { type: isFlag ? 'boolean' : 'string' } },
-  });
-}
-
-const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> = {
+const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number>>> = {
   async analyze(args) {
     const document = await openDocument(args);
     const choice = chooseMap(document.engine, mapOptions(args));
     const json = await analyzeJson(sourceOf(document), choice, topK(args));
-    if (!args.values.json) process.stdout.write(`${analyzeText(json)}\n`);
+    if (!args.values.json) await print(analyzeText(json));
     return writeJson(args, json);
   },
 
   async export(args) {
-    const format = oneOf('--format', args.values.format, exportFormats);
-    const { out } = args.values;
-    if (!out) throw new UsageError('export needs --out OUT');
+    const { values } = args;
+    const format = oneOf('--format', values.format, exportFormats);
+    if (!values.out) throw new UsageError('export needs --out OUT');
+    if (values.top !== undefined && format !== 'json')
+      throw new UsageError(`--top needs --format json, found ${format}`);
+    if (values.bom && format !== 'csv') throw new UsageError(`--bom needs --format csv, found ${format}`);
+    if (values.out === '-' && format !== 'json' && process.stdout.isTTY) {
+      throw new UsageError(`--out - would write ${format} to the terminal: name a file, or pipe it on`);
+    }
+    if (format === 'csv' && values.out !== '-') checkSidecar(csvSidecar(values.out));
     const document = await openDocument(args);
-    write(out, await exportDocument(document, format, { ...mapOptions(args), topK: topK(args) }));
+    const options = { ...mapOptions(args), topK: topK(args), hasByteOrderMark: values.bom === true };
+    await writeOutput(values.out, await exportDocument(document, format, options));
+    if (format === 'csv' && values.out !== '-') {
+      const facts = factsJson(sourceOf(document), chooseMap(document.engine, options));
+      await writeOutput(csvSidecar(values.out), `${jsonText(facts, 1)}\n`);
+    }
     return 0;
   },
 
   async context(args) {
     const { values } = args;
-    if ((values.at === undefined) === (values.question === undefined)) {
-      throw new UsageError('context needs either --at OFFSET or --question TEXT');
-    }
     const direction = oneOf('--direction', values.direction ?? 'attends', ['attends', 'attendedBy'] as const);
     const occlude = values.occlude === undefined ? undefined : oneOf('--occlude', values.occlude, occlusionModes);
     if (occlude && direction === 'attendedBy') throw new UsageError('--occlude needs --direction attends');
-    const json = await contextJson(onlyPositional(args, 'context needs one FILE'), {
-      ...{ ...documentOptions(args), ...mapOptions(args), direction, occlude, question: values.question },
-      method: oneOf('--method', values.method ?? 'mean', relevanceMethods),
-      heads: values.heads ?? 'all',
-      to: wholeNumber('--to', values.to),
+    const json = await contextJson(args.positionals[0]!, {
+      ...documentOptions(args),
+      ...selectionOptions(args, relevanceMethods),
+      ...{ direction, occlude },
     });
-    if (!values.json) process.stdout.write(`${contextText(json)}\n`);
+    if (!values.json) await print(contextText(json));
     return writeJson(args, json);
   },
 
-  async map(args) {
-    const { values } = args;
-    if ((values.at === undefined) === (values.question === undefined)) {
-      throw new UsageError('map needs either --at OFFSET or --question TEXT');
-    }
+  async search(args) {
     const { isTTY } = process.stderr;
-    const json = await mapJson(onlyPositional(args, 'map needs one FILE'), {
-      ...{ ...documentOptions(args), ...mapOptions(args), question: values.question },
-      method: oneOf('--method', values.method ?? 'mean', mapMethods),
-      heads: values.heads ?? 'all',
-      to: wholeNumber('--to', values.to),
-      onProgress: (done, total) => isTTY && process.stderr.write(`\r${done} of ${total} windows `),
+    const json = await searchJson(args.positionals[0]!, {
+      ...documentOptions(args),
+      ...selectionOptions(args, mapMethods),
+      onProgress: (done, total) => isTTY && process.stderr.write(`\r${done} of ${total} ranges `),
     });
     if (isTTY) process.stderr.write('\n');
-    if (!values.json) process.stdout.write(`${mapText(json)}\n`);
+    if (!args.values.json) await print(searchText(json));
     return writeJson(args, json);
   },
 
   async ablate(args) {
     const json = await ablateJson(await openDocument(args), args.values['parts-only'] !== true);
-    if (!args.values.json) process.stdout.write(`${ablateText(json)}\n`);
+    if (!args.values.json) await print(ablateText(json));
     return writeJson(args, json);
   },
 
   async heads(args) {
     const by = oneOf('--by', args.values.by ?? 'context_score', [...measureNames.keys()]);
     const json = await headsJson(await openDocument(args), measureNames.get(by)!);
-    if (!args.values.json) process.stdout.write(`${headsText(json)}\n`);
+    if (!args.values.json) await print(headsText(json));
     return writeJson(args, json);
   },
 
   async eval(args) {
-    const files = args.positionals.slice(1);
-    if (files.length === 0) throw new UsageError('eval needs at least one FILE');
+    const { values } = args;
+    const files = args.positionals;
+    const texts = files.map(file => readDocument(file, encoding(args)).text);
     const engine = await loadEngine(engineChoice(args));
-    const maxTokens = wholeNumber('--max-tokens', args.values['max-tokens'], 2) ?? engine.model.maxSeqlen;
+    const maxTokens = windowTokens(engine, wholeNumber('--max-tokens', values['max-tokens'], 2));
     const results: Evaluation[] = [];
-    for (const file of files) {
-      const text = readText(file);
-      if (text === '') throw new Failure('empty', `Cannot evaluate ${file}: it is empty.`);
-      results.push(await evaluateText(engine, file, text, Math.min(maxTokens, engine.model.maxSeqlen)));
-      if (args.values.json !== '-') process.stdout.write(`${formatEvaluation(results.at(-1)!)}\n`);
+    for (const [i, file] of files.entries()) {
+      results.push(await evaluateText(engine, file, texts[i]!, maxTokens));
+      if (values.json !== '-') await print(formatEvaluation(results.at(-1)!));
     }
     const total = totalEvaluation(results);
-    if (files.length > 1 && args.values.json !== '-') process.stdout.write(`${formatEvaluation(total)}\n`);
-    return writeJson(args, { format: 'mta-eval-1', model: engine.model.name, files: results, total });
+    if (files.length > 1 && values.json !== '-') await print(formatEvaluation(total));
+    const method = evaluationMethod(engine, maxTokens);
+    return writeJson(args, { format: 'mta-eval-1', model: engine.model.name, method, files: results, total });
   },
 
   async toy(args) {
@@ -196,9 +138,9 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const engine = await loadEngine(engineChoice(args));
     const errors = await evaluateToy(engine, samples);
     if (values.json !== '-') {
-      process.stdout.write(
-        `${engine.model.name}: ${errors.sample_error_percent.toFixed(2)} % of ${errors.samples} samples wrong, ` +
-          `${errors.token_error_percent.toFixed(2)} % of tokens; ${nCut} samples left out because their target was cut\n`,
+      await print(
+        `${oneLine(engine.model.name)}: ${errors.sample_error_percent.toFixed(2)} % of ${errors.samples} samples wrong, ` +
+          `${errors.token_error_percent.toFixed(2)} % of tokens; ${nCut} samples left out because their target was cut`,
       );
     }
     return writeJson(args, {
@@ -212,7 +154,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
   },
 
   async golden(args) {
-    const directory = onlyPositional(args, 'golden needs one DIR');
+    const directory = args.positionals[0]!;
     const dtype = oneOf('--dtype', args.values.dtype ?? 'fp32', ['fp32', 'fp16'] as const);
     const executionProvider = oneOf('--provider', args.values.provider ?? 'cpu', ['cpu', 'webgpu', 'cuda'] as const);
     const nRows = wholeNumber('--rows', args.values.rows, 1);
@@ -223,54 +165,61 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
       const line = await goldenLine(directory, name, { provider: executionProvider, dtype, nRows });
       if (line.status === 'passed') nPassed++;
       if (line.status === 'failed') nFailed++;
-      process.stdout.write(`${line.text}\n`);
+      await print(oneLine(line.text));
     }
-    process.stdout.write(`${nPassed} passed, ${nFailed} failed\n`);
+    await print(`${nPassed} passed, ${nFailed} failed`);
     return nFailed === 0 && nPassed > 0 ? 0 : 1;
   },
 
   async bench(args) {
     const given = args.values.provider;
     const gpu = given && oneOf('--provider', given, ['webgpu', 'cuda', 'dml', 'coreml'] as const);
-    return writeJson(
-      args,
-      await runBench(args.values.model, gpu || undefined, line => process.stdout.write(`${line}\n`)),
-    );
+    // The JSON has standard output for itself.
+    const say = (line: string) => (args.values.json === '-' ? report(line) : void print(line));
+    return writeJson(args, await runBench(args.values.model, gpu || undefined, say));
   },
 
-  async 'export-repository'(args) {
-    const { model, out } = args.values;
-    if (!out || args.positionals.length > 1) throw new UsageError('export-repository needs --out DIR and no FILE');
-    process.stdout.write(`${await exportRepository(resolveModel(model), out)}\n`);
+  async 'export-repository'({ values }) {
+    if (!values.out) throw new UsageError('export-repository needs --out DIR');
+    checkFolderOutput(values.out);
+    await print(await exportRepository(resolveModel(values.model), values.out));
     return 0;
   },
 
-  async models(args) {
+  async models({ values }) {
     const models = await listModels();
-    const text = args.values.json ? JSON.stringify({ models }, null, 2) : models.map(formatModel).join('\n');
-    process.stdout.write(`${text}\n`);
+    await print(values.json ? jsonText({ models }, 2) : models.map(formatModel).join('\n'));
     return 0;
   },
 };
 
 async function main(argv: readonly string[]): Promise<number> {
+  let command: CommandName | undefined;
   try {
     const args = readArguments(argv);
-    const name = args.positionals[0];
-    if (args.values.help) {
-      process.stdout.write(usage);
+    if ('help' in args) {
+      await print(args.help.trimEnd());
       return 0;
     }
-    const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
-    if (!command) throw new UsageError(name ? `there is no command "${name}"` : 'a command is missing');
-    return await command(args);
+    command = args.command;
+    const { json, out } = args.values;
+    if (typeof json === 'string') checkOutput('--json', json);
+    if (out && command === 'export') checkOutput('--out', out);
+    return await commands[command](args);
   } catch (error) {
-    const isUsage = error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-    const isOurs = isUsage || error instanceof Failure;
-    process.stderr.write(`mta-inspect: ${isOurs ? (error as Error).message : ((error as Error).stack ?? error)}\n`);
-    if (isUsage) process.stderr.write(`\n${usage}`);
-    return isUsage || (error instanceof Failure && error.code === 'bad-usage') ? 2 : 1;
+    return failed(error, command);
   }
+}
+
+/** Says what went wrong. @returns the exit code */
+function failed(error: unknown, command: CommandName | undefined): number {
+  const { message, code, stack } = error as Error & { code?: string };
+  const isUsage = error instanceof UsageError || code?.startsWith('ERR_PARSE_ARGS');
+  report(`mta-inspect: ${oneLine(message ?? String(error))}`);
+  if (isUsage) report(`\n${command ? shortUsageOf(command) : usage.trimEnd()}`);
+  else if (!(error instanceof Failure)) report('This is a fault of the program. MTA_INSPECTOR_STACK=1 shows where.');
+  if (process.env['MTA_INSPECTOR_STACK'] && stack) report(stack);
+  return isUsage || code === 'bad-usage' ? 2 : 1;
 }
 
 async function goldenLine(directory: string, name: string, options: GoldenOptions) {
@@ -284,26 +233,68 @@ async function goldenLine(directory: string, name: string, options: GoldenOption
 }
 
 function openDocument(args: Arguments) {
-  const file = onlyPositional(args, `${args.positionals[0]} needs one FILE`);
-  return analyzeFile(file, { ...documentOptions(args), topK: topK(args) });
+  const { values } = args;
+  if (values.at !== undefined && values['window-start'] !== undefined) {
+    throw new UsageError(
+      '--at and --window-start exclude each other: one says what the window contains, the other where it begins',
+    );
+  }
+  const options = { ...documentOptions(args), topK: topK(args) };
+  mapOptions(args);
+  return analyzeFile(args.positionals[0]!, options);
 }
 
 function documentOptions(args: Arguments) {
   const { values } = args;
   return {
     ...engineChoice(args),
+    encoding: encoding(args),
     maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 2),
     at: wholeNumber('--at', values.at) ?? 0,
     windowStart: wholeNumber('--window-start', values['window-start']),
   };
 }
 
+/** What a relevance is of. @throws UsageError for options that do not go together */
+function selectionOptions<M extends string>(args: Arguments, methods: readonly M[]) {
+  const { values, command } = args;
+  if ((values.at === undefined) === (values.question === undefined)) {
+    throw new UsageError(`${command} needs either --at OFFSET or --question TEXT`);
+  }
+  if (values.to !== undefined && values.at === undefined) throw new UsageError('--to needs --at');
+  const to = wholeNumber('--to', values.to);
+  const at = wholeNumber('--at', values.at) ?? 0;
+  if (to !== undefined && to <= at) throw new UsageError(`--to is ${to}, expected more than --at, which is ${at}`);
+  const method = oneOf('--method', values.method ?? 'mean', methods);
+  const heads = { method: method as M & (typeof relevanceMethods)[number], heads: values.heads, ...mapOptions(args) };
+  const problem = headOptionsProblem(heads);
+  if (problem) throw new UsageError(problem);
+  return { ...heads, to, question: values.question };
+}
+
 function engineChoice(args: Arguments) {
-  const { model, remote } = args.values;
-  if (remote !== undefined && args.values.provider !== undefined) {
+  const { model, remote, provider } = args.values;
+  if (remote !== undefined && provider !== undefined) {
     throw new UsageError('--remote and --provider exclude each other: the server chooses its own');
   }
-  return { model, provider: provider(args, providers), remote };
+  return { model, provider: oneOf('--provider', provider ?? 'cpu', providers), remote };
+}
+
+/** The file with the facts of a CSV file has a name that nobody chose: it replaces its like only. */
+function checkSidecar(path: string): void {
+  checkOutput('beside --out', path);
+  if (!existsSync(path)) return;
+  try {
+    if (JSON.parse(readFileSync(path, 'utf8')).format === factsFormat) return;
+  } catch {}
+  throw new Failure(
+    'no-write',
+    `Cannot write ${path}, the facts of the CSV file: another file is there. Name another --out.`,
+  );
+}
+
+function encoding({ values }: Arguments): string | undefined {
+  return values.encoding === undefined ? undefined : known(values.encoding);
 }
 
 function mapOptions({ values }: Arguments) {
@@ -316,15 +307,6 @@ function mapOptions({ values }: Arguments) {
 
 function topK({ values }: Arguments): number {
   return wholeNumber('--top', values.top, 1) ?? 16;
-}
-
-function provider<T extends string>({ values }: Arguments, allowed: readonly T[]): T {
-  return oneOf('--provider', values.provider ?? 'cpu', allowed);
-}
-
-function onlyPositional({ positionals }: Arguments, problem: string): string {
-  if (positionals.length !== 2) throw new UsageError(problem);
-  return positionals[1]!;
 }
 
 function wholeNumber(name: string, value: string | undefined, least = 0): number | undefined {
@@ -344,18 +326,16 @@ function oneOf<T extends string>(name: string, value: string | undefined, allowe
   return value as T;
 }
 
-function writeJson({ values }: Arguments, json: unknown): number {
-  if (typeof values.json === 'string') write(values.json, `${JSON.stringify(json, null, 1)}\n`);
+async function writeJson({ values }: Arguments, json: unknown): Promise<number> {
+  if (typeof values.json === 'string') await writeOutput(values.json, `${jsonText(json, 1)}\n`);
   return 0;
 }
 
-function write(out: string, content: string | Uint8Array): void {
-  if (out === '-') process.stdout.write(content);
-  else writeFileSync(out, content);
-}
+/** What a shell says of a program that a closed pipe ended. */
+const closedPipe = 141;
 
-// A reader that closes the pipe early (head) wants no more.
-process.stdout.on('error', () => process.exit(0));
-main(process.argv.slice(2)).then(code => {
-  process.exitCode = code;
+const argv = process.argv.slice(2);
+main(argv).then(code => {
+  const hasFile = argv.some((argument, i) => argument === '--json' && argv[i + 1] !== '-');
+  process.exitCode = code === 0 && isOutputCut() && !hasFile ? closedPipe : code;
 });

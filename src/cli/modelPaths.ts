@@ -1,7 +1,7 @@
 /** Where models live and how the command line names them. */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Failure } from '../shared/tools/failure';
 
 /** The folder of bundled models: beside this program, wherever it was bundled to. */
@@ -21,14 +21,18 @@ export function bundledModels(bundled = bundledModelsDirectory()): string[] {
   return directories.sort((a, b) => vocabulary.get(b)! - vocabulary.get(a)!);
 }
 
-/** @throws Failure listing what is installed when `name` is neither a bundled model nor a folder. */
+/**
+ * A model by its name: a bundled one, or one of those beside them in a checkout that the README compares.
+ * @throws Failure listing what is installed when `name` is neither of these nor a folder.
+ */
 export function resolveModel(name: string | undefined): string {
   const models = bundledModels();
   if (name === undefined && models[0]) return models[0];
-  const byName = models.find(path => path.endsWith(`/${name}`) || path.endsWith(`\\${name}`));
+  const compared = bundledModels(join(dirname(bundledModelsDirectory()), 'comparison'));
+  const byName = [...models, ...compared].find(path => basename(path) === name);
   if (byName) return byName;
   if (name && existsSync(name)) return resolve(name); // opening it says what is wrong with it
-  const installed = models.map(path => path.split(/[\\/]/).at(-1)).join(', ') || 'none';
+  const installed = [...models, ...compared].map(path => basename(path)).join(', ') || 'none';
   throw new Failure(
     'no-model',
     `There is no model "${name ?? ''}". Name a model folder or an installed model: ${installed}.`,

@@ -2,6 +2,7 @@
 
 import { openModelFolder } from '../inference/model/openModelFolder';
 import { bundledModels } from './modelPaths';
+import { oneLine } from './terminal';
 
 export interface ModelListing {
   readonly name: string;
@@ -51,14 +52,14 @@ export function formatModel(model: ModelListing): string {
   const bitsPerByte = metrics.filter(([name]) => name.endsWith(bitsPerByteSuffix));
   const others = metrics.filter(([name]) => !name.endsWith(bitsPerByteSuffix));
   const texts = bitsPerByte.map(([name, value]) => {
-    return `${name.slice(0, -bitsPerByteSuffix.length).replaceAll('_', ' ')} ${JSON.stringify(value)}`;
+    return oneLine(`${name.slice(0, -bitsPerByteSuffix.length).replaceAll('_', ' ')} ${JSON.stringify(value)}`);
   });
   const lines = [
-    `${model.name}: ${millions(model.parameters)} parameters, ${(model.size_bytes / 1e6).toFixed(1)} MB`,
+    `${oneLine(model.name)}: ${millions(model.parameters)} parameters, ${(model.size_bytes / 1e6).toFixed(1)} MB`,
     `${model.n_layers} layers, ${model.n_heads} heads, context ${model.max_seqlen}, ${kernels}`,
     ...(model.tokens_seen === null ? [] : [`trained on ${millions(model.tokens_seen)} tokens`]),
     ...(texts.length ? [`bits per byte: ${texts.join(', ')}`] : []),
-    ...others.map(([name, value]) => `${name.replaceAll('_', ' ')}: ${JSON.stringify(value)}`),
+    ...others.map(([name, value]) => oneLine(`${name.replaceAll('_', ' ')}: ${JSON.stringify(value)}`)),
   ];
   return lines.join('\n    ');
 }

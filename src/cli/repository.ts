@@ -8,7 +8,8 @@ import { type GraphFile, gatherWeights, type TensorDescription } from '../graph/
 import { servedGraphs, servedModelName } from '../graph/servedGraphs';
 import type { ModelFolder } from '../inference/model/folder';
 import { openModelFolder } from '../inference/model/openModelFolder';
-import { Failure } from '../shared/tools/failure';
+import { writeFolder } from './output';
+import { oneLine } from './terminal';
 
 const weightFile = 'weights.bin';
 
@@ -24,32 +25,32 @@ export async function exportRepository(directory: string, out: string): Promise<
   const texts = [{ ...folder.config, name: folder.summary.name }, folder.tokenizerJson].map(json =>
     JSON.stringify(json),
   );
-  let nModels = 0;
-  let nBytes = 0;
-  for (const { name: served, graph } of servedGraphs(name, folder.config, folder.weights, texts)) {
-    nBytes += await writeServed(folder, join(out, served), served, gatherWeights(graph, weightFile));
-    nModels++;
-  }
-  return `${out}: ${nModels} models that serve ${name}, ${(nBytes / 1e6).toFixed(1)} MB`;
+  // The model by which a client finds the others is there last.
+  return writeFolder(out, [name], async temporary => {
+    const names: string[] = [];
+    let nBytes = 0;
+    for (const { name: served, graph } of servedGraphs(name, folder.config, folder.weights, texts)) {
+      nBytes += await writeServed(folder, join(temporary, served), served, gatherWeights(graph, weightFile));
+      names.push(served);
+    }
+    const result = `${oneLine(out)}: ${names.length} models that serve ${name}, ${(nBytes / 1e6).toFixed(1)} MB`;
+    return { names, result };
+  });
 }
 
 async function writeServed(folder: ModelFolder, path: string, name: string, file: GraphFile): Promise<number> {
   const version = join(path, '1');
-  try {
-    await mkdir(version, { recursive: true });
-    await writeFile(join(path, 'config.pbtxt'), tritonConfig(name, file));
-    await writeFile(join(path, 'model-settings.json'), mlserverSettings(name, file));
-    await writeFile(join(version, 'model.onnx'), file.graph);
-    if (file.pieces.length === 0) return file.graph.length;
-    await writeFile(join(version, weightFile), '');
-    for (const { file: source, offset, length, target } of file.pieces) {
-      await pipeline(
-        createReadStream(join(folder.directory, source), { start: offset, end: offset + length - 1 }),
-        createWriteStream(join(version, weightFile), { flags: 'r+', start: target }),
-      );
-    }
-  } catch (error) {
-    throw new Failure('no-write', `Cannot write ${path}: ${(error as Error).message}. Name another folder with --out.`);
+  await mkdir(version, { recursive: true });
+  await writeFile(join(path, 'config.pbtxt'), tritonConfig(name, file));
+  await writeFile(join(path, 'model-settings.json'), mlserverSettings(name, file));
+  await writeFile(join(version, 'model.onnx'), file.graph);
+  if (file.pieces.length === 0) return file.graph.length;
+  await writeFile(join(version, weightFile), '');
+  for (const { file: source, offset, length, target } of file.pieces) {
+    await pipeline(
+      createReadStream(join(folder.directory, source), { start: offset, end: offset + length - 1 }),
+      createWriteStream(join(version, weightFile), { flags: 'r+', start: target }),
+    );
   }
   return file.graph.length + file.pieces.reduce((sum, { length }) => sum + length, 0);
 }

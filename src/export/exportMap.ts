@@ -1,4 +1,4 @@
-/** One map, or several, in any of the forms in which it can be taken along. */
+/** Exports one map, or several, in any format. */
 
 import type { Stage } from '../shared/attentionMap';
 import type { ExportFormat } from '../shared/panel/exportFormats';
@@ -16,6 +16,8 @@ export interface ExportOptions {
   readonly heads: readonly number[];
   readonly topK: number;
   readonly style: PictureStyle;
+  /** Of CSV: a mark by which spreadsheets recognize UTF-8. */
+  readonly hasByteOrderMark?: boolean;
   /** Script and style of the HTML page. */
   readonly page: () => Promise<PageParts>;
 }
@@ -38,7 +40,7 @@ export async function exportMap(
     case 'json':
       return mapJson(source, choice, options.topK);
     case 'csv':
-      return mapCsv(source, choice);
+      return mapCsv(source, choice, options.hasByteOrderMark === true);
     case 'npz':
       return mapsNpz(source, options, choice.stage);
     case 'html':
@@ -47,17 +49,24 @@ export async function exportMap(
 }
 
 /**
- * `ids` [token], `offsets` [token + 1], `surprisal_bits` [token], `layer_L.<stage>` [head, query, key], and `info`, the
- * UTF-8 bytes of a JSON text: `json.loads(bytes(npz["info"]))`.
+ * Arrays of an npz: `ids` [token]; `offsets` [token + 1] in UTF-16 units of the document and `offsets_codepoints` [token + 1]
+ * in code points, as Python counts (absent where the document changed since); `surprisal_bits` [token], NaN for a token that
+ * nothing predicts; `heads` [head]; `layer_L.<stage>` [head, query, key], 0 in masked cells (key after query); and `info`,
+ * the UTF-8 bytes of a JSON text: `json.loads(bytes(npz["info"]))`.
  */
 async function mapsNpz(source: ExportSource, options: ExportOptions, stage: Stage): Promise<Uint8Array> {
   const { tokens, predictions } = source;
   const { layers, heads, choice } = options;
   const nTokens = tokens.ids.length;
-  const info = new TextEncoder().encode(JSON.stringify({ ...mapFacts(source, choice), minus: null, layers, heads }));
+  const units = { offsets: 'UTF-16 units', offsets_codepoints: 'code points', masked_cells: 0 };
+  const info = new TextEncoder().encode(
+    JSON.stringify({ ...mapFacts(source, choice), minus: null, layers, heads, ...units }),
+  );
+  const codePoints = source.codePointOffsets();
   const maps: Record<string, Parameters<typeof npzBytes>[0][string]> = {
     ids: { shape: [nTokens], data: tokens.ids },
     offsets: { shape: [nTokens + 1], data: tokens.offsets },
+    ...(codePoints ? { offsets_codepoints: { shape: [nTokens + 1], data: codePoints } } : {}),
     surprisal_bits: { shape: [nTokens], data: predictions.surprisalBits },
     heads: { shape: [heads.length], data: Int32Array.from(heads) },
     info: { shape: [info.length], data: info },

@@ -1,7 +1,7 @@
 /** A map as text: CSV, and JSON in the form of `mta-inspect analyze --json`. Pure but for the maps it waits for. */
 
 import type { AnalysisWindow } from '../shared/analysis';
-import { chosenMap, type ExportSource, type MapChoice, mapFacts, toolVersion } from './source';
+import { chosenMap, csvColumns, type ExportSource, type MapChoice, toolVersion } from './source';
 
 /** The JSON of `analyze --json`; documented in cli/schemas/analyze.schema.json. */
 export interface AnalyzeJson {
@@ -24,6 +24,9 @@ export interface AnalyzeJson {
     readonly text: string;
     readonly start: number;
     readonly end: number;
+    /** The same in code points, as Python counts; null where the document changed since. */
+    readonly start_codepoint: number | null;
+    readonly end_codepoint: number | null;
     readonly surprisal_bits: number | null;
     readonly predictions: readonly { readonly id: number; readonly text: string; readonly probability: number }[];
   }[];
@@ -39,6 +42,7 @@ export async function analyzeJson(source: ExportSource, choice: MapChoice, topK:
   const { model, tokens, window, predictions } = source;
   const map = await chosenMap(source, choice);
   const nTokens = tokens.ids.length;
+  const codePoints = source.codePointOffsets();
   return {
     format: 'mta-analyze-1',
     version: toolVersion,
@@ -57,6 +61,8 @@ export async function analyzeJson(source: ExportSource, choice: MapChoice, topK:
       text: tokens.labels[index]!,
       start: tokens.offsets[index]!,
       end: tokens.offsets[index + 1]!,
+      start_codepoint: codePoints?.[index] ?? null,
+      end_codepoint: codePoints?.[index + 1] ?? null,
       surprisal_bits: Number.isNaN(predictions.surprisalBits[index]) ? null : predictions.surprisalBits[index]!,
       predictions: topPredictions(source, index),
     })),
@@ -68,28 +74,70 @@ export async function analyzeJson(source: ExportSource, choice: MapChoice, topK:
 }
 
 /** As `analyzeJson`, with the whole map. */
-export async function mapJson(source: ExportSource, choice: MapChoice, topK: number): Promise<string> {
+export async function mapJson(source: ExportSource, choice: MapChoice, topK: number): Promise<string | Uint8Array> {
   const nTokens = source.tokens.ids.length;
   const map = await chosenMap(source, choice);
+  const text = new LongText();
+  const head = JSON.stringify(await analyzeJson(source, choice, topK));
+  text.add(`${head.slice(0, -1)},"map":[`);
   // Rows end at the diagonal: later keys are masked, not zero.
-  const rows = Array.from({ length: nTokens }, (_, i) => Array.from(map.subarray(i * nTokens, i * nTokens + i + 1)));
-  return JSON.stringify({ ...(await analyzeJson(source, choice, topK)), map: rows });
+  for (let i = 0; i < nTokens; i++) {
+    text.add(`${i === 0 ? '' : ','}${JSON.stringify(Array.from(map.subarray(i * nTokens, i * nTokens + i + 1)))}`);
+  }
+  text.add(']}');
+  return text.content();
 }
 
-/** One line per allowed cell, and last a comment line that says what the cells are of. */
-export async function mapCsv(source: ExportSource, choice: MapChoice): Promise<string> {
+/**
+ * One row per allowed cell, as RFC 4180 has it but for the line ends.
+ * @param hasByteOrderMark whether it begins with a mark by which spreadsheets recognize UTF-8.
+ */
+export async function mapCsv(
+  source: ExportSource,
+  choice: MapChoice,
+  hasByteOrderMark: boolean,
+): Promise<string | Uint8Array> {
   const { tokens } = source;
   const map = await chosenMap(source, choice);
   const nTokens = tokens.ids.length;
-  const lines = ['query,key,query_token,key_token,value'];
+  const text = new LongText();
+  text.add(`${hasByteOrderMark ? '\ufeff' : ''}${Object.keys(csvColumns).join(',')}\n`);
   const cells = tokens.labels.map(csvField);
   for (let query = 0; query < nTokens; query++) {
     for (let key = 0; key <= query; key++) {
-      lines.push(`${query},${key},${cells[query]},${cells[key]},${map[query * nTokens + key]}`);
+      text.add(`${query},${key},${cells[query]},${cells[key]},${map[query * nTokens + key]}\n`);
     }
   }
-  return `${lines.join('\n')}\n# ${JSON.stringify(mapFacts(source, choice))}\n`;
+  return text.content();
 }
+
+/** Text that may be longer than a string can be. */
+class LongText {
+  private readonly parts: Uint8Array[] = [];
+  private pending = '';
+
+  add(text: string): void {
+    this.pending += text;
+    if (this.pending.length > pendingLength) this.flush();
+  }
+
+  /** Bytes where a string could not hold it. */
+  content(): string | Uint8Array {
+    if (this.parts.length === 0) return this.pending;
+    this.flush();
+    const bytes = Buffer.concat(this.parts);
+    return bytes.length < longestString ? bytes.toString() : bytes;
+  }
+
+  private flush(): void {
+    this.parts.push(Buffer.from(this.pending));
+    this.pending = '';
+  }
+}
+
+const pendingLength = 1 << 22;
+/** Node's strings have half a billion characters at most. */
+const longestString = 1 << 28;
 
 /** Largest magnitudes of a row, in descending order. */
 export function strongest(row: Float32Array, k: number): { key: number; weight: number }[] {
@@ -113,6 +161,6 @@ function topPredictions({ predictions }: ExportSource, index: number) {
 
 /** Quoted, and with a leading apostrophe where a spreadsheet would take the text for a formula. */
 function csvField(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text;
   return `"${safe.replaceAll('"', '""')}"`;
 }

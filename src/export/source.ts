@@ -1,4 +1,4 @@
-/** What exports read: one analysed window, wherever it was analysed, and the map that is taken along. */
+/** What exports read: one analyzed window, wherever it was analyzed, and the chosen map. */
 
 import { version } from '../../package.json';
 import type {
@@ -24,6 +24,11 @@ export interface ExportSource {
   readonly durationMs: number;
   /** What was changed in the model, in words; null when it ran as trained. */
   readonly ablation: string | null;
+  /**
+   * Borders of the tokens as `tokens.offsets`, in code points of the document, as Python counts; null where the document
+   * changed since.
+   */
+  codePointOffsets(): Uint32Array | null;
   /** Pooled maps of all heads. */
   overview(layerIdx: number, stage: Stage): Promise<LayerOverview>;
   /** One head's stage, [query, key] at full precision. */
@@ -53,7 +58,21 @@ export async function chosenMap(source: ExportSource, choice: MapChoice): Promis
 /** Name of the tool and its version, as every export carries it. */
 export const toolVersion = `MTA Inspector ${version}`;
 
-/** What an export is of, in the words of the field: what every export says somewhere in itself. */
+/** Offsets of a text in code points. @param offsets ascending, UTF-16, none inside of a character */
+export function codePointOffsets(text: string, offsets: Uint32Array): Uint32Array {
+  let [position, count] = [0, 0];
+  return offsets.map(offset => {
+    for (; position < offset; position++) {
+      if (!(isLow(text.charCodeAt(position)) && isHigh(text.charCodeAt(position - 1)))) count++;
+    }
+    return count;
+  });
+}
+
+const isHigh = (unit: number) => unit >= 0xd800 && unit < 0xdc00;
+const isLow = (unit: number) => unit >= 0xdc00 && unit < 0xe000;
+
+/** What an export is of: every export says it in itself, a CSV file in the file beside it. */
 export interface MapFacts {
   readonly file: string;
   readonly model: string;
@@ -95,6 +114,28 @@ export function mapFacts(
     },
     version: toolVersion,
   };
+}
+
+/** The JSON beside a CSV file; documented in cli/schemas/facts.schema.json. */
+export function factsJson(source: ExportSource, choice: MapChoice) {
+  return { format: factsFormat, ...mapFacts(source, choice), provider: source.provider, columns: csvColumns };
+}
+
+export const factsFormat = 'mta-facts-1';
+
+/** What the columns of a CSV file hold. */
+export const csvColumns = {
+  query: 'token that looks, index from 0',
+  key: 'token looked at, index from 0, at most query: masked cells have no row',
+  query_token:
+    'text of the query; an apostrophe stands before a leading = + - @ (full-width too), tab or carriage return, which spreadsheets would read as a formula',
+  key_token: 'text of the key, likewise',
+  value: 'the cell, unitless; may be negative',
+} as const;
+
+/** Where the facts of a CSV file lie. */
+export function csvSidecar(file: string): string {
+  return `${file}.json`;
 }
 
 /** The facts as two lines for people. */

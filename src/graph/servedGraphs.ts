@@ -35,10 +35,14 @@ export const servedNames = {
 /** Order of the texts that the model `NAME` tells. */
 export const servedTexts = ['config.json', 'tokenizer.json'] as const;
 
-/** A served model's name for a configuration's: letters that every server takes. */
+/** A served model's name for a configuration's: letters that every server takes, and never a folder's "." or "..". */
 export function servedModelName(name: string): string {
-  return name.replaceAll(/[^\w.-]+/g, '-');
+  const safe = name.replaceAll(/[^\w.-]+/g, '-').replace(/^[.-]+/, '');
+  return safe.slice(0, longestName) || 'model';
 }
+
+/** File systems take 255 bytes, of which the parts' suffixes need some. */
+const longestName = 200;
 
 /**
  * All models of a server, made one by one as they are asked for.

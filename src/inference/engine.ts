@@ -177,6 +177,11 @@ export class Engine {
     return baseline;
   }
 
+  /** Whether a token of the model's own is put before every window, by which the first token of the text is predicted. */
+  get hasBeginToken(): boolean {
+    return this.runtime.folder.config.bos_token_id !== null;
+  }
+
   encode(text: string): Encoded {
     return this.tokenizer.encode(text);
   }

@@ -112,23 +112,29 @@ test('context: JSON fits its schema; lines add up to the weights; a question is 
   }
 });
 
-test('map: JSON fits its schema, every line is there once, and the table begins with the most relevant', () => {
+test('search: JSON fits its schema, every line is there once, and the table begins with the most relevant', () => {
   const written = Array.from({ length: 30 }, (_, i) => `const value${i} = ${i};\n`).join('');
   const file = document(written, 'map.ts');
-  const run = cli('map', file, ...model, '--at', '250', '--to', '256', '--method', 'max', '--json', '-');
+  const run = cli('search', file, ...model, '--at', '250', '--to', '256', '--method', 'max', '--json', '-');
   assert.equal(run.status, 0, run.stderr);
   const json = JSON.parse(run.stdout);
-  fitsSchema('map', json);
+  fitsSchema('search', json);
   const lines = json.lines.map(({ line }: { line: number }) => line).sort((a: number, b: number) => a - b);
   assert.deepEqual(
     lines,
     Array.from({ length: 30 }, (_, i) => i + 1),
   );
   assert.ok(json.windows > 5);
-  const asked = cli('map', file, ...model, '--question', 'value7?');
-  assert.match(asked.stdout, /in \d+ windows, lines 1 to 30 of 31/);
-  assert.equal(cli('map', file, ...model).status, 2);
-  assert.equal(cli('map', file, ...model, '--at', '99999').status, 2);
+  const asked = cli('search', file, ...model, '--question', 'value7?');
+  assert.match(asked.stdout, /in \d+ windows, lines 1 to 30 of 30/);
+  assert.equal(cli('search', file, ...model).status, 2);
+  // The name that the command had.
+  assert.deepEqual(
+    JSON.parse(cli('map', file, ...model, '--at', '250', '--to', '256', '--method', 'max', '--json', '-').stdout)
+      .selection,
+    json.selection,
+  );
+  assert.equal(cli('search', file, ...model, '--at', '99999').status, 2);
 });
 
 test('ablate and heads: JSON fits its schema, ranked, and the tables for people agree with it', () => {
@@ -235,7 +241,11 @@ for (const [what, args, message] of usage) {
 
 const failures: [string, string[], RegExp][] = [
   ['a file that is not there', ['analyze', 'nothing.txt', ...model], /Cannot read nothing\.txt/],
-  ['a binary file', ['analyze', join(goldenDirectory, 'attn_t1.bin'), ...model], /contains NUL bytes and is no text/],
+  [
+    'a binary file',
+    ['analyze', join(goldenDirectory, 'attn_t1.bin'), ...model],
+    /contains NUL bytes and is not a text/,
+  ],
   ['a model that is not there', ['analyze', 'package.json', '--model', 'gpt-9'], /There is no model "gpt-9"/],
   ['a folder without goldens', ['golden', 'src'], /Cannot read the golden case .*index\.json: ENOENT/],
 ];

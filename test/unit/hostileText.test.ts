@@ -46,6 +46,7 @@ function exported(text: string, format: 'html' | 'svg'): Promise<string | Uint8A
     },
     durationMs: 1,
     ablation: text,
+    codePointOffsets: () => null,
     overview: () => Promise.reject(new Error('no layer, no overview')),
     map: async () => Float32Array.of(1, 0, 0.5, 0.5),
   };

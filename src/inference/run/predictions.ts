@@ -42,7 +42,7 @@ export function tellPredictions(
  * How well the model predicts each token from those before it, without any maps.
  * @param ids a window's tokens without the begin token, which is put before them where the model has one.
  * @returns surprisal in bits and whether the token was the likeliest one, shape [ids.length]. Without a begin token
- * nothing predicts the first one; it counts as drawn evenly from the vocabulary.
+ * nothing predicts the first one, whose surprisal is NaN.
  */
 export async function scoreTokens(
   runtime: LayerRuntime,
@@ -56,7 +56,7 @@ export async function scoreTokens(
     hidden = await runtime.bareBlock(layerIdx, hidden);
   }
   const { logProbabilities, topIds } = await runtime.predict(hidden, targetsOf(window), 1);
-  const bits = new Float64Array(ids.length).fill(Math.log2(config.vocab_size));
+  const bits = new Float64Array(ids.length).fill(Number.NaN);
   const isTop1 = new Uint8Array(ids.length);
   for (let i = 1 - begin.length; i < ids.length; i++) {
     const position = i + begin.length - 1;

@@ -5,8 +5,16 @@ import { test } from 'node:test';
 import { decode } from 'fast-png';
 import { unzipSync } from 'fflate';
 import { exportMap } from '../../../src/export/exportMap';
+import { mapCsv } from '../../../src/export/mapText';
 import { defaultStyle, drawMap, paper, scaleMax } from '../../../src/export/picture';
-import { type ExportSource, exportName, type MapChoice, mapFacts } from '../../../src/export/source';
+import {
+  codePointOffsets,
+  type ExportSource,
+  exportName,
+  factsJson,
+  type MapChoice,
+  mapFacts,
+} from '../../../src/export/source';
 import { escapeXml } from '../../../src/export/svg';
 import type { ModelSummary } from '../../../src/shared/analysis';
 import { bakeColors, colorOf, levelOf, nanColor } from '../../../src/shared/colorScale';
@@ -34,6 +42,7 @@ function sourceOf(labels: readonly string[], values: Float32Array): ExportSource
     },
     durationMs: 1,
     ablation: null,
+    codePointOffsets: () => null,
     overview: () => Promise.reject(new Error('no layer, no overview')),
     map: async () => values,
   };
@@ -99,12 +108,29 @@ test('svg: vectors around an embedded picture, nothing of the text is markup', a
   assert.equal(escapeXml('\ud800\u0000\ufffe<>&"\'\t'), '\ufffd\ufffd\ufffd&lt;&gt;&amp;&quot;&#39;\t');
 });
 
-test('csv: rows as before, and one last comment line', async () => {
-  const lines = ((await exported('csv')) as string).trimEnd().split('\n');
+test('csv: a header and one row per cell, nothing else; a mark on request', async () => {
+  const csv = (await exported('csv')) as string;
+  const lines = csv.trimEnd().split('\n');
   assert.equal(lines[0], 'query,key,query_token,key_token,value');
   assert.equal(lines[10], `3,3,"'=1+1","'=1+1",0.25`);
-  assert.equal(lines.length, 12);
-  assert.equal(JSON.parse(lines[11]!.slice(2)).layer, 1);
+  assert.equal(lines.length, 11);
+  const source = sourceOf(hostile, map);
+  assert.equal(await mapCsv(source, choice, true), `\ufeff${csv}`);
+  const facts = factsJson(source, choice);
+  assert.deepEqual([facts.layer, facts.file, Object.keys(facts.columns).join(',')], [1, 'a<b>&"c".ts', lines[0]]);
+});
+
+test('csv and json of many tokens are longer than a string can be, and are given as bytes', async () => {
+  // Long token texts instead of many tokens: 2,016 rows of 200 kB.
+  const n = 63;
+  const labels = Array.from({ length: n }, () => 'x'.repeat(100_000));
+  const bytes = await mapCsv(sourceOf(labels, new Float32Array(n * n)), choice, false);
+  assert.ok(bytes instanceof Uint8Array && bytes.length > 2 ** 28);
+});
+
+test('offsets in code points are those of Python', () => {
+  const text = 'a 😀😀 b\ud800';
+  assert.deepEqual([...codePointOffsets(text, Uint32Array.of(0, 1, 2, 4, 6, 8, 9))], [0, 1, 2, 3, 4, 6, 7]);
 });
 
 test('json and npz name what they hold', async () => {

@@ -1,40 +1,45 @@
-/** `mta-inspect map`: how relevant each line of a file of any length is for a place in it or for a question. */
+/** `mta-inspect search`: how relevant each line of a file of any length is for a place in it or for a question. */
 
 import { basename } from 'node:path';
-import { lineAt, lineStartsOf } from '../attention/lines';
+import { lineAt, lineSpan, lineStartsOf } from '../attention/lines';
 import { toolVersion } from '../export/source';
 import type { MappedEvent } from '../inference/protocol';
-import type { Stage } from '../shared/attentionMap';
 import { type MapMethod, maxMapTokens, probeAt } from '../shared/documentSearch';
 import { withQuestion } from '../shared/panel/question';
-import { chosenHeads, formatHeads } from '../shared/relevance';
+import { formatHeads } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { piecesAround } from '../shared/tools/textPieces';
-import { readHeads } from './context';
-import { chooseMap, type DocumentOptions, loadEngine, readText } from './document';
+import { chooseHeads, type HeadOptions } from './chooseHeads';
+import { methodText } from './context';
+import { type DocumentOptions, loadEngine, windowSize } from './document';
+import { readDocument } from './readDocument';
+import { oneLine } from './terminal';
 
-export interface MapOptions extends Omit<DocumentOptions, 'topK' | 'listen' | 'windowStart' | 'question'> {
+export interface SearchOptions
+  extends Omit<DocumentOptions, 'topK' | 'listen' | 'windowStart' | 'question'>,
+    Omit<HeadOptions, 'method'> {
   /** Asked instead of a place in the file. */
   readonly question: string | undefined;
   /** UTF-16 offset where the selection ends, exclusive; absent: one character, and with it the token at `at`. */
   readonly to: number | undefined;
   readonly method: MapMethod;
-  /** As parseHeads reads them. */
-  readonly heads: string;
-  readonly layer: number | undefined;
-  readonly head: number | undefined;
-  readonly stage: Stage | undefined;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** The JSON of `map --json`; documented in schemas/map.schema.json. */
-export interface MapJson {
-  readonly format: 'mta-map-1';
+/** The JSON of `search --json`; documented in schemas/search.schema.json. */
+export interface SearchJson {
+  readonly format: 'mta-search-1';
   readonly version: string;
   readonly file: string;
   readonly model: string;
   readonly method: string;
   readonly heads: string;
+  /** What --method head is of, with the stage whose values are shown; null where it is of several heads. */
+  readonly layer: number | null;
+  readonly head: number | null;
+  readonly stage: string | null;
+  /** Rows whose weights are taken: those of the selected tokens themselves. */
+  readonly rows: 'reading';
   readonly max_tokens: number;
   readonly selection: { readonly start: number; readonly end: number };
   readonly question: string | null;
@@ -57,9 +62,9 @@ export interface MapJson {
 
 const maxTextLength = 160;
 
-export async function mapJson(file: string, options: MapOptions): Promise<MapJson> {
+export async function searchJson(file: string, options: SearchOptions): Promise<SearchJson> {
   const { question, at, to = at + 1 } = options;
-  const written = readText(file);
+  const written = readDocument(file, options.encoding).text;
   const asked = question === undefined ? written : withQuestion(written, question);
   const selection =
     question === undefined ? { start: at, end: to } : { start: asked.length - question.length, end: asked.length };
@@ -75,11 +80,7 @@ export async function mapJson(file: string, options: MapOptions): Promise<MapJso
   });
   try {
     const { model } = engine;
-    const { layer, head, stage } = chooseMap(engine, options);
-    const heads =
-      options.method === 'head'
-        ? [{ layerIdx: layer, headIdx: head }]
-        : chosenHeads(readHeads(options.heads, model), layer, model.nLayers, model.nHeads);
+    const { heads, stage, named } = chooseHeads(engine, options);
     const starts = lineStartsOf(written);
     let nTokens = 0;
     let [first, end] = [written.length, 0];
@@ -89,27 +90,37 @@ export async function mapJson(file: string, options: MapOptions): Promise<MapJso
       [first, end] = [Math.min(first, from), Math.max(end, until)];
       if (nTokens >= maxMapTokens) break;
     }
-    const maxTokens = Math.min(options.maxTokens ?? model.maxSeqlen, model.maxSeqlen);
+    const maxTokens = windowSize(engine, options.maxTokens);
     const probe =
       question === undefined
         ? probeAt(asked, selection)
         : { text: question, start: selection.start, selectionStart: 0 };
     const request = { mapId: 1, textId: 1, probe, stage, maxTokens, method: options.method, heads };
     const { baselineBits } = await engine.mapDocument(request);
+    const mapped = lineSpan({ start: first, end }, offset => lineAt(starts, offset), written.length);
     const lineText = (line: number) =>
       written
         .slice(starts[line], starts[line + 1])
         .trim()
         .slice(0, maxTextLength);
     return {
-      ...{ format: 'mta-map-1', version: toolVersion, file: basename(file), model: model.name, method: options.method },
-      ...{ heads: formatHeads(heads), max_tokens: maxTokens, selection, question: question ?? null },
-      ...{ tokens: nTokens, windows: windows.length, baseline_bits: finite(baselineBits) },
-      mapped: {
-        first_line: lineAt(starts, first) + 1,
-        last_line: lineAt(starts, Math.max(first, end - 1)) + 1,
-        of: starts.length,
+      ...{
+        format: 'mta-search-1',
+        version: toolVersion,
+        file: basename(file),
+        model: model.name,
+        method: options.method,
       },
+      ...{
+        heads: formatHeads(heads),
+        ...named,
+        rows: 'reading',
+        max_tokens: maxTokens,
+        selection,
+        question: question ?? null,
+      },
+      ...{ tokens: nTokens, windows: windows.length, baseline_bits: finite(baselineBits) },
+      mapped: { first_line: mapped.first, last_line: mapped.last, of: mapped.of },
       lines: windows
         .flatMap(window => linesOf(window, lineText))
         .sort((a, b) => b.relevance - a.relevance || a.line - b.line),
@@ -119,7 +130,7 @@ export async function mapJson(file: string, options: MapOptions): Promise<MapJso
   }
 }
 
-function linesOf({ rows, gainBits }: MappedEvent, textOf: (line: number) => string): MapJson['lines'][number][] {
+function linesOf({ rows, gainBits }: MappedEvent, textOf: (line: number) => string): SearchJson['lines'][number][] {
   return Array.from(rows.lineIdxs, (lineIdx, i) => ({
     ...{ line: lineIdx + 1, text: textOf(lineIdx), relevance: rows.weights[i]!, strongest_at: rows.strongestAt[i]! },
     strongest: rows.strongestWeights[i]!,
@@ -128,18 +139,19 @@ function linesOf({ rows, gainBits }: MappedEvent, textOf: (line: number) => stri
 }
 
 /** A table for people: the most relevant lines. */
-export function mapText(json: MapJson, nLines = 12): string {
+export function searchText(json: SearchJson, nLines = 12): string {
   const { mapped, selection, baseline_bits: baseline } = json;
   const bits = (value: number | null) => (value === null ? '–' : value.toFixed(3));
   const head = [
-    `${json.file}: ${json.model}, ${json.method} for characters ${selection.start} to ${selection.end - 1}`,
+    `${oneLine(json.file)}: ${oneLine(json.model)}, ${methodText(json)}, rows of the selected characters ${selection.start} to ` +
+      `${selection.end - 1} themselves`,
     `${json.tokens} tokens in ${json.windows} windows, lines ${mapped.first_line} to ${mapped.last_line} of ${mapped.of}; ` +
       `${bits(baseline)} bits per selected token without them`,
     ' line  relevance  gain in bits  surprisal',
   ];
   const rows = json.lines.slice(0, nLines).map(line => {
     const figures = [line.relevance.toFixed(4).padStart(9), bits(line.gain_bits).padStart(12)];
-    return `${String(line.line).padStart(5)}  ${figures.join('  ')}  ${bits(line.surprisal_bits).padStart(9)}  ${line.text.slice(0, 70)}`;
+    return `${String(line.line).padStart(5)}  ${figures.join('  ')}  ${bits(line.surprisal_bits).padStart(9)}  ${oneLine(line.text.slice(0, 70))}`;
   });
   return [...head, ...rows].join('\n');
 }

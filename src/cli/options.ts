@@ -1,0 +1,282 @@
+/** The options of the command line: which command takes which, what they may be, and how they are described. */
+
+import { parseArgs } from 'node:util';
+import { stages } from '../shared/attentionMap';
+import { mapMethods } from '../shared/documentSearch';
+import { exportFormats } from '../shared/panel/exportFormats';
+import { occlusionModes, relevanceMethods } from '../shared/relevance';
+import { measureNames } from './heads';
+import { toyAnswers } from './toy';
+
+/** Wrong use of the command line: exit code 2, and how the command is used. */
+export class UsageError extends Error {}
+
+interface Option {
+  /** What stands for the value in texts; absent for a switch. */
+  readonly value?: string;
+  readonly help: string;
+  readonly isRepeatable?: true;
+}
+
+const out = 'a file, or - for standard output';
+
+export const options = {
+  model: {
+    value: 'NAME|DIR',
+    help: 'an installed model, a model folder or an .onnx file; with --remote the served name',
+  },
+  remote: {
+    value: 'URL',
+    help: 'a server of the Open Inference Protocol v2: http(s):// for REST, grpc(s):// for gRPC',
+  },
+  provider: {
+    value: 'NAME',
+    help: 'auto, cpu (the default, so that figures can be reproduced), webgpu, cuda, dml, coreml',
+  },
+  encoding: {
+    value: 'NAME',
+    help: 'of the file, as TextDecoder names it; otherwise by its byte order mark, else UTF-8',
+  },
+  'max-tokens': { value: 'N', help: 'longest window, begin token included; at most the context of the model' },
+  at: { value: 'OFFSET', help: 'a place, in UTF-16 units from the start of the file' },
+  to: { value: 'OFFSET', help: 'where the selection ends, exclusive; otherwise it is the token at --at' },
+  'window-start': { value: 'OFFSET', help: 'where the window begins' },
+  question: { value: 'TEXT', help: 'text that is put behind the document and selected in place of --at' },
+  layer: { value: 'L', help: 'from 0' },
+  head: { value: 'H', help: 'from 0' },
+  stage: { value: 'STAGE', help: stages.join(', ') },
+  top: { value: 'K', help: 'strongest keys of each query in the JSON, 16 unless given' },
+  format: { value: 'FORMAT', help: exportFormats.join(', ') },
+  out: { value: 'OUT', help: out },
+  bom: { help: 'begins a CSV file with a byte order mark, by which spreadsheets recognize UTF-8' },
+  method: { value: 'METHOD', help: `${relevanceMethods.join(', ')} (search: without rollout); mean unless given` },
+  heads: {
+    value: 'HEADS',
+    help: 'all (unless given), layer with --layer, or a list such as 2.0,3.*; one head for --method head',
+  },
+  direction: { value: 'DIRECTION', help: 'attends (unless given) or attendedBy' },
+  occlude: { value: 'MODE', help: `${occlusionModes.join(' or ')}: also what occluding each line does` },
+  'parts-only': { help: 'whole parts of layers, not single heads' },
+  by: { value: 'MEASURE', help: [...measureNames.keys()].join(', ') },
+  'block-length': { value: 'N', help: 'letters of a block, 5 unless given' },
+  answer: { value: 'ANSWER', help: toyAnswers.join(', ') },
+  samples: { value: 'N', help: '1000 unless given' },
+  seed: { value: 'N', help: 'of the samples' },
+  dtype: { value: 'TYPE', help: 'fp32 or fp16' },
+  rows: { value: 'N', help: 'rows of a layer that are computed at a time' },
+  only: { value: 'PREFIX', help: 'cases whose names begin with it', isRepeatable: true },
+  json: { value: 'OUT', help: out },
+} as const satisfies Readonly<Record<string, Option>>;
+
+export type OptionName = keyof typeof options;
+type Repeatable = {
+  [Name in OptionName]: (typeof options)[Name] extends { isRepeatable: true } ? Name : never;
+}[OptionName];
+type Switch = { [Name in OptionName]: (typeof options)[Name] extends { value: string } ? never : Name }[OptionName];
+
+export type Values = { readonly [Name in Exclude<OptionName, Switch | Repeatable>]?: string } & {
+  readonly [Name in Switch]?: boolean;
+} & { readonly [Name in Repeatable]?: readonly string[] };
+
+export interface CommandSyntax {
+  /** What the command does, as the start of a line. */
+  readonly summary: string;
+  /** What it takes beside options. */
+  readonly takes: 'FILE' | 'FILE...' | 'DIR' | null;
+  readonly options: readonly OptionName[];
+  /** Options as the usage shows them. */
+  readonly usage: string;
+}
+
+const engine = ['model', 'remote', 'provider'] as const;
+const file = [...engine, 'encoding', 'max-tokens'] as const;
+const selection = ['at', 'to', 'question', 'method', 'heads', 'layer', 'head', 'stage'] as const;
+
+export const syntax = {
+  analyze: {
+    summary: 'the strongest keys of every token, in one map',
+    takes: 'FILE',
+    options: [...file, 'at', 'window-start', 'layer', 'head', 'stage', 'top', 'json'],
+    usage: '[--layer L --head H --stage STAGE] [--top K] [--at OFFSET | --window-start OFFSET] [--json OUT]',
+  },
+  export: {
+    summary: 'one map as a file; npz holds all layers and heads, or those chosen',
+    takes: 'FILE',
+    options: [...file, 'at', 'window-start', 'layer', 'head', 'stage', 'top', 'format', 'out', 'bom'],
+    usage: `--format ${exportFormats.join('|')} --out OUT [--bom] [--layer L --head H --stage STAGE] [--top K]`,
+  },
+  context: {
+    summary: 'which lines are relevant for a place or a question',
+    takes: 'FILE',
+    options: [...file, ...selection, 'window-start', 'direction', 'occlude', 'json'],
+    usage:
+      '--at OFFSET [--to OFFSET] | --question TEXT [--method METHOD] [--heads HEADS] [--layer L --head H --stage STAGE]\n' +
+      '          [--direction attends|attendedBy] [--occlude replace|remove] [--json OUT]',
+  },
+  search: {
+    summary: 'the same over a document of any length, range by range',
+    takes: 'FILE',
+    options: [...file, ...selection, 'json'],
+    usage: `--at OFFSET [--to OFFSET] | --question TEXT [--method ${mapMethods.join('|')}] [--heads HEADS] [--json OUT]`,
+  },
+  ablate: {
+    summary: 'what each part of the model does on this text',
+    takes: 'FILE',
+    options: [...file, 'at', 'window-start', 'parts-only', 'json'],
+    usage: '[--parts-only] [--json OUT]',
+  },
+  heads: {
+    summary: 'all heads, ranked by a measure',
+    takes: 'FILE',
+    options: [...file, 'at', 'window-start', 'by', 'json'],
+    usage: '[--by MEASURE] [--json OUT]',
+  },
+  eval: {
+    summary: 'bits per byte, perplexity and top-1 accuracy on whole files',
+    takes: 'FILE...',
+    options: [...file, 'json'],
+    usage: '[--max-tokens N] [--json OUT]',
+  },
+  toy: {
+    summary: 'the toy task of the paper',
+    takes: null,
+    options: [...engine, 'block-length', 'answer', 'samples', 'seed', 'json'],
+    usage: '[--block-length N --answer all|first|last] [--samples N] [--seed N] [--json OUT]',
+  },
+  golden: {
+    summary: 'compares the engine with golden cases',
+    takes: 'DIR',
+    options: ['provider', 'dtype', 'rows', 'only'],
+    usage: '[--provider cpu|webgpu|cuda] [--dtype fp32|fp16] [--rows N] [--only PREFIX]...',
+  },
+  bench: {
+    summary: 'speed and memory, beside peers and limits',
+    takes: null,
+    options: ['model', 'provider', 'json'],
+    usage: '[--provider webgpu|cuda|dml|coreml] [--json OUT]',
+  },
+  models: { summary: 'the installed models', takes: null, options: ['json'], usage: '[--json]' },
+  'export-repository': {
+    summary: 'a folder that Triton, KServe, MLServer and models/serving serve',
+    takes: null,
+    options: ['model', 'out'],
+    usage: '--out DIR',
+  },
+} as const satisfies Readonly<Record<string, CommandSyntax>>;
+
+export type CommandName = keyof typeof syntax;
+
+/** Names that commands had. */
+const aliases: Readonly<Record<string, CommandName>> = { map: 'search' };
+
+export interface Arguments {
+  readonly command: CommandName;
+  readonly positionals: readonly string[];
+  readonly values: Values;
+}
+
+/** @returns the help that was asked for, or a command and its arguments. @throws UsageError for what the command does not take. */
+export function readArguments(argv: readonly string[]): Arguments | { readonly help: string } {
+  const isHelp = argv.some(argument => argument === '--help' || argument === '-h');
+  const given = parseArgs({ args: [...argv], strict: false, allowPositionals: true, options: optionTypes() })
+    .positionals[0];
+  const command = given === undefined ? undefined : commandOf(given);
+  if (isHelp) return { help: command ? usageOf(command) : usage };
+  if (!command) throw new UsageError(given ? `there is no command "${given}"` : 'a command is missing');
+  const { values, positionals, tokens } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    tokens: true,
+    options: optionTypes(command),
+  });
+  const { takes, options: taken } = syntax[command] as CommandSyntax;
+  const seen = new Set<string>();
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue;
+    const name = token.name as OptionName;
+    if (!taken.includes(name)) throw new UsageError(`${command} does not take --${name}`);
+    if (seen.has(name) && !('isRepeatable' in options[name])) throw new UsageError(`--${name} is given twice`);
+    if (token.value === '') throw new UsageError(`--${name} is empty, expected ${valueNameOf(name)}`);
+    seen.add(name);
+  }
+  const rest = positionals.slice(1);
+  if (takes === null && rest.length > 0) throw new UsageError(`${command} takes no file, found "${rest[0]}"`);
+  if (takes === 'FILE...' && rest.length === 0) throw new UsageError(`${command} needs at least one FILE`);
+  if ((takes === 'FILE' || takes === 'DIR') && rest.length !== 1) throw new UsageError(`${command} needs one ${takes}`);
+  return { command, positionals: rest, values: values as Values };
+}
+
+/** As parseArgs takes them. `models --json` takes no value, `analyze --json OUT` does. */
+function optionTypes(command?: CommandName) {
+  const isSwitch = (name: OptionName) => !('value' in options[name]) || (name === 'json' && command === 'models');
+  return Object.fromEntries(
+    (Object.keys(options) as OptionName[]).map(name => [
+      name,
+      { type: isSwitch(name) ? 'boolean' : 'string', multiple: 'isRepeatable' in options[name] } as const,
+    ]),
+  );
+}
+
+function commandOf(name: string): CommandName | undefined {
+  if (Object.hasOwn(syntax, name)) return name as CommandName;
+  return Object.hasOwn(aliases, name) ? aliases[name] : undefined;
+}
+
+function valueNameOf(name: OptionName): string {
+  const option: Option = options[name];
+  return option.value ?? 'nothing';
+}
+
+const notes = `The token of a server is read from MTA_INSPECTOR_TOKEN, a certificate authority from MTA_INSPECTOR_CA.
+OUT may be - for standard output. Offsets are UTF-16 units, as in VS Code. Heads are LAYER.HEAD, both from 0.
+mta-inspect COMMAND --help describes the options of a command.
+`;
+
+/** How all commands are used. */
+export const usage = `mta-inspect: see how a Multi-Token Attention model finds its context
+
+${(Object.keys(syntax) as CommandName[]).map(lineOf).join('\n')}
+
+${notes}`;
+
+/** How one command is used, with all its options and the method of its figures. */
+function usageOf(command: CommandName): string {
+  const lines = (syntax[command].options as readonly OptionName[]).map(name => {
+    const value = command === 'models' ? '' : ((options[name] as Option).value ?? '');
+    const help =
+      command === 'models'
+        ? 'as JSON'
+        : command === 'export-repository' && name === 'out'
+          ? 'a folder'
+          : options[name].help;
+    return `  --${`${name} ${value}`.padEnd(22)} ${help}`;
+  });
+  const method = methods[command];
+  return `${lineOf(command)}\n\n${lines.join('\n')}\n${method ? `\n${method}\n` : ''}`;
+}
+
+/** How one command is used, after a mistake. */
+export function shortUsageOf(command: CommandName): string {
+  return `${lineOf(command)}\n  mta-inspect ${command} --help describes the options.`;
+}
+
+function lineOf(command: CommandName): string {
+  const { takes, summary, usage: shown } = syntax[command];
+  return `  mta-inspect ${command}${takes ? ` ${takes}` : ''} ${shown}\n      ${summary}`;
+}
+
+/** How figures are made, where the options do not say it. */
+const methods: Partial<Readonly<Record<CommandName, string>>> = {
+  eval: `The file is read in windows of --max-tokens tokens (the context of the model unless given): the begin token, where the
+model has one, before --max-tokens - 1 tokens of the file. Windows overlap by half, and every token is predicted once, all
+but those of the first window with at least half a window before them. A token that nothing predicts, the first one of a
+model without a begin token, counts in no figure. Bits per byte divides by the UTF-8 bytes of the whole text. Perplexity and
+accuracy are per token of the model's own vocabulary: compare them between models with the same tokenizer only, bits per
+byte between all. Tokens/s counts every token each time that it is computed.`,
+  context:
+    'Weights are of the rows of the selected tokens themselves (the reading rows, which predict the tokens after them).\n' +
+    '--layer, --head and --stage belong to --method head; --layer also to --heads layer.',
+  search:
+    'Weights are of the rows of the selected tokens themselves (the reading rows, which predict the tokens after them).\n' +
+    '--layer, --head and --stage belong to --method head; --layer also to --heads layer.',
+};
