@@ -68,6 +68,7 @@ export const settings = [
   'mtaInspector.remote.retries',
   'mtaInspector.remote.certificateAuthority',
   'mtaInspector.window.followsCursor',
+  'mtaInspector.export.byteOrderMark',
 ] as const;
 
 /** For assistants. */

@@ -18,6 +18,8 @@ export interface Settings {
   readonly highlightCount: number;
   readonly analyzeOnEdit: boolean;
   readonly windowFollowsCursor: boolean;
+  /** CSV files begin with a mark by which spreadsheets recognize UTF-8. */
+  readonly exportByteOrderMark: boolean;
   /** Without the token, which lies in the secret storage; null where no server is named. */
   readonly remote: Omit<RemoteOptions, 'token'> | null;
 }
@@ -57,5 +59,6 @@ export function readSettings(): Settings {
             caFile: text('remote.certificateAuthority').trim(),
           },
     windowFollowsCursor: flag('window.followsCursor'),
+    exportByteOrderMark: section.get<unknown>('export.byteOrderMark') === true,
   };
 }

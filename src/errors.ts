@@ -8,7 +8,7 @@ export const failures = {
     new Failure(
       'no-editor',
       vscode.l10n.t(
-        'There is no text to inspect: open a text document first. VS Code gives extensions no text of binary files, of files above 50 MB, or of large files before "Open Anyway". The command line reads files of any size: mta-inspect context FILE, or map FILE.',
+        'There is no text to inspect: open a text document first. VS Code gives extensions no text of binary files, of files above 50 MB, or of large files before "Open Anyway". The command line reads files up to 512 MB: mta-inspect context FILE, or search FILE.',
       ),
     ),
   empty: (label: string) =>

@@ -130,6 +130,8 @@ function decode(bytes: Uint8Array, encoding: string, markLength: number, name: s
     if (bytes.length % 2 === 0) return text;
     throw notOf(encoding, name, markLength + bytes.length - 1, text, bytes.subarray(-1));
   }
+  // Node 20 takes it for Latin-1.
+  if (encoding === 'windows-1252') return decodeWindows1252(bytes);
   try {
     return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
@@ -137,6 +139,14 @@ function decode(bytes: Uint8Array, encoding: string, markLength: number, name: s
     const before = new TextDecoder(encoding, { ignoreBOM: true }).decode(bytes.subarray(0, good));
     throw notOf(encoding, name, markLength + good, before, bytes.subarray(good));
   }
+}
+
+/** What windows-1252 has for the bytes 0x80 to 0x9F. */
+const windows1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
+
+function decodeWindows1252(bytes: Uint8Array): string {
+  const latin1 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  return latin1.replace(/[\u0080-\u009f]/g, character => windows1252[character.charCodeAt(0) - 0x80]!);
 }
 
 /** Unpaired surrogates stay what they are, as in VS Code; TextDecoder replaces them. */

@@ -3,8 +3,9 @@
 import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import { exportSource, shownMap } from '../analysis/exportSource';
+import { readSettings } from '../contributions';
 import { exportMap } from '../export/exportMap';
-import { exportName, mapFacts } from '../export/source';
+import { csvSidecar, exportName, factsFormat, factsJson, mapFacts } from '../export/source';
 import { defaultColorMap } from '../shared/colorScale';
 import { type ExportFormat, exportFormats } from '../shared/panel/exportFormats';
 import type { PictureStyle } from '../shared/panel/panelMessages';
@@ -31,7 +32,8 @@ export class TakeAway {
   /** Asks where and writes there. @returns false when the reader thought better of it. */
   async save(format: ExportFormat, style: PictureStyle): Promise<boolean> {
     const source = exportSource(this.analysis);
-    const name = exportName(mapFacts(source, shownMap(this.analysis)), format);
+    const choice = shownMap(this.analysis);
+    const name = exportName(mapFacts(source, choice), format);
     const folder = this.analysis.document && vscode.workspace.getWorkspaceFolder(this.analysis.document.uri);
     const uri = await vscode.window.showSaveDialog({
       ...(folder ? { defaultUri: vscode.Uri.joinPath(folder.uri, name) } : {}),
@@ -44,6 +46,7 @@ export class TakeAway {
     const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
     try {
       await vscode.workspace.fs.writeFile(uri, bytes);
+      if (format === 'csv') await this.writeFacts(uri.with({ path: csvSidecar(uri.path) }), factsJson(source, choice));
     } catch (error) {
       throw new Failure(
         'cannot-write',
@@ -55,6 +58,16 @@ export class TakeAway {
       3000,
     );
     return true;
+  }
+
+  /** Nobody chose this file's name: it replaces its like only. */
+  private async writeFacts(uri: vscode.Uri, facts: ReturnType<typeof factsJson>): Promise<void> {
+    const older = await vscode.workspace.fs.readFile(uri).then(
+      bytes => new TextDecoder().decode(bytes),
+      () => null,
+    );
+    if (older !== null && !older.includes(factsFormat)) return;
+    await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(`${JSON.stringify(facts, null, 1)}\n`));
   }
 
   /** Asks for the format first. */
@@ -95,7 +108,7 @@ export class TakeAway {
       return new TextDecoder().decode(bytes);
     };
     return exportMap(source, format, {
-      ...{ choice, style, topK: 16, layers: [choice.layer] },
+      ...{ choice, style, topK: 16, layers: [choice.layer], hasByteOrderMark: readSettings().exportByteOrderMark },
       heads: Array.from({ length: source.model.nHeads }, (_, headIdx) => headIdx),
       page: async () => ({ script: await dist('report.js'), style: await dist('report.css') }),
     });

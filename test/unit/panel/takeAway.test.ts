@@ -42,8 +42,13 @@ test('a map is written where the reader says, in the format that was chosen', as
   editor.answers.save = '/workspace/out.csv';
   const saved = answered(exporter.save('csv', style));
   assert.equal(await saved, true);
-  assert.match(text('/workspace/out.csv'), /mixed_pattern/);
-  assert.deepEqual(editor.status, ['MTA Inspector: saved out.csv']);
+  assert.match(text('/workspace/out.csv'), /^query,key,query_token,key_token,value\n0,0,/);
+  assert.match(text('/workspace/out.csv.json'), /"format": "mta-facts-1"[^]*"mixed_pattern"/);
+  editor.files.set('/workspace/mine.csv.json', new TextEncoder().encode('{}'));
+  editor.answers.save = '/workspace/mine.csv';
+  await answered(exporter.save('csv', style));
+  assert.equal(text('/workspace/mine.csv.json'), '{}', 'a file of the reader stays');
+  assert.deepEqual(editor.status, ['MTA Inspector: saved out.csv', 'MTA Inspector: saved mine.csv']);
   editor.answers.save = '/workspace/out.png';
   const picture = answered(exporter.save('png', style));
   await picture;

@@ -64,6 +64,13 @@ export async function openOnnxView(path: string): Promise<ModelFolder> {
   const logitsSize = view.logits === null ? undefined : output(view.logits).dims?.at(-1);
   const nHeads = size('n_heads', notes['n_heads'], fixedHeads, config['num_attention_heads'], config['n_head']);
   const nLayers = view.attentions.length;
+  const nExpected = config['num_hidden_layers'] ?? config['n_layer'] ?? config['num_layers'];
+  if (notes['attentions'] === undefined && typeof nExpected === 'number' && nExpected !== nLayers) {
+    throw fail(
+      `its outputs ${view.attentions.join(', ')} are the attention of ${nLayers} layers, config.json says ${nExpected}`,
+      `Name the outputs in ${file}.json: {"attentions": ["of layer 0", …]}.`,
+    );
+  }
   const parsed = parseModelConfig(
     {
       ...{ name, n_layers: nLayers, n_heads: nHeads, dim: 2, head_dim: 2, hidden_dim: 1 },
@@ -165,9 +172,13 @@ function outputsOf(
   if (listed !== undefined && !(Array.isArray(listed) && listed.length > 0)) {
     throw fail(`attentions in ${notesName} is ${shown(listed)}, expected a list of outputs`, `${found}.`);
   }
+  const isMap = ({ dims }: OnnxTensor) => dims === null || dims.length === 4;
   const attentions =
     listed === undefined
-      ? attentionOutputs(outputs.filter(({ dims }) => dims === null || dims.length === 4).map(({ name }) => name))
+      ? attentionOutputs(
+          outputs.filter(isMap).map(({ name }) => name),
+          outputs.filter(output => !isMap(output)).map(({ name }) => name),
+        )
       : (listed as unknown[]).map(value => named(value, 'attentions'));
   if ('why' in attentions) throw fail(`${attentions.why}. ${found}`, todo);
   const isFloat = (name: string) => floatTypes.has(outputs.find(tensor => tensor.name === name)!.type);
