@@ -13,9 +13,9 @@ import { logFailure } from '../log';
 import type { LayerResult } from '../shared/analysis';
 import type { LinkedComparison } from '../shared/link';
 import type { PanelComparison } from '../shared/panel/comparison';
+import { sliceAround } from '../shared/tools/documentText';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
 import type { Analysis } from './analysis';
-import { sliceAround } from './documentText';
 import { type KnownRun, RunDetails } from './runDetails';
 
 /** What the shown run is compared with. */

@@ -5,8 +5,8 @@ import { codePointOffsets, type ExportSource, type MapChoice } from '../export/s
 import { describeAblation } from '../shared/ablation';
 import { effectiveStage, previousStage } from '../shared/attentionMap';
 import { questionSuffix } from '../shared/panel/question';
+import { withSuffix } from '../shared/tools/documentText';
 import type { Analysis } from './analysis';
-import { withSuffix } from './documentText';
 import { sourceOf } from './target';
 
 /** @throws Failure while there is no finished run to take along. */

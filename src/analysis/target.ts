@@ -4,8 +4,8 @@ import * as vscode from 'vscode';
 import { failures } from '../errors';
 import type { AnalyzeArgs } from '../inference/protocol';
 import { questionSuffix } from '../shared/panel/question';
+import { partOf, sliceAround, sliceFrom, withSuffix } from '../shared/tools/documentText';
 import type { TextSource } from '../shared/tools/textPieces';
-import { partOf, sliceAround, sliceFrom, withSuffix } from './documentText';
 
 export interface Target {
   readonly document: vscode.TextDocument;

@@ -3,7 +3,6 @@
 import * as vscode from 'vscode';
 import type * as api from '../../api/mtaInspector';
 import type { Analysis } from '../analysis/analysis';
-import { sliceAround } from '../analysis/documentText';
 import type { ChosenModel } from '../analysis/modelChoice';
 import { RunDetails } from '../analysis/runDetails';
 import { labelOf, lengthOf, type TargetText, textOf } from '../analysis/target';
@@ -12,6 +11,7 @@ import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
 import type { Slot, TokensEvent } from '../inference/protocol';
 import type { LayerResult, ModelSummary, Predictions } from '../shared/analysis';
+import { sliceAround } from '../shared/tools/documentText';
 import { Cancelled } from '../shared/tools/failure';
 import { Turns } from '../shared/tools/turns';
 import { layerOf, type OfferedRun, offer } from './analysisHandle';

@@ -1,7 +1,6 @@
 /** Runs the engine on a file for the command line and keeps everything it says. */
 
 import { basename } from 'node:path';
-import { maxTextLength, sliceAround, sliceFrom } from '../analysis/documentText';
 import { lineAt, lineSpan, lineStartsOf } from '../attention/lines';
 import { windowJson } from '../export/mapText';
 import { codePointOffsets, type ExportSource, type MapChoice } from '../export/source';
@@ -10,6 +9,7 @@ import type { Emit, TokensEvent } from '../inference/protocol';
 import type { LayerResult, Predictions, ProviderSetting } from '../shared/analysis';
 import { effectiveStage, type Stage } from '../shared/attentionMap';
 import { withQuestion } from '../shared/panel/question';
+import { maxTextLength, sliceAround, sliceFrom } from '../shared/tools/documentText';
 import { Failure } from '../shared/tools/failure';
 import { resolveModel } from './modelPaths';
 import { report } from './output';

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import '../../fixtures/vscode';
-import { maxTextLength } from '../../../src/analysis/documentText';
 import { labelOf, lengthOf, sourceOf, type Target, textOf } from '../../../src/analysis/target';
+import { maxTextLength } from '../../../src/shared/tools/documentText';
 import { editor } from '../../fixtures/vscode';
 
 const of = (text: string, target: Partial<Target> = {}) =>

@@ -43,7 +43,7 @@ test('a map is written where the reader says, in the format that was chosen', as
   const saved = answered(exporter.save('csv', style));
   assert.equal(await saved, true);
   assert.match(text('/workspace/out.csv'), /^query,key,query_token,key_token,value\n0,0,/);
-  assert.match(text('/workspace/out.csv.json'), /"format": "mta-facts-1"[^]*"mixed_pattern"/);
+  assert.match(text('/workspace/out.csv.json'), /"format": "mta-facts-1"[\s\S]*"mixed_pattern"/);
   editor.files.set('/workspace/mine.csv.json', new TextEncoder().encode('{}'));
   editor.answers.save = '/workspace/mine.csv';
   await answered(exporter.save('csv', style));

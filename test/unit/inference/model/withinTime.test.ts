@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withinTime } from '../../../src/inference/withinTime';
+import { withinTime } from '../../../../src/inference/model/withinTime';
 
 /** Keeps busy for a time by the clock. */
 function spin(ms: number): void {

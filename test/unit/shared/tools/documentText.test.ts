@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sliceAround } from '../../../src/analysis/documentText';
-import { Random } from '../../random';
+import { sliceAround } from '../../../../src/shared/tools/documentText';
+import { Random } from '../../../random';
 
 test('slices hold their anchor, stay short, and are parts of the text', () => {
   const random = new Random(21);

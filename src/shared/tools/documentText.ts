@@ -1,6 +1,6 @@
 /** Which text of a document goes to the model, read without holding up whoever asks. Pure. */
 
-import type { TextSource } from '../shared/tools/textPieces';
+import type { TextSource } from './textPieces';
 
 /** Longest text sent, in UTF-16 units: far more than any window, far less than what would hold up the process. */
 export const maxTextLength = 200_000;
