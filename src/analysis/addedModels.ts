@@ -2,8 +2,9 @@
 
 import platformPath, { type PlatformPath } from 'node:path';
 import type { Memento } from 'vscode';
-import { describeFolder, type FolderDescription } from '../inference/model/describeFolder';
+import { describeFolder } from '../inference/model/describeFolder';
 import type { Disposable } from '../lifecycle';
+import type { FolderDescription } from '../shared/analysis';
 import { bundledModels, type InstalledModel } from './installedModels';
 
 const key = 'mtaInspector.addedModels';

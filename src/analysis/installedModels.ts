@@ -2,7 +2,8 @@
 
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeFolder, type FolderDescription } from '../inference/model/describeFolder';
+import { describeFolder } from '../inference/model/describeFolder';
+import type { FolderDescription } from '../shared/analysis';
 
 export interface InstalledModel extends FolderDescription {
   /** What the setting says to choose it: a bundled model's name, another one's path. */

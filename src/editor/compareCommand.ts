@@ -4,8 +4,8 @@ import * as vscode from 'vscode';
 import type { AddedModels } from '../analysis/addedModels';
 import type { Analysis } from '../analysis/analysis';
 import type { Comparison, Counterpart } from '../analysis/comparison';
+import type { FolderReader } from '../analysis/folderReader';
 import { failures } from '../errors';
-import type { FolderReader } from '../inference/folderReader';
 import { type LinkedComparison, linkedModel } from '../shared/link';
 import { pickModelFolder } from './modelCommands';
 

@@ -2,9 +2,9 @@
 
 import * as vscode from 'vscode';
 import type { AddedModels } from '../analysis/addedModels';
+import type { FolderReader } from '../analysis/folderReader';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
-import type { FolderReader } from '../inference/folderReader';
 import type { ModelSummary } from '../shared/analysis';
 
 /** Asks which model runs from now on and inspects again with it. @throws Failure for what a person should be told. */

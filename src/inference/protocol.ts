@@ -5,6 +5,7 @@ import type { Ablation, AblationEffect } from '../shared/ablation';
 import type {
   AnalysisWindow,
   ExecutionProvider,
+  FolderDescription,
   LayerOverview,
   LayerResult,
   ModelSummary,
@@ -26,7 +27,6 @@ import type {
   TokenRange,
 } from '../shared/relevance';
 import type { RemoteOptions } from '../shared/remote';
-import type { FolderDescription } from './model/describeFolder';
 
 export const protocolVersion = 1;
 

@@ -31,6 +31,14 @@ export interface LayerSummary {
   readonly kernels: LayerKernels;
 }
 
+/** What a list of models shows of one, without opening its weights. */
+export interface FolderDescription {
+  readonly name: string;
+  readonly directory: string;
+  readonly description: string;
+  readonly vocabSize: number;
+}
+
 export interface ModelSummary {
   readonly name: string;
   readonly directory: string;

@@ -30,7 +30,7 @@ test('the extension host opens no model folder and loads no runtime', () => {
   const files = [...imported(join(root, 'src', 'extension.ts'))].map(file =>
     relative(root, file).replaceAll('\\', '/'),
   );
-  assert.ok(files.includes('src/inference/folderReader.ts') && files.length > 80, `${files.length} files`);
+  assert.ok(files.includes('src/analysis/folderReader.ts') && files.length > 80, `${files.length} files`);
   // Bundled models alone are described by the host; `folderFiles` comes with that.
   const allowed = ['src/inference/model/describeFolder.ts', 'src/inference/model/folderFiles.ts'];
   const reading = files.filter(file =>

@@ -8,8 +8,8 @@ import { AddedModels } from '../../src/analysis/addedModels';
 import { chooseModelDirectory } from '../../src/analysis/modelChoice';
 import { bundledModelsDirectory } from '../../src/cli/modelPaths';
 import { exportName, type MapFacts } from '../../src/export/source';
-import { isInside } from '../../src/inference/model/folderFiles';
 import { parseLink } from '../../src/shared/link';
+import { isInside } from '../../src/shared/tools/isInside';
 
 const places: readonly [folder: string, path: string, isInside: boolean][] = [
   ['C:\\models\\a', 'C:\\models\\a\\config.json', true],

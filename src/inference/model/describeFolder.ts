@@ -1,15 +1,9 @@
 /** A few words about a model folder, for lists of models; reads config.json alone. */
 
 import { basename } from 'node:path';
+import type { FolderDescription } from '../../shared/analysis';
 import { shorten } from '../../shared/tools/plainText';
 import { isOnnx, readJson, regularFile } from './folderFiles';
-
-export interface FolderDescription {
-  readonly name: string;
-  readonly directory: string;
-  readonly description: string;
-  readonly vocabSize: number;
-}
 
 /** @throws Failure if there is no readable config.json, in our layout or Hugging Face's, or no such ONNX file. */
 export async function describeFolder(directory: string): Promise<FolderDescription> {

@@ -2,8 +2,9 @@
 
 import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
-import platformPath, { basename, dirname, join, type PlatformPath } from 'node:path';
+import platformPath, { basename, dirname, join } from 'node:path';
 import { Failure } from '../../shared/tools/failure';
+import { isInside } from '../../shared/tools/isInside';
 
 /** A configuration has some kilobytes, a tokenizer of a large vocabulary 20 MB. */
 const maxJsonBytes = 64 * 1024 * 1024;
@@ -65,7 +66,7 @@ export async function inside(directory: string, name: string): Promise<string> {
   const path = await realpath(join(root, name)).catch(async () => {
     throw await missing(directory, name);
   });
-  if (!isInside(root, path)) {
+  if (!isInside(root, path, platformPath)) {
     throw unreadable(
       directory,
       name,
@@ -73,16 +74,6 @@ export async function inside(directory: string, name: string): Promise<string> {
     );
   }
   return path;
-}
-
-/**
- * Whether a path leads into a folder, both with links resolved: by the system's own rules, of Windows those on case, drives
- * and shares.
- */
-export function isInside(folder: string, path: string, { relative, isAbsolute, sep }: PlatformPath = platformPath) {
-  const way = relative(folder, path);
-  // From one drive or share to another there is no relative way.
-  return way !== '' && !isAbsolute(way) && way.split(sep)[0] !== '..';
 }
 
 /**

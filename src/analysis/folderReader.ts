@@ -3,10 +3,10 @@
  * memory, leaves whoever asks about it alone.
  */
 
+import type { InferenceProcess } from '../inference/client';
+import type { FolderRequests } from '../inference/protocol';
 import { Failure } from '../shared/tools/failure';
 import { Rpc } from '../shared/tools/rpc';
-import type { InferenceProcess } from './client';
-import type { FolderRequests } from './protocol';
 
 type Channel = Rpc<FolderRequests, Record<never, never>, Record<never, never>, Record<never, never>>;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FolderReader } from '../../../src/analysis/folderReader';
 import type { InferenceProcess } from '../../../src/inference/client';
-import { FolderReader } from '../../../src/inference/folderReader';
 
 /** A process that answers at once, never, or ends, by what the path says. */
 function fakeProcess() {
