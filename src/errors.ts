@@ -84,6 +84,14 @@ export const failures = {
       'not-in-workspace',
       vscode.l10n.t('Cannot open the link: no folder of this workspace holds "{0}". Open its folder first.', file),
     ),
+  notReadable: (file: string) =>
+    new Failure(
+      'not-in-workspace',
+      vscode.l10n.t(
+        'Cannot read "{0}": it is neither open in an editor nor a file inside this workspace, where links that lead out are not followed. Open it first.',
+        file,
+      ),
+    ),
   binary: (label: string) =>
     new Failure('binary', vscode.l10n.t('"{0}" contains NUL bytes and is no text. Open a text document.', label)),
   untrustedModel: (model: string) =>

@@ -6,6 +6,7 @@ import { labelOf } from '../analysis/target';
 import { tools } from '../contributionIds';
 import { failures } from '../errors';
 import { rangeBetween } from '../shared/relevance';
+import { fileInWorkspace } from '../workspaceFiles';
 import type { AnalysisRuns } from './analysisRuns';
 import { type AttentionQuestion, checkQuestion, writeAnswer } from './toolAnswer';
 
@@ -46,23 +47,33 @@ class AttentionTool implements vscode.LanguageModelTool<unknown> {
   }
 }
 
-/** The named document, or the one with the cursor. Only what is open or lies in the workspace. */
+/**
+ * The named document, or the one with the cursor. Anything that is neither open in a tab nor inside the workspace is refused
+ * rather than asked about: a call does not show whether a person or a setting approved it.
+ */
 async function documentOf({ file, cell }: AttentionQuestion): Promise<vscode.TextDocument> {
   if (file === undefined) {
     const active = vscode.window.activeTextEditor?.document;
     if (!active) throw failures.noEditor();
     return active;
   }
-  const uri = uriOf(file);
-  const open = vscode.workspace.textDocuments.find(document => document.uri.toString() === uri?.toString());
-  if (open) return open;
-  if (!uri || !vscode.workspace.getWorkspaceFolder(uri)) throw failures.notInWorkspace(file);
+  const named = uriOf(file);
+  const uri = named && (isOpenTab(named) ? named : await fileInWorkspace(named, vscode.workspace));
+  if (!uri) throw failures.notReadable(file);
   if (cell === undefined) return vscode.workspace.openTextDocument(uri);
   const notebook = await vscode.workspace.openNotebookDocument(uri);
   const cells = notebook.getCells();
   const found = cells[cell - 1];
   if (!found) throw new RangeError(`"${file}" has no cell ${cell}. It has cells 1 to ${cells.length}.`);
   return found.document;
+}
+
+/** Whether a person has it open; what an earlier call opened has no tab. */
+function isOpenTab(uri: vscode.Uri): boolean {
+  const address = uri.toString();
+  return vscode.window.tabGroups.all.some(({ tabs }) =>
+    tabs.some(({ input }) => (input as { uri?: vscode.Uri } | undefined)?.uri?.toString() === address),
+  );
 }
 
 function uriOf(file: string): vscode.Uri | undefined {

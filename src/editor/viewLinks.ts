@@ -10,6 +10,7 @@ import { DisposableStore } from '../lifecycle';
 import { noAblation } from '../shared/ablation';
 import { isLinkable, type LinkTarget, linkQuery, parseLink } from '../shared/link';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
+import { fileInWorkspace } from '../workspaceFiles';
 import { linkedCounterpart } from './compareCommand';
 
 const lastViewKey = 'mtaInspector.lastView';
@@ -188,10 +189,8 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
 async function findFile({ folder, file }: LinkTarget): Promise<vscode.Uri> {
   const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ name }) => folder === null || name === folder);
   for (const { uri } of folders) {
-    const found = vscode.Uri.joinPath(uri, ...file.split('/'));
-    const isInside = found.path.startsWith(uri.path.endsWith('/') ? uri.path : `${uri.path}/`);
-    const stat = isInside ? await vscode.workspace.fs.stat(found).then(undefined, () => undefined) : undefined;
-    if (stat && (stat.type & vscode.FileType.File) !== 0) return found;
+    const found = await fileInWorkspace(vscode.Uri.joinPath(uri, ...file.split('/')), vscode.workspace);
+    if (found) return found;
   }
   throw failures.notInWorkspace(file);
 }
