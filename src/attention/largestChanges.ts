@@ -9,6 +9,7 @@
 
 import { effectiveStage, isPreSoftmax, type Stage, stages } from '../shared/attentionMap';
 import type { KernelPart } from '../shared/kernels';
+import { softmax } from './distributions';
 import { type MapBand, queryEnd, rowOf } from './mapBand';
 
 export interface CellChange {
@@ -93,11 +94,4 @@ export class LargestChanges {
     this.cells = this.cells.slice(0, this.maxCandidates);
     if (this.cells.length === this.maxCandidates) this.leastChange = Math.abs(this.cells.at(-1)!.change);
   }
-}
-
-function softmax(scores: Float32Array): Float32Array {
-  const max = scores.reduce((most, score) => Math.max(most, score), Number.NEGATIVE_INFINITY);
-  const weights = scores.map(score => Math.exp(score - max));
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  return weights.map(weight => weight / sum);
 }

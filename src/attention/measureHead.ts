@@ -1,6 +1,7 @@
 /** Computes the measures of shared/headMeasures.ts, where their formulas are, from the rows of one head's exact maps. Pure. */
 
 import { type HeadMeasures, neighbourhood } from '../shared/headMeasures';
+import { softmax } from './distributions';
 import { type MapBand, queryEnd, rowOf } from './mapBand';
 
 /** The same rows of one head's maps. */
@@ -97,13 +98,6 @@ function rowChange({ before, after }: Change, query: number, prepare: (row: Floa
   let distance = 0;
   for (let key = 0; key <= query; key++) distance += Math.abs(a[key]! - b[key]!);
   return distance / 2;
-}
-
-function softmax(row: Float32Array): Float32Array {
-  const largest = row.reduce((most, x) => Math.max(most, x), Number.NEGATIVE_INFINITY);
-  const powers = row.map(x => Math.exp(x - largest));
-  const total = powers.reduce((sum, x) => sum + x, 0);
-  return powers.map(x => x / total);
 }
 
 function mean() {

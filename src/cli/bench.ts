@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openModelFolder } from '../inference/model/openModelFolder';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
+import { walkLayers } from '../inference/run/walkLayers';
 import { usualBandRows } from '../inference/runtime/bands';
 import { ModelRuntime } from '../inference/runtime/modelRuntime';
 import type { Ablation } from '../shared/ablation';
@@ -91,10 +92,7 @@ async function bareRunMs(directory: string, nTokens: number, bandRows: number): 
   const times: number[] = [];
   for (let i = 0; i <= nRepeats; i++) {
     const start = performance.now();
-    let hidden = await runtime.embed(ids);
-    for (let layerIdx = 0; layerIdx < folder.config.n_layers; layerIdx++) {
-      hidden = await runtime.bareBlock(layerIdx, hidden);
-    }
+    const hidden = await walkLayers(runtime, { hidden: await runtime.embed(ids) });
     await runtime.predict(hidden, Array.from(ids), 1);
     times.push(performance.now() - start);
   }

@@ -4,15 +4,9 @@
  */
 
 import { kernelShapes } from '../graph/attentionGraph';
-import type { Weight } from '../graph/graphBuilder';
+import type { Weight, WeightSource } from '../graph/graphBuilder';
 import { planLayer, stagesOf } from '../graph/layerPlan';
-import {
-  embedGraph,
-  logitsGraph,
-  tracedAttentionGraph,
-  tracedBlockGraph,
-  type WeightSource,
-} from '../graph/modelGraphs';
+import { embedGraph, logitsGraph, tracedAttentionGraph, tracedBlockGraph } from '../graph/modelGraphs';
 import { allowedCells } from '../inference/runtime/feeds';
 import { Session, type Value, type Values } from '../inference/runtime/session';
 import { runTraced, type TracedRun } from '../inference/runtime/tracedBands';

@@ -9,10 +9,11 @@
  *   past_keys, past_values [1, first, n_kv, d]; past_hidden [1, first + n_above, D]: of the rows before
  */
 
-import type { GraphBuilder } from './graphBuilder';
+import type { GraphBuilder, WeightSource } from './graphBuilder';
 import type { LayerPlan } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
-import { type BlockFeeds, type BlockTaps, divergence, openBlock, openHead, type WeightSource } from './modelGraphs';
+import { type BlockFeeds, type BlockTaps, openBlock } from './modelGraphs';
+import { divergence, logProbabilityOf, openHead } from './outputHead';
 import { addPooling, addScales, largest } from './reductions';
 
 /**
@@ -45,7 +46,7 @@ export function gpuBlockGraph(
     const magnitude = g.op('Abs', [values.attention]);
     const { indices, values: topWeights } = addLargest(g, values.attention, magnitude, starts, last);
     const isBefore = g.op('LessOrEqual', [indices, queryPositions(g)]);
-    const integers = [g.op('Cast', [g.op('Where', [isBefore, indices, g.scalar(-1)])], { to: int32 })];
+    const integers = [g.cast(g.op('Where', [isBefore, indices, g.scalar(-1)]), 'int32')];
     const numbers = [topWeights];
     const pooled = overviews.map(stage => addPooling(g, values.stages[stage]!, blockSize, stage !== 'pattern'));
     if (isWhole) {
@@ -80,7 +81,7 @@ function quantized(g: GraphBuilder, cells: string) {
   const words = g.op('ReduceSum', [pairs, g.ints([-1])], { keepdims: 0 });
   const half = (start: number) => {
     const every2nd = [g.ints([start]), g.ints([Number.MAX_SAFE_INTEGER]), g.ints([0]), g.ints([2])];
-    return g.op('Cast', [g.op('Slice', [words, ...every2nd])], { to: int32 });
+    return g.cast(g.op('Slice', [words, ...every2nd]), 'int32');
   };
   const packed = g.op('Add', [half(0), g.op('Mul', [half(1), g.integers([2 ** 16], [1])])]);
   return { steps: packed, scales, sums: g.op('ReduceSum', [cells, g.ints([2, 3])], { keepdims: 1 }) };
@@ -153,7 +154,7 @@ function addLargest(
   const places = g.op('Add', [g.op('Unsqueeze', [g.op('Gather', [starts, blocks]), g.ints([-1])]), inBlock]);
   const flatPlaces = g.op('Reshape', [places, g.ints([0, 0, 0, -1])]);
   const isInside = g.op('LessOrEqual', [flatPlaces, last]);
-  const at = g.op('Cast', [g.op('Where', [isInside, flatPlaces, last])], { to: int32 });
+  const at = g.cast(g.op('Where', [isInside, flatPlaces, last]), 'int32');
   const gather = (from: string, indices: string) => g.op('GatherElements', [from, indices], { axis: -1 });
   const candidates = gather(x, at);
   const compared = g.op('Where', [isInside, gather(magnitude, at), g.scalar(lowest)]);
@@ -161,12 +162,11 @@ function addLargest(
   return { indices: gather(flatPlaces, top), values: gather(candidates, top) };
 }
 
-const int32 = 6;
 /** Lower than any log-probability, and finite: operators may take infinities for missing values. */
 const lowest = -3.4e38;
 
 /**
- * `hidden` [1, T, D] and `targets` (int64 [1, T, 1]) -> `told` [1, T, 1 + 2k (+ 1)]: the target's log-probability, indices
+ * `hidden` [1, T, D] and `targets` (int64 [1, T, 1]) -> `prediction` [1, T, 1 + 2k (+ 1)]: the target's log-probability, indices
  * and log-probabilities of the most likely next tokens, and the divergence where it `compares`; see `predictionGraph`.
  */
 export function gpuPredictionGraph(config: ModelConfig, weights: WeightSource, compares: boolean): Uint8Array {
@@ -180,12 +180,12 @@ export function gpuPredictionGraph(config: ModelConfig, weights: WeightSource, c
   const asMap = g.op('Unsqueeze', [logProbabilities, g.ints([1])]);
   const { indices, values } = addLargest(g, asMap, asMap, starts, g.scalar(config.vocab_size - 1));
   const perToken = (value: string) => g.op('Squeeze', [value, g.ints([1])]);
-  const told = [g.op('GatherElements', [logProbabilities, targets], { axis: -1 }), perToken(indices), perToken(values)];
+  const columns = [logProbabilityOf(g, logProbabilities, targets), perToken(indices), perToken(values)];
   if (compares) {
     const before = g.input('before', 'float32', ['B', 'T', config.vocab_size]);
-    told.push(g.op('Unsqueeze', [divergence(g, before, logProbabilities), g.ints([-1])]));
+    columns.push(g.op('Unsqueeze', [divergence(g, before, logProbabilities), g.ints([-1])]));
   }
-  g.output('told', g.op('Concat', told, { axis: -1 }), 'float32', ['B', 'T', 'N']);
+  g.output('prediction', g.op('Concat', columns, { axis: -1 }), 'float32', ['B', 'T', 'N']);
   return g.build();
 }
 

@@ -48,6 +48,9 @@ export interface Weight {
     | { readonly file: string; readonly offset: number; readonly length: number };
 }
 
+/** Gives the tensor of a state-dict key (e.g. `layers.0.attention.wq.weight`). */
+export type WeightSource = (key: string) => Weight;
+
 /** Symbolic (string) or fixed dimensions. */
 export type Shape = readonly (string | number)[];
 
@@ -80,7 +83,7 @@ export class GraphBuilder {
   /** A trained tensor under its state-dict name, as fp32 whatever it is stored as. */
   weight(name: string, weight: Weight): string {
     if (!this.initializers.has(name)) this.initializers.set(name, weightTensor(name, weight));
-    return weight.elementType === 'float32' ? name : this.op('Cast', [name], { to: TensorProto_DataType.FLOAT });
+    return weight.elementType === 'float32' ? name : this.cast(name, 'float32');
   }
 
   /**
@@ -102,7 +105,11 @@ export class GraphBuilder {
   rows(name: string, weight: Weight, ids: string): string {
     if (!this.initializers.has(name)) this.initializers.set(name, weightTensor(name, weight));
     const rows = this.op('Gather', [name, ids]);
-    return weight.elementType === 'float32' ? rows : this.op('Cast', [rows], { to: TensorProto_DataType.FLOAT });
+    return weight.elementType === 'float32' ? rows : this.cast(rows, 'float32');
+  }
+
+  cast(value: string, elementType: ElementType): string {
+    return this.op('Cast', [value], { to: onnxTypes[elementType] });
   }
 
   floats(values: readonly number[] | Float32Array, shape: readonly number[]): string {

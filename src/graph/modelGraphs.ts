@@ -14,15 +14,13 @@ import {
   withoutRowsAbove,
 } from './attentionGraph';
 import { fedConvolution } from './convolution';
-import { GraphBuilder, type Weight } from './graphBuilder';
+import { GraphBuilder, type WeightSource } from './graphBuilder';
 import { type LayerPlan, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
-import { addPooling, addTopKeys, largest } from './reductions';
+import { addTargets, addTopK, divergence, openHead } from './outputHead';
+import { addPooling, addTopKeys } from './reductions';
 
-/** Gives the tensor of a state-dict key (e.g. `layers.0.attention.wq.weight`). */
-export type WeightSource = (key: string) => Weight;
-
-/** What a block's graph tells besides its output. */
+/** Outputs of a block's graph besides the residual stream. */
 export interface BlockTaps {
   /** Stages to pool into overviews. */
   readonly overviews: readonly Stage[];
@@ -143,25 +141,14 @@ export function logitsGraph(config: ModelConfig, weights: WeightSource): Uint8Ar
  */
 export function predictionGraph(config: ModelConfig, weights: WeightSource, compares = false): Uint8Array {
   const { g, logits } = openHead(config, weights);
-  const targets = g.input('targets', 'int64', ['B', 'T']);
-  const k = g.input('top_k', 'int64', [1]);
   const logProbabilities = g.op('LogSoftmax', [logits], { axis: -1 });
-  const target = g.op('GatherElements', [logProbabilities, g.op('Unsqueeze', [targets, g.ints([-1])])], { axis: -1 });
-  g.output('log_probability', g.op('Squeeze', [target, g.ints([-1])]), 'float32', ['B', 'T']);
-  const { values, indices } = largest(g, logProbabilities, k);
-  g.output('top.indices', g.op('Cast', [indices], { to: 6 /* int32 */ }), 'int32', ['B', 'T', 'K']);
-  g.output('top.log_probabilities', values, 'float32', ['B', 'T', 'K']);
+  addTargets(g, logProbabilities, 'B');
+  addTopK(g, logProbabilities, 'B');
   if (compares) {
     const before = g.input('before', 'float32', ['B', 'T', config.vocab_size]);
     g.output('divergence', divergence(g, before, logProbabilities), 'float32', ['B', 'T']);
   }
   return g.build();
-}
-
-/** KL(before || now) in nats over the last axis, which goes. Both are log-probabilities. */
-export function divergence(g: GraphBuilder, before: string, now: string): string {
-  const terms = g.op('Mul', [g.op('Exp', [before]), g.op('Sub', [before, now])]);
-  return g.op('ReduceSum', [terms, g.ints([-1])], { keepdims: 0 });
 }
 
 /** `hidden` -> natural `log_probabilities` of the next token, [B, T, V]. */
@@ -262,24 +249,6 @@ export function openBlock(
   const output = g.op('Add', [residual, after(ffn('w2', product), 'ffn_norm.weight')]);
   return { g, plan, feeds, values, output };
 }
-
-/** Begins a graph with the output head in it; `logitsOf` tells the vocabulary logits of any residual stream. */
-export function openHead(config: ModelConfig, weights: WeightSource) {
-  const g = new GraphBuilder('head');
-  const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
-  const norm = g.weight('norm.weight', weights('norm.weight'));
-  const name = config.weight_tying ? 'tok_embeddings.weight' : 'output.weight';
-  const parts = g.weightParts(name, weights(name), maxTableBytes);
-  const logitsOf = (stream: string) => {
-    const normed = rmsNorm(g, stream, norm, config.norm_eps);
-    const logits = parts.map(part => linear(g, normed, part));
-    return logits.length === 1 ? logits[0]! : g.op('Concat', logits, { axis: -1 });
-  };
-  return { g, logits: logitsOf(hidden), logitsOf };
-}
-
-/** Size from which the vocabulary's matrix, the largest of a model, is used in parts, as fp32. */
-const maxTableBytes = 64 * 1024 * 1024;
 
 function attentionFeeds(g: GraphBuilder, plan: LayerPlan): BlockFeeds {
   const past = ['B', 'P', plan.nKvHeads, plan.headDim];

@@ -34,7 +34,7 @@ export function largest(g: GraphBuilder, x: string, k: string): Largest {
 export function addTopKeys(g: GraphBuilder, map: string, k: string): { indices: string; weights: string } {
   const { indices } = largest(g, g.op('Abs', [map]), k);
   const weights = g.op('GatherElements', [map, indices], { axis: -1 });
-  return { indices: g.op('Cast', [indices], { to: 6 /* int32 */ }), weights };
+  return { indices: g.cast(indices, 'int32'), weights };
 }
 
 /**

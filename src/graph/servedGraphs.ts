@@ -13,11 +13,12 @@
 import type { Stage } from '../shared/attentionMap';
 import { Failure } from '../shared/tools/failure';
 import { kernelShapes } from './attentionGraph';
-import { GraphBuilder } from './graphBuilder';
+import { GraphBuilder, type WeightSource } from './graphBuilder';
 import { type LayerPlan, stagesOf, streamedStages } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
-import { embedGraph, openBlock, openHead, type WeightSource } from './modelGraphs';
-import { addScales, addTopKeys, largest } from './reductions';
+import { embedGraph, openBlock } from './modelGraphs';
+import { addTargets, addTopK, divergence, openHead } from './outputHead';
+import { addScales, addTopKeys } from './reductions';
 import { dependsOnLength, rotaryFrequencies } from './ropeScaling';
 import { pairOf } from './rotary';
 
@@ -124,20 +125,14 @@ function servedMapsGraph(config: ModelConfig, layerIdx: number, weights: WeightS
 function servedHeadGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
   const { g, logits, logitsOf } = openHead(config, weights);
   g.output('logits', logits, 'float32', [1, 'T', config.vocab_size]);
-  const targets = g.input('targets', 'int64', [1, 'T']);
-  const k = g.input('top_k', 'int64', [1]);
   const now = g.op('LogSoftmax', [logits], { axis: -1 });
-  const target = g.op('GatherElements', [now, g.op('Unsqueeze', [targets, g.ints([-1])])], { axis: -1 });
-  g.output('log_probability', g.op('Squeeze', [target, g.ints([-1])]), 'float32', [1, 'T']);
-  const { values, indices } = largest(g, now, k);
-  g.output('top.indices', g.op('Cast', [indices], { to: 6 /* int32 */ }), 'int32', [1, 'T', 'k']);
-  g.output('top.log_probabilities', values, 'float32', [1, 'T', 'k']);
+  addTargets(g, now, 1);
+  addTopK(g, now, 1);
   const stream = g.input('before', 'float32', [1, 'N', config.dim]);
   const before = g.op('LogSoftmax', [logitsOf(stream)], { axis: -1 });
   const nRows = g.op('Shape', [stream], { start: 1, end: 2 });
   const compared = g.op('Slice', [now, g.ints([0]), nRows, g.ints([1])]);
-  const terms = g.op('Mul', [g.op('Exp', [before]), g.op('Sub', [before, compared])]);
-  g.output('divergence', g.op('ReduceSum', [terms, g.ints([-1])], { keepdims: 0 }), 'float32', [1, 'N']);
+  g.output('divergence', divergence(g, before, compared), 'float32', [1, 'N']);
   return g.build();
 }
 
@@ -151,7 +146,7 @@ function openServedBlock(config: ModelConfig, layerIdx: number, weights: WeightS
     const { frequencies, amplitude } = rotaryFrequencies(plan.headDim, theta, scaling, longest);
     const perComponent = Array.from({ length: plan.headDim }, (_, i) => frequencies[pairOf(i, plan.headDim, style)]!);
     const steps = g.floats(perComponent, [1, plan.headDim]);
-    const angles = g.op('Mul', [g.op('Cast', [queries], { to: 1 /* float */ }), steps]);
+    const angles = g.op('Mul', [g.cast(queries, 'float32'), steps]);
     const scaled = (value: string) => (amplitude === 1 ? value : g.op('Mul', [value, g.scalar(amplitude)]));
 
     let allowed = g.op('LessOrEqual', [keys, queries]);
@@ -196,6 +191,6 @@ function addOverview(g: GraphBuilder, plan: LayerPlan, stage: Stage, map: string
   const pooled = g.op('Where', [isPositive, highest, lowest]);
   const { scales, divisor } = addScales(g, pooled);
   const steps = g.op('Round', [g.op('Mul', [g.op('Div', [pooled, divisor]), g.scalar(127)])]);
-  g.output(`overview.${stage}`, g.op('Cast', [steps], { to: 3 /* int8 */ }), 'int8', [1, plan.nHeads, 'I', 'I']);
+  g.output(`overview.${stage}`, g.cast(steps, 'int8'), 'int8', [1, plan.nHeads, 'I', 'I']);
   g.output(`overview_scale.${stage}`, scales, 'float32', [1, plan.nHeads, 1, 1]);
 }

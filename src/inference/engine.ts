@@ -32,12 +32,13 @@ import type {
   Slot,
 } from './protocol';
 import { Details } from './run/details';
-import { predictRun, scoreTokens, tellPredictions, toBits } from './run/predictions';
+import { predictRun, scoreTokens, toBits, toPredictions } from './run/predictions';
 import { checkRange } from './run/relevance';
 import { handOn, knownRows } from './run/reuse';
 import { inputOf, newRun } from './run/run';
 import { Runs } from './run/runs';
 import { openWindow } from './run/textWindow';
+import { walkLayers } from './run/walkLayers';
 import { chooseProvider } from './runtime/chooseProvider';
 import { LastingRuntime } from './runtime/lastingRuntime';
 import { defaultBudgetBytes } from './runtime/memory';
@@ -223,15 +224,14 @@ export class Engine {
     run.embedded = await this.runtime.use(runtime => runtime.embed(ids));
     let firstLayerMs = 0;
     let nReused = ids.length;
-    for (let layerIdx = 0; layerIdx < this.model.nLayers; layerIdx++) {
-      await nextTurn(); // lets a cancel in
-      if (signal?.aborted) throw new Cancelled();
+    const runLayer = async (layerIdx: number) => {
       const layerStart = performance.now();
       const result = await this.runtime.use(runtime => {
         const known = knownRows(run, layerIdx, topK);
         nReused = Math.min(nReused, known?.nRows ?? 0);
         const bandRows = runtime.rowsThatFit(size, budget);
         const options = { topK, blockSize: run.blockSize, known, signal, bandRows };
+        // Not the walk's stream: after a provider failed, it is computed again on another one.
         return runtime.block(layerIdx, inputOf(run, layerIdx), options);
       });
       run.layers.push(result);
@@ -240,12 +240,12 @@ export class Engine {
       const durationMs = performance.now() - layerStart;
       this.emit('layer', { analysisId, layer: { layerIdx, topKeys, overviews, durationMs } });
       if (layerIdx === 0) firstLayerMs = performance.now() - start;
-    }
-    await nextTurn();
-    if (signal?.aborted) throw new Cancelled();
+      return result.hidden;
+    };
+    await walkLayers(this.runtime.current, { hidden: run.embedded, signal, runLayer });
     run.output = inputOf(run, this.model.nLayers);
     run.prediction = await this.runtime.use(runtime => predictRun(runtime, run, run.output!));
-    const predictions = tellPredictions(ids, run.prediction, this.label);
+    const predictions = toPredictions(ids, run.prediction, this.label);
     return { analysisId, predictions, nReused, durationMs: performance.now() - start, firstLayerMs };
   }
 
@@ -257,7 +257,7 @@ export class Engine {
     const ablated = await this.runtime.use(runtime => ablateRun(runtime, base, ablation, args, signal));
     const { run, layers, prediction } = ablated;
     this.runs.keepAblated(run);
-    const predictions = tellPredictions(run.ids, prediction, this.label);
+    const predictions = toPredictions(run.ids, prediction, this.label);
     const klBits = prediction.divergence!.map(toBits);
     return { layers, predictions, klBits, durationMs: performance.now() - start };
   }

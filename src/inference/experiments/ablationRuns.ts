@@ -1,14 +1,14 @@
 /** Runs with changed kernels, departing from a finished run: layers before the first changed one are not run again. */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { finiteMean, singleAblations } from '../../attention/ablationEffects';
 import { type Ablation, type AblationEffect, ablatedLayers, ablatedWeights, partLabels } from '../../shared/ablation';
 import type { LayerResult } from '../../shared/analysis';
 import type { KernelWeights } from '../../shared/kernels';
-import { Cancelled, Failure } from '../../shared/tools/failure';
+import { Failure } from '../../shared/tools/failure';
 import type { AblateArgs } from '../protocol';
 import { nPredictions, targetsOf, toBits } from '../run/predictions';
 import { inputOf, newRun, type Run } from '../run/run';
+import { walkLayers } from '../run/walkLayers';
 import type { LayerRuntime } from '../runtime/layerRuntime';
 import { emptyPrediction, type Prediction, writePrediction } from '../runtime/prediction';
 import type { Value } from '../runtime/session';
@@ -40,28 +40,26 @@ export async function ablateRun(
   const { nLayers } = runtime.folder.summary;
   const first = Math.min(...kernels.keys(), nLayers);
   run.layers.push(...base.layers.slice(0, first));
-  let input = inputOf(base, first);
   /** What the changed layers add to the stream directly, where later layers do not read it. */
   let last = base.output!;
-  for (let layerIdx = first; layerIdx < nLayers; layerIdx++) {
-    await nextTurn(); // lets a cancel and requests for maps in
-    if (signal?.aborted) throw new Cancelled();
-    const isRunAgain = isWholeModel || kernels.has(layerIdx);
-    const next = inputOf(base, layerIdx + 1);
-    if (isRunAgain) {
+  await walkLayers(runtime, {
+    ...{ hidden: inputOf(base, first), firstLayer: first },
+    ...{ kernels, signal },
+    runLayer: async (layerIdx, input, options) => {
+      const next = inputOf(base, layerIdx + 1);
+      if (!isWholeModel && !kernels.has(layerIdx)) {
+        run.layers.push(base.layers[layerIdx]!);
+        return next;
+      }
       const start = performance.now();
-      const options = { topK, blockSize: base.blockSize, kernels: kernels.get(layerIdx), signal };
-      const result = await runtime.block(layerIdx, input, options);
+      const result = await runtime.block(layerIdx, input, { topK, blockSize: base.blockSize, ...options });
       const { topKeys, overviews } = result;
       layers.push({ layerIdx, topKeys, overviews, durationMs: performance.now() - start });
       run.layers.push(result);
-      if (isWholeModel) last = result.hidden;
-      else last = addDifference(...(await fetchAll(runtime, [last, result.hidden, next])));
-    } else {
-      run.layers.push(base.layers[layerIdx]!);
-    }
-    input = isWholeModel ? last : next;
-  }
+      last = isWholeModel ? result.hidden : addDifference(...(await fetchAll(runtime, [last, result.hidden, next])));
+      return isWholeModel ? result.hidden : next;
+    },
+  });
   run.output = last;
   const prediction = await predictAgainst(runtime, base, last, nPredictions);
   return { run, layers, prediction };
@@ -83,7 +81,7 @@ export async function rankAblations(
   pause: () => Promise<void>,
   signal?: AbortSignal,
 ): Promise<AblationEffect[]> {
-  const { layers, nLayers, nHeads } = runtime.folder.summary;
+  const { layers, nHeads } = runtime.folder.summary;
   const edits = singleAblations(layers, nHeads, withHeads);
   const targets = targetsOf(base.ids);
   const trained = (await runtime.predict(base.output!, targets, 1)).logProbabilities;
@@ -93,12 +91,10 @@ export async function rankAblations(
   for (const edit of edits) {
     const kernels = await ablatedKernels(runtime, { scope: 'model', edits: [edit] });
     const first = edit.layerIdx!;
-    let hidden: Value = inputOf(base, first);
-    for (let layerIdx = first; layerIdx < nLayers; layerIdx++) {
-      await pause();
-      if (signal?.aborted) throw new Cancelled();
-      hidden = await runtime.bareBlock(layerIdx, hidden, { kernels: kernels.get(layerIdx), signal });
-    }
+    const hidden = await walkLayers(runtime, {
+      ...{ hidden: inputOf(base, first), firstLayer: first },
+      ...{ kernels, pause, signal },
+    });
     const { divergence, logProbabilities } = await predictAgainst(runtime, base, hidden, 1);
     // Nothing follows the last token.
     const change = logProbabilities.subarray(0, -1).map((value, i) => toBits(trained[i]! - value));

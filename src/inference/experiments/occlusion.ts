@@ -4,13 +4,12 @@
  * The model runs once more per occluded part, on the window up to the last target token: nothing later can matter.
  */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { klNats, logSoftmaxRows } from '../../attention/distributions';
 import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, TokenRange } from '../../shared/relevance';
-import { Cancelled } from '../../shared/tools/failure';
 import type { Tokenizer } from '../../tokenization/tokenizer';
 import type { Run } from '../run/run';
+import { walkLayers } from '../run/walkLayers';
 import type { WithRuntime } from '../runtime/lastingRuntime';
-import { logSoftmaxRows } from '../runtime/logits';
 import { rowsOf } from '../runtime/values';
 
 /** Natural log-probabilities of the next token after some positions, shape [nPositions, vocab]. */
@@ -100,14 +99,14 @@ async function predictAt(
 ): Promise<Distributions> {
   // All of it again on another runtime where one fails: what a GPU computed is lost with it.
   return withRuntime(async runtime => {
-    const { n_layers, vocab_size: vocab } = runtime.folder.config;
-    let hidden = await runtime.embed(ids);
-    for (let layerIdx = 0; layerIdx < n_layers; layerIdx++) {
-      await nextTurn(); // lets a cancel in, and requests for maps
-      if (signal?.aborted) throw new Cancelled();
-      check();
-      hidden = await runtime.bareBlock(layerIdx, hidden, { kernels: kernels.get(layerIdx), signal });
-    }
+    const vocab = runtime.folder.config.vocab_size;
+    const hidden = await walkLayers(runtime, {
+      ...{ hidden: await runtime.embed(ids), kernels, signal },
+      runLayer: (...layer) => {
+        check();
+        return runtime.bareBlock(...layer);
+      },
+    });
     const rows = rowsOf(await runtime.fetch(hidden), Math.max(0, target.first - 1), target.end);
     const logits = await runtime.logits(rows);
     return { logProbabilities: logSoftmaxRows(logits.data as Float32Array, vocab), vocab };
@@ -131,11 +130,7 @@ function meanSurprisal(
 /** Mean over the distributions after the n target tokens, the last n, of KL(before || after), in bits. */
 function meanDivergence(before: Distributions, after: Distributions, n: number): number {
   const size = n * before.vocab;
-  const logP = before.logProbabilities.subarray(-size);
-  const logQ = after.logProbabilities.subarray(-size);
-  let bits = 0;
-  for (let i = 0; i < size; i++) bits += (Math.exp(logP[i]!) * (logP[i]! - logQ[i]!)) / Math.LN2;
-  return bits / n;
+  return klNats(before.logProbabilities.subarray(-size), after.logProbabilities.subarray(-size)) / Math.LN2 / n;
 }
 
 function likeliest({ logProbabilities, vocab }: Distributions, label: (id: number) => string) {

@@ -5,11 +5,12 @@ import { nearestFirst, planWindows } from '../../attention/mapWindows';
 import { effectiveStage, type Stage } from '../../shared/attentionMap';
 import type { MapMeasure, MappedWindow, MapRows, Probe } from '../../shared/documentSearch';
 import type { TokenRange } from '../../shared/relevance';
-import { Cancelled, Failure } from '../../shared/tools/failure';
+import { Failure } from '../../shared/tools/failure';
 import { tokenAt, tokenOffsets } from '../../tokenization/offsets';
 import type { Tokenizer } from '../../tokenization/tokenizer';
 import { targetsOf, toBits } from '../run/predictions';
 import { byLayer } from '../run/relevance';
+import { walkLayers } from '../run/walkLayers';
 import type { WithRuntime } from '../runtime/lastingRuntime';
 import type { LayerRuntime } from '../runtime/layerRuntime';
 import type { TextTokens } from './searchText';
@@ -141,24 +142,19 @@ async function runWindow(
   const selection = { first: textStart + probe.selection.first, end: textStart + probe.selection.end };
   const headsOf = new Map(measure ? byLayer(measure.heads) : []);
   const rows: Float32Array[] = [];
-  let hidden = await runtime.embed(ids);
-  for (let layerIdx = 0; layerIdx < summary.nLayers; layerIdx++) {
-    await pause();
-    if (signal?.aborted) throw new Cancelled();
-    const heads = headsOf.get(layerIdx);
-    if (!heads || !measure) {
-      hidden = await runtime.bareBlock(layerIdx, hidden, { signal });
-      continue;
-    }
-    const { stages } = summary.layers[layerIdx]!;
-    const stage = measure.method === 'head' ? effectiveStage(stages, measure.stage) : stages.at(-1)!;
-    const queries = [selection.first, selection.end] as const;
-    const result = await runtime.blockRows(layerIdx, hidden, { stage, queries, signal });
-    hidden = result.hidden;
-    for (const headIdx of heads) rows.push(meanRow(result.rows, headIdx, selection, ids.length));
-  }
-  await pause();
-  if (signal?.aborted) throw new Cancelled();
+  const hidden = await walkLayers(runtime, {
+    ...{ hidden: await runtime.embed(ids), pause, signal },
+    runLayer: async (layerIdx, stream) => {
+      const heads = headsOf.get(layerIdx);
+      if (!heads || !measure) return runtime.bareBlock(layerIdx, stream, { signal });
+      const { stages } = summary.layers[layerIdx]!;
+      const stage = measure.method === 'head' ? effectiveStage(stages, measure.stage) : stages.at(-1)!;
+      const queries = [selection.first, selection.end] as const;
+      const result = await runtime.blockRows(layerIdx, stream, { stage, queries, signal });
+      for (const headIdx of heads) rows.push(meanRow(result.rows, headIdx, selection, ids.length));
+      return result.hidden;
+    },
+  });
   const { logProbabilities } = await runtime.predict(hidden, targetsOf(ids), 1);
   const bitsOf = (token: number) => (token === 0 ? Number.NaN : -toBits(logProbabilities[token - 1]!));
   const ofText = <T extends Float32Array>(values: T) => values.slice(nBegin, textStart);

@@ -1,8 +1,9 @@
 /** An opened model folder: its configuration, and where its weights are. */
 
+import type { WeightSource } from '../../graph/graphBuilder';
 import { planLayer, summarizeLayer } from '../../graph/layerPlan';
 import type { ModelConfig } from '../../graph/modelConfig';
-import { expectedWeights, type WeightSource } from '../../graph/modelGraphs';
+import { expectedWeights } from '../../graph/modelGraphs';
 import type { ModelSummary } from '../../shared/analysis';
 import { plainLine, shorten } from '../../shared/tools/plainText';
 

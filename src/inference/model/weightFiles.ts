@@ -1,8 +1,7 @@
 /** The weights of a model folder: one safetensors file, or shards with an index. Reads headers only. */
 
 import { basename } from 'node:path';
-import type { ElementType, Weight } from '../../graph/graphBuilder';
-import type { WeightSource } from '../../graph/modelGraphs';
+import type { ElementType, Weight, WeightSource } from '../../graph/graphBuilder';
 import { Failure } from '../../shared/tools/failure';
 import { parseSafetensorsHeader, safetensorsHeaderLength, type TensorEntry } from '../../shared/tools/safetensors';
 import { inside, readJson, regularFile, unreadable } from './folderFiles';

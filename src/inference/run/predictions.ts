@@ -1,4 +1,4 @@
-/** What a model predicts after each token: told for people, and scored against the tokens that do follow. */
+/** What a model predicts after each token, and how well that fits the tokens that follow. */
 
 import type { Predictions } from '../../shared/analysis';
 import type { LayerRuntime } from '../runtime/layerRuntime';
@@ -7,6 +7,7 @@ import type { Value } from '../runtime/session';
 import { rowsOf } from '../runtime/values';
 import { knownPredictions } from './reuse';
 import type { Run } from './run';
+import { walkLayers } from './walkLayers';
 
 /** Next tokens reported per position. */
 export const nPredictions = 5;
@@ -24,8 +25,8 @@ export async function predictRun(runtime: LayerRuntime, run: Run, hidden: Value)
   return whole;
 }
 
-/** Predictions as they are told: surprisal in bits, and tokens that can be read. @param ids of the window, [nTokens]. */
-export function tellPredictions(
+/** Predictions as they are sent: surprisal in bits, and readable labels of tokens. @param ids of the window, [nTokens]. */
+export function toPredictions(
   ids: Int32Array,
   { logProbabilities, topIds, topLogProbabilities }: Prediction,
   label: (id: number) => string,
@@ -48,13 +49,10 @@ export async function scoreTokens(
   runtime: LayerRuntime,
   ids: Int32Array,
 ): Promise<{ bits: Float64Array; isTop1: Uint8Array }> {
-  const { config, summary } = runtime.folder;
+  const { config } = runtime.folder;
   const begin = config.bos_token_id === null ? [] : [config.bos_token_id];
   const window = Int32Array.from([...begin, ...ids]);
-  let hidden = await runtime.embed(window);
-  for (let layerIdx = 0; layerIdx < summary.nLayers; layerIdx++) {
-    hidden = await runtime.bareBlock(layerIdx, hidden);
-  }
+  const hidden = await walkLayers(runtime, { hidden: await runtime.embed(window) });
   const { logProbabilities, topIds } = await runtime.predict(hidden, targetsOf(window), 1);
   const bits = new Float64Array(ids.length).fill(Number.NaN);
   const isTop1 = new Uint8Array(ids.length);

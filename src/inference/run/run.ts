@@ -11,6 +11,7 @@ import type { Prediction } from '../runtime/prediction';
 import type { Value } from '../runtime/session';
 import type { Known } from './known';
 import { emptyMaps, emptyOverviews } from './mapCaches';
+import { walkLayers } from './walkLayers';
 
 export interface Run {
   readonly analysisId: number;
@@ -47,15 +48,20 @@ export function inputOf(run: Run, layerIdx: number): Value {
 /** Computes what is kept of a run again, on another runtime, from its tokens. */
 export async function restoreRun(runtime: LayerRuntime, run: Run): Promise<void> {
   run.known.layers.clear();
-  let hidden = await runtime.embed(run.ids);
-  run.embedded = hidden;
-  for (const [layerIdx, { topKeys }] of run.layers.entries()) {
-    const options = { topK: topKeys.k, blockSize: run.blockSize, kernels: run.kernels.get(layerIdx) };
-    const layer = await runtime.block(layerIdx, hidden, options);
-    run.layers[layerIdx] = layer;
-    hidden = layer.hidden;
-  }
-  if (run.output) run.output = hidden;
+  run.embedded = await runtime.embed(run.ids);
+  const done = [...run.layers];
+  const last = await walkLayers(runtime, {
+    ...{ hidden: run.embedded, kernels: run.kernels },
+    runLayer: async (layerIdx, hidden, options) => {
+      const before = done[layerIdx];
+      if (!before) return hidden;
+      const taps = { topK: before.topKeys.k, blockSize: run.blockSize };
+      const layer = await runtime.block(layerIdx, hidden, { ...taps, ...options });
+      run.layers[layerIdx] = layer;
+      return layer.hidden;
+    },
+  });
+  if (run.output) run.output = last;
 }
 
 /**

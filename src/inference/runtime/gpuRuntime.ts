@@ -31,15 +31,15 @@ export function openRuntime(
   return new Runtime(folder, provider, nThreads, bandRows);
 }
 
-/** A layer that the GPU was told to compute. */
+/** A layer that the GPU has begun to compute. */
 interface Begun {
   readonly hidden: Value;
   readonly rows: LayerRows;
-  readonly told: readonly Told[];
+  readonly bands: readonly BandOutputs[];
 }
 
-/** What a band tells; see `gpuBlockGraph`. */
-interface Told {
+/** The outputs of a band; see `gpuBlockGraph`. */
+interface BandOutputs {
   readonly band: Band;
   readonly integers: Value;
   readonly numbers: Value;
@@ -68,8 +68,10 @@ export class GpuRuntime extends ModelRuntime {
     const { blockSize } = options;
     const nTokens = hidden.dims[1]!;
     const taps: BlockTaps = { overviews: streamedStages(plan), blockSize, topKeys: true };
-    const { hidden: out, rows, told } = await this.begin(plan, hidden, taps, options);
-    const read = told[0]?.cells ? this.readWhole(plan, told[0], options) : this.readBands(plan, told, nTokens, options);
+    const { hidden: out, rows, bands } = await this.begin(plan, hidden, taps, options);
+    const read = bands[0]?.cells
+      ? this.readWhole(plan, bands[0], options)
+      : this.readBands(plan, bands, nTokens, options);
     return { hidden: out, rows, ...(await read) };
   }
 
@@ -125,16 +127,16 @@ export class GpuRuntime extends ModelRuntime {
     const graph = () => gpuPredictionGraph(config, weights, before !== undefined);
     const session = await this.session(before ? 'comparison' : 'prediction', graph, this.memory.options);
     const nTokens = targets.length;
-    const { told } = await session.run({
+    const { prediction: output } = await session.run({
       hidden: await this.memory.resident(hidden),
       targets: int64(targets, [1, nTokens, 1]),
       ...topFeeds(k, config.vocab_size),
       ...(before ? { before } : {}),
     });
-    const { data } = await this.fetch(this.memory.hold(told!));
-    this.memory.free(told!);
+    const { data } = await this.fetch(this.memory.hold(output!));
+    this.memory.free(output!);
     const prediction = emptyPrediction(nTokens, k, before !== undefined);
-    const width = told!.dims[2]!;
+    const width = output!.dims[2]!;
     for (let token = 0; token < nTokens; token++) {
       const row = data.subarray(token * width, (token + 1) * width) as Float32Array;
       prediction.logProbabilities[token] = row[0]!;
@@ -145,7 +147,7 @@ export class GpuRuntime extends ModelRuntime {
     return prediction;
   }
 
-  /** Tells the GPU to compute a layer, and does not wait for it. */
+  /** Starts a layer on the GPU without waiting for it. */
   private async begin(plan: LayerPlan, input: Value, taps: BlockTaps, options: BlockOptions): Promise<Begun> {
     const { topK, blockSize, kernels, known, signal } = options;
     this.bandRows = options.bandRows ?? this.bandRows;
@@ -154,7 +156,7 @@ export class GpuRuntime extends ModelRuntime {
     const hidden = await this.memory.resident(input);
     const nTokens = hidden.dims[1]!;
     const start = known?.nRows ?? 0;
-    const told: Told[] = [];
+    const bands: BandOutputs[] = [];
     const none = emptyValue([1, 0, nKvHeads, headDim]);
     let done: { readonly hidden: Value; readonly keys: Value; readonly values: Value } = known
       ? { hidden: known.layer.hidden, keys: known.layer.rows.keys, values: known.layer.rows.values }
@@ -175,20 +177,20 @@ export class GpuRuntime extends ModelRuntime {
       if (from > start) for (const value of Object.values(done)) this.memory.free(value);
       done = { hidden: fetched['hidden_out']!, keys: fetched['keys']!, values: fetched['values']! };
       const { integers, numbers, cells } = fetched;
-      if (integers && numbers) told.push({ band, integers, numbers, cells });
+      if (integers && numbers) bands.push({ band, integers, numbers, cells });
     });
     const rows = { hidden, keys: done.keys, values: done.values };
-    return { hidden: done.hidden, rows, told };
+    return { hidden: done.hidden, rows, bands };
   }
 
   /** Of a layer computed at once: nothing is left to do but to fetch it. */
-  private async readWhole(plan: LayerPlan, told: Told, { topK, blockSize }: BlockOptions) {
+  private async readWhole(plan: LayerPlan, outputs: BandOutputs, { topK, blockSize }: BlockOptions) {
     const { nHeads } = plan;
-    const nTokens = told.band.end;
+    const nTokens = outputs.band.end;
     const k = Math.min(topK, nTokens);
     const size = Math.ceil(nTokens / blockSize);
     const stages = streamedStages(plan);
-    const [integers, numbers] = await this.memory.takeBoth(told.integers, told.numbers);
+    const [integers, numbers] = await this.memory.takeBoth(outputs.integers, outputs.numbers);
     const nTop = nHeads * nTokens * k;
     const topKeys = { k, indices: integers.subarray(0, nTop), weights: numbers.subarray(0, nTop) };
     const overviews = stages.map((stage, i) => {
@@ -199,20 +201,20 @@ export class GpuRuntime extends ModelRuntime {
       return { stage, blockSize, size, scales, cells: new Int8Array(integers.buffer, start, nHeads * size * size) };
     });
     const pooled = async () => {
-      const cells = (await this.fetch(told.cells!)).data as Float32Array;
+      const cells = (await this.fetch(outputs.cells!)).data as Float32Array;
       const n = nHeads * size * size;
       return new Map(stages.map((stage, i) => [stage, { blockSize, size, cells: cells.subarray(i * n, (i + 1) * n) }]));
     };
     return { topKeys, overviews, blockSize, pooled };
   }
 
-  private async readBands(plan: LayerPlan, told: readonly Told[], nTokens: number, options: BlockOptions) {
+  private async readBands(plan: LayerPlan, bands: readonly BandOutputs[], nTokens: number, options: BlockOptions) {
     const { nHeads } = plan;
     const { topK, blockSize, known } = options;
     const all = new LayerAccumulator(plan, nTokens, blockSize, topK);
     if (known) await all.takeOver(known);
-    for (const { band, ...of } of told) {
-      const [integers, numbers] = await this.memory.takeBoth(of.integers, of.numbers);
+    for (const { band, ...outputs } of bands) {
+      const [integers, numbers] = await this.memory.takeBoth(outputs.integers, outputs.numbers);
       const nRows = band.end - band.first;
       const top = [1, nHeads, nRows, Math.min(topK, band.end)];
       const indices: Value = { type: 'int32', data: integers, dims: top };

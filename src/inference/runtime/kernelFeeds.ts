@@ -1,4 +1,4 @@
-/** A layer's learned parts: read from the model folder, told in one shape (shared/kernels), fed in the graph's. */
+/** A layer's learned parts: read from the model folder, kept in one shape (shared/kernels), fed in the graph's. */
 
 import { join } from 'node:path';
 import { kernelShapes } from '../../graph/attentionGraph';
@@ -20,11 +20,11 @@ const partOfFeed: Readonly<Record<string, KernelPart>> = {
 /** The trained weights of a layer's parts, in the order in which they are applied. */
 export function readKernels(folder: ModelFolder, layerIdx: number): Promise<KernelWeights[]> {
   const read = (name: string) => readFloats(folder, `layers.${layerIdx}.attention.${name}`);
-  return tellKernels(planLayer(folder.config, layerIdx), read);
+  return assembleKernels(planLayer(folder.config, layerIdx), read);
 }
 
 /** As `readKernels`. @param read gives the weights that a graph's feed of this name is fed with. */
-export async function tellKernels(
+export async function assembleKernels(
   plan: LayerPlan,
   read: (name: string) => Promise<Float32Array>,
 ): Promise<KernelWeights[]> {
@@ -50,7 +50,7 @@ export function kernelFeeds(plan: LayerPlan, kernels: readonly KernelWeights[]):
   return feeds;
 }
 
-/** `head_kernel` is stored [group, source, destination], we tell [destination head, source]: its own inverse. */
+/** `head_kernel` is stored [group, source, destination], we keep [destination head, source]: its own inverse. */
 function swapped(values: Float32Array, { headKernelSize }: LayerPlan): Float32Array {
   const c = headKernelSize!;
   return values.map((_, i) => values[i - (i % (c * c)) + (i % c) * c + (Math.floor(i / c) % c)]!);
@@ -58,7 +58,7 @@ function swapped(values: Float32Array, { headKernelSize }: LayerPlan): Float32Ar
 
 async function readFloats(folder: ModelFolder, key: string): Promise<Float32Array> {
   const { elementType, source } = folder.weights(key);
-  if (!('file' in source)) throw new TypeError('the kernels of a model folder lie in its files');
+  if (!('file' in source)) throw new TypeError('the kernels of a model folder must be in its files');
   const inMemory = (await folder.inMemory(false)).get(source.file);
   const bytes =
     inMemory?.subarray(source.offset, source.offset + source.length) ??

@@ -1,19 +1,8 @@
-/** What vocabulary logits predict, as the graphs of other models tell it. Pure. */
+/** Predictions from vocabulary logits, for models whose graphs end with those. Pure. */
 
-import { insertLargest } from './largest';
+import { klNats, logSoftmaxRows } from '../../attention/distributions';
+import { Largest } from './largest';
 import { emptyPrediction, type Prediction } from './prediction';
-
-/** Natural log-probabilities of rows of logits, shape [row, vocabulary]. */
-export function logSoftmaxRows(logits: Float32Array, nVocabulary: number): Float32Array {
-  const out = new Float32Array(logits.length);
-  for (let start = 0; start < logits.length; start += nVocabulary) {
-    const row = logits.subarray(start, start + nVocabulary);
-    const max = row.reduce((most, x) => Math.max(most, x), Number.NEGATIVE_INFINITY);
-    const logSum = Math.log(row.reduce((sum, x) => sum + Math.exp(x - max), 0)) + max;
-    for (let i = 0; i < nVocabulary; i++) out[start + i] = row[i]! - logSum;
-  }
-  return out;
-}
 
 /**
  * @param logits [position, vocabulary]; @param targets the next token of each position.
@@ -33,13 +22,10 @@ export function predictFromLogits(
     const start = position * nVocabulary;
     const row = logSoftmaxRows(logits.subarray(start, start + nVocabulary), nVocabulary);
     logProbabilities[position] = row[target]!;
-    let count = 0;
-    for (let id = 0; id < nVocabulary; id++)
-      count = insertLargest(topIds, topLogProbabilities, position * topK, topK, count, id, row[id]!);
-    if (!before || !divergence) continue;
-    let nats = 0;
-    for (let id = 0; id < nVocabulary; id++) nats += Math.exp(before[start + id]!) * (before[start + id]! - row[id]!);
-    divergence[position] = nats;
+    const [first, end] = [position * topK, (position + 1) * topK];
+    const top = new Largest(topIds.subarray(first, end), topLogProbabilities.subarray(first, end));
+    for (let id = 0; id < nVocabulary; id++) top.add(id, row[id]!);
+    if (before && divergence) divergence[position] = klNats(before.subarray(start, start + nVocabulary), row);
   }
   return prediction;
 }

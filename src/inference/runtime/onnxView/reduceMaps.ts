@@ -1,7 +1,7 @@
-/** What the panel needs of a whole map [head, query, key] that lies in memory. Pure; weights are 0 or more. */
+/** Strongest keys and overviews of a whole map [head, query, key] in memory. Pure; weights are 0 or more. */
 
 import type { TopKeys } from '../../../shared/analysis';
-import { insertLargest } from '../largest';
+import { Largest } from '../largest';
 import { emptyPooledMap, type PooledMap } from '../overviews';
 import { emptyTopKeys } from '../topKeyRows';
 
@@ -11,9 +11,8 @@ export function topKeysOf(map: Float32Array, nHeads: number, nTokens: number, to
   const { k, indices, weights } = top;
   for (let row = 0; row < nHeads * nTokens; row++) {
     const [start, query] = [row * k, row % nTokens];
-    let count = 0;
-    for (let key = 0; key <= query; key++)
-      count = insertLargest(indices, weights, start, k, count, key, map[row * nTokens + key]!);
+    const largest = new Largest(indices.subarray(start, start + k), weights.subarray(start, start + k));
+    for (let key = 0; key <= query; key++) largest.add(key, map[row * nTokens + key]!);
   }
   return top;
 }

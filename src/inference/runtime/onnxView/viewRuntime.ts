@@ -3,6 +3,7 @@
  * the residual stream is the window's tokens up to the last layer, and the vocabulary logits after it.
  */
 
+import { logSoftmaxRows } from '../../../attention/distributions';
 import type { LayerOverview } from '../../../shared/analysis';
 import type { KernelWeights } from '../../../shared/kernels';
 import { Failure } from '../../../shared/tools/failure';
@@ -11,7 +12,7 @@ import type { FedInput, FeedType, ModelFolder, OnnxView } from '../../model/fold
 import type { LayerRows } from '../bands';
 import type { BlockOptions, BlockResult } from '../block';
 import type { BlockRowsOptions, LayerRuntime, OverviewOptions, StageRowsOptions } from '../layerRuntime';
-import { logSoftmaxRows, predictFromLogits } from '../logits';
+import { predictFromLogits } from '../logits';
 import type { RunSize } from '../memory';
 import { quantize } from '../overviews';
 import { emptyPrediction, type Prediction } from '../prediction';

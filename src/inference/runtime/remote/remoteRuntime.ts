@@ -15,7 +15,7 @@ import type { ModelFolder } from '../../model/folder';
 import type { LayerRows } from '../bands';
 import type { BlockOptions, BlockResult, LayerOptions } from '../block';
 import { cached } from '../cached';
-import { kernelFeeds, tellKernels } from '../kernelFeeds';
+import { assembleKernels, kernelFeeds } from '../kernelFeeds';
 import type { BlockRowsOptions, LayerRuntime, OverviewOptions, StageRowsOptions } from '../layerRuntime';
 import type { Prediction } from '../prediction';
 import type { Value } from '../session';
@@ -75,7 +75,7 @@ export class RemoteRuntime implements LayerRuntime {
         ([name, dims]) => [`trained.${name}`, { type: 'float32', dims }] as const,
       );
       const trained = await this.transport.infer({ ...call, outputs: Object.fromEntries(outputs) });
-      return tellKernels(plan, async name => trained[`trained.${name}`]!.data as Float32Array);
+      return assembleKernels(plan, async name => trained[`trained.${name}`]!.data as Float32Array);
     });
   }
 

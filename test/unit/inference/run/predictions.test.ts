@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { targetsOf, tellPredictions } from '../../../../src/inference/run/predictions';
+import { targetsOf, toPredictions } from '../../../../src/inference/run/predictions';
 
 test('a token is surprising by what the position before it gave it; nothing predicts the first', () => {
   const ids = Int32Array.of(7, 8, 9);
   assert.deepEqual(targetsOf(ids).slice(0, -1), [8, 9]);
-  const told = tellPredictions(
+  const told = toPredictions(
     ids,
     {
       logProbabilities: Float32Array.from([1 / 2, 1 / 8, 1], Math.log),

@@ -1,0 +1,49 @@
+/** The output head as part of a graph: logits, the targets' log-probabilities, likeliest tokens, divergence. */
+
+import { linear, rmsNorm } from './attentionGraph';
+import { GraphBuilder, type WeightSource } from './graphBuilder';
+import type { ModelConfig } from './modelConfig';
+import { largest } from './reductions';
+
+/** Size from which the vocabulary's matrix, the largest of a model, is used in parts, as fp32. */
+const maxTableBytes = 64 * 1024 * 1024;
+
+/** Begins a graph with the output head in it; `logitsOf` adds the vocabulary logits of another residual stream. */
+export function openHead(config: ModelConfig, weights: WeightSource) {
+  const g = new GraphBuilder('head');
+  const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
+  const norm = g.weight('norm.weight', weights('norm.weight'));
+  const name = config.weight_tying ? 'tok_embeddings.weight' : 'output.weight';
+  const parts = g.weightParts(name, weights(name), maxTableBytes);
+  const logitsOf = (stream: string) => {
+    const normed = rmsNorm(g, stream, norm, config.norm_eps);
+    const logits = parts.map(part => linear(g, normed, part));
+    return logits.length === 1 ? logits[0]! : g.op('Concat', logits, { axis: -1 });
+  };
+  return { g, logits: logitsOf(hidden), logitsOf };
+}
+
+/** Input `targets` int64 [batch, T] -> output `log_probability` [batch, T] of the targets. */
+export function addTargets(g: GraphBuilder, logProbabilities: string, batch: 'B' | 1): void {
+  const targets = g.input('targets', 'int64', [batch, 'T']);
+  const target = logProbabilityOf(g, logProbabilities, g.op('Unsqueeze', [targets, g.ints([-1])]));
+  g.output('log_probability', g.op('Squeeze', [target, g.ints([-1])]), 'float32', [batch, 'T']);
+}
+
+/** @param targets int64 [B, T, 1]. @returns [B, T, 1]. */
+export function logProbabilityOf(g: GraphBuilder, logProbabilities: string, targets: string): string {
+  return g.op('GatherElements', [logProbabilities, targets], { axis: -1 });
+}
+
+/** Input `top_k` int64 [1] -> outputs `top.indices`, `top.log_probabilities` [batch, T, k] of the likeliest tokens. */
+export function addTopK(g: GraphBuilder, logProbabilities: string, batch: 'B' | 1): void {
+  const { values, indices } = largest(g, logProbabilities, g.input('top_k', 'int64', [1]));
+  g.output('top.indices', g.cast(indices, 'int32'), 'int32', [batch, 'T', 'k']);
+  g.output('top.log_probabilities', values, 'float32', [batch, 'T', 'k']);
+}
+
+/** KL(before || now) in nats over the last axis, which it removes. Both are log-probabilities. */
+export function divergence(g: GraphBuilder, before: string, now: string): string {
+  const terms = g.op('Mul', [g.op('Exp', [before]), g.op('Sub', [before, now])]);
+  return g.op('ReduceSum', [terms, g.ints([-1])], { keepdims: 0 });
+}
