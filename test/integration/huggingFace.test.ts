@@ -5,10 +5,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { evaluateText } from '../../src/cli/evaluate';
 import { huggingFaceFamilies } from '../../src/graph/huggingFaceConfig';
 import { planLayer, stagesOf } from '../../src/graph/layerPlan';
 import { logitsGraph } from '../../src/graph/modelGraphs';
 import { openModelFolder } from '../../src/inference/model/openModelFolder';
+import { scoreTokens } from '../../src/inference/run/predictions';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import { Session } from '../../src/inference/runtime/session';
 import { type HuggingFaceCase, huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
@@ -105,4 +107,36 @@ test('weights used from the mapped file and prepared in memory give the same', a
     await session.release();
   }
   assert.ok(worstDifference(outputs[1]!, outputs[0]!) < 1e-5);
+});
+
+test('eval: bits, perplexity and accuracy of a model without a begin token are those of the other library', async () => {
+  const example = cases.find(({ name }) => name === 'smollm')!;
+  const directory = join(scratch, 'eval');
+  writeHuggingFaceModel(directory, example);
+  const { tokens, logits } = example;
+  const runtime = new ModelRuntime(await openModelFolder(directory), 'cpu', 1);
+  assert.equal(runtime.folder.config.bos_token_id, null);
+  const model = {
+    hasBeginToken: false,
+    encode: () => ({ ids: tokens, byteLengths: new Uint32Array() }),
+    score: (ids: Int32Array) => scoreTokens(runtime, ids),
+  };
+  const text = 'x'.repeat(3 * tokens.length);
+  const result = await evaluateText(model, 'f', text, tokens.length + 1);
+  await runtime.release();
+  const vocabSize = logits.length / tokens.length;
+  let [bits, nHits] = [0, 0];
+  for (let i = 1; i < tokens.length; i++) {
+    const row = logits.subarray((i - 1) * vocabSize, i * vocabSize);
+    const sum = row.reduce((total, x) => total + Math.exp(x), 0);
+    bits += (Math.log(sum) - row[tokens[i]!]!) / Math.LN2;
+    if (row.indexOf(Math.max(...row)) === tokens[i]) nHits++;
+  }
+  const nPredicted = tokens.length - 1;
+  assert.deepEqual([result.tokens, result.top1_accuracy], [nPredicted, nHits / nPredicted]);
+  assert.ok(
+    Math.abs(result.bits_per_byte - bits / text.length) < 1e-4,
+    `${result.bits_per_byte}, ${bits / text.length}`,
+  );
+  assert.ok(Math.abs(Math.log2(result.perplexity) - bits / nPredicted) < 1e-4);
 });
