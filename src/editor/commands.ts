@@ -8,6 +8,7 @@ import type { FolderReader } from '../analysis/folderReader';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
+import { showError, withProgress } from '../messages';
 import { Cancelled, type FailureAction, toFailureData } from '../shared/tools/failure';
 import type { AttentionDecorations } from './decorations';
 import { addModel, selectModel } from './modelCommands';
@@ -47,7 +48,7 @@ async function inspect(analysis: Analysis, isSelection: boolean, showPanel: () =
   const target = { document, range: isSelection ? { start, end } : null, anchor: document.offsetAt(selection.active) };
   showPanel();
   const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };
-  await vscode.window.withProgress(progress, () => analysis.inspect(target));
+  await withProgress(progress, () => analysis.inspect(target));
 }
 
 /** Runs what a person asked for and tells why it failed, with buttons that help. */
@@ -60,7 +61,7 @@ export async function told(log: vscode.LogOutputChannel, run: () => Promise<void
     log.error(failure.code === 'internal' ? (failure.stack ?? failure.message) : failure.message);
     const buttons = failure.actions.map(action => ({ title: actionTitle(action), action }));
     // Not awaited: the command is done when its work is, whenever the message is closed.
-    void vscode.window.showErrorMessage(failure.message, ...buttons).then(chosen => chosen && act(chosen.action));
+    void showError(failure.message, ...buttons).then(chosen => chosen && act(chosen.action));
   }
 }
 

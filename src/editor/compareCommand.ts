@@ -6,6 +6,7 @@ import type { Analysis } from '../analysis/analysis';
 import type { Comparison, Counterpart } from '../analysis/comparison';
 import type { FolderReader } from '../analysis/folderReader';
 import { failures } from '../errors';
+import { pick } from '../messages';
 import { type LinkedComparison, linkedModel } from '../shared/link';
 import { pickModelFolder } from './modelCommands';
 
@@ -24,7 +25,7 @@ export async function compare(
   const { document } = analysis;
   if (!document || !analysis.trainedRun) throw failures.nothingToCompare();
   const items = [...(await modelItems(analysis, models, folders)), ...(await textItems(document))];
-  const picked = await vscode.window.showQuickPick(items, {
+  const picked = await pick(items, {
     placeHolder: vscode.l10n.t('Compare the shown maps with …'),
   });
   const counterpart = await picked?.choose?.();

@@ -8,6 +8,7 @@ import { formatWeight } from '../attention/topKeys';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
+import { askText, pick, showStatus, withProgress } from '../messages';
 import type { ContextState } from '../shared/panel/context';
 import { defaultRelevance, type OcclusionMode, type RelevanceOptions } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
@@ -62,7 +63,7 @@ export function registerContextCommands(
     editor.revealRange(new vscode.Range(start, editor.document.positionAt(next.end)), inCenter);
     const number = ranges.indexOf(next) + 1;
     const text = vscode.l10n.t('Relevant place {0} of {1}: {2}', number, ranges.length, formatWeight(next.weight));
-    vscode.window.setStatusBarMessage(`MTA: ${text}`, 4000);
+    showStatus(`MTA: ${text}`, 4000);
   }
 
   async function showLines(): Promise<void> {
@@ -82,7 +83,7 @@ export function registerContextCommands(
       ),
       lineIdx: line.lineIdx,
     }));
-    const picked = await vscode.window.showQuickPick(items, {
+    const picked = await pick(items, {
       title: describeRelevance(options, analysis.snapshot.view),
       placeHolder: vscode.l10n.t('Most relevant lines for the selection'),
       matchOnDescription: true,
@@ -106,7 +107,7 @@ export function registerContextCommands(
     const editor = vscode.window.activeTextEditor ?? editorOf(analysis);
     if (!editor) throw failures.noEditor();
     const { document } = editor;
-    const question = await vscode.window.showInputBox({
+    const question = await askText({
       title: vscode.l10n.t('Find Relevant Context'),
       prompt: vscode.l10n.t('Goes to the model as the last line of the document; the document is not changed.'),
       placeHolder: vscode.l10n.t('A question, or the beginning of a line that the document would go on with'),
@@ -118,7 +119,7 @@ export function registerContextCommands(
     showPanel();
     const anchor = lengthOf(document) + question.length + 1;
     const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };
-    await vscode.window.withProgress(progress, () => analysis.inspect({ document, range: null, anchor, question }));
+    await withProgress(progress, () => analysis.inspect({ document, range: null, anchor, question }));
     const { tokens } = analysis.snapshot;
     const first = tokens?.offsets.findIndex(offset => offset >= analysis.textEnd) ?? -1;
     const last = (tokens?.labels.length ?? 0) - 1;
@@ -137,7 +138,7 @@ export function registerContextCommands(
       title: vscode.l10n.t('Occluding lines'),
       cancellable: true,
     };
-    await vscode.window.withProgress(progress, async (report, cancellation) => {
+    await withProgress(progress, async (report, cancellation) => {
       const controller = new AbortController();
       cancellation.onCancellationRequested(() => controller.abort());
       let told = 0;
@@ -183,7 +184,7 @@ async function pickMode(): Promise<OcclusionMode | undefined> {
       mode: 'remove',
     },
   ];
-  const picked = await vscode.window.showQuickPick(items, {
+  const picked = await pick(items, {
     title: vscode.l10n.t('Check by Occluding'),
     placeHolder: vscode.l10n.t('How each line before the selection is occluded'),
   });

@@ -5,6 +5,7 @@ import type { DocumentMap } from '../analysis/documentSearch';
 import { shadeOf } from '../attention/topKeys';
 import { colors, commands, contextKeys } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
+import { withProgress } from '../messages';
 
 export class MapMarks implements vscode.Disposable {
   private readonly store = new DisposableStore();
@@ -43,7 +44,7 @@ export class MapMarks implements vscode.Disposable {
     showPanel();
     const title = vscode.l10n.t('Mapping the document');
     const progress = { location: vscode.ProgressLocation.Window, title };
-    await vscode.window.withProgress(progress, async report => {
+    await withProgress(progress, async report => {
       const listening = this.map.onDidChange(state => {
         if (!state) return;
         const { total, done, nTokens } = state;

@@ -5,13 +5,14 @@ import type { AddedModels } from '../analysis/addedModels';
 import type { FolderReader } from '../analysis/folderReader';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
+import { pick, showInformation } from '../messages';
 import type { ModelSummary } from '../shared/analysis';
 
 /** Asks which model runs from now on and inspects again with it. @throws Failure for what a person should be told. */
 export async function selectModel(models: AddedModels, folders: FolderReader): Promise<void> {
   const items = (await models.list()).map(({ name, description, setting }) => ({ label: name, description, setting }));
   const add = { label: vscode.l10n.t('Add a model…'), setting: null };
-  const picked = await vscode.window.showQuickPick([...items, add], {
+  const picked = await pick([...items, add], {
     placeHolder: vscode.l10n.t('Model that runs on the document'),
   });
   if (!picked) return;
@@ -27,7 +28,7 @@ export async function addModel(models: AddedModels, folders: FolderReader): Prom
   await useModel(model.directory);
   const millions = Math.round(model.nParameters / 1e6);
   const { name, nLayers, nHeads } = model;
-  void vscode.window.showInformationMessage(
+  void showInformation(
     vscode.l10n.t(
       'Added the model "{0}": {1} million parameters, {2} layers, {3} heads.',
       ...[name, millions, nLayers, nHeads],

@@ -6,6 +6,7 @@ import type { InstalledModel } from '../analysis/installedModels';
 import { commands, views } from '../contributionIds';
 import type { Settings } from '../contributions';
 import { DisposableStore } from '../lifecycle';
+import { treeItem } from '../messages';
 
 export class ModelTree implements vscode.Disposable, vscode.TreeDataProvider<InstalledModel> {
   private readonly store = new DisposableStore();
@@ -37,14 +38,12 @@ export class ModelTree implements vscode.Disposable, vscode.TreeDataProvider<Ins
   }
 
   getTreeItem(model: InstalledModel): vscode.TreeItem {
-    const item = new vscode.TreeItem(model.name);
     const { model: chosen } = this.readSettings();
     const isUsed = model.setting === chosen || (chosen === '' && model === this.first);
-    item.description = isUsed ? vscode.l10n.t('{0}, in use', model.description) : model.description;
+    const description = isUsed ? vscode.l10n.t('{0}, in use', model.description) : model.description;
+    const item = treeItem(model.name, description, model.directory);
     item.iconPath = new vscode.ThemeIcon(isUsed ? 'check' : 'package');
-    item.tooltip = model.directory;
     item.contextValue = isUsed ? 'modelInUse' : 'model';
-    item.accessibilityInformation = { label: `${model.name}, ${item.description}` };
     return item;
   }
 

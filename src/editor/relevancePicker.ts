@@ -1,6 +1,7 @@
 /** How relevance is measured, chosen with the keyboard and told in words. */
 
 import * as vscode from 'vscode';
+import { askText, pick } from '../messages';
 import type { ModelSummary } from '../shared/analysis';
 import type { View } from '../shared/panel/panelMessages';
 import { formatHeads, parseHeads, type RelevanceMethod, type RelevanceOptions } from '../shared/relevance';
@@ -58,17 +59,17 @@ export async function pickRelevance(
       method: 'rollout',
     },
   ];
-  const method = await vscode.window.showQuickPick(methods, { title });
+  const method = await pick(methods, { title });
   if (!method) return undefined;
   const directions = [
     { label: vscode.l10n.t('What the selection attends to'), direction: 'attends' as const },
     { label: vscode.l10n.t('What attends to the selection'), direction: 'attendedBy' as const },
   ];
-  const direction = await vscode.window.showQuickPick(directions, { title });
+  const direction = await pick(directions, { title });
   if (!direction) return undefined;
   const chosen = { method: method.method, direction: direction.direction };
   if (chosen.method === 'head' || !model) return { ...chosen, heads: now.heads };
-  const text = await vscode.window.showInputBox({
+  const text = await askText({
     title,
     prompt: vscode.l10n.t('Heads: layer (the one on show), all, or a list such as 2.0, 3.5, 4.*'),
     value: formatHeads(now.heads),

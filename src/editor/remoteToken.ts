@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import { commands } from '../contributionIds';
+import { askText, showInformation } from '../messages';
 
 const key = 'mtaInspector.remote.token';
 
@@ -21,7 +22,7 @@ export class RemoteToken {
   }
 
   private async ask(): Promise<void> {
-    const token = await vscode.window.showInputBox({
+    const token = await askText({
       password: true,
       ignoreFocusOut: true,
       title: vscode.l10n.t('Remote Token'),
@@ -30,11 +31,11 @@ export class RemoteToken {
     });
     if (!token) return;
     await this.secrets.store(key, token);
-    void vscode.window.showInformationMessage(vscode.l10n.t('The remote token is kept in the secret storage.'));
+    void showInformation(vscode.l10n.t('The remote token is kept in the secret storage.'));
   }
 
   private async clear(): Promise<void> {
     await this.secrets.delete(key);
-    void vscode.window.showInformationMessage(vscode.l10n.t('The remote token is deleted.'));
+    void showInformation(vscode.l10n.t('The remote token is deleted.'));
   }
 }

@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import { DisposableStore } from '../lifecycle';
+import { pick } from '../messages';
 
 export interface Sample {
   readonly name: string;
@@ -44,10 +45,14 @@ export class Samples implements vscode.Disposable, vscode.TextDocumentContentPro
   /** Asks which sample, shows it and inspects it; or copies all to a folder of the reader's. */
   async open(inspect: (sample: Sample) => Promise<void>): Promise<void> {
     const samples = await this.list();
-    const copy = { label: vscode.l10n.t('$(files) Copy all to a folder…'), sample: undefined };
+    const copy = {
+      label: vscode.l10n.t('Copy all to a folder…'),
+      iconPath: new vscode.ThemeIcon('files'),
+      sample: undefined,
+    };
     const separator = { label: '', kind: vscode.QuickPickItemKind.Separator, sample: undefined };
     const items = samples.map(sample => ({ label: sample.name, detail: sample.description, sample }));
-    const picked = await vscode.window.showQuickPick([...items, separator, copy], {
+    const picked = await pick([...items, separator, copy], {
       placeHolder: vscode.l10n.t('Sample to open and inspect'),
       matchOnDetail: true,
     });

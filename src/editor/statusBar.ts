@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import { commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
+import { setStatusItem } from '../messages';
 import { describeAblation } from '../shared/ablation';
 import { providerNames } from '../shared/analysis';
 import type { PanelState } from '../shared/panel/panelMessages';
@@ -26,8 +27,7 @@ export class StatusBar implements vscode.Disposable {
 
   private show(state: PanelState): void {
     const [icon, text, command] = describe(state);
-    this.item.text = `$(${icon}) MTA: ${text}`;
-    this.item.tooltip = tooltip(state, this.analysis.providerNote);
+    setStatusItem(this.item, icon, `MTA: ${text}`, tooltip(state, this.analysis.providerNote));
     this.item.accessibilityInformation = { label: `MTA Inspector: ${text}`, role: 'button' };
     // VS Code may hold a click back, for one while it activates the command: it names the run that it was meant for.
     this.item.command = { command, title: text, arguments: [state.analysisId] };

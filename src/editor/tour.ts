@@ -8,6 +8,7 @@ import type { Analysis } from '../analysis/analysis';
 import type { CellChange } from '../attention/largestChanges';
 import { formatWeight } from '../attention/topKeys';
 import { failures } from '../errors';
+import { showInformation, withProgress } from '../messages';
 import type { PanelTab } from '../panel/panelTab';
 import type { Stage } from '../shared/attentionMap';
 import type { Sample, Samples } from './samples';
@@ -34,7 +35,7 @@ export async function takeTour(
   if (!sample) throw failures.noEditor();
   await inspect(sample);
   const progress = { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Looking for a finding') };
-  const finding = await vscode.window.withProgress(progress, () => find(analysis, sample.tourFrom));
+  const finding = await withProgress(progress, () => find(analysis, sample.tourFrom));
   if (!finding) throw failures.noFinding();
   const { analysisId } = analysis.snapshot;
   const steps = stepsOf(finding, analysis);
@@ -47,7 +48,7 @@ export async function takeTour(
     const isLast = i === steps.length - 1;
     const next = isLast ? vscode.l10n.t('Done') : vscode.l10n.t('Next');
     const heading = vscode.l10n.t('{0} of {1}', i + 1, steps.length);
-    const chosen = await vscode.window.showInformationMessage(`${heading}: ${text}`, next);
+    const chosen = await showInformation(`${heading}: ${text}`, next);
     if (chosen !== next) return;
   }
 }

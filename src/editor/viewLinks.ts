@@ -7,6 +7,7 @@ import type { Analysis } from '../analysis/analysis';
 import type { Comparison } from '../analysis/comparison';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
+import { askText, showInformation, showStatus } from '../messages';
 import { noAblation } from '../shared/ablation';
 import { isLinkable, type LinkTarget, linkQuery, parseLink } from '../shared/link';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
@@ -71,7 +72,7 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
     if (!target) throw failures.nothingToLink();
     await vscode.env.clipboard.writeText(`${vscode.env.uriScheme}://${extensionId}/view?${linkQuery(target)}`);
     if (!isLinkable(this.analysis.snapshot.ablation.wanted)) {
-      void vscode.window.showInformationMessage(
+      void showInformation(
         vscode.l10n.t(
           'The link was copied without the ablation: edited weights do not fit into a link. It opens the model as trained.',
         ),
@@ -79,19 +80,19 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
     }
     const compared = this.comparison.shown;
     if (compared && !compared.link) {
-      void vscode.window.showInformationMessage(
+      void showInformation(
         vscode.l10n.t(
           'The link was copied without the comparison: it cannot bring back {0}. It opens the shown view alone.',
           compared.label,
         ),
       );
     }
-    vscode.window.setStatusBarMessage(vscode.l10n.t('MTA Inspector: link copied'), 3000);
+    showStatus(vscode.l10n.t('MTA Inspector: link copied'), 3000);
   }
 
   /** For links that cannot be clicked, as in a browser. */
   async openLink(): Promise<void> {
-    const link = await vscode.window.showInputBox({
+    const link = await askText({
       prompt: vscode.l10n.t('Link to a view, as Copy Link to This View makes it'),
       placeHolder: `${vscode.env.uriScheme}://${extensionId}/view?file=…`,
       validateInput: text => {

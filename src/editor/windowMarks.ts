@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import { colors, commands } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
+import { setStatusItem } from '../messages';
 import { formatLines } from '../shared/labels';
 import type { PanelState } from '../shared/panel/panelMessages';
 
@@ -53,12 +54,11 @@ export class WindowMarks implements vscode.Disposable {
     if (windowLines && (isPartial(state) || isPinned)) {
       const { first, last, of } = windowLines;
       const text = formatLines(first, last, of);
-      this.item.text = `$(${isPinned ? 'pinned' : 'pin'}) ${text}`;
       const mode = isPinned
         ? vscode.l10n.t('The analysed window is pinned. Click to let it follow the cursor.')
         : vscode.l10n.t('The analysed window follows the cursor. Click to pin it.');
       const rest = isPartial(state) ? `\n${vscode.l10n.t('The rest of the document was left out.')}` : '';
-      this.item.tooltip = mode + rest;
+      setStatusItem(this.item, isPinned ? 'pinned' : 'pin', text, mode + rest);
       this.item.accessibilityInformation = { label: `MTA Inspector: ${text}. ${mode}`, role: 'button' };
       this.item.command = isPinned ? commands.followCursor : commands.pinWindow;
       this.item.show();

@@ -6,6 +6,7 @@ import { exportSource, shownMap } from '../analysis/exportSource';
 import { readSettings } from '../contributions';
 import { exportMap } from '../export/exportMap';
 import { csvSidecar, exportName, factsFormat, factsJson, mapFacts } from '../export/source';
+import { pick, showStatus, withProgress } from '../messages';
 import { defaultColorMap } from '../shared/colorScale';
 import { type ExportFormat, exportFormats } from '../shared/panel/exportFormats';
 import type { PictureStyle } from '../shared/panel/panelMessages';
@@ -42,7 +43,7 @@ export class TakeAway {
     });
     if (!uri) return false;
     const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };
-    const content = await vscode.window.withProgress(progress, () => this.content(format, style));
+    const content = await withProgress(progress, () => this.content(format, style));
     const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
     try {
       await vscode.workspace.fs.writeFile(uri, bytes);
@@ -53,10 +54,7 @@ export class TakeAway {
         vscode.l10n.t('Cannot write {0}: {1}. Choose another place.', uri.fsPath, (error as Error).message),
       );
     }
-    vscode.window.setStatusBarMessage(
-      vscode.l10n.t('MTA Inspector: saved {0}', uri.path.split('/').at(-1) ?? ''),
-      3000,
-    );
+    showStatus(vscode.l10n.t('MTA Inspector: saved {0}', uri.path.split('/').at(-1) ?? ''), 3000);
     return true;
   }
 
@@ -74,7 +72,7 @@ export class TakeAway {
   async saveAs(): Promise<void> {
     exportSource(this.analysis); // tells at once when there is nothing
     const items = exportFormats.map(format => ({ label: formatNames[format], description: `.${format}`, format }));
-    const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Save the map on show') });
+    const picked = await pick(items, { title: vscode.l10n.t('Save the map on show') });
     if (picked) await this.save(picked.format, { colorMap: defaultColorMap, leavesOutFirst: false });
   }
 
@@ -93,7 +91,7 @@ export class TakeAway {
       );
     }
     await vscode.env.clipboard.writeText(content);
-    vscode.window.setStatusBarMessage(vscode.l10n.t('MTA Inspector: copied as {0}', formatNames[format]), 3000);
+    showStatus(vscode.l10n.t('MTA Inspector: copied as {0}', formatNames[format]), 3000);
   }
 
   async picture(style: PictureStyle): Promise<Uint8Array> {

@@ -1,0 +1,86 @@
+/**
+ * The only file that hands texts to VS Code's own interface. Names of files, models, tensors, servers and tokens come from
+ * others; each place here escapes what it would read as markup, so that they stay text. `test/unit/messages.test.ts` holds it.
+ */
+
+import * as vscode from 'vscode';
+import { labelText, messageText, plainLine, plainLines } from './shared/tools/plainText';
+
+export function showError<T extends vscode.MessageItem>(message: string, ...items: T[]): Thenable<T | undefined> {
+  return vscode.window.showErrorMessage(messageText(message), ...items);
+}
+
+export function showInformation<T extends string>(message: string, ...items: T[]): Thenable<T | undefined> {
+  return vscode.window.showInformationMessage(messageText(message), ...items);
+}
+
+export function showStatus(text: string, durationMs: number): void {
+  vscode.window.setStatusBarMessage(labelText(text), durationMs);
+}
+
+/** Icons go into `iconPath`: none is read from a text. */
+export async function pick<T extends vscode.QuickPickItem>(
+  items: readonly T[],
+  options: vscode.QuickPickOptions,
+): Promise<T | undefined> {
+  const shown = items.map(item => ({
+    ...item,
+    label: labelText(item.label),
+    ...(item.description === undefined ? {} : { description: labelText(item.description) }),
+    ...(item.detail === undefined ? {} : { detail: labelText(item.detail) }),
+    original: item,
+  }));
+  return (await vscode.window.showQuickPick(shown, options))?.original;
+}
+
+export function askText(options: vscode.InputBoxOptions): Thenable<string | undefined> {
+  const { prompt, validateInput } = options;
+  return vscode.window.showInputBox({
+    ...options,
+    ...(prompt === undefined ? {} : { prompt: messageText(prompt) }),
+    ...(validateInput
+      ? {
+          validateInput: async text => {
+            const problem = await validateInput(text);
+            return typeof problem === 'string' ? messageText(problem) : problem;
+          },
+        }
+      : {}),
+  });
+}
+
+type Report = vscode.Progress<{ message?: string; increment?: number }>;
+
+export function withProgress<R>(
+  options: vscode.ProgressOptions & { readonly title: string },
+  run: (report: Report, cancellation: vscode.CancellationToken) => Thenable<R>,
+): Thenable<R> {
+  return vscode.window.withProgress({ ...options, title: messageText(options.title) }, (progress, cancellation) =>
+    run(
+      {
+        report: ({ message, ...rest }) =>
+          progress.report({ ...rest, ...(message === undefined ? {} : { message: messageText(message) }) }),
+      },
+      cancellation,
+    ),
+  );
+}
+
+/** @param icon of VS Code's own, by name. */
+export function setStatusItem(item: vscode.StatusBarItem, icon: string, text: string, tooltip: string): void {
+  item.text = `$(${icon}) ${labelText(text)}`;
+  item.tooltip = plainLines(tooltip);
+}
+
+export function treeItem(label: string, description: string, tooltip: string): vscode.TreeItem {
+  const item = new vscode.TreeItem(plainLine(label));
+  item.description = plainLine(description);
+  item.tooltip = plainLine(tooltip);
+  item.accessibilityInformation = { label: `${plainLine(label)}, ${plainLine(description)}` };
+  return item;
+}
+
+/** Markdown without commands, HTML and icons. What comes from others goes into `codeSpan` (editor/markdown.ts). */
+export function markdown(lines: readonly string[]): vscode.MarkdownString {
+  return new vscode.MarkdownString(lines.join('\n'));
+}
