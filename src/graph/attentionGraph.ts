@@ -29,7 +29,7 @@ export interface AttentionFeeds {
   /** Keys with their rotary positions, and values, of the tokens before the rows: [B, K - R, n_kv, d]. */
   readonly pastKeys: string;
   readonly pastValues: string;
-  /** int64 [1]: how many rows come first only for the convolutions' sake; not asked for where there are none. */
+  /** int64 [1]: how many rows come first only for the convolutions' sake; absent where there are none. */
   readonly nAbove: string;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The graphs of a model on a GPU. They compute what `modelGraphs` does, in a form that keeps a GPU busy: the residual
- * stream, keys and values never leave its memory, masks are made there, and what is told comes out as two vectors. No
+ * stream, keys and values never leave its memory, masks are made there, and its results come out as two vectors. No
  * operator is left to the CPU in between, so that nothing waits for it.
  *
  * Inputs of a layer besides kernels, for the band [first, end) of rows:
@@ -18,13 +18,13 @@ import { addPooling, addScales, largest } from './reductions';
 
 /**
  * One block on a band of rows -> `hidden_out` [1, end, D], `keys` and `values` [1, end, n_kv, d]: with those of the rows
- * before. With taps it tells two vectors; it takes the inputs `top_k` and `top_blocks` (see `addLargest`) for them.
+ * before. With taps it has two more outputs; it takes the inputs `top_k` and `top_blocks` (see `addLargest`) for them.
  *   `integers` int32: indices of the strongest keys [1, H, R, k], -1 for a key after the query
  *   `numbers` fp32: their weights
  * A band goes on with its pooled rows, [1, H, I, J] per stage of `taps.overviews`, in `numbers`. A layer computed at once
  * can be quantised: `integers` goes on with bytes, four a number (input `padding`, int64 [2]: 0 and how many are missing
  * to that), which are the steps [stage, H, I, I] of the overviews, `numbers` with scales and sums [stage, H] each; a sum
- * tells whether there is a value that is no number. `cells` [1, stage * H, I, I] is what they were quantised from.
+ * is NaN where any value is. `cells` [1, stage * H, I, I] is what they were quantised from.
  */
 export function gpuBlockGraph(
   config: ModelConfig,

@@ -1,5 +1,5 @@
 /**
- * `config.json` and tensor names of Hugging Face's llama-class models, told in our terms: all are pre- or post-norm
+ * `config.json` and tensor names of Hugging Face's llama-class models, in our terms: all are pre- or post-norm
  * transformers with half-split rotary positions and a SwiGLU feed-forward, and differ in a few switches.
  */
 
@@ -8,7 +8,7 @@ import { type ModelConfig, parseModelConfig } from './modelConfig';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What a family does whatever its config.json says; the rest is read from there. */
+/** What a family does regardless of its config.json; the rest is read from there. */
 interface Family {
   readonly fixed: Partial<Record<'qkv_bias' | 'output_bias' | 'qk_norm' | 'norm_position', unknown>>;
   /** `head_dim` where config.json has none; else dim / n_heads. */
@@ -36,7 +36,7 @@ export function isHuggingFaceConfig(json: unknown): json is Json {
 }
 
 /**
- * @param beginTokenId what the tokenizer puts before a text, which config.json does not tell.
+ * @param beginTokenId what the tokenizer puts before a text, which config.json lacks.
  * @throws Failure naming the key, what was found and what is expected; or listing the families that are read.
  */
 export function parseHuggingFaceConfig(json: Json, where: string, beginTokenId: number | null): ModelConfig {
@@ -107,7 +107,7 @@ function ratioOfScales(factor: unknown, scale: unknown, scaleOfAll: unknown): nu
   return amplitude(scale) / amplitude(scaleOfAll);
 }
 
-/** Dynamic and yarn scaling reach `factor` times the first context, which `max_position_embeddings` often still tells. */
+/** Dynamic and yarn scaling reach `factor` times the first context, which `max_position_embeddings` often still is. */
 function longestContext(given: unknown, scaling: Json | null): unknown {
   const { rope_type: type, factor, original_max_position_embeddings: original } = scaling ?? {};
   if ((type !== 'dynamic' && type !== 'yarn') || typeof given !== 'number') return given;
@@ -116,7 +116,7 @@ function longestContext(given: unknown, scaling: Json | null): unknown {
     : given;
 }
 
-/** Not by conversion: what is no number may be too deep to be made text first. */
+/** Not by conversion: a value that is not a number may be too deep to be made text first. */
 function numberOr(value: unknown, fallback: number): number {
   return typeof value === 'number' ? value : fallback;
 }

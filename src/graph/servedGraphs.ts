@@ -33,7 +33,7 @@ export const servedNames = {
   run: (model: string) => `${model}-run`,
 } as const;
 
-/** Order of the texts that the model `NAME` tells. */
+/** Order of the texts that the model `NAME` serves. */
 export const servedTexts = ['config.json', 'tokenizer.json'] as const;
 
 /** A served model's name for a configuration's: letters that every server takes, and never a folder's "." or "..". */
@@ -46,7 +46,7 @@ export function servedModelName(name: string): string {
 const longestName = 200;
 
 /**
- * All models of a server, made one by one as they are asked for.
+ * All models of a server, made one by one on request.
  * @param texts in the order of `servedTexts`.
  * @throws Failure for a model whose graphs would depend on the window's length.
  */

@@ -1,5 +1,5 @@
 /**
- * The host's end of the inference process: started on first use, told to stop between layers, killed when it does not,
+ * The host's end of the inference process: started on first use, cancelled between layers, killed when it does not,
  * started again after a crash. The fork function is passed in, so that tests bring their own process.
  */
 
@@ -46,7 +46,7 @@ export interface InferenceProcess {
   kill(): void;
 }
 
-/** Who hears each event of the inference process. */
+/** Listeners for the events of the inference process. */
 export type InferenceListeners = { readonly [Name in keyof InferenceEvents]: (payload: InferenceEvents[Name]) => void };
 
 type Model = Omit<LoadArgs, 'protocolVersion'>;
@@ -55,7 +55,7 @@ type Channel = Rpc<InferenceRequests, Record<never, never>, InferenceEvents, Rec
 interface Connection {
   readonly process: InferenceProcess;
   readonly rpc: Channel;
-  /** We are killing it ourselves, which is no crash: what those hear who wait for it. */
+  /** Set when we kill it on purpose: the error that pending callers receive. */
   endedBy?: Error;
   /** The models it holds or is loading. */
   readonly loading: Map<Slot, { readonly key: string; readonly answer: Promise<LoadAnswer> }>;
@@ -76,7 +76,7 @@ export class InferenceClient {
     private readonly graceMs = cancelGraceMs,
   ) {}
 
-  /** Adds who hears the events, of this process and of those started later. */
+  /** Registers listeners for events of this and later processes. */
   listen(listeners: Partial<InferenceListeners>): void {
     this.listeners.push(listeners);
   }
@@ -86,7 +86,7 @@ export class InferenceClient {
     return this.connection?.process.pid;
   }
 
-  /** Starts the process, if none runs, for who is about to ask something of it. What fails is told then. */
+  /** Starts the process, if none runs, ahead of an expected request. Failures surface on that request. */
   warmUp(): void {
     try {
       this.connect();
@@ -121,8 +121,8 @@ export class InferenceClient {
       });
     }
     const loaded = loading.answer.catch(error => {
-      const isWanted = JSON.stringify(this.models.get(slot)) === key;
-      if (!connection.endedBy || !isWanted || signal?.aborted) throw error;
+      const isCurrent = JSON.stringify(this.models.get(slot)) === key;
+      if (!connection.endedBy || !isCurrent || signal?.aborted) throw error;
       return this.load(model, signal);
     });
     return signal ? untilAborted(loaded, signal, () => this.killUnlessAlive(connection)) : loaded;
@@ -136,7 +136,7 @@ export class InferenceClient {
 
   /**
    * Runs on the model loaded last into the slot.
-   * @param isRetry it was asked of a process before that had died.
+   * @param isRetry an earlier process died before it began.
    * @throws Cancelled as soon as `signal` fires; Failure otherwise.
    */
   async analyze(args: AnalyzeArgs, signal: AbortSignal, isRetry = false): Promise<AnalyzeAnswer> {
@@ -268,13 +268,13 @@ export class InferenceClient {
       });
     }
     const connection: Connection = { process, rpc, loading: new Map() };
-    // What was told of a model when it was loaded holds no longer once its provider failed.
+    // The answer to `load` is out of date once the model's provider failed.
     rpc.on('provider', ({ provider, note }) => {
       for (const [slot, { key, answer }] of connection.loading) {
         const now = answer.then(loaded =>
           loaded.provider === 'remote' ? loaded : { ...loaded, provider, providerNote: note },
         );
-        now.catch(() => {}); // told to whoever asked for the model
+        now.catch(() => {}); // reported to the caller of `load`
         connection.loading.set(slot, { key, answer: now });
       }
     });

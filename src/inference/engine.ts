@@ -55,11 +55,11 @@ async function openLocal({ modelDirectory, provider, nThreads }: Omit<LoadArgs, 
   if (!view) {
     const chosen = await chooseProvider(folder, provider, nThreads);
     // The weights are read, and what every run begins with is made, while the text is still on its way. What fails here
-    // fails in the run too, and is told there.
+    // fails in the run too, and is reported there.
     void chosen.runtime.embed(Int32Array.of(0)).catch(() => {});
     return chosen;
   }
-  const note = 'CPU: an ONNX file with attention outputs, which is only looked at.';
+  const note = 'CPU: an ONNX file with attention outputs, view-only.';
   return { runtime: new OnnxViewRuntime({ ...folder, view }, nThreads), note };
 }
 
@@ -67,7 +67,7 @@ export class Engine {
   /** Closer looks at the runs that are kept. */
   readonly details: Details;
   readonly model: ModelSummary;
-  /** Runs that somebody waits for; what goes on in the background pauses meanwhile. */
+  /** Runs in the foreground; background work pauses meanwhile. */
   private nForeground = 0;
   /** The text to be mapped that was read last. */
   private mapped: { readonly textId: number; readonly text: MapText } | undefined;
@@ -102,7 +102,7 @@ export class Engine {
       throw new Failure(
         'bad-tokenizer',
         `Cannot load model "${summary.name}": tokenizer.json has token ids up to ${tokenizer.maxId}, ` +
-          `${folder.view ? 'its logits say' : 'config.json says'} vocab_size ${config.vocab_size}. Install the model again or pick another one.`,
+          `${folder.view ? 'its logits say' : 'config.json says'} vocab_size ${config.vocab_size}. Correct the folder’s files or pick another model.`,
         ['selectModel', 'showLog'],
       );
     }
@@ -126,7 +126,7 @@ export class Engine {
     return this.inForeground(() => this.ablateNow(args, signal));
   }
 
-  /** Emits `effects` as they come, while nobody waits for another run. @throws as `ablate`. */
+  /** Emits `effects` as they arrive, while no other run is waiting. @throws as `ablate`. */
   async rankAblations({ analysisId, withHeads }: RankArgs, signal?: AbortSignal): Promise<AblationEffect[]> {
     this.checkChangeable();
     const run = this.runs.finished(analysisId);
@@ -142,7 +142,7 @@ export class Engine {
     return { nTokens: this.mapped.text.nTokens };
   }
 
-  /** Emits `mapped` per window, while nobody waits for another run. @throws Failure `no-text`, `small-window`; Cancelled. */
+  /** Emits `mapped` per range, while no other run is waiting. @throws Failure `no-text`, `small-window`; Cancelled. */
   async mapDocument({ mapId, textId, ...request }: MapArgs, signal?: AbortSignal): Promise<MapAnswer> {
     if (this.mapped?.textId !== textId) {
       throw new Failure('no-text', 'The text to map is gone: the inference process was started anew. Map it again.');
@@ -151,8 +151,8 @@ export class Engine {
     const maxTokens = Math.min(request.maxTokens, this.model.maxSeqlen);
     const probe = tokeniseProbe(request.probe, this.tokenizer, maxTokens);
     const emit = (window: MappedWindow) => this.emit('mapped', { mapId, ...window });
-    const asked = { ...request, maxTokens };
-    const baselineBits = await mapText(this.runtime.use, text, asked, probe, emit, this.pause(signal), signal);
+    const limited = { ...request, maxTokens };
+    const baselineBits = await mapText(this.runtime.use, text, limited, probe, emit, this.pause(signal), signal);
     return { baselineBits };
   }
 
@@ -262,20 +262,19 @@ export class Engine {
     return { layers, predictions, klBits, durationMs: performance.now() - start };
   }
 
-  /** @throws Failure `viewer` where a file is only looked at. */
+  /** @throws Failure `viewer` if the model is view-only. */
   private checkChangeable(): void {
     if (!this.model.viewer) return;
     throw new Failure(
       'viewer',
-      `Cannot ablate "${this.model.name}": an ONNX file is only looked at, nothing in it can be changed. ` +
-        'Pick a model with safetensors weights.',
+      `Cannot ablate "${this.model.name}": ONNX files are view-only. ` + 'Pick a model with safetensors weights.',
       ['selectModel'],
     );
   }
 
   private readonly label = (id: number): string => this.tokenizer.label(id);
 
-  /** For work in the background: resolves when nobody waits for a run. */
+  /** For work in the background: resolves when no run is waiting. */
   private pause(signal?: AbortSignal): () => Promise<void> {
     return async () => {
       do await sleep(this.nForeground > 0 ? pauseMs : 0);

@@ -4,8 +4,8 @@ import { Cancelled, Failure } from '../shared/tools/failure';
 import { Engine } from './engine';
 import type { Emit, LoadArgs, Slot } from './protocol';
 
-/** What plays no part where a server runs the layers. */
-const nothingLocal = { modelDirectory: '', provider: 'auto', nThreads: 0 } as const;
+/** Ignored when a server runs the layers. */
+const unusedLocalSettings = { modelDirectory: '', provider: 'auto', nThreads: 0 } as const;
 
 interface Loaded {
   readonly key: string;
@@ -14,14 +14,14 @@ interface Loaded {
 
 export class EngineSlots {
   private readonly slots = new Map<Slot, Loaded>();
-  /** What each slot was asked to load last. */
-  private readonly wanted = new Map<Slot, object>();
+  /** The last model requested for each slot. */
+  private readonly requested = new Map<Slot, object>();
 
   constructor(private readonly emit: Emit) {}
 
   /**
    * Loads a model into a slot and lets go of the one that was there. Other slots keep their own.
-   * @throws Cancelled where the slot was asked for another one meanwhile.
+   * @throws Cancelled if another model was requested for the slot meanwhile.
    */
   async load({
     modelDirectory,
@@ -30,13 +30,13 @@ export class EngineSlots {
     remote,
     slot = 'main',
   }: Omit<LoadArgs, 'protocolVersion'>): Promise<Engine> {
-    const args = remote ? { ...nothingLocal, remote } : { modelDirectory, provider, nThreads };
+    const args = remote ? { ...unusedLocalSettings, remote } : { modelDirectory, provider, nThreads };
     const key = JSON.stringify(args);
-    this.wanted.set(slot, args);
+    this.requested.set(slot, args);
     const shared = [...this.slots.values()].find(loaded => loaded.key === key);
     await this.clear(slot, shared?.engine);
     const loaded = shared ?? { key, engine: await Engine.load(args, this.emit) };
-    if (this.wanted.get(slot) !== args) {
+    if (this.requested.get(slot) !== args) {
       if (!this.isUsed(loaded.engine)) await loaded.engine.release();
       throw new Cancelled('Another model was chosen.');
     }
@@ -63,7 +63,7 @@ export class EngineSlots {
     return loaded.engine;
   }
 
-  /** The engine that keeps a run; the main one says what is wrong where none does. */
+  /** The engine that keeps a run; falls back to the main engine, which throws `no-analysis`. */
   holding(analysisId: number): Engine {
     return [...this.slots.values()].find(({ engine }) => engine.holds(analysisId))?.engine ?? this.of();
   }

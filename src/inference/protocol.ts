@@ -41,7 +41,7 @@ export interface LoadArgs {
   readonly provider: ProviderSetting;
   /** Threads for CPU work; 0 lets the runtime choose. */
   readonly nThreads: number;
-  /** A server that runs the layers; folder, provider and threads then play no part. */
+  /** A server that runs the layers; folder, provider and threads are then ignored. */
   readonly remote?: RemoteOptions;
 }
 
@@ -81,7 +81,7 @@ export interface AnalyzeArgs {
 export interface AnalyzeAnswer {
   readonly analysisId: number;
   readonly predictions: Predictions;
-  /** Rows of every layer that the slot's run before had already. */
+  /** Rows reused from the slot's previous run. */
   readonly nReused: number;
   /** Whole run, and its part up to the first layer's result, as measured inside the process. */
   readonly durationMs: number;
@@ -199,7 +199,7 @@ export interface MapArgs extends MapMeasure {
 }
 
 /** Requests the inference process answers. */
-/** What a process is asked about a model folder before it loads one. */
+/** Requests about a model folder before it is loaded. */
 export interface FolderRequests {
   /** Opens it whole, headers of weights included. */
   summarizeFolder(args: FolderArgs): ModelSummary;
@@ -242,7 +242,7 @@ export interface InferenceRequests extends FolderRequests {
   /** Reads a piece of a document to be mapped; answers how many tokens all pieces have so far. */
   readMapText(args: MapTextArgs): { readonly nTokens: number };
   /**
-   * Maps the text that was read, see shared/documentMap. Emits `mapped` per window while nobody waits for a run, the
+   * Maps the text that was read, see shared/documentSearch. Emits `mapped` per range while no run is waiting, the
    * windows nearest to the selection first. Fails with `no-text` where another text took its place. Cancelled between layers.
    */
   mapDocument(args: MapArgs): MapAnswer;

@@ -1,6 +1,6 @@
 /**
- * The form of what the inference process is asked for, checked before it acts: a number that is none would keep it in a
- * loop, one too large take all memory. Whether a run has the layer that a request names is for its handler to say.
+ * Schemas of requests to the inference process, checked first: a NaN could keep it in a loop, a number too large take all
+ * memory. Whether a run has the layer that a request names is up to its handler.
  */
 
 import * as v from 'valibot';

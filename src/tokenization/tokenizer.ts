@@ -130,7 +130,7 @@ export class Tokenizer {
       throw new Failure(
         'bad-tokenizer',
         `Cannot load model "${this.modelName}": tokenizer.json cannot be used ` +
-          `(${String((error as Error)?.message).slice(0, 200)}). Install the model again or pick another one.`,
+          `(${String((error as Error)?.message).slice(0, 200)}). Correct its tokenizer.json or pick another model.`,
         ['selectModel', 'showLog'],
       );
     }

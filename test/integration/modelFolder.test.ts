@@ -186,7 +186,7 @@ test('a model is opened by one of its files, and other files say what to pick', 
     ['consolidated.00.pth', /consolidated\.00\.pth is a pickled file.*export\.from_lingua/],
     ['model.zip', /model\.zip: archives are not unpacked here/],
     ['model.tar.gz', /archives are not unpacked here/],
-    ['model.gguf', /model\.gguf: it is no model file/],
+    ['model.gguf', /model\.gguf: it is not a model file/],
   ];
   for (const [name, message] of picks) {
     writeFileSync(join(directory, name), 'anything');
@@ -302,7 +302,7 @@ const field = (number: number, content: Uint8Array) => {
 const onnx: [string, (path: string) => void, RegExp][] = [
   ['4 GB of zeros', path => sparse(path, 4e9), /an ONNX file can have 2147483648/],
   ['1 TB of zeros', path => sparse(path, 1e12), /an ONNX file can have/],
-  ['2 GB of zeros', path => sparse(path, 2e9), /no ONNX file, or it is damaged/],
+  ['2 GB of zeros', path => sparse(path, 2e9), /not an ONNX file, or it is damaged/],
   [
     'a million empty nodes',
     path => writeFileSync(path, field(7, Buffer.alloc(2e6, Buffer.from([0x0a, 0])))),

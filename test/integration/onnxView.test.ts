@@ -112,7 +112,7 @@ test('only what is there is told: patterns, no kernels, no predictions without l
   const edits = [{ part: null, layerIdx: null, headIdx: null, weights: null }];
   await assert.rejects(
     engine.ablate({ analysisId: 2, baseId: 1, ablation: { scope: 'model', edits }, topK: 4 }),
-    /Cannot ablate "decoder": .*only looked at/,
+    /Cannot ablate "decoder": .*view-only/,
   );
   const nothing = () => assert.fail('it ranks what cannot be changed');
   await assert.rejects(engine.rankAblations({ analysisId: 1, withHeads: true }).then(nothing), { code: 'viewer' });
@@ -142,7 +142,7 @@ test('names are matched, or told by a file beside the model', async () => {
   const { view, summary } = await openModelFolder(path);
   assert.deepEqual([view!.attentions, view!.logits, summary.nLayers, summary.maxSeqlen], [['c', 'a'], 'logits', 2, 32]);
   writeFileSync(`${path}.json`, JSON.stringify({ attentions: ['d'] }));
-  await assert.rejects(openModelFolder(path), /decoder\.onnx\.json names "d" under attentions, which is no output/);
+  await assert.rejects(openModelFolder(path), /decoder\.onnx\.json names "d" under attentions, which is not an output/);
 });
 
 test('a folder with one ONNX file alone is opened by itself; of several one has to be picked', async () => {
@@ -161,7 +161,7 @@ test('weights may lie in a file beside the model, in its folder', async () => {
   await engine.release();
   const data = join(dirname(path), 'decoder.onnx_data');
   unlinkSync(data);
-  await assert.rejects(openModelFolder(path), /its weights lie in decoder\.onnx_data, which is missing/);
+  await assert.rejects(openModelFolder(path), /its weights are in decoder\.onnx_data, which is missing/);
   symlinkSync(join(tinyModelDirectory, 'model.safetensors'), data);
   await assert.rejects(openModelFolder(path), /decoder\.onnx_data cannot be read, it leads out of the model folder/);
   await assert.rejects(
@@ -188,12 +188,12 @@ const refused: readonly [what: string, options: DecoderOptions, message: RegExp]
   [
     'scores',
     { isBeforeSoftmax: true },
-    /output attentions\.0 holds -?[\d.e+]+, so it is no attention after the softmax/,
+    /output attentions\.0 holds -?[\d.e+]+, so it is not attention after the softmax/,
   ],
   [
     'heads that nothing tells',
     { outputShape: ['b', 'h', 't', 't'] },
-    /tells n_heads\. Write \{"n_heads": …\} into decoder/,
+    /has n_heads\. Write \{"n_heads": …\} into decoder/,
   ],
   ['layers with gaps', { nameOf: i => `attentions.${i * 2}` }, /of the layers 0, 2, 4, so some are missing/],
 ];
@@ -211,9 +211,9 @@ test('refuses a missing tokenizer, damaged files and windows that do not fit', a
   const path = write();
   await assert.rejects(look(path, { memoryBudgetMb: 0.01 }), /maps take about \d+ MB at once, and the memory budget/);
   truncateSync(path, 3000);
-  await assert.rejects(openModelFolder(path), /it is no ONNX file, or it is damaged/);
+  await assert.rejects(openModelFolder(path), /it is not an ONNX file, or it is damaged/);
   writeFileSync(path, 'x'.repeat(100));
-  await assert.rejects(openModelFolder(path), /it is no ONNX file/);
+  await assert.rejects(openModelFolder(path), /it is not an ONNX file/);
   const without = write();
   unlinkSync(join(dirname(without), 'tokenizer.json'));
   await assert.rejects(openModelFolder(without), /there is no tokenizer\.json beside it\. Copy/);

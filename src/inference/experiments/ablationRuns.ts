@@ -70,7 +70,7 @@ const reportMs = 250;
 
 /**
  * Tries every single ablation, whole model, and reports effects as they come.
- * @param pause awaited before every layer: lets requests in, and goes on when nobody waits for other work.
+ * @param pause awaited before every layer: lets requests in, and resolves when no foreground run is waiting.
  * @throws as `ablateRun`.
  */
 export async function rankAblations(
@@ -109,7 +109,7 @@ export async function rankAblations(
   return effects;
 }
 
-/** Kernels of the layers that an ablation changes. @throws Failure `bad-kernel` where trained weights are no numbers. */
+/** Kernels of the layers that an ablation changes. @throws Failure `bad-kernel` where trained weights are not finite. */
 async function ablatedKernels(runtime: LayerRuntime, ablation: Ablation): Promise<Kernels> {
   const { folder } = runtime;
   const changed = new Map<number, readonly KernelWeights[]>();
@@ -137,7 +137,7 @@ async function checkFinite(runtime: LayerRuntime, layerIdx: number): Promise<voi
   }
 }
 
-/** Log-probabilities larger than this are computed anew each time, some positions at a time. */
+/** Log-probabilities larger than this are computed again each time, some positions at a time. */
 const maxKeptBytes = 128 * 1024 * 1024;
 
 /** What a stream predicts, with its divergence from a run on the same tokens. */

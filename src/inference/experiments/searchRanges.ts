@@ -1,4 +1,4 @@
-/** Runs the windows of a document map through the model; see shared/documentMap for what is measured. */
+/** Runs the ranges of a document search through the model; see shared/documentSearch for what is measured. */
 
 import { maxOverHeads, meanOverHeads } from '../../attention/aggregate';
 import { nearestFirst, planWindows } from '../../attention/mapWindows';
@@ -74,7 +74,7 @@ export async function mapText(
 
 /**
  * Where the document itself holds the probe, with what goes on from there in the same line: a head that continues
- * repeated text looks at exactly that, which says nothing about the document.
+ * repeated text looks at exactly that, which is no evidence about the document.
  */
 function copyOf(text: TextTokens, { start, end }: ProbeTokens): { readonly start: number; readonly end: number } {
   const { ids, offsets, lineOf } = text;

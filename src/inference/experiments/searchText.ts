@@ -1,4 +1,4 @@
-/** A document's text as it arrives in pieces to be mapped, tokenised piece by piece. Pure. */
+/** The text of a document search as it arrives in pieces, tokenized piece by piece. Pure. */
 
 import { lineAt, lineStartsOf } from '../../attention/lines';
 import { tokenOffsets } from '../../tokenization/offsets';
@@ -24,7 +24,7 @@ export interface TextTokens {
   readonly ids: Int32Array;
   /** UTF-16 in the document, length nTokens + 1. */
   readonly offsets: Uint32Array;
-  /** The line that an offset lies in, from 0. */
+  /** The line of an offset, from 0. */
   readonly lineOf: (offset: number) => number;
 }
 
@@ -39,7 +39,7 @@ export class MapText {
     return this.count;
   }
 
-  /** @throws RangeError for a piece that lies at no place of a document. */
+  /** @throws RangeError for a piece outside any document. */
   add(piece: TextPiece): void {
     const { start, firstLine } = piece;
     const isPlace = [start, firstLine].every(n => Number.isInteger(n) && n >= 0 && n + piece.text.length < 2 ** 32);

@@ -32,7 +32,7 @@ export async function modelDirectoryOf(path: string): Promise<string> {
   if (/\.(safetensors|json)$/i.test(name)) return dirname(path);
   throw new Failure(
     'bad-model-file',
-    `Cannot load ${name}: it is no model file. Pick a folder with config.json, tokenizer.json and model.safetensors.`,
+    `Cannot load ${name}: it is not a model file. Pick a folder with config.json, tokenizer.json and model.safetensors.`,
     ['selectModel'],
   );
 }
@@ -58,7 +58,7 @@ export function isOnnx(path: string): boolean {
   return /\.onnx$/i.test(path);
 }
 
-/** Path of a file that must lie in the folder, links resolved. @throws Failure if it is missing or lies elsewhere. */
+/** Path of a file that must be in the folder, links resolved. @throws Failure if it is missing or elsewhere. */
 export async function inside(directory: string, name: string): Promise<string> {
   const root = await realpath(directory).catch(() => {
     throw new Failure('no-model', `There is no model folder ${directory}. Pick another model.`, ['selectModel']);
@@ -108,7 +108,7 @@ export async function readJson(directory: string, name: string): Promise<unknown
   }
 }
 
-/** What to tell where a file is missing: a folder with pickled weights needs a converter. */
+/** Advice for a missing file: a folder with pickled weights needs a converter. */
 async function missing(directory: string, name: string): Promise<Failure> {
   const names: string[] = await readdir(directory).catch(() => []);
   const found = names.find(

@@ -11,7 +11,7 @@ export interface WeightFile {
   readonly name: string;
   readonly sizeBytes: number;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
-  /** Of what is no file, but put together from one in memory. */
+  /** Set where the contents exist in memory only, put together from a file. */
   readonly read?: () => Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -69,7 +69,7 @@ async function readWeightFile(directory: string, name: string, limits: Limits): 
     const first = new Uint8Array(8);
     const { bytesRead } = await file.read(first, 0, 8, 0);
     const isZip = first[0] === 0x50 && first[1] === 0x4b && first[2] === 0x03 && first[3] === 0x04;
-    if (isZip) throw unreadable(directory, name, 'it is a zip archive, as pickled checkpoints are, and no safetensors');
+    if (isZip) throw unreadable(directory, name, 'it is a zip archive, as pickled checkpoints are, not safetensors');
     const headerLength = safetensorsHeaderLength(first.subarray(0, bytesRead), stats.size, where, limits.bytes);
     limits.bytes -= headerLength;
     const header = new Uint8Array(headerLength);
@@ -106,7 +106,7 @@ export function checkedWeights(
       new Failure(
         'bad-weights',
         `Cannot load model "${model}": ${name} is ${found}, config.json asks for ${shape.join('×')}. ` +
-          'Install the model again or pick another one.',
+          'Correct the folder’s files or pick another model.',
         ['selectModel', 'showLog'],
       );
     if (!file || !entry) throw fail(`missing in ${places(files)}`);

@@ -29,7 +29,7 @@ export async function relevanceOfHeads(
   const attends = direction === 'attends';
   if (method === 'rollout') {
     let weights = new Float64Array(nTokens).fill(1 / (range.end - range.first), range.first, range.end);
-    // What a token attends to is asked from the last layer down, what attends to it from the first one up.
+    // What a token attends to is followed from the last layer down, what attends to it from the first one up.
     for (const [layerIdx, headIdxs] of attends ? layers.toReversed() : layers) {
       const out = residualFlow(weights) as typeof weights;
       // Nothing flows into rows after the range this way, or into those before it the other way.
@@ -62,6 +62,6 @@ export function byLayer(heads: readonly HeadRef[]): [layerIdx: number, headIdxs:
 /** @throws RangeError unless the range holds tokens of the run and no others. */
 export function checkRange({ first, end }: TokenRange, nTokens: number): void {
   if (!(first >= 0 && first < end && end <= nTokens)) {
-    throw new RangeError(`tokens ${first} to ${end} are no range of ${nTokens} tokens`);
+    throw new RangeError(`tokens ${first} to ${end} are not a range of ${nTokens} tokens`);
   }
 }

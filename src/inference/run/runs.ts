@@ -36,7 +36,11 @@ export class Runs {
   withLayer(analysisId: number, layerIdx: number): Run {
     const run = this.find(analysisId);
     if (run && layerIdx < run.layers.length) return run;
-    throw new Failure('no-analysis', 'The maps asked for are of an older run. Inspect the document again.', ['retry']);
+    throw new Failure(
+      'no-analysis',
+      'Cannot show these maps: they belong to an older run. Inspect the document again.',
+      ['retry'],
+    );
   }
 
   /** A run whose last layer is done. @throws Failure `no-analysis` */
@@ -51,7 +55,7 @@ export class Runs {
 
   /**
    * See `restoreRun`. An ablated run goes, since it does not come from its tokens alone, and so does one that fails: those
-   * that ask for it are told to inspect again.
+   * that request it get `no-analysis`.
    */
   async restore(runtime: LayerRuntime): Promise<void> {
     this.runs.delete('ablated');

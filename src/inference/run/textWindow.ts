@@ -6,7 +6,7 @@ import type { Encoded, Tokenizer } from '../../tokenization/tokenizer';
 import type { ModelFolder } from '../model/folder';
 import type { AnalyzeArgs, TokensEvent } from '../protocol';
 
-/** Characters a token is first taken to have; where tokens are longer, more text is read. */
+/** Initial guess of characters per token; doubled until the window is full. */
 const charactersPerToken = 8;
 
 /** A stretch of the text and its tokens. */
@@ -109,8 +109,8 @@ function borderNear(text: string, offset: number): number {
   return isTorn ? offset + 1 : offset;
 }
 
-function encodePart(tokenizer: Pick<Tokenizer, 'encode'>, text: string, start: number, wantedEnd: number): Part {
-  const end = borderNear(text, wantedEnd);
+function encodePart(tokenizer: Pick<Tokenizer, 'encode'>, text: string, start: number, limit: number): Part {
+  const end = borderNear(text, limit);
   const slice = text.slice(start, end);
   const encoded = tokenizer.encode(slice);
   const offsets = tokenOffsets(slice, encoded.byteLengths).map(offset => offset + start);

@@ -6,7 +6,7 @@ import { relativeDifference } from './relativeDifference';
 import { timedRun } from './timedRun';
 import { probeValue } from './values';
 
-/** A band that takes a few milliseconds: long enough to tell forms apart, short enough to do at the first use. */
+/** A band that takes a few milliseconds: long enough to compare forms, short enough to do at the first use. */
 const nRows = 64;
 const nKeys = 256;
 const nRepeats = 3;

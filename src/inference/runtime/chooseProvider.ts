@@ -53,6 +53,6 @@ async function probe(runtime: ModelRuntime, nTokens: number): Promise<Probed> {
   return { output: output.data as Float32Array, durationMs: performance.now() - start };
 }
 
-function probeInput({ config }: ModelFolder, wantedTokens: number): Value {
-  return probeValue([1, Math.min(wantedTokens, config.max_seqlen), config.dim]);
+function probeInput({ config }: ModelFolder, nTokens: number): Value {
+  return probeValue([1, Math.min(nTokens, config.max_seqlen), config.dim]);
 }

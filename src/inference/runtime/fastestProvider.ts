@@ -22,7 +22,7 @@ export interface Candidate {
 export const maxDifference = 1e-3;
 /** Tokens that a provider is judged by. */
 export const fullProbe = 256;
-/** Tokens that tell a GPU from a driver in software, which may take a minute and more for the full probe. */
+/** Tokens that distinguish a GPU from a driver in software, which may take a minute and more for the full probe. */
 export const quickProbe = 16;
 /** What a GPU may take for the quick probe whatever the CPU takes: most of it is starting the work and waiting for it. */
 const gpuMs = 100;
@@ -31,7 +31,7 @@ const hopelessRatio = 10;
 
 /**
  * @param providers other than the CPU, in the order in which they are tried.
- * @param reasons what the note says besides, where the CPU is chosen.
+ * @param reasons added to the note if the CPU is chosen.
  * @returns the only candidate that is not released, and one sentence why.
  */
 export async function fastestProvider<Provider extends string, Chosen extends Candidate>(
@@ -42,7 +42,7 @@ export async function fastestProvider<Provider extends string, Chosen extends Ca
 ): Promise<{ readonly chosen: Chosen; readonly note: string }> {
   const all = [...reasons];
   let best = { chosen: cpu, note: '', durationMs: Number.POSITIVE_INFINITY };
-  // Only once asked for: where nothing else can be used, nobody waits for a comparison.
+  // On demand: where no other provider can be used, there is nothing to compare.
   const probes = new Map<number, Promise<Probed>>();
   const probeCpu = (nTokens: number) => {
     const probe = probes.get(nTokens) ?? cpu.probe(nTokens);
@@ -51,12 +51,12 @@ export async function fastestProvider<Provider extends string, Chosen extends Ca
   };
   for (const provider of providers) {
     const candidate = open(provider);
-    const { durationMs, said } = await judge(candidate, probeCpu);
+    const { durationMs, reason } = await judge(candidate, probeCpu);
     if (durationMs < best.durationMs) {
       if (best.chosen !== cpu) await best.chosen.release();
-      best = { chosen: candidate, note: `${provider}: ${said}.`, durationMs };
+      best = { chosen: candidate, note: `${provider}: ${reason}.`, durationMs };
     } else {
-      all.push(`${provider} ${said}`);
+      all.push(`${provider} ${reason}`);
       await candidate.release();
     }
   }
@@ -68,11 +68,11 @@ export async function fastestProvider<Provider extends string, Chosen extends Ca
 async function judge(
   candidate: Candidate,
   probeCpu: (nTokens: number) => Promise<Probed>,
-): Promise<{ readonly durationMs: number; readonly said: string }> {
-  const never = (said: string) => ({ durationMs: Number.POSITIVE_INFINITY, said });
+): Promise<{ readonly durationMs: number; readonly reason: string }> {
+  const never = (reason: string) => ({ durationMs: Number.POSITIVE_INFINITY, reason });
   const cannot = (error: Error) => never(`cannot be used (${error.cause ?? error.message})`);
   const quick = await candidate.probe(quickProbe).catch(cannot);
-  if ('said' in quick) return quick;
+  if ('reason' in quick) return quick;
   if (quick.durationMs > gpuMs) {
     const cpu = await probeCpu(quickProbe);
     if (quick.durationMs > hopelessRatio * cpu.durationMs) {
@@ -80,15 +80,17 @@ async function judge(
     }
   }
   const full = await candidate.probe(fullProbe).catch(cannot);
-  if ('said' in full) return full;
+  if ('reason' in full) return full;
   const cpu = await probeCpu(fullProbe);
   const difference = relativeDifference(full.output, cpu.output);
-  // Not ">": NaN is no result either.
+  // Not ">": NaN is not a result either.
   if (!(difference <= maxDifference)) {
     return never(`gives other results than the CPU (difference ${difference.toExponential(1)})`);
   }
-  const said = timing(full, cpu);
-  return full.durationMs < cpu.durationMs ? { durationMs: full.durationMs, said } : never(`is not faster (${said})`);
+  const reason = timing(full, cpu);
+  return full.durationMs < cpu.durationMs
+    ? { durationMs: full.durationMs, reason }
+    : never(`is not faster (${reason})`);
 }
 
 const timing = (probed: Probed, cpu: Probed) =>

@@ -7,7 +7,7 @@ import type { LocalProvider } from '../../shared/analysis';
 import { cached } from './cached';
 import { Resident, Session, type Value } from './session';
 
-/** So much more there makes the garbage collector run, which sees but some bytes of each tensor and would wait for long. */
+/** Growth that triggers a garbage collection: V8 sees only the small wrappers and would wait too long. */
 const garbageBytes = 256 * 1024 * 1024;
 
 export class GpuMemory {
@@ -17,12 +17,12 @@ export class GpuMemory {
   private readonly downloads = new Map<string, Promise<Session>>();
   private readonly copies = new WeakMap<object, Promise<Resident>>();
   /**
-   * What lies there. It is held until its `Resident` is gone: freed by the garbage collector alone, it could outlive the
+   * Tensors in that memory, each held until its `Resident` is gone: freed by the garbage collector alone, it could outlive the
    * last session, and with that ends whatever the provider has in that memory.
    */
   private readonly tensors = new Set<Resident['tensor']>();
   private bytes = 0;
-  /** The least there was since the garbage collector ran. */
+  /** Low-water mark since the last garbage collection. */
   private leastBytes = 0;
   private readonly collected = new FinalizationRegistry<Resident['tensor']>(tensor => this.dispose(tensor));
 

@@ -1,6 +1,6 @@
 /**
- * A model on a GPU, through WebGPU. The residual stream, keys and values stay in its memory until somebody reads them; of a
- * layer only what is told comes out, at once.
+ * A model on a GPU, through WebGPU. The residual stream, keys and values stay in its memory until they are read; of a
+ * layer only its outputs are fetched, at once.
  */
 
 import { gpuBlockGraph, gpuFeeds, gpuPredictionGraph, largestBlock } from '../../graph/gpuGraphs';
@@ -238,13 +238,13 @@ export class GpuRuntime extends ModelRuntime {
   }
 }
 
-/** How many of a row's cells are told, and how many blocks hold them; see `addLargest`. */
+/** How many of a row's cells to report, and how many blocks hold them; see `addLargest`. */
 function topFeeds(k: number, rowLength: number): Values {
   const nBlocks = Math.min(k, Math.ceil(rowLength / largestBlock));
   return { top_k: int64([k], [1]), top_blocks: int64([nBlocks], [1]) };
 }
 
-/** The first rows of [1, row, ...]; none are in nobody's memory. */
+/** The first rows of [1, row, ...]; an empty tensor needs no memory. */
 function firstRows(value: Value, n: number): Value {
   const dims = [1, n, ...value.dims.slice(2)];
   if (n === 0) return emptyValue(dims);

@@ -1,5 +1,5 @@
 /**
- * How much memory an analysis takes, told before it runs, and the largest bands of rows that keep it within a budget.
+ * Estimates the memory of an analysis before it runs, and the largest bands of rows that keep it within a budget.
  * The bench compares the estimate with what is measured.
  */
 
@@ -21,7 +21,7 @@ export interface RunSize {
 const mb = 1e6;
 /** Node, ONNX Runtime's library, tokenizer and the process's own code, before any session; measured. */
 const processBytes = 175 * mb;
-/** Copies of a file's weights that sessions hold while they are made, besides those laid out anew as fp32; measured. */
+/** Copies of a file's weights that sessions hold while they are made, besides those laid out again as fp32; measured. */
 const copiesWhileMaking = 1.5;
 
 /** Half of what this machine, or the container around the process, may use. */

@@ -272,7 +272,7 @@ export class ModelRuntime implements LayerRuntime {
     return fetched;
   }
 
-  /** The session of a block's graph. @param variant tells graphs of the same taps apart. */
+  /** The session of a block's graph. @param variant distinguishes graphs of the same taps. */
   protected blockSession(
     layerIdx: number,
     taps: BlockTaps,
@@ -334,7 +334,7 @@ export class ModelRuntime implements LayerRuntime {
     this.bandRows = Math.min(this.bandRows, fitting);
   }
 
-  /** Every session holds the layer's weights anew: of the sizes that overviews are pooled by, two stay. */
+  /** Every session holds its own copy of the layer's weights: of the sizes that overviews are pooled by, two stay. */
   private forgetOtherBlockSizes(blockSize: number): void {
     if (this.blockSizes.at(-1) === blockSize) return;
     this.blockSizes = [...this.blockSizes.filter(other => other !== blockSize), blockSize];

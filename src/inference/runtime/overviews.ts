@@ -42,7 +42,7 @@ export function copyPooled(from: PooledMap, to: PooledMap, nRows: number): void 
   }
 }
 
-/** Steps of 1/127 of each head's largest magnitude. A head with a value that is no number has no scale. */
+/** Steps of 1/127 of each head's largest magnitude. A head with a NaN has no scale. */
 export function quantize(stage: Stage, { blockSize, size, cells }: PooledMap): LayerOverview {
   const nHeads = cells.length / (size * size);
   const scales = new Float32Array(nHeads);

@@ -1,4 +1,4 @@
-/** Where ONNX Runtime has binaries, and what to say where it has none. Pure. */
+/** The platforms that ONNX Runtime has binaries for, and the explanation for others. Pure. */
 
 export interface Platform {
   /** As Node calls them: `process.platform` and `process.arch`. */

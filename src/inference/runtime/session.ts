@@ -27,7 +27,7 @@ export class Resident implements Value {
   ) {}
 
   get data(): never {
-    throw new TypeError(`a tensor [${this.dims}] lies in the memory of the GPU: fetch it before reading it`);
+    throw new TypeError(`a tensor [${this.dims}] is in the memory of the GPU: fetch it before reading it`);
   }
 
   /** The same memory, or the first part of it, in another shape, or read as another type. */
@@ -41,14 +41,14 @@ export interface SessionOptions {
   /** Folder that external weights are read from; absent when the graph holds them. */
   readonly weightFolder?: string;
   /**
-   * Weights are used where the file is mapped: neither converted to fp32 nor laid out anew for the whole session, which
+   * Weights are used where the file is mapped: neither converted to fp32 nor laid out again for the whole session, which
    * costs some time in every run and spares twice to three times the file's size in memory.
    */
   readonly mapsWeights?: boolean;
   /** Contents of external files that are not in the folder, by name. */
   readonly weightsInMemory?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
   /**
-   * As they are by default: laid out anew for each convolution and pooling, maps cost more time; and with channels last, a
+   * The default: laid out again for each convolution and pooling, maps cost more time; and with channels last, a
    * grouped `Conv` with several outputs a group is wrong where all outputs, but not those of a group, are a multiple of 4.
    */
   readonly gpuLayout?: GpuLayout;

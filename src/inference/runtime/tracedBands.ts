@@ -1,4 +1,4 @@
-/** Runs a graph that tells everything (`tracedBlockGraph`, `tracedAttentionGraph`) band by band, for checks of it. */
+/** Runs a graph with every intermediate as an output (`tracedBlockGraph`, `tracedAttentionGraph`) band by band. */
 
 import type { LayerPlan } from '../../graph/layerPlan';
 import type { ModelConfig } from '../../graph/modelConfig';

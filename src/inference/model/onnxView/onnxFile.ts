@@ -1,5 +1,5 @@
 /**
- * What an ONNX file says of itself: inputs, outputs, parameters and the files its weights lie in. Weights are skipped, not
+ * The outline of an ONNX file: inputs, outputs, parameters and the files that hold its weights. Weights are skipped, not
  * read, so a file of any size takes some milliseconds; nothing is trusted that would not fit into the file.
  */
 
@@ -11,7 +11,7 @@ import { TensorProto_DataType, type ValueInfoProto, ValueInfoProtoSchema } from 
 export interface OnnxTensor {
   readonly name: string;
   readonly type: TensorProto_DataType;
-  /** Null where the file tells no shape; a symbolic size is its name, or ''. */
+  /** Null where the file has no shape; a symbolic size is its name, or ''. */
   readonly dims: readonly (number | string)[] | null;
 }
 
@@ -25,7 +25,7 @@ export interface OnnxFile {
   readonly externalFiles: readonly string[];
 }
 
-/** One field of a protobuf message: where its content lies, or the number that it is. */
+/** One field of a protobuf message: where its content is, or its number. */
 interface Field {
   readonly number: number;
   readonly value: number;
@@ -82,7 +82,7 @@ function skim(fields: Fields): OnnxFile {
       }
     }
   }
-  if (!hasGraph) throw new RangeError('it is no ONNX file');
+  if (!hasGraph) throw new RangeError('it is not an ONNX file');
   return {
     inputs: inputs.filter(({ name }) => !weights.has(name)),
     ...{ outputs, nParameters, sizeBytes: fields.sizeBytes, externalFiles: [...externalFiles] },
@@ -121,7 +121,7 @@ function describe({ name, type }: ValueInfoProto): OnnxTensor {
   return { name, type: tensor?.elemType ?? 0, dims: dims ?? null };
 }
 
-const damaged = () => new RangeError('it is no ONNX file, or it is damaged');
+const damaged = () => new RangeError('it is not an ONNX file, or it is damaged');
 
 /** Protobuf's fields, read from a file where they are. Source: protobuf.dev/programming-guides/encoding. */
 class Fields {

@@ -1,6 +1,6 @@
 /**
  * Opens an ONNX decoder that exposes its attention as outputs, to look at these only: nothing in the graph is changed.
- * What the file's names and shapes do not tell stands in `NAME.onnx.json` beside it, or in a Hugging Face config.json.
+ * What the file's names and shapes leave open is read from `NAME.onnx.json` beside it, or in a Hugging Face config.json.
  */
 
 import { basename, dirname } from 'node:path';
@@ -25,7 +25,7 @@ const feedTypes: ReadonlyMap<number, FeedType> = new Map([
 ]);
 const floatTypes: ReadonlySet<number> = new Set([FLOAT, FLOAT16, DOUBLE]);
 
-/** Longest window where nothing tells it. */
+/** Longest window where neither notes nor config.json have it. */
 const usualContext = 1024;
 
 /** @throws Failure naming the file and what is wrong with it. */
@@ -42,7 +42,7 @@ export async function openOnnxView(path: string): Promise<ModelFolder> {
   for (const external of onnx.externalFiles) {
     await inside(directory, external).catch((error: Failure) => {
       if (error.code === 'bad-model-file') throw error;
-      throw fail(`its weights lie in ${external}, which is missing`, 'Put that file beside it.');
+      throw fail(`its weights are in ${external}, which is missing`, 'Put that file beside it.');
     });
   }
   const tokenizerJson = await readJson(directory, 'tokenizer.json').catch((error: Failure) => {
@@ -52,11 +52,11 @@ export async function openOnnxView(path: string): Promise<ModelFolder> {
   const notes = await optionalJson(directory, `${file}.json`);
   const config = await optionalJson(directory, 'config.json');
   const view = { path, inputs: inputsOf(onnx, fail), ...outputsOf(onnx, notes, `${file}.json`, fail) };
-  const output = (wanted: string) => onnx.outputs.find(tensor => tensor.name === wanted)!;
+  const output = (name: string) => onnx.outputs.find(tensor => tensor.name === name)!;
   const size = (what: string, ...candidates: readonly unknown[]) => {
     const found = candidates.find(value => value !== undefined && value !== null && typeof value !== 'string');
     if (found !== undefined) return found;
-    throw fail(`neither it nor config.json tells ${what}`, `Write {"${what}": …} into ${file}.json beside it.`);
+    throw fail(`neither it nor config.json has ${what}`, `Write {"${what}": …} into ${file}.json beside it.`);
   };
   const heads = view.attentions.map(attention => output(attention).dims?.[1]);
   const fixedHeads = heads.find(count => typeof count === 'number');
@@ -93,11 +93,9 @@ export async function openOnnxView(path: string): Promise<ModelFolder> {
     configJson: {},
     tokenizerJson,
     weights: () => {
-      throw new Failure(
-        'viewer',
-        `${file} is only looked at: its weights cannot be used otherwise. Pick another model.`,
-        ['selectModel'],
-      );
+      throw new Failure('viewer', `${file} is view-only: its weights cannot be used. Pick another model.`, [
+        'selectModel',
+      ]);
     },
     inMemory: async () => new Map(),
     sizeBytes: onnx.sizeBytes,
@@ -153,7 +151,7 @@ function inputsOf({ inputs }: OnnxFile, fail: Fail): OnnxView['inputs'] {
   });
 }
 
-/** Outputs by the notes' names, else by what their names tell. */
+/** Outputs named in the notes, else recognized by their names. */
 function outputsOf(
   { outputs }: OnnxFile,
   notes: Json,
@@ -166,7 +164,7 @@ function outputsOf(
   const found = `Its outputs are ${listOf(outputs)}`;
   const named = (value: unknown, key: string): string => {
     if (typeof value === 'string' && outputs.some(({ name }) => name === value)) return value;
-    throw fail(`${notesName} names ${shown(value)} under ${key}, which is no output`, `${found}.`);
+    throw fail(`${notesName} names ${shown(value)} under ${key}, which is not an output`, `${found}.`);
   };
   const listed = notes['attentions'];
   if (listed !== undefined && !(Array.isArray(listed) && listed.length > 0)) {
@@ -192,16 +190,16 @@ function outputsOf(
 }
 
 function listOf(tensors: readonly OnnxTensor[]): string {
-  const said = tensors.slice(0, 12).map(({ name, dims }) => `${name || '(no name)'} ${shapeOf(dims)}`);
-  if (tensors.length > said.length) said.push(`${tensors.length - said.length} more`);
-  return said.join(', ') || 'none';
+  const described = tensors.slice(0, 12).map(({ name, dims }) => `${name || '(no name)'} ${shapeOf(dims)}`);
+  if (tensors.length > described.length) described.push(`${tensors.length - described.length} more`);
+  return described.join(', ') || 'none';
 }
 
 function shapeOf(dims: OnnxTensor['dims']): string {
   return dims === null ? '(of any shape)' : `(${dims.map(size => size || '?').join('×')})`;
 }
 
-/** Patterns are all there is; nothing tells of the scores before them. */
+/** Only patterns are known; the file does not expose the scores before them. */
 function summarizeView(
   path: string,
   name: string,

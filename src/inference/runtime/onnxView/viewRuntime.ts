@@ -28,7 +28,7 @@ interface Forward {
 
 type View = ModelFolder & { readonly view: OnnxView };
 
-/** Weights that a softmax gives may be rounded by so much. */
+/** Tolerated rounding of weights after a softmax. */
 const roundingSlack = 1e-2;
 
 export class OnnxViewRuntime implements LayerRuntime {
@@ -42,7 +42,7 @@ export class OnnxViewRuntime implements LayerRuntime {
     private readonly nThreads: number,
   ) {}
 
-  /** All maps lie in memory at once. @throws Failure `memory` with the numbers where they do not fit. */
+  /** All maps are in memory at once. @throws Failure `memory` with the numbers where they do not fit. */
   rowsThatFit({ nTokens }: RunSize, budgetBytes: number): undefined {
     const { config, sizeBytes, summary } = this.folder;
     const maps = 4 * config.n_layers * config.n_heads * nTokens ** 2;
@@ -119,7 +119,7 @@ export class OnnxViewRuntime implements LayerRuntime {
     return { type: 'float32', data: logSoftmaxRows(data as Float32Array, dims[2]!), dims };
   }
 
-  /** Without logits nothing is predicted: no next tokens, and surprisals that are no numbers. */
+  /** Without logits nothing is predicted: no next tokens, and NaN as surprisal. */
   async predict(hidden: Value, targets: readonly number[], k: number, before?: Value): Promise<Prediction> {
     if (this.folder.view.logits === null) {
       const none = emptyPrediction(targets.length, 0, before !== undefined);
@@ -183,7 +183,7 @@ export class OnnxViewRuntime implements LayerRuntime {
 export function noLogits(model: string): Failure {
   return new Failure(
     'no-logits',
-    `Cannot tell what "${model}" predicts: the ONNX file has no output logits. Export it with them.`,
+    `Cannot score the predictions of "${model}": the ONNX file has no output logits. Export it with logits.`,
     ['selectModel'],
   );
 }
@@ -231,7 +231,7 @@ function checkPattern(values: Float32Array, nTokens: number, name: string, model
   for (let i = 0; i < values.length; i++) {
     const [value, key, query] = [values[i]!, i % nTokens, Math.floor(i / nTokens) % nTokens];
     if (value < -roundingSlack || value > 1 + roundingSlack) {
-      throw refuse(`holds ${value.toPrecision(3)}, so it is no attention after the softmax`);
+      throw refuse(`holds ${value.toPrecision(3)}, so it is not attention after the softmax`);
     }
     if (key > query && Math.abs(value) > roundingSlack) {
       throw refuse(`attends from token ${query} to token ${key} after it, as encoders do; only decoders are shown`);

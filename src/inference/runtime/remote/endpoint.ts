@@ -24,7 +24,7 @@ const schemes: Readonly<Record<string, readonly [protocol: Endpoint['protocol'],
 export function openEndpoint({ url, caFile, ...options }: RemoteOptions): Endpoint {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const [protocol, scheme] = schemes[parsed?.protocol ?? ''] ?? [];
-  if (!parsed || !protocol || !scheme || !parsed.host) throw remoteFailures.badUrl('it is no address of a server');
+  if (!parsed || !protocol || !scheme || !parsed.host) throw remoteFailures.badUrl('it is not the address of a server');
   if (parsed.username || parsed.password) throw remoteFailures.badUrl('it holds a user or password; use the token');
   if (parsed.search || parsed.hash) throw remoteFailures.badUrl('it has a query or fragment');
   const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(parsed.hostname);

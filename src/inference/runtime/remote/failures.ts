@@ -23,7 +23,7 @@ const certificateCode = /CERT|LEAF_SIGNATURE|ERR_TLS|_CRL/;
 
 const noTlsCode = /^(ERR_SSL|EPROTO)/;
 
-/** Trouble with encryption. @param cause an error of Node, whose code tells more than its text. @returns null for other trouble. */
+/** Trouble with encryption. @param cause an error of Node, recognized by its code. @returns null for other trouble. */
 export function tlsFailure(host: string, why: string, cause: unknown): RemoteFailure | null {
   const code = (cause as { code?: unknown } | null | undefined)?.code;
   if (typeof code !== 'string') return null;
@@ -80,7 +80,7 @@ export const remoteFailures = {
   tooLong: (host: string, bytes: number) =>
     new RemoteFailure(
       'remote-too-long',
-      `The server ${host} answers with more than the ${bytes} bytes that were asked for; nothing of it is used. Check the address.`,
+      `The server ${host} answers with more than the ${bytes} bytes that were requested; none of it is used. Check the address.`,
     ),
   badAnswer: (where: string, found: string, expected: string) =>
     new RemoteFailure(
@@ -109,7 +109,7 @@ function list(names: readonly string[]): string {
   return names.length > first.length ? `${first.join(', ')} and ${names.length - first.length} more` : first.join(', ');
 }
 
-/** What a server says, short, on one line, without control characters and without the token. */
+/** A server's message, short, on one line, without control characters and without the token. */
 export function quoted(text: string, token: string | null): string {
   return shorten(
     redact(text, token)

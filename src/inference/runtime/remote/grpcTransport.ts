@@ -43,7 +43,7 @@ export class GrpcTransport implements Transport {
     return this.ask('readiness', async client => (await client.serverReady({}, this.options())).ready);
   }
 
-  /** Servers say in different ways that they have no such model; only trouble with the line or the token is told. */
+  /** Servers reject an unknown model in different ways; only errors of the connection or the token are reported. */
   isModelReady(name: string): Promise<boolean> {
     return this.ask(name, async client => {
       try {
@@ -159,7 +159,7 @@ function requestOf({ model, inputs, outputs }: InferCall) {
   });
 }
 
-/** The outputs that a call asked for. @throws RemoteFailure when the answer is anything else. */
+/** The requested outputs. @throws RemoteFailure when the answer is anything else. */
 export function readResponse(response: ModelInferResponse, call: InferCall): Tensors {
   const { outputs, rawOutputContents } = response;
   const tensors: Record<string, Tensor> = {};

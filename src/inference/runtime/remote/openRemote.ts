@@ -69,7 +69,7 @@ async function readFolder(transport: Transport, model: string, { host, token }: 
     configJson: configJson as Record<string, unknown>,
     tokenizerJson,
     weights: key => {
-      throw new TypeError(`${key} lies on the server`);
+      throw new TypeError(`${key} is on the server`);
     },
     inMemory: async () => new Map(),
     sizeBytes: 0,

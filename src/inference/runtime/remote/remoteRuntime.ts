@@ -1,5 +1,5 @@
 /**
- * Runs a model's layers on an inference server, one request each (graph/servedGraphs says what is served). The residual
+ * Runs a model's layers on an inference server, one request each (graph/servedGraphs lists what is served). The residual
  * stream comes back with every layer and is kept here, so the server keeps nothing of a run: any replica answers any
  * request, and one that dies costs a repetition.
  */
@@ -226,7 +226,7 @@ export class RemoteRuntime implements LayerRuntime {
     };
   }
 
-  /** What the server answers when it runs all layers as `first`, the call of layer 0, says. */
+  /** The server's answers when it runs all layers with the options of `first`, the call of layer 0. */
   private runCalls(
     hidden: Value,
     first: InferCall,

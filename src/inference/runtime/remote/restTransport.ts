@@ -184,7 +184,7 @@ export class RestTransport implements Transport {
 /** Data may be nested as its shape is; no tensor of ours has more dimensions. */
 const maxDimensions = 8;
 
-/** The outputs that a call asked for. @throws RemoteFailure when the answer is anything else. */
+/** The requested outputs. @throws RemoteFailure when the answer is anything else. */
 export function readReply({ headers, body }: Pick<Reply, 'headers' | 'body'>, call: InferCall): Tensors {
   const stated = headers[jsonLength];
   const length = stated === undefined ? body.length : Number(stated);

@@ -1,6 +1,6 @@
 /**
  * A server that streams runs all layers upon one request. Whoever runs layer by layer gets its answers one by one, as
- * long as each layer's input is the output of the layer before; anything else is asked for by itself.
+ * long as each layer's input is the output of the layer before; anything else is requested by itself.
  */
 
 import { Failure } from '../../../shared/tools/failure';
@@ -8,7 +8,7 @@ import type { Value } from '../session';
 import type { InferCall, Tensors } from './tensors';
 import type { Transport } from './transport';
 
-/** A stream that nobody reads any more is let go. */
+/** An abandoned stream is released after this time. */
 const idleMs = 30_000;
 
 interface Stream {
@@ -53,7 +53,7 @@ export class RunAhead {
     return null;
   }
 
-  /** The layer's output, whose identity tells the next layer's place in the stream. */
+  /** The layer's output, whose identity marks the next layer's place in the stream. */
   follow(input: Value, output: Value): void {
     if (this.current?.input !== input) return;
     this.current.layerIdx++;
@@ -66,7 +66,7 @@ export class RunAhead {
     this.current = undefined;
     clearTimeout(timer);
     controller.abort();
-    // Only reading on tells the client library, whose timer would else keep the process until the time is out.
+    // Only reading on ends the call: the client library's timer would otherwise keep the process alive.
     answers.next().catch(() => {});
   }
 

@@ -1,4 +1,4 @@
-/** Tensors of the Open Inference Protocol: its type names, its bytes, and the check that an answer is what was asked for. */
+/** Tensors of the Open Inference Protocol: its type names, its bytes, and the check of answers against the request. */
 
 import type { Value } from '../session';
 import { remoteFailures } from './failures';
@@ -61,9 +61,13 @@ export function toBytes({ data }: Value): Uint8Array {
 /** @throws Failure when there are more or fewer bytes than the shape needs. */
 export function fromBytes(bytes: Uint8Array, { type, dims }: Expected, where: string): Tensor {
   if (type === 'string') return { type, dims, data: readTexts(bytes, sizeOf(dims), where) };
-  const wanted = sizeOf(dims) * elementBytes[type];
-  if (bytes.byteLength !== wanted) {
-    throw remoteFailures.badAnswer(where, `${bytes.byteLength} bytes`, `${wanted} for ${dims.join('×')} of ${type}`);
+  const expectedBytes = sizeOf(dims) * elementBytes[type];
+  if (bytes.byteLength !== expectedBytes) {
+    throw remoteFailures.badAnswer(
+      where,
+      `${bytes.byteLength} bytes`,
+      `${expectedBytes} for ${dims.join('×')} of ${type}`,
+    );
   }
   const { buffer } = new Uint8Array(bytes); // a copy: aligned, and free of the message around it
   return { type, dims, data: fromBuffer(type, buffer as ArrayBuffer) };
@@ -94,16 +98,16 @@ export function fromNumbers(numbers: readonly unknown[], { type, dims }: Expecte
   }
 }
 
-/** @throws Failure when the output is of another type or shape than asked for. */
+/** @throws Failure when the output is of another type or shape than requested. */
 export function checkShape(expected: Expected, datatype: unknown, shape: unknown, where: string): void {
-  // Lists are no numbers here, and converting one that is deep enough would end the stack.
+  // Lists are not numbers here, and converting one that is deep enough would end the stack.
   const number = (n: unknown) => (typeof n === 'object' ? Number.NaN : Number(n));
   const dims = Array.isArray(shape) ? shape.slice(0, 16).map(number).join('×') : 'no shape';
-  const wanted = `${datatypeOf[expected.type]} ${expected.dims.join('×')}`;
+  const required = `${datatypeOf[expected.type]} ${expected.dims.join('×')}`;
   // What is not in the protocol is not repeated: a server writes there what it wants.
   const isKnown = typeof datatype === 'string' && /^(BOOL|U?INT(8|16|32|64)|FP(16|32|64)|BF16|BYTES)$/.test(datatype);
   const found = `${isKnown ? datatype : 'of an unknown datatype'} ${dims.slice(0, 80)}`;
-  if (found !== wanted) throw remoteFailures.badAnswer(where, found, wanted);
+  if (found !== required) throw remoteFailures.badAnswer(where, found, required);
 }
 
 const arrays = { float32: Float32Array, int32: Int32Array, int8: Int8Array, bool: Uint8Array } as const;
