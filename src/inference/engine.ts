@@ -267,7 +267,7 @@ export class Engine {
     if (!this.model.viewer) return;
     throw new Failure(
       'viewer',
-      `Cannot ablate "${this.model.name}": ONNX files are view-only. ` + 'Pick a model with safetensors weights.',
+      `Cannot ablate "${this.model.name}": ONNX files are view-only. Pick a model with safetensors weights.`,
       ['selectModel'],
     );
   }
