@@ -1,8 +1,10 @@
 /** Puts the panel together: one store, the shared choices, the tabs, and the shown map's data for all views. */
 
 import { effectiveStage } from '../src/shared/attentionMap';
-import type { PanelState } from '../src/shared/panel/panelMessages';
+import type { PanelState, RunTokens } from '../src/shared/panel/panelMessages';
+import { withUpdate } from '../src/shared/panel/panelUpdates';
 import { Cancelled } from '../src/shared/tools/failure';
+import { isSame } from '../src/shared/tools/isSame';
 import { t } from '../src/shared/tools/l10n';
 import type { Actions } from './actions';
 import { createAblationBanner } from './components/ablationBanner';
@@ -15,9 +17,9 @@ import { MapLoader } from './heatmap/mapLoader';
 import { type MapRow, MapSource } from './heatmap/mapSource';
 import type { PanelHost } from './host';
 import { KernelSource } from './kernelSource';
-import { layerOf, mapRefOf, readLayout, type State, Store, withLayer } from './state';
+import { OptimisticState } from './optimisticState';
+import { layerOf, mapRefOf, readLayout, type State, Store } from './state';
 import { onThemeChange, readTheme } from './theme';
-import { Unanswered } from './unanswered';
 import { offeredViews } from './views/registry';
 import type { PanelView } from './views/view';
 
@@ -32,8 +34,6 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     mapVersion: 0,
     changedTile: null,
     mapFailure: null,
-    isTooLarge: false,
-    isExact: false,
     selection: null,
     cell: null,
   });
@@ -43,17 +43,17 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     changeMap({ map: loader.map, changedTile: rect ?? null, mapFailure: loader.failure });
   });
 
-  const unanswered = new Unanswered(setPanel);
+  const optimistic = new OptimisticState(setPanel);
   const actions: Actions = {
     setView(patch) {
       const { panel } = store.state;
       if (!panel) return;
       const view = { ...panel.view, ...patch };
-      unanswered.choose(state => ({ ...state, view }), host.request('setView', view));
+      optimistic.choose(state => ({ ...state, view }), host.request('setView', view));
     },
     selectToken(tokenIdx, reveal, anchorIdx = null) {
       const selectionAnchor = anchorIdx === tokenIdx ? null : anchorIdx;
-      unanswered.choose(
+      optimistic.choose(
         state => ({ ...state, selectedToken: tokenIdx, selectionAnchor }),
         host.request('selectToken', { tokenIdx, anchorIdx: selectionAnchor, reveal }),
       );
@@ -62,7 +62,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     pickCell: cell => store.update({ cell }),
     setAblation(wanted) {
       // Shown at once as what is wanted, so that the next change builds on this one.
-      unanswered.choose(
+      optimistic.choose(
         state => ({ ...state, ablation: { ...state.ablation, wanted } }),
         host.request('setAblation', wanted),
       );
@@ -137,28 +137,28 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     const { panel, layout } = store.state;
     const ref = mapRefOf(panel);
     const isRescaled = loader.show(ref, layout.leavesOutFirst);
-    if (loader.map !== store.state.map) changeMap({ map: loader.map, mapFailure: null, isExact: false });
+    if (loader.map !== store.state.map) changeMap({ map: loader.map, mapFailure: null });
     else if (isRescaled) changeMap({});
     void loadSelection(ref, panel?.selectedToken ?? null);
   }
 
   let selectionRequests = new AbortController();
-  let shownSelection = '';
+  let shownSelection: object | null = null;
   async function loadSelection(ref: MapRef | null, queryIdx: number | null): Promise<void> {
-    const key = ref && queryIdx !== null && queryIdx < ref.nTokens ? JSON.stringify([ref, queryIdx]) : '';
-    if (key === shownSelection) return;
-    shownSelection = key;
+    const selected = ref && queryIdx !== null && queryIdx < ref.nTokens ? { ref, queryIdx } : null;
+    if (isSame(selected, shownSelection)) return;
+    shownSelection = selected;
     selectionRequests.abort();
     selectionRequests = new AbortController();
     const { signal } = selectionRequests;
-    if (key === '' || !ref || queryIdx === null) return store.update({ selection: null });
+    if (!selected) return store.update({ selection: null });
     try {
-      const row = await maps.row(ref, queryIdx, signal);
-      const convolution = await convolutionRows(ref, queryIdx, signal);
+      const row = await maps.row(selected.ref, selected.queryIdx, signal);
+      const convolution = await convolutionRows(selected.ref, selected.queryIdx, signal);
       if (!signal.aborted) store.update({ selection: { row, convolution } });
     } catch (error) {
       // A newer run or selection took over; its rows are on the way.
-      if (!signal.aborted && !(error instanceof Cancelled)) shownSelection = '';
+      if (!signal.aborted && !(error instanceof Cancelled)) shownSelection = null;
     }
   }
 
@@ -174,12 +174,13 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   }
 
   onThemeChange(() => store.update({ theme: readTheme(store.state.layout.colorMap) }));
-  host.on('state', state => unanswered.receive(state));
-  host.on('context', context => store.update({ context }));
-  host.on('layer', ({ analysisId, layerIdx }) => {
-    unanswered.receiveChange(panel => withLayer(panel, analysisId, layerIdx));
+  let run: RunTokens | null = null;
+  host.on('tokens', tokens => {
+    run = tokens;
   });
-  unanswered.receive(await host.request('ready', {}));
+  host.on('state', update => optimistic.receiveUpdate(panel => withUpdate(panel, update, run)));
+  host.on('context', context => store.update({ context }));
+  optimistic.receive(await host.request('ready', {}));
   if (!host.hasEditor) return;
   // Of two pages the one with the focus is meant.
   window.addEventListener('focus', tellTab);

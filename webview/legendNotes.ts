@@ -2,11 +2,15 @@
 
 import { isPreSoftmax } from '../src/shared/attentionMap';
 import { t } from '../src/shared/tools/l10n';
+import type { MapLoader } from './heatmap/mapLoader';
 import { formatValue, stageInText, stageLabel } from './labels';
 import type { State } from './state';
 
-/** The sentences under the scale. */
-export function legendNotes({ panel, map, isExact, isTooLarge, selection }: State): string[] {
+/** The sentences under the scale. @param part what the loader has of the part on screen. */
+export function legendNotes(
+  { panel, map, selection }: State,
+  { isExact, isTooLarge }: Pick<MapLoader, 'isExact' | 'isTooLarge'>,
+): string[] {
   if (!map) return [];
   const { ref, blockSize } = map;
   const notes: string[] = [];

@@ -3,7 +3,14 @@
 import { addRangeWeights } from '../src/attention/aggregate';
 import type { Predictions } from '../src/shared/analysis';
 import { effectiveStage, type HeadOverview } from '../src/shared/attentionMap';
-import type { MapAddress, PanelRequests, PanelState, RangeAddress, View } from '../src/shared/panel/panelMessages';
+import type {
+  MapAddress,
+  PanelRequests,
+  PanelState,
+  PanelUpdate,
+  RangeAddress,
+  View,
+} from '../src/shared/panel/panelMessages';
 import { type ReportData, type ReportOverview, reportDataId } from '../src/shared/panel/report';
 import { Failure } from '../src/shared/tools/failure';
 import { startApp } from './app';
@@ -13,7 +20,7 @@ import './style.css';
 
 /** Answers what the extension host would, from the page; there are no exact values and no editor. */
 class ReportHost {
-  private readonly listeners: ((state: PanelState) => void)[] = [];
+  private readonly listeners: ((update: PanelUpdate) => void)[] = [];
   private state: PanelState;
 
   constructor(private readonly data: ReportData) {
@@ -47,13 +54,13 @@ class ReportHost {
   }
 
   on(name: string, listener: (payload: never) => void): () => void {
-    if (name === 'state') this.listeners.push(listener as (state: PanelState) => void);
+    if (name === 'state') this.listeners.push(listener as (update: PanelUpdate) => void);
     return () => {};
   }
 
-  private update(change: Partial<PanelState>): void {
+  private update(change: PanelUpdate): void {
     this.state = { ...this.state, ...change };
-    for (const listener of this.listeners) listener(this.state);
+    for (const listener of this.listeners) listener(change);
   }
 
   private predictions(): Predictions {

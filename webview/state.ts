@@ -6,7 +6,7 @@ import { effectiveStage, type Stage, stages } from '../src/shared/attentionMap';
 import { type ColorMap, defaultColorMap, isColorMap } from '../src/shared/colorScale';
 import type { MeasureName } from '../src/shared/headMeasures';
 import { type KernelPart, kernelParts } from '../src/shared/kernels';
-import type { ContextState } from '../src/shared/panel/context';
+import type { PanelContext } from '../src/shared/panel/context';
 import type { PanelState } from '../src/shared/panel/panelMessages';
 import { rangeBetween, type TokenRange } from '../src/shared/relevance';
 import type { FailureData } from '../src/shared/tools/failure';
@@ -50,7 +50,7 @@ export interface State {
   /** Null until the host has answered. */
   readonly panel: PanelState | null;
   /** What is relevant for the selection; null where nobody works it out. */
-  readonly context: ContextState | null;
+  readonly context: PanelContext | null;
   readonly layout: Layout;
   readonly theme: Theme;
   /** The shown map as far as it has arrived. The object is mutable: `mapVersion` counts its changes. */
@@ -59,10 +59,6 @@ export interface State {
   /** What made the last version: one tile of exact values, or more than that (null). */
   readonly changedTile: TileRect | null;
   readonly mapFailure: FailureData | null;
-  /** The part on screen is too large for exact values. */
-  readonly isTooLarge: boolean;
-  /** Exact values are drawn all over the visible part. */
-  readonly isExact: boolean;
   readonly selection: Selection | null;
   /** The cell of the map that is looked at, in every view. */
   readonly cell: Cell | null;
@@ -169,10 +165,4 @@ export function mapRefOf(panel: PanelState | null): MapRef | null {
     minus: panel.view.difference ? previousStage(layer.stages, stage) : null,
     nTokens: panel.tokens.labels.length,
   };
-}
-
-/** The state after one more layer became ready; events of another run change nothing. */
-export function withLayer(panel: PanelState, analysisId: number, layerIdx: number): PanelState {
-  if (panel.analysisId !== analysisId) return panel;
-  return { ...panel, layersDone: Math.max(panel.layersDone, layerIdx + 1) };
 }

@@ -14,6 +14,7 @@ import {
   vsCodeOption,
   vsCodeProgressRing,
 } from '@vscode/webview-ui-toolkit';
+import { isSame } from '../src/shared/tools/isSame';
 import { h } from './dom';
 
 export function registerControls(): void {
@@ -76,14 +77,13 @@ export function dropdown(name: string, label: string, onChange: (value: string) 
   const id = `${name}-label`;
   const element = h('vscode-dropdown' as 'select', { 'aria-labelledby': id, 'data-picker': name });
   const field = h('div', { class: `field field-${name}` }, h('label', { id }, label), element);
-  let shownOptions = '';
+  let shownOptions: readonly DropdownOption[] = [];
   element.addEventListener('change', () => onChange(element.value));
   return {
     element: field,
     set(options, value) {
-      const key = JSON.stringify(options);
-      if (key !== shownOptions) {
-        shownOptions = key;
+      if (!isSame(options, shownOptions)) {
+        shownOptions = options;
         element.replaceChildren(...options.map(option => toOption(option, value)));
       }
       // New options take part only after the toolkit's next update.

@@ -14,6 +14,7 @@ import { type Ablation, checkAblation, describeAblation, noAblation } from '../s
 import { type History, push, redo, startHistory, undo } from '../shared/panel/history';
 import type { AblationStep, PanelAblation, PanelAblationEffect, Ranking } from '../shared/panel/panelAblation';
 import { Cancelled } from '../shared/tools/failure';
+import { isSame } from '../shared/tools/isSame';
 import type { Analysis, FinishedRun } from './analysis';
 
 export class Ablations implements vscode.Disposable {
@@ -58,7 +59,7 @@ export class Ablations implements vscode.Disposable {
   set(wanted: unknown): void {
     const { model } = this.analysis.snapshot;
     const ablation = checkAblation(wanted, model?.layers ?? [], model?.nHeads ?? 0);
-    if (JSON.stringify(ablation) === JSON.stringify(this.history.present)) return;
+    if (isSame(ablation, this.history.present)) return;
     this.history = push(this.history, ablation);
     void this.apply();
   }

@@ -62,6 +62,10 @@ export class Analysis implements vscode.Disposable {
   private tokens: WindowTokens | undefined;
   private predicted: Predictions | undefined;
   private asked: Omit<AnalyzeArgs, 'analysisId' | 'slot'> | undefined;
+  /** Kept between moves of the cursor. */
+  private tokenLines:
+    | { readonly offsets: Uint32Array; readonly version: number; readonly lines: Int32Array }
+    | undefined;
   private note = '';
   private loaded: ChosenModel | undefined;
 
@@ -229,7 +233,12 @@ export class Analysis implements vscode.Disposable {
     const { document } = this;
     const { tokens } = this.state;
     if (!document || !tokens) return new Int32Array(0);
-    return linesOfTokens(tokens.offsets, offset => document.positionAt(offset).line, this.textEnd);
+    const { offsets } = tokens;
+    if (this.tokenLines?.offsets !== offsets || this.tokenLines.version !== document.version) {
+      const lines = linesOfTokens(offsets, offset => document.positionAt(offset).line, this.textEnd);
+      this.tokenLines = { offsets, version: document.version, lines };
+    }
+    return this.tokenLines.lines;
   }
 
   /** Where the document's own part of the window ends. */

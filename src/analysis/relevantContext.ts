@@ -19,6 +19,7 @@ import {
   type TokenRange,
 } from '../shared/relevance';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
+import { isSame } from '../shared/tools/isSame';
 import type { Analysis } from './analysis';
 import { checkRelevance } from './checkRelevance';
 import type { OcclusionRuns } from './occlusionRuns';
@@ -34,7 +35,7 @@ export class RelevantContext implements vscode.Disposable {
   private readonly changed = this.store.add(new vscode.EventEmitter<ContextState>());
   readonly onDidChange = this.changed.event;
   private state: ContextState;
-  private shown = '';
+  private shown: readonly unknown[] = [];
   private work = new AbortController();
   private occluding: AbortController | undefined;
   private pending: Promise<void> = Promise.resolve();
@@ -46,7 +47,7 @@ export class RelevantContext implements vscode.Disposable {
   ) {
     this.state = {
       ...{ analysisId: 0, options: checkRelevance(memory.get(optionsKey)) ?? defaultRelevance, range: null },
-      ...{ weights: null, lines: [], isBusy: false, failure: null, occlusion: null },
+      ...{ weights: null, lines: [], linesId: 0, isBusy: false, failure: null, occlusion: null },
     };
     this.store.add(analysis.onDidChange(state => this.follow(state)));
   }
@@ -130,13 +131,12 @@ export class RelevantContext implements vscode.Disposable {
     const range = this.analysis.selectedRange;
     const isReady = range !== null && panel.layersDone > deepestLayer(options, panel);
     const view = options.method === 'head' ? panel.view : options.heads === 'layer' ? panel.view.layerIdx : null;
-    const key = JSON.stringify([panel.analysisId, range, options, view, isReady, panel.isStale]);
-    if (key === this.shown) return;
+    const key = [panel.analysisId, range, options, view, isReady, panel.isStale];
+    if (isSame(key, this.shown)) return;
     this.shown = key;
     this.work.abort();
     this.work = new AbortController();
-    const isSameTarget =
-      panel.analysisId === this.state.analysisId && JSON.stringify(range) === JSON.stringify(this.state.range);
+    const isSameTarget = panel.analysisId === this.state.analysisId && isSame(range, this.state.range);
     // A check belongs to its target; another way of measuring leaves its effects as they are.
     if (!isSameTarget) this.cancelOcclusion();
     const kept = isSameTarget ? this.state.occlusion : null;
@@ -174,7 +174,9 @@ export class RelevantContext implements vscode.Disposable {
   }
 
   private update(change: Partial<ContextState>): void {
-    this.state = { ...this.state, ...change };
+    const { lines = this.state.lines } = change;
+    const isSame = lines === this.state.lines || lines.length + this.state.lines.length === 0;
+    this.state = { ...this.state, ...change, linesId: this.state.linesId + (isSame ? 0 : 1) };
     this.changed.fire(this.state);
   }
 }

@@ -46,6 +46,8 @@ export function lineAt(lineStarts: readonly number[], offset: number): number {
   return low;
 }
 
+type Writable<T> = { -readonly [Name in keyof T]: Writable<T[Name]> };
+
 /**
  * Lines of a stretch of a document, from 1, of how many. A line end belongs to its line; behind the last one begins a
  * line only where something follows.
@@ -67,26 +69,22 @@ export function lineSpan(
  * @param weights shape [nTokens]; @param lineOfToken as `linesOfTokens` gives it.
  */
 export function weightByLine(weights: Float32Array, lineOfToken: Int32Array, selection: TokenRange): LineWeight[] {
-  const lines = new Map<number, LineWeight>();
+  const lines = new Map<number, Writable<LineWeight>>();
   for (let token = 0; token < weights.length; token++) {
     const lineIdx = lineOfToken[token]!;
     if (lineIdx < 0 || (token >= selection.first && token < selection.end)) continue;
     const weight = weights[token]!;
-    const line = lines.get(lineIdx) ?? {
-      lineIdx,
-      tokens: { first: token, end: token },
-      weight: 0,
-      strongestIdx: token,
-      strongestWeight: 0,
-    };
-    const isStronger = Math.abs(weight) > Math.abs(line.strongestWeight);
-    lines.set(lineIdx, {
-      ...line,
-      tokens: { first: line.tokens.first, end: token + 1 },
-      weight: line.weight + (Number.isNaN(weight) ? 0 : Math.abs(weight)),
-      strongestIdx: isStronger ? token : line.strongestIdx,
-      strongestWeight: isStronger ? weight : line.strongestWeight,
-    });
+    let line = lines.get(lineIdx);
+    if (!line) {
+      line = { lineIdx, tokens: { first: token, end: token }, weight: 0, strongestIdx: token, strongestWeight: 0 };
+      lines.set(lineIdx, line);
+    }
+    line.tokens.end = token + 1;
+    if (!Number.isNaN(weight)) line.weight += Math.abs(weight);
+    if (Math.abs(weight) > Math.abs(line.strongestWeight)) {
+      line.strongestIdx = token;
+      line.strongestWeight = weight;
+    }
   }
   return [...lines.values()].sort((a, b) => b.weight - a.weight || a.lineIdx - b.lineIdx);
 }

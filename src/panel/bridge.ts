@@ -10,6 +10,7 @@ import type { RelevantContext } from '../analysis/relevantContext';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
+import { toPanelContext } from '../shared/panel/context';
 import type {
   MapAddress,
   PanelCommand,
@@ -19,6 +20,7 @@ import type {
   WebviewRequests,
 } from '../shared/panel/panelMessages';
 import { panelArguments } from '../shared/panel/panelSchemas';
+import { PanelSender } from '../shared/panel/panelUpdates';
 import { FileParts } from '../shared/tools/fileParts';
 import { Rpc, type Wire } from '../shared/tools/rpc';
 import { checkExport, checkPicture } from './checkExport';
@@ -82,7 +84,7 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
   const rpc = new Rpc<WebviewRequests, PanelRequests, WebviewEvents, PanelEvents>(
     wire,
     {
-      ready: () => analysis.snapshot,
+      ready: () => sender.start(analysis.snapshot),
       overview: (args, signal) => detailsOf(args).overview(checkMap(args), signal),
       tile: (args, signal) => detailsOf(args).tile(checkTile(args), signal),
       patch: (args, signal) => details.patch(checkPatch(args), signal),
@@ -110,7 +112,8 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
         if (analysisId !== analysis.snapshot.analysisId) throw failures.noAnalysis();
         return details.relevance({ method: 'head', direction, heads: 'layer' }, range, { analysisId, ...view }, signal);
       },
-      context: () => context.snapshot,
+      context: () => toPanelContext(context.snapshot),
+      contextLines: () => ({ linesId: context.snapshot.linesId, lines: context.snapshot.lines }),
       setRelevance(args) {
         const options = checkRelevance(args);
         if (!options) throw new RangeError('these are no relevance options');
@@ -143,13 +146,16 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
     },
     { args: panelArguments },
   );
-  store.add(analysis.onDidChange(state => rpc.emit('state', state)));
+  const sender = new PanelSender({
+    tokens: tokens => rpc.emit('tokens', tokens),
+    state: update => rpc.emit('state', update),
+  });
+  store.add(analysis.onDidChange(state => sender.send(state)));
   store.add(comparison.onDidChange(state => rpc.emit('comparison', state)));
   store.add(ablations.onDidChangeRanking(ranking => rpc.emit('ranking', ranking)));
-  store.add(analysis.onDidFinishLayer(layer => rpc.emit('layer', layer)));
   store.add(tab.onDidAsk(asked => rpc.emit('tab', { tab: asked })));
   store.add(tab.onDidPickCell(cell => rpc.emit('cell', cell)));
-  store.add(context.onDidChange(state => rpc.emit('context', state)));
+  store.add(context.onDidChange(state => rpc.emit('context', toPanelContext(state))));
   store.add(map.onDidChange(state => rpc.emit('documentMap', state)));
   return store;
 }

@@ -7,6 +7,7 @@ import type {
   MapAddress,
   PanelEvents,
   PanelState,
+  PanelUpdate,
   PatchAddress,
   TileAddress,
   View,
@@ -23,7 +24,7 @@ export class SyntheticHost {
   private readonly random = new Random(7);
   /** Most weights are small, as in real maps. */
   private readonly stock = Float32Array.from({ length: 1 << 16 }, () => (this.random.next() * 2 - 1) ** 9);
-  private readonly listeners: ((state: PanelState) => void)[] = [];
+  private readonly listeners: ((update: PanelUpdate) => void)[] = [];
 
   constructor(
     private readonly nTokens: number,
@@ -64,7 +65,7 @@ export class SyntheticHost {
   /** What the host of the extension sends when the cursor moves to another token. */
   select(selectedToken: number): void {
     this.state = { ...this.state, selectedToken };
-    for (const listener of this.listeners) listener(this.state);
+    for (const listener of this.listeners) listener({ selectedToken });
   }
 
   private async request(name: string, args: unknown): Promise<unknown> {

@@ -1,7 +1,6 @@
 /** Says, above every view, that what is shown is not the model as trained, and takes it back. */
 
 import type { PanelAblation } from '../../src/shared/panel/panelAblation';
-import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import { bannerLines } from '../ablationText';
 import type { Actions } from '../actions';
@@ -16,10 +15,10 @@ export function createAblationBanner(actions: Actions) {
     'aria-label': t('Ablation'),
     hidden: true,
   });
-  const draw = onChange((key: string) => {
-    const lines = key ? bannerLines(current) : [];
+  const draw = onChange((text: string, isRunning: boolean) => {
+    const lines = text === '' ? [] : text.split('\n');
     element.hidden = lines.length === 0;
-    const ring = current.isRunning ? [progressRing(t('Computing the ablated model'))] : [];
+    const ring = isRunning ? [progressRing(t('Computing the ablated model'))] : [];
     const isAblated = current.shown.edits.length > 0 || current.wanted.edits.length > 0;
     const reset = isAblated
       ? [button(t('Reset'), 'secondary', () => actions.stepAblation('reset'), t('Reset ablation'))]
@@ -34,11 +33,7 @@ export function createAblationBanner(actions: Actions) {
       current = panel.ablation;
       element.dataset['ablated'] = String(current.shown.edits.length > 0);
       element.dataset['running'] = String(current.isRunning);
-      draw(isQuiet(panel) ? '' : JSON.stringify([bannerLines(current), current.isRunning]));
+      draw(panel.tokens ? bannerLines(current).join('\n') : '', current.isRunning);
     },
   };
-}
-
-function isQuiet({ ablation, tokens }: PanelState): boolean {
-  return tokens === null || bannerLines(ablation).length === 0;
 }

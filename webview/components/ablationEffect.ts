@@ -113,21 +113,13 @@ export function createAblationEffect(actions: Actions) {
     );
   });
 
-  // The state is a fresh copy each time: which run it is tells whether tokens and effect are the same.
-  let shown: { readonly id: number; readonly labels: readonly string[]; readonly klBits: Float32Array | undefined } = {
-    id: -1,
-    labels: [],
-    klBits: undefined,
-  };
   return {
     element,
     update(pair: PredictionPair | null, panel: PanelState, theme: Theme): void {
       element.hidden = pair === null;
       if (!pair || !panel.tokens) return;
-      const { analysisId: id, tokens, ablation } = panel;
-      if (shown.id !== id) shown = { id, labels: tokens.labels, klBits: ablation.effect?.klBits };
-      const { labels, klBits } = shown;
-      drawToken(pair, labels, panel.selectedToken ?? labels.length - 1, klBits);
+      const { labels } = panel.tokens;
+      drawToken(pair, labels, panel.selectedToken ?? labels.length - 1, panel.ablation.effect?.klBits);
       drawChanges(pair, labels);
       drawStrip(pair, labels, theme);
     },

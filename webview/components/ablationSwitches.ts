@@ -3,6 +3,7 @@
 import { type Ablation, describeEdit, type KernelEdit, partLabels, presets, withEdit } from '../../src/shared/ablation';
 import type { LayerSummary } from '../../src/shared/analysis';
 import { type KernelPart, kernelParts } from '../../src/shared/kernels';
+import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { h, onChange, redraw } from '../dom';
 import { partTitles } from '../kernelGallery';
@@ -18,7 +19,7 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
   const element = h('div', {}, presetBar, rows, h('h3', {}, t('Changes')), none, list);
   let wanted!: Ablation;
   let layers: readonly LayerSummary[] = [];
-  let shownKey = '';
+  let shownKey: readonly unknown[] = [];
 
   const offer = onChange((_model: string, layerIdx: number) => {
     redraw(
@@ -67,8 +68,8 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
       layers = panel.model.layers;
       const { layerIdx, headIdx } = panel.view;
       offer(panel.model.directory, layerIdx);
-      const key = JSON.stringify([panel.model.directory, layerIdx, headIdx, wanted]);
-      if (key === shownKey) return;
+      const key = [panel.model.directory, layerIdx, headIdx, wanted];
+      if (isSame(key, shownKey)) return;
       shownKey = key;
       const kernels = layerOf(panel)?.kernels ?? {};
       draw(

@@ -1,5 +1,6 @@
 /** The canvas of several heads' maps, and over it their names and the crosshair. Knows no state; it is told what to draw. */
 
+import { isSame } from '../../src/shared/tools/isSame';
 import { h } from '../dom';
 import { cornerOfHead, type HeadGrid, headUnder } from '../heatmap/headGrid';
 import { createHeadGridRenderer, type HeadGridRenderer } from '../heatmap/headGridRenderer';
@@ -42,7 +43,7 @@ export class HeadGridCanvas {
 
   /** Takes the room it is given; a new size empties the canvas. */
   layOut(grid: HeadGrid): void {
-    if (JSON.stringify(grid) === JSON.stringify(this.grid)) return;
+    if (isSame(grid, this.grid)) return;
     this.grid = grid;
     Object.assign(this.canvas, { width: grid.width, height: grid.height });
     const px = (length: number) => `${length / devicePixelRatio}px`;

@@ -2,6 +2,7 @@
 
 import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
 import { type KernelPart, type KernelShape, sourceHead } from '../../src/shared/kernels';
+import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { h, onChange } from '../dom';
 import type { Theme } from '../theme';
@@ -27,7 +28,7 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
   const element = h('div', { class: 'kernel-editor' }, h('div', { class: 'kernel-scroller' }, table), message);
   let inputs: HTMLInputElement[] = [];
   let grid: KernelGrid | null = null;
-  let shownShape = '';
+  let built: Omit<KernelGrid, 'weights'> | null = null;
   /** Cells with something typed that is not applied yet; what comes from outside leaves them alone. */
   const typed = new Set<HTMLInputElement>();
 
@@ -138,9 +139,9 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
       grid = next;
       element.hidden = next === null;
       if (!next) return;
-      const shape = JSON.stringify([next.part, next.shape, next.headIdx]);
-      if (shape !== shownShape) {
-        shownShape = shape;
+      const { weights: _, ...kernel } = next;
+      if (!isSame(kernel, built)) {
+        built = kernel;
         build(next);
       }
       table.setAttribute('aria-label', t('Weights of head {0}', next.headIdx));

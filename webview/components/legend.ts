@@ -4,6 +4,7 @@ import { type ColorMap, colorMaps, colorOf, maxLevel } from '../../src/shared/co
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
+import type { MapLoader } from '../heatmap/mapLoader';
 import { formatValue } from '../labels';
 import { legendNotes } from '../legendNotes';
 import type { State } from '../state';
@@ -27,7 +28,8 @@ const colorOptions = Object.entries(colorMaps).map(([value, { negative, positive
   label: t('{0} to {1}', capital(named(negative)), named(positive)),
 }));
 
-export function createLegend(actions: Actions) {
+/** @param loader of the map that the legend explains. */
+export function createLegend(actions: Actions, loader: MapLoader) {
   const bar = h('div', { class: 'scale-bar', role: 'img' });
   const low = h('span');
   const high = h('span');
@@ -70,7 +72,7 @@ export function createLegend(actions: Actions) {
         true,
         t('Many heads rest on the first token; this shows the rest more clearly.'),
       );
-      writeNotes(legendNotes(state).join('\n'));
+      writeNotes(legendNotes(state, loader).join('\n'));
     },
   };
 }

@@ -36,6 +36,8 @@ export class MapPanel {
     actions: Actions,
     /** Where row sums come from; null where they are not shown. */
     sumsFrom: PanelHost | null = null,
+    /** Another part of the map came on screen, or went. */
+    private readonly onResize: () => void = () => {},
   ) {
     this.navigation = new Navigation(zoom => actions.setLayout({ zoom }));
     const gestures = createGestures(store, actions, this.navigation, cell => {
@@ -119,17 +121,12 @@ export class MapPanel {
     if (!map || !isReady) return;
     this.drawing.draw(viewport, nTokens);
     this.loader.view(visibleCells(viewport, nTokens, size));
-    const isExact = map.covers(this.loader.wanted);
     Object.assign(this.canvas.dataset, {
       originX: viewport.originX,
       originY: viewport.originY,
       cellSize: viewport.cellSize,
-      source: isExact ? 'tiles' : map.overviewGrid ? 'overview' : 'none',
+      source: this.loader.isExact ? 'tiles' : map.overviewGrid ? 'overview' : 'none',
     });
-    const { isTooLarge } = this.loader;
-    if (isExact !== this.store.state.isExact || isTooLarge !== this.store.state.isTooLarge) {
-      this.store.update({ isExact, isTooLarge });
-    }
     const labels = panel?.tokens?.labels ?? [];
     const label = (idx: number) => visibleToken(labels[idx] ?? '');
     const ticks = (origin: number, length: number) => axisTicks(origin, viewport.cellSize, length, nTokens, label);
@@ -165,7 +162,9 @@ export class MapPanel {
     const { clientWidth, clientHeight } = this.drawing.frame;
     if (clientWidth === 0 || clientHeight === 0) return;
     this.drawing.resize(clientWidth, clientHeight);
-    if (this.navigation.resize(clientWidth, clientHeight)) this.draw();
+    if (!this.navigation.resize(clientWidth, clientHeight)) return;
+    this.draw();
+    this.onResize();
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { isPreSoftmax } from '../../src/shared/attentionMap';
 import { colorOf, levelOf } from '../../src/shared/colorScale';
+import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { h, onChange } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
@@ -22,7 +23,7 @@ export class RowSums {
   private sums: Float32Array | null = null;
   private max = 0;
   private said = '';
-  private key = '';
+  private ref: MapRef | null = null;
   private requests = new AbortController();
 
   /** @param onArrive the sums of the map are there: they are to be drawn. */
@@ -33,22 +34,21 @@ export class RowSums {
 
   /** @param ref the map on show, once its run is done; else null. */
   show(ref: MapRef | null): void {
-    const isWanted = ref !== null && !isPreSoftmax(ref.stage) && !ref.minus;
-    const key = isWanted ? JSON.stringify(ref) : '';
-    if (key === this.key) return;
-    this.key = key;
+    const next = ref && !isPreSoftmax(ref.stage) && !ref.minus ? ref : null;
+    if (isSame(next, this.ref)) return;
+    this.ref = next;
     this.requests.abort();
     this.requests = new AbortController();
     this.take(null);
-    if (!isWanted) return;
+    if (!next) return;
     const { signal } = this.requests;
-    const { nTokens, minus, minusOf, ...address } = ref;
+    const { nTokens, minus, minusOf, ...address } = next;
     const whole = { range: { first: 0, end: nTokens }, direction: 'attendedBy' } as const;
     this.host.request('rangeWeights', { ...address, ...whole }, signal).then(
       // Asked for as the mean over all keys, masked ones included.
       means => signal.aborted || this.take(means.map(mean => mean * nTokens)),
       () => {
-        if (!signal.aborted) this.key = ''; // the run is gone: the next state brings another one
+        if (!signal.aborted) this.ref = null; // the run is gone: the next state brings another one
       },
     );
   }

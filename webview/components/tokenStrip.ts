@@ -18,6 +18,7 @@ export interface Shading {
 
 /** Typing goes on the same word until it has been quiet for this long. */
 const typingMs = 2000;
+const noLabels: readonly string[] = [];
 const instructions = t('Arrow keys select, with Shift a range. Type to find. Escape selects none.');
 
 /** @param name tells the strips of several views apart in ids. */
@@ -33,8 +34,6 @@ export function createTokenStrip(actions: Actions, name: string) {
   let selected: number | null = null;
   let anchor: number | null = null;
   let shownRange: TokenRange = { first: 0, end: 0 };
-  let shownAnalysis = -1;
-  let titled = { analysisId: -1, hasSurprisal: false };
   let shownLevels = new Int16Array(0);
   let shownTheme: Theme | null = null;
   let toReveal: HTMLElement | null = null;
@@ -85,21 +84,22 @@ export function createTokenStrip(actions: Actions, name: string) {
     toReveal = span;
   }
 
-  const build = onChange((_analysisId: number, tokens: PanelTokens | null) => {
-    labels = tokens?.labels ?? [];
+  const build = onChange((shown: readonly string[]) => {
+    labels = shown;
     spans = labels.map((label, idx) => toSpan(name, label, idx));
     strip.replaceChildren(...spans);
     shownLevels = new Int16Array(spans.length);
+    shownRange = { first: 0, end: 0 };
     finding.textContent = '';
   });
-  const title = onChange((_analysisId: number, hasSurprisal: boolean, tokens: PanelTokens | null) => {
+  const title = onChange((tokens: PanelTokens | null) => {
     spans.forEach((span, idx) => {
-      const bits = hasSurprisal ? tokens?.surprisalBits?.[idx] : undefined;
+      const bits = tokens?.surprisalBits?.[idx];
       const surprisal = bits === undefined || Number.isNaN(bits) ? '' : t(' · surprisal {0} bits', bits.toFixed(2));
       span.title = t('{0} · token {1}{2}', visibleToken(tokens?.labels[idx] ?? ''), idx, surprisal);
     });
   });
-  const mark = onChange((idx: number | null, other: number | null, _analysisId: number) => {
+  const mark = onChange((idx: number | null, other: number | null, _labels: readonly string[]) => {
     for (let i = shownRange.first; i < shownRange.end; i++) spans[i]?.setAttribute('aria-selected', 'false');
     selected = idx;
     anchor = other;
@@ -110,7 +110,7 @@ export function createTokenStrip(actions: Actions, name: string) {
     else strip.removeAttribute('aria-activedescendant');
     if (span) reveal(span);
   });
-  const shade = onChange((values: Float32Array | null, max: number, theme: Theme, _analysisId: number) => {
+  const shade = onChange((values: Float32Array | null, max: number, theme: Theme, _labels: readonly string[]) => {
     if (theme !== shownTheme) shownLevels.fill(absentLevel);
     shownTheme = theme;
     spans.forEach((span, idx) => {
@@ -133,21 +133,10 @@ export function createTokenStrip(actions: Actions, name: string) {
     element,
     update({ panel, theme }: State, shading: Shading | null): void {
       const tokens = panel?.tokens ?? null;
-      const analysisId = panel?.analysisId ?? -1;
-      // The state is a fresh copy each time: which analysis it is tells whether the tokens are the same.
-      const key = tokens ? analysisId : -1;
-      if (key !== shownAnalysis) {
-        shownAnalysis = key;
-        build(key, tokens);
-        shownRange = { first: 0, end: 0 };
-      }
-      const hasSurprisal = tokens?.surprisalBits != null;
-      if (key !== titled.analysisId || hasSurprisal !== titled.hasSurprisal) {
-        titled = { analysisId: key, hasSurprisal };
-        title(key, hasSurprisal, tokens);
-      }
-      mark(panel?.selectedToken ?? null, panel?.selectionAnchor ?? null, key);
-      shade(shading?.values ?? null, shading?.max ?? 0, theme, key);
+      build(tokens?.labels ?? noLabels);
+      title(tokens);
+      mark(panel?.selectedToken ?? null, panel?.selectionAnchor ?? null, labels);
+      shade(shading?.values ?? null, shading?.max ?? 0, theme, labels);
     },
   };
 }

@@ -6,10 +6,12 @@
 import { maxPatchCells, type Patch } from '../../src/shared/attentionMap';
 import { levelOf } from '../../src/shared/colorScale';
 import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/tools/failure';
+import { isSame } from '../../src/shared/tools/isSame';
 import type { PanelHost } from '../host';
 import { type Cell, type CellRange, isMasked } from './hitTest';
 import { type CellValue, MapData, type MapRef } from './mapData';
 import type { MapSource } from './mapSource';
+import type { TileRect } from './tiles';
 
 const debounceMs = 60;
 
@@ -26,7 +28,7 @@ export class LayerMaps {
   isPatchChanged = false;
   private nHeads = 0;
   private patch: Patch | null = null;
-  private wanted = '';
+  private wanted: TileRect | null = null;
   private sharesScale = false;
   private mapRequests = new AbortController();
   private patchRequests = new AbortController();
@@ -41,9 +43,9 @@ export class LayerMaps {
 
   /** @param refs heads of one layer at one stage; none to let go of all. @param nHeads how many the layer has. */
   show(refs: readonly MapRef[], nHeads: number, leavesOutFirst: boolean, sharesScale: boolean): void {
-    const isSame =
-      JSON.stringify(refs) === JSON.stringify(this.maps.map(({ ref }) => ref)) && sharesScale === this.sharesScale;
-    if (isSame) {
+    const shown = this.maps.map(({ ref }) => ref);
+    const isUnchanged = isSame(refs, shown) && sharesScale === this.sharesScale;
+    if (isUnchanged) {
       const isRescaled = this.maps.map(map => map.leaveOutFirst(leavesOutFirst)).some(Boolean);
       if (isRescaled) this.rescale();
       return;
@@ -63,12 +65,12 @@ export class LayerMaps {
     const [nQueries, nKeys] = [queryEnd - queryStart, Math.min(keyEnd, queryEnd) - keyStart];
     const isFew = nQueries > 0 && nKeys > 0 && nQueries * nKeys * this.nHeads <= maxPatchCells;
     const rect = { queryStart, keyStart, nQueries, nKeys };
-    const key = isFew && this.maps.length > 0 ? JSON.stringify([this.maps[0]!.ref, rect]) : '';
-    if (key === this.wanted) return;
-    this.wanted = key;
+    const wanted = isFew && this.maps.length > 0 ? rect : null;
+    if (isSame(wanted, this.wanted)) return;
+    this.wanted = wanted;
     clearTimeout(this.timer);
     this.patchRequests.abort();
-    if (key === '') return;
+    if (!wanted) return;
     this.timer = setTimeout(() => {
       this.patchRequests = new AbortController();
       void this.fetchPatch(rect, this.patchRequests.signal);
@@ -77,7 +79,7 @@ export class LayerMaps {
 
   /** Exact values are there for all that was last asked for. */
   get isExact(): boolean {
-    return this.wanted !== '' && this.patch !== null && this.arrived === this.wanted;
+    return this.wanted !== null && this.patch !== null && this.arrived === this.wanted;
   }
 
   valueAt(slot: number, cell: Cell): CellValue {
@@ -112,10 +114,10 @@ export class LayerMaps {
     this.mapRequests.abort();
     this.patchRequests.abort();
     this.mapRequests = new AbortController();
-    this.wanted = '';
+    this.wanted = null;
   }
 
-  private arrived = '';
+  private arrived: TileRect | null = null;
 
   private async fetchOverviews(maps: readonly MapData[], signal: AbortSignal): Promise<void> {
     for (const [slot, map] of maps.entries()) {
@@ -134,12 +136,12 @@ export class LayerMaps {
 
   private async fetchPatch(rect: Omit<Patch, 'values' | 'nHeads'>, signal: AbortSignal): Promise<void> {
     const { analysisId, layerIdx, stage } = this.maps[0]!.ref;
-    const key = this.wanted;
+    const { wanted } = this;
     try {
       const patch = await this.host.request('patch', { analysisId, layerIdx, stage, ...rect }, signal);
       if (signal.aborted) return;
       this.patch = patch;
-      this.arrived = key;
+      this.arrived = wanted;
       this.isPatchChanged = true;
       this.onChange();
     } catch (error) {

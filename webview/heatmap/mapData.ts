@@ -20,15 +20,6 @@ export interface MapRef {
   readonly nTokens: number;
 }
 
-export function isSameMap(a: MapRef | null, b: MapRef | null): boolean {
-  if (a === null || b === null) return a === b;
-  const { minusOf: x, ...rest } = a;
-  const { minusOf: y, ...others } = b;
-  const isEqual = (p: object, q: object) =>
-    Object.keys(p).every(key => (p as Record<string, unknown>)[key] === (q as Record<string, unknown>)[key]);
-  return isEqual(rest, others) && (x && y ? isEqual(x, y) : x === y);
-}
-
 /** What is known of a cell. */
 export type CellValue =
   | { readonly kind: 'masked' }

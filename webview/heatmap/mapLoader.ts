@@ -2,8 +2,9 @@
 
 import { tileSize } from '../../src/shared/attentionMap';
 import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/tools/failure';
+import { isSame } from '../../src/shared/tools/isSame';
 import type { CellRange } from './hitTest';
-import { isSameMap, MapData, type MapRef } from './mapData';
+import { MapData, type MapRef } from './mapData';
 import type { MapSource } from './mapSource';
 import { coverWithTiles, type TileRect } from './tiles';
 
@@ -18,23 +19,29 @@ export class MapLoader {
   failure: FailureData | null = null;
   /** Set when the part on screen is too large for exact values. */
   isTooLarge = false;
+  /** The tiles on screen. */
   wanted: readonly TileRect[] = [];
   private mapRequests = new AbortController();
   private tileRequests = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param onChange called after every arrival; `isRedraw` is false when only the tile `rect` changed. */
+  /** @param onChange called after every arrival, with the tile where it is all that changed. */
   constructor(
     private readonly source: MapSource,
     private readonly onChange: (rect?: TileRect) => void,
   ) {}
+
+  /** Exact values are there for all of the part on screen. */
+  get isExact(): boolean {
+    return this.map?.covers(this.wanted) ?? false;
+  }
 
   /**
    * Shows another map, or none. Requests for the one before are aborted.
    * @returns whether the map on screen stayed the same one and its scale changed.
    */
   show(ref: MapRef | null, leavesOutFirst: boolean): boolean {
-    if (isSameMap(ref, this.map?.ref ?? null)) return this.map?.leaveOutFirst(leavesOutFirst) ?? false;
+    if (isSame(ref, this.map?.ref ?? null)) return this.map?.leaveOutFirst(leavesOutFirst) ?? false;
     this.mapRequests.abort();
     this.tileRequests.abort();
     clearTimeout(this.timer);
@@ -54,7 +61,7 @@ export class MapLoader {
     const cover = coverWithTiles(range, map.ref.nTokens);
     this.isTooLarge = cover.length > (map.ref.minus ? maxTiles.difference : maxTiles.plain);
     const wanted = this.isTooLarge ? [] : cover;
-    if (JSON.stringify(wanted) === JSON.stringify(this.wanted)) return;
+    if (isSame(wanted, this.wanted)) return;
     this.wanted = wanted;
     this.tileRequests.abort();
     clearTimeout(this.timer);

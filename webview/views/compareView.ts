@@ -3,6 +3,7 @@
 import { keysOfRow } from '../../src/attention/topKeys';
 import type { PanelComparison } from '../../src/shared/panel/comparison';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
+import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { factsOf, keyTable, paneTitle, sayCell, sayComparison } from '../components/compareText';
 import { createGestures, mapInstructions } from '../components/mapGestures';
@@ -59,12 +60,12 @@ class CompareView implements PanelView {
   /** The head on the right, where the reader chose another one than on the left. */
   private other: { layerIdx?: number; headIdx?: number } = {};
   private sides: Sides | null = null;
-  private sidesKey = '';
+  private sidesKey: readonly unknown[] = [];
   private rightZoom: State['layout']['zoom'] = { factor: 1, centerQuery: 0.5, centerKey: 0.5 };
   private hovered: Cell | null = null;
   private isShown = false;
   private rows = new AbortController();
-  private shownRows = '';
+  private shownRows: readonly unknown[] = [];
 
   constructor(private readonly context: ViewContext) {
     const { host, actions, store, maps } = context;
@@ -136,7 +137,7 @@ class CompareView implements PanelView {
     const { toRight } = sides;
     const across = zoomAcross(layout.zoom, toRight, refs.left.nTokens, refs.right.nTokens);
     // A fresh object each time, so that it is compared by what it says.
-    if (JSON.stringify(across) !== JSON.stringify(this.rightZoom)) this.rightZoom = across;
+    if (!isSame(across, this.rightZoom)) this.rightZoom = across;
     this.rightNavigation.follow(refs.right.nTokens, this.rightZoom);
     if (this.navigation.size.width === 0) this.resize();
     this.loadRows(panel, refs.left, refs.right);
@@ -146,7 +147,7 @@ class CompareView implements PanelView {
   hide(): void {
     this.isShown = false;
     this.rows.abort();
-    this.shownRows = '';
+    this.shownRows = [];
     for (const pane of this.panes()) pane.show(null, false);
   }
 
@@ -157,8 +158,8 @@ class CompareView implements PanelView {
   /** Aligning takes a moment for long windows: once per pair of runs. */
   private currentSides(panel: PanelState): Sides | null {
     const { comparison } = this;
-    const key = JSON.stringify([panel.analysisId, panel.status, comparison?.analysisId, comparison?.status]);
-    if (key !== this.sidesKey) {
+    const key = [panel.analysisId, panel.status, comparison?.analysisId, comparison?.status];
+    if (!isSame(key, this.sidesKey)) {
       this.sidesKey = key;
       this.sides = sidesOf(panel, comparison);
     }
@@ -289,8 +290,8 @@ class CompareView implements PanelView {
   /** What the selected token attends to most, on both sides. */
   private loadRows({ selectedToken: token }: PanelState, left: MapRef, right: MapRef): void {
     const { sides } = this;
-    const key = JSON.stringify([token, left, right]);
-    if (!sides || key === this.shownRows) return;
+    const key = [token, left, right];
+    if (!sides || isSame(key, this.shownRows)) return;
     this.shownRows = key;
     this.rows.abort();
     this.rows = new AbortController();
@@ -308,7 +309,7 @@ class CompareView implements PanelView {
     Promise.all([list(left, token, sides.left), list(right, across, sides.right)]).then(
       tables => !signal.aborted && this.keys.replaceChildren(...tables),
       () => {
-        this.shownRows = ''; // aborted, or a run that is gone: the next update asks again
+        this.shownRows = []; // aborted, or a run that is gone: the next update asks again
       },
     );
   }

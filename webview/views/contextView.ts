@@ -1,6 +1,6 @@
 /** The lines that are relevant for the selection, and what occluding them does: claims beside causes. */
 
-import type { ContextState, OcclusionRow } from '../../src/shared/panel/context';
+import type { ContextLine, OcclusionRow, PanelContext } from '../../src/shared/panel/context';
 import {
   type Direction,
   formatHeads,
@@ -77,7 +77,10 @@ class ContextView implements PanelView {
   private readonly checkHint = h('p', { class: 'hint', hidden: true });
   private readonly check;
   private readonly cancel;
-  private shown: ContextState | null = null;
+  private shown: PanelContext | null = null;
+  private lines: readonly ContextLine[] = [];
+  /** Of the lines that are there, or on their way. */
+  private linesId = 0;
 
   constructor(private readonly context: ViewContext) {
     const { actions, host } = context;
@@ -128,25 +131,54 @@ class ContextView implements PanelView {
   update({ context, panel }: State): void {
     if (!context || context === this.shown) return;
     this.shown = context;
-    const { options, range, lines, isBusy, weights, occlusion } = context;
+    this.loadLines(context);
+    this.draw(context, panel?.tokens?.labels ?? []);
+  }
+
+  /** Lines of the selection before stay until the new ones are there. */
+  private loadLines({ linesId, nLines }: PanelContext): void {
+    if (linesId === this.linesId) return;
+    this.linesId = linesId;
+    if (nLines === 0) {
+      this.lines = [];
+      return;
+    }
+    this.context.host.request('contextLines', {}).then(
+      ({ lines, linesId }) => {
+        // Newer ones may have been requested meanwhile.
+        if (linesId < this.linesId) return;
+        this.linesId = linesId;
+        this.lines = lines;
+        const { panel, context } = this.context.store.state;
+        if (context) this.draw(context, panel?.tokens?.labels ?? []);
+      },
+      error => {
+        this.linesId = 0;
+        this.tell(error);
+      },
+    );
+  }
+
+  private draw(context: PanelContext, labels: readonly string[]): void {
+    const { options, range, isBusy, hasWeights, occlusion } = context;
+    const { lines } = this;
     this.method.set(methodOptions, options.method);
     this.heads.element.hidden = options.method === 'head';
     this.heads.set(formatHeads(options.heads));
     this.direction.set(options.direction);
     this.failure.hidden = !context.failure;
     this.failure.textContent = context.failure?.message ?? '';
-    const labels = panel?.tokens?.labels ?? [];
     this.title.textContent = range ? t('Lines relevant for {0}', nameOf(labels, range)) : t('Relevant lines');
     this.note.textContent = !range
       ? t('Select a word in the document or a token in another view, or ask a question.')
-      : isBusy && !weights
+      : isBusy && !hasWeights
         ? t('Working it out …')
         : t(
             '{0} A line’s relevance is the sum of its tokens’ magnitudes, without the selection’s own.',
             methodNotes[options.method],
           );
     const isChecking = occlusion?.status === 'running';
-    const canCheck = weights !== null && options.direction === 'attends' && !isChecking;
+    const canCheck = hasWeights && options.direction === 'attends' && !isChecking;
     this.check.toggleAttribute('disabled', !canCheck);
     this.check.title = t('Runs the model once per earlier line without it');
     const isOtherWay = options.direction !== 'attends';

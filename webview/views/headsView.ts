@@ -3,6 +3,7 @@
 import { type Measure, measures, rankHeads } from '../../src/attention/headRanking';
 import type { MeasureName } from '../../src/shared/headMeasures';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
+import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { createHeadCard, type HeadCard } from '../components/headCard';
 import { h, redraw } from '../dom';
@@ -37,7 +38,7 @@ class HeadsView implements PanelView {
   /** The cards in the order that is seen. */
   private sequence: HeadCard[] = [];
   private shownModel = '';
-  private shownOrder = '';
+  private shownOrder: readonly unknown[] = [];
   private focused = 0;
 
   constructor(private readonly context: ViewContext) {
@@ -105,7 +106,7 @@ class HeadsView implements PanelView {
     const key = `${directory}/${nLayers}/${nHeads}/${panel.analysisId}`;
     if (key === this.shownModel) return;
     this.shownModel = key;
-    this.shownOrder = '';
+    this.shownOrder = [];
     this.observer.disconnect();
     this.cards = Array.from({ length: nLayers * nHeads }, (_, i) => createHeadCard(Math.floor(i / nHeads), i % nHeads));
     redraw(this.grid, ...this.cards.map(({ element }) => element));
@@ -117,15 +118,8 @@ class HeadsView implements PanelView {
   private arrange(panel: PanelState, measure: Measure, isRanked: boolean): void {
     const { nHeads } = panel.model!;
     const { view, layersDone } = panel;
-    const key = JSON.stringify([
-      measure.name,
-      isRanked,
-      this.loader.heads.length,
-      view.layerIdx,
-      view.headIdx,
-      layersDone,
-    ]);
-    if (key === this.shownOrder) return;
+    const key = [measure.name, isRanked, this.loader.heads.length, view.layerIdx, view.headIdx, layersDone];
+    if (isSame(key, this.shownOrder)) return;
     this.shownOrder = key;
     const ranked = rankHeads(this.loader.heads, measure.name);
     const rankOf = new Map(ranked.map(({ layerIdx, headIdx }, rank) => [layerIdx * nHeads + headIdx, rank]));

@@ -2,6 +2,7 @@
 
 import { isPreSoftmax, type Stage } from '../../src/shared/attentionMap';
 import { Cancelled, toFailureData } from '../../src/shared/tools/failure';
+import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { createLensSources } from '../components/lensSources';
 import { MapPanel } from '../components/mapPanel';
@@ -55,7 +56,7 @@ class LensView implements PanelView {
   private readonly body: HTMLElement;
   private requests = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private askedFor = '';
+  private requested: object | null = null;
   private content: LensContent | null = null;
   private openedHead: number | null = null;
 
@@ -100,15 +101,15 @@ class LensView implements PanelView {
     const shown = mapRefOf(state.panel);
     const { cell } = state;
     const ref = shown && { ...shown, minus: null };
-    const key = ref && cell && !isMasked(cell) ? JSON.stringify([ref, cell, state.layout.lensReference]) : '';
-    if (key !== this.askedFor) {
-      this.askedFor = key;
+    const request = ref && cell && !isMasked(cell) ? { ref, cell, reference: state.layout.lensReference } : null;
+    if (!isSame(request, this.requested)) {
+      this.requested = request;
       this.requests.abort();
       clearTimeout(this.timer);
-      if (key === '' || !ref || !cell) this.content = null;
+      if (!request) this.content = null;
       else
         this.timer = setTimeout(
-          () => void this.load(ref, cell, state.layout.lensReference),
+          () => void this.load(request.ref, request.cell, request.reference),
           this.content ? delayMs : 0,
         );
     }
@@ -118,7 +119,7 @@ class LensView implements PanelView {
   hide(): void {
     this.requests.abort();
     clearTimeout(this.timer);
-    this.askedFor = '';
+    this.requested = null;
   }
 
   private async load(...[ref, cell, reference]: [LensContent['ref'], LensContent['cell'], Reference]): Promise<void> {
@@ -182,7 +183,6 @@ class LensView implements PanelView {
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }
 
-  /** The labels belong to the content's run; each state brings a copy of them, which is no reason to draw again. */
   private drawContent = onChange((content: LensContent, openedHead: number | null, theme: Theme) => {
     const labels = this.context.store.state.panel?.tokens?.labels ?? [];
     const { ref, cell, lens, parts, value, difference, referenceKey, note } = content;

@@ -14,8 +14,8 @@ export const mapView: ViewDefinition = {
   isOffered: () => true,
   choices: ['head', 'stage', 'difference'],
   create({ store, loader, actions, host }) {
-    const map = new MapPanel(store, loader, actions, host.hasEditor ? host : null);
-    const legend = createLegend(actions);
+    const legend = createLegend(actions, loader);
+    const map = new MapPanel(store, loader, actions, host.hasEditor ? host : null, () => legend.update(store.state));
     const tokens = createTokenStrip(actions, 'token');
     const details = createDetails(actions, host.hasEditor);
     const tokenSection = h('section', { class: 'token-section', 'aria-label': t('Text') }, tokens.element);
@@ -27,9 +27,8 @@ export const mapView: ViewDefinition = {
     );
     return {
       element,
-      update() {
-        map.update();
-        const { state } = store; // Drawing the map may have found out more.
+      update(state) {
+        map.update(); // first: it tells the loader which part is on screen
         legend.update(state);
         details.update(state);
         tokenSection.hidden = !state.panel?.tokens;

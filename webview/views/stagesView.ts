@@ -1,6 +1,7 @@
 /** All stages of one head side by side, on one viewport and with one crosshair, and the difference of any two. */
 
 import { isPreSoftmax, type Stage, stages } from '../../src/shared/attentionMap';
+import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { gradient } from '../components/legend';
 import { createGestures, mapInstructions } from '../components/mapGestures';
@@ -58,7 +59,7 @@ class StagesView implements PanelView {
   private isShown = false;
   private rowTimer: ReturnType<typeof setTimeout> | undefined;
   private rowRequests = new AbortController();
-  private shownRow = '';
+  private shownRow: readonly unknown[] = [];
 
   constructor(private readonly context: ViewContext) {
     const { store, actions } = context;
@@ -126,7 +127,7 @@ class StagesView implements PanelView {
     this.isShown = false;
     clearTimeout(this.rowTimer);
     this.rowRequests.abort();
-    this.shownRow = '';
+    this.shownRow = [];
     for (const pane of this.allPanes()) pane.show(null, false);
   }
 
@@ -207,9 +208,9 @@ class StagesView implements PanelView {
   /** Asks for the sums of the looked-at row once the crosshair rests on it. */
   private loadRow(queryIdx: number | null): void {
     const after = [...this.panes.values()].filter(({ ref }) => ref && !isPreSoftmax(ref.stage));
-    const key = queryIdx === null ? '' : JSON.stringify([queryIdx, after.map(({ ref }) => ref)]);
-    if (key === this.shownRow) return;
-    this.shownRow = key;
+    const row = queryIdx === null ? [] : [queryIdx, ...after.map(({ ref }) => ref)];
+    if (isSame(row, this.shownRow)) return;
+    this.shownRow = row;
     clearTimeout(this.rowTimer);
     this.rowRequests.abort();
     this.rowRequests = new AbortController();

@@ -1,11 +1,12 @@
 /** The map as a real table, a page at a time: for screen readers, and for whoever wants the numbers. */
 
 import { Cancelled } from '../../src/shared/tools/failure';
+import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { textField } from '../components/fields';
 import { h } from '../dom';
 import { isMasked } from '../heatmap/hitTest';
-import { type CellValue, isSameMap, MapData, type MapRef } from '../heatmap/mapData';
+import { type CellValue, MapData, type MapRef } from '../heatmap/mapData';
 import type { TileRect } from '../heatmap/tiles';
 import { describeCellValue, formatValue, stageInText, stageLabel, visibleToken } from '../labels';
 import { mapRefOf, type State } from '../state';
@@ -64,8 +65,7 @@ class TableView implements PanelView {
   update({ panel, cell }: State): void {
     const ref = mapRefOf(panel);
     const selected = cell?.queryIdx ?? panel?.selectedToken ?? null;
-    const isSame = isSameMap(ref, this.ref) && selected === this.selected;
-    if (isSame) return;
+    if (isSame(ref, this.ref) && selected === this.selected) return;
     const isMoved = selected !== null && selected !== this.selected;
     this.ref = ref;
     this.selected = selected;

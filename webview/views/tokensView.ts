@@ -4,6 +4,7 @@ import type { Predictions } from '../../src/shared/analysis';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { type Direction, isApplicable, type TokenRange } from '../../src/shared/relevance';
 import { Cancelled } from '../../src/shared/tools/failure';
+import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { type Column, createDataTable } from '../components/dataTable';
 import { radioGroup, textField } from '../components/fields';
@@ -51,7 +52,7 @@ class TokensView implements PanelView {
   private problem = '';
   private requests = new AbortController();
   private predictions: { readonly analysisId: number; readonly answer: Predictions | null } | null = null;
-  private drawn = '';
+  private drawn: readonly unknown[] = [];
 
   constructor(private readonly context: ViewContext) {
     const { actions, store } = context;
@@ -103,8 +104,8 @@ class TokensView implements PanelView {
     this.load(panel, range);
     const isCurrent = this.loaded !== null && this.loaded.key === this.wanted;
     this.strip.update(state, isCurrent ? shadingOf(this.loaded!.weights, range!, this.direction) : null);
-    const drawn = JSON.stringify([this.wanted, isCurrent, this.filter, this.problem, this.predictions?.answer != null]);
-    if (drawn === this.drawn) return;
+    const drawn = [this.wanted, isCurrent, this.filter, this.problem, this.predictions?.answer != null];
+    if (isSame(drawn, this.drawn)) return;
     this.drawn = drawn;
     // Older rows stay until the new ones are there: what blinks cannot be read, and controls must not vanish under the hand.
     this.results.hidden = range === null;
@@ -134,7 +135,7 @@ class TokensView implements PanelView {
       analysisId: -1,
     };
     const isReady = ref !== null && range !== null && panel !== null && isLayerReady(panel);
-    const key = isReady ? JSON.stringify([analysisId, layerIdx, headIdx, stage, range, this.direction]) : '';
+    const key = isReady ? [analysisId, layerIdx, headIdx, stage, range.first, range.end, this.direction].join('/') : '';
     if (panel?.status === 'done' && this.predictions?.analysisId !== panel.analysisId) {
       void this.loadPredictions(panel.analysisId);
     }

@@ -39,6 +39,19 @@ export interface OcclusionState {
   readonly failure: FailureData | null;
 }
 
+/** What the panel shows of it at every change. The lines, which are many, are requested by the view that lists them. */
+export interface PanelContext extends Omit<ContextState, 'weights' | 'lines'> {
+  readonly hasWeights: boolean;
+  readonly nLines: number;
+  /** Another number for other lines. */
+  readonly linesId: number;
+}
+
+export interface PanelContextLines {
+  readonly linesId: number;
+  readonly lines: readonly ContextLine[];
+}
+
 export interface ContextState {
   readonly analysisId: number;
   readonly options: RelevanceOptions;
@@ -48,7 +61,13 @@ export interface ContextState {
   readonly weights: Float32Array | null;
   /** All lines of the window with weight, heaviest first. */
   readonly lines: readonly ContextLine[];
+  /** Another number for other lines. */
+  readonly linesId: number;
   readonly isBusy: boolean;
   readonly failure: FailureData | null;
   readonly occlusion: OcclusionState | null;
+}
+
+export function toPanelContext({ weights, lines, ...rest }: ContextState): PanelContext {
+  return { ...rest, hasWeights: weights !== null, nLines: lines.length };
 }

@@ -12,7 +12,7 @@ import type { Direction, OcclusionMode, RelevanceOptions, TokenRange } from '../
 import type { FailureData } from '../tools/failure';
 import type { FilePart } from '../tools/fileParts';
 import type { PanelComparison } from './comparison';
-import type { ContextState } from './context';
+import type { PanelContext, PanelContextLines } from './context';
 import type { ExportFormat } from './exportFormats';
 import type { AblationStep, PanelAblation, Ranking } from './panelAblation';
 
@@ -27,7 +27,7 @@ export interface View {
 
 export type AnalysisStatus = 'idle' | 'loading' | 'running' | 'done' | 'cancelled' | 'failed';
 
-/** Everything the webview needs to draw itself; sent whole on every change but the maps. */
+/** Everything the webview needs to draw itself but the maps. How it travels: panelUpdates.ts. */
 export interface PanelState {
   readonly status: AnalysisStatus;
   readonly analysisId: number;
@@ -72,6 +72,16 @@ export interface PanelTokens {
   /** Bits, NaN for token 0; null until the last layer is done. */
   readonly surprisalBits: Float32Array | null;
 }
+
+/** What a run's tokens are: sent once a run. */
+export interface RunTokens extends Omit<PanelTokens, 'surprisalBits'> {
+  readonly analysisId: number;
+}
+
+/** The fields of the state that changed. */
+export type PanelUpdate = Partial<Omit<PanelState, 'tokens'>> & {
+  readonly surprisalBits?: PanelTokens['surprisalBits'];
+};
 
 export interface MapAddress {
   readonly analysisId: number;
@@ -160,8 +170,10 @@ export interface PanelRequests {
   predictions(args: { readonly analysisId: number }): Predictions;
   /** One weight per token. */
   rangeWeights(args: RangeAddress): Float32Array;
-  /** The relevant context as it is; changes come as `context` events. */
-  context(args: Record<string, never>): ContextState;
+  /** The relevant context but its lines; changes come as `context` events. */
+  context(args: Record<string, never>): PanelContext;
+  /** The relevant lines that are there now. */
+  contextLines(args: Record<string, never>): PanelContextLines;
   setRelevance(args: RelevanceOptions): void;
   /** Checks the relevance of lines by occluding them; progress comes as `context` events. */
   occlude(args: { readonly mode: OcclusionMode }): void;
@@ -206,17 +218,18 @@ export interface ThumbnailAddress extends LayerAddress {
 /** 4 KiB each: under the 1 MiB that a message may have. */
 export const maxThumbnails = 128;
 
-/** Events the host sends. `state` is always the whole state; `layer` says that one more layer can be asked for. */
+/** Events the host sends. */
 export interface PanelEvents {
-  state: PanelState;
-  layer: { readonly analysisId: number; readonly layerIdx: number };
+  /** Comes before the `state` that names its run. */
+  tokens: RunTokens;
+  state: PanelUpdate;
   ranking: Ranking | null;
   /** A link asks for a view. */
   tab: { readonly tab: string };
   /** A cell to look at. */
   cell: MapCell;
   comparison: PanelComparison | null;
-  context: ContextState;
+  context: PanelContext;
   documentMap: DocumentMapState | null;
 }
 

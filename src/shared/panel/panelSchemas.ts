@@ -63,6 +63,7 @@ export const panelArguments: Record<keyof PanelRequests, AnySchema> = {
   predictions: run,
   rangeWeights: v.looseObject({ ...map.entries, range, direction }),
   context: none,
+  contextLines: none,
   setRelevance: relevance,
   occlude: v.looseObject({ mode: v.picklist(occlusionModes) }),
   cancelOcclusion: none,
@@ -86,25 +87,26 @@ export const panelArguments: Record<keyof PanelRequests, AnySchema> = {
 };
 
 const failure = v.nullable(v.looseObject({ code: text, message: text, actions: list(text) }));
-const tokens = v.nullable(
-  v.looseObject({ labels: list(text), offsets: v.instance(Uint32Array), surprisalBits: v.nullable(floats) }),
-);
+const bits = v.nullable(floats);
+const tokenList = { labels: list(text), offsets: v.instance(Uint32Array) };
+const tokens = v.nullable(v.looseObject({ ...tokenList, surprisalBits: bits }));
 const model = v.nullable(
   v.looseObject({ name: text, nLayers: index, nHeads: index, layers: list(v.looseObject({ stages: list(stage) })) }),
 );
 const panelAblation = v.looseObject({ shown: ablation, wanted: ablation, isRunning: v.boolean(), failure });
-const state = v.looseObject({
+const stateFields = {
   ...{ status: v.picklist(['idle', 'loading', 'running', 'done', 'cancelled', 'failed']), analysisId: index },
-  ...{ documentLabel: v.nullable(text), model, tokens, layersDone: index, isStale: v.boolean(), failure, view },
+  ...{ documentLabel: v.nullable(text), model, layersDone: index, isStale: v.boolean(), failure, view },
   ...{ ablation: panelAblation, selectedToken: nullableIndex, selectionAnchor: nullableIndex },
   question: v.nullable(text),
-});
+};
+const state = v.looseObject({ ...stateFields, tokens });
 const comparison = v.nullable(v.looseObject({ status: text, label: text, analysisId: index, model, tokens, failure }));
 const ranking = v.nullable(v.looseObject({ status: text, done: index, total: index, effects: list(none), failure }));
 const line = v.looseObject({ lineIdx: index, text, weight: figure });
 const context = v.looseObject({
-  ...{ analysisId: index, options: relevance, range: v.nullable(range), weights: v.nullable(floats) },
-  ...{ lines: list(line), isBusy: v.boolean(), failure },
+  ...{ analysisId: index, options: relevance, range: v.nullable(range), hasWeights: v.boolean(), nLines: index },
+  ...{ linesId: index, isBusy: v.boolean(), failure },
   occlusion: v.nullable(v.looseObject({ status: text, total: index, rows: list(line), failure })),
 });
 const profile = v.looseObject({ weights: floats, surprisalBits: floats, gainBits: floats });
@@ -143,6 +145,7 @@ export const panelAnswers: Record<keyof PanelRequests, AnySchema> = {
   predictions: v.looseObject({ surprisalBits: floats, k: index, topIds: v.instance(Int32Array), labels: none }),
   rangeWeights: floats,
   context,
+  contextLines: v.looseObject({ linesId: index, lines: list(line) }),
   setRelevance: nothing,
   occlude: nothing,
   cancelOcclusion: nothing,
@@ -167,8 +170,8 @@ export const panelAnswers: Record<keyof PanelRequests, AnySchema> = {
 
 /** What the host tells. */
 export const panelEvents: Record<keyof PanelEvents, AnySchema> = {
-  state,
-  layer,
+  tokens: v.looseObject({ analysisId: index, ...tokenList }),
+  state: v.partial(v.looseObject({ ...stateFields, surprisalBits: bits })),
   ranking,
   tab: v.looseObject({ tab: text }),
   cell: v.looseObject({ queryIdx: index, keyIdx: index }),

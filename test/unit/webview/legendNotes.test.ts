@@ -17,10 +17,11 @@ interface Case {
 }
 
 function notes({ stage = 'pattern', minus, blockSize = 1, keysLeftOut = 0, slidingWindow, row, ...rest }: Case) {
+  const part = { isExact: false, isTooLarge: false, ...rest };
   const ref = { analysisId: 1, layerIdx: 0, headIdx: 0, stage, minus: minus ?? null, nTokens: 9 };
   const panel = { model: { layers: [{ slidingWindow }] } };
-  const state = { panel, map: { ref, blockSize, keysLeftOut }, isExact: false, isTooLarge: false, ...rest };
-  return legendNotes({ ...state, selection: row ? { row } : null } as unknown as State);
+  const state = { panel, map: { ref, blockSize, keysLeftOut }, selection: row ? { row } : null };
+  return legendNotes(state as unknown as State, part);
 }
 
 const masked = 'Hatched: masked, the key comes after the query.';

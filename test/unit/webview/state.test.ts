@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LayerSummary } from '../../../src/shared/analysis';
 import type { PanelState } from '../../../src/shared/panel/panelMessages';
-import { defaultLayout, mapRefOf, readLayout, Store, withLayer } from '../../../webview/state';
+import { defaultLayout, mapRefOf, readLayout, Store } from '../../../webview/state';
 import { Random } from '../../random';
 
 const rubbish = [
@@ -102,11 +102,4 @@ test('there is no map before its layer is ready', () => {
   assert.equal(mapRefOf({ ...panel, tokens: null }), null);
   assert.equal(mapRefOf({ ...panel, model: null }), null);
   assert.equal(mapRefOf(null), null);
-});
-
-test('layers that become ready count up, in any order, and only those of this run', () => {
-  const start = { ...panel, layersDone: 0 };
-  const after = [1, 0, 4, 2].reduce((state, layerIdx) => withLayer(state, 7, layerIdx), start);
-  assert.deepEqual(after, { ...start, layersDone: 5 });
-  assert.equal(withLayer(start, 6, 3), start);
 });

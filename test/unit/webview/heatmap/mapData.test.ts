@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { overviewValue } from '../../../../src/shared/attentionMap';
 import { absentLevel, levelOf } from '../../../../src/shared/colorScale';
-import { isSameMap, levelOnMap, MapData, type MapRef } from '../../../../webview/heatmap/mapData';
+import { isSame } from '../../../../src/shared/tools/isSame';
+import { levelOnMap, MapData, type MapRef } from '../../../../webview/heatmap/mapData';
 import { coverWithTiles, type TileRect } from '../../../../webview/heatmap/tiles';
 import { Random } from '../../../random';
 import { overviewOf, randomMap, tileOf } from './maps';
@@ -139,9 +140,9 @@ test('a map is covered once every tile is there, and never by none', () => {
 
 test('maps are the same when everything that names them is', () => {
   const others = { analysisId: 9, layerIdx: 9, headIdx: 9, stage: 'scores', minus: 'scores', nTokens: 9 } as const;
-  assert.ok(isSameMap(ref, { ...ref }) && isSameMap(null, null));
-  assert.ok(!isSameMap(ref, null) && !isSameMap(null, ref));
-  for (const [key, other] of Object.entries(others)) assert.ok(!isSameMap(ref, { ...ref, [key]: other }), key);
+  assert.ok(isSame(ref, { ...ref }) && isSame(null, null));
+  assert.ok(!isSame(ref, null) && !isSame(null, ref));
+  for (const [key, other] of Object.entries(others)) assert.ok(!isSame(ref, { ...ref, [key]: other }), key);
 });
 
 test('a value has the level that the map draws it in', () => {
