@@ -3,6 +3,7 @@
  * by occluding. Follows the analysis; editor features and panels listen.
  */
 
+import { safeParse } from 'valibot';
 import * as vscode from 'vscode';
 import { weightByLine } from '../attention/lines';
 import { rankCorrelation } from '../attention/rankCorrelation';
@@ -11,6 +12,7 @@ import type { OccludedEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import type { ContextLine, ContextState, OcclusionState } from '../shared/panel/context';
 import type { PanelState } from '../shared/panel/panelMessages';
+import { relevanceOptions } from '../shared/panel/panelSchemas';
 import {
   chosenHeads,
   defaultRelevance,
@@ -21,7 +23,6 @@ import {
 import { Cancelled, toFailureData } from '../shared/tools/failure';
 import { isSame } from '../shared/tools/isSame';
 import type { Analysis } from './analysis';
-import { checkRelevance } from './checkRelevance';
 import type { OcclusionRuns } from './occlusionRuns';
 
 /** Where the way of measuring is remembered. */
@@ -46,7 +47,7 @@ export class RelevantContext implements vscode.Disposable {
     private readonly memory: vscode.Memento,
   ) {
     this.state = {
-      ...{ analysisId: 0, options: checkRelevance(memory.get(optionsKey)) ?? defaultRelevance, range: null },
+      ...{ analysisId: 0, options: savedOptions(memory.get(optionsKey)), range: null },
       ...{ weights: null, lines: [], linesId: 0, isBusy: false, failure: null, occlusion: null },
     };
     this.store.add(analysis.onDidChange(state => this.follow(state)));
@@ -179,6 +180,12 @@ export class RelevantContext implements vscode.Disposable {
     this.state = { ...this.state, ...change, linesId: this.state.linesId + (isSame ? 0 : 1) };
     this.changed.fire(this.state);
   }
+}
+
+/** The way of measuring as it was saved, by whichever version. */
+function savedOptions(value: unknown): RelevanceOptions {
+  const read = safeParse(relevanceOptions, value);
+  return read.success ? read.output : defaultRelevance;
 }
 
 /** The last layer whose maps a way of measuring asks for. */

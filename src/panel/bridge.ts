@@ -3,7 +3,6 @@
 import * as vscode from 'vscode';
 import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
-import { checkRelevance } from '../analysis/checkRelevance';
 import type { Comparison } from '../analysis/comparison';
 import type { DocumentMap } from '../analysis/documentSearch';
 import type { RelevantContext } from '../analysis/relevantContext';
@@ -23,20 +22,7 @@ import { panelArguments } from '../shared/panel/panelSchemas';
 import { PanelSender } from '../shared/panel/panelUpdates';
 import { FileParts } from '../shared/tools/fileParts';
 import { Rpc, type Wire } from '../shared/tools/rpc';
-import { checkExport, checkPicture } from './checkExport';
-import {
-  checkLayer,
-  checkMap,
-  checkPart,
-  checkPatch,
-  checkRange,
-  checkSelection,
-  checkStep,
-  checkTab,
-  checkThumbnails,
-  checkTile,
-  checkView,
-} from './checkRequests';
+import { checkRange, checkSelection, checkView } from './checkRequests';
 import type { PanelTab } from './panelTab';
 import type { TakeAway } from './takeAway';
 
@@ -85,11 +71,11 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
     wire,
     {
       ready: () => sender.start(analysis.snapshot),
-      overview: (args, signal) => detailsOf(args).overview(checkMap(args), signal),
-      tile: (args, signal) => detailsOf(args).tile(checkTile(args), signal),
-      patch: (args, signal) => details.patch(checkPatch(args), signal),
-      kernels: (args, signal) => details.kernels(checkLayer(args), signal),
-      largestChanges: (args, signal) => details.largestChanges(checkPart(args), signal),
+      overview: (args, signal) => detailsOf(args).overview(args, signal),
+      tile: (args, signal) => detailsOf(args).tile(args, signal),
+      patch: (args, signal) => details.patch(args, signal),
+      kernels: (args, signal) => details.kernels(args, signal),
+      largestChanges: (args, signal) => details.largestChanges(args, signal),
       setView: args => analysis.setView(checkView(args, analysis.snapshot.model)),
       selectToken(args) {
         const { tokenIdx, anchorIdx, reveal: isRevealed } = checkSelection(args, nTokens());
@@ -98,14 +84,14 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       },
       comparison: () => comparison.snapshot,
       setAblation: args => ablations.set(args),
-      stepAblation: args => ablations.step(checkStep(args)),
+      stepAblation: args => ablations.step(args.step),
       rankAblations({ withHeads }) {
-        void ablations.rank(withHeads === true);
+        void ablations.rank(withHeads);
       },
       cancelRanking: () => ablations.cancelRanking(),
       ranking: () => ablations.ranking,
-      headMeasures: (args, signal) => details.headMeasures(checkLayer(args), signal),
-      thumbnails: args => details.thumbnails(checkThumbnails(args)),
+      headMeasures: (args, signal) => details.headMeasures(args, signal),
+      thumbnails: args => details.thumbnails(args),
       predictions: ({ analysisId }) => details.predictions(analysisId),
       rangeWeights(args, signal) {
         const { analysisId, range, direction, ...view } = checkRange(args, nTokens());
@@ -114,11 +100,7 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       },
       context: () => toPanelContext(context.snapshot),
       contextLines: () => ({ linesId: context.snapshot.linesId, lines: context.snapshot.lines }),
-      setRelevance(args) {
-        const options = checkRelevance(args);
-        if (!options) throw new RangeError('these are no relevance options');
-        context.setOptions(options);
-      },
+      setRelevance: args => context.setOptions(args),
       occlude({ mode }) {
         return context.occlude(mode);
       },
@@ -130,16 +112,12 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       revealInMap: ({ offset }) => services.revealInMap(offset),
       tab: () => tab.take(),
       setTab(args) {
-        tab.shown = checkTab(args);
+        tab.shown = args.tab;
       },
-      save: args => takeAway.save(checkExport(args).format, args),
-      copy: args => takeAway.copy(checkExport(args).format, args),
-      picture(args) {
-        const { partIdx, ...style } = checkPicture(args);
-        return picture.part(partIdx, () => takeAway.picture(style));
-      },
+      save: args => takeAway.save(args.format, args),
+      copy: args => takeAway.copy(args.format, args),
+      picture: ({ partIdx, ...style }) => picture.part(partIdx, () => takeAway.picture(style)),
       async command({ command }) {
-        if (!Object.hasOwn(commandOf, command)) throw new RangeError(`unknown command ${String(command)}`);
         const args = command === 'openSettings' ? ['mtaInspector'] : [];
         await vscode.commands.executeCommand(commandOf[command], ...args);
       },

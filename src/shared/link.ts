@@ -30,6 +30,8 @@ export type LinkedComparison =
   | { readonly kind: 'saved' | 'commit' }
   | { readonly kind: 'model'; readonly name: string };
 
+/** Of an id of one of the panel's views. */
+export const viewIdPattern = /^[a-z]{1,20}$/;
 const modelName = /^[\w-][\w.-]{0,79}$/;
 
 /** How a link names a model, where its name fits into one. */
@@ -97,7 +99,7 @@ export function parseLink(query: string): LinkTarget {
   }
   const at = number('at');
   const tab = parameters.get('tab');
-  if (tab !== null && !/^[a-z]{1,20}$/.test(tab)) {
+  if (tab !== null && !viewIdPattern.test(tab)) {
     throw new RangeError(`"tab" is "${tab.slice(0, 40)}", expected a word such as lens`);
   }
   return {

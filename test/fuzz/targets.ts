@@ -3,7 +3,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { checkRelevance } from '../../src/analysis/checkRelevance';
 import { nothingInspected } from '../../src/analysis/panelState';
 import { goldenAttention, goldenModel, parseGoldenCase, parseGoldenIndex } from '../../src/cli/goldenCase';
 import { checkToyData } from '../../src/cli/toy';
@@ -12,21 +11,12 @@ import { parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights } from '../../src/graph/modelGraphs';
 import { MapText } from '../../src/inference/experiments/searchText';
 import { withinTime } from '../../src/inference/model/withinTime';
-import { checkExport, checkPicture } from '../../src/panel/checkExport';
-import {
-  checkPart,
-  checkPatch,
-  checkRange,
-  checkSelection,
-  checkThumbnails,
-  checkTile,
-  checkView,
-} from '../../src/panel/checkRequests';
+import { checkRange, checkSelection, checkView } from '../../src/panel/checkRequests';
 import { checkAblation } from '../../src/shared/ablation';
 import type { ModelSummary } from '../../src/shared/analysis';
 import { parseLink } from '../../src/shared/link';
 import type { PanelRequests } from '../../src/shared/panel/panelMessages';
-import { panelAnswers, panelArguments } from '../../src/shared/panel/panelSchemas';
+import { panelAnswers, panelArguments, relevanceOptions } from '../../src/shared/panel/panelSchemas';
 import { Failure } from '../../src/shared/tools/failure';
 import { parseSafetensorsHeader, safetensorsHeaderLength } from '../../src/shared/tools/safetensors';
 import { checked } from '../../src/shared/tools/schema';
@@ -293,19 +283,12 @@ const requests: readonly [keyof PanelRequests, unknown][] = [
   ['command', { command: 'cancel' }],
 ];
 const summary = { nLayers: 2, nHeads: 4, layers: [] } as unknown as ModelSummary;
-/** What a handler of the request does with arguments that have the right form, before it acts on them. */
+/** What a handler of the request checks against model and run, before it acts. */
 const further: Partial<Record<keyof PanelRequests, (args: never) => unknown>> = {
-  tile: checkTile,
-  patch: checkPatch,
-  largestChanges: checkPart,
   setView: args => checkView(args, summary),
   selectToken: args => checkSelection(args, 9),
   rangeWeights: args => checkRange(args, 9),
-  setRelevance: checkRelevance,
-  save: checkExport,
-  picture: checkPicture,
   setAblation: args => checkAblation(args, [], 4),
-  thumbnails: checkThumbnails,
 };
 const refuse = (why: string) => new Failure('bad-message', why);
 
@@ -316,8 +299,8 @@ const panelRequest: Target<{ name: keyof PanelRequests; args: unknown }> = {
     .chain(([name, seed]) => fc.record({ name: fc.constant(name), args: changedJson([seed]) })),
   sizeOf: ({ args }) => JSON.stringify(args)?.length ?? 0,
   run({ name, args }) {
-    checked(panelArguments[name], args, refuse);
-    further[name]?.(args as never);
+    const known = checked<unknown>(panelArguments[name], args, refuse);
+    further[name]?.(known as never);
   },
   refusesByRange: true,
 };
@@ -396,8 +379,7 @@ const savedRelevance: Target = {
     { method: 'rollout', direction: 'attended', heads: [] },
   ]),
   sizeOf: value => JSON.stringify(value)?.length ?? 0,
-  run: value => void checkRelevance(value as never),
-  refusesByRange: true,
+  run: value => void checked(relevanceOptions, value, refuse),
 };
 
 export const targets: readonly Target[] = [

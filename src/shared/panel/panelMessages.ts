@@ -129,20 +129,22 @@ export interface PartAddress extends LayerAddress {
 }
 
 /** Commands the panel's buttons may start; the host maps them to registered commands. */
-export type PanelCommand =
-  | 'inspectDocument'
-  | 'inspectSelection'
-  | 'cancel'
-  | 'selectModel'
-  | 'showLog'
-  | 'compare'
-  | 'endComparison'
-  | 'openSettings'
-  | 'copyLink'
-  | 'findContext'
-  | 'mapDocument'
-  | 'cancelMap'
-  | 'showRelevantLines';
+export const panelCommands = [
+  'inspectDocument',
+  'inspectSelection',
+  'cancel',
+  'selectModel',
+  'showLog',
+  'compare',
+  'endComparison',
+  'openSettings',
+  'copyLink',
+  'findContext',
+  'mapDocument',
+  'cancelMap',
+  'showRelevantLines',
+] as const;
+export type PanelCommand = (typeof panelCommands)[number];
 
 /** Requests the host answers. */
 export interface PanelRequests {

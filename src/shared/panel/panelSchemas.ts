@@ -1,151 +1,193 @@
 /**
  * What messages between host and webview look like: each end checks what it receives before it acts on it. Only their
- * form; whether a model has the layer that a request names is for its handler to say. Fields not named here pass.
+ * form; whether a model has the layer that a request names is for its handler to say.
+ *
+ * The schemas are tied to the types in panelMessages.ts: a field that is renamed there does not compile here.
  */
 
 import * as v from 'valibot';
 import { maxPatchCells, stages, tileSize } from '../attentionMap';
-import { colorMaps } from '../colorScale';
+import { type ColorMap, colorMaps } from '../colorScale';
 import { kernelParts } from '../kernels';
-import { occlusionModes, relevanceMethods } from '../relevance';
-import { whole } from '../tools/schema';
+import { viewIdPattern } from '../link';
+import { occlusionModes, type RelevanceOptions, relevanceMethods } from '../relevance';
+import { type Schema, whole } from '../tools/schema';
 import { exportFormats } from './exportFormats';
-import { maxThumbnails, type PanelEvents, type PanelRequests } from './panelMessages';
+import { maxThumbnails, type PanelEvents, type PanelRequests, panelCommands } from './panelMessages';
 
 type AnySchema = v.GenericSchema<unknown, unknown>;
+type Arguments = { readonly [Name in keyof PanelRequests]: Parameters<PanelRequests[Name]>[0] };
+type Answers = { readonly [Name in keyof PanelRequests]: ReturnType<PanelRequests[Name]> };
 
-const none = v.looseObject({});
+/** Schemas that check only some fields of `Types`: each of those fields must be there, with a type that fits. */
+function formsOf<Types>() {
+  return <Schemas extends { readonly [Name in keyof Types]: AnySchema }>(
+    schemas: Schemas & {
+      readonly [Name in keyof Types]: Types[Name] extends v.InferOutput<Schemas[Name]> ? AnySchema : never;
+    },
+  ): { readonly [Name in keyof Types]: AnySchema } => schemas;
+}
+
+const none = v.object({});
 const index = whole();
 const nothing = v.unknown();
 const text = v.string();
 /** A number, or none: NaN where it is not computed or not there, which the way to the webview makes null. */
 const figure = v.nullable(v.union([v.number(), v.nan()]));
-const floats = v.instance(Float32Array);
+const floats: Schema<Float32Array> = v.instance(Float32Array);
+const offsets: Schema<Uint32Array> = v.instance(Uint32Array);
+const ids: Schema<Int32Array> = v.instance(Int32Array);
+const cells: Schema<Int8Array> = v.instance(Int8Array);
+const bytes: Schema<Uint8Array> = v.instance(Uint8Array);
 const stage = v.picklist(stages);
 const direction = v.picklist(['attends', 'attendedBy']);
-const range = v.looseObject({ first: index, end: index });
-const head = v.looseObject({ layerIdx: index, headIdx: index });
-const run = v.looseObject({ analysisId: index });
-const layer = v.looseObject({ ...run.entries, layerIdx: index });
-const map = v.looseObject({ ...layer.entries, headIdx: index, stage });
+const range = v.object({ first: index, end: index });
+const head = v.object({ layerIdx: index, headIdx: index });
+const run = v.object({ analysisId: index });
+const layer = v.object({ ...run.entries, layerIdx: index });
+const map = v.object({ ...layer.entries, headIdx: index, stage });
 const rectangle = { queryStart: index, keyStart: index, nQueries: index, nKeys: index };
+const cell = v.object({ queryIdx: index, keyIdx: index });
 const part = v.picklist(kernelParts);
-const view = v.looseObject({ layerIdx: index, headIdx: index, stage, difference: v.boolean() });
-const style = { colorMap: v.picklist(Object.keys(colorMaps)), leavesOutFirst: v.boolean() };
-const exporting = v.looseObject({ ...style, format: v.picklist(exportFormats) });
+const view = v.object({ layerIdx: index, headIdx: index, stage, difference: v.boolean() });
+const style = { colorMap: v.picklist(Object.keys(colorMaps) as ColorMap[]), leavesOutFirst: v.boolean() };
+const exporting = v.object({ ...style, format: v.picklist(exportFormats) });
 const nullableIndex = v.nullable(index);
 const maxList = 1_000_000;
-const list = <T extends AnySchema>(item: T) => v.pipe(v.array(item), v.maxLength(maxList));
+const list = <const T extends AnySchema>(item: T) => v.pipe(v.array(item), v.maxLength(maxList), v.readonly());
 
-const edit = v.looseObject({
+const edit = v.object({
   part: v.nullable(part),
   layerIdx: nullableIndex,
   headIdx: nullableIndex,
   weights: v.nullable(list(v.number())),
 });
-const ablation = v.looseObject({ scope: v.picklist(['model', 'layer']), edits: list(edit) });
-const relevance = v.looseObject({
+const ablation = v.object({ scope: v.picklist(['model', 'layer']), edits: list(edit) });
+/** More heads than any model on a desk has. */
+const maxHeads = 4096;
+const heads = v.pipe(v.array(head), v.minLength(1), v.maxLength(maxHeads), v.readonly());
+/** Also of what was saved. Heads that the model lacks are left out where they are used. */
+export const relevanceOptions: Schema<RelevanceOptions> = v.object({
   method: v.picklist(relevanceMethods),
   direction,
-  heads: v.union([v.picklist(['layer', 'all']), list(head)]),
+  heads: v.union([v.picklist(['layer', 'all']), heads]),
 });
 
-/** Arguments of what the webview asks. */
-export const panelArguments: Record<keyof PanelRequests, AnySchema> = {
+/** Arguments of what the webview requests. Fields that are not named here are dropped. */
+export const panelArguments = {
   ready: none,
   overview: map,
-  tile: v.looseObject({ ...map.entries, ...rectangle }),
-  patch: v.looseObject({ ...layer.entries, ...rectangle, stage }),
+  tile: v.pipe(
+    v.object({ ...map.entries, ...rectangle }),
+    v.check(({ nQueries, nKeys }) => nQueries === 1 || (nQueries <= tileSize && nKeys <= tileSize)),
+  ),
+  patch: v.object({ ...layer.entries, ...rectangle, stage }),
   kernels: layer,
-  largestChanges: v.looseObject({ ...layer.entries, headIdx: index, part }),
+  largestChanges: v.object({ ...layer.entries, headIdx: index, part }),
   setView: view,
-  selectToken: v.looseObject({ tokenIdx: nullableIndex, anchorIdx: v.nullish(index), reveal: v.boolean() }),
+  selectToken: v.object({
+    tokenIdx: nullableIndex,
+    anchorIdx: v.optional(nullableIndex, null),
+    reveal: v.boolean(),
+  }),
   predictions: run,
-  rangeWeights: v.looseObject({ ...map.entries, range, direction }),
+  rangeWeights: v.object({
+    ...map.entries,
+    range: v.pipe(
+      range,
+      v.check(({ first, end }) => first < end),
+    ),
+    direction,
+  }),
   context: none,
   contextLines: none,
-  setRelevance: relevance,
-  occlude: v.looseObject({ mode: v.picklist(occlusionModes) }),
+  setRelevance: relevanceOptions,
+  occlude: v.object({ mode: v.picklist(occlusionModes) }),
   cancelOcclusion: none,
-  revealLine: v.looseObject({ lineIdx: index }),
+  revealLine: v.object({ lineIdx: index }),
   documentMap: none,
-  revealInMap: v.looseObject({ offset: index }),
+  revealInMap: v.object({ offset: index }),
   save: exporting,
   copy: exporting,
-  picture: v.looseObject({ ...style, partIdx: index }),
+  picture: v.object({ ...style, partIdx: index }),
   tab: none,
-  setTab: v.looseObject({ tab: v.pipe(text, v.regex(/^[a-z]{1,20}$/)) }),
-  command: v.looseObject({ command: v.pipe(text, v.maxLength(40)) }),
+  setTab: v.object({ tab: v.pipe(text, v.regex(viewIdPattern)) }),
+  command: v.object({ command: v.picklist(panelCommands) }),
   setAblation: ablation,
   comparison: none,
-  stepAblation: v.looseObject({ step: v.picklist(['undo', 'redo', 'reset']) }),
-  rankAblations: v.looseObject({ withHeads: v.boolean() }),
+  stepAblation: v.object({ step: v.picklist(['undo', 'redo', 'reset']) }),
+  rankAblations: v.object({ withHeads: v.boolean() }),
   cancelRanking: none,
   ranking: none,
   headMeasures: layer,
-  thumbnails: v.looseObject({ ...layer.entries, headStart: index, nHeads: whole(1, maxThumbnails) }),
-};
+  thumbnails: v.object({ ...layer.entries, headStart: index, nHeads: whole(1, maxThumbnails) }),
+} satisfies { readonly [Name in keyof PanelRequests]: Schema<Arguments[Name]> };
 
-const failure = v.nullable(v.looseObject({ code: text, message: text, actions: list(text) }));
+const failure = v.nullable(v.object({ code: text, message: text, actions: list(text) }));
 const bits = v.nullable(floats);
-const tokenList = { labels: list(text), offsets: v.instance(Uint32Array) };
-const tokens = v.nullable(v.looseObject({ ...tokenList, surprisalBits: bits }));
+const tokenList = { labels: list(text), offsets };
+const tokens = v.nullable(v.object({ ...tokenList, surprisalBits: bits }));
 const model = v.nullable(
-  v.looseObject({ name: text, nLayers: index, nHeads: index, layers: list(v.looseObject({ stages: list(stage) })) }),
+  v.object({ name: text, nLayers: index, nHeads: index, layers: list(v.object({ stages: list(stage) })) }),
 );
-const panelAblation = v.looseObject({ shown: ablation, wanted: ablation, isRunning: v.boolean(), failure });
+const panelAblation = v.object({ shown: ablation, wanted: ablation, isRunning: v.boolean(), failure });
 const stateFields = {
   ...{ status: v.picklist(['idle', 'loading', 'running', 'done', 'cancelled', 'failed']), analysisId: index },
   ...{ documentLabel: v.nullable(text), model, layersDone: index, isStale: v.boolean(), failure, view },
   ...{ ablation: panelAblation, selectedToken: nullableIndex, selectionAnchor: nullableIndex },
   question: v.nullable(text),
 };
-const state = v.looseObject({ ...stateFields, tokens });
-const comparison = v.nullable(v.looseObject({ status: text, label: text, analysisId: index, model, tokens, failure }));
-const ranking = v.nullable(v.looseObject({ status: text, done: index, total: index, effects: list(none), failure }));
-const line = v.looseObject({ lineIdx: index, text, weight: figure });
-const context = v.looseObject({
-  ...{ analysisId: index, options: relevance, range: v.nullable(range), hasWeights: v.boolean(), nLines: index },
+const state = v.object({ ...stateFields, tokens });
+const comparison = v.nullable(v.object({ status: text, label: text, analysisId: index, model, tokens, failure }));
+const ranking = v.nullable(v.object({ status: text, done: index, total: index, effects: list(none), failure }));
+const line = v.object({ lineIdx: index, text, weight: figure });
+const context = v.object({
+  ...{ analysisId: index, options: relevanceOptions, range: v.nullable(range), hasWeights: v.boolean(), nLines: index },
   ...{ linesId: index, isBusy: v.boolean(), failure },
-  occlusion: v.nullable(v.looseObject({ status: text, total: index, rows: list(line), failure })),
+  occlusion: v.nullable(v.object({ status: text, total: index, rows: list(line), failure })),
 });
-const profile = v.looseObject({ weights: floats, surprisalBits: floats, gainBits: floats });
+const profile = v.object({ weights: floats, surprisalBits: floats, gainBits: floats });
 const documentMap = v.nullable(
-  v.looseObject({
+  v.object({
     ...{ status: text, isStale: v.boolean(), documentLabel: text, selection: text, nTokens: index },
-    ...{ lineRange: v.looseObject({ first: index, end: index, of: index }), done: index, total: index, failure },
-    ...{ lines: list(v.looseObject({ ...line.entries, strongestAt: index })), profile: v.nullable(profile) },
+    ...{ lineRange: v.object({ first: index, end: index, of: index }), done: index, total: index, failure },
+    ...{ lines: list(v.object({ ...line.entries, strongestAt: index })), profile: v.nullable(profile) },
   }),
 );
-const overview = v.looseObject({
+const overview = v.object({
   ...{ layerIdx: index, headIdx: index, stage, nTokens: index, blockSize: whole(1), size: whole(0, 4096) },
-  ...{ scale: figure, cells: v.instance(Int8Array) },
+  ...{ scale: figure, cells },
+});
+
+const headMeasures = v.object({
+  ...{ entropyBits: figure, meanDistance: figure, previousToken: figure, induction: figure },
+  ...{ sinkShare: figure, preConvChange: figure, postConvChange: figure, contextScore: figure },
 });
 
 /** What the host answers. */
-export const panelAnswers: Record<keyof PanelRequests, AnySchema> = {
+export const panelAnswers = formsOf<Answers>()({
   ready: state,
   overview: v.pipe(
     overview,
     v.check(({ size, cells }) => cells.length === size * size),
   ),
   tile: v.pipe(
-    v.looseObject({ ...rectangle, values: floats }),
+    v.object({ ...rectangle, values: floats }),
     v.check(({ nQueries, nKeys, values }) => values.length === nQueries * nKeys),
   ),
   patch: v.pipe(
-    v.looseObject({ ...rectangle, nHeads: index, values: floats }),
+    v.object({ ...rectangle, nHeads: index, values: floats }),
     v.check(({ nHeads, nQueries, nKeys, values }) => values.length === nHeads * nQueries * nKeys),
     v.check(({ values }) => values.length <= maxPatchCells),
   ),
-  kernels: list(v.looseObject({ part, rows: whole(1), columns: whole(1), values: floats })),
-  largestChanges: list(v.looseObject({ queryIdx: index, keyIdx: index, change: figure })),
+  kernels: list(v.object({ part, rows: whole(1), columns: whole(1), values: floats })),
+  largestChanges: list(v.object({ ...cell.entries, change: figure })),
   setView: nothing,
   selectToken: nothing,
-  predictions: v.looseObject({ surprisalBits: floats, k: index, topIds: v.instance(Int32Array), labels: none }),
+  predictions: v.object({ surprisalBits: floats, k: index, topIds: ids, labels: none }),
   rangeWeights: floats,
   context,
-  contextLines: v.looseObject({ linesId: index, lines: list(line) }),
+  contextLines: v.object({ linesId: index, lines: list(line) }),
   setRelevance: nothing,
   occlude: nothing,
   cancelOcclusion: nothing,
@@ -154,7 +196,7 @@ export const panelAnswers: Record<keyof PanelRequests, AnySchema> = {
   revealInMap: nothing,
   save: v.boolean(),
   copy: nothing,
-  picture: v.looseObject({ sizeBytes: whole(0, 2 ** 31), bytes: v.instance(Uint8Array) }),
+  picture: v.object({ sizeBytes: whole(0, 2 ** 31), bytes }),
   tab: v.nullable(text),
   setTab: nothing,
   command: nothing,
@@ -164,18 +206,18 @@ export const panelAnswers: Record<keyof PanelRequests, AnySchema> = {
   rankAblations: nothing,
   cancelRanking: nothing,
   ranking,
-  headMeasures: list(v.record(text, figure)),
-  thumbnails: v.looseObject({ size: whole(1, tileSize), scales: floats, cells: v.instance(Int8Array) }),
-};
+  headMeasures: list(headMeasures),
+  thumbnails: v.object({ size: whole(1, tileSize), scales: floats, cells }),
+});
 
-/** What the host tells. */
-export const panelEvents: Record<keyof PanelEvents, AnySchema> = {
-  tokens: v.looseObject({ analysisId: index, ...tokenList }),
-  state: v.partial(v.looseObject({ ...stateFields, surprisalBits: bits })),
+/** Events that the host sends. */
+export const panelEvents = formsOf<PanelEvents>()({
+  tokens: v.object({ analysisId: index, ...tokenList }),
+  state: v.partial(v.object({ ...stateFields, surprisalBits: bits })),
   ranking,
-  tab: v.looseObject({ tab: text }),
-  cell: v.looseObject({ queryIdx: index, keyIdx: index }),
+  tab: v.object({ tab: text }),
+  cell,
   comparison,
   context,
   documentMap,
-};
+});

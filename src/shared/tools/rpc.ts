@@ -175,8 +175,9 @@ export class Rpc<Theirs extends RequestTable<Theirs>, Mine extends RequestTable<
     this.running.set(id, controller);
     try {
       if (!Object.hasOwn(this.handlers, name)) throw new Failure('unknown-request', `There is no request "${name}".`);
-      if (this.incoming.args) check(this.incoming.args[name as keyof Mine], `the request ${name}`, args);
-      const value = await this.handlers[name as keyof Mine](args as never, controller.signal);
+      const schema = this.incoming.args?.[name as keyof Mine];
+      const known = schema ? check(schema, `the request ${name}`, args) : args;
+      const value = await this.handlers[name as keyof Mine](known as never, controller.signal);
       this.post({ kind: 'answer', id, value });
     } catch (error) {
       this.post({ kind: 'failure', id, failure: toFailureData(error) });
@@ -186,8 +187,9 @@ export class Rpc<Theirs extends RequestTable<Theirs>, Mine extends RequestTable<
   }
 }
 
-function check(schema: GenericSchema<unknown, unknown>, what: string, value: unknown): void {
-  checked(schema, value, why => new Failure('bad-message', `Cannot use ${what}: ${why}. Reload the window.`));
+/** @returns the value without what the schema does not know. */
+function check(schema: GenericSchema<unknown, unknown>, what: string, value: unknown): unknown {
+  return checked(schema, value, why => new Failure('bad-message', `Cannot use ${what}: ${why}. Reload the window.`));
 }
 
 /** A failure as told, or one that says that it was not told as it should be. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { is } from 'valibot';
 import { AddedModels } from '../../../src/analysis/addedModels';
-import { checkRelevance } from '../../../src/analysis/checkRelevance';
 import { parseLink } from '../../../src/shared/link';
+import { relevanceOptions } from '../../../src/shared/panel/panelSchemas';
 import { tinyModelDirectory } from '../../fixtures/paths';
 
 /** What older versions, other programs or a damaged file may have left behind. */
@@ -32,7 +33,7 @@ for (const value of nonsense) {
       [tinyModelDirectory],
     );
     assert.equal(told, 1);
-    assert.equal(checkRelevance(value), null);
+    assert.ok(!is(relevanceOptions, value));
     assert.throws(() => parseLink(String(value)), RangeError);
   });
 }

@@ -12,8 +12,9 @@ import { commands } from '../../../src/contributionIds';
 import { connectPanel } from '../../../src/panel/bridge';
 import { PanelTab } from '../../../src/panel/panelTab';
 import { noAblation } from '../../../src/shared/ablation';
-import type { PanelCommand, PanelEvents, PanelRequests } from '../../../src/shared/panel/panelMessages';
+import type { PanelCommand, PanelEvents, PanelRequests, RunTokens } from '../../../src/shared/panel/panelMessages';
 import { panelAnswers, panelEvents } from '../../../src/shared/panel/panelSchemas';
+import { withUpdate } from '../../../src/shared/panel/panelUpdates';
 import { Failure } from '../../../src/shared/tools/failure';
 import { Rpc, type Wire } from '../../../src/shared/tools/rpc';
 import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
@@ -70,6 +71,14 @@ async function open(isInspected = true) {
   }
   const last = <Name extends keyof PanelEvents>(name: Name) =>
     heard.findLast(([event]) => event === name)?.[1] as PanelEvents[Name];
+  let page = await panel.request('ready', {});
+  let run: RunTokens | null = null;
+  panel.on('tokens', tokens => {
+    run = tokens;
+  });
+  panel.on('state', update => {
+    page = withUpdate(page, update, run);
+  });
 
   /** A finished second run, of another model. @returns its id. */
   async function compare() {
@@ -84,7 +93,7 @@ async function open(isInspected = true) {
     await settle();
     return args.analysisId as number;
   }
-  return { ...opened, context, ...services, document, panel, connection, heard, last, calls, compare };
+  return { ...opened, context, ...services, document, panel, connection, heard, last, calls, compare, state: () => page };
 }
 
 const map = { analysisId: 1, layerIdx: 1, headIdx: 0, stage: 'mixed_pattern' } as const;
@@ -94,12 +103,12 @@ test('every state in a run’s life reaches the panel in the form that it accept
   // A state of another form is dropped, and the reason written here.
   const dropped: unknown[] = [];
   mock.method(console, 'error', (error: unknown) => error instanceof Failure && dropped.push(error.message));
-  const { analysis, panel, last, start, load, bring, finish, document, client } = await open(false);
+  const { analysis, panel, state, start, load, bring, finish, document, client } = await open(false);
   assert.equal((await panel.request('ready', {})).status, 'idle');
   const seen: unknown[] = [];
   const see = () => {
-    const { status, analysisId, layersDone, isStale, failure } = last('state');
-    assert.equal(analysisId, analysis.snapshot.analysisId);
+    const { status, layersDone, isStale, failure } = state();
+    assert.deepEqual(state(), analysis.snapshot);
     seen.push([status, layersDone, isStale, failure?.code ?? null]);
   };
   await start(document);
@@ -108,7 +117,6 @@ test('every state in a run’s life reaches the panel in the form that it accept
   see();
   await bring('text\nline');
   see();
-  assert.deepEqual(last('layer'), { analysisId: 1, layerIdx: 1 });
   await finish(10);
   see();
   document.edit(0, 0, 'x');
@@ -208,10 +216,10 @@ test('pictures and predictions are those of the run', async () => {
 });
 
 test('a view and a selection change the analysis; a token is brought into sight where that was asked', async () => {
-  const { panel, analysis, calls, last } = await open();
+  const { panel, analysis, calls, state } = await open();
   const view = { layerIdx: 0, headIdx: 1, stage: 'scores', difference: true } as const;
   await panel.request('setView', view);
-  assert.deepEqual([analysis.snapshot.view, last('state').view], [view, view]);
+  assert.deepEqual([analysis.snapshot.view, state().view], [view, view]);
   await panel.request('selectToken', { tokenIdx: 3, reveal: false });
   assert.deepEqual([analysis.selectedRange, calls], [{ first: 3, end: 4 }, []]);
   await panel.request('selectToken', { tokenIdx: 5, anchorIdx: 2, reveal: true });
@@ -221,18 +229,18 @@ test('a view and a selection change the analysis; a token is brought into sight 
 });
 
 test('ablations: set, stepped through, ranked, and each change said', async () => {
-  const { panel, client, last, ablations } = await open();
+  const { panel, client, last, ablations, state } = await open();
   const edits = [{ part: 'pre_softmax_conv', layerIdx: 0, headIdx: null, weights: null } as const];
   await panel.request('setAblation', { ...noAblation, edits });
   assert.deepEqual(client.last('ablate').args.ablation.edits, edits);
-  assert.equal(last('state').ablation.isRunning, true);
+  assert.equal(state().ablation.isRunning, true);
   for (const [step, n] of [
     ['undo', 0],
     ['redo', 1],
     ['reset', 0],
   ] as const) {
     await panel.request('stepAblation', { step });
-    assert.equal(last('state').ablation.wanted.edits.length, n, step);
+    assert.equal(state().ablation.wanted.edits.length, n, step);
   }
   await panel.request('rankAblations', { withHeads: true });
   assert.equal(client.last('rankAblations').args.withHeads, true);
@@ -253,7 +261,7 @@ test('relevance: its options, its changes, its check and the check’s end', asy
   client.last('relevance').resolve(new Float32Array(10).fill(0.1));
   await settle();
   assert.deepEqual(
-    last('context').lines.map(({ lineIdx }) => lineIdx),
+    (await panel.request('contextLines', {})).lines.map(({ lineIdx }) => lineIdx),
     [0, 1],
   );
   const done = panel.request('occlude', { mode: 'remove' });

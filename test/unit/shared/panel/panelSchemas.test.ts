@@ -3,9 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as v from 'valibot';
+import { measures } from '../../../../src/attention/headRanking';
 import type { PanelRequests } from '../../../../src/shared/panel/panelMessages';
 import { panelAnswers, panelArguments, panelEvents } from '../../../../src/shared/panel/panelSchemas';
 
+const measureNames = measures.map(({ name }) => name);
 const run = { analysisId: 1 };
 const layer = { ...run, layerIdx: 0 };
 const map = { ...layer, headIdx: 0, stage: 'mixed_pattern' };
@@ -52,6 +54,7 @@ const requests: Record<
     { range: [null, {}, { first: 0 }, { first: -1, end: 1 }, { first: 0, end: 0.5 }], direction: ['up', undefined] },
   ],
   context: [{}, {}],
+  contextLines: [{}, {}],
   setRelevance: [
     { method: 'mean', direction: 'attendedBy', heads: [{ layerIdx: 0, headIdx: 0 }] },
     { method: ['sum', undefined], direction: ['up'], heads: ['some', [null], [{ layerIdx: 0 }], undefined] },
@@ -75,7 +78,7 @@ const requests: Record<
   ],
   tab: [{}, {}],
   setTab: [{ tab: 'a'.repeat(20) }, { tab: ['', 'a'.repeat(21), 'A', 'a b', 'a&b', 7] }],
-  command: [{ command: 'x'.repeat(40) }, { command: ['x'.repeat(41), 7, undefined] }],
+  command: [{ command: 'cancel' }, { command: ['x', 'toString', 7, undefined] }],
   setAblation: [
     { scope: 'layer', edits: [edit, { ...edit, part: null, layerIdx: null, headIdx: 3, weights: [1, 2] }] },
     {
@@ -134,13 +137,18 @@ test('numbers that are not there are accepted in answers: NaN, and the null it b
     const overview = { ...map, nTokens: 1, blockSize: 1, size: 1, scale, cells: new Int8Array(1) };
     assert.ok(v.is(panelAnswers.overview, overview));
   }
-  assert.ok(v.is(panelAnswers.headMeasures, [{ entropy: Number.NaN, sink: null }]));
-  assert.ok(!v.is(panelAnswers.headMeasures, [{ entropy: 'much' }]));
+  const measures = Object.fromEntries(measureNames.map(name => [name, null]));
+  assert.ok(v.is(panelAnswers.headMeasures, [{ ...measures, entropyBits: Number.NaN }]));
+  assert.ok(!v.is(panelAnswers.headMeasures, [{ ...measures, entropyBits: 'much' }]));
+  assert.ok(!v.is(panelAnswers.headMeasures, [{}]));
 });
 
 test('events of another form are refused', () => {
-  assert.ok(v.is(panelEvents.layer, layer));
-  assert.ok(!v.is(panelEvents.layer, { layerIdx: 0 }));
+  const tokens = { analysisId: 1, labels: ['a'], offsets: new Uint32Array(2) };
+  assert.ok(v.is(panelEvents.tokens, tokens));
+  assert.ok(!v.is(panelEvents.tokens, { ...tokens, labels: [7] }));
+  assert.ok(v.is(panelEvents.state, { selectedToken: 3 }));
+  assert.ok(!v.is(panelEvents.state, { selectedToken: -1 }));
   assert.ok(v.is(panelEvents.cell, { queryIdx: 0, keyIdx: 0 }));
   assert.ok(!v.is(panelEvents.cell, { queryIdx: 0 }));
   assert.ok(!v.is(panelEvents.tab, { tab: null }));

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkRelevance } from '../../../src/analysis/checkRelevance';
+import { is, parse } from 'valibot';
+import { relevanceOptions } from '../../../../src/shared/panel/panelSchemas';
 
 test('options from outside are checked field by field', () => {
   const good = { method: 'rollout', direction: 'attends', heads: [{ layerIdx: 1, headIdx: 2, extra: 1 }] };
-  assert.deepEqual(checkRelevance(good), { ...good, heads: [{ layerIdx: 1, headIdx: 2 }] });
+  assert.deepEqual(parse(relevanceOptions, good), { ...good, heads: [{ layerIdx: 1, headIdx: 2 }] });
   for (const bad of [
     null,
     7,
@@ -16,6 +17,6 @@ test('options from outside are checked field by field', () => {
     { ...good, heads: [{ layerIdx: -1, headIdx: 0 }] },
     { ...good, heads: [null] },
   ]) {
-    assert.equal(checkRelevance(bad), null, JSON.stringify(bad));
+    assert.ok(!is(relevanceOptions, bad), JSON.stringify(bad));
   }
 });
