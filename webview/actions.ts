@@ -1,9 +1,9 @@
 /** What the components can do; app.ts carries it out. */
 
 import type { Ablation } from '../src/shared/ablation';
+import type { Cell } from '../src/shared/address';
 import type { AblationStep } from '../src/shared/panel/panelAblation';
 import type { PanelCommand, View } from '../src/shared/panel/panelMessages';
-import type { Cell } from './heatmap/hitTest';
 import type { Layout } from './state';
 
 export interface Actions {

@@ -9,12 +9,12 @@ import {
   nearestCounterpart,
 } from '../src/attention/alignTokens';
 import { describeAblation } from '../src/shared/ablation';
-import type { ModelSummary } from '../src/shared/analysis';
+import type { Cell } from '../src/shared/address';
+import type { ModelSummary, PanelTokens } from '../src/shared/analysis';
 import { effectiveStage, isPreSoftmax, type Stage } from '../src/shared/attentionMap';
 import type { PanelComparison } from '../src/shared/panel/comparison';
-import type { PanelState, PanelTokens } from '../src/shared/panel/panelMessages';
+import type { PanelState } from '../src/shared/panel/panelMessages';
 import { t } from '../src/shared/tools/l10n';
-import type { Cell } from './heatmap/hitTest';
 import type { MapRef } from './heatmap/mapData';
 import type { SavedZoom } from './heatmap/viewport';
 

@@ -1,10 +1,10 @@
 /** How values, tokens and stages are written for people. Pure. */
 
+import type { Cell } from '../src/shared/address';
 import type { ModelSummary } from '../src/shared/analysis';
 import type { Stage } from '../src/shared/attentionMap';
 import { formatValue, visibleToken } from '../src/shared/labels';
 import { t } from '../src/shared/tools/l10n';
-import type { Cell } from './heatmap/hitTest';
 import type { CellValue } from './heatmap/mapData';
 
 export { previousStage } from '../src/shared/attentionMap';

@@ -14,9 +14,9 @@ import {
   tapRect,
   tapsOf,
 } from '../src/attention/lens';
+import type { Cell } from '../src/shared/address';
 import { maxPatchCells, type Patch } from '../src/shared/attentionMap';
 import { t } from '../src/shared/tools/l10n';
-import type { Cell } from './heatmap/hitTest';
 import type { MapRef } from './heatmap/mapData';
 import type { MapSource } from './heatmap/mapSource';
 import type { PanelHost } from './host';

@@ -2,15 +2,8 @@
 
 import { addRangeWeights } from '../src/attention/aggregate';
 import type { Predictions } from '../src/shared/analysis';
-import { effectiveStage, type HeadOverview } from '../src/shared/attentionMap';
-import type {
-  MapAddress,
-  PanelRequests,
-  PanelState,
-  PanelUpdate,
-  RangeAddress,
-  View,
-} from '../src/shared/panel/panelMessages';
+import { effectiveStage, type HeadOverview, type MapAddress } from '../src/shared/attentionMap';
+import type { PanelRequests, PanelState, PanelUpdate, RangeAddress, View } from '../src/shared/panel/panelMessages';
 import { type ReportData, type ReportOverview, reportDataId } from '../src/shared/panel/report';
 import { Failure } from '../src/shared/tools/failure';
 import { startApp } from './app';

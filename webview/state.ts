@@ -1,6 +1,7 @@
 /** The one store: what came from the host, what the reader arranged, and what is derived from both. */
 
 import { measures } from '../src/attention/headRanking';
+import type { Cell, Rect, TokenRange } from '../src/shared/address';
 import type { LayerSummary } from '../src/shared/analysis';
 import { effectiveStage, type Stage, stages } from '../src/shared/attentionMap';
 import { type ColorMap, defaultColorMap, isColorMap } from '../src/shared/colorScale';
@@ -8,12 +9,10 @@ import type { MeasureName } from '../src/shared/headMeasures';
 import { type KernelPart, kernelParts } from '../src/shared/kernels';
 import type { PanelContext } from '../src/shared/panel/context';
 import type { PanelState } from '../src/shared/panel/panelMessages';
-import { rangeBetween, type TokenRange } from '../src/shared/relevance';
+import { rangeBetween } from '../src/shared/relevance';
 import type { FailureData } from '../src/shared/tools/failure';
-import type { Cell } from './heatmap/hitTest';
 import type { MapData, MapRef } from './heatmap/mapData';
 import type { MapRow } from './heatmap/mapSource';
-import type { TileRect } from './heatmap/tiles';
 import type { SavedZoom } from './heatmap/viewport';
 import { type KernelOrder, kernelOrders } from './kernelGallery';
 import { previousStage } from './labels';
@@ -57,7 +56,7 @@ export interface State {
   readonly map: MapData | null;
   readonly mapVersion: number;
   /** What made the last version: one tile of exact values, or more than that (null). */
-  readonly changedTile: TileRect | null;
+  readonly changedTile: Rect | null;
   readonly mapFailure: FailureData | null;
   readonly selection: Selection | null;
   /** The cell of the map that is looked at, in every view. */

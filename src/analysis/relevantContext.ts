@@ -3,23 +3,17 @@
  * by occluding. Follows the analysis; editor features and panels listen.
  */
 
-import { safeParse } from 'valibot';
 import * as vscode from 'vscode';
 import { weightByLine } from '../attention/lines';
 import { rankCorrelation } from '../attention/rankCorrelation';
 import { failures } from '../errors';
 import type { OccludedEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
+import type { TokenRange } from '../shared/address';
 import type { ContextLine, ContextState, OcclusionState } from '../shared/panel/context';
 import type { PanelState } from '../shared/panel/panelMessages';
-import { relevanceOptions } from '../shared/panel/panelSchemas';
-import {
-  chosenHeads,
-  defaultRelevance,
-  type OcclusionMode,
-  type RelevanceOptions,
-  type TokenRange,
-} from '../shared/relevance';
+import { readRelevance } from '../shared/panel/panelSchemas';
+import { chosenHeads, defaultRelevance, type OcclusionMode, type RelevanceOptions } from '../shared/relevance';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
 import { isSame } from '../shared/tools/isSame';
 import type { Analysis } from './analysis';
@@ -47,7 +41,7 @@ export class RelevantContext implements vscode.Disposable {
     private readonly memory: vscode.Memento,
   ) {
     this.state = {
-      ...{ analysisId: 0, options: savedOptions(memory.get(optionsKey)), range: null },
+      ...{ analysisId: 0, options: readRelevance(memory.get(optionsKey)) ?? defaultRelevance, range: null },
       ...{ weights: null, lines: [], linesId: 0, isBusy: false, failure: null, occlusion: null },
     };
     this.store.add(analysis.onDidChange(state => this.follow(state)));
@@ -180,12 +174,6 @@ export class RelevantContext implements vscode.Disposable {
     this.state = { ...this.state, ...change, linesId: this.state.linesId + (isSame ? 0 : 1) };
     this.changed.fire(this.state);
   }
-}
-
-/** The way of measuring as it was saved, by whichever version. */
-function savedOptions(value: unknown): RelevanceOptions {
-  const read = safeParse(relevanceOptions, value);
-  return read.success ? read.output : defaultRelevance;
 }
 
 /** The last layer whose maps a way of measuring asks for. */

@@ -1,24 +1,25 @@
 /** Closer looks at runs that are there: overviews, exact values, kernels, measures, relevance. */
 
-import type { CellChange } from '../attention/largestChanges';
 import { poolOverview } from '../attention/thumbnails';
 import { keysOfQuery, keysOfRow, type WeightedKey } from '../attention/topKeys';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
+import type { LayerAddress, PartAddress, TokenRange } from '../shared/address';
 import type { LayerOverview, LayerResult, ModelSummary, Predictions } from '../shared/analysis';
-import { effectiveStage, type HeadOverview, type Patch, type Tile } from '../shared/attentionMap';
+import {
+  type CellChange,
+  effectiveStage,
+  type HeadOverview,
+  type MapAddress,
+  type Patch,
+  type PatchAddress,
+  type Tile,
+  type TileAddress,
+} from '../shared/attentionMap';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
-import type {
-  LayerAddress,
-  MapAddress,
-  PartAddress,
-  PatchAddress,
-  ThumbnailAddress,
-  Thumbnails,
-  TileAddress,
-} from '../shared/panel/panelMessages';
-import { chosenHeads, type RelevanceOptions, type TokenRange } from '../shared/relevance';
+import type { ThumbnailAddress, Thumbnails } from '../shared/panel/panelMessages';
+import { chosenHeads, type RelevanceOptions } from '../shared/relevance';
 
 /** A run as far as it has come. */
 export interface KnownRun {

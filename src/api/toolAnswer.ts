@@ -3,7 +3,8 @@
 import type { Analysis } from '../../api/mtaInspector';
 import { linesOfTokens, strongestTokens, weightByLine } from '../attention/lines';
 import { formatWeight } from '../attention/topKeys';
-import { type HeadRef, isApplicable, type TokenRange } from '../shared/relevance';
+import type { HeadRef, TokenRange } from '../shared/address';
+import { isApplicable } from '../shared/relevance';
 
 export interface AttentionQuestion {
   /** Path in the workspace, absolute path or URI; default: the active editor. */

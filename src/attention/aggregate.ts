@@ -4,7 +4,8 @@
  * A map is [query, key], row-major, with masked cells (key after query) 0. Cells may be negative; rows need not sum to 1.
  */
 
-import type { Direction, TokenRange } from '../shared/relevance';
+import type { TokenRange } from '../shared/address';
+import type { Direction } from '../shared/relevance';
 import { type MapBand, queryEnd, rowOf } from './mapBand';
 
 /**

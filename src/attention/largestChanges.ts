@@ -7,20 +7,10 @@
  * it is the difference of the weights themselves.
  */
 
-import { effectiveStage, isPreSoftmax, type Stage, stages } from '../shared/attentionMap';
+import { type CellChange, effectiveStage, isPreSoftmax, type Stage, stages } from '../shared/attentionMap';
 import type { KernelPart } from '../shared/kernels';
 import { softmax } from './distributions';
 import { type MapBand, queryEnd, rowOf } from './mapBand';
-
-export interface CellChange {
-  readonly queryIdx: number;
-  readonly keyIdx: number;
-  /** The stage's value before and after the part. */
-  readonly before: number;
-  readonly after: number;
-  /** Of the weight, as above. */
-  readonly change: number;
-}
 
 const stageOfPart: Readonly<Record<KernelPart, Stage>> = {
   pre_softmax_conv: 'convolved_scores',

@@ -9,6 +9,7 @@
  * kernel's column of the current key. Source: arXiv 2504.00927, as the authors' code computes it.
  */
 
+import type { Rect } from '../shared/address';
 import { isPreSoftmax, type Patch, type Stage } from '../shared/attentionMap';
 import { headMatrix, type KernelPart, type KernelWeights, sourceHead } from '../shared/kernels';
 
@@ -71,13 +72,6 @@ export interface Lens {
   readonly total: number;
   /** From the cell's own query and key, over all heads; the neighbours give the rest. */
   readonly own: number;
-}
-
-export interface Rect {
-  readonly queryStart: number;
-  readonly keyStart: number;
-  readonly nQueries: number;
-  readonly nKeys: number;
 }
 
 /** The part of the map that the taps of one cell touch. */

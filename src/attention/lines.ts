@@ -1,6 +1,6 @@
 /** From weights per token to lines of the document. Pure. */
 
-import type { TokenRange } from '../shared/relevance';
+import type { TokenRange } from '../shared/address';
 
 /** A line of the document and how much weight its tokens have. */
 export interface LineWeight {

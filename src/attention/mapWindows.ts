@@ -1,6 +1,6 @@
 /** How a document longer than the context is cut into windows that overlap. Pure. */
 
-import type { TokenRange } from '../shared/relevance';
+import type { TokenRange } from '../shared/address';
 
 /** Tokens `first` .. `report.end` - 1 go through the model; what is reported is of the tokens of `report` alone. */
 export interface MapWindow {

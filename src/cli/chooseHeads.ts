@@ -1,8 +1,9 @@
 /** Which heads a relevance is of: what --method, --heads, --layer, --head and --stage say together. */
 
 import type { Engine } from '../inference/engine';
+import type { HeadRef } from '../shared/address';
 import type { Stage } from '../shared/attentionMap';
-import { chosenHeads, type HeadRef, parseHeads, type RelevanceMethod } from '../shared/relevance';
+import { chosenHeads, parseHeads, type RelevanceMethod } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { chooseMap } from './document';
 

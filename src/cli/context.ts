@@ -4,14 +4,9 @@ import { lineAt, lineStartsOf, linesOfTokens, weightByLine } from '../attention/
 import { rankCorrelation } from '../attention/rankCorrelation';
 import { toolVersion } from '../export/source';
 import type { OccludedEvent } from '../inference/protocol';
+import type { TokenRange } from '../shared/address';
 import { withQuestion } from '../shared/panel/question';
-import {
-  formatHeads,
-  type OcclusionMode,
-  type RelevanceOptions,
-  rangeBetween,
-  type TokenRange,
-} from '../shared/relevance';
+import { formatHeads, type OcclusionMode, type RelevanceOptions, rangeBetween } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { tokenAt } from '../tokenization/offsets';
 import { chooseHeads, type HeadOptions } from './chooseHeads';

@@ -3,8 +3,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportMap } from '../export/exportMap';
-import { defaultStyle, type PictureStyle } from '../export/picture';
+import { defaultStyle } from '../export/picture';
 import type { Stage } from '../shared/attentionMap';
+import type { PictureStyle } from '../shared/colorScale';
 import type { ExportFormat } from '../shared/panel/exportFormats';
 import { type AnalyzedDocument, chooseMap, sourceOf } from './document';
 

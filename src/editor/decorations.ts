@@ -8,7 +8,7 @@ import { shadeOf } from '../attention/topKeys';
 import { colors } from '../contributionIds';
 import type { Settings } from '../contributions';
 import { DisposableStore } from '../lifecycle';
-import type { TokenRange } from '../shared/relevance';
+import type { TokenRange } from '../shared/address';
 
 export class AttentionDecorations implements vscode.Disposable {
   private readonly store = new DisposableStore();

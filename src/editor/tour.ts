@@ -5,12 +5,11 @@
 
 import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
-import type { CellChange } from '../attention/largestChanges';
 import { formatWeight } from '../attention/topKeys';
 import { failures } from '../errors';
 import { showInformation, withProgress } from '../messages';
 import type { PanelTab } from '../panel/panelTab';
-import type { Stage } from '../shared/attentionMap';
+import type { CellChange, Stage } from '../shared/attentionMap';
 import type { Sample, Samples } from './samples';
 
 interface Finding extends CellChange {

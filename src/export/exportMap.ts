@@ -1,10 +1,11 @@
 /** Exports one map, or several, in any format. */
 
 import type { Stage } from '../shared/attentionMap';
+import type { PictureStyle } from '../shared/colorScale';
 import type { ExportFormat } from '../shared/panel/exportFormats';
 import { mapCsv, mapJson } from './mapText';
 import { npzBytes } from './npz';
-import { captionedPng, drawMap, type PictureStyle } from './picture';
+import { captionedPng, drawMap } from './picture';
 import { type PageParts, reportHtml } from './report';
 import { chosenMap, type ExportSource, type MapChoice, mapFacts } from './source';
 import { mapSvg } from './svg';

@@ -3,22 +3,16 @@
 import { encode } from 'fast-png';
 import {
   bakeColors,
-  type ColorMap,
   colorMaps,
   colorOf,
   defaultColorMap,
   levelOf,
+  type PictureStyle,
   type Rgb,
 } from '../shared/colorScale';
 import { formatValue } from '../shared/labels';
 import { breakLines, drawText, heightOf } from './pixelText';
 import { captionOf, type MapFacts } from './source';
-
-export interface PictureStyle {
-  readonly colorMap: ColorMap;
-  /** The scale leaves out the first key, on which many heads rest. */
-  readonly leavesOutFirst: boolean;
-}
 
 export const defaultStyle: PictureStyle = { colorMap: defaultColorMap, leavesOutFirst: false };
 

@@ -1,9 +1,9 @@
 /** A map as an SVG: the cells as an embedded picture, everything around them as vectors and text. Pure. */
 
-import { colorOf, maxLevel } from '../shared/colorScale';
+import { colorOf, maxLevel, type PictureStyle } from '../shared/colorScale';
 import { formatValue, visibleToken } from '../shared/labels';
 import { axisTicks, showsTokens } from '../shared/tools/axisTicks';
-import { encodePng, type Picture, type PictureStyle, scaleNote } from './picture';
+import { encodePng, type Picture, scaleNote } from './picture';
 import { captionOf, type MapFacts } from './source';
 
 const margin = { left: 120, top: 120, right: 24, bottom: 84 };

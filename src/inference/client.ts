@@ -3,10 +3,10 @@
  * started again after a crash. The fork function is passed in, so that tests bring their own process.
  */
 
-import type { CellChange } from '../attention/largestChanges';
 import type { AblationEffect } from '../shared/ablation';
+import type { LayerAddress } from '../shared/address';
 import type { LayerOverview } from '../shared/analysis';
-import type { Patch, Tile } from '../shared/attentionMap';
+import type { CellChange, Patch, PatchAddress, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type { OcclusionBaseline } from '../shared/relevance';
@@ -20,20 +20,16 @@ import {
   type ChangesArgs,
   type InferenceEvents,
   type InferenceRequests,
-  type LayerArgs,
   type LoadAnswer,
   type LoadArgs,
   type MapAnswer,
   type MapArgs,
   type MapTextArgs,
   type OccludeArgs,
-  type OverviewArgs,
-  type PatchArgs,
   protocolVersion,
   type RankArgs,
   type RelevanceArgs,
   type Slot,
-  type TileArgs,
 } from './protocol';
 import { RestartPolicy } from './restartPolicy';
 
@@ -161,15 +157,15 @@ export class InferenceClient {
     }
   }
 
-  overview(args: OverviewArgs, signal?: AbortSignal): Promise<LayerOverview> {
+  overview(args: StageAddress, signal?: AbortSignal): Promise<LayerOverview> {
     return this.connect().rpc.request('overview', args, signal);
   }
 
-  tile(args: TileArgs, signal?: AbortSignal): Promise<Tile> {
+  tile(args: TileAddress, signal?: AbortSignal): Promise<Tile> {
     return this.connect().rpc.request('tile', args, signal);
   }
 
-  patch(args: PatchArgs, signal?: AbortSignal): Promise<Patch> {
+  patch(args: PatchAddress, signal?: AbortSignal): Promise<Patch> {
     return this.connect().rpc.request('patch', args, signal);
   }
 
@@ -181,11 +177,11 @@ export class InferenceClient {
     return this.cancellable('rankAblations', args, signal);
   }
 
-  headMeasures(args: LayerArgs, signal?: AbortSignal): Promise<readonly HeadMeasures[]> {
+  headMeasures(args: LayerAddress, signal?: AbortSignal): Promise<readonly HeadMeasures[]> {
     return this.connect().rpc.request('headMeasures', args, signal);
   }
 
-  kernels(args: LayerArgs, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
+  kernels(args: LayerAddress, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
     return this.connect().rpc.request('kernels', args, signal);
   }
 

@@ -1,7 +1,7 @@
 /** Messages between the extension host and the inference process; types only. Carried by shared/rpc. */
 
-import type { CellChange } from '../attention/largestChanges';
 import type { Ablation, AblationEffect } from '../shared/ablation';
+import type { HeadRef, LayerAddress, PartAddress, TokenRange } from '../shared/address';
 import type {
   AnalysisWindow,
   ExecutionProvider,
@@ -13,18 +13,16 @@ import type {
   ProviderSetting,
   WindowTokens,
 } from '../shared/analysis';
-import type { Patch, Stage, Tile } from '../shared/attentionMap';
+import type { CellChange, Patch, PatchAddress, Stage, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
 import type { MapMeasure, MappedWindow, Probe } from '../shared/documentSearch';
 import type { HeadMeasures } from '../shared/headMeasures';
-import type { KernelPart, KernelWeights } from '../shared/kernels';
+import type { KernelWeights } from '../shared/kernels';
 import type {
   Direction,
-  HeadRef,
   OcclusionBaseline,
   OcclusionEffect,
   OcclusionMode,
   RelevanceMethod,
-  TokenRange,
 } from '../shared/relevance';
 import type { RemoteOptions } from '../shared/remote';
 
@@ -88,35 +86,6 @@ export interface AnalyzeAnswer {
   readonly firstLayerMs: number;
 }
 
-export interface TileArgs {
-  readonly analysisId: number;
-  readonly layerIdx: number;
-  readonly headIdx: number;
-  readonly stage: Stage;
-  readonly queryStart: number;
-  readonly keyStart: number;
-  /** At most tileSize of the map's edge each, or one full row (nQueries 1). */
-  readonly nQueries: number;
-  readonly nKeys: number;
-}
-
-export interface PatchArgs {
-  readonly analysisId: number;
-  readonly layerIdx: number;
-  readonly stage: Stage;
-  readonly queryStart: number;
-  readonly keyStart: number;
-  /** Over all heads at most maxPatchCells. */
-  readonly nQueries: number;
-  readonly nKeys: number;
-}
-
-export interface OverviewArgs {
-  readonly analysisId: number;
-  readonly layerIdx: number;
-  readonly stage: Stage;
-}
-
 export interface AblateArgs {
   /** Of the new run; it replaces the ablated run before. */
   readonly analysisId: number;
@@ -141,16 +110,7 @@ export interface RankArgs {
   readonly withHeads: boolean;
 }
 
-export interface LayerArgs {
-  readonly analysisId: number;
-  readonly layerIdx: number;
-}
-
-export interface ChangesArgs {
-  readonly analysisId: number;
-  readonly layerIdx: number;
-  readonly headIdx: number;
-  readonly part: KernelPart;
+export interface ChangesArgs extends PartAddress {
   /** Cells to name, at most. */
   readonly k: number;
 }
@@ -220,19 +180,19 @@ export interface InferenceRequests extends FolderRequests {
   /** Emits `tokens`, then `layer` per layer, then answers. Cancelled between layers. */
   analyze(args: AnalyzeArgs): AnalyzeAnswer;
   /** The overview of a stage that the layer's result did not bring, all heads; recomputed like `tile`. */
-  overview(args: OverviewArgs): LayerOverview;
+  overview(args: StageAddress): LayerOverview;
   /** Exact values, recomputed from the kept residual stream. Fails with `no-analysis` once a newer run replaced it. */
-  tile(args: TileArgs): Tile;
+  tile(args: TileAddress): Tile;
   /** A rectangle of all heads at once, recomputed like `tile`. */
-  patch(args: PatchArgs): Patch;
+  patch(args: PatchAddress): Patch;
   /** Runs the model with changed kernels on the window of a finished run, from the first changed layer on. */
   ablate(args: AblateArgs): AblateAnswer;
   /** Tries all single ablations, emits `effects` as they come, answers with all of them. Cancelled between layers. */
   rankAblations(args: RankArgs): readonly AblationEffect[];
   /** Measures of every head of a layer, from exact maps. Shape [head]. */
-  headMeasures(args: LayerArgs): readonly HeadMeasures[];
+  headMeasures(args: LayerAddress): readonly HeadMeasures[];
   /** The kernels that a run's layer was computed with. */
-  kernels(args: LayerArgs): readonly KernelWeights[];
+  kernels(args: LayerAddress): readonly KernelWeights[];
   /** Where one part changed a head's attention most; see attention/largestChanges. */
   largestChanges(args: ChangesArgs): readonly CellChange[];
   /** One weight per token, shape [nTokens]. */

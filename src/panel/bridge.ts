@@ -9,9 +9,9 @@ import type { RelevantContext } from '../analysis/relevantContext';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
+import type { MapAddress } from '../shared/attentionMap';
 import { toPanelContext } from '../shared/panel/context';
 import type {
-  MapAddress,
   PanelCommand,
   PanelEvents,
   PanelRequests,

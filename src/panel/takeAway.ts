@@ -7,9 +7,8 @@ import { readSettings } from '../contributions';
 import { exportMap } from '../export/exportMap';
 import { csvSidecar, exportName, factsFormat, factsJson, mapFacts } from '../export/source';
 import { pick, showStatus, withProgress } from '../messages';
-import { defaultColorMap } from '../shared/colorScale';
+import { defaultColorMap, type PictureStyle } from '../shared/colorScale';
 import { type ExportFormat, exportFormats } from '../shared/panel/exportFormats';
-import type { PictureStyle } from '../shared/panel/panelMessages';
 import { Failure } from '../shared/tools/failure';
 
 const formatNames: Readonly<Record<ExportFormat, string>> = {

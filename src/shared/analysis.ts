@@ -71,6 +71,15 @@ export interface WindowTokens {
   readonly labels: readonly string[];
 }
 
+/** What the panel has of the tokens of a run. */
+export interface PanelTokens {
+  readonly labels: readonly string[];
+  /** UTF-16 document offsets, length nTokens + 1. */
+  readonly offsets: Uint32Array;
+  /** Bits, NaN for token 0; null until the last layer is done. */
+  readonly surprisalBits: Float32Array | null;
+}
+
 /** Keys that each query attends to most, signed, largest magnitude first. Shapes [head, query, k], row-major. */
 export interface TopKeys {
   readonly k: number;

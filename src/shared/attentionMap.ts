@@ -4,6 +4,8 @@
  * A stage is a matrix [query, key]. Cells with key > query are masked: they hold 0 and mean "not applicable", not zero.
  */
 
+import type { Cell, HeadRef, LayerAddress, Rect } from './address';
+
 /** The stages of Multi-Token Attention in the order in which they are computed (arXiv 2504.00927). */
 export const stages = [
   'scores',
@@ -15,6 +17,20 @@ export const stages = [
 ] as const;
 
 export type Stage = (typeof stages)[number];
+
+/** One stage of all heads of a layer. */
+export interface StageAddress extends LayerAddress {
+  readonly stage: Stage;
+}
+
+/** One stage of one head. */
+export interface MapAddress extends StageAddress, HeadRef {}
+
+/** At most tileSize of the map's edge each, or one full row (nQueries 1). */
+export interface TileAddress extends MapAddress, Rect {}
+
+/** A rectangle in all heads of a layer: over all of them at most maxPatchCells. */
+export interface PatchAddress extends StageAddress, Rect {}
 
 /** True for stages before the softmax, whose values are unbounded scores; later stages are weights. */
 export function isPreSoftmax(stage: Stage): boolean {
@@ -31,9 +47,7 @@ export const tileSize = 256;
  * One head's stage, pooled: cell (I, J) holds the value of largest magnitude, with its sign, of the
  * `blockSize` x `blockSize` block of cells at (I * blockSize, J * blockSize).
  */
-export interface HeadOverview {
-  readonly layerIdx: number;
-  readonly headIdx: number;
+export interface HeadOverview extends HeadRef {
   readonly stage: Stage;
   /** Tokens in the window: the matrix is nTokens x nTokens. */
   readonly nTokens: number;
@@ -48,14 +62,8 @@ export interface HeadOverview {
 }
 
 /** Exact values of a rectangle of one head's stage. */
-export interface Tile {
-  readonly layerIdx: number;
-  readonly headIdx: number;
+export interface Tile extends HeadRef, Rect {
   readonly stage: Stage;
-  readonly queryStart: number;
-  readonly keyStart: number;
-  readonly nQueries: number;
-  readonly nKeys: number;
   /** Shape [nQueries, nKeys], row-major, fp32. */
   readonly values: Float32Array;
 }
@@ -64,12 +72,8 @@ export interface Tile {
 export const maxPatchCells = (1 << 18) - 1024;
 
 /** Exact values of a rectangle of one stage in all heads of a layer. */
-export interface Patch {
+export interface Patch extends Rect {
   readonly nHeads: number;
-  readonly queryStart: number;
-  readonly keyStart: number;
-  readonly nQueries: number;
-  readonly nKeys: number;
   /** Shape [head, query, key], row-major, fp32. */
   readonly values: Float32Array;
 }
@@ -96,4 +100,13 @@ export function effectiveStage(available: readonly Stage[], stage: Stage): Stage
 export function previousStage(available: readonly Stage[], stage: Stage): Stage | null {
   const before = available.findLast(candidate => stages.indexOf(candidate) < stages.indexOf(stage)) ?? null;
   return before && isPreSoftmax(before) === isPreSoftmax(stage) ? before : null;
+}
+
+/** A cell that one learned part changed. */
+export interface CellChange extends Cell {
+  /** The stage's value before and after the part. */
+  readonly before: number;
+  readonly after: number;
+  /** Of the weight; attention/largestChanges.ts says how. */
+  readonly change: number;
 }

@@ -104,3 +104,10 @@ function colorAt(part: number, background: Rgb, isDark: boolean, colorMap: Color
   const mix = (from: number, to: number) => Math.round(from + (to - from) * opacity);
   return [mix(background[0], hue[0]), mix(background[1], hue[1]), mix(background[2], hue[2])];
 }
+
+/** How a map is drawn in a picture. */
+export interface PictureStyle {
+  readonly colorMap: ColorMap;
+  /** The scale leaves out the first key, on which many heads rest. */
+  readonly leavesOutFirst: boolean;
+}

@@ -16,7 +16,8 @@
  * - Every token that is reported has at least half a context before it, or all of the document before it.
  */
 
-import type { HeadRef, RelevanceMethod } from './relevance';
+import type { HeadRef } from './address';
+import type { RelevanceMethod } from './relevance';
 import type { FailureData } from './tools/failure';
 import type { TextSource } from './tools/textPieces';
 

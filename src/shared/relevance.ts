@@ -1,5 +1,7 @@
 /** What "relevant context" means: which heads are asked, how their answers become one, and how claims are checked. */
 
+import type { HeadRef, TokenRange } from './address';
+
 export const relevanceMethods = ['head', 'mean', 'max', 'rollout'] as const;
 /**
  * - `head`: the head and stage on show.
@@ -11,11 +13,6 @@ export type RelevanceMethod = (typeof relevanceMethods)[number];
 /** `attends`: what the selection looks at, as query. `attendedBy`: what looks at the selection, as key. */
 export type Direction = 'attends' | 'attendedBy';
 
-export interface HeadRef {
-  readonly layerIdx: number;
-  readonly headIdx: number;
-}
-
 /** Heads asked by `mean`, `max` and `rollout`: those of the layer on show, all of the model, or a list. */
 export type HeadChoice = 'layer' | 'all' | readonly HeadRef[];
 
@@ -26,12 +23,6 @@ export interface RelevanceOptions {
 }
 
 export const defaultRelevance: RelevanceOptions = { method: 'head', direction: 'attends', heads: 'layer' };
-
-/** Tokens first .. end - 1 of the window. */
-export interface TokenRange {
-  readonly first: number;
-  readonly end: number;
-}
 
 /** The range between two tokens, both included, in whichever order they were selected. */
 export function rangeBetween(one: number, other: number): TokenRange {

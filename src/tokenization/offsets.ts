@@ -1,5 +1,7 @@
 /** Token index <-> UTF-16 range in the text, from the tokens' byte lengths. */
 
+import type { TokenRange } from '../shared/address';
+
 /**
  * Where tokens begin and end in `text`, in UTF-16 code units from its start.
  * A border inside a character moves to the character's end: the first of its tokens covers it, the rest are empty.
@@ -21,12 +23,6 @@ export function tokenOffsets(text: string, byteLengths: Uint32Array): Uint32Arra
     offsets[token + 1] = utf16;
   }
   return offsets;
-}
-
-/** First and one-past-last token of the window. */
-export interface TokenRange {
-  readonly first: number;
-  readonly end: number;
 }
 
 /**

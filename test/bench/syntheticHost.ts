@@ -1,17 +1,9 @@
 /** A host that answers at once with made-up maps, so that what is measured in the browser is the panel alone. */
 
 import type { ModelSummary, Predictions } from '../../src/shared/analysis';
-import type { HeadOverview, Patch, Tile } from '../../src/shared/attentionMap';
+import type { HeadOverview, MapAddress, Patch, PatchAddress, Tile, TileAddress } from '../../src/shared/attentionMap';
 import { asTrained } from '../../src/shared/panel/panelAblation';
-import type {
-  MapAddress,
-  PanelEvents,
-  PanelState,
-  PanelUpdate,
-  PatchAddress,
-  TileAddress,
-  View,
-} from '../../src/shared/panel/panelMessages';
+import type { PanelEvents, PanelState, PanelUpdate, View } from '../../src/shared/panel/panelMessages';
 import type { PanelHost } from '../../webview/host';
 import { Random } from '../random';
 

@@ -1,9 +1,9 @@
 /** The map on show before and after an ablation, small and side by side, and what changed in it. */
 
+import type { Cell } from '../../src/shared/address';
 import { t } from '../../src/shared/tools/l10n';
 import { refsOf, sidesOf } from '../counterpart';
 import { h, onChange } from '../dom';
-import type { Cell } from '../heatmap/hitTest';
 import { Navigation } from '../heatmap/navigation';
 import { describeCellValue, stageLabel, visibleToken } from '../labels';
 import type { State } from '../state';

@@ -1,12 +1,12 @@
 /** What the compare view says in words and tables. */
 
 import type { keysOfRow } from '../../src/attention/topKeys';
+import type { Cell } from '../../src/shared/address';
 import type { PanelComparison } from '../../src/shared/panel/comparison';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import { meanSurprisal, type Sides } from '../counterpart';
 import { h } from '../dom';
-import type { Cell } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';
 import { cellName, formatPlain, formatValue, stageInText, visibleToken } from '../labels';
 

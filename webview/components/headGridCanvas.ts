@@ -1,10 +1,11 @@
 /** The canvas of several heads' maps, and over it their names and the crosshair. Knows no state; it is told what to draw. */
 
+import type { Cell } from '../../src/shared/address';
 import { isSame } from '../../src/shared/tools/isSame';
 import { h } from '../dom';
 import { cornerOfHead, type HeadGrid, headUnder } from '../heatmap/headGrid';
 import { createHeadGridRenderer, type HeadGridRenderer } from '../heatmap/headGridRenderer';
-import { type Cell, cornerOf } from '../heatmap/hitTest';
+import { cornerOf } from '../heatmap/hitTest';
 import type { LayerMaps } from '../heatmap/layerMaps';
 import type { Viewport } from '../heatmap/viewport';
 import type { Theme } from '../theme';

@@ -1,6 +1,6 @@
 /** One kernel in full: its weights, what it does and by which numbers, and where it mattered in this document. */
 
-import type { CellChange } from '../../src/attention/largestChanges';
+import type { CellChange } from '../../src/shared/attentionMap';
 import { isConv, sourceHead } from '../../src/shared/kernels';
 import { t } from '../../src/shared/tools/l10n';
 import { h, redraw } from '../dom';

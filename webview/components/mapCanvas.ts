@@ -1,13 +1,13 @@
 /** One drawn map: canvas, crosshair and the selected row. Knows no state; it is told what to draw and where. */
 
+import type { Cell, Rect } from '../../src/shared/address';
 import type { Rgb } from '../../src/shared/colorScale';
 import { h } from '../dom';
 import type { MapColors, Renderer } from '../heatmap/drawing';
-import { type Cell, cornerOf } from '../heatmap/hitTest';
+import { cornerOf } from '../heatmap/hitTest';
 import type { LevelGrid } from '../heatmap/levels';
 import type { MapData } from '../heatmap/mapData';
 import { createRenderer } from '../heatmap/renderer';
-import type { TileRect } from '../heatmap/tiles';
 import type { Viewport } from '../heatmap/viewport';
 import type { Theme } from '../theme';
 
@@ -38,7 +38,7 @@ export class MapCanvas {
    * Hands over the map's values, once per version; drawing needs no further upload.
    * @param changedTile all that the last version changed, or null.
    */
-  show(map: MapData, version: number, changedTile: TileRect | null, theme: Theme): void {
+  show(map: MapData, version: number, changedTile: Rect | null, theme: Theme): void {
     if (theme !== this.theme) this.applyTheme(theme);
     if (map === this.map && version === this.version) return;
     const isNext = map === this.map && version === this.version + 1 && map.exactGrid === this.exact;

@@ -1,8 +1,9 @@
 /** What gestures on a map do: move the shared viewport, look at a cell, select its query. */
 
+import type { Cell } from '../../src/shared/address';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
-import { type Cell, cellAt, cornerOf, stepCell, visibleCells } from '../heatmap/hitTest';
+import { cellAt, cornerOf, stepCell, visibleCells } from '../heatmap/hitTest';
 import type { Navigation } from '../heatmap/navigation';
 import type { State, Store } from '../state';
 import type { MapGestures } from './mapInput';

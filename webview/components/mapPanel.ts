@@ -1,10 +1,11 @@
 /** The heatmap with its axes, crosshair, tooltip and zoom buttons. */
 
+import type { Cell } from '../../src/shared/address';
 import { axisTicks, showsTokens } from '../../src/shared/tools/axisTicks';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h } from '../dom';
-import { type Cell, cornerOf, visibleCells } from '../heatmap/hitTest';
+import { cornerOf, visibleCells } from '../heatmap/hitTest';
 import type { MapLoader } from '../heatmap/mapLoader';
 import { Navigation } from '../heatmap/navigation';
 import type { PanelHost } from '../host';

@@ -1,8 +1,8 @@
 /** What is said of one cell: beside it as a tooltip, and to screen readers when the keyboard moves. */
 
+import type { Cell } from '../../src/shared/address';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
-import type { Cell } from '../heatmap/hitTest';
 import type { CellValue } from '../heatmap/mapData';
 import type { Size } from '../heatmap/viewport';
 import { describeCellValue, visibleToken } from '../labels';

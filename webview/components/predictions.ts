@@ -1,8 +1,8 @@
 /** Surprisal of the selected tokens, what was predicted in their place, and what is predicted after them. */
 
+import type { TokenRange } from '../../src/shared/address';
 import type { Predictions } from '../../src/shared/analysis';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
-import type { TokenRange } from '../../src/shared/relevance';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import { visibleToken } from '../labels';

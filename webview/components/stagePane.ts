@@ -1,14 +1,14 @@
 /** One of several maps side by side: its name and scale, the drawn map, and what the looked-at cell and row hold. */
 
+import type { Cell, Rect } from '../../src/shared/address';
 import { isPreSoftmax } from '../../src/shared/attentionMap';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
-import { type Cell, visibleCells } from '../heatmap/hitTest';
+import { visibleCells } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';
 import { MapLoader } from '../heatmap/mapLoader';
 import type { MapRow, MapSource } from '../heatmap/mapSource';
 import type { Navigation } from '../heatmap/navigation';
-import type { TileRect } from '../heatmap/tiles';
 import type { PanelHost } from '../host';
 import { describeCellValue, formatValue, stageInText, stageLabel } from '../labels';
 import type { State } from '../state';
@@ -25,7 +25,7 @@ export class StagePane {
   private readonly rowSums: RowSums | null;
   private readonly note = h('div', { class: 'pane-note' });
   private version = 0;
-  private changedTile: TileRect | null = null;
+  private changedTile: Rect | null = null;
 
   /** @param onChange more of the map has arrived: it is to be drawn. */
   constructor(

@@ -1,8 +1,9 @@
 /** The tokens of the window as running text: select one or a range, see the others shaded by their weights. */
 
+import type { TokenRange } from '../../src/shared/address';
+import type { PanelTokens } from '../../src/shared/analysis';
 import { absentLevel, colorOf, levelOf, luminance } from '../../src/shared/colorScale';
-import type { PanelTokens } from '../../src/shared/panel/panelMessages';
-import { rangeBetween, type TokenRange } from '../../src/shared/relevance';
+import { rangeBetween } from '../../src/shared/relevance';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';

@@ -1,8 +1,8 @@
 /** What both renderers have in common. */
 
+import type { Rect } from '../../src/shared/address';
 import type { Rgb } from '../../src/shared/colorScale';
 import type { LevelGrid } from './levels';
-import type { TileRect } from './tiles';
 import type { Viewport } from './viewport';
 
 export interface MapColors {
@@ -19,7 +19,7 @@ export interface Renderer {
   /** The grids of the shown map; the renderer keeps them and draws exact cells where they have arrived. */
   setGrids(overview: LevelGrid | null, exact: LevelGrid | null): void;
   /** The exact grid changed inside `rect`. */
-  updateExact(rect: TileRect): void;
+  updateExact(rect: Rect): void;
   /** @param viewport in device pixels. */
   draw(nTokens: number, viewport: Viewport): void;
 }

@@ -1,12 +1,7 @@
 /** From canvas pixels to cells and back. */
 
+import type { Cell } from '../../src/shared/address';
 import type { Size, Viewport } from './viewport';
-
-/** A cell of the map: the row that looks and the column looked at. */
-export interface Cell {
-  readonly queryIdx: number;
-  readonly keyIdx: number;
-}
 
 /** Rows [queryStart, queryEnd) and columns [keyStart, keyEnd). */
 export interface CellRange {

@@ -3,15 +3,15 @@
  * enough cells are on screen, their exact values in one patch.
  */
 
+import type { Cell, Rect } from '../../src/shared/address';
 import { maxPatchCells, type Patch } from '../../src/shared/attentionMap';
 import { levelOf } from '../../src/shared/colorScale';
 import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import type { PanelHost } from '../host';
-import { type Cell, type CellRange, isMasked } from './hitTest';
+import { type CellRange, isMasked } from './hitTest';
 import { type CellValue, MapData, type MapRef } from './mapData';
 import type { MapSource } from './mapSource';
-import type { TileRect } from './tiles';
 
 const debounceMs = 60;
 
@@ -28,7 +28,7 @@ export class LayerMaps {
   isPatchChanged = false;
   private nHeads = 0;
   private patch: Patch | null = null;
-  private wanted: TileRect | null = null;
+  private wanted: Rect | null = null;
   private sharesScale = false;
   private mapRequests = new AbortController();
   private patchRequests = new AbortController();
@@ -117,7 +117,7 @@ export class LayerMaps {
     this.wanted = null;
   }
 
-  private arrived: TileRect | null = null;
+  private arrived: Rect | null = null;
 
   private async fetchOverviews(maps: readonly MapData[], signal: AbortSignal): Promise<void> {
     for (const [slot, map] of maps.entries()) {

@@ -5,9 +5,9 @@
  * not vanish. The shaders do the same as `paint` here, which draws where there is no WebGL2.
  */
 
+import type { Rect } from '../../src/shared/address';
 import { type HeadOverview, overviewValue } from '../../src/shared/attentionMap';
 import { absentLevel, levelOf } from '../../src/shared/colorScale';
-import type { TileRect } from './tiles';
 import type { Viewport } from './viewport';
 
 /** A square grid over the map: cell (I, J) stands for the `blockSize` x `blockSize` cells of the map at that place. */
@@ -37,7 +37,7 @@ export function emptyExactGrid(nTokens: number): LevelGrid {
 }
 
 /** Writes a tile's values [nQueries, nKeys] into a grid of single cells. */
-export function writeTile(grid: LevelGrid, rect: TileRect, values: Float32Array, max: number): void {
+export function writeTile(grid: LevelGrid, rect: Rect, values: Float32Array, max: number): void {
   for (let row = 0; row < rect.nQueries; row++) {
     const to = (rect.queryStart + row) * grid.size + rect.keyStart;
     for (let column = 0; column < rect.nKeys; column++) {
@@ -58,7 +58,7 @@ export function overviewMax(overview: HeadOverview, skipColumns = 0): number {
 }
 
 /** Largest magnitude in a tile, leaving out keys before `firstKey`, masked cells and what is not finite. */
-export function tileMax(rect: TileRect, values: Float32Array, firstKey = 0): number {
+export function tileMax(rect: Rect, values: Float32Array, firstKey = 0): number {
   let strongest = 0;
   for (let row = 0; row < rect.nQueries; row++) {
     const lastKey = Math.min(rect.nKeys - 1, rect.queryStart + row - rect.keyStart);

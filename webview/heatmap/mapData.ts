@@ -1,10 +1,10 @@
 /** One map (a stage of one head, or its difference to the stage before it) as far as it has arrived. No requests. */
 
+import type { Cell, Rect } from '../../src/shared/address';
 import { type HeadOverview, overviewValue, type Stage } from '../../src/shared/attentionMap';
 import { absentLevel, levelOf } from '../../src/shared/colorScale';
-import { type Cell, isMasked } from './hitTest';
+import { isMasked } from './hitTest';
 import { emptyExactGrid, type LevelGrid, overviewGrid, overviewMax, tileMax, writeTile } from './levels';
-import type { TileRect } from './tiles';
 
 /** Which map. */
 export interface MapRef {
@@ -40,7 +40,7 @@ export class MapData {
   ownMax = 0;
   private sharedMax = 0;
   private overview: HeadOverview | null = null;
-  private readonly tiles = new Map<string, { readonly rect: TileRect; readonly values: Float32Array }>();
+  private readonly tiles = new Map<string, { readonly rect: Rect; readonly values: Float32Array }>();
 
   constructor(
     readonly ref: MapRef,
@@ -65,7 +65,7 @@ export class MapData {
     return this.leavesOutFirst ? this.blockSize : 0;
   }
 
-  hasTile(rect: TileRect): boolean {
+  hasTile(rect: Rect): boolean {
     return this.tiles.has(tileKey(rect));
   }
 
@@ -77,7 +77,7 @@ export class MapData {
   }
 
   /** @returns true when the scale changed, so that the whole map has to be drawn anew. */
-  addTile(rect: TileRect, values: Float32Array): boolean {
+  addTile(rect: Rect, values: Float32Array): boolean {
     this.tiles.set(tileKey(rect), { rect, values });
     this.exactGrid ??= emptyExactGrid(this.ref.nTokens);
     if (this.currentMax() !== this.ownMax) {
@@ -122,7 +122,7 @@ export class MapData {
   }
 
   /** Whether every one of these tiles is there. */
-  covers(rects: readonly TileRect[]): boolean {
+  covers(rects: readonly Rect[]): boolean {
     return rects.length > 0 && rects.every(rect => this.hasTile(rect));
   }
 
@@ -146,6 +146,6 @@ export function levelOnMap(map: MapData, value: number | undefined): number {
   return value === undefined ? absentLevel : levelOf(value, map.max);
 }
 
-function tileKey(rect: TileRect): string {
+function tileKey(rect: Rect): string {
   return `${rect.queryStart},${rect.keyStart}`;
 }

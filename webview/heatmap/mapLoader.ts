@@ -1,12 +1,13 @@
 /** Fetches what one shown map needs: its overview at once, exact tiles as they come into view. */
 
+import type { Rect } from '../../src/shared/address';
 import { tileSize } from '../../src/shared/attentionMap';
 import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import type { CellRange } from './hitTest';
 import { MapData, type MapRef } from './mapData';
 import type { MapSource } from './mapSource';
-import { coverWithTiles, type TileRect } from './tiles';
+import { coverWithTiles } from './tiles';
 
 /** Beyond this many tiles the overview has to do until the reader zooms in; a difference has no overview. */
 const maxTiles = { plain: 16, difference: 40 };
@@ -20,7 +21,7 @@ export class MapLoader {
   /** Set when the part on screen is too large for exact values. */
   isTooLarge = false;
   /** The tiles on screen. */
-  wanted: readonly TileRect[] = [];
+  wanted: readonly Rect[] = [];
   private mapRequests = new AbortController();
   private tileRequests = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -28,7 +29,7 @@ export class MapLoader {
   /** @param onChange called after every arrival, with the tile where it is all that changed. */
   constructor(
     private readonly source: MapSource,
-    private readonly onChange: (rect?: TileRect) => void,
+    private readonly onChange: (rect?: Rect) => void,
   ) {}
 
   /** Exact values are there for all of the part on screen. */
@@ -99,7 +100,7 @@ export class MapLoader {
   }
 
   /** @returns whether all of them are there. */
-  private async fetchTiles(map: MapData, rects: readonly TileRect[], signal: AbortSignal): Promise<boolean> {
+  private async fetchTiles(map: MapData, rects: readonly Rect[], signal: AbortSignal): Promise<boolean> {
     // One after the other: the engine computes one layer at a time, and the nearest tile should not wait for the rest.
     for (const rect of rects) {
       if (map.hasTile(rect)) continue;

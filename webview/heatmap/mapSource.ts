@@ -1,10 +1,11 @@
 /** Overviews, exact tiles and rows of any map, asked of the host once and kept while they are used. */
 
+import type { Rect } from '../../src/shared/address';
 import type { HeadOverview, Stage, Tile } from '../../src/shared/attentionMap';
 import type { PanelHost } from '../host';
 import { isMasked } from './hitTest';
 import { MapData, type MapRef } from './mapData';
-import { LruCache, type TileRect } from './tiles';
+import { LruCache } from './tiles';
 
 /** Exact values of one query's row, or what the overview knows of it. */
 export interface MapRow {
@@ -41,7 +42,7 @@ export class MapSource {
   }
 
   /** Values [query, key] of a rectangle of the map, a difference already taken. */
-  async values(ref: MapRef, rect: TileRect, signal: AbortSignal): Promise<Float32Array> {
+  async values(ref: MapRef, rect: Rect, signal: AbortSignal): Promise<Float32Array> {
     const values = await this.tile(ref, ref.stage, rect, signal);
     if (!ref.minus) return values;
     return subtract(values, await this.tile({ ...ref, ...ref.minusOf }, ref.minus, rect, signal));
@@ -63,7 +64,7 @@ export class MapSource {
     return { queryIdx, values, isExact: false };
   }
 
-  private async tile(ref: MapRef, stage: Stage, rect: TileRect, signal: AbortSignal): Promise<Float32Array> {
+  private async tile(ref: MapRef, stage: Stage, rect: Rect, signal: AbortSignal): Promise<Float32Array> {
     const { analysisId, layerIdx, headIdx } = ref;
     const { queryStart, keyStart, nQueries, nKeys } = rect;
     const key = [analysisId, layerIdx, headIdx, stage, queryStart, keyStart, nQueries, nKeys].join('/');

@@ -1,6 +1,6 @@
 /** Where one map, or several side by side, stand: one viewport for all, and what moves it. */
 
-import type { Cell } from './hitTest';
+import type { Cell } from '../../src/shared/address';
 import {
   fit,
   fromSavedZoom,

@@ -1,9 +1,9 @@
 /** Draws levels on a canvas: WebGL2 where there is one, Canvas2D otherwise. Gets data, owns no state of the app. */
 
+import type { Rect } from '../../src/shared/address';
 import { CanvasRenderer } from './canvasRenderer';
 import type { MapColors, Renderer } from './drawing';
 import type { LevelGrid } from './levels';
-import type { TileRect } from './tiles';
 import type { Viewport } from './viewport';
 import { WebGlRenderer } from './webglRenderer';
 
@@ -52,7 +52,7 @@ class LastingRenderer implements Renderer {
     this.current.setGrids(overview, exact);
   }
 
-  updateExact(rect: TileRect): void {
+  updateExact(rect: Rect): void {
     this.current.updateExact(rect);
   }
 

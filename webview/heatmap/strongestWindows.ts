@@ -6,9 +6,9 @@
  * Made on the GPU, doubling n: each step reads four windows of half the size. After a tile only its part is made anew.
  */
 
+import type { Rect } from '../../src/shared/address';
 import { nanLevel } from '../../src/shared/colorScale';
 import { buildProgram, cellBytes, uniformsOf } from './shaders';
-import type { TileRect } from './tiles';
 
 const fragmentShader = `#version 300 es
 precision highp float;
@@ -66,7 +66,7 @@ export class StrongestWindows {
   }
 
   /** The cells changed inside `rect`, or all of them. */
-  invalidate(rect?: TileRect): void {
+  invalidate(rect?: Rect): void {
     let reach = 1;
     for (const level of this.levels) {
       // A window reaches back over as many cells as it is wide, less one.

@@ -3,12 +3,12 @@
  * The tests hold `paint` in levels.ts, the pictures hold both.
  */
 
+import type { Rect } from '../../src/shared/address';
 import { absentLevel } from '../../src/shared/colorScale';
 import type { MapColors, Renderer } from './drawing';
 import type { LevelGrid } from './levels';
 import { buildProgram, largeCells, smallCells, uniformsOf, windowedCells } from './shaders';
 import { StrongestWindows, windowSizeFor } from './strongestWindows';
-import type { TileRect } from './tiles';
 import type { Viewport } from './viewport';
 import { bytesOf, onContextRestored, readCells, uploadColors } from './webglTextures';
 
@@ -74,7 +74,7 @@ export class WebGlRenderer implements Renderer {
     if (!this.exact) this.windows?.release();
   }
 
-  updateExact(rect: TileRect): void {
+  updateExact(rect: Rect): void {
     const { gl, exact } = this;
     if (!exact) return;
     gl.activeTexture(gl.TEXTURE1);

@@ -1,6 +1,7 @@
 /** The shown run beside another one: another model, another version of the text, or the model as trained. */
 
 import { keysOfRow } from '../../src/attention/topKeys';
+import type { Cell } from '../../src/shared/address';
 import type { PanelComparison } from '../../src/shared/panel/comparison';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { isSame } from '../../src/shared/tools/isSame';
@@ -12,7 +13,6 @@ import { zoomTools } from '../components/mapPanel';
 import { StagePane } from '../components/stagePane';
 import { cellAcross, refsOf, type Sides, sidesOf, zoomAcross } from '../counterpart';
 import { h, onChange } from '../dom';
-import type { Cell } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
 import { describeCellValue } from '../labels';

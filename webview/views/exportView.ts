@@ -1,7 +1,7 @@
 /** The map on show in every form in which it can be taken along, and a link to it. */
 
+import type { PictureStyle } from '../../src/shared/colorScale';
 import type { ExportFormat } from '../../src/shared/panel/exportFormats';
-import type { PictureStyle } from '../../src/shared/panel/panelMessages';
 import { joinParts } from '../../src/shared/tools/fileParts';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';

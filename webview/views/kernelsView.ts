@@ -1,6 +1,7 @@
 /** The kernel gallery: every learned kernel and mixing matrix of the model, and where each of them mattered. */
 
-import { type CellChange, stagesOfPart } from '../../src/attention/largestChanges';
+import { stagesOfPart } from '../../src/attention/largestChanges';
+import type { CellChange } from '../../src/shared/attentionMap';
 import { isConv, type KernelPart, kernelParts } from '../../src/shared/kernels';
 import { toFailureData } from '../../src/shared/tools/failure';
 import { t } from '../../src/shared/tools/l10n';

@@ -1,5 +1,6 @@
 /** All heads of one layer side by side, on one viewport and with one crosshair. */
 
+import type { Cell } from '../../src/shared/address';
 import { t } from '../../src/shared/tools/l10n';
 import { HeadGridCanvas } from '../components/headGridCanvas';
 import { gradient } from '../components/legend';
@@ -8,7 +9,7 @@ import { listenToMap, type MapGestures } from '../components/mapInput';
 import { zoomTools } from '../components/mapPanel';
 import { h, onChange } from '../dom';
 import { layOutHeads } from '../heatmap/headGrid';
-import { type Cell, visibleCells } from '../heatmap/hitTest';
+import { visibleCells } from '../heatmap/hitTest';
 import { LayerMaps } from '../heatmap/layerMaps';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';

@@ -1,5 +1,6 @@
 /** All stages of one head side by side, on one viewport and with one crosshair, and the difference of any two. */
 
+import type { Cell } from '../../src/shared/address';
 import { isPreSoftmax, type Stage, stages } from '../../src/shared/attentionMap';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
@@ -9,7 +10,6 @@ import { listenToMap } from '../components/mapInput';
 import { zoomTools } from '../components/mapPanel';
 import { StagePane, titleOf } from '../components/stagePane';
 import { h, onChange } from '../dom';
-import type { Cell } from '../heatmap/hitTest';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
 import { cellName, describeCellValue, formatValue, stageLabel, viewerNote } from '../labels';

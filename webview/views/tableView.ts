@@ -1,5 +1,6 @@
 /** The map as a real table, a page at a time: for screen readers, and for whoever wants the numbers. */
 
+import type { Rect } from '../../src/shared/address';
 import { Cancelled } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
@@ -7,7 +8,6 @@ import { textField } from '../components/fields';
 import { h } from '../dom';
 import { isMasked } from '../heatmap/hitTest';
 import { type CellValue, MapData, type MapRef } from '../heatmap/mapData';
-import type { TileRect } from '../heatmap/tiles';
 import { describeCellValue, formatValue, stageInText, stageLabel, visibleToken } from '../labels';
 import { mapRefOf, type State } from '../state';
 import { button } from '../toolkit';
@@ -112,7 +112,7 @@ class TableView implements PanelView {
   }
 
   private async draw(ref: MapRef, signal: AbortSignal): Promise<void> {
-    const rect: TileRect = {
+    const rect: Rect = {
       queryStart: this.queryStart,
       keyStart: this.keyStart,
       nQueries: Math.min(page.nQueries, ref.nTokens - this.queryStart),
@@ -127,7 +127,7 @@ class TableView implements PanelView {
   }
 
   /** Exact values, or in an exported page what its overviews know. */
-  private async values(ref: MapRef, rect: TileRect, signal: AbortSignal) {
+  private async values(ref: MapRef, rect: Rect, signal: AbortSignal) {
     const { maps } = this.context;
     if (maps.hasTiles) {
       const values = await maps.values(ref, rect, signal);
@@ -139,7 +139,7 @@ class TableView implements PanelView {
       data.valueAt({ queryIdx: rect.queryStart + row, keyIdx: rect.keyStart + column });
   }
 
-  private fill(ref: MapRef, rect: TileRect, valueAt: (row: number, column: number) => CellValue): void {
+  private fill(ref: MapRef, rect: Rect, valueAt: (row: number, column: number) => CellValue): void {
     const { queryStart, keyStart, nQueries, nKeys } = rect;
     const token = (idx: number) => `${idx} ${visibleToken(this.labels[idx] ?? '')}`;
     const range = (start: number, count: number) => t('{0} to {1} of {2}', start, start + count - 1, ref.nTokens);

@@ -1,8 +1,9 @@
 /** One token or a range: what it attends to, what attends to it, how surprising it is, and what was predicted. */
 
+import type { TokenRange } from '../../src/shared/address';
 import type { Predictions } from '../../src/shared/analysis';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
-import { type Direction, isApplicable, type TokenRange } from '../../src/shared/relevance';
+import { type Direction, isApplicable } from '../../src/shared/relevance';
 import { Cancelled } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';

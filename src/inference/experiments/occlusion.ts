@@ -5,7 +5,8 @@
  */
 
 import { klNats, logSoftmaxRows } from '../../attention/distributions';
-import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, TokenRange } from '../../shared/relevance';
+import type { TokenRange } from '../../shared/address';
+import type { OcclusionBaseline, OcclusionEffect, OcclusionMode } from '../../shared/relevance';
 import type { Tokenizer } from '../../tokenization/tokenizer';
 import type { Run } from '../run/run';
 import { walkLayers } from '../run/walkLayers';

@@ -2,9 +2,9 @@
 
 import { maxOverHeads, meanOverHeads } from '../../attention/aggregate';
 import { nearestFirst, planWindows } from '../../attention/mapWindows';
+import type { TokenRange } from '../../shared/address';
 import { effectiveStage, type Stage } from '../../shared/attentionMap';
 import type { MapMeasure, MappedWindow, MapRows, Probe } from '../../shared/documentSearch';
-import type { TokenRange } from '../../shared/relevance';
 import { Failure } from '../../shared/tools/failure';
 import { tokenAt, tokenOffsets } from '../../tokenization/offsets';
 import type { Tokenizer } from '../../tokenization/tokenizer';

@@ -1,12 +1,24 @@
 /** Closer looks at the runs that are kept: exact maps, kernels, measures and relevance, computed again on demand. */
 
-import { type CellChange, LargestChanges, stagesOfPart } from '../../attention/largestChanges';
+import { LargestChanges, stagesOfPart } from '../../attention/largestChanges';
+import type { LayerAddress } from '../../shared/address';
 import type { LayerOverview, ModelSummary } from '../../shared/analysis';
-import { effectiveStage, maxPatchCells, type Patch, type Stage, type Tile, tileSize } from '../../shared/attentionMap';
+import {
+  type CellChange,
+  effectiveStage,
+  maxPatchCells,
+  type Patch,
+  type PatchAddress,
+  type Stage,
+  type StageAddress,
+  type Tile,
+  type TileAddress,
+  tileSize,
+} from '../../shared/attentionMap';
 import type { HeadMeasures } from '../../shared/headMeasures';
 import { isConv, type KernelWeights } from '../../shared/kernels';
 import { Turns } from '../../shared/tools/turns';
-import type { ChangesArgs, LayerArgs, OverviewArgs, PatchArgs, RelevanceArgs, TileArgs } from '../protocol';
+import type { ChangesArgs, RelevanceArgs } from '../protocol';
 import type { LastingRuntime } from '../runtime/lastingRuntime';
 import type { LayerRuntime } from '../runtime/layerRuntime';
 import { measureHeads } from './measureHeads';
@@ -40,14 +52,14 @@ export class Details {
   }
 
   /** A stage in all heads of a layer. */
-  async overview({ analysisId, layerIdx, stage }: OverviewArgs, signal?: AbortSignal): Promise<LayerOverview> {
+  async overview({ analysisId, layerIdx, stage }: StageAddress, signal?: AbortSignal): Promise<LayerOverview> {
     const run = this.runs.withLayer(analysisId, layerIdx);
     const request = { layerIdx, stage: this.effectiveStage(layerIdx, stage) };
     return this.inTurn(runtime => overviewOf(runtime, run, request, signal), signal);
   }
 
   /** Exact values of one head. @throws RangeError outside the map. */
-  async tile(args: TileArgs, signal?: AbortSignal): Promise<Tile> {
+  async tile(args: TileAddress, signal?: AbortSignal): Promise<Tile> {
     const { layerIdx, headIdx, stage, queryStart, keyStart, nQueries, nKeys } = args;
     const run = this.runs.withLayer(args.analysisId, layerIdx);
     const { nTokens } = run;
@@ -71,7 +83,7 @@ export class Details {
   }
 
   /** Exact values of all heads. @throws RangeError outside the map, or for more cells than fit into an answer. */
-  async patch(args: PatchArgs, signal?: AbortSignal): Promise<Patch> {
+  async patch(args: PatchAddress, signal?: AbortSignal): Promise<Patch> {
     const { layerIdx, stage, queryStart, keyStart, nQueries, nKeys } = args;
     const run = this.runs.withLayer(args.analysisId, layerIdx);
     const { nHeads } = this.model;
@@ -96,7 +108,7 @@ export class Details {
   }
 
   /** The kernels that a run's layer was computed with. */
-  async kernels({ analysisId, layerIdx }: LayerArgs, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
+  async kernels({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
     const { kernels } = this.runs.withLayer(analysisId, layerIdx);
     return kernels.get(layerIdx) ?? this.inTurn(runtime => runtime.trainedKernels(layerIdx), signal);
   }
@@ -119,7 +131,7 @@ export class Details {
   }
 
   /** @returns one entry per head. */
-  async headMeasures({ analysisId, layerIdx }: LayerArgs, signal?: AbortSignal): Promise<HeadMeasures[]> {
+  async headMeasures({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<HeadMeasures[]> {
     const run = this.runs.withLayer(analysisId, layerIdx);
     return measureHeads(this.runtime.folder, run, layerIdx, this.bandsOf(run, signal));
   }
@@ -174,7 +186,7 @@ export class Details {
   }
 }
 
-function isInside({ queryStart, keyStart, nQueries, nKeys }: PatchArgs, nTokens: number): boolean {
+function isInside({ queryStart, keyStart, nQueries, nKeys }: PatchAddress, nTokens: number): boolean {
   const fits = (start: number, count: number) => start >= 0 && count >= 1 && start + count <= nTokens;
   return fits(queryStart, nQueries) && fits(keyStart, nKeys);
 }

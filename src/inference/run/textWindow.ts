@@ -1,7 +1,8 @@
 /** The window of a text that goes through the model, tokenised. Pure. */
 
+import type { TokenRange } from '../../shared/address';
 import { Failure } from '../../shared/tools/failure';
-import { chooseWindow, type TokenRange, tokenAt, tokenOffsets } from '../../tokenization/offsets';
+import { chooseWindow, tokenAt, tokenOffsets } from '../../tokenization/offsets';
 import type { Encoded, Tokenizer } from '../../tokenization/tokenizer';
 import type { ModelFolder } from '../model/folder';
 import type { AnalyzeArgs, TokensEvent } from '../protocol';

@@ -1,8 +1,7 @@
 /** A second run beside the shown one, as the panel sees it: of another model, or of another version of the text. */
 
-import type { ExecutionProvider, ModelSummary } from '../analysis';
+import type { ExecutionProvider, ModelSummary, PanelTokens } from '../analysis';
 import type { FailureData } from '../tools/failure';
-import type { PanelTokens } from './panelMessages';
 
 export interface PanelComparison {
   readonly status: 'waiting' | 'loading' | 'running' | 'done' | 'failed';

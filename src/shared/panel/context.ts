@@ -1,6 +1,7 @@
 /** The relevant context of the selection, as the host works it out and panel and editor show it. */
 
-import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, RelevanceOptions, TokenRange } from '../relevance';
+import type { TokenRange } from '../address';
+import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, RelevanceOptions } from '../relevance';
 import type { FailureData } from '../tools/failure';
 
 /** A line of the document with its share of the relevance. */

@@ -1,14 +1,23 @@
 /** Messages between the extension host and the webview; types only. Carried by shared/rpc over postMessage. */
 
-import type { CellChange } from '../../attention/largestChanges';
 import type { Ablation } from '../ablation';
-import type { AnalysisWindow, ExecutionProvider, ModelSummary, Predictions } from '../analysis';
-import type { HeadOverview, Patch, Stage, Tile } from '../attentionMap';
-import type { ColorMap } from '../colorScale';
+import type { Cell, LayerAddress, PartAddress, TokenRange } from '../address';
+import type { AnalysisWindow, ExecutionProvider, ModelSummary, PanelTokens, Predictions } from '../analysis';
+import type {
+  CellChange,
+  HeadOverview,
+  MapAddress,
+  Patch,
+  PatchAddress,
+  Stage,
+  Tile,
+  TileAddress,
+} from '../attentionMap';
+import type { PictureStyle } from '../colorScale';
 import type { DocumentMapState } from '../documentSearch';
 import type { HeadMeasures } from '../headMeasures';
-import type { KernelPart, KernelWeights } from '../kernels';
-import type { Direction, OcclusionMode, RelevanceOptions, TokenRange } from '../relevance';
+import type { KernelWeights } from '../kernels';
+import type { Direction, OcclusionMode, RelevanceOptions } from '../relevance';
 import type { FailureData } from '../tools/failure';
 import type { FilePart } from '../tools/fileParts';
 import type { PanelComparison } from './comparison';
@@ -65,14 +74,6 @@ export interface Thumbnails {
   readonly cells: Int8Array;
 }
 
-export interface PanelTokens {
-  readonly labels: readonly string[];
-  /** UTF-16 document offsets, length nTokens + 1. */
-  readonly offsets: Uint32Array;
-  /** Bits, NaN for token 0; null until the last layer is done. */
-  readonly surprisalBits: Float32Array | null;
-}
-
 /** What a run's tokens are: sent once a run. */
 export interface RunTokens extends Omit<PanelTokens, 'surprisalBits'> {
   readonly analysisId: number;
@@ -83,49 +84,10 @@ export type PanelUpdate = Partial<Omit<PanelState, 'tokens'>> & {
   readonly surprisalBits?: PanelTokens['surprisalBits'];
 };
 
-export interface MapAddress {
-  readonly analysisId: number;
-  readonly layerIdx: number;
-  readonly headIdx: number;
-  readonly stage: Stage;
-}
-
-/** A cell of a map. */
-export interface MapCell {
-  readonly queryIdx: number;
-  readonly keyIdx: number;
-}
-
-export interface TileAddress extends MapAddress {
-  readonly queryStart: number;
-  readonly keyStart: number;
-  readonly nQueries: number;
-  readonly nKeys: number;
-}
-
-/** A rectangle in all heads of a layer. */
-export type PatchAddress = Omit<TileAddress, 'headIdx'>;
 /** Weights of one head's stage for a range of tokens, in one direction; see attention/aggregate.ts. */
 export interface RangeAddress extends MapAddress {
   readonly range: TokenRange;
   readonly direction: Direction;
-}
-
-/** How an export looks where it is a picture. */
-export interface PictureStyle {
-  readonly colorMap: ColorMap;
-  readonly leavesOutFirst: boolean;
-}
-
-export interface LayerAddress {
-  readonly analysisId: number;
-  readonly layerIdx: number;
-}
-
-/** A learned part of one head. */
-export interface PartAddress extends LayerAddress {
-  readonly headIdx: number;
-  readonly part: KernelPart;
 }
 
 /** Commands the panel's buttons may start; the host maps them to registered commands. */
@@ -229,7 +191,7 @@ export interface PanelEvents {
   /** A link asks for a view. */
   tab: { readonly tab: string };
   /** A cell to look at. */
-  cell: MapCell;
+  cell: Cell;
   comparison: PanelComparison | null;
   context: PanelContext;
   documentMap: DocumentMapState | null;

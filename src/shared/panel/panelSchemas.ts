@@ -73,6 +73,12 @@ export const relevanceOptions: Schema<RelevanceOptions> = v.object({
   heads: v.union([v.picklist(['layer', 'all']), heads]),
 });
 
+/** The way of measuring as whichever version saved it; null for what is none. */
+export function readRelevance(value: unknown): RelevanceOptions | null {
+  const read = v.safeParse(relevanceOptions, value);
+  return read.success ? read.output : null;
+}
+
 /** Arguments of what the webview requests. Fields that are not named here are dropped. */
 export const panelArguments = {
   ready: none,

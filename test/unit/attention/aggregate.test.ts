@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addRangeWeights, maxOverHeads, meanOverHeads } from '../../../src/attention/aggregate';
-import { type Direction, isApplicable, rangeBetween, type TokenRange } from '../../../src/shared/relevance';
+import type { TokenRange } from '../../../src/shared/address';
+import { type Direction, isApplicable, rangeBetween } from '../../../src/shared/relevance';
 import { bandsOf } from '../../bands';
 
 /** 3 tokens; cells above the diagonal are masked and must never count. */

@@ -93,7 +93,19 @@ async function open(isInspected = true) {
     await settle();
     return args.analysisId as number;
   }
-  return { ...opened, context, ...services, document, panel, connection, heard, last, calls, compare, state: () => page };
+  return {
+    ...opened,
+    context,
+    ...services,
+    document,
+    panel,
+    connection,
+    heard,
+    last,
+    calls,
+    compare,
+    state: () => page,
+  };
 }
 
 const map = { analysisId: 1, layerIdx: 1, headIdx: 0, stage: 'mixed_pattern' } as const;
@@ -253,7 +265,7 @@ test('ablations: set, stepped through, ranked, and each change said', async () =
 });
 
 test('relevance: its options, its changes, its check and the check’s end', async () => {
-  const { panel, client, last, context, analysis, calls } = await open();
+  const { panel, client, context, analysis, calls } = await open();
   const options = { method: 'head', direction: 'attends', heads: 'all' } as const;
   await panel.request('setRelevance', options);
   assert.deepEqual((await panel.request('context', {})).options, options);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ModelSummary } from '../../../src/shared/analysis';
+import type { ModelSummary, PanelTokens } from '../../../src/shared/analysis';
 import type { PanelComparison } from '../../../src/shared/panel/comparison';
 import { asTrained } from '../../../src/shared/panel/panelAblation';
-import type { PanelState, PanelTokens } from '../../../src/shared/panel/panelMessages';
+import type { PanelState } from '../../../src/shared/panel/panelMessages';
 import { factsOf, sayComparison } from '../../../webview/components/compareText';
 import { cellAcross, meanSurprisal, refsOf, sidesOf, zoomAcross } from '../../../webview/counterpart';
 

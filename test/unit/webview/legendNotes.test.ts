@@ -60,5 +60,5 @@ for (const [what, given, expected] of cases) {
 }
 
 test('without a map there is nothing to say', () => {
-  assert.deepEqual(legendNotes({ map: null } as unknown as State), []);
+  assert.deepEqual(legendNotes({ map: null } as unknown as State, { isExact: false, isTooLarge: false }), []);
 });

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Cell } from '../../../../src/shared/address';
 import { createGestures } from '../../../../webview/components/mapGestures';
-import type { Cell } from '../../../../webview/heatmap/hitTest';
 import { Navigation } from '../../../../webview/heatmap/navigation';
 
 /** A map of 10 x 10 cells, 20 pixels each. */

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { maxPatchCells } from '../../../../src/shared/attentionMap';
+import { type MapAddress, maxPatchCells, type PatchAddress } from '../../../../src/shared/attentionMap';
 import { levelOf, maxLevel } from '../../../../src/shared/colorScale';
-import type { MapAddress, PatchAddress } from '../../../../src/shared/panel/panelMessages';
 import { Failure } from '../../../../src/shared/tools/failure';
 import { LayerMaps } from '../../../../webview/heatmap/layerMaps';
 import type { MapRef } from '../../../../webview/heatmap/mapData';

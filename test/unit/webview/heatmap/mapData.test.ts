@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Rect } from '../../../../src/shared/address';
 import { overviewValue } from '../../../../src/shared/attentionMap';
 import { absentLevel, levelOf } from '../../../../src/shared/colorScale';
 import { isSame } from '../../../../src/shared/tools/isSame';
 import { levelOnMap, MapData, type MapRef } from '../../../../webview/heatmap/mapData';
-import { coverWithTiles, type TileRect } from '../../../../webview/heatmap/tiles';
+import { coverWithTiles } from '../../../../webview/heatmap/tiles';
 import { Random } from '../../../random';
 import { overviewOf, randomMap, tileOf } from './maps';
 
@@ -26,7 +27,7 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
   return items.map(() => left.splice(random.below(left.length), 1)[0]!);
 }
 
-const holds = ({ queryStart, keyStart, nQueries, nKeys }: TileRect, i: number, j: number) =>
+const holds = ({ queryStart, keyStart, nQueries, nKeys }: Rect, i: number, j: number) =>
   i >= queryStart && i < queryStart + nQueries && j >= keyStart && j < keyStart + nKeys;
 
 test('a cell says what is known of it: masked, its exact value, what its block pools, or nothing', () => {
@@ -91,7 +92,7 @@ for (const minus of [null, 'scores'] as const) {
       const { nTokens, map, overview, tiles } = randomCase(random);
       const data = new MapData({ ...ref, minus, nTokens }, false);
       data.setOverview(overview);
-      const arrived: TileRect[] = [];
+      const arrived: Rect[] = [];
       for (const { rect, values } of shuffled(tiles, random)) {
         const before = data.max;
         assert.equal(data.addTile(rect, values), data.max !== before);

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { type Stage, stages, type Tile } from '../../../../src/shared/attentionMap';
-import type { MapAddress, TileAddress } from '../../../../src/shared/panel/panelMessages';
+import type { Rect } from '../../../../src/shared/address';
+import { type MapAddress, type Stage, stages, type Tile, type TileAddress } from '../../../../src/shared/attentionMap';
 import { Cancelled, Failure } from '../../../../src/shared/tools/failure';
 import type { MapRef } from '../../../../webview/heatmap/mapData';
 import { MapLoader } from '../../../../webview/heatmap/mapLoader';
 import { MapSource } from '../../../../webview/heatmap/mapSource';
-import type { TileRect } from '../../../../webview/heatmap/tiles';
 import type { PanelHost } from '../../../../webview/host';
 import { overviewOf } from './maps';
 
@@ -64,7 +63,7 @@ class FakeHost {
 
 /** A loader that has shown `shown`, and what it told of. */
 async function started(host: FakeHost, shown: MapRef = ref) {
-  const changes: (TileRect | undefined)[] = [];
+  const changes: (Rect | undefined)[] = [];
   const source = new MapSource(host);
   const loader = new MapLoader(source, rect => changes.push(rect));
   loader.show(shown, false);

@@ -1,7 +1,7 @@
 /** Random maps, and their overviews and tiles made the plain way. */
 
+import type { Rect } from '../../../../src/shared/address';
 import type { HeadOverview } from '../../../../src/shared/attentionMap';
-import type { TileRect } from '../../../../webview/heatmap/tiles';
 import type { Random } from '../../../random';
 
 /** Values [query, key] of a map; masked cells hold 0, as in what the engine sends. */
@@ -30,7 +30,7 @@ export function overviewOf(map: Float32Array, nTokens: number, blockSize: number
   return { layerIdx: 0, headIdx: 0, stage: 'pattern', nTokens, blockSize, size, scale, cells };
 }
 
-export function tileOf(map: Float32Array, nTokens: number, rect: TileRect): Float32Array {
+export function tileOf(map: Float32Array, nTokens: number, rect: Rect): Float32Array {
   const { queryStart, keyStart, nQueries, nKeys } = rect;
   return Float32Array.from(
     { length: nQueries * nKeys },
