@@ -34,8 +34,8 @@ export class AttentionHover implements vscode.HoverProvider {
     const place = (token: number) =>
       new vscode.Range(document.positionAt(tokens.offsets[token]!), document.positionAt(tokens.offsets[token + 1]!));
     const rows = keys.map(({ keyIdx, weight }) => {
-      const where = vscode.l10n.t('token {0}, line {1}', keyIdx, place(keyIdx).start.line + 1);
-      return `- ${formatWeight(weight)} ${codeSpan(tokens.labels[keyIdx]!)} ${where}`;
+      const line = vscode.l10n.t('line {0}', place(keyIdx).start.line + 1);
+      return `- ${formatWeight(weight)} ${codeSpan(tokens.labels[keyIdx]!)} ${keyIdx} ${line}`;
     });
     const title = vscode.l10n.t('attends to most in layer {0}, head {1} ({2})', view.layerIdx, view.headIdx, stage);
     // A list, not a table: in a table a bar in a token would end the cell, whatever stands before it.
@@ -44,6 +44,8 @@ export class AttentionHover implements vscode.HoverProvider {
       ...(ablation.shown.edits.length
         ? ['', vscode.l10n.t('*Ablated: {0}. Not the model as trained.*', describeAblation(ablation.shown))]
         : []),
+      '',
+      [vscode.l10n.t('weight'), vscode.l10n.t('token'), vscode.l10n.t('index'), vscode.l10n.t('place')].join(' · '),
       '',
       ...rows,
       ...(isStale ? ['', vscode.l10n.t('*The text changed since: these are the maps of an older version.*')] : []),
