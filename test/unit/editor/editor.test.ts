@@ -1,0 +1,247 @@
+/** What the editor shows of an analysis, and the commands that people run: hover, decorations, status bar, window, failures. */
+
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import '../../fixtures/vscode';
+import { Ablations } from '../../../src/analysis/ablations';
+import { OcclusionRuns } from '../../../src/analysis/occlusionRuns';
+import { RelevantContext } from '../../../src/analysis/relevantContext';
+import { colors, commands } from '../../../src/contributionIds';
+import { registerCommands, told } from '../../../src/editor/commands';
+import { registerContextCommands } from '../../../src/editor/contextCommands';
+import { AttentionDecorations } from '../../../src/editor/decorations';
+import { AttentionHover } from '../../../src/editor/hover';
+import { StatusBar } from '../../../src/editor/statusBar';
+import { WindowFollower } from '../../../src/editor/windowFollower';
+import { Cancelled, Failure } from '../../../src/shared/tools/failure';
+import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
+import { settle, tokensEvent } from '../../fixtures/fakeClient';
+import { editor, TextEditorSelectionChangeKind } from '../../fixtures/vscode';
+
+const text = 'abcd\nefgh';
+
+async function open(isInspected = true) {
+  const opened = openAnalysis();
+  const { client, analysis, log } = opened;
+  const readSettings = () => opened.settings;
+  const context = new RelevantContext(analysis, new OcclusionRuns(client.asClient), fakeMemento());
+  const decorations = new AttentionDecorations(analysis, context, readSettings);
+  const ablations = new Ablations(analysis, client.asClient, readSettings, log);
+  let nPanels = 0;
+  const showPanel = () => nPanels++;
+  registerCommands(analysis, ablations, decorations, showPanel, log, {} as never, {} as never);
+  registerContextCommands(analysis, context, decorations, run => told(log, run), showPanel);
+  new StatusBar(analysis);
+  new WindowFollower(analysis, log, run => told(log, run));
+  const document = editor.open(text);
+  const shown = editor.show(document);
+  if (isInspected) await opened.inspect(document);
+  /** Starts a command without waiting for it. */
+  const run = (id: string, ...args: unknown[]) => {
+    void editor.commands.get(id)!(...args);
+    return settle();
+  };
+  const answer = async (weights: number[]) => {
+    client.last('relevance').resolve(Float32Array.from(weights));
+    await settle();
+  };
+  const marked = (color: string) =>
+    shown.marked(({ backgroundColor, borderColor }) =>
+      [backgroundColor, borderColor].some(used => (used as { id?: string } | undefined)?.id === color),
+    );
+  const item = () => editor.statusItems.find(({ id }) => id === 'mtaInspector.status')!;
+  return { ...opened, context, decorations, document, shown, run, answer, marked, item, nPanels: () => nPanels };
+}
+
+test('the cursor selects its token, a selection its tokens; a move by command selects nothing', async () => {
+  const { analysis, shown } = await open();
+  shown.select(2);
+  assert.deepEqual(analysis.selectedRange, { first: 3, end: 4 });
+  shown.select(1, 3);
+  assert.deepEqual([analysis.selectedRange, analysis.snapshot.selectedToken], [{ first: 2, end: 4 }, 3]);
+  shown.select(3, 1);
+  assert.deepEqual([analysis.selectedRange, analysis.snapshot.selectedToken], [{ first: 2, end: 4 }, 2]);
+  shown.select(5, 5, TextEditorSelectionChangeKind.Command);
+  assert.deepEqual(analysis.selectedRange, { first: 2, end: 4 });
+  const other = editor.show(editor.open('other', 'b.md'));
+  other.select(4);
+  assert.deepEqual(analysis.selectedRange, { first: 2, end: 4 });
+});
+
+test('in a text that changed the cursor selects nothing: the tokens are of another text', async () => {
+  const { analysis, shown, document } = await open();
+  document.edit(0, 0, 'x');
+  shown.select(2);
+  assert.equal(analysis.selectedRange, null);
+});
+
+test('relevant places are shaded by sign and strength, never the selection or the begin token', async () => {
+  const { shown, answer, marked } = await open();
+  shown.select(8);
+  // Begin token, a b c d, line end, e f g h: the selected h has most.
+  await answer([9, 1, -1, 0.5, 0, 0, 0.001, 0, 0, 8]);
+  const strongest = colors.positive.at(-1)!;
+  assert.deepEqual([marked(strongest), marked(colors.negative.at(-1)!)], [['a'], ['b']]);
+  assert.deepEqual(colors.positive.slice(0, -1).flatMap(marked), ['c']);
+  assert.deepEqual(marked(colors.selected), ['h']);
+  await editor.commands.get(commands.clearHighlights)!();
+  assert.deepEqual([marked(strongest), marked(colors.selected)], [[], []]);
+  shown.select(7);
+  await answer([0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  assert.deepEqual(marked(strongest), ['a'], 'another selection shows its own');
+});
+
+test('a hover lists what the token attends to, names the ablation and an older version', async () => {
+  const { analysis, settings, document } = await open();
+  const hover = new AttentionHover(analysis, () => settings);
+  const at = async (offset: number, isCancelled = false) => {
+    const token = { isCancellationRequested: isCancelled } as never;
+    const found = await hover.provideHover(document.asDocument, document.positionAt(offset) as never, token);
+    return (found?.contents as unknown as { value: string } | undefined)?.value;
+  };
+  assert.match((await at(2))!, /` c ` attends to most in layer 1, head 0[\s\S]*\| line 1 \|/);
+  assert.equal(await at(2, true), undefined);
+  const { ablation } = analysis.snapshot;
+  const edits = [{ part: null, layerIdx: 0, headIdx: null, weights: null }];
+  analysis.setAblation({ ...ablation, shown: { ...ablation.shown, edits } });
+  assert.match((await at(2))!, /Ablated: .*\. Not the model as trained\./);
+  settings.hoverEnabled = false;
+  assert.equal(await at(2), undefined);
+  settings.hoverEnabled = true;
+  document.edit(8, 0, 'x');
+  assert.match((await at(2))!, /older version/);
+  const other = await hover.provideHover(editor.open('x').asDocument, document.positionAt(0) as never, {} as never);
+  assert.equal(other, undefined);
+});
+
+test('the status bar says what runs and what a click does', async () => {
+  const { start, load, complete, document, item, analysis } = await open(false);
+  const says = () => [item()['text'], (item()['command'] as { command: string } | undefined)?.command];
+  assert.equal(item()['isVisible'], false);
+  await start(document);
+  assert.deepEqual(says(), ['$(loading~spin) MTA: loading model', commands.cancel]);
+  assert.deepEqual((item()['command'] as { arguments: unknown }).arguments, [1], 'a click cancels this run alone');
+  await load();
+  assert.deepEqual(says(), ['$(loading~spin) MTA: layer 0 of 2, CPU', commands.cancel]);
+  await complete();
+  assert.deepEqual(says(), ['$(eye) MTA: CPU', commands.inspectDocument]);
+  assert.match(String(item()['tooltip']), /m, a\.md\n10 tokens, lines 1 to 2 of 2\n7 ms\nnothing faster/);
+  document.edit(0, 0, 'x');
+  assert.deepEqual(says(), ['$(history) MTA: older version, CPU', commands.inspectDocument]);
+  await start(document);
+  analysis.cancel();
+  await settle();
+  assert.deepEqual(says(), ['$(circle-slash) MTA: cancelled', commands.inspectDocument]);
+});
+
+test('commands inspect the document or its selection, and say what cannot be inspected', async () => {
+  const { run, client, shown, nPanels, load, analysis } = await open(false);
+  await run(commands.inspectSelection);
+  assert.match(editor.errors.at(-1)!.message, /Nothing is selected/);
+  assert.equal(nPanels(), 0);
+  shown.select(1, 3);
+  await run(commands.inspectSelection);
+  assert.deepEqual([(await load()).args.text, nPanels()], ['bc', 1]);
+  await run(commands.inspectDocument);
+  const { args, signal } = await load();
+  assert.deepEqual([args.text, args.anchor], [text, 3]);
+  await run(commands.cancel, 77);
+  assert.equal(signal?.aborted, false);
+  await run(commands.cancel, args.analysisId);
+  assert.deepEqual([signal?.aborted, analysis.snapshot.status], [true, 'cancelled']);
+  assert.equal(editor.errors.length, 1, 'a cancel is no error');
+  Object.assign(editor, { active: undefined, visible: [] });
+  await run(commands.inspectDocument);
+  assert.match(editor.errors.at(-1)!.message, /open a text document/);
+  assert.equal(client.all('analyze').length, 2);
+});
+
+test('a failure is shown with buttons that help, a cancel is not; a mistake of ours is logged with its stack', async () => {
+  const { log, lines } = openAnalysis();
+  await told(log, () => Promise.reject(new Cancelled()));
+  assert.deepEqual([editor.errors, lines], [[], []]);
+  for (const [action, title, executed] of [
+    ['showLog', 'Show Log', [commands.showLog]],
+    ['openSettings', 'Open Settings', ['workbench.action.openSettings', 'mtaInspector']],
+    ['selectModel', 'Select Model', [commands.selectModel]],
+    ['retry', 'Try Again', [commands.inspectDocument]],
+  ] as const) {
+    editor.answers.error = title;
+    await told(log, () => Promise.reject(new Failure('x', 'It failed.', [action])));
+    await settle();
+    assert.deepEqual(
+      [editor.errors.at(-1)?.buttons.map(button => button.title), editor.executed.at(-1)],
+      [[title], executed],
+    );
+    assert.equal(lines.at(-1), 'error: It failed.');
+  }
+  await told(log, () => Promise.reject(new TypeError('ours')));
+  assert.match(lines.at(-1)!, /TypeError: ours\n\s+at /);
+});
+
+test('steps go to the next and the previous relevant place, round and round, and keep the selection', async () => {
+  const { run, shown, answer, analysis, document } = await open();
+  shown.select(8);
+  await answer([0, 1, 0, 0.5, 0, 0, 0, 0.7, 0, 0]);
+  const cursor = () => document.offsetAt(shown.selection.active);
+  const visited: number[] = [];
+  for (const id of [commands.nextRelevantPlace, commands.nextRelevantPlace, commands.nextRelevantPlace]) {
+    await run(id);
+    visited.push(cursor());
+  }
+  assert.deepEqual(visited, [0, 2, 6]);
+  assert.match(editor.status.at(-1)!, /Relevant place 3 of 3/);
+  await run(commands.previousRelevantPlace);
+  await run(commands.previousRelevantPlace);
+  await run(commands.previousRelevantPlace);
+  assert.equal(cursor(), 6);
+  assert.deepEqual(analysis.selectedRange, { first: 9, end: 10 });
+});
+
+test('a question is asked of the document, its tokens are selected and its lines offered', async () => {
+  const { run, load, complete, answer, analysis, context, nPanels } = await open();
+  editor.answers.input = 'why?';
+  const offered: string[] = [];
+  editor.answers.pick = items => {
+    offered.push(...(items as readonly { label: string }[]).map(({ label }) => label));
+    return undefined;
+  };
+  await run(commands.findContext);
+  assert.deepEqual([context.snapshot.options.method, context.snapshot.options.heads, nPanels()], ['mean', 'all', 1]);
+  const { args } = await load();
+  assert.deepEqual([args.text, args.anchor], [`${text}\nwhy?`, text.length + 5]);
+  await complete();
+  assert.deepEqual(analysis.selectedRange, { first: 10, end: 15 });
+  mock.timers.tick(120);
+  await settle();
+  await answer([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  assert.deepEqual(offered, ['efgh', 'abcd'], 'the heaviest first');
+  editor.answers.input = ' ';
+  await run(commands.findContext);
+  assert.equal(nPanels(), 1, 'no question, no run');
+});
+
+test('the window of a long document follows the resting cursor, unless it is pinned', async () => {
+  const { start, load, finish, client, shown, document, run } = await open(false);
+  const { run: inspected } = await start(document);
+  await load();
+  client.emit('tokens', tokensEvent(1, text.slice(0, 4), text.length));
+  await finish(5);
+  await inspected;
+  const nRuns = () => client.all('load').length;
+  shown.select(8);
+  mock.timers.tick(299);
+  assert.equal(nRuns(), 1);
+  shown.select(2);
+  mock.timers.tick(300);
+  await settle();
+  assert.equal(nRuns(), 1, 'the cursor is in the window, which begins with the document');
+  await run(commands.pinWindow);
+  shown.select(8);
+  mock.timers.tick(300);
+  await settle();
+  assert.equal(nRuns(), 1);
+  await run(commands.followCursor);
+  assert.equal(nRuns(), 2, 'released, it follows at once');
+  assert.equal((await load()).args.anchor, 8);
+});
