@@ -149,7 +149,7 @@ export class Ablations implements vscode.Disposable {
       const { topK, highlightCount } = this.readSettings();
       const args = { analysisId, baseId: trained.analysisId, ablation: wanted, topK: Math.max(topK, highlightCount) };
       const answer = await this.client.ablate(args, controller.signal);
-      if (controller.signal.aborted || this.analysis.trainedRun !== trained) return;
+      if (controller.signal.aborted) return; // by newer work, or since the document runs anew
       const run = { analysisId, layers: merged(trained, answer), predictions: answer.predictions };
       this.analysis.showRun(run, { ...state(), shown: wanted, effect: effectOf(trained, answer) });
       this.log.info(`run ${analysisId}: ablated ${describeAblation(wanted)}, ${answer.durationMs.toFixed(0)} ms`);
