@@ -99,7 +99,7 @@ test('a hover lists what the token attends to, names the ablation and an older v
     const found = await hover.provideHover(document.asDocument, document.positionAt(offset) as never, token);
     return (found?.contents as unknown as { value: string } | undefined)?.value;
   };
-  assert.match((await at(2))!, /` c ` attends to most in layer 1, head 0[\s\S]*\| line 1 \|/);
+  assert.match((await at(2))!, /` c ` attends to most in layer 1, head 0[\s\S]*\+1\.000[\s\S]*line 1/);
   assert.equal(await at(2, true), undefined);
   const { ablation } = analysis.snapshot;
   const edits = [{ part: null, layerIdx: 0, headIdx: null, weights: null }];
