@@ -13,8 +13,8 @@ import { Cancelled, Failure } from '../shared/tools/failure';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations } from './experiments/ablationRuns';
 import { neutralToken, OcclusionRunner } from './experiments/occlusion';
-import { mapText, tokeniseProbe } from './experiments/searchRanges';
-import { MapText } from './experiments/searchText';
+import { searchRanges, tokenizeProbe } from './experiments/searchRanges';
+import { SearchText } from './experiments/searchText';
 import { openModelFolder } from './model/openModelFolder';
 import { withinTime } from './model/withinTime';
 import type {
@@ -69,8 +69,8 @@ export class Engine {
   readonly model: ModelSummary;
   /** Runs in the foreground; background work pauses meanwhile. */
   private nForeground = 0;
-  /** The text to be mapped that was read last. */
-  private mapped: { readonly textId: number; readonly text: MapText } | undefined;
+  /** The last text read for a document search. */
+  private searched: { readonly textId: number; readonly text: SearchText } | undefined;
 
   private constructor(
     private readonly runtime: LastingRuntime,
@@ -135,24 +135,27 @@ export class Engine {
     return this.runtime.use(runtime => rankAblations(runtime, run, withHeads, emit, this.pause(signal), signal));
   }
 
-  /** Reads a piece of a document that is to be mapped. */
+  /** Reads a piece of a document to search. */
   readMapText({ textId, ...piece }: MapTextArgs): { nTokens: number } {
-    if (this.mapped?.textId !== textId) this.mapped = { textId, text: new MapText(this.tokenizer) };
-    this.mapped.text.add(piece);
-    return { nTokens: this.mapped.text.nTokens };
+    if (this.searched?.textId !== textId) this.searched = { textId, text: new SearchText(this.tokenizer) };
+    this.searched.text.add(piece);
+    return { nTokens: this.searched.text.nTokens };
   }
 
   /** Emits `mapped` per range, while no other run is waiting. @throws Failure `no-text`, `small-window`; Cancelled. */
   async mapDocument({ mapId, textId, ...request }: MapArgs, signal?: AbortSignal): Promise<MapAnswer> {
-    if (this.mapped?.textId !== textId) {
-      throw new Failure('no-text', 'The text to map is gone: the inference process was started anew. Map it again.');
+    if (this.searched?.textId !== textId) {
+      throw new Failure(
+        'no-text',
+        'Cannot search the document: the inference process was restarted and no longer has its text. Search again.',
+      );
     }
-    const text = this.mapped.text.tokens();
+    const text = this.searched.text.tokens();
     const maxTokens = Math.min(request.maxTokens, this.model.maxSeqlen);
-    const probe = tokeniseProbe(request.probe, this.tokenizer, maxTokens);
+    const probe = tokenizeProbe(request.probe, this.tokenizer, maxTokens);
     const emit = (window: MappedWindow) => this.emit('mapped', { mapId, ...window });
     const limited = { ...request, maxTokens };
-    const baselineBits = await mapText(this.runtime.use, text, limited, probe, emit, this.pause(signal), signal);
+    const baselineBits = await searchRanges(this.runtime.use, text, limited, probe, emit, this.pause(signal), signal);
     return { baselineBits };
   }
 

@@ -9,7 +9,7 @@ import { checkToyData } from '../../src/cli/toy';
 import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../../src/graph/huggingFaceConfig';
 import { parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights } from '../../src/graph/modelGraphs';
-import { MapText } from '../../src/inference/experiments/searchText';
+import { SearchText } from '../../src/inference/experiments/searchText';
 import { withinTime } from '../../src/inference/model/withinTime';
 import { checkRange, checkSelection, checkView } from '../../src/panel/checkRequests';
 import { checkAblation } from '../../src/shared/ablation';
@@ -348,7 +348,7 @@ const mapText: Target<readonly { start: number; firstLine: number; text: string 
   ),
   sizeOf: pieces => pieces.reduce((sum, { text }) => sum + 2 * text.length, 0),
   run(pieces) {
-    const read = new MapText(bundled);
+    const read = new SearchText(bundled);
     for (const piece of pieces) read.add(piece);
     const { ids, offsets, lineOf } = read.tokens();
     if (ids.length !== read.nTokens || offsets.length !== ids.length + 1) throw new Error('lengths');

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GraphBuilder } from '../../src/graph/graphBuilder';
-import { type MapRequest, mapText, tokeniseProbe } from '../../src/inference/experiments/searchRanges';
-import { MapText } from '../../src/inference/experiments/searchText';
+import { type SearchRequest, searchRanges, tokenizeProbe } from '../../src/inference/experiments/searchRanges';
+import { SearchText } from '../../src/inference/experiments/searchText';
 import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import type { Emit, InferenceEvents } from '../../src/inference/protocol';
 import { inputOf, newRun } from '../../src/inference/run/run';
@@ -100,9 +100,9 @@ test('a GPU lost in the middle of a map: the CPU goes on, no window is lost, and
     },
   }) as LayerRuntime;
   const tokenizer = new Tokenizer(folder.tokenizerJson, 'tiny');
-  const text = new MapText(tokenizer);
+  const text = new SearchText(tokenizer);
   text.add({ start: 0, firstLine: 0, text: 'one two three\n'.repeat(30) });
-  const request: MapRequest = {
+  const request: SearchRequest = {
     method: 'mean',
     heads: [
       { layerIdx: 0, headIdx: 0 },
@@ -119,8 +119,8 @@ test('a GPU lost in the middle of a map: the CPU goes on, no window is lost, and
       if (name === 'provider') told.push(payload as InferenceEvents['provider']);
     };
     const lasting = new LastingRuntime(runtime, 1, emit, async () => {});
-    const probe = tokeniseProbe(request.probe, tokenizer, request.maxTokens);
-    await mapText(
+    const probe = tokenizeProbe(request.probe, tokenizer, request.maxTokens);
+    await searchRanges(
       lasting.use,
       text.tokens(),
       request,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { MapText } from '../../src/inference/experiments/searchText';
+import { SearchText } from '../../src/inference/experiments/searchText';
 import { withinTime } from '../../src/inference/model/withinTime';
 import { requestSchemas } from '../../src/inference/requestSchemas';
 import { Failure } from '../../src/shared/tools/failure';
@@ -99,7 +99,7 @@ test('a piece of text that lies at no place of a document is not mapped', () => 
     [9, 0.5],
     [Number.NaN, 0],
   ] as const) {
-    const map = new MapText({ encode: () => ({ ids: new Int32Array(1), byteLengths: Uint32Array.of(2) }) as never });
+    const map = new SearchText({ encode: () => ({ ids: new Int32Array(1), byteLengths: Uint32Array.of(2) }) as never });
     assert.throws(() => map.add({ start, firstLine, text: 'x\n' }), RangeError);
   }
 });

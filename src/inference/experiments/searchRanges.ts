@@ -19,7 +19,7 @@ import type { TextTokens } from './searchText';
 const maxLead = 48;
 const maxShare = 8;
 
-export interface MapRequest extends MapMeasure {
+export interface SearchRequest extends MapMeasure {
   readonly probe: Probe;
   /** Of `head`; the others take the last stage. */
   readonly stage: Stage;
@@ -37,15 +37,15 @@ interface ProbeTokens {
 }
 
 /**
- * Maps a text, the windows nearest to the selection first.
+ * Searches a text, the ranges nearest to the selection first.
  * @param pause called before every layer; resolves when the work may go on.
  * @returns bits per selected token without any window; NaN where nothing predicts it.
  * @throws Cancelled once `signal` fires; Failure `small-window` where a window has no room for the probe.
  */
-export async function mapText(
+export async function searchRanges(
   withRuntime: WithRuntime,
   text: TextTokens,
-  request: MapRequest,
+  request: SearchRequest,
   probe: ProbeTokens,
   onWindow: (window: MappedWindow) => void,
   pause: () => Promise<void>,
@@ -87,7 +87,7 @@ function copyOf(text: TextTokens, { start, end }: ProbeTokens): { readonly start
 }
 
 /** The probe's tokens: the end of the selection if it is long, and what fits of the text before it. */
-export function tokeniseProbe(
+export function tokenizeProbe(
   { text, start, selectionStart }: Probe,
   tokenizer: Tokenizer,
   maxTokens: number,
@@ -130,7 +130,7 @@ async function runWindow(
   runtime: LayerRuntime,
   before: Int32Array,
   probe: ProbeTokens,
-  measure: Pick<MapRequest, 'method' | 'heads' | 'stage'> | null,
+  measure: Pick<SearchRequest, 'method' | 'heads' | 'stage'> | null,
   pause: () => Promise<void>,
   signal?: AbortSignal,
 ): Promise<WindowFigures> {

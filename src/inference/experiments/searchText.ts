@@ -28,7 +28,7 @@ export interface TextTokens {
   readonly lineOf: (offset: number) => number;
 }
 
-export class MapText {
+export class SearchText {
   private readonly pieces: Tokenised[] = [];
   private count = 0;
   private whole: TextTokens | undefined;

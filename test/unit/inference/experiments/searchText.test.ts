@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MapText } from '../../../../src/inference/experiments/searchText';
+import { SearchText } from '../../../../src/inference/experiments/searchText';
 
 /** One token per two bytes. */
 const tokenizer = {
@@ -13,7 +13,7 @@ const tokenizer = {
 
 test('pieces in any order are one text, whose offsets and lines are the document’s', () => {
   const document = 'skipped\nab\ncdef\r\ngh\n';
-  const text = new MapText(tokenizer);
+  const text = new SearchText(tokenizer);
   text.add({ start: 16, firstLine: 2, text: document.slice(16) });
   text.add({ start: 8, firstLine: 1, text: document.slice(8, 16) });
   const { ids, offsets, lineOf } = text.tokens();
@@ -23,7 +23,7 @@ test('pieces in any order are one text, whose offsets and lines are the document
 });
 
 test('a gap is an error', () => {
-  const text = new MapText(tokenizer);
+  const text = new SearchText(tokenizer);
   text.add({ start: 0, firstLine: 0, text: 'ab' });
   text.add({ start: 4, firstLine: 0, text: 'ab' });
   assert.throws(() => text.tokens(), /the text from 2 to 4 is missing/);
