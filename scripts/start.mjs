@@ -57,6 +57,7 @@ async function serveWorkbench(file) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(0));
   const server = await startServer({ vsix: packageExtension() });
   console.log(`\nThe workbench is at ${workbenchAddress(server, dirname(file), file)}`);
+  console.log('The address holds a secret that lets its reader use this account: keep it to yourself.');
   console.log(`Press F1 there and run "${command}". Ctrl-C here ends it.`);
   await once(server.server, 'exit');
   throw new Error(`The workbench ended by itself:\n${server.log()}`);

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startOwnerProxy } from './ownerProxy.mjs';
 import { SetupError, workbench } from './setup.mjs';
 
 /** A quiet workbench: nothing that phones, greets or offers. */
@@ -86,7 +87,8 @@ export function writeUser(userData, settings, keybindings) {
 }
 
 /**
- * Starts the workbench on a free port with fresh user data and only the given extensions, all in a temporary folder.
+ * Starts the workbench with fresh user data and only the given extensions, all in a temporary folder. It listens on a socket
+ * in that folder, which nobody else can enter; `ownerProxy.mjs` lets those in who have the address.
  * @param {object} options
  * @param {string | null} options.vsix the packaged extension; null installs none
  * @param {string[]} [options.more] more packaged extensions
@@ -127,17 +129,21 @@ export async function startServer({
     }
   }
 
-  const options = ['--auth', 'none', '--bind-addr', '127.0.0.1:0', '--disable-telemetry', '--disable-update-check'];
+  const socket = join(data, 'server.sock');
+  const options = ['--auth', 'none', '--socket', socket, '--socket-mode', '600', '--disable-telemetry'];
+  options.push('--disable-update-check', '--disable-getting-started-override');
   // Should this process be killed before it can stop the server, the server ends by itself.
-  options.push('--disable-getting-started-override');
   if (!workbench.isOldest) options.push('--idle-timeout-seconds', '120'); // which knows no such option
   if (trust) options.push('--disable-workspace-trust');
   const server = spawn(workbench.node, [...common, ...options], { env, stdio: ['ignore', 'pipe', 'pipe'] });
 
   let log = '';
+  /** @type {Awaited<ReturnType<typeof startOwnerProxy>> | undefined} */
+  let proxy;
   /** Ends the server and everything it started, at once. */
   const stop = () => {
     process.off('exit', stop);
+    proxy?.close();
     // Whoever is killed first cannot start anything new, so parents come first.
     const pids = server.pid === undefined ? [] : [server.pid, ...descendants(server.pid).map(({ pid }) => pid)];
     for (const pid of pids) {
@@ -153,26 +159,31 @@ export async function startServer({
   // Without a listener a signal ends this process with no `exit` event, and the server would stay.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
-  /** @type {string} */
-  const port = await new Promise((resolve, reject) => {
-    const onData = (/** @type {Buffer} */ chunk) => {
-      log += chunk;
-      const match = log.match(/HTTP server listening on http:\/\/127\.0\.0\.1:(\d+)/);
-      if (match?.[1]) resolve(match[1]);
-    };
-    server.stdout.on('data', onData);
-    server.stderr.on('data', onData);
-    server.on('error', reject);
-    server.on('exit', code => reject(new SetupError(`The workbench ended with code ${code} while starting:\n${log}`)));
-  }).catch(error => {
+  try {
+    await /** @type {Promise<void>} */ (
+      new Promise((resolve, reject) => {
+        const onData = (/** @type {Buffer} */ chunk) => {
+          log += chunk;
+          if (log.includes(`HTTP server listening on ${socket}`)) resolve();
+        };
+        server.stdout.on('data', onData);
+        server.stderr.on('data', onData);
+        server.on('error', reject);
+        server.on('exit', code =>
+          reject(new SetupError(`The workbench ended with code ${code} while starting:\n${log}`)),
+        );
+      })
+    );
+    proxy = await startOwnerProxy(socket);
+  } catch (error) {
     stop();
     throw error;
-  });
+  }
 
   return {
-    /** Webviews need a service worker, which browsers allow on the name `localhost`. */
-    origin: `http://localhost:${port}`,
-    authority: `localhost:${port}`,
+    origin: proxy.origin,
+    authority: proxy.authority,
+    withSecret: proxy.withSecret,
     server,
     /** Holds the logs of the server, the extension host and the extension. */
     userData,
@@ -182,14 +193,14 @@ export async function startServer({
 }
 
 /**
- * The address that opens a folder and, if given, a file in it.
- * @param {{origin: string, authority: string}} server
+ * The address that opens a folder and, if given, a file in it, with the secret that lets its reader in.
+ * @param {Pick<Awaited<ReturnType<typeof startServer>>, 'origin' | 'authority' | 'withSecret'>} server
  * @param {string} folder
  * @param {string} [file]
  */
-export function workbenchAddress({ origin, authority }, folder, file) {
+export function workbenchAddress({ origin, authority, withSecret }, folder, file) {
   const url = new URL(origin);
   url.searchParams.set('folder', folder);
   if (file) url.searchParams.set('payload', JSON.stringify([['openFile', `vscode-remote://${authority}${file}`]]));
-  return url.href;
+  return withSecret(url);
 }

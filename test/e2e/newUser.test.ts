@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -27,6 +30,7 @@ const nonsense = {
   'mtaInspector.analyzeOnEdit': [],
   'mtaInspector.window.followsCursor': 0,
 };
+const isDesktop = Boolean(process.env['MTA_DESKTOP']);
 let workbench: Workbench;
 /** The same document analysed by the engine, as the command line does. */
 let expected: AnalyzedDocument;
@@ -58,6 +62,44 @@ after(async () => {
 test('settings full of nonsense: the defaults apply, and the first inspection works', async () => {
   const frame = await untilDone(workbench, () => inspectFile(workbench, sample));
   assert.equal((await mapOf(frame)).nTokens, expected.tokens.ids.length);
+});
+
+test('the workbench answers the owner of its address and nobody else', { skip: isDesktop }, async () => {
+  const { origin, host } = new URL(workbench.page.url());
+  const cookie = (await workbench.page.context().cookies(origin))
+    .map(({ name, value }) => `${name}=${value}`)
+    .join('; ');
+  const secret = join(folder, 'private.txt');
+  writeFileSync(secret, 'only for the owner', { mode: 0o600 });
+  const file = `/vscode-remote-resource?path=${encodeURIComponent(secret)}`;
+  const socket = `/?reconnectionToken=${randomUUID()}&reconnection=false&skipWebSocketFrames=false`;
+  /** Status and body of an answer, for a file or for the web socket that terminals run over. */
+  const ask = async (headers: Record<string, string>, isSocket: boolean) => {
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+    const more = isSocket ? { ...upgrade, 'sec-websocket-key': Buffer.alloc(16).toString('base64') } : {};
+    const sent = request(origin + (isSocket ? socket : file), { headers: { host, ...headers, ...more } }).end();
+    const [response] = await Promise.race([once(sent, 'response'), once(sent, 'upgrade')]);
+    const body = isSocket ? '' : (await response.toArray()).join('');
+    sent.destroy();
+    return [response.statusCode, body];
+  };
+  assert.deepEqual(await ask({ cookie, origin }, false), [200, 'only for the owner']);
+  assert.deepEqual(await ask({ cookie, origin }, true), [101, '']);
+  const rebound = `rebound.example:${new URL(origin).port}`;
+  const refused: [number, Record<string, string>][] = [
+    [401, {}],
+    [401, { origin }],
+    [403, { cookie, origin: 'http://evil.example' }],
+    [403, { cookie, host: rebound, origin: `http://${rebound}` }],
+    [403, { host: rebound }],
+  ];
+  for (const [status, headers] of refused) {
+    for (const isSocket of [false, true]) {
+      const [found, body] = await ask(headers, isSocket);
+      assert.equal(found, status, JSON.stringify(headers));
+      assert.doesNotMatch(String(body), /only for the owner/);
+    }
+  }
 });
 
 /** Runs the example's command and reads what it wrote. */
