@@ -3,7 +3,8 @@
 //   npm run serve -- --model NAME|DIR             another model
 //   npm run serve -- --config FILE                settings of models/serving/config.py: replicas, groups of layers, ports
 //   npm run serve -- --address HOST:PORT          on a Ray cluster that runs already
-// MTA_SERVING_TOKEN, where set, is asked of every client.
+//   npm run serve -- --open                       for all who reach the ports; else clients need a token, which is printed
+// MTA_SERVING_TOKEN, or the file that MTA_SERVING_TOKEN_FILE names, is the token instead of a new one.
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -16,7 +17,12 @@ const cli = join(root, 'dist', 'cli.cjs');
 
 function main() {
   const { values } = parseArgs({
-    options: { model: { type: 'string' }, config: { type: 'string' }, address: { type: 'string' } },
+    options: {
+      model: { type: 'string' },
+      config: { type: 'string' },
+      address: { type: 'string' },
+      open: { type: 'boolean' },
+    },
   });
   ensureNodeModules();
   ensureBuild();
@@ -33,7 +39,7 @@ function main() {
   execFileSync(process.execPath, [cli, 'export-repository', ...model, '--out', repository], options);
   const config = values.config ? ['--config', resolve(callerFolder, values.config)] : [];
   const address = values.address ? ['--address', values.address] : [];
-  const args = ['-m', 'serving.serve', repository, ...config, ...address];
+  const args = ['-m', 'serving.serve', repository, ...config, ...address, ...(values.open ? ['--open'] : [])];
   const server = spawn(python, args, { cwd: join(root, 'models'), stdio: 'inherit' });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => server.kill(signal));
   server.on('exit', code => {

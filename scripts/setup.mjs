@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root folder. */
@@ -284,45 +284,59 @@ export function ensurePython() {
   if (!base) throw new SetupError('No Python was found. Install Python 3.11 or newer and run the command again.');
   step('Installing PyTorch into models/.venv', 'Check that the Python package index can be reached.', () => {
     run(base, ['-m', 'venv', environment]);
-    run(inEnvironment, [
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      ...pythonModules.map(name => name.replace('yaml', 'pyyaml')),
-    ]);
+    const list = join(root, 'models', 'requirements.txt');
+    run(inEnvironment, ['-m', 'pip', 'install', '--quiet', '--require-hashes', '-r', list]);
   });
   return inEnvironment;
 }
 
 /**
- * Finds or makes a Python environment for `models/serving`.
- * @param {{withMlserver?: boolean}} [options] MLServer is only needed by tests
+ * Makes a Python environment from a list that names every package with its version and hashes.
+ * @param {string} environment its folder
+ * @param {string} list such as `models/serving/requirements.txt`
+ * @param {string} what is installed, for the line that is printed
  * @returns {string} the executable
  */
-export function ensureServing({ withMlserver = false } = {}) {
-  const environment = join(root, 'models', 'serving', '.venv');
+function ensureLockedPython(environment, list, what) {
   const bin = join(environment, isWindows ? 'Scripts' : 'bin');
   const python = join(bin, isWindows ? 'python.exe' : 'python');
-  const lists = ['requirements.txt', ...(withMlserver ? ['requirements-mlserver.txt'] : [])];
-  const files = lists.map(name => join(root, 'models', 'serving', name));
-  const wanted = files.map(file => readFileSync(file, 'utf8')).join('');
+  const tools = join(root, 'scripts', 'requirements.txt');
+  const locked = [tools, list].map(file => readFileSync(file, 'utf8')).join('');
   const stamp = join(environment, 'installed');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8').startsWith(wanted)) return python;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === locked) return python;
   if (!pythonNames.some(hasVenv) && hasDpkg() && isRoot()) ensureSystemPackages(['python3', 'python3-venv']);
   const base = pythonNames.find(hasVenv);
   if (!base)
     throw new SetupError('No Python with its venv module was found. Install Python 3.10 to 3.13 and run again.');
-  const what = `Installing Ray Serve${withMlserver ? ' and MLServer' : ''} into models/serving/.venv`;
-  step(what, 'Check that the Python package index can be reached.', () => {
-    run(base, ['-m', 'venv', environment]);
-    // uv resolves and installs the 80 packages in a tenth of pip's time.
-    run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'uv']);
-    run(python, ['-m', 'uv', 'pip', 'install', '--quiet', '--python', python, ...files.flatMap(file => ['-r', file])]);
-    writeFileSync(stamp, wanted);
-  });
+  step(
+    `Installing ${what} into ${relative(root, environment)}`,
+    'Check that the Python package index can be reached.',
+    () => {
+      run(base, ['-m', 'venv', '--clear', environment]);
+      // uv resolves and installs the 80 packages in a tenth of pip's time.
+      run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes', '-r', tools]);
+      // Ray gives its processes 15 s to start: with what they import compiled ahead they need a third of that.
+      const options = ['--quiet', '--compile-bytecode', '--require-hashes', '--python', python];
+      run(python, ['-m', 'uv', 'pip', 'install', ...options, '-r', list]);
+      writeFileSync(stamp, locked);
+    },
+  );
   return python;
 }
+
+const servingFolder = join(root, 'models', 'serving');
+
+/** Finds or makes the Python environment of `npm run serve`. */
+export const ensureServing = () =>
+  ensureLockedPython(join(servingFolder, '.venv'), join(servingFolder, 'requirements.txt'), 'Ray Serve');
+
+/** The same of MLServer, a second server for the tests, which goes with older packages than Ray does. */
+export const ensureMlserver = () =>
+  ensureLockedPython(
+    join(servingFolder, '.venv-mlserver'),
+    join(servingFolder, 'requirements-mlserver.txt'),
+    'MLServer',
+  );
 
 /** Where `ensurePeers` installs what the benchmark compares with. */
 export const peersFolder = join(root, 'test', 'bench', 'peers');
@@ -341,7 +355,8 @@ export function ensurePeers() {
     run('npm', ['install', '--no-package-lock', '--omit=optional', '--ignore-scripts'], { cwd: peersFolder });
     const python = join(peersFolder, 'python');
     const list = join(peersFolder, 'requirements.txt');
-    run(base, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--upgrade', '--target', python, '-r', list]);
+    const options = ['--quiet', '--no-deps', '--require-hashes', '--upgrade', '--target', python];
+    run(base, ['-m', 'pip', 'install', ...options, '-r', list]);
     writeFileSync(stamp, wanted);
   });
 }

@@ -11,6 +11,7 @@ import { packageExtension } from './package.mjs';
 import {
   ensureBuild,
   ensureChromium,
+  ensureMlserver,
   ensureNodeModules,
   ensurePython,
   ensureServing,
@@ -129,7 +130,8 @@ const tiers = {
     // With Chromium comes a software Vulkan driver; with both, the GPU path can be tested without a GPU.
     const { missing, advice } = ensureSystemPackages(['libvulkan1', 'chromium']);
     if (fileFilter.length === 0 || fileFilter.some(part => 'serving.test.ts'.includes(part))) {
-      ensureServing({ withMlserver: true });
+      ensureServing();
+      ensureMlserver();
     }
     if (missing.length > 0) console.log(`The GPU path cannot be tested here. ${advice}`);
     return runNodeTests('test/integration', { fileFilter });

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any, Dict, Optional
+from dataclasses import dataclass, field, fields
+from typing import Any, Dict, List, Optional
 
 
 class ConfigError(ValueError):
@@ -16,6 +16,8 @@ class ServingConfig:
     """Where it listens, how layers are split, how many replicas run."""
 
     host: str = "127.0.0.1"
+    #: Names by which clients reach the REST side, beside `localhost` and addresses; web pages with others are refused.
+    host_names: List[str] = field(default_factory=list)
     http_port: int = 8000
     grpc_port: int = 8001
     #: Runs of consecutive layers; each is one deployment with replicas of its own.
@@ -72,7 +74,7 @@ def read_config(path: Optional[str]) -> ServingConfig:
         content = yaml.safe_load(file) or {}
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds {type(content).__name__}; expected settings by name.")
-    defaults = {spec.name: spec.default for spec in fields(ServingConfig)}
+    defaults = {spec.name: getattr(ServingConfig(), spec.name) for spec in fields(ServingConfig)}
     for key, value in content.items():
         if key not in defaults:
             raise ConfigError(f"{key} is not a known setting; known are {', '.join(sorted(defaults))}.")
@@ -80,4 +82,6 @@ def read_config(path: Optional[str]) -> ServingConfig:
         fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
         if not fits and not (value is None and defaults[key] is None):
             raise ConfigError(f"{key} is {value!r}; expected {kind.__name__}.")
+        if kind is list and not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{key} is {value!r}; expected a list of names.")
     return ServingConfig(**content)

@@ -5,6 +5,7 @@ Ray Serve's own gRPC proxy listens on every address of its machine; this front l
 
 from __future__ import annotations
 
+import traceback
 from typing import AsyncIterator, Optional
 
 import grpc
@@ -13,8 +14,9 @@ from ray.exceptions import RayError
 from serving import open_inference_grpc_pb2 as pb
 from serving import open_inference_grpc_pb2_grpc as pb_grpc
 from serving import wire
+from serving.config import ServingConfig
 from serving.repository import BadRequest
-from serving.rest import MAX_BODY_BYTES, SERVER, is_authorized
+from serving.rest import SERVER, is_authorized
 from serving.router import Router
 
 
@@ -56,6 +58,9 @@ class Front(pb_grpc.GRPCInferenceServiceServicer):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except RayError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, type(error).__name__)
+        except Exception as error:  # gRPC would send the text of it as UNKNOWN
+            traceback.print_exc()
+            await context.abort(grpc.StatusCode.INTERNAL, type(error).__name__)
         return wire.write_grpc_response(request.model_name, answer, request.id)
 
     async def ModelStreamInfer(self, requests, context) -> AsyncIterator[pb.ModelStreamInferResponse]:
@@ -85,11 +90,13 @@ def stream_answer(name: str, answer, request_id: str) -> pb.ModelStreamInferResp
     return pb.ModelStreamInferResponse(infer_response=wire.write_grpc_response(name, answer, request_id))
 
 
-async def start(router: Router, address: str, token: Optional[str]) -> grpc.aio.Server:
-    """Listens on `address`, host:port."""
-    options = [("grpc.max_receive_message_length", MAX_BODY_BYTES), ("grpc.max_send_message_length", -1)]
+async def start(router: Router, config: ServingConfig, token: Optional[str]) -> grpc.aio.Server:
+    """Listens where `config` says."""
+    max_bytes = router.repository.max_body_bytes(config.max_tokens)
+    options = [("grpc.max_receive_message_length", max_bytes), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=options)
     pb_grpc.add_GRPCInferenceServiceServicer_to_server(Front(router, token), server)
+    address = f"{config.host}:{config.grpc_port}"
     if server.add_insecure_port(address) == 0:
         raise OSError(f"cannot listen on {address}")
     await server.start()

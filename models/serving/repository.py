@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
@@ -18,6 +19,12 @@ DATATYPES = {
     "BOOL": np.dtype("?"),
     "BYTES": np.dtype("O"),
 }
+
+
+#: The JSON part of a request: reading it takes some twenty times its size.
+MAX_JSON_BYTES = 16 * 1024 * 1024
+#: A residual stream of 4096 tokens and 8192 numbers each has 128 MiB.
+MAX_BODY_BYTES = 256 * 1024 * 1024
 
 
 class BadRequest(ValueError):
@@ -37,6 +44,12 @@ class Served:
         """The answer to `GET /v2/models/NAME`."""
         return {"name": self.name, "versions": ["1"], "platform": "onnxruntime_onnx",
                 "inputs": list(self.inputs), "outputs": list(self.outputs)}
+
+    def max_input_bytes(self, max_tokens: int) -> int:
+        """What all inputs of the longest window have."""
+        return sum(
+            math.prod(size for size in tensor["shape"] if size >= 0) * (max_tokens if -1 in tensor["shape"] else 1)
+            * DATATYPES[tensor["datatype"]].itemsize for tensor in self.inputs)
 
 
 @dataclass
@@ -65,6 +78,11 @@ class Repository:
         if len(names) != 1:
             raise ValueError(f"{self.folder} holds {len(names)} models to inspect; serve each from a folder of its own.")
         return names[0]
+
+    def max_body_bytes(self, max_tokens: int) -> int:
+        """The longest request that can be meant, over REST or gRPC."""
+        inputs = max(served.max_input_bytes(max_tokens) for served in self.models.values())
+        return min(MAX_BODY_BYTES, inputs + MAX_JSON_BYTES)
 
     def n_layers(self) -> int:
         """Layers of the inspectable model."""
@@ -102,6 +120,10 @@ class Runner:
         unknown = [output for output in outputs if output not in known]
         if unknown:
             raise BadRequest(f'{name} has no output "{unknown[0][:80]}"; it has {", ".join(known)}')
+        names = [tensor["name"] for tensor in served.inputs]
+        strange = [name for name in inputs if name not in names]
+        if strange:
+            raise BadRequest(f'{name} has no input "{strange[0][:80]}"; it has {", ".join(names)}')
         feeds = {tensor["name"]: self._feed(served, tensor, inputs) for tensor in served.inputs}
         wanted = list(outputs) or known
         try:
@@ -129,8 +151,16 @@ class Runner:
         if not fits:
             found = f"{value.dtype} {list(value.shape)}"
             raise BadRequest(f'input "{name}" of {served.name} is {found}, expected {tensor["datatype"]} {shape}')
-        if value.ndim > 1 and value.shape[1] > self.max_tokens and shape[1] == -1:
-            raise BadRequest(f"the window has {value.shape[1]} tokens, this server takes {self.max_tokens}")
+        # Over all free axes: a batch of windows takes as much memory as one that is as long.
+        free = [found for size, found in zip(shape, value.shape) if size == -1]
+        if free and math.prod(free) > self.max_tokens:
+            found = f"{math.prod(free)} tokens" + (f" ({' x '.join(map(str, free))})" if len(free) > 1 else "")
+            raise BadRequest(f'input "{name}" has {found}, this server takes {self.max_tokens}')
+        # ONNX counts negative indices from the end; here nothing is meant by them.
+        if dtype.kind == "i" and value.size > 0 and value.min() < 0:
+            raise BadRequest(f'input "{name}" of {served.name} holds {value.min()}, expected no negative number')
+        if name == "head_indices" and len(np.unique(value)) < value.size:
+            raise BadRequest(f'input "{name}" of {served.name} names a head twice')
         return value
 
     def _trained(self, served: Served) -> Mapping[str, np.ndarray]:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import json
+import traceback
 from typing import Optional, Sequence
 
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from serving import wire
+from serving.config import ServingConfig
+from serving.loopback import listen_on_loopback_only
+from serving.private import read_token
 from serving.repository import BadRequest, Repository
 from serving.router import Router
 
 SERVER = {"name": "mta-inspector-serving", "version": "1", "extensions": ["binary_tensor_data", "model_repository"]}
-#: A residual stream of 4096 tokens and 8192 numbers each has 128 MiB.
-MAX_BODY_BYTES = 256 * 1024 * 1024
 
 
 def is_authorized(header: Optional[str], token: Optional[str]) -> bool:
@@ -29,18 +33,29 @@ def is_authorized(header: Optional[str], token: Optional[str]) -> bool:
 class Rest:
     """Answers REST requests; holds no model."""
 
-    def __init__(self, folder: str, groups: Sequence[Sequence[str]], token: Optional[str], *handles: DeploymentHandle) -> None:
+    def __init__(self, folder: str, groups: Sequence[Sequence[str]], token_file: Optional[str], config: ServingConfig,
+                 *handles: DeploymentHandle) -> None:
+        listen_on_loopback_only()
         self.router = Router(Repository.open(folder), groups, handles)
-        self.token = token
+        self.token = read_token(token_file)
+        self.config = config
+        self.max_body_bytes = self.router.repository.max_body_bytes(config.max_tokens)
 
     async def __call__(self, request: Request) -> Response:
         parts = [part for part in request.url.path.split("/") if part]
+        if "origin" in request.headers or not is_known_host(request.headers.get("host", ""), self.config):
+            return failure(403, "requests of web pages, and for hosts that the setting host_names does not name, are refused")
         if not is_authorized(request.headers.get("authorization"), self.token):
             return failure(401, "a token is needed")
         try:
             return await self.answer(request, parts)
         except BadRequest as error:
             return failure(400, str(error))
+        except RayError as error:
+            return failure(503, type(error).__name__)
+        except Exception as error:
+            traceback.print_exc()
+            return failure(500, type(error).__name__)
 
     async def answer(self, request: Request, parts: Sequence[str]) -> Response:
         """Follows the paths of the protocol."""
@@ -69,15 +84,42 @@ class Rest:
 
     async def infer(self, request: Request, name: str) -> Response:
         """One inference request."""
-        if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
-            return failure(413, f"a request has at most {MAX_BODY_BYTES} bytes")
-        body = await request.body()
+        body = await self.body(request)
+        if body is None:
+            return failure(413, f"a request has at most {self.max_body_bytes} bytes")
         inputs, outputs, binary, request_id = wire.read_json_request(body, request.headers.get(wire.JSON_LENGTH))
         answer = await self.router.infer(name, inputs, outputs)
         content, json_length = wire.write_json_response(name, answer, binary, request_id)
         if json_length is None:
             return Response(content, media_type="application/json")
         return Response(content, media_type="application/octet-stream", headers={wire.JSON_LENGTH: str(json_length)})
+
+    async def body(self, request: Request) -> Optional[bytes]:
+        """All of the body; None where it is too long, of which no more is read, whether or not its length was stated."""
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self.max_body_bytes:
+            return None
+        chunks, size = [], 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > self.max_body_bytes:
+                return None
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+def is_known_host(header: str, config: ServingConfig) -> bool:
+    """Whether a `Host` header names this server: by an address, as localhost, or as the settings say.
+
+    A web page can make a name of its own lead to this machine (DNS rebinding), but not an address.
+    """
+    name = header.rsplit(":", 1)[0] if not header.endswith("]") else header
+    name = name.strip("[]").lower()
+    try:
+        ipaddress.ip_address(name)
+        return True
+    except ValueError:
+        return name in {"localhost", config.host, *config.host_names}
 
 
 def failure(status: int, message: str) -> Response:

@@ -10,6 +10,7 @@ from ray import serve
 from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.handle import DeploymentHandle
 
+from serving.loopback import listen_on_loopback_only
 from serving.repository import BadRequest, Repository, Runner
 
 #: Inference changes nothing, so what was lost with a replica is asked of another one.
@@ -22,6 +23,7 @@ class Part:
     """One replica of a group of layers (or of the embedding, or the head)."""
 
     def __init__(self, folder: str, names: Sequence[str], max_tokens: int, n_threads: int) -> None:
+        listen_on_loopback_only()
         self.runner = Runner(Repository.open(folder), max_tokens, n_threads)
         self.runner.load(names)
 

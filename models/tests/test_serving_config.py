@@ -34,3 +34,13 @@ def test_scales_only_where_asked():
 
 def test_counts_cpus_for_every_replica():
     assert ServingConfig(groups=2, replicas=2, cpus_per_replica=0.5, cpus_per_front=0.1).needed_cpus() == 3
+
+
+def test_names_of_the_host_are_a_list_of_texts(tmp_path):
+    file = tmp_path / "serving.yaml"
+    file.write_text("host_names: [models.example]\n")
+    assert read_config(str(file)).host_names == ["models.example"]
+    for wrong in ("models.example", "[1]"):
+        file.write_text(f"host_names: {wrong}\n")
+        with pytest.raises(ConfigError, match="host_names is"):
+            read_config(str(file))

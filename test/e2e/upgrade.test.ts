@@ -98,7 +98,8 @@ test('a second window on the same folder has a process and a map of its own; the
   const { page } = workbench;
   const first = await workbench.webviewFrame('MTA Inspector');
   const before = await mapOf(first);
-  const context = await page.context().browser()!.newContext({ viewport: page.viewportSize() });
+  const storageState = await page.context().storageState(); // the cookie that the server lets us in with
+  const context = await page.context().browser()!.newContext({ viewport: page.viewportSize(), storageState });
   const second = await context.newPage();
   await second.addInitScript('globalThis.__name ??= value => value');
   await second.goto(page.url());

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,6 +68,39 @@ export function processesBelow(pid: number, pattern: RegExp): number[] {
   return all
     .filter(entry => entry.pid !== pid && below.has(entry.pid) && pattern.test(entry.args))
     .map(entry => entry.pid);
+}
+
+/** Where processes listen, read from /proc as `ss -ltnp` does. */
+export function listenersOf(pids: readonly number[]): { pid: number; address: string; port: number }[] {
+  const found: { pid: number; address: string; port: number }[] = [];
+  for (const pid of pids) {
+    let inodes: Set<string>;
+    try {
+      const links = readdirSync(`/proc/${pid}/fd`).map(fd => readlinkSync(`/proc/${pid}/fd/${fd}`));
+      inodes = new Set(links.flatMap(link => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
+    } catch {
+      continue; // ended meanwhile
+    }
+    for (const table of ['tcp', 'tcp6']) {
+      for (const line of readFileSync(`/proc/net/${table}`, 'utf8').trim().split('\n').slice(1)) {
+        const fields = line.trim().split(/\s+/);
+        const [hex = '', port = ''] = fields[1]!.split(':');
+        if (fields[3] !== '0A' || !inodes.has(fields[9]!)) continue;
+        found.push({ pid, address: addressOf(hex), port: Number.parseInt(port, 16) });
+      }
+    }
+  }
+  return found;
+}
+
+/** An address as /proc has it: words of four bytes, each with its lowest byte first. */
+function addressOf(hex: string): string {
+  const bytes = Buffer.from(hex, 'hex').swap32();
+  const dotted = bytes.subarray(-4).join('.');
+  if (bytes.length === 4) return dotted;
+  const head = bytes.subarray(0, 12);
+  if (head.equals(Buffer.from('00000000000000000000ffff', 'hex'))) return `::ffff:${dotted}`;
+  return bytes.equals(Buffer.from(`${'00'.repeat(15)}01`, 'hex')) ? '::1' : hex;
 }
 
 /** Those of the pids that still run a program of a server; a pid may belong to somebody else by now. */

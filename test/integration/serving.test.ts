@@ -4,16 +4,21 @@
  */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
 import { exportRepository } from '../../src/cli/repository';
 import { InferenceClient } from '../../src/inference/client';
 import { Engine } from '../../src/inference/engine';
 import { openEndpoint } from '../../src/inference/runtime/remote/endpoint';
+import { GRPCInferenceService } from '../../src/inference/runtime/remote/oip/open_inference_grpc_pb';
 import { openTransport } from '../../src/inference/runtime/remote/openTransport';
 import { int64 } from '../../src/inference/runtime/values';
 import { startProcess } from '../../src/inference/startProcess';
@@ -22,20 +27,22 @@ import type { RemoteOptions } from '../../src/shared/remote';
 import { Failure } from '../../src/shared/tools/failure';
 import { cliEntry, inferenceEntry, root, tinyModelDirectory } from '../fixtures/paths';
 import { texts } from '../fixtures/texts';
-import { processesBelow, type Server, startMlserver, startRay, token } from './servers';
+import { listenersOf, processesBelow, type Server, startMlserver, startRay, token } from './servers';
 
 const quiet = { debug() {}, info() {} };
 const scratch = mkdtempSync(join(tmpdir(), 'mta-serving-'));
 const repository = join(scratch, 'repository');
+/** Python environments that scripts/test.mjs has made. */
+const environment = (name: string) => join(root, 'models', 'serving', name, 'bin', 'python');
+const python = environment('.venv');
 let ray: Server;
 let mlserver: Server;
 
 before(async () => {
-  const python = join(root, 'models', 'serving', '.venv', 'bin', 'python'); // made by scripts/test.mjs
   await exportRepository(tinyModelDirectory, repository);
   [ray, mlserver] = await Promise.all([
     startRay(python, repository, scratch, 'replicas: 2\ngroups: 1'),
-    startMlserver(python, repository, scratch),
+    startMlserver(environment('.venv-mlserver'), repository, scratch),
   ]);
 });
 after(async () => {
@@ -208,4 +215,182 @@ test('both sides refuse what is wrong: no token, an unknown model, a window that
     await assert.rejects(transport.infer({ model: 'tiny-model-embed', inputs: { ids }, outputs }), /takes 4096/);
     transport.close();
   }
+});
+
+/** What a process of the server was started with: its variables. */
+function environmentOf(pid: number): Map<string, string> {
+  const pairs = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  return new Map(pairs.map(pair => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+}
+
+test('another user of the machine gets nothing of Ray: no port but on loopback, no access, no secret', async () => {
+  const pids = [ray.process.pid!, ...processesBelow(ray.process.pid!, /./)];
+  const listeners = listenersOf(pids);
+  assert.ok(listeners.length > 5, JSON.stringify(listeners));
+  const foreign = listeners.filter(({ address }) => !/^(127\.0\.0\.1|::1|::ffff:127\.0\.0\.1)$/.test(address));
+  assert.deepEqual(foreign, []);
+
+  const [gcs] = processesBelow(ray.process.pid!, /\/gcs_server /);
+  const tokenPath = environmentOf(gcs!).get('RAY_AUTH_TOKEN_PATH')!;
+  assert.equal(statSync(tokenPath).mode & 0o777, 0o600);
+  assert.equal(statSync(dirname(tokenPath)).mode & 0o777, 0o700);
+  for (const pid of pids.slice(1)) assert.ok(![...environmentOf(pid).values()].includes(token), String(pid));
+
+  // Ray's store, as somebody who knows the port reads it; with the owner's token, to look for the clients' in it.
+  const [port] = listeners.filter(({ pid }) => pid === gcs).map(listener => listener.port);
+  const script = join(scratch, 'store.py');
+  writeFileSync(
+    script,
+    `import sys
+from ray._raylet import GcsClient
+client = GcsClient(address=sys.argv[1])
+names = [b"", b"serve", b"fun", b"session", b"dashboard"]
+values = [client.internal_kv_get(key, name) or b"" for name in names for key in client.internal_kv_keys(b"", name)]
+print(len(values) > 5, any(sys.argv[2].encode() in value for value in values))
+`,
+  );
+  const read = (more: Record<string, string>) => {
+    const env = { PATH: process.env['PATH'], HOME: scratch, ...more };
+    return promisify(execFile)(python, [script, `127.0.0.1:${port}`, token], { env });
+  };
+  const [stranger, owner] = await Promise.allSettled([
+    read({}),
+    read({ RAY_AUTH_MODE: 'token', RAY_AUTH_TOKEN_PATH: tokenPath }),
+  ]);
+  assert.match(stranger.status === 'rejected' ? stranger.reason.stderr : 'answered', /AuthenticationError/);
+  assert.equal(owner.status === 'fulfilled' ? owner.value.stdout.trim() : owner.reason.stderr, 'True False');
+
+  // Jobs are commands: the dashboard's agents take them.
+  const agents = processesBelow(ray.process.pid!, /DashboardAgent|dashboard\/agent/);
+  const ports = listeners.filter(({ pid }) => agents.includes(pid)).map(listener => listener.port);
+  const body = JSON.stringify({ entrypoint: `touch ${join(scratch, 'job')}` });
+  const statuses = await Promise.all(
+    ports.map(async agentPort => {
+      const url = `http://127.0.0.1:${agentPort}/api/job_agent/jobs/`;
+      const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'text/plain' }, body }).catch(
+        () => null,
+      );
+      return answer?.status ?? 0; // 0: gRPC only
+    }),
+  );
+  assert.ok(statuses.includes(401), String(statuses));
+  assert.ok(!existsSync(join(scratch, 'job')));
+});
+
+/** A request over REST as it is, without what a client's library adds; the body in pieces of unknown length. */
+async function rawRest(path: string, headers: Record<string, string>, pieces: Iterable<string> = []): Promise<string> {
+  const all = { authorization: `Bearer ${token}`, ...headers };
+  const sent = request(ray.rest + path, { method: 'POST', headers: all });
+  sent.setMaxListeners(0); // one waits for each full buffer
+  const answered = once(sent, 'response');
+  sent.on('error', () => {}); // the server need not take all of it
+  for (const piece of pieces) if (!sent.write(piece)) await Promise.race([once(sent, 'drain'), answered]);
+  sent.end();
+  const [response] = await answered;
+  return `${response.statusCode} ${(await response.toArray()).join('')}`;
+}
+
+const ids = (numbers: unknown, shape: unknown = [1, 2], more = {}) =>
+  JSON.stringify({ inputs: [{ name: 'ids', datatype: 'INT64', shape, data: numbers }], ...more });
+const embed = '/v2/models/tiny-model-embed/infer';
+
+test('REST refuses by the right status: pages, other hosts, bodies and numbers that cannot be meant', async () => {
+  const { host } = new URL(ray.rest);
+  assert.match(await rawRest(embed, { host }, [ids([1, 2])]), /^200 /);
+  assert.match(await rawRest(embed, { host: host.replace('127.0.0.1', 'localhost') }, [ids([1, 2])]), /^200 /);
+  const half = 2 ** 23;
+  const cases: [RegExp, string, Record<string, string>?][] = [
+    [/^403 /, ids([1, 2]), { host: 'rebound.example' }],
+    [/^403 /, ids([1, 2]), { host: `127.0.0.1.example:${new URL(ray.rest).port}` }],
+    [/^403 /, ids([1, 2]), { origin: 'http://evil.example', 'content-type': 'text/plain' }],
+    [/^401 /, ids([1, 2]), { authorization: 'Bearer wrong' }],
+    [/^400 .*JSON part has/, `${ids([1, 2])}${' '.repeat(2 * half)}`],
+    [/^400 .*holds -1, expected no negative number/, ids([1, -1])],
+    [/^400 .*4160 tokens \(65 x 64\), this server takes 4096/, ids(new Array(65 * 64).fill(1), [65, 64])],
+    [/^400 .*300 axes/, ids([1], new Array(300).fill(1))],
+    [/^400 .*something else than INT64/, ids([1, 2.5])],
+    [/^400 .*something else than INT64/, ids([1, 2 ** 63])],
+    [/^400 .*something else than INT64/, ids(['1', '2'])],
+    [/^400 .*has 16 bytes, which is not INT64/, ids([1, 2], [1, 3])],
+    [/^400 .*has the shape|^400 .*tokens|^400 .*expected INT64/, ids([], [2 ** 62, 0])],
+    [
+      /^400 .*has no input .+other/,
+      JSON.stringify({ inputs: [{ name: 'other', datatype: 'INT64', shape: [1], data: [1] }] }),
+    ],
+    [/^400 .*id is not a text/, ids([1, 2], [1, 2], { id: { a: 1 } })],
+    [/^400 .*inference-header-content-length/, ids([1, 2]), { 'inference-header-content-length': '-5' }],
+    [/^400 /, '['.repeat(200_000)],
+  ];
+  for (const [expected, body, headers = {}] of cases) {
+    assert.match(await rawRest(embed, headers, [body]), expected, body.slice(0, 100));
+  }
+});
+
+test('REST takes no more of a body than a request can have, stated or not', async () => {
+  const piece = ' '.repeat(2 ** 20);
+  const started = Array.from({ length: 400 }, () => piece);
+  const rest = processesBelow(ray.process.pid!, /ray::ServeReplica:mta:Rest/)[0]!;
+  const peakMb = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${rest}/status`, 'utf8'))![1]) / 1024;
+  const before = peakMb();
+  assert.match(await rawRest(embed, {}, started), /^413 .*at most \d+ bytes/);
+  assert.match(await rawRest(embed, { authorization: 'Bearer wrong' }, started), /^401 /);
+  assert.match(await rawRest(embed, { 'content-length': String(2 ** 31) }), /^413 /);
+  assert.ok(peakMb() - before < 150, `${before} to ${peakMb()} MB`);
+});
+
+test('gRPC refuses by the right status what no model takes', async () => {
+  const transport = createGrpcTransport({
+    baseUrl: ray.grpc.replace('grpc', 'http'),
+    interceptors: [
+      next => sent => {
+        sent.header.set('authorization', `Bearer ${token}`);
+        return next(sent);
+      },
+    ],
+  });
+  const client = createClient(GRPCInferenceService, transport);
+  const infer = (shape: number[], numbers: number[], datatype = 'INT64', modelName = 'tiny-model-embed') => {
+    const contents = datatype === 'INT64' ? { int64Contents: numbers.map(BigInt) } : { intContents: numbers };
+    const inputs = [{ name: 'ids', datatype, shape: shape.map(BigInt), contents }];
+    return client.modelInfer({ modelName, inputs });
+  };
+  assert.equal((await infer([1, 2], [1, 2])).outputs[0]!.name, 'hidden');
+  const cases: [string, ...Parameters<typeof infer>][] = [
+    ['100 axes', new Array(100).fill(1), [1]],
+    ['holds -1', [1, 1], [-1]],
+    ['4160 tokens', [65, 64], new Array(65 * 64).fill(1)],
+    ['something else than INT8', [1, 1], [300], 'INT8'],
+    ['which no model takes', [1, 1], [1], 'BYTES'],
+    ['there is no model', [1, 1], [1], 'INT64', 'no-such-model'],
+    ['could not run', [1, 1], [2 ** 40]],
+  ];
+  for (const [message, ...call] of cases) {
+    await assert.rejects(infer(...call), (error: unknown) => {
+      assert.ok(error instanceof ConnectError);
+      assert.equal(error.code, Code.InvalidArgument, `${message}: ${error.message}`);
+      assert.ok(error.message.includes(message), error.message);
+      return true;
+    });
+  }
+});
+
+test('the server refuses secrets that others could read or that cannot reach every machine', async () => {
+  const serve = async (args: string[], env: Record<string, string>) => {
+    const all = { PATH: process.env['PATH'], ...env };
+    const options = { cwd: join(root, 'models'), env: all, timeout: 60_000 };
+    const { stderr } = await promisify(execFile)(python, ['-m', 'serving.serve', repository, ...args], options).catch(
+      e => e,
+    );
+    return String(stderr);
+  };
+  const file = join(scratch, 'open-token');
+  writeFileSync(file, 'secret', { mode: 0o644 });
+  assert.match(
+    await serve([], { MTA_SERVING_TOKEN_FILE: file }),
+    /has mode 644: others can read the token in it. Run: chmod 600/,
+  );
+  assert.match(
+    await serve(['--address', '127.0.0.1:1'], { MTA_SERVING_TOKEN: 'x' }),
+    /every machine must read the token itself/,
+  );
 });
