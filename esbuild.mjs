@@ -1,10 +1,22 @@
 // Builds the four bundles into dist/: extension host, inference process, command line, webview.
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { build, context } from 'esbuild';
 
 const isWatch = process.argv.includes('--watch');
 const isProduction = process.argv.includes('--production');
 const common = { bundle: true, minify: isProduction, sourcemap: !isProduction, logLevel: 'warning', target: 'es2022' };
+
+/**
+ * Folders of the packages of which something is in a bundle: their licences have to be passed on.
+ * @param {import('esbuild').Metafile[]} metafiles
+ */
+function packagesIn(metafiles) {
+  const outputs = metafiles.flatMap(({ outputs }) => Object.values(outputs));
+  const inputs = outputs.flatMap(output => Object.entries(output.inputs));
+  const used = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path);
+  const folders = used.flatMap(path => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []);
+  return [...new Set(folders)].sort();
+}
 const node = {
   ...common,
   platform: 'node',
@@ -35,7 +47,8 @@ mkdirSync('dist', { recursive: true });
 if (isWatch) {
   for (const options of bundles) await (await context(options)).watch();
 } else {
-  await Promise.all(bundles.map(options => build(options)));
+  const built = await Promise.all(bundles.map(options => build({ ...options, metafile: true })));
+  writeFileSync('dist/packages.json', JSON.stringify(packagesIn(built.map(({ metafile }) => metafile))));
 }
 cpSync('node_modules/@vscode/codicons/dist/codicon.ttf', 'dist/codicon.ttf', { force: true });
 cpSync('node_modules/@vscode/codicons/dist/codicon.css', 'dist/codicon.css', { force: true });

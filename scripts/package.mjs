@@ -9,6 +9,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { completeComponents, noticesOf, partsOf } from './notices.mjs';
 import { maxBytes, namesInZip, packagedFiles, targets } from './packageContents.mjs';
 import { ensureBuild, ensureNodeModules, root, SetupError } from './setup.mjs';
 import { splitWeights } from './splitWeights.mjs';
@@ -45,7 +46,7 @@ const stagedName = file => file.replace(/^node_modules\//, 'dist/node_modules/')
 /** @param {string} path */
 const readJson = path => JSON.parse(readFileSync(path, 'utf8'));
 
-/** Writes what is in the package that others made, in CycloneDX: the same for the same lockfile. */
+/** Writes what is in the package that others made, in CycloneDX, and its licences: the same for the same lockfile. */
 function writeBillOfMaterials() {
   const options = ['--sbom-format', 'cyclonedx', '--omit', 'dev', '--omit', 'optional', '--package-lock-only'];
   const shell = process.platform === 'win32';
@@ -55,7 +56,10 @@ function writeBillOfMaterials() {
   bill.serialNumber = undefined;
   bill.metadata.timestamp = undefined;
   bill.metadata.component.name = name;
+  const parts = partsOf(readJson(join(root, 'dist', 'packages.json')));
+  bill.components = completeComponents(bill.components, parts);
   writeFileSync(join(root, 'dist', 'sbom.cdx.json'), `${JSON.stringify(bill, null, 2)}\n`);
+  writeFileSync(join(root, 'dist', 'THIRD-PARTY-NOTICES.txt'), noticesOf(parts));
 }
 
 /**

@@ -14,7 +14,7 @@ export const maxBytes = target => (target.startsWith('win32') ? 90e6 : 75e6);
 /** Files that must be there: names, or a folder's files whose names match. @type {(string | [folder: string, names: RegExp])[]} */
 const common = [
   ...['package.json', 'package.nls.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'SECURITY.md'],
-  ...['api/mtaInspector.d.ts', 'dist/sbom.cdx.json'],
+  ...['api/mtaInspector.d.ts', 'dist/sbom.cdx.json', 'dist/THIRD-PARTY-NOTICES.txt'],
   ['.', /^package\.nls\.[\w-]+\.json$/],
   ['l10n', /^bundle\.l10n\.[\w-]+\.json$/],
   ...['extension', 'inference', 'cli'].map(name => `dist/${name}.cjs`),

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { completeComponents, noticesOf, partsOf } from '../../../scripts/notices.mjs';
 import { packagedFiles, targets } from '../../../scripts/packageContents.mjs';
 import { splitWeights } from '../../../scripts/splitWeights.mjs';
 import { joinedTensors } from '../../../src/inference/model/splitWeights';
@@ -16,7 +17,7 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 /** Everything that may be in a package, written independently of the rules that choose it. */
 const allowed = [
   /^(package|package\.nls(\.\w+)?)\.json$/,
-  /^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^dist\/sbom\.cdx\.json$/,
+  /^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^dist\/(sbom\.cdx\.json|THIRD-PARTY-NOTICES\.txt)$/,
   /^api\/mtaInspector\.d\.ts$/,
   /^dist\/(extension|inference|cli)\.cjs$|^dist\/(webview|report)\.(js|css)$|^dist\/codicon\.(css|ttf)$/,
   /^media\/[\w/-]+\.(svg|png)$/,
@@ -36,6 +37,7 @@ for (const target of targets) {
     const nBindings = files.filter(file => file.endsWith('/onnxruntime_binding.node')).length;
     assert.equal(nBindings, target === 'universal' ? 0 : 1);
     assert.ok(files.includes('models/bundled/mta-base/model.safetensors'));
+    for (const name of ['sbom.cdx.json', 'THIRD-PARTY-NOTICES.txt']) assert.ok(files.includes(`dist/${name}`), name);
     assert.equal(new Set(files).size, files.length);
   });
 }
@@ -65,4 +67,54 @@ test('weights stored in halves are the weights again once read; what has no two 
   splitWeights(source, split);
   assert.deepEqual([...entriesOf(split).keys()], ['b']);
   assert.equal(joinedTensors(entriesOf(split)), null);
+});
+
+/** Parts of a package, whoever made them, with words of the licence that has to go with them. */
+const notices: [part: string, words: RegExp][] = [
+  [
+    'onnxruntime-common',
+    /Copyright \(c\) Microsoft Corporation[\s\S]*Permission is hereby granted[\s\S]*protobuf[\s\S]*Eigen/,
+  ],
+  ['onnxruntime-node', /notices as of onnxruntime-common/],
+  ['onnxruntime-web', /notices as of onnxruntime-common/],
+  ['@bufbuild/protobuf', /Copyright 2008 Google Inc[\s\S]*Apache License[\s\S]*Neither the name/],
+  ['@connectrpc/connect', /The Connect Authors[\s\S]*Apache License/],
+  ['@connectrpc/connect-node', /The Connect Authors[\s\S]*Apache License/],
+  ['@huggingface/tokenizers', /Apache License/],
+  ['@vscode/codicons', /Attribution 4\.0 International[\s\S]*MIT License/],
+  ['@microsoft/fast-element', /Permission is hereby granted/],
+  ['valibot', /Permission is hereby granted/],
+  ['fflate', /Permission is hereby granted/],
+];
+
+test('every bundled part has its licence in the notices, and its place in the bill of materials', () => {
+  const metafiles = [
+    '@bufbuild/protobuf',
+    '@connectrpc/connect',
+    '@connectrpc/connect-node',
+    '@huggingface/tokenizers',
+  ];
+  const bundled = [...metafiles, '@microsoft/fast-element', 'valibot', 'fflate'].map(name => `node_modules/${name}`);
+  const parts = partsOf(bundled);
+  for (const [name, words] of notices) assert.match(parts.find(part => part.name === name)?.text ?? '', words, name);
+  const text = noticesOf(parts);
+  for (const word of ['ONNX Project', 'KServe', 'DirectML', 'dxcompiler.dll', ...notices.map(([name]) => name)]) {
+    assert.ok(text.includes(word), word);
+  }
+  assert.ok(text.includes('CC-BY-4.0') || text.includes('Attribution 4.0'));
+  // npm's own list holds few of them; the order stays, and nothing is there twice.
+  const components = completeComponents([{ name: 'valibot', version: parts.at(-1)!.version }, { name: 'x' }], parts);
+  const names = components.map(({ name }) => name);
+  assert.deepEqual(names.slice(0, 2), ['valibot', 'x']);
+  assert.equal(new Set(names).size, names.length);
+  const prefixes = [...notices.map(([name]) => name), 'ONNX protocol', 'Open Inference', 'DirectML', 'DirectX Shader'];
+  for (const prefix of prefixes)
+    assert.ok(
+      names.some(name => name.startsWith(prefix)),
+      prefix,
+    );
+});
+
+test('a bundled package without a licence is a failure that names it', () => {
+  assert.throws(() => partsOf(['node_modules/no-such-package']), /no-such-package is not installed/);
 });
