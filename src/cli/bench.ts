@@ -77,7 +77,7 @@ export async function runBench(
   if (large) {
     const what = '1.2 B parameters in bf16 on the CPU';
     add(`first map, ${what}`, large.firstMapMs, 'ms', 10_000, 'limit');
-    add(`load and analyse T=${largeModelTokens}, ${what}`, large.totalMs, 'ms', 10_000, 'limit');
+    add(`load and analyze T=${largeModelTokens}, ${what}`, large.totalMs, 'ms', 10_000, 'limit');
     add(`peak of the inference process, ${what}`, large.peakMb, 'MB', large.weightMb, 'weights; the limit is 1.3');
     add('estimated peak, 1.2 B parameters', large.estimatedMb, 'MB', large.peakMb, 'measured; within 25 %');
   } else print('a large model: the temporary folder has no room for it');

@@ -55,7 +55,7 @@ function productGraph(dim: number, product: (g: GraphBuilder, input: string) => 
   return g.build();
 }
 
-/** Rows quantised as they come, weights ahead, one scale for all of them, in 7 bits, because AVX2 adds up no more. */
+/** Rows are quantized as they come, weights ahead, with one scale for all of them; 7 bits, because sums of AVX2 overflow with 8. */
 function int8Product(g: GraphBuilder, x: string, weight: Float32Array, shape: readonly number[]): string {
   const scale = weight.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 63;
   const steps = g.op(

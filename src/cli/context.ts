@@ -31,7 +31,7 @@ export interface ContextJson {
   readonly model: string;
   readonly method: string;
   readonly direction: string;
-  /** Heads asked, as layer.head, separated by ", ". */
+  /** Heads whose weights are taken, as layer.head, separated by ", ". */
   readonly heads: string;
   /** What --method head is of, with the stage whose values are shown; null where it is of several heads. */
   readonly layer: number | null;
@@ -167,7 +167,7 @@ export function contextText(json: ContextJson, nLines = 12): string {
 function placeOf({ tokens }: AnalyzedDocument, { at, to }: ContextOptions): TokenRange {
   const token = (offset: number) => {
     const found = tokenAt(tokens.offsets, offset);
-    if (found < 0) throw new Failure('bad-usage', `No token of the analysed window lies at offset ${offset}.`);
+    if (found < 0) throw new Failure('bad-usage', `No token of the inspected window is at offset ${offset}.`);
     return found;
   };
   return rangeBetween(token(at), token(to === undefined ? at : Math.max(at, to - 1)));

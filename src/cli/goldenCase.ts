@@ -229,7 +229,7 @@ function checkedJson<T>(schema: Schema<T>, bytes: Uint8Array, where: string): T 
   try {
     json = JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    throw bad(where, 'it is no JSON');
+    throw bad(where, 'it is not JSON');
   }
   return checked(schema, json, why => bad(where, why));
 }

@@ -44,17 +44,17 @@ export function checkOutput(option: string, out: string): void {
   if (out === '-') return;
   const fail = (why: string) => new Failure('no-write', `Cannot write ${option} ${out}: ${why}.`);
   const path = targetOf(out);
-  const stats = statSync(path, { throwIfNoEntry: false });
+  if (Buffer.byteLength(basename(path)) > 255) throw fail('the name is longer than 255 bytes');
+  const stats = statsOf(path, fail);
   if (stats?.isDirectory()) throw fail('it is a folder. Name a file in it');
   if (stats && isFull(stats)) throw fail('the device is always full');
   if (stats && !isAccessible(path, constants.W_OK)) throw fail('the file is read-only');
   if (stats && !stats.isFile()) return;
   const folder = dirname(path);
-  const parent = statSync(folder, { throwIfNoEntry: false });
+  const parent = statsOf(folder, fail);
   if (!parent) throw fail(`the folder ${folder} does not exist. Make it first`);
   if (!parent.isDirectory()) throw fail(`${folder} is not a folder`);
   if (!isAccessible(folder, constants.W_OK | constants.X_OK)) throw fail(`the folder ${folder} is read-only`);
-  if (Buffer.byteLength(basename(path)) > 255) throw fail('the name is longer than 255 bytes');
 }
 
 /**
@@ -119,7 +119,7 @@ export async function writeFolder<T>(
 export function checkFolderOutput(out: string): void {
   const path = resolve(out);
   const fail = (why: string) => new Failure('no-write', `Cannot write --out ${out}: ${why}.`);
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = statsOf(path, fail);
   if (stats && !stats.isDirectory()) throw fail('it is not a folder');
   for (const folder of stats ? [path, dirname(path)] : [existingAncestor(path)]) {
     if (!statSync(folder).isDirectory()) throw fail(`${folder} is not a folder`);
@@ -183,6 +183,15 @@ function targetOf(out: string): string {
     return realpathSync(out);
   } catch {
     return resolve(out);
+  }
+}
+
+/** @returns undefined where nothing is there. */
+function statsOf(path: string, fail: (why: string) => Failure): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw fail((error as Error).message);
   }
 }
 

@@ -18,7 +18,7 @@ import { oneLine } from './terminal';
 export interface SearchOptions
   extends Omit<DocumentOptions, 'topK' | 'listen' | 'windowStart' | 'question'>,
     Omit<HeadOptions, 'method'> {
-  /** Asked instead of a place in the file. */
+  /** Selected instead of a place in the file. */
   readonly question: string | undefined;
   /** UTF-16 offset where the selection ends, exclusive; absent: one character, and with it the token at `at`. */
   readonly to: number | undefined;
@@ -65,10 +65,10 @@ const maxTextLength = 160;
 export async function searchJson(file: string, options: SearchOptions): Promise<SearchJson> {
   const { question, at, to = at + 1 } = options;
   const written = readDocument(file, options.encoding).text;
-  const asked = question === undefined ? written : withQuestion(written, question);
+  const whole = question === undefined ? written : withQuestion(written, question);
   const selection =
-    question === undefined ? { start: at, end: to } : { start: asked.length - question.length, end: asked.length };
-  if (!(selection.start < selection.end && selection.end <= asked.length)) {
+    question === undefined ? { start: at, end: to } : { start: whole.length - question.length, end: whole.length };
+  if (!(selection.start < selection.end && selection.end <= whole.length)) {
     throw new Failure('bad-usage', `There is no text from ${at} to ${to}: the file has ${written.length} characters.`);
   }
   const windows: MappedEvent[] = [];
@@ -93,7 +93,7 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
     const maxTokens = windowSize(engine, options.maxTokens);
     const probe =
       question === undefined
-        ? probeAt(asked, selection)
+        ? probeAt(whole, selection)
         : { text: question, start: selection.start, selectionStart: 0 };
     const request = { mapId: 1, textId: 1, probe, stage, maxTokens, method: options.method, heads };
     const { baselineBits } = await engine.mapDocument(request);

@@ -12,7 +12,7 @@ export interface AnalyzeJson {
   readonly provider: string;
   readonly layer: number;
   readonly head: number;
-  /** The stage asked for, and the one whose values it shows where the layer lacks it. */
+  /** The requested stage, and the one whose values are given where the layer lacks it. */
   readonly stage: string;
   readonly shown_stage: string;
   /** The stage that was subtracted, where a difference is shown. */

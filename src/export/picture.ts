@@ -1,4 +1,4 @@
-/** A map as pixels and as a PNG file, in the colours of the panel on white paper. Pure. */
+/** A map as pixels and as a PNG file, in the colors of the panel on white paper. Pure. */
 
 import { encode } from 'fast-png';
 import {
@@ -30,7 +30,7 @@ export interface Picture {
 }
 
 export const paper: Rgb = [255, 255, 255];
-/** Masked cells are hatched, so that they are told from zero, which is paper. */
+/** Masked cells are hatched, apart from zero, which has the color of the paper. */
 const hatch = { color: [225, 225, 225] as Rgb, period: 8 };
 
 /** Pictures are about this large; small maps get larger cells. */
@@ -60,14 +60,14 @@ export function drawMap(map: Float32Array, nTokens: number, style: PictureStyle)
   return { size, cellSize, max, table, pixels };
 }
 
-/** What the colours mean. */
+/** What the colors mean. */
 export function scaleNote({ colorMap, leavesOutFirst }: PictureStyle): string {
   const { negative, positive } = colorMaps[colorMap];
   const note = leavesOutFirst ? ' The scale leaves out the first key.' : '';
   return `Scale: ${negative} below zero, ${positive} above; hatched: masked, key after query.${note}`;
 }
 
-/** The picture with what it shows written below it, so that it is told wherever the picture goes. */
+/** The picture with a caption that says what it shows. */
 export function captionedPng(picture: Picture, facts: MapFacts, style: PictureStyle): Uint8Array {
   const { size, max } = picture;
   const margin = 12;

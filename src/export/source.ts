@@ -39,7 +39,7 @@ export interface ExportSource {
 export interface MapChoice {
   readonly layer: number;
   readonly head: number;
-  /** The stage asked for, and the one whose values it shows where the layer lacks it. */
+  /** The requested stage, and the one whose values are given where the layer lacks it. */
   readonly stage: Stage;
   readonly shownStage: Stage;
   /** A stage that is subtracted. */

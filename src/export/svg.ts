@@ -50,7 +50,7 @@ function keyLabel(x: number, text: string, isToken: boolean): string {
   return `<text x="${isToken ? x + 3.5 : x}" y="${y}"${turn}>${escapeXml(text)}</text>`;
 }
 
-/** The colour scale from -max to max, and what its colours mean. */
+/** The color scale from -max to max, and what its colors mean. */
 function scaleBar(max: number, table: Uint8Array, style: PictureStyle, bottom: number): string {
   const steps = 16;
   const stops = Array.from({ length: 2 * steps + 1 }, (_, i) => {
