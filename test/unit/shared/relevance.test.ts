@@ -22,3 +22,12 @@ test('a choice names heads of the model only', () => {
   ];
   assert.deepEqual(chosenHeads(list, 0, 3, 2), [list[1]]);
 });
+
+test('a head just outside the model is left out, by its layer and by its number', () => {
+  const [inside, otherLayer, otherHead] = [
+    { layerIdx: 2, headIdx: 1 },
+    { layerIdx: 3, headIdx: 1 },
+    { layerIdx: 2, headIdx: 2 },
+  ];
+  assert.deepEqual(chosenHeads([otherLayer, inside, otherHead], 0, 3, 2), [inside]);
+});
