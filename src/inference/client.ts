@@ -59,6 +59,8 @@ interface Connection {
 
 /** How long a cancelled run may take to come back before its process is killed; a layer takes far less. */
 const cancelGraceMs = 5000;
+/** The failure of a request follows the event `exhausted` at once. */
+const exhaustedMs = 50;
 
 export class InferenceClient {
   private connection: Connection | undefined;
@@ -264,6 +266,10 @@ export class InferenceClient {
       });
     }
     const connection: Connection = { process, rpc, loading: new Map() };
+    // Once the failure itself has come: the next run, and those that wait here, get a process that has all memory.
+    rpc.on('exhausted', () => {
+      setTimeout(() => this.end(connection, new Cancelled('The process had used up its memory.')), exhaustedMs);
+    });
     // The answer to `load` is out of date once the model's provider failed.
     rpc.on('provider', ({ provider, note }) => {
       for (const [slot, { key, answer }] of connection.loading) {

@@ -1,11 +1,12 @@
 /** Entry point of the inference process: wires the protocol over IPC to the engines, and ends with its parent. */
 
-import { Rpc } from '../shared/tools/rpc';
+import { type Handlers, Rpc } from '../shared/tools/rpc';
 import { EngineSlots } from './engineSlots';
 import { handlersOf } from './handlers';
 import { endWithParent } from './parentWatch';
 import type { InferenceEvents, InferenceRequests } from './protocol';
 import { requestSchemas } from './requestSchemas';
+import { hasUsedUpMemory } from './runtime/session';
 
 endWithParent();
 
@@ -16,6 +17,22 @@ const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never
     send: message => process.send?.(message),
     onMessage: listener => process.on('message', listener),
   },
-  handlersOf(engines),
+  reportingExhaustion(handlersOf(engines)),
   { args: requestSchemas },
 );
+
+/** The same handlers; when one fails because memory is used up, the host is asked for another process. */
+function reportingExhaustion(handlers: Handlers<InferenceRequests>): Handlers<InferenceRequests> {
+  const reporting = Object.entries(handlers).map(([name, handle]) => [
+    name,
+    async (args: never, signal: AbortSignal) => {
+      try {
+        return await (handle as (args: never, signal: AbortSignal) => unknown)(args, signal);
+      } catch (error) {
+        if (hasUsedUpMemory(error)) rpc.emit('exhausted', null);
+        throw error;
+      }
+    },
+  ]);
+  return Object.fromEntries(reporting) as Handlers<InferenceRequests>;
+}

@@ -254,6 +254,8 @@ export interface InferenceEvents {
   log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string };
   /** The provider changed in mid-run (a GPU vanished): what runs now and why. */
   provider: { readonly provider: ExecutionProvider; readonly note: string };
+  /** A request failed because memory was used up; what is left in this process may not do for the next one. */
+  exhausted: null;
 }
 
 /** Sends an event. */

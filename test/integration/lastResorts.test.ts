@@ -12,7 +12,7 @@ import { Runs } from '../../src/inference/run/runs';
 import { LastingRuntime } from '../../src/inference/runtime/lastingRuntime';
 import type { LayerRuntime } from '../../src/inference/runtime/layerRuntime';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
-import { Resident, Session, type Value } from '../../src/inference/runtime/session';
+import { hasUsedUpMemory, Resident, Session, type Value } from '../../src/inference/runtime/session';
 import type { MappedWindow } from '../../src/shared/documentSearch';
 import { Failure } from '../../src/shared/tools/failure';
 import { Tokenizer } from '../../src/tokenization/tokenizer';
@@ -30,6 +30,7 @@ test('more memory than there is: said as such, with what to do, and the runtime 
     });
   await assert.rejects(run(1n << 44n), (error: Failure) => {
     assert.equal(error.code, 'memory', error.message);
+    assert.ok(hasUsedUpMemory(error), 'the process asks to be replaced');
     assert.match(error.message, /choose a shorter window \(mtaInspector\.maxTokens\)/);
     return true;
   });

@@ -161,3 +161,11 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+test('says that memory was used up where it was, and not where it was only estimated', async () => {
+  const events: unknown[] = [];
+  rpc.on('exhausted', payload => events.push(payload));
+  await rpc.request('load', { protocolVersion, ...model });
+  await assert.rejects(rpc.request('analyze', { ...run, memoryBudgetMb: 1 }), { code: 'memory' });
+  assert.deepEqual(events, []);
+});

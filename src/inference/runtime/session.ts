@@ -225,16 +225,26 @@ function providerFailure(provider: LocalProvider, error: unknown): Failure {
   return failure;
 }
 
+const ranOut = 'memory ran out';
+
+/** Whether memory was used up, and not only estimated to be too little: allocators keep what they took. */
+export function hasUsedUpMemory(error: unknown): boolean {
+  if (error instanceof RangeError) return /allocation failed/i.test(error.message);
+  return error instanceof Failure && error.cause === ranOut;
+}
+
 function runtimeFailure(what: string, error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
   // Its own words and those of the C++ library and the JavaScript engine beneath it.
   if (/bad.alloc|failed to allocate|out of memory|allocation failed/i.test(message)) {
-    return new Failure(
+    const failure = new Failure(
       'memory',
       `Memory ran out while ONNX Runtime tried to ${what}. Close other programs or choose a shorter window ` +
         '(mtaInspector.maxTokens), then try again.',
       ['retry', 'openSettings'],
     );
+    failure.cause = ranOut;
+    return failure;
   }
   return new Failure('runtime', `ONNX Runtime could not ${what}: ${reason(error)}. Try again or pick another model.`, [
     'retry',

@@ -3,12 +3,12 @@ import { afterEach, beforeEach, mock, test } from 'node:test';
 import { InferenceClient, type InferenceProcess } from '../../../src/inference/client';
 import type { AnalyzeArgs, InferenceEvents, InferenceRequests } from '../../../src/inference/protocol';
 import { RestartPolicy } from '../../../src/inference/restartPolicy';
-import { Cancelled } from '../../../src/shared/tools/failure';
+import { Cancelled, Failure } from '../../../src/shared/tools/failure';
 import { Rpc } from '../../../src/shared/tools/rpc';
 
 type None = Record<never, never>;
 
-interface FakeEvents extends Pick<InferenceEvents, 'provider'> {
+interface FakeEvents extends Pick<InferenceEvents, 'provider' | 'exhausted'> {
   readonly tokens: { readonly analysisId: number };
   readonly layer: { readonly analysisId: number };
 }
@@ -20,6 +20,7 @@ class FakeProcess implements InferenceProcess {
   loads = 0;
   provider = 'cpu';
   finishRun: (() => void) | undefined;
+  failRun: ((error: Error) => void) | undefined;
   private toHost: (message: unknown) => void = () => {};
   private toProcess: (message: unknown) => void = () => {};
   private exit: (reason: string) => void = () => {};
@@ -40,7 +41,8 @@ class FakeProcess implements InferenceProcess {
           return { model: { name: 'fake' }, provider: this.provider, providerNote: '' } as never;
         },
         analyze: () =>
-          new Promise(resolve => {
+          new Promise((resolve, reject) => {
+            this.failRun = reject;
             this.finishRun = () => resolve({ analysisId: 1 } as never);
           }),
       },
@@ -264,4 +266,20 @@ test('dispose kills and starts nothing again', async () => {
   client.dispose();
   assert.ok(processes[0]!.isKilled);
   assert.throws(() => client.load(model), Cancelled);
+});
+
+test('a run for which memory was used up fails once; the next one gets another process, which is no crash', async () => {
+  const { client, processes } = clientWithProcesses();
+  for (let i = 0; i < 6; i++) {
+    await client.load(model);
+    const running = client.analyze(run, new AbortController().signal);
+    await turn();
+    const process = processes.at(-1)!;
+    process.rpc.emit('exhausted', null);
+    process.failRun!(new Failure('memory', 'Memory ran out.'));
+    await assert.rejects(running, { code: 'memory' });
+    mock.timers.tick(50);
+    assert.ok(process.isKilled);
+  }
+  assert.equal(processes.length, 6, 'not even the sixth was refused');
 });
