@@ -3,7 +3,7 @@
 Usage: python3 -m training.evaluate MODEL_FOLDER [MODEL_FOLDER …] DATA_FOLDER [--seqlen N] [--device cpu|cuda] [--json OUT]
 
 DATA_FOLDER holds NAME-*.tokens.xz and bytes.json ({"NAME": UTF-8 bytes}), as training.prepare writes them.
-With several models, each is also compared with the first one, document by document.
+With several models, each is also compared with those before it, document by document.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def nats_per_window(model: Transformer, inputs: Tensor, targets: Tensor, batch_s
         x, y = inputs[i : i + batch_size].to(device), targets[i : i + batch_size].to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=autocast):
             logits = model(x)
-        losses = F.cross_entropy(logits.float().transpose(1, 2), y, ignore_index=IGNORED, reduction="none")
+        losses = F.cross_entropy(logits.float().flatten(0, 1), y.flatten(), ignore_index=IGNORED, reduction="none").view(y.shape)
         sums.append(losses.double().sum(1).cpu())
     return torch.cat(sums)
 
@@ -148,9 +148,10 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--autocast", action="store_true", help="bf16 matrix products, as in training")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--documents", action="store_true", help="also write bits and tokens of every document to the JSON file")
     args = parser.parse_args()
     rows: List[dict] = []
-    first: Dict[str, Score] = {}
+    scores_of: Dict[str, Dict[str, Score]] = {}
     for folder in args.models:
         model = load_bundle(folder).to(args.device)
         if args.autocast and args.device == "cuda":
@@ -158,13 +159,15 @@ def main() -> None:
         begin_token_id = json.loads((folder / "config.json").read_text())["bos_token_id"]
         seqlen = args.seqlen or model.config.max_seqlen
         scores = evaluate_folder(model, args.data, begin_token_id, seqlen, args.max_windows, args.autocast)
-        first = first or scores
         row = {"model": folder.name, "window": seqlen,
                "bits_per_byte": {name: score.bits_per_byte for name, score in scores.items()},
                "interval": {name: score.interval() for name, score in scores.items()}}  # fmt: skip
-        if first is not scores:
-            row["difference"] = {name: score.difference(first[name]) for name, score in scores.items()}
-        rows.append(row)
+        differences = {other: {name: score.difference(before[name]) for name, score in scores.items()} for other, before in scores_of.items()}
+        if differences:
+            row["difference"], row["differences"] = next(iter(differences.values())), differences
+        scores_of[folder.name] = scores
+        details = {name: {"bits": score.bits.round(3).tolist(), "tokens": score.n_tokens.tolist(), "bytes": score.n_bytes} for name, score in scores.items()}
+        rows.append({**row, "documents": details} if args.documents else row)
         print(json.dumps(row), flush=True)
     if args.json is not None:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")

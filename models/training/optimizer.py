@@ -6,24 +6,28 @@ by the nearest semi-orthogonal one, found by a few Newton-Schulz steps.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
 MATRIX_NAMES = ("wq", "wk", "wv", "wo", "w1", "w2", "w3")
+KERNEL_NAMES = re.compile(r"attention\.(mta_kernel|mta_kernel_after_sm|head_kernel|wpsm\.weight|wposm\.weight)$")
+"""Parameters that act on attention maps: key-query kernels and head mixing."""
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Learning rates are the peak ones; the schedule multiplies all of them alike."""
+    """Learning rates are the peak ones; the schedule multiplies all of them alike. Kernels have adam_lr unless kernel_lr is set."""
 
     muon_lr: float = 0.02
     muon_momentum: float = 0.95
     muon_weight_decay: float = 0.01
     embedding_lr: float = 0.004
     adam_lr: float = 0.002
+    kernel_lr: Optional[float] = None
     adam_beta1: float = 0.9
     adam_beta2: float = 0.98
     max_grad_norm: float = 1.0
@@ -54,7 +58,9 @@ class Optimizer:
             raise ValueError("There is nothing to train: the model has no part of the kind that `trains` names.")
         is_matrix = {n: config.use_muon and p.ndim == 2 and n.split(".")[-2] in MATRIX_NAMES for n, p in named}
         embedding = [p for n, p in named if n in ("tok_embeddings.weight", "output.weight")]
-        others = [p for n, p in named if not is_matrix[n] and all(p is not e for e in embedding)]
+        kernels = [p for n, p in named if KERNEL_NAMES.search(n)] if config.kernel_lr is not None else []
+        separate = {id(p) for p in (*embedding, *kernels)}
+        others = [p for n, p in named if not is_matrix[n] and id(p) not in separate]
         self.parameters = [p for _, p in named]
         self._by_shape: Dict[Tuple[int, ...], List[nn.Parameter]] = {}
         for name, parameter in named:
@@ -62,8 +68,11 @@ class Optimizer:
                 self._by_shape.setdefault(tuple(parameter.shape), []).append(parameter)
         self._momentum = {s: torch.zeros(len(g), *s, device=g[0].device) for s, g in self._by_shape.items()}
         is_cuda = self.parameters[0].is_cuda
+        groups = ((embedding, config.embedding_lr), (others, config.adam_lr), (kernels, config.kernel_lr))
+        groups = [(members, lr) for members, lr in groups if members]
+        self._peak_lrs = [lr for _, lr in groups]
         self._adam = torch.optim.AdamW(
-            [{"params": embedding, "lr": config.embedding_lr}, {"params": others, "lr": config.adam_lr}],
+            [{"params": members, "lr": lr} for members, lr in groups],
             betas=(config.adam_beta1, config.adam_beta2), eps=1e-10, weight_decay=0.0,
             **({"fused": True} if is_cuda else {}),
         )  # fmt: skip
@@ -73,7 +82,7 @@ class Optimizer:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
         with torch.no_grad():
             self._muon_step(self.config.muon_lr * lr_scale)
-        for group, lr in zip(self._adam.param_groups, (self.config.embedding_lr, self.config.adam_lr)):
+        for group, lr in zip(self._adam.param_groups, self._peak_lrs):
             group["lr"] = lr * lr_scale
         self._adam.step()
         for parameter in self.parameters:

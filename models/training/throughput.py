@@ -21,10 +21,10 @@ from mta.config import ModelConfig, MTAConfig
 from mta.fast_attention import FORMS, use_fast_attention
 from mta.transformer import Transformer
 from training.optimizer import Optimizer
-from training.train import load_config, make_loss
+from training.train import TRAINED_PARTS, TrainConfig, load_config, make_loss
 
 
-def seconds_per_step(model_config: ModelConfig, optimizer_config, form: Optional[str], seqlen: int, batch: int, steps: int) -> dict:
+def seconds_per_step(config: TrainConfig, model_config: ModelConfig, form: Optional[str], seqlen: int, batch: int, steps: int) -> dict:
     """Seconds a step over `steps` timed ones, seconds of compiling, and the peak of GPU memory."""
     device = torch.device("cuda")
     torch.manual_seed(0)
@@ -32,11 +32,13 @@ def seconds_per_step(model_config: ModelConfig, optimizer_config, form: Optional
     torch.cuda.reset_peak_memory_stats()
     model = Transformer(replace(model_config, max_seqlen=max(seqlen, model_config.max_seqlen)))
     model.init_weights(0)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(TRAINED_PARTS[config.trains](name))
     model.to(device)
     if form is not None:
         use_fast_attention(model, form)
-    optimizer = Optimizer(model, optimizer_config)
-    loss = torch.compile(make_loss(model, "cuda"), dynamic=False)
+    optimizer = Optimizer(model, config.optimizer)
+    loss = make_loss(model, "cuda", compiles=True, by_block=config.compile_blocks)
     tokens = torch.randint(0, model_config.vocab_size, (batch, seqlen + 1), device=device)
     model.tables(seqlen, tokens.device)
 
@@ -72,10 +74,10 @@ def main() -> None:
     plain = replace(config.model, mta=MTAConfig())
     for seqlen in args.windows:
         batch = max(1, args.tokens // seqlen)
-        base = seconds_per_step(plain, config.optimizer, args.forms[0], seqlen, batch, args.steps)
+        base = seconds_per_step(config, plain, args.forms[0], seqlen, batch, args.steps)
         print(json.dumps({"seqlen": seqlen, "model": "transformer", **rates(base, batch * seqlen, base)}), flush=True)
         for form in args.forms:
-            row = seconds_per_step(config.model, config.optimizer, form, seqlen, batch, args.steps)
+            row = seconds_per_step(config, config.model, form, seqlen, batch, args.steps)
             print(json.dumps({"seqlen": seqlen, "model": "mta", "form": form, **rates(row, batch * seqlen, base)}), flush=True)
 
 

@@ -16,7 +16,6 @@ import argparse
 import json
 import math
 import os
-import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ import torch.nn.functional as F
 import yaml
 from torch import Tensor
 
+from export.safetensors_file import write_safetensors
 from export.to_safetensors import load_bundle
 from mta.config import ConfigError, ModelConfig, config_from_mapping, config_to_mapping, model_config_from_bundle
 from mta.fast_attention import use_fast_attention
@@ -35,7 +35,7 @@ from mta.transformer import Transformer
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import WindowSampler, gather_windows, read_streams
 from training.evaluate import evaluate_folder
-from training.optimizer import Optimizer, OptimizerConfig
+from training.optimizer import KERNEL_NAMES, Optimizer, OptimizerConfig
 from training.processes import Processes
 from training.toy import ToyConfig, ToySource
 
@@ -44,17 +44,25 @@ class TrainingError(RuntimeError):
     """Training that cannot go on, with the step and the last good checkpoint."""
 
 
-# Names of the parameters that each choice of `trains` leaves free; the others keep their values.
-TRAINED_PARTS = {"all": re.compile(""), "kernels": re.compile(r"attention\.(mta_kernel|mta_kernel_after_sm|head_kernel|wpsm\.weight|wposm\.weight)$")}
+# Which parameters each choice of `trains` leaves free; the others keep their values.
+TRAINED_PARTS: Dict[str, Callable[[str], bool]] = {
+    "all": lambda name: True,
+    "blocks": lambda name: name not in ("tok_embeddings.weight", "output.weight"),
+    "kernels": lambda name: KERNEL_NAMES.search(name) is not None,
+}
 
 
 @dataclass(frozen=True)
 class PhaseConfig:
-    """A part of the run: up to `until` (share of the budget), windows of `seqlen`, `batch_size` of them a step."""
+    """A part of the run: up to `until` (share of the budget), windows of `seqlen`, `batch_size` of them a step.
+
+    `micro_batch` of them go through the model at a time, all when absent; it decides about memory, not about the result.
+    """
 
     until: float
     seqlen: int
     batch_size: int
+    micro_batch: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,8 @@ class TrainConfig:
     seed: int = 1
     fast_attention: bool = True
     compile: bool = True
+    compile_blocks: bool = False
+    kernel_snapshots: int = 0
     log_every: int = 20
     checkpoint_every_s: float = 120.0
 
@@ -100,6 +110,8 @@ class TrainConfig:
         if not self.phases or self.phases[-1].until != 1.0:
             raise ConfigError("phases must not be empty and the last must have until: 1.0.")
         for phase in self.phases:
+            if phase.micro_batch is not None and (phase.micro_batch < 1 or phase.batch_size % phase.micro_batch):
+                raise ConfigError(f"A phase has micro_batch {phase.micro_batch}; it must divide batch_size {phase.batch_size}.")
             if phase.seqlen > self.model.max_seqlen:
                 raise ConfigError(f"A phase has seqlen {phase.seqlen}; model.max_seqlen is {self.model.max_seqlen}.")
 
@@ -134,15 +146,26 @@ def lr_scale(config: TrainConfig, step: int, progress: float) -> float:
     return min(1.0, (step + 1) / max(1, config.warmup_steps)) * max(config.lr_floor, decay)
 
 
-def make_loss(model: Transformer, device_type: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """Mean cross-entropy in nats; bf16 matrix products on a GPU, softmax and norms in float32."""
+def make_loss(model: Transformer, device_type: str, compiles: bool = False, by_block: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
+    """Mean cross-entropy in nats; bf16 matrix products on a GPU, softmax and norms in float32.
+
+    With `compiles`, torch.compile makes one graph of it, or with `by_block` one of a block, used for all blocks of its kind,
+    and one of the output: a deep model then compiles in seconds instead of minutes.
+    """
+
+    def cross_entropy(hidden: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(model.logits(hidden).float().flatten(0, 1), targets.flatten())
+
+    if compiles and by_block:
+        cross_entropy = torch.compile(cross_entropy, dynamic=False)
+        for block in model.layers:
+            block.compile(dynamic=False)
 
     def loss(tokens: Tensor, targets: Tensor) -> Tensor:
         with torch.autocast(device_type, dtype=torch.bfloat16, enabled=device_type == "cuda"):
-            logits = model(tokens)
-        return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+            return cross_entropy(model.hidden(tokens), targets)
 
-    return loss
+    return torch.compile(loss, dynamic=False) if compiles and not by_block else loss
 
 
 class TextSource:
@@ -184,7 +207,7 @@ class Trainer:
         else:
             self.model.load_state_dict(load_bundle(config.start_from).state_dict())
         for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(TRAINED_PARTS[config.trains].search(name) is not None)
+            parameter.requires_grad_(TRAINED_PARTS[config.trains](name))
         self.model.to(self.device)
         if config.fast_attention:
             use_fast_attention(self.model, "triton" if self.device.type == "cuda" else "shifted")
@@ -199,8 +222,7 @@ class Trainer:
         if resume:
             self._restore()
         compiled = config.compile and hasattr(torch, "compile")
-        loss = make_loss(self.model, self.device.type)
-        self.loss = torch.compile(loss, dynamic=False) if compiled else loss
+        self.loss = make_loss(self.model, self.device.type, compiled, config.compile_blocks)
 
     def _check_shares(self) -> None:
         if self.config.budget.steps is None:
@@ -225,9 +247,9 @@ class Trainer:
                 phase = self._phase()
                 tokens, targets = self.processes.share(self.source.batch(phase.batch_size))
                 self.model.tables(phase.seqlen, tokens.device)  # made outside the compiled graph
+                self._keep_kernels()
                 scale = lr_scale(self.config, self.step, self.progress())
-                loss = self.loss(tokens, targets)
-                loss.backward()
+                loss = self._backward(tokens, targets, phase.micro_batch or phase.batch_size)
                 self.processes.average_gradients(self.optimizer.parameters)
                 norm = self.optimizer.step(scale)
                 self.step += 1
@@ -247,8 +269,32 @@ class Trainer:
                 if now - last_save > self.config.checkpoint_every_s:
                     self.save()
                     last_save = clock = self._clock()
+        self._keep_kernels()
         self.save()
         return self._summary()
+
+    def _backward(self, tokens: Tensor, targets: Tensor, micro_batch: int) -> Tensor:
+        """Add the batch's gradient to the parameters, so many windows at a time; returns the mean loss."""
+        parts = list(zip(tokens.split(micro_batch), targets.split(micro_batch)))
+        total = torch.zeros((), device=tokens.device)
+        for part in parts:
+            loss = self.loss(*part) / len(parts)
+            loss.backward()
+            total += loss.detach()
+        return total
+
+    def _keep_kernels(self) -> None:
+        """Write the kernels alone, at the start and whenever another share of the budget is used, for a look at them over training."""
+        if not self.config.kernel_snapshots or not self.processes.is_first:
+            return
+        due = int(self.progress() * self.config.kernel_snapshots + 1e-9)
+        folder = self.out / "kernels"
+        if len(list(folder.glob("*.safetensors"))) > due:
+            return
+        kernels = {name: p.float() for name, p in self.model.named_parameters() if KERNEL_NAMES.search(name)}
+        if kernels:
+            folder.mkdir(exist_ok=True)
+            write_safetensors(folder / f"step-{self.step:06d}.safetensors", kernels)
 
     def save(self) -> None:
         """Write the checkpoint, unless a weight has gone bad since the last look at the loss."""
