@@ -43,8 +43,24 @@ def attend_plainly(attention: Attention, query: Tensor, key: Tensor, value: Tens
     return F.scaled_dot_product_attention(query, key, value, is_causal=True)
 
 
+def fits_triton(attention: Attention) -> bool:
+    """Whether the operations of `mta/triton_attention.py` can compute this layer; the sizes are those of their products."""
+    if attention.n_heads > 32 or attention.head_dim % 16:
+        return False
+    pre, post = attention.mta_kernel, attention.mta_kernel_after_sm
+    if post is not None:
+        before, after = key_padding(post.shape[-1], attention.pad_key)
+        if max(before, after) > 16:
+            return False
+    is_power_of_two = attention.head_dim & (attention.head_dim - 1) == 0
+    return pre is None or (is_power_of_two and max(pre.shape[-2:]) <= 16)
+
+
 def use_fast_attention(model: nn.Module, form: str) -> None:
-    """Switch every attention layer of a model to `form`, one of `FORMS`. Causal masks only, no packed documents."""
+    """Switch every attention layer of a model to `form`, one of `FORMS`. Causal masks only, no packed documents.
+
+    A layer that does not fit the form `triton` gets the form `shifted`.
+    """
     if form not in FORMS:
         raise ValueError(f'There is no form "{form}" of attention; use one of {", ".join(FORMS)}.')
     for module in model.modules():
@@ -52,7 +68,7 @@ def use_fast_attention(model: nn.Module, form: str) -> None:
             continue  # the faster forms look back to the start
         if module.is_plain and hasattr(F, "scaled_dot_product_attention"):
             module.attend = attend_plainly
-        elif form == "triton":
+        elif form == "triton" and fits_triton(module):
             from . import triton_attention  # needs Triton, which not every machine has
 
             module.attend = triton_attention.attend

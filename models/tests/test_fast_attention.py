@@ -5,7 +5,7 @@ import torch
 
 from mta.attention import causal_mask, key_padding, key_query_conv, mix_heads
 from mta.config import ModelConfig, MTAConfig
-from mta.fast_attention import FORMS, key_query_conv_shifted, use_fast_attention
+from mta.fast_attention import FORMS, fits_triton, key_query_conv_shifted, use_fast_attention
 from mta.transformer import Transformer
 
 KERNELS = [((6, 11), "both"), ((2, 9), "both"), ((1, 1), "both"), ((3, 4), "left"), ((3, 4), "right")]
@@ -149,6 +149,18 @@ def test_triton_mix(n_tokens):
     maps, weight = on_gpu(2, 6, n_tokens, n_tokens), on_gpu(6, 6).float()
     assert_close_in_size(gradients(lambda m, w: mix_heads(m, w).masked_fill(~allowed, 0), maps.float(), weight),
                          gradients(below(mix, n_tokens), maps, weight))
+
+
+@pytest.mark.parametrize("heads,head_dim,pre,post,fits", [
+    (9, 64, (6, 11), (6, 11), True), (32, 128, None, (6, 33), True), (2, 96, None, None, True),
+    (33, 16, None, None, False), (2, 8, None, None, False), (2, 96, (6, 11), None, False), (2, 64, (6, 17), None, False), (2, 64, None, (2, 35), False),
+])  # fmt: skip
+def test_which_layers_fit_triton(heads, head_dim, pre, post, fits):
+    (rows, columns), (rows_after, columns_after) = pre or (None, None), post or (None, None)
+    mta = MTAConfig(use_mta=True, query_kernel_size=rows, key_kernel_size=columns, after_sm_query_kernel_size=rows_after,
+                    after_sm_key_kernel_size=columns_after, head_kernel_size=heads, pre_sm_linear_head=True)  # fmt: skip
+    config = ModelConfig(dim=16, n_layers=1, n_heads=heads, head_dim=head_dim, vocab_size=4, max_seqlen=4, hidden_dim=8, mta=mta)
+    assert fits_triton(Transformer(config).layers[0].attention) is fits
 
 
 @pytest.mark.parametrize("form", FORMS)
