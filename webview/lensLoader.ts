@@ -3,12 +3,12 @@
 import {
   type Lens,
   type LensParts,
+  largestOther,
   lensDifference,
   lensOf,
   lensPartsOf,
   meanLens,
   meanTaps,
-  runnerUp,
   type Tap,
   tapDifferences,
   tapRect,
@@ -78,8 +78,8 @@ export async function loadLens(
   });
 
   if (reference === 'none') return alone();
-  if (reference === 'runnerUp') {
-    const other = runnerUp(row, keyIdx);
+  if (reference === 'largestOther') {
+    const other = largestOther(row, keyIdx);
     if (other === null) return alone(t('This row has no other key to compare with.'));
     const otherPatch = await patchAround(tapRect(parts.conv, queryIdx, other, nTokens));
     return {
@@ -93,7 +93,9 @@ export async function loadLens(
   const { queryStart, nQueries } = patch;
   const nKeys = Math.min(nTokens, queryIdx + 1 + (parts.conv?.columns ?? 1));
   if (patch.nHeads * nQueries * nKeys > maxPatchCells) {
-    return alone(t('The row’s mean over all heads is too much to fetch here. Compare with the runner-up.'));
+    return alone(
+      t('The row’s mean over all heads is too much to fetch here. Compare with the row’s largest other key.'),
+    );
   }
   const rows = await patchAround({ queryStart, keyStart: 0, nQueries, nKeys });
   const keys = Array.from({ length: queryIdx + 1 }, (_, key) => key);

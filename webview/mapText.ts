@@ -53,7 +53,9 @@ export function mapNotes({ measure, modelName, baselineBits }: DocumentMapState)
       '{0} Every window of the document is put before the selection and up to 48 tokens of the text before it: this is what the model would look at from there, not what it did look at.',
       how,
     ),
-    t('Lines of one window compete with each other, not with those of another. The gain compares windows.'),
+    t(
+      'Lines of one window compete with each other, not with those of another. The gain compares spans of lines: what each adds to the text before it.',
+    ),
     t('The selection itself, where a window holds it, and the rest of its line are not counted.'),
     ...baseline,
   ];

@@ -1,12 +1,13 @@
 /** A check by occluding in words. Pure. */
 
 import type { ContextState } from '../src/shared/panel/context';
+import type { RankAgreement } from '../src/shared/relevance';
 import { t } from '../src/shared/tools/l10n';
 import { visibleToken } from './labels';
 
 /** What a check has shown so far, in sentences. */
 export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>): string[] {
-  const { status, rows, total, baseline, correlation, failure } = occlusion;
+  const { status, rows, total, baseline, agreement, failure } = occlusion;
   if (total === 0) return [t('No line before the selection lies in the window: there is nothing to occlude.')];
   const done = t('{0} of {1} earlier lines occluded', rows.length, total);
   const lines = [
@@ -19,11 +20,17 @@ export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>)
   ];
   if (rows.length > 0) {
     const rho = (value: number) => (Number.isNaN(value) ? t('none') : value.toFixed(2).replace('-', '−'));
+    const ranks = ({ relevanceMean, relevance, nearness }: RankAgreement) =>
+      [relevanceMean, relevance, nearness].map(rho) as [string, string, string];
     lines.push(
       t(
-        'Rank correlation (Spearman) of relevance with the change of the predictions: {0}; with the size of the change of surprisal: {1}.',
-        rho(correlation.divergence),
-        rho(correlation.surprisal),
+        'Rank correlation (Spearman) with the change of the predictions: {0} for relevance per token, {1} for its sum, {2} for nearness of the line alone.',
+        ...ranks(agreement.divergence),
+      ),
+      t(
+        'With the signed change of surprisal: {0}, {1} and {2}; with its absolute value: {3}, {4} and {5}. Here relevance is of the tokens before the selected ones, which predict them.',
+        ...ranks(agreement.surprisal),
+        ...ranks(agreement.surprisalSize),
       ),
     );
   }

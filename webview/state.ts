@@ -19,7 +19,7 @@ import { previousStage } from './labels';
 import type { Theme } from './theme';
 
 /** What the lens compares a cell with: softmax ignores what all cells of a row have in common. */
-export const references = ['none', 'runnerUp', 'rowMean'] as const;
+export const references = ['none', 'largestOther', 'rowMean'] as const;
 export type Reference = (typeof references)[number];
 
 /** How the reader arranged the panel; kept across reloads. */

@@ -5,7 +5,7 @@
 
 import * as vscode from 'vscode';
 import { weightByLine } from '../attention/lines';
-import { rankCorrelation } from '../attention/rankCorrelation';
+import { occlusionAgreement } from '../attention/occlusionAgreement';
 import { failures } from '../errors';
 import type { OccludedEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
@@ -13,7 +13,14 @@ import type { TokenRange } from '../shared/address';
 import type { ContextLine, ContextState, OcclusionState } from '../shared/panel/context';
 import type { PanelState } from '../shared/panel/panelMessages';
 import { readRelevance } from '../shared/panel/panelSchemas';
-import { chosenHeads, defaultRelevance, type OcclusionMode, type RelevanceOptions } from '../shared/relevance';
+import {
+  chosenHeads,
+  defaultRelevance,
+  type LineRelevance,
+  type OcclusionMode,
+  predictingRows,
+  type RelevanceOptions,
+} from '../shared/relevance';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
 import { isSame } from '../shared/tools/isSame';
 import type { Analysis } from './analysis';
@@ -34,6 +41,10 @@ export class RelevantContext implements vscode.Disposable {
   private work = new AbortController();
   private occluding: AbortController | undefined;
   private pending: Promise<void> = Promise.resolve();
+  /** Relevance of the predicting rows by line, and the value of `shown` that it belongs to. Only a check needs it. */
+  private predicting:
+    | { readonly shown: readonly unknown[]; readonly lines: ReadonlyMap<number, LineRelevance> }
+    | undefined;
 
   constructor(
     private readonly analysis: Analysis,
@@ -83,19 +94,20 @@ export class RelevantContext implements vscode.Disposable {
     const spans = lines.map(({ tokens }) => ({ first: tokens.first, end: Math.min(tokens.end, range.first) }));
     let occlusion: OcclusionState = {
       ...{ status: 'running', mode, target: range, total: lines.length, rows: [], baseline: null, failure: null },
-      correlation: { divergence: Number.NaN, surprisal: Number.NaN },
+      agreement: occlusionAgreement([]),
     };
     const tell = (change: Partial<OcclusionState>) => {
-      occlusion = { ...occlusion, ...change };
+      // Relevance may be measured another way by now.
+      occlusion = this.withRelevance({ ...occlusion, ...change }, this.state.lines);
       if (this.occluding === controller) this.update({ occlusion });
     };
     tell({});
     try {
+      void this.measurePredictingRows(range, this.analysis.snapshot, controller.signal);
       const onEffect = ({ spanIdx, effect, baseline }: OccludedEvent) => {
-        const { lineIdx, text, weight } = lines[spanIdx]!;
-        const rows = [...occlusion.rows, { lineIdx, text, weight, effect }];
-        // Relevance may be measured another way by now.
-        tell(withWeights({ ...occlusion, rows, baseline }, this.state.lines));
+        const { lineIdx, text, weight, meanWeight } = lines[spanIdx]!;
+        const row = { lineIdx, text, weight, meanWeight, predicting: null, effect };
+        tell({ rows: [...occlusion.rows, row], baseline });
       };
       const { analysisId } = this.analysis.snapshot;
       const args = { analysisId, target: range, spans, mode };
@@ -153,11 +165,37 @@ export class RelevantContext implements vscode.Disposable {
       if (signal.aborted) return;
       const lines = this.linesOf(weights, range);
       const { occlusion } = this.state;
-      this.update({ weights, lines, isBusy: false, occlusion: occlusion && withWeights(occlusion, lines) });
+      this.update({ weights, lines, isBusy: false, occlusion: occlusion && this.withRelevance(occlusion, lines) });
+      if (occlusion) void this.measurePredictingRows(range, panel, signal);
     } catch (error) {
       if (signal.aborted || error instanceof Cancelled) return;
       this.update({ weights: null, lines: [], isBusy: false, failure: toFailureData(error) });
     }
+  }
+
+  /** Brings the relevance that a check compares with the surprisal; where it cannot be had, that comparison is left out. */
+  private async measurePredictingRows(range: TokenRange, panel: PanelState, signal: AbortSignal): Promise<void> {
+    const { shown } = this;
+    const rows = predictingRows(range);
+    if (!rows || this.predicting?.shown === shown) return;
+    const { analysisId, view } = panel;
+    const measured = this.analysis.details.relevance(this.state.options, rows, { analysisId, ...view }, signal);
+    const weights = await measured.catch(() => null);
+    if (!weights || shown !== this.shown) return;
+    this.predicting = { shown, lines: new Map(this.linesOf(weights, range).map(line => [line.lineIdx, line])) };
+    const { occlusion, lines } = this.state;
+    if (occlusion) this.update({ occlusion: this.withRelevance(occlusion, lines) });
+  }
+
+  /** The effects beside the relevance as it is measured now. */
+  private withRelevance(occlusion: OcclusionState, lines: readonly ContextLine[]): OcclusionState {
+    const reading = new Map(lines.map(line => [line.lineIdx, line]));
+    const predicting = this.predicting?.shown === this.shown ? this.predicting.lines : undefined;
+    const rows = occlusion.rows.map(row => {
+      const { weight, meanWeight } = reading.get(row.lineIdx) ?? row;
+      return { ...row, weight, meanWeight, predicting: predicting?.get(row.lineIdx) ?? null };
+    });
+    return { ...occlusion, rows, agreement: occlusionAgreement(rows) };
   }
 
   private linesOf(weights: Float32Array, range: TokenRange): ContextLine[] {
@@ -181,27 +219,6 @@ function deepestLayer({ method, heads }: RelevanceOptions, { view, model }: Pane
   if (method === 'head' || !model) return view.layerIdx;
   const chosen = chosenHeads(heads, view.layerIdx, model.nLayers, model.nHeads);
   return chosen.reduce((deepest, { layerIdx }) => Math.max(deepest, layerIdx), 0);
-}
-
-/** The effects beside another relevance. */
-function withWeights(occlusion: OcclusionState, lines: readonly ContextLine[]): OcclusionState {
-  const weights = new Map(lines.map(({ lineIdx, weight }) => [lineIdx, weight]));
-  const rows = occlusion.rows.map(row => ({ ...row, weight: weights.get(row.lineIdx) ?? row.weight }));
-  return { ...occlusion, rows, correlation: correlationOf(rows) };
-}
-
-function correlationOf(rows: OcclusionState['rows']): OcclusionState['correlation'] {
-  const weights = rows.map(({ weight }) => weight);
-  return {
-    divergence: rankCorrelation(
-      weights,
-      rows.map(({ effect }) => effect.divergenceBits),
-    ),
-    surprisal: rankCorrelation(
-      weights,
-      rows.map(({ effect }) => Math.abs(effect.surprisalBits)),
-    ),
-  };
 }
 
 function rest(ms: number, signal: AbortSignal): Promise<void> {

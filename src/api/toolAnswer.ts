@@ -90,11 +90,14 @@ export function writeAnswer({ analysis, question, label, lines, range, weights, 
       : []),
     `Weights: ${howMeasured(question)}. They are unitless, may be negative, and are no probabilities.`,
     '',
-    byLine.length === 0 ? 'No other line has any weight.' : 'Lines it attends to most, by the sum of magnitudes:',
+    byLine.length === 0
+      ? 'No other line has any weight.'
+      : 'Lines it attends to most, by the mean magnitude of their tokens:',
     ...byLine
       .slice(0, question.maxLines)
       .map(
-        ({ lineIdx, weight }) => `- line ${lineIdx + 1}, ${weight.toPrecision(3)}: ${excerpt(lines[lineIdx] ?? '')}`,
+        ({ lineIdx, meanWeight }) =>
+          `- line ${lineIdx + 1}, ${meanWeight.toPrecision(3)}: ${excerpt(lines[lineIdx] ?? '')}`,
       ),
     ...(strongest.length > 0 ? ['', 'Tokens it attends to most:'] : []),
     ...strongest.map(({ tokenIdx, weight }) => {

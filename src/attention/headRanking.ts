@@ -20,7 +20,7 @@ export const measures: readonly Measure[] = [
     label: t('Finds context'),
     unit: '',
     meaning: t(
-      'First come heads that look far back, at few places, and not at the first token: they show where the model found its context.',
+      'First come heads that look far back at text that repeats or continues the current token, more than their distances alone would: they show where the model found its context. Even attention gives 0.',
     ),
     isAscending: false,
   },
@@ -42,7 +42,9 @@ export const measures: readonly Measure[] = [
     name: 'induction',
     label: t('Induction'),
     unit: '',
-    meaning: t('First come heads that look at what followed the same token earlier: they continue repeated text.'),
+    meaning: t(
+      'First come heads that look at what followed the same token earlier, more than chance: they continue repeated text.',
+    ),
     isAscending: false,
   },
   {

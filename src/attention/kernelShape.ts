@@ -1,35 +1,86 @@
 /**
- * What a learned kernel does, told from its numbers by simple measures.
+ * What a learned kernel does, by simple measures of its numbers. The names and their rules are in `kernelRules`.
  *
  * Positions as in the key-query convolution: the last row is the current query, earlier rows are queries further back;
- * `own` is the column of the current key. Energy is the sum of squared weights; a share is a part of it.
- *
- *   near-identity  at least 90 % of the energy on the own pair, positively: hands the value on, perhaps scaled
- *   edge           neighbouring keys have opposite signs: -2 sum K[a,b] K[a,b+1] / sum K^2 is at least 0.4 (0 for
- *                  unrelated neighbours, 1 for a pair -1, 1), on few taps (participation of at most 8)
- *   diagonal       one step back in queries goes with one step back in keys: at least half of the energy off the own
- *                  pair lies on one such line, on more than one tap (participation of at least 1.5)
- *   priming        at least half of it lies on the current key in earlier queries
- *   shift          one tap other than the own pair holds at least half of all energy
- *   spread         the rest has one sign (|sum| / sum of magnitudes of at least 0.8) and at least 6 taps take part
- *   mixed          none of these stands out
- *
- * Participation of taps with energies e is (sum e)^2 / sum e^2: their number if all are alike, 1 if one has all.
- * The first that holds gives the name. The first four kinds are those that the authors describe (arXiv 2504.00927, §5).
+ * `own` is the column of the current key. Energy is the sum of squared weights; a share is a part of it. The rest is
+ * everything but the own pair.
  */
 
 import type { KernelShape } from '../shared/kernels';
 
 export type KernelName =
+  | 'not a number'
+  | 'zero'
   | 'near-identity'
   | 'edge'
   | 'diagonal'
   | 'priming'
   | 'shift'
   | 'spread'
-  | 'mixed'
-  | 'zero'
-  | 'not a number';
+  | 'mixed';
+
+/** The numbers that a name depends on. */
+interface KernelNumbers {
+  readonly own: number;
+  readonly energy: number;
+  readonly ownShare: number;
+  /** -2 sum K[a, b] K[a, b + 1] / sum K^2: 0 for unrelated neighboring keys, 1 for a pair -1, 1. */
+  readonly edge: number;
+  /** (sum e)^2 / sum e^2 over taps of energy e: their number if all are alike, 1 if one has all. */
+  readonly nTaps: number;
+  readonly nTapsOfRest: number;
+  readonly diagonalShare: number;
+  readonly nTapsOfDiagonal: number;
+  readonly primingShare: number;
+  /** Share of the strongest tap of the rest in all energy. */
+  readonly strongestShare: number;
+  /** |sum| / sum of magnitudes, of the rest. */
+  readonly oneSign: number;
+}
+
+export interface KernelRule {
+  readonly name: KernelName;
+  /** As the user guide's table has it; a test compares the two. */
+  readonly rule: string;
+  readonly holds: (numbers: KernelNumbers) => boolean;
+}
+
+/** The first rule that holds gives the name. Four of the kinds are those that the authors describe (arXiv 2504.00927, §5). */
+export const kernelRules: readonly KernelRule[] = [
+  { name: 'not a number', rule: 'a weight is not a number', holds: ({ energy }) => Number.isNaN(energy) },
+  { name: 'zero', rule: 'all weights are 0', holds: ({ energy }) => energy === 0 },
+  {
+    name: 'near-identity',
+    rule: '≥ 90 % of the energy on the own pair, which is positive',
+    holds: ({ own, ownShare }) => ownShare >= 0.9 && own > 0,
+  },
+  {
+    name: 'edge',
+    rule: '−2 Σ K[a,b] K[a,b+1] / Σ K² ≥ 0.4 and n(all) ≤ 8: neighboring keys have opposite signs',
+    holds: ({ edge, nTaps }) => edge >= 0.4 && nTaps <= 8,
+  },
+  {
+    name: 'diagonal',
+    rule: '≥ half of the rest’s energy on one line "one query back, one key back" that passes at most one key from the own pair, and n(line) ≥ 1.5: a sequence of queries matches a sequence of keys',
+    holds: ({ diagonalShare, nTapsOfDiagonal }) => diagonalShare >= 0.5 && nTapsOfDiagonal >= 1.5,
+  },
+  {
+    name: 'priming',
+    rule: '≥ half of the rest’s energy on the current key in earlier queries',
+    holds: ({ primingShare }) => primingShare >= 0.5,
+  },
+  {
+    name: 'shift',
+    rule: 'one tap of the rest holds ≥ half of all energy',
+    holds: ({ strongestShare }) => strongestShare >= 0.5,
+  },
+  {
+    name: 'spread',
+    rule: 'the rest has mostly one sign, \\|Σ K\\| / Σ \\|K\\| ≥ 0.8, and n(rest) ≥ 6',
+    holds: ({ oneSign, nTapsOfRest }) => oneSign >= 0.8 && nTapsOfRest >= 6,
+  },
+  { name: 'mixed', rule: 'none of these', holds: () => true },
+];
 
 export interface KernelFeatures {
   readonly name: KernelName;
@@ -87,22 +138,16 @@ export function kernelFeatures(kernel: Float32Array, shape: KernelShape): Kernel
     primingShare: share(priming, rest),
     strongest,
   };
-  const nTaps = share(rest ** 2, fourth);
-  const nAllTaps = share(energy ** 2, fourth + ownWeight ** 4);
-  const isOneSided = share(Math.abs(sum), magnitude) >= 0.8;
-  return { name: nameOf(), ...features };
-
-  function nameOf(): KernelName {
-    if (Number.isNaN(energy)) return 'not a number';
-    if (energy === 0) return 'zero';
-    if (features.ownShare >= 0.9 && ownWeight > 0) return 'near-identity';
-    if (features.edge >= 0.4 && nAllTaps <= 8) return 'edge';
-    if (features.diagonalShare >= 0.5 && diagonal.nTaps >= 1.5) return 'diagonal';
-    if (features.primingShare >= 0.5) return 'priming';
-    if (share(strongest.weight ** 2, energy) >= 0.5) return 'shift';
-    if (isOneSided && nTaps >= 6) return 'spread';
-    return 'mixed';
-  }
+  const numbers = {
+    ...features,
+    energy,
+    nTaps: share(energy ** 2, fourth + ownWeight ** 4),
+    nTapsOfRest: share(rest ** 2, fourth),
+    nTapsOfDiagonal: diagonal.nTaps,
+    strongestShare: share(strongest.weight ** 2, energy),
+    oneSign: share(Math.abs(sum), magnitude),
+  };
+  return { name: kernelRules.find(({ holds }) => holds(numbers))!.name, ...features };
 }
 
 /** Of the lines "one query back, one key back" that pass within one key of the own pair, the one with most energy. */
@@ -123,6 +168,36 @@ function bestDiagonal(at: (row: number, column: number) => number, rows: number,
 }
 
 export type MixName = 'near-identity' | 'blend' | 'contrast' | 'zero' | 'not a number';
+
+interface MixNumbers {
+  readonly energy: number;
+  /** Mean weight of the head itself. */
+  readonly own: number;
+  readonly ownShare: number;
+  /** Share of negative weights in the energy of the other heads. */
+  readonly negativeShare: number;
+}
+
+/** Of mixing matrices; the first rule that holds gives the name. The first three are those of kernels. */
+export const mixRules: readonly {
+  readonly name: MixName;
+  readonly rule: string;
+  readonly holds: (numbers: MixNumbers) => boolean;
+}[] = [
+  { name: 'not a number', rule: 'a weight is not a number', holds: ({ energy }) => Number.isNaN(energy) },
+  { name: 'zero', rule: 'all weights are 0', holds: ({ energy }) => energy === 0 },
+  {
+    name: 'near-identity',
+    rule: '≥ 90 % of the energy on the own pair, which is positive',
+    holds: ({ own, ownShare }) => ownShare >= 0.9 && own > 0,
+  },
+  {
+    name: 'contrast',
+    rule: 'of a mixing matrix: ≥ half of the other heads’ energy is subtracted, or the head itself is',
+    holds: ({ own, negativeShare }) => negativeShare >= 0.5 || own < 0,
+  },
+  { name: 'blend', rule: 'of a mixing matrix: none of these; other heads are added', holds: () => true },
+];
 
 export interface MixFeatures {
   /** `blend`: other heads are added; `contrast`: the head itself, or at least half of the others' energy, is subtracted. */
@@ -156,13 +231,6 @@ export function mixFeatures(weights: Float32Array, ownColumns: readonly number[]
   const rest = energy - ownEnergy;
   const ownShare = energy > 0 ? ownEnergy / energy : 0;
   const negativeShare = rest > 1e-12 ? negative / rest : 0;
-  const kind = negativeShare >= 0.5 || own < 0 ? 'contrast' : 'blend';
-  const name = Number.isNaN(energy)
-    ? 'not a number'
-    : energy === 0
-      ? 'zero'
-      : ownShare >= 0.9 && own > 0
-        ? 'near-identity'
-        : kind;
+  const { name } = mixRules.find(({ holds }) => holds({ energy, own, ownShare, negativeShare }))!;
   return { name, own, identityDistance: Math.sqrt(distance), ownShare, negativeShare };
 }

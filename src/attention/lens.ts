@@ -189,8 +189,11 @@ export function meanTaps(lists: readonly (readonly Tap[])[]): Tap[] {
   }));
 }
 
-/** The key with the largest value of a row other than `keyIdx`; null if there is none. */
-export function runnerUp(row: Float32Array, keyIdx: number): number | null {
+/**
+ * The row's largest other key: the runner-up of a cell that is the largest, the winner for any other cell.
+ * @returns null where every other key is NaN or there is none.
+ */
+export function largestOther(row: Float32Array, keyIdx: number): number | null {
   let best: number | null = null;
   for (let key = 0; key < row.length; key++) {
     if (key === keyIdx || Number.isNaN(row[key]!)) continue;

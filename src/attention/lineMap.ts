@@ -1,4 +1,4 @@
-/** Collects a document map window by window, in constant time per line, and tells its heaviest lines and its profile. Pure. */
+/** Collects a document map window by window, in constant time per line: its most relevant lines and its profile. Pure. */
 
 import type { MapLine, MapProfile, MappedWindow } from '../shared/documentSearch';
 
@@ -9,7 +9,7 @@ export class LineMap {
   private readonly bits: Float64Array;
   private readonly counts: Float64Array;
 
-  /** @param firstLine @param endLine the lines that will be mapped. @param nLines to be told. @param nSteps of the profile. */
+  /** @param firstLine @param endLine the lines that will be mapped. @param nLines to keep. @param nSteps of the profile. */
   constructor(
     private readonly firstLine: number,
     private readonly endLine: number,
@@ -24,27 +24,29 @@ export class LineMap {
   }
 
   add({ rows, gainBits }: Pick<MappedWindow, 'rows' | 'gainBits'>): void {
-    const { lineIdxs, nTokens, weights, strongestAt, strongestWeights, surprisalBits } = rows;
+    const { lineIdxs, nTokens, nOwn, weights, strongestAt, strongestWeights, surprisalBits } = rows;
+    const spanLines = [lineIdxs[0]!, lineIdxs.at(-1)!] as const;
     for (let i = 0; i < lineIdxs.length; i++) {
       const step = this.stepOf(lineIdxs[i]!);
       const weight = weights[i]!;
-      this.maxima[step] = larger(this.maxima[step]!, weight);
-      this.gains[step] = larger(this.gains[step]!, gainBits);
+      const meanWeight = weight / Math.max(1, nOwn[i]!);
+      this.maxima[step] = larger(this.maxima[step]!, meanWeight);
+      if (nOwn[i]! > 0) this.gains[step] = larger(this.gains[step]!, gainBits);
       if (!Number.isNaN(surprisalBits[i]!)) {
         this.bits[step]! += surprisalBits[i]! * nTokens[i]!;
         this.counts[step]! += nTokens[i]!;
       }
       if (weight > 0) {
-        const line = { lineIdx: lineIdxs[i]!, weight, strongestAt: strongestAt[i]! };
-        const strongestWeight = strongestWeights[i]!;
-        this.heaviest.push({ ...line, strongestWeight, surprisalBits: surprisalBits[i]!, gainBits });
+        const strongest = { strongestAt: strongestAt[i]!, strongestWeight: strongestWeights[i]! };
+        const figures = { weight, meanWeight, ...strongest, surprisalBits: surprisalBits[i]!, gainBits, spanLines };
+        this.heaviest.push({ lineIdx: lineIdxs[i]!, ...figures });
       }
     }
-    this.heaviest = this.heaviest.sort((a, b) => b.weight - a.weight || a.strongestAt - b.strongestAt);
+    this.heaviest = this.heaviest.sort((a, b) => b.meanWeight - a.meanWeight || a.strongestAt - b.strongestAt);
     this.heaviest.length = Math.min(this.heaviest.length, this.nLines);
   }
 
-  /** The heaviest lines so far, heaviest first. A line longer than a window is there once for each of its parts. */
+  /** The lines with the largest mean weight so far, the largest first. A line longer than a window is there once for each of its parts. */
   get lines(): readonly MapLine[] {
     return this.heaviest;
   }

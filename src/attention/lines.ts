@@ -1,15 +1,14 @@
 /** From weights per token to lines of the document. Pure. */
 
 import type { TokenRange } from '../shared/address';
+import type { LineRelevance } from '../shared/relevance';
 
 /** A line of the document and how much weight its tokens have. */
-export interface LineWeight {
+export interface LineWeight extends LineRelevance {
   /** From 0. */
   readonly lineIdx: number;
   /** Its tokens of the window. */
   readonly tokens: TokenRange;
-  /** Sum of its tokens' magnitudes, so that opposite signs do not cancel. */
-  readonly weight: number;
   /** Its token of largest magnitude, and that weight with its sign. */
   readonly strongestIdx: number;
   readonly strongestWeight: number;
@@ -65,28 +64,36 @@ export function lineSpan(
 }
 
 /**
- * Lines by weight, heaviest first. Tokens of the selection do not count: a line is context of something else.
+ * Lines by the mean of their tokens' magnitudes, the largest first: a sum grows with the length of the line. Magnitudes,
+ * so that opposite signs do not cancel; a token whose weight is NaN does not count. Tokens of the selection do not count
+ * either: a line is context of something else.
  * @param weights shape [nTokens]; @param lineOfToken as `linesOfTokens` gives it.
  */
 export function weightByLine(weights: Float32Array, lineOfToken: Int32Array, selection: TokenRange): LineWeight[] {
-  const lines = new Map<number, Writable<LineWeight>>();
+  const lines = new Map<number, Writable<LineWeight> & { nTokens: number }>();
   for (let token = 0; token < weights.length; token++) {
     const lineIdx = lineOfToken[token]!;
     if (lineIdx < 0 || (token >= selection.first && token < selection.end)) continue;
     const weight = weights[token]!;
     let line = lines.get(lineIdx);
     if (!line) {
-      line = { lineIdx, tokens: { first: token, end: token }, weight: 0, strongestIdx: token, strongestWeight: 0 };
+      const none = { weight: 0, meanWeight: 0, nTokens: 0, strongestIdx: token, strongestWeight: 0 };
+      line = { lineIdx, tokens: { first: token, end: token }, ...none };
       lines.set(lineIdx, line);
     }
     line.tokens.end = token + 1;
-    if (!Number.isNaN(weight)) line.weight += Math.abs(weight);
+    if (!Number.isNaN(weight)) {
+      line.weight += Math.abs(weight);
+      line.nTokens++;
+    }
     if (Math.abs(weight) > Math.abs(line.strongestWeight)) {
       line.strongestIdx = token;
       line.strongestWeight = weight;
     }
   }
-  return [...lines.values()].sort((a, b) => b.weight - a.weight || a.lineIdx - b.lineIdx);
+  return [...lines.values()]
+    .map(({ nTokens, ...line }) => ({ ...line, meanWeight: line.weight / Math.max(1, nTokens) }))
+    .sort((a, b) => b.meanWeight - a.meanWeight || a.lineIdx - b.lineIdx);
 }
 
 /** A stretch of neighbouring tokens that all count. */

@@ -1,4 +1,4 @@
-/** Computes the measures of shared/headMeasures.ts, where their formulas are, from the rows of one head's exact maps. Pure. */
+/** Computes the measures of shared/headMeasures.ts, which has the formulas, from the rows of one head's exact maps. Pure. */
 
 import { type HeadMeasures, neighbourhood } from '../shared/headMeasures';
 import { softmax } from './distributions';
@@ -22,12 +22,11 @@ interface Change {
 /** Measures one head, band after band. */
 export class HeadMeasurement {
   private readonly means = {
-    ...{ entropy: mean(), distance: mean(), previous: mean(), induction: mean(), sink: mean(), far: mean() },
-    ...{ focus: mean(), preConv: mean(), postConv: mean() },
+    ...{ entropy: mean(), distance: mean(), previous: mean(), induction: mean(), sink: mean(), context: mean() },
+    ...{ preConv: mean(), postConv: mean() },
   };
 
-  /** @param earlier of the window's tokens. */
-  constructor(private readonly earlier: EarlierPlaces) {}
+  constructor(private readonly repeats: Repeats) {}
 
   add({ attention, preConv, postConv }: HeadBands): void {
     for (let query = Math.max(1, attention.queryStart); query < queryEnd(attention); query++) {
@@ -39,7 +38,7 @@ export class HeadMeasurement {
 
   /** Of the rows so far; NaN where there is nothing to measure. */
   get measures(): HeadMeasures {
-    const { entropy, distance, previous, induction, sink, far, focus, preConv, postConv } = this.means;
+    const { entropy, distance, previous, induction, sink, context, preConv, postConv } = this.means;
     return {
       entropyBits: entropy.value(),
       meanDistance: distance.value(),
@@ -48,48 +47,107 @@ export class HeadMeasurement {
       sinkShare: sink.value(),
       preConvChange: preConv.value(),
       postConvChange: postConv.value(),
-      contextScore: far.value() * focus.value(),
+      contextScore: context.value(),
     };
   }
 
   private addAttention(row: Float32Array, query: number): void {
-    const { entropy, distance, previous, induction, sink, far, focus } = this.means;
+    const { entropy, distance, previous, induction, sink, context } = this.means;
     const total = row.reduce((sum, weight) => sum + Math.abs(weight), 0);
     if (!(total > 0)) return;
-    let [bits, tokens, beyond] = [0, 0, 0];
+    const octaves = new Float64Array(32);
+    let [bits, tokens] = [0, 0];
     for (let key = 0; key <= query; key++) {
       const share = Math.abs(row[key]!) / total;
       if (share > 0) bits -= share * Math.log2(share);
       tokens += share * (query - key);
-      if (key > 0 && key <= query - neighbourhood) beyond += share;
+      if (key > 0) octaves[octaveOf(query - key)]! += share;
     }
     entropy.add(bits);
     distance.add(tokens);
-    far.add(beyond);
-    focus.add(1 - bits / Math.log2(query + 1));
     previous.add(Math.abs(row[query - 1]!) / total);
     sink.add(Math.abs(row[0]!) / total);
-    const { places, count } = this.earlier[query]!;
-    let [sum, n] = [0, 0];
-    for (let i = 0; i < count && places[i]! + 1 < query; i++) {
-      sum += Math.abs(row[places[i]! + 1]!);
-      n++;
-    }
-    if (n > 0) induction.add(sum / total);
+    const { repeats } = this;
+    const measure = (visitKeys: (visit: (key: number) => void) => void, into: ReturnType<typeof mean>) => {
+      let [excess, count] = [0, 0];
+      visitKeys(key => {
+        const octave = octaveOf(query - key);
+        excess += Math.abs(row[key]!) / total - octaves[octave]! / repeats.keysInOctave(query, octave);
+        count++;
+      });
+      if (count > 0) into.add(excess);
+    };
+    measure(visit => repeats.visitSuccessors(query, visit), induction);
+    measure(visit => repeats.visitContext(query, visit), context);
   }
 }
 
-/** Per token of a window, where the same token was before: the first `count` of `places`, which equal tokens share. */
-export type EarlierPlaces = readonly { readonly places: readonly number[]; readonly count: number }[];
+/** Distances 1, 2 to 3, 4 to 7, 8 to 15 … are one octave each; the query itself is octave 0, distance 1 octave 1. */
+function octaveOf(distance: number): number {
+  return 32 - Math.clz32(distance);
+}
 
-/** @param ids the window's tokens, shape [nTokens]. */
-export function earlierPlaces(ids: ArrayLike<number>): EarlierPlaces {
-  const all = new Map<number, number[]>();
-  return Array.from(ids, (id, i) => {
-    const places = all.get(id) ?? [];
-    all.set(id, places);
-    return { places, count: places.push(i) - 1 };
-  });
+/** Where the tokens of a window occur again: what heads could find. */
+export class Repeats {
+  private readonly places = new Map<number, number[]>();
+
+  /**
+   * @param ids the window's tokens, shape [nTokens].
+   * @param reach how many keys a query sees, itself included; all up to itself without a sliding window.
+   */
+  constructor(
+    private readonly ids: ArrayLike<number>,
+    private readonly reach = Number.POSITIVE_INFINITY,
+  ) {
+    for (let i = 0; i < ids.length; i++) {
+      const places = this.places.get(ids[i]!);
+      if (places) places.push(i);
+      else this.places.set(ids[i]!, [i]);
+    }
+  }
+
+  /** Keys within reach that followed the query's token earlier. */
+  visitSuccessors(query: number, visit: (key: number) => void): void {
+    this.visitPlaces(this.ids[query]!, this.firstKey(query) - 1, query - 2, place => visit(place + 1));
+  }
+
+  /** The keys C[i] of `contextScore`, each once. */
+  visitContext(query: number, visit: (key: number) => void): void {
+    const { ids } = this;
+    const [first, last] = [this.firstKey(query), query - neighbourhood];
+    const id = ids[query]!;
+    this.visitPlaces(id, first, last, visit);
+    this.visitPlaces(id, first - 1, last - 1, place => {
+      if (ids[place + 1] !== id) visit(place + 1);
+    });
+    if (query + 1 === ids.length || ids[query + 1] === id) return;
+    this.visitPlaces(ids[query + 1]!, first, last, place => {
+      if (ids[place - 1] !== id) visit(place);
+    });
+  }
+
+  /** Keys of an octave that a query sees, without key 0. */
+  keysInOctave(query: number, octave: number): number {
+    const nearest = octave === 0 ? 0 : 2 ** (octave - 1);
+    return Math.min(2 ** octave - 1, query - this.firstKey(query)) - nearest + 1;
+  }
+
+  /** The furthest key that a query sees, but not key 0. */
+  private firstKey(query: number): number {
+    return Math.max(1, query - this.reach + 1);
+  }
+
+  /** Places of a token from `first` to `last`, both included, the last one first. */
+  private visitPlaces(id: number, first: number, last: number, visit: (place: number) => void): void {
+    const places = this.places.get(id) ?? [];
+    let [low, high] = [0, places.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (places[middle]! <= last) low = middle + 1;
+      else high = middle;
+    }
+    for (let i = low - 1; i >= 0 && places[i]! >= first; i--) visit(places[i]!);
+  }
 }
 
 /** Half the L1 distance between the two maps' rows of a query. */

@@ -1,12 +1,20 @@
 /** `mta-inspect context`: the lines of a file that are relevant for a place in it or for a question, and their effect. */
 
 import { lineAt, lineStartsOf, linesOfTokens, weightByLine } from '../attention/lines';
-import { rankCorrelation } from '../attention/rankCorrelation';
+import { occlusionAgreement } from '../attention/occlusionAgreement';
 import { toolVersion } from '../export/source';
 import type { OccludedEvent } from '../inference/protocol';
 import type { TokenRange } from '../shared/address';
 import { withQuestion } from '../shared/panel/question';
-import { formatHeads, type OcclusionMode, type RelevanceOptions, rangeBetween } from '../shared/relevance';
+import {
+  formatHeads,
+  type OcclusionMode,
+  predictingRows,
+  type RankAgreement,
+  type RelevanceOptions,
+  rangeBetween,
+  skippedLayers,
+} from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { tokenAt } from '../tokenization/offsets';
 import { chooseHeads, type HeadOptions } from './chooseHeads';
@@ -39,6 +47,8 @@ export interface ContextJson {
   readonly stage: string | null;
   /** Rows whose weights are taken: those of the selected tokens themselves. */
   readonly rows: 'reading';
+  /** Layers that rollout passes without attention, since none of their heads is chosen; null for other methods. */
+  readonly skipped_layers: readonly number[] | null;
   /** Selected tokens, the end exclusive. */
   readonly selection: { readonly first: number; readonly end: number };
   readonly question: string | null;
@@ -52,7 +62,12 @@ interface ContextLineJson {
   /** From 1. */
   readonly line: number;
   readonly text: string;
+  /** Sum of its tokens' magnitudes, and their mean; lines are in the order of the mean. */
   readonly relevance: number;
+  readonly relevance_mean: number;
+  /** The same of the rows that predict the selected tokens; only with --occlude. */
+  readonly predicting_relevance?: number;
+  readonly predicting_relevance_mean?: number;
   /** Bits per selected token that occluding the line adds, and the divergence of the predictions; only with --occlude. */
   readonly surprisal_bits?: number | null;
   readonly divergence_bits?: number;
@@ -62,7 +77,17 @@ interface OcclusionJson {
   readonly mode: OcclusionMode;
   readonly neutral_token: string | null;
   readonly surprisal_bits: number | null;
-  readonly rank_correlation: { readonly divergence: number | null; readonly surprisal: number | null };
+  readonly rank_correlation: {
+    readonly divergence: RankCorrelationJson;
+    readonly surprisal: RankCorrelationJson;
+    readonly surprisal_size: RankCorrelationJson;
+  };
+}
+
+interface RankCorrelationJson {
+  readonly relevance: number | null;
+  readonly relevance_mean: number | null;
+  readonly nearness: number | null;
 }
 
 export async function contextJson(file: string, options: ContextOptions): Promise<ContextJson> {
@@ -91,7 +116,9 @@ export async function contextJson(file: string, options: ContextOptions): Promis
   const { model } = engine;
   const { method, direction } = options;
   const { heads, stage, named } = chooseHeads(engine, options);
-  const weights = await engine.details.relevance({ analysisId: documentRun, range, direction, method, heads, stage });
+  const measure = (rows: TokenRange) =>
+    engine.details.relevance({ analysisId: documentRun, range: rows, direction, method, heads, stage });
+  const weights = await measure(range);
   const starts = lineStartsOf(written);
   const lineOfToken = linesOfTokens(tokens.offsets, offset => lineAt(starts, offset), textEnd);
   const lines = weightByLine(weights, lineOfToken, range);
@@ -99,11 +126,17 @@ export async function contextJson(file: string, options: ContextOptions): Promis
   const json: ContextJson = {
     ...{ format: 'mta-context-1', version: toolVersion, file: document.name, model: model.name, method, direction },
     ...{ heads: formatHeads(heads), ...named, rows: 'reading', selection: range, question: question ?? null },
+    skipped_layers: method === 'rollout' ? skippedLayers(heads, model.nLayers) : null,
     weights: [...weights],
-    lines: lines.map(({ lineIdx, weight }) => ({ line: lineIdx + 1, text: textOf(lineIdx), relevance: weight })),
+    lines: lines.map(({ lineIdx, weight, meanWeight }) => ({
+      ...{ line: lineIdx + 1, text: textOf(lineIdx), relevance: weight, relevance_mean: meanWeight },
+    })),
     occlusion: null,
   };
-  return options.occlude ? occluded(json, document, range, lines, options.occlude, effects) : json;
+  if (!options.occlude) return json;
+  const rows = predictingRows(range);
+  const predicting = rows ? weightByLine(await measure(rows), lineOfToken, range) : [];
+  return occluded(json, document, range, { lines, predicting }, options.occlude, effects);
 }
 
 /** Adds what occluding each earlier line does. */
@@ -111,34 +144,47 @@ async function occluded(
   json: ContextJson,
   { engine }: AnalyzedDocument,
   target: TokenRange,
-  lines: ReturnType<typeof weightByLine>,
+  { lines, predicting }: Readonly<Record<'lines' | 'predicting', ReturnType<typeof weightByLine>>>,
   mode: OcclusionMode,
   effects: readonly OccludedEvent[],
 ): Promise<ContextJson> {
   const earlier = lines.filter(({ tokens }) => tokens.first < target.first);
   const spans = earlier.map(({ tokens }) => ({ first: tokens.first, end: Math.min(tokens.end, target.first) }));
   const baseline = await engine.occlude({ analysisId: documentRun, occlusionId: 1, target, spans, mode });
-  const byLine = new Map(effects.map(({ spanIdx, effect }) => [earlier[spanIdx]!.lineIdx + 1, effect]));
-  const weights = effects.map(({ spanIdx }) => earlier[spanIdx]!.weight);
-  const correlation = (measure: (event: OccludedEvent) => number) =>
-    finite(rankCorrelation(weights, effects.map(measure)));
+  const predictingOf = new Map(predicting.map(line => [line.lineIdx, line]));
+  const done = effects.map(({ spanIdx, effect }) => {
+    const line = earlier[spanIdx]!;
+    return { ...line, predicting: predictingOf.get(line.lineIdx) ?? null, effect };
+  });
+  const byLine = new Map(done.map(line => [line.lineIdx + 1, line]));
+  const agreement = occlusionAgreement(done);
   return {
     ...json,
     lines: json.lines.map(line => {
-      const effect = byLine.get(line.line);
-      if (!effect) return line;
-      return { ...line, surprisal_bits: finite(effect.surprisalBits), divergence_bits: effect.divergenceBits };
+      const found = byLine.get(line.line);
+      if (!found) return line;
+      const { effect, predicting: other } = found;
+      return {
+        ...line,
+        ...(other ? { predicting_relevance: other.weight, predicting_relevance_mean: other.meanWeight } : {}),
+        ...{ surprisal_bits: finite(effect.surprisalBits), divergence_bits: effect.divergenceBits },
+      };
     }),
     occlusion: {
       mode,
       neutral_token: baseline.neutralLabel,
       surprisal_bits: finite(baseline.surprisalBits),
       rank_correlation: {
-        divergence: correlation(({ effect }) => effect.divergenceBits),
-        surprisal: correlation(({ effect }) => Math.abs(effect.surprisalBits)),
+        divergence: correlationJson(agreement.divergence),
+        surprisal: correlationJson(agreement.surprisal),
+        surprisal_size: correlationJson(agreement.surprisalSize),
       },
     },
   };
+}
+
+function correlationJson({ relevance, relevanceMean, nearness }: RankAgreement): RankCorrelationJson {
+  return { relevance: finite(relevance), relevance_mean: finite(relevanceMean), nearness: finite(nearness) };
 }
 
 /** A table for people: the most relevant lines. */
@@ -152,16 +198,25 @@ export function contextText(json: ContextJson, nLines = 12): string {
       line.divergence_bits === undefined
         ? ''
         : `  ${(line.surprisal_bits ?? Number.NaN).toFixed(3).padStart(8)} bits  KL ${line.divergence_bits.toFixed(3)}`;
-    return `${String(line.line).padStart(5)}  ${line.relevance.toFixed(4)}${effect}  ${oneLine(line.text.slice(0, 80))}`;
+    const relevance = `${line.relevance_mean.toFixed(5)}  ${line.relevance.toFixed(4)}`;
+    return `${String(line.line).padStart(5)}  ${relevance}${effect}  ${oneLine(line.text.slice(0, 80))}`;
   });
-  const rho = (value: number | null) => (value === null ? 'none' : value.toFixed(2));
+  const rho = (value: number | null) => (value === null ? 'none' : value.toFixed(2)).padStart(9);
+  const rank = (what: string, { relevance_mean, relevance, nearness }: RankCorrelationJson) =>
+    `${what.padEnd(46)}  ${[relevance_mean, relevance, nearness].map(rho).join('  ')}`;
   const ranks = occlusion
     ? [
-        `rank correlation of relevance with the change of the predictions ${rho(occlusion.rank_correlation.divergence)}, ` +
-          `with the size of the change of surprisal ${rho(occlusion.rank_correlation.surprisal)}`,
+        `${'rank correlation (Spearman)'.padEnd(46)}  per token     in all   nearness`,
+        rank('with the divergence of the predictions (KL)', occlusion.rank_correlation.divergence),
+        rank('with the signed change of surprisal', occlusion.rank_correlation.surprisal),
+        rank('with the absolute change of surprisal', occlusion.rank_correlation.surprisal_size),
+        'KL against relevance of the selected rows, surprisal against that of the rows before them, which predict them.',
       ]
     : [];
-  return [head, ...rows, ...ranks].join('\n');
+  const skipped = json.skipped_layers?.length
+    ? [`rollout skips layers ${json.skipped_layers.join(', ')}, of which no head is chosen`]
+    : [];
+  return [head, ...skipped, ' line  relevance per token, in all', ...rows, ...ranks].join('\n');
 }
 
 function placeOf({ tokens }: AnalyzedDocument, { at, to }: ContextOptions): TokenRange {

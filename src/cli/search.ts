@@ -53,10 +53,13 @@ export interface SearchJson {
     readonly line: number;
     readonly text: string;
     readonly relevance: number;
+    readonly relevance_mean: number;
     readonly strongest_at: number;
     readonly strongest: number;
     readonly surprisal_bits: number | null;
+    /** Of the span of lines `gain_lines`, from 1, both included. */
     readonly gain_bits: number | null;
+    readonly gain_lines: readonly [first: number, last: number];
   }[];
 }
 
@@ -123,7 +126,7 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
       mapped: { first_line: mapped.first, last_line: mapped.last, of: mapped.of },
       lines: windows
         .flatMap(window => linesOf(window, lineText))
-        .sort((a, b) => b.relevance - a.relevance || a.line - b.line),
+        .sort((a, b) => b.relevance_mean - a.relevance_mean || a.line - b.line),
     };
   } finally {
     await engine.release();
@@ -131,11 +134,16 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
 }
 
 function linesOf({ rows, gainBits }: MappedEvent, textOf: (line: number) => string): SearchJson['lines'][number][] {
-  return Array.from(rows.lineIdxs, (lineIdx, i) => ({
-    ...{ line: lineIdx + 1, text: textOf(lineIdx), relevance: rows.weights[i]!, strongest_at: rows.strongestAt[i]! },
-    strongest: rows.strongestWeights[i]!,
-    ...{ surprisal_bits: finite(rows.surprisalBits[i]!), gain_bits: finite(gainBits) },
-  }));
+  const spanLines = [rows.lineIdxs[0]! + 1, rows.lineIdxs.at(-1)! + 1] as const;
+  return Array.from(rows.lineIdxs, (lineIdx, i) => {
+    const nOwn = rows.nOwn[i]!;
+    const [sum, strongest] = [rows.weights[i]!, rows.strongestWeights[i]!];
+    return {
+      ...{ line: lineIdx + 1, text: textOf(lineIdx), relevance: sum, relevance_mean: sum / Math.max(1, nOwn) },
+      ...{ strongest_at: rows.strongestAt[i]!, strongest, surprisal_bits: finite(rows.surprisalBits[i]!) },
+      ...{ gain_bits: nOwn > 0 ? finite(gainBits) : null, gain_lines: spanLines },
+    };
+  });
 }
 
 /** A table for people: the most relevant lines. */
@@ -147,13 +155,15 @@ export function searchText(json: SearchJson, nLines = 12): string {
       `${selection.end - 1} themselves`,
     `${json.tokens} tokens in ${json.windows} windows, lines ${mapped.first_line} to ${mapped.last_line} of ${mapped.of}; ` +
       `${bits(baseline)} bits per selected token without them`,
-    ' line  relevance  gain in bits  surprisal',
+    ' line  relevance per token  in all  gain in bits of lines  surprisal',
   ];
   const rows = json.lines.slice(0, nLines).map(line => {
-    const figures = [line.relevance.toFixed(4).padStart(9), bits(line.gain_bits).padStart(12)];
+    const gain = `${bits(line.gain_bits)} of ${line.gain_lines.join('–')}`;
+    const figures = [line.relevance_mean.toFixed(5).padStart(19), line.relevance.toFixed(4), gain.padStart(21)];
     return `${String(line.line).padStart(5)}  ${figures.join('  ')}  ${bits(line.surprisal_bits).padStart(9)}  ${oneLine(line.text.slice(0, 70))}`;
   });
-  return [...head, ...rows].join('\n');
+  const note = "The gain is what a span of lines adds, as a whole, to the text before it (see the guide's Measures).";
+  return [...head, ...rows, note].join('\n');
 }
 
 function finite(value: number): number | null {

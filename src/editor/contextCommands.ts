@@ -76,8 +76,8 @@ export function registerContextCommands(
       label: line.text || vscode.l10n.t('(blank line)'),
       description: vscode.l10n.t('line {0}', line.lineIdx + 1),
       detail: vscode.l10n.t(
-        'relevance {0}; most on {1}: {2}',
-        line.weight.toPrecision(3),
+        'relevance {0} per token; most on {1}: {2}',
+        line.meanWeight.toPrecision(3),
         JSON.stringify(labels[line.strongestIdx] ?? ''),
         formatWeight(line.strongestWeight),
       ),

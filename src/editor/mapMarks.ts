@@ -65,12 +65,12 @@ export class MapMarks implements vscode.Disposable {
   private draw(): void {
     const { snapshot, mappedDocument } = this.map;
     const lines = snapshot && !snapshot.isStale ? snapshot.lines : [];
-    const largest = lines[0]?.weight ?? 0;
+    const largest = lines[0]?.meanWeight ?? 0;
     for (const editor of vscode.window.visibleTextEditors) {
       const isOurs = editor.document === mappedDocument;
       for (const [shade, type] of this.shades.entries()) {
         const inShade = isOurs
-          ? lines.filter(({ weight }) => shadeOf(weight, largest, this.shades.length) === shade)
+          ? lines.filter(({ meanWeight }) => shadeOf(meanWeight, largest, this.shades.length) === shade)
           : [];
         const ranges = inShade.map(({ strongestAt }) => {
           const place = editor.document.positionAt(strongestAt);

@@ -9,10 +9,13 @@
  * - Wherever a line lies, also behind the selection, it is asked as if it stood right before the probe: the figures say
  *   what the model *would* look at, not what it looked at. Lines of the window on show have exact figures, in `context`.
  * - A row of attention weights is shared out among one window's tokens. Lines of one window compete with each other, not
- *   with those of another: a line can be heavy because its window has nothing better. Each window's *gain* tells windows
- *   apart: by how many bits per selected token it lowers the selection's surprisal, against the probe alone.
- * - Where the document itself holds the probe, that and the rest of its line are left out of the sums: the probe would find
- *   its own copy. A window that holds the copy has no gain, for the same reason.
+ *   with those of another: a line can be heavy because its window has nothing better. The *gain* compares spans.
+ * - A window is the *earlier* tokens and then the *span* that is reported. The span's gain is the selection's mean surprisal
+ *   after (earlier, probe) minus that after (earlier, span, probe), in bits per selected token: what the span adds to what
+ *   stands before it. It belongs to the span as a whole, not to each of its lines, and is below 0 where the span harms.
+ *   Each window but the first takes a second run for it, of at most half a context and without attention maps.
+ * - Where the document itself holds the probe, that copy and the rest of its line are left out of the sums: the probe would
+ *   find itself. For the gain the copy is cut out of both texts, which takes one run more for a window that holds it.
  * - Every token that is reported has at least half a context before it, or all of the document before it.
  */
 
@@ -66,6 +69,8 @@ export interface MapRows {
   /** From 0. */
   readonly lineIdxs: Int32Array;
   readonly nTokens: Int32Array;
+  /** Those of them outside the probe's copy. */
+  readonly nOwn: Int32Array;
   /** Sums of magnitudes; the probe's copy counts as 0. */
   readonly weights: Float32Array;
   /** Where the token of largest magnitude starts, UTF-16 in the document, and its weight with its sign. */
@@ -78,7 +83,7 @@ export interface MapRows {
 /** A window that is done. */
 export interface MappedWindow {
   readonly rows: MapRows;
-  /** Bits per selected token that this window takes off its surprisal; NaN where nothing predicts it, or it holds a copy. */
+  /** Of the window's span, see above; NaN where nothing predicts the selection, or the span is all copy. */
   readonly gainBits: number;
   readonly done: number;
   readonly total: number;
@@ -88,17 +93,21 @@ export interface MappedWindow {
 export interface MapLine {
   /** From 0. */
   readonly lineIdx: number;
+  /** Sum of the magnitudes of its tokens' weights. */
   readonly weight: number;
+  /** Mean of them, over its tokens outside the probe's copy. */
+  readonly meanWeight: number;
   readonly strongestAt: number;
   readonly strongestWeight: number;
   readonly surprisalBits: number;
-  /** Of the window it lies in. */
+  /** Of the span that it lies in, whose first and last line are `spanLines`, from 0. */
   readonly gainBits: number;
+  readonly spanLines: readonly [first: number, last: number];
 }
 
 /** The map in a few hundred steps from the first mapped line to the last; NaN where nothing is mapped yet. */
 export interface MapProfile {
-  /** Largest relevance of the lines of each step. */
+  /** Largest mean weight of the lines of each step. */
   readonly weights: Float32Array;
   readonly surprisalBits: Float32Array;
   readonly gainBits: Float32Array;
@@ -119,7 +128,7 @@ export interface DocumentMapState {
   readonly lineRange: { readonly first: number; readonly end: number; readonly of: number };
   readonly done: number;
   readonly total: number;
-  /** The heaviest so far, with their text. */
+  /** Those with the largest mean weight so far, with their text. */
   readonly lines: readonly (MapLine & { readonly text: string })[];
   readonly profile: MapProfile | null;
   /** Bits per selected token with nothing but the probe. */

@@ -1,13 +1,22 @@
 /**
- * Numbers that tell what kind of head a head is. Computed by attention/measureHead.ts from exact maps.
+ * Numbers that say what kind of head a head is. Computed by attention/measureHead.ts from exact maps.
  *
  * Most measures look at how a query spreads its attention: p[i, j] = |w[i, j]| / sum over j of |w[i, j]|, the share of
  * the row's magnitude. For a pattern that is the weight itself; a mixed pattern has signs and other row sums, and the
  * share is what they leave comparable. Queries whose row holds only zeros are left out. Query 0, which can only look
  * at itself, is left out everywhere.
+ *
+ * Two measures ask whether a head looks at certain keys because of what they are. They subtract what a head would give
+ * that looks equally far and at no content. Distances i - j are cut into octaves (1, 2-3, 4-7, 8-15, ...), and
+ *
+ *     c[i, j] = sum over the keys j' of j's octave of p[i, j']  /  number of these keys
+ *
+ * spreads the share of each octave evenly over its keys. Only keys that the query sees count (a sliding window ends them),
+ * and not key 0, whose share stays its own. A head that spreads evenly, over everything or over the last 32 tokens, that
+ * rests on the first token, or that looks at the token before it, gives 0 in both.
  */
 
-/** Keys nearer than this count as the query's neighbourhood in `contextScore`. */
+/** Keys nearer than this count as the query's neighbourhood in `contextScore`. Where an octave begins. */
 export const neighbourhood = 8;
 
 /** Each is a mean over queries; NaN where no query has it (one token; no token occurs twice; no convolution). */
@@ -19,8 +28,11 @@ export interface HeadMeasures {
   /** p[i, i - 1]. Source: "previous token head", Elhage et al., A Mathematical Framework for Transformer Circuits. */
   readonly previousToken: number;
   /**
-   * Over queries whose token occurred before: sum of p[i, j + 1] over earlier places j of the same token, j + 1 < i.
-   * Source: Olsson et al., In-context Learning and Induction Heads, arXiv 2209.11895 (prefix matching).
+   * sum of p[i, j + 1] - c[i, j + 1] over earlier places j of the query's token, j + 1 < i, over queries that have such a
+   * place within reach. Between -1 and 1; 0 is chance.
+   * After Olsson et al., In-context Learning and Induction Heads, arXiv 2209.11895 (prefix matching), who measure p alone
+   * on random tokens that are repeated once, where each token has one earlier place and chance is near 0. In the text of
+   * a document tokens have many earlier places, so what the places get by chance is subtracted.
    */
   readonly induction: number;
   /** p[i, 0]. Source: Xiao et al., attention sinks, arXiv 2309.17453. */
@@ -30,9 +42,10 @@ export interface HeadMeasures {
   /** Half the L1 distance of pattern and pattern after the convolution; above 1 where the kernel amplifies. */
   readonly postConvChange: number;
   /**
-   * far x focus: `far` is the mean of sum p[i, j] over 0 < j <= i - neighbourhood, `focus` the mean of
-   * 1 - H[i] / log2(i + 1). High for heads that look far back at few places, not at the first token: these find
-   * context. Our own definition.
+   * sum of p[i, j] - c[i, j] over the keys j in C[i], over queries that have such a key. C[i] are the keys with
+   * 0 < j <= i - neighbourhood, within reach, that repeat the query's token (t[j] = t[i]), that followed it
+   * earlier (t[j - 1] = t[i]), or that are the token to be predicted (t[j] = t[i + 1]). Between -1 and 1; 0 is chance. Our own
+   * definition.
    */
   readonly contextScore: number;
 }

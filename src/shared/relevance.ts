@@ -24,6 +24,14 @@ export interface RelevanceOptions {
 
 export const defaultRelevance: RelevanceOptions = { method: 'head', direction: 'attends', heads: 'layer' };
 
+/**
+ * The predicting rows of some tokens: row t - 1 predicts token t. The tokens' own rows are the reading rows.
+ * @returns null where nothing predicts them: token 0 alone.
+ */
+export function predictingRows({ first, end }: TokenRange): TokenRange | null {
+  return end < 2 ? null : { first: Math.max(0, first - 1), end: end - 1 };
+}
+
 /** The range between two tokens, both included, in whichever order they were selected. */
 export function rangeBetween(one: number, other: number): TokenRange {
   return { first: Math.min(one, other), end: Math.max(one, other) + 1 };
@@ -40,6 +48,12 @@ export function chosenHeads(choice: HeadChoice, layerIdx: number, nLayers: numbe
   if (choice === 'layer') return headsOf(layerIdx);
   if (choice === 'all') return Array.from({ length: nLayers }, (_, layer) => headsOf(layer)).flat();
   return choice.filter(head => head.layerIdx < nLayers && head.headIdx < nHeads);
+}
+
+/** Layers of which no head is chosen: rollout passes through them as if they had no attention. */
+export function skippedLayers(heads: readonly HeadRef[], nLayers: number): number[] {
+  const used = new Set(heads.map(({ layerIdx }) => layerIdx));
+  return Array.from({ length: nLayers }, (_, layerIdx) => layerIdx).filter(layerIdx => !used.has(layerIdx));
 }
 
 /**
@@ -88,6 +102,36 @@ export interface OcclusionEffect {
   /** The likeliest token after the last target token now. */
   readonly topLabel: string;
   readonly topProbability: number;
+}
+
+/** A line's relevance: the sum of its tokens' magnitudes, and their mean. */
+export interface LineRelevance {
+  readonly weight: number;
+  readonly meanWeight: number;
+}
+
+/** An occluded line; its own relevance is that of the reading rows. */
+export interface OccludedLine extends LineRelevance {
+  readonly lineIdx: number;
+  /** Relevance of the predicting rows; null where it is not known. */
+  readonly predicting: LineRelevance | null;
+  readonly effect: OcclusionEffect;
+}
+
+/** Rank correlations with one effect, -1 to 1; NaN where there are too few lines. */
+export interface RankAgreement {
+  readonly relevance: number;
+  readonly relevanceMean: number;
+  /** Of the line number alone: what a measure that looks at nothing else but the distance reaches. */
+  readonly nearness: number;
+}
+
+/** See attention/occlusionAgreement.ts. */
+export interface OcclusionAgreement {
+  readonly divergence: RankAgreement;
+  readonly surprisal: RankAgreement;
+  /** With the absolute value of the change of surprisal. */
+  readonly surprisalSize: RankAgreement;
 }
 
 /** What the model makes of the targets with everything in place. */

@@ -141,8 +141,8 @@ test('context: lines by relevance are those of the command line, and so is what 
   await frame.getByRole('button', { name: 'Check by Occluding' }).click();
   await frame.getByText(/earlier lines occluded\./).waitFor();
   const rows = await cells('Relevant lines');
-  for (const [i, [line = '', relevance = '', , surprisal = '', divergence = '']] of rows.entries()) {
-    const { line: lineNumber, relevance: weight, surprisal_bits, divergence_bits } = want.lines[i]!;
+  for (const [i, [line = '', relevance = '', , , surprisal = '', divergence = '']] of rows.entries()) {
+    const { line: lineNumber, relevance_mean: weight, surprisal_bits, divergence_bits } = want.lines[i]!;
     assert.equal(Number.parseInt(line, 10), lineNumber);
     assert.ok(Math.abs(Number(relevance) - weight) < 6e-3 * weight + 1e-9, `${relevance}, not ${weight}`);
     if (divergence_bits === undefined) continue;
@@ -155,8 +155,8 @@ test('context: lines by relevance are those of the command line, and so is what 
       `${surprisal}, not ${surprisal_bits}`,
     );
   }
-  const rho = want.occlusion!.rank_correlation.divergence!.toFixed(2).replace('-', '−');
-  await frame.getByText(`change of the predictions: ${rho}`).waitFor();
+  const rho = want.occlusion!.rank_correlation.divergence.relevance_mean!.toFixed(2).replace('-', '−');
+  await frame.getByText(`change of the predictions: ${rho} for relevance per token`).waitFor();
   await workbench.screenshot('context');
 });
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Frame } from 'playwright-core';
-import { runnerUp } from '../../src/attention/lens';
+import { largestOther } from '../../src/attention/lens';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import type { Stage } from '../../src/shared/attentionMap';
 import { formatValue } from '../../src/shared/labels';
@@ -189,14 +189,14 @@ test('the lens takes a cell apart: taps sum to heads, heads to the engine’s va
       'taps',
     );
   }
-  await choose('Compared with', 'The runner-up of the row');
+  await choose('Compared with', 'The row’s largest other key');
   const sum = frame.locator('.lens-sum:not([data-difference=""])');
   await sum.waitFor();
   const lens = await lensAt(100, 40, 'mixed_scores');
   const n = expected.tokens.ids.length;
   const map = await headMap(expected, layer, Number(lens['head']), 'mixed_scores');
   const row = map.subarray(100 * n, 100 * n + 101);
-  assertClose(lens['total'], row[40]! - row[runnerUp(row, 40)!]!, 'difference to the runner-up');
+  assertClose(lens['total'], row[40]! - row[largestOther(row, 40)!]!, 'difference to the largest other key');
   // Taps go by the keyboard, and say what they are.
   await frame.locator('.tap[tabindex="0"]').focus();
   await workbench.page.keyboard.press('ArrowUp');

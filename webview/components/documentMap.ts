@@ -8,7 +8,7 @@ import { mapNotes, mapProgress } from '../mapText';
 import { button } from '../toolkit';
 import type { ViewContext } from '../views/view';
 import { createDataTable } from './dataTable';
-import { lineColumn, relevanceColumn } from './lineColumns';
+import { lineColumn, relevanceColumns } from './lineColumns';
 
 type Row = DocumentMapState['lines'][number] & { readonly share: number };
 
@@ -26,17 +26,20 @@ export function createDocumentMap({ actions, host }: ViewContext): { readonly el
   const bits = (value: number) => (Number.isNaN(value) ? '–' : formatValue(value));
   const table = createDataTable<Row>(t('Relevant lines of the whole document'), [
     lineColumn(({ strongestAt }) => reveal(strongestAt)),
-    relevanceColumn(
-      t('Sum of the magnitudes with which the selection, placed behind the line’s window, attends to its tokens.'),
+    ...relevanceColumns<Row>(
+      t('Mean magnitude with which the selection, placed after the line’s window, attends to the tokens of the line.'),
     ),
     {
-      title: t('Window’s gain'),
+      title: t('Gain of its lines'),
       hint: t(
-        'Bits per selected token that the line’s window takes off the selection’s surprisal; none where it holds the selection itself.',
+        'Bits per selected token that these lines together take off the selection’s surprisal, beyond what the text before them does. It belongs to all of them, not to one.',
       ),
       isNumber: true,
       sortBy: ({ gainBits }: MapLine) => gainBits,
-      cell: ({ gainBits }) => bits(gainBits),
+      cell: ({ gainBits, spanLines: [first, last] }) =>
+        first === last
+          ? t('{0} (line {1})', bits(gainBits), first + 1)
+          : t('{0} (lines {1}–{2})', bits(gainBits), first + 1, last + 1),
     },
     {
       title: t('Surprisal'),
@@ -60,8 +63,8 @@ export function createDocumentMap({ actions, host }: ViewContext): { readonly el
     picture.replaceChildren(...(state?.profile ? [profile(state, state.profile)] : []));
     const lines = state?.lines ?? [];
     table.element.hidden = lines.length === 0;
-    const largest = lines[0]?.weight ?? 1;
-    table.update(lines.map(line => ({ ...line, share: line.weight / largest })));
+    const largest = lines[0]?.meanWeight ?? 1;
+    table.update(lines.map(line => ({ ...line, share: line.meanWeight / largest })));
     notes.replaceChildren(...(state && lines.length > 0 ? mapNotes(state) : []).map(note => h('li', {}, note)));
   }
 

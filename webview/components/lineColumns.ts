@@ -11,7 +11,8 @@ interface Line {
 
 interface WeighedLine {
   readonly weight: number;
-  /** Of the heaviest line, for the bar. */
+  readonly meanWeight: number;
+  /** Of the largest mean weight, for the bar. */
   readonly share: number;
 }
 
@@ -31,17 +32,26 @@ export function lineColumn<Row extends Line>(open: (row: Row) => void): Column<R
   };
 }
 
-/** The line's weight, as a number and as a bar. */
-export function relevanceColumn<Row extends WeighedLine>(hint?: string): Column<Row> {
-  return {
-    title: t('Relevance'),
-    ...(hint ? { hint } : {}),
-    isNumber: true,
-    sortBy: ({ weight }) => weight,
-    cell: ({ weight, share }) => {
-      const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
-      bar.style.setProperty('width', `${Math.round(share * 48)}px`);
-      return h('span', { class: 'with-bar' }, bar, weight.toPrecision(3));
+/** The line's mean weight, as a number and as a bar, and its sum. Tables are in the order of the mean. */
+export function relevanceColumns<Row extends WeighedLine>(hint: string): Column<Row>[] {
+  return [
+    {
+      title: t('Relevance per token'),
+      hint,
+      isNumber: true,
+      sortBy: ({ meanWeight }) => meanWeight,
+      cell: ({ meanWeight, share }) => {
+        const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
+        bar.style.setProperty('width', `${Math.round(share * 48)}px`);
+        return h('span', { class: 'with-bar' }, bar, meanWeight.toPrecision(3));
+      },
     },
-  };
+    {
+      title: t('Sum'),
+      hint: t('Sum over the tokens of the line. Long lines have more of it.'),
+      isNumber: true,
+      sortBy: ({ weight }) => weight,
+      cell: ({ weight }) => weight.toPrecision(3),
+    },
+  ];
 }

@@ -2,18 +2,20 @@
 
 import type { ContextLine, OcclusionRow, PanelContext } from '../../src/shared/panel/context';
 import {
+  chosenHeads,
   type Direction,
   formatHeads,
   type OcclusionMode,
   parseHeads,
   type RelevanceMethod,
   type RelevanceOptions,
+  skippedLayers,
 } from '../../src/shared/relevance';
 import { t } from '../../src/shared/tools/l10n';
 import { type Column, createDataTable } from '../components/dataTable';
 import { createDocumentMap } from '../components/documentMap';
 import { radioGroup, textField } from '../components/fields';
-import { lineColumn, relevanceColumn } from '../components/lineColumns';
+import { lineColumn, relevanceColumns } from '../components/lineColumns';
 import { h } from '../dom';
 import { formatValue, visibleToken } from '../labels';
 import { describeCheck } from '../occlusionText';
@@ -25,7 +27,8 @@ interface LineRow {
   readonly lineIdx: number;
   readonly text: string;
   readonly weight: number;
-  /** Of the heaviest line, for the bar. */
+  readonly meanWeight: number;
+  /** Of the largest mean weight, for the bar. */
   readonly share: number;
   readonly strongest: string;
   readonly strongestWeight: number;
@@ -173,10 +176,11 @@ class ContextView implements PanelView {
       ? t('Select a word in the document or a token in another view, or ask a question.')
       : isBusy && !hasWeights
         ? t('Working it out …')
-        : t(
-            '{0} A line’s relevance is the sum of its tokens’ magnitudes, without the selection’s own.',
+        : [
             methodNotes[options.method],
-          );
+            ...skippedNote(options, this.context.store.state.panel),
+            t('Lines are in the order of the mean magnitude of their tokens, without the selection’s own.'),
+          ].join(' ');
     const isChecking = occlusion?.status === 'running';
     const canCheck = hasWeights && options.direction === 'attends' && !isChecking;
     this.check.toggleAttribute('disabled', !canCheck);
@@ -191,10 +195,11 @@ class ContextView implements PanelView {
     this.checkNotes.replaceChildren(...(occlusion ? describeCheck(occlusion) : []).map(line => h('li', {}, line)));
     this.table.element.hidden = lines.length === 0;
     const effects = new Map(occlusion?.rows.map(row => [row.lineIdx, row.effect]));
-    const largest = lines[0]?.weight ?? 1;
+    const largest = lines[0]?.meanWeight ?? 1;
     this.table.update(
       lines.map(line => ({
-        ...{ lineIdx: line.lineIdx, text: line.text, weight: line.weight, share: line.weight / largest },
+        ...{ lineIdx: line.lineIdx, text: line.text, weight: line.weight, meanWeight: line.meanWeight },
+        share: line.meanWeight / largest,
         strongest: visibleToken(labels[line.strongestIdx] ?? ''),
         strongestWeight: line.strongestWeight,
         effect: effects.get(line.lineIdx) ?? null,
@@ -238,7 +243,7 @@ class ContextView implements PanelView {
     const bits = (value: number) => (Number.isFinite(value) ? formatValue(value) : '–');
     return [
       lineColumn(({ lineIdx }) => void this.context.host.request('revealLine', { lineIdx }).catch(() => {})),
-      relevanceColumn(),
+      ...relevanceColumns<LineRow>(t('Mean magnitude of the weights of its tokens.')),
       {
         title: t('Most on'),
         cell: ({ strongest, strongestWeight }) =>
@@ -274,6 +279,15 @@ class ContextView implements PanelView {
       },
     ];
   }
+}
+
+/** Which layers a rollout over some of the heads leaves out. */
+function skippedNote({ method, heads }: RelevanceOptions, panel: State['panel']): string[] {
+  const model = panel?.model;
+  if (method !== 'rollout' || !model) return [];
+  const chosen = chosenHeads(heads, panel.view.layerIdx, model.nLayers, model.nHeads);
+  const skipped = skippedLayers(chosen, model.nLayers);
+  return skipped.length > 0 ? [t('It skips layers {0}, of which no head is chosen.', skipped.join(', '))] : [];
 }
 
 function nameOf(labels: readonly string[], { first, end }: { first: number; end: number }): string {

@@ -27,7 +27,7 @@ export const lensView: ViewDefinition = {
 
 const referenceLabels: Readonly<Record<Reference, string>> = {
   none: t('Nothing: the value itself'),
-  runnerUp: t('The runner-up of the row'),
+  largestOther: t('The row’s largest other key'),
   rowMean: t('The mean of the row'),
 };
 
@@ -193,7 +193,14 @@ class LensView implements PanelView {
       token(cell.queryIdx),
       token(cell.keyIdx),
     );
-    const against = referenceKey === null ? t('the mean of its row') : t('key {0}', token(referenceKey));
+    const against =
+      referenceKey === null
+        ? t('the mean of its row')
+        : difference !== null && difference < 0
+          ? t('key {0}, the largest of the row, above this cell', token(referenceKey))
+          : difference === 0
+            ? t('key {0}, as large as this cell', token(referenceKey))
+            : t('key {0}, the runner-up, below this cell', token(referenceKey));
     const whole =
       difference === null
         ? formatValue(value)

@@ -13,6 +13,7 @@ import { byLayer } from '../run/relevance';
 import { walkLayers } from '../run/walkLayers';
 import type { WithRuntime } from '../runtime/lastingRuntime';
 import type { LayerRuntime } from '../runtime/layerRuntime';
+import { rowsOf as hiddenRows } from '../runtime/values';
 import type { TextTokens } from './searchText';
 
 /** Tokens before the selection that go with it, at most; and no more than this share of the window. */
@@ -62,11 +63,19 @@ export async function searchRanges(
   const windows = nearestFirst(planned, tokenNear(text.offsets, probe.end - 1));
   const copy = copyOf(text, probe);
   const { selectionBits: baselineBits } = await run(new Int32Array(0), false);
+  const bitsAfter = async (before: Int32Array) =>
+    before.length === 0 ? baselineBits : (await run(before, false)).selectionBits;
   for (const [done, { first, report }] of windows.entries()) {
     const { weights, bits, selectionBits } = await run(text.ids.subarray(first, report.end), true);
     const rows = rowsOf(text, first, report, weights, bits, copy);
-    const holdsCopy = text.offsets[first]! < copy.end && text.offsets[report.end]! > copy.start;
-    const gainBits = holdsCopy ? Number.NaN : baselineBits - selectionBits;
+    const earlier = withoutCopy(text, { first, end: report.first }, copy);
+    const span = withoutCopy(text, report, copy);
+    const holdsCopy = earlier.length + span.length < report.end - first;
+    let gainBits = Number.NaN;
+    if (span.length > 0) {
+      const withSpan = holdsCopy ? await bitsAfter(Int32Array.from([...earlier, ...span])) : selectionBits;
+      gainBits = (await bitsAfter(earlier)) - withSpan;
+    }
     onWindow({ rows, gainBits, done: done + 1, total: windows.length });
   }
   return baselineBits;
@@ -84,6 +93,17 @@ function copyOf(text: TextTokens, { start, end }: ProbeTokens): { readonly start
   const last = Math.min(ids.length, token + maxLead);
   while (token < last && lineOf(offsets[token]!) === line) token++;
   return { start, end: Math.max(end, offsets[token]!) };
+}
+
+/** The ids of a range's tokens that lie outside the probe's copy. */
+function withoutCopy(
+  { ids, offsets }: TextTokens,
+  { first, end }: TokenRange,
+  copy: { readonly start: number; readonly end: number },
+): Int32Array {
+  return ids
+    .subarray(first, end)
+    .filter((_, i) => offsets[first + i]! >= copy.end || offsets[first + i + 1]! <= copy.start);
 }
 
 /** The probe's tokens: the end of the selection if it is long, and what fits of the text before it. */
@@ -155,8 +175,11 @@ async function runWindow(
       return result.hidden;
     },
   });
-  const { logProbabilities } = await runtime.predict(hidden, targetsOf(ids), 1);
-  const bitsOf = (token: number) => (token === 0 ? Number.NaN : -toBits(logProbabilities[token - 1]!));
+  // Without a measure only the selection's own surprisal counts: the other rows need no logits.
+  const from = measure ? 0 : Math.max(0, selection.first - 1);
+  const rowsToPredict = from === 0 ? hidden : hiddenRows(await runtime.fetch(hidden), from, ids.length);
+  const { logProbabilities } = await runtime.predict(rowsToPredict, targetsOf(ids).slice(from), 1);
+  const bitsOf = (token: number) => (token <= from ? Number.NaN : -toBits(logProbabilities[token - 1 - from]!));
   const ofText = <T extends Float32Array>(values: T) => values.slice(nBegin, textStart);
   const weights =
     rows.length === 0
@@ -217,6 +240,7 @@ export function rowsOf(
   return {
     lineIdxs: Int32Array.from(lines, ({ lineIdx }) => lineIdx),
     nTokens: Int32Array.from(lines, ({ tokens }) => tokens.length),
+    nOwn: Int32Array.from(lines, ({ tokens }) => tokens.filter(token => !isCopy(token)).length),
     weights: Float32Array.from(lines, ({ tokens }) =>
       tokens.reduce((sum, token) => sum + Math.abs(weightOf(token)), 0),
     ),

@@ -1,6 +1,6 @@
 /** Measures of a layer's heads, from exact rows computed again from what the run keeps. */
 
-import { earlierPlaces, HeadMeasurement } from '../../attention/measureHead';
+import { HeadMeasurement, Repeats } from '../../attention/measureHead';
 import { planLayer, stagesOf } from '../../graph/layerPlan';
 import type { Stage } from '../../shared/attentionMap';
 import type { HeadMeasures } from '../../shared/headMeasures';
@@ -24,8 +24,8 @@ export async function measureHeads(
     ]),
   ];
   const heads = Array.from({ length: plan.nHeads }, (_, headIdx) => headIdx);
-  const earlier = earlierPlaces(run.ids);
-  const measurements = heads.map(() => new HeadMeasurement(earlier));
+  const repeats = new Repeats(run.ids, plan.slidingWindow ?? undefined);
+  const measurements = heads.map(() => new HeadMeasurement(repeats));
   for await (const bands of bandsOf({ layerIdx, stages, heads, queries: [0, run.nTokens] })) {
     for (const [headIdx, measurement] of measurements.entries()) {
       const bandOf = (stage: Stage) => bands[stages.indexOf(stage)]![headIdx]!;

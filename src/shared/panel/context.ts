@@ -1,28 +1,30 @@
 /** The relevant context of the selection, as the host works it out and panel and editor show it. */
 
 import type { TokenRange } from '../address';
-import type { OcclusionBaseline, OcclusionEffect, OcclusionMode, RelevanceOptions } from '../relevance';
+import type {
+  LineRelevance,
+  OccludedLine,
+  OcclusionAgreement,
+  OcclusionBaseline,
+  OcclusionMode,
+  RelevanceOptions,
+} from '../relevance';
 import type { FailureData } from '../tools/failure';
 
 /** A line of the document with its share of the relevance. */
-export interface ContextLine {
+export interface ContextLine extends LineRelevance {
   /** From 0. */
   readonly lineIdx: number;
   /** Its first characters, as they are in the document. */
   readonly text: string;
   readonly tokens: TokenRange;
-  /** Sum of its tokens' magnitudes. */
-  readonly weight: number;
   readonly strongestIdx: number;
   readonly strongestWeight: number;
 }
 
 /** One line occluded. */
-export interface OcclusionRow {
-  readonly lineIdx: number;
+export interface OcclusionRow extends OccludedLine {
   readonly text: string;
-  readonly weight: number;
-  readonly effect: OcclusionEffect;
 }
 
 /** A check of relevance against causes, as far as it has come. */
@@ -35,8 +37,8 @@ export interface OcclusionState {
   /** The most relevant lines first. */
   readonly rows: readonly OcclusionRow[];
   readonly baseline: OcclusionBaseline | null;
-  /** Spearman's rank correlation of relevance with each effect's magnitude over `rows`; NaN while there is none. */
-  readonly correlation: { readonly divergence: number; readonly surprisal: number };
+  /** Over `rows`. */
+  readonly agreement: OcclusionAgreement;
   readonly failure: FailureData | null;
 }
 
@@ -60,7 +62,7 @@ export interface ContextState {
   readonly range: TokenRange | null;
   /** One weight per token of the window; null until they are there. */
   readonly weights: Float32Array | null;
-  /** All lines of the window with weight, heaviest first. */
+  /** All lines of the window, the largest mean weight first. */
   readonly lines: readonly ContextLine[];
   /** Another number for other lines. */
   readonly linesId: number;

@@ -221,7 +221,20 @@ test('a check occludes every line before the selection, the most relevant first,
       [2, 1],
     ],
   );
-  assert.deepEqual(occlusion().correlation, { divergence: -0.5, surprisal: 1 }, 'of magnitudes for the surprisal');
+  const { agreement } = occlusion();
+  assert.deepEqual([agreement.divergence.relevanceMean, agreement.divergence.nearness], [-0.5, -0.5]);
+  assert.ok(Number.isNaN(agreement.surprisal.relevanceMean), 'the predicting rows are not measured yet');
+  // One row earlier, where the lines weigh otherwise.
+  const { args: measured, resolve: measure } = client.last('relevance');
+  assert.deepEqual(measured.range, { first: 16, end: 20 });
+  measure(Float32Array.from(weights, (_, i) => (i < 5 ? 0.5 : i < 9 ? -0.75 : 0.1)));
+  await settle();
+  assert.deepEqual(
+    occlusion().rows.map(({ predicting }) => predicting?.meanWeight.toFixed(2)),
+    ['0.75', '0.50', '0.10'],
+  );
+  assert.equal(occlusion().agreement.surprisal.relevanceMean, -0.5, 'of the signed change');
+  assert.equal(occlusion().agreement.surprisalSize.relevanceMean, 1, 'of its absolute value');
   resolve(baseline);
   await done;
   assert.deepEqual([occlusion().status, occlusion().baseline], ['done', baseline]);
@@ -251,7 +264,7 @@ test('measured another way, a check keeps its effects beside the new relevance; 
   client.emit('occluded', { occlusionId: 1, spanIdx: 2, effect: effectOf(3), baseline });
   context.setOptions({ ...defaultRelevance, method: 'head', direction: 'attendedBy' });
   await answer(weights.map(weight => -2 * weight));
-  const { rows, status, correlation } = context.snapshot.occlusion!;
+  const { rows, status, agreement } = context.snapshot.occlusion!;
   assert.equal(status, 'running');
   assert.deepEqual(
     rows.map(({ lineIdx, weight }) => [lineIdx, weight.toFixed(2)]),
@@ -261,7 +274,7 @@ test('measured another way, a check keeps its effects beside the new relevance; 
       [2, '0.16'],
     ],
   );
-  assert.equal(correlation.divergence, -1);
+  assert.equal(agreement.divergence.relevance, -1);
   analysis.selectToken(6);
   assert.equal(client.last('occlude').signal?.aborted, true);
   assert.equal(context.snapshot.occlusion, null);

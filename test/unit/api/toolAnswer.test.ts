@@ -29,7 +29,7 @@ test('the answer names model, window, lines and tokens, and never calls a weight
   assert.match(answer, /Model: tiny, 3 million parameters, 2 layers of 3 heads\./);
   assert.match(answer, /use\.ts, lines 1 to 3, 5 tokens; the rest of the document was left out/);
   assert.match(answer, /Asked about: "a" in line 3, 1 token\.\nSurprisal: 1\.50 bits/);
-  assert.match(answer, /- line 1, 0\.750: let a = 1;/);
+  assert.match(answer, /- line 1, 0\.375: let a = 1;/);
   assert.match(answer, /- "let a" in line 1, −0\.5000/);
   assert.doesNotMatch(answer, /<s>|line 2,|%/, 'the begin token is no text');
   assert.match(answer, /are no probabilities/);

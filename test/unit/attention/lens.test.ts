@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   type LensParts,
+  largestOther,
   lensDifference,
   lensOf,
   meanLens,
   meanTaps,
-  runnerUp,
   tapDifferences,
   tapRect,
   tapsOf,
@@ -147,8 +147,8 @@ const rows: [number[], number, number | null][] = [
   [[Number.NaN, 1, 2], 1, 2],
 ];
 for (const [row, key, want] of rows) {
-  test(`the runner-up of key ${key} in [${row}] is ${want}`, () =>
-    assert.equal(runnerUp(Float32Array.from(row), key), want));
+  test(`the largest key other than ${key} in [${row}] is ${want}`, () =>
+    assert.equal(largestOther(Float32Array.from(row), key), want));
 }
 
 test('a weight that is not a number makes the total none, and its own term only', () => {

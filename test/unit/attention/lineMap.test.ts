@@ -6,6 +6,7 @@ const window = (lines: [lineIdx: number, weight: number, bits: number][], gainBi
   rows: {
     lineIdxs: Int32Array.from(lines, ([lineIdx]) => lineIdx),
     nTokens: Int32Array.from(lines, () => 2),
+    nOwn: Int32Array.from(lines, ([, weight]) => (weight === 0 ? 0 : 2)),
     weights: Float32Array.from(lines, ([, weight]) => weight),
     strongestAt: Uint32Array.from(lines, ([lineIdx]) => lineIdx * 10),
     strongestWeights: Float32Array.from(lines, ([, weight]) => -weight / 2),
@@ -14,7 +15,7 @@ const window = (lines: [lineIdx: number, weight: number, bits: number][], gainBi
   gainBits,
 });
 
-test('keeps the heaviest lines of all windows, with the gain of theirs', () => {
+test('keeps the most relevant lines of all windows, with the gain of their span', () => {
   const map = new LineMap(0, 100, 3, 10);
   map.add(window([[0, 0.25, 1], [1, 0.5, 2], [2, 0, 3]], 4)); // biome-ignore format: rows
   map.add(window([[60, 0.75, 1], [61, 0.125, 1]], Number.NaN)); // biome-ignore format: rows
@@ -27,6 +28,7 @@ test('keeps the heaviest lines of all windows, with the gain of theirs', () => {
     ],
   );
   assert.equal(map.lines[1]!.gainBits, 4);
+  assert.deepEqual([map.lines[1]!.meanWeight, map.lines[1]!.spanLines], [0.25, [0, 2]]);
   assert.deepEqual([map.lines[1]!.strongestAt, map.lines[1]!.strongestWeight], [10, -0.25]);
 });
 
@@ -54,9 +56,20 @@ test('the profile has the largest relevance and the mean surprisal of each step,
   map.add(window([[0, 0.25, 1], [9, 0.5, 2]], -1)); // biome-ignore format: rows
   map.add(window([[99, 0.125, Number.NaN]], 2));
   const { weights, surprisalBits, gainBits } = map.profile;
-  assert.deepEqual([weights[0], weights[9]], [0.5, 0.125]);
+  assert.deepEqual([weights[0], weights[9]], [0.25, 0.0625]);
   assert.ok(weights.subarray(1, 9).every(Number.isNaN) && Number.isNaN(surprisalBits[9]));
   assert.equal(surprisalBits[0], 1.5);
   assert.deepEqual([gainBits[0], gainBits[9]], [-1, 2]);
   assert.equal(new LineMap(5, 7, 3, 400).profile.weights.length, 2);
+});
+
+test('lines are ranked by the mean of their tokens, not by their length; the copy of the selection has no gain', () => {
+  const map = new LineMap(0, 10, 3, 10);
+  const long = window([[0, 0.9, 1], [1, 0.5, 1], [2, 0, 1]], 3); // biome-ignore format: rows
+  map.add({ ...long, rows: { ...long.rows, nOwn: Int32Array.of(30, 2, 0) } });
+  assert.deepEqual(
+    map.lines.map(({ lineIdx }) => lineIdx),
+    [1, 0],
+  );
+  assert.deepEqual([...map.profile.gainBits.subarray(0, 3)], [3, 3, Number.NaN]);
 });

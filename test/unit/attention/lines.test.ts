@@ -26,15 +26,22 @@ test('tokens belong to the line they start in; begin token and question to none'
   assert.deepEqual([...linesOfTokens(new Uint32Array(0), () => 0, 0)], []);
 });
 
-test('lines by the sum of magnitudes; the selection itself does not count', () => {
+test('lines by the mean of magnitudes, with their sum; the selection itself does not count', () => {
   const weights = Float32Array.of(9, 0.5, -0.25, 0.5, 3);
   const lines = weightByLine(weights, Int32Array.of(-1, 0, 0, 1, 1), { first: 4, end: 5 });
   assert.deepEqual(lines, [
-    { lineIdx: 0, tokens: { first: 1, end: 3 }, weight: 0.75, strongestIdx: 1, strongestWeight: 0.5 },
-    { lineIdx: 1, tokens: { first: 3, end: 4 }, weight: 0.5, strongestIdx: 3, strongestWeight: 0.5 },
+    { lineIdx: 1, tokens: { first: 3, end: 4 }, weight: 0.5, meanWeight: 0.5, strongestIdx: 3, strongestWeight: 0.5 },
+    {
+      lineIdx: 0,
+      tokens: { first: 1, end: 3 },
+      weight: 0.75,
+      meanWeight: 0.375,
+      strongestIdx: 1,
+      strongestWeight: 0.5,
+    },
   ]);
   const broken = weightByLine(Float32Array.of(Number.NaN, 1), Int32Array.of(0, 0), { first: 5, end: 6 });
-  assert.equal(broken[0]!.weight, 1);
+  assert.deepEqual([broken[0]!.weight, broken[0]!.meanWeight], [1, 1]);
 });
 
 test('places: the strongest tokens, neighbours joined, in document order', () => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type MeasuredHead, measures, rankHeads } from '../../../src/attention/headRanking';
-import { earlierPlaces, HeadMeasurement } from '../../../src/attention/measureHead';
+import { HeadMeasurement, Repeats } from '../../../src/attention/measureHead';
 import type { HeadMeasures } from '../../../src/shared/headMeasures';
 import { bandsOf } from '../../bands';
+import { Random } from '../../random';
 
 const near = (got: number, want: number) => assert.ok(Math.abs(got - want) < 1e-6, `${got} instead of ${want}`);
 const map = (...rows: number[][]) => Float32Array.from(rows.flat());
@@ -14,8 +15,8 @@ interface Maps {
 }
 
 /** Two rows at a time. */
-function measureHead({ attention, preConv, postConv }: Maps, ids: number[]): HeadMeasures {
-  const measurement = new HeadMeasurement(earlierPlaces(ids));
+function measureHead({ attention, preConv, postConv }: Maps, ids: number[], reach?: number): HeadMeasures {
+  const measurement = new HeadMeasurement(new Repeats(ids, reach));
   const change = (maps: Maps['preConv'], i: number) =>
     maps && { before: bandsOf(maps.before, 2)[i]!, after: bandsOf(maps.after, 2)[i]! };
   for (const [i, band] of bandsOf(attention, 2).entries()) {
@@ -43,26 +44,124 @@ test('signs and row sums do not matter, masked cells are not read', () => {
   near(got.sinkShare, (0.5 + 0.25) / 2);
 });
 
-test('induction looks at what followed the same token, not at the query itself', () => {
+test('induction looks at what followed the same token, not at the query itself, and chance is subtracted', () => {
   const zeros = [0, 0, 0, 0];
   const got = only(map(zeros, [1, 0, 0, 0], [0.25, 0.5, 0.25, 0], [0, 1, 0, 0]), [1, 2, 1, 1]);
-  // Query 2 (same as 0): key 1 has 0.5. Query 3 (same as 0 and 2): key 1 has 1, key 3 is the query.
-  near(got.induction, 0.75);
+  // Query 2 (same as 0): key 1 has 0.5, and is the only key one back. Query 3 (same as 0 and 2): key 1 has 1, key 3 is the
+  // query; two and three back there is no other key but key 0, which does not count.
+  near(got.induction, 0);
+  const apart = only(map([1, 0, 0, 0, 0], [1, 0, 0, 0, 0], [1, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0, 1, 0, 0, 0]), [7, 1, 2, 3, 7]); // biome-ignore format: rows
+  // Query 4 (same as 0): key 1, three back, has 1; spread over two and three back it would have half of it.
+  near(apart.induction, 0.5);
+  const adjacent = only(map([1, 0, 0], [0, 1, 0], [0, 0, 1]), [4, 5, 5]);
+  assert.ok(
+    Number.isNaN(adjacent.induction),
+    'the only earlier place is the token before: it is followed by the query',
+  );
 });
 
-test('finds context: far back, few places, not the first token', () => {
-  const nTokens = 12;
-  const looksAt = (key: number) => {
+/** Random tokens of a small vocabulary with repeated stretches, as in a document. */
+function documentIds(nTokens: number): number[] {
+  const random = new Random(5);
+  const ids = [0];
+  while (ids.length < nTokens) {
+    const from = random.below(ids.length);
+    if (random.next() < 0.1 && ids.length > 40) ids.push(...ids.slice(from, from + 12));
+    else ids.push(1 + Math.floor(120 * random.next() ** 2));
+  }
+  return ids.slice(0, nTokens);
+}
+
+const nTokens = 400;
+const ids = documentIds(nTokens);
+type Row = (query: number) => readonly (readonly [key: number, weight: number])[];
+const even = (first: number, last: number) =>
+  Array.from({ length: last - first + 1 }, (_, i) => [first + i, 1 / (last - first + 1)] as const);
+const latest = (query: number, isMatch: (key: number) => boolean) => {
+  for (let key = query - 8; key > 0; key--) if (isMatch(key)) return [[key, 1]] as const;
+  return [[0, 1]] as const;
+};
+/** Heads whose behavior is known: rows by query. */
+const planted: Readonly<Record<string, Row>> = {
+  even: query => even(0, query),
+  'the last 32 evenly': query => even(Math.max(0, query - 31), query),
+  'the last 45 evenly': query => even(Math.max(0, query - 44), query),
+  sink: () => [[0, 1]],
+  'half the queries on the first token, half evenly far back': query =>
+    query % 2 === 0 || query < 9 ? [[0, 1]] : even(1, query - 8),
+  'half of each row on the first token, half even': query => [
+    [0, 0.5],
+    ...even(0, query).map(([k, w]) => [k, w / 2] as const),
+  ],
+  'previous token': query => [[Math.max(0, query - 1), 1]],
+  itself: query => [[query, 1]],
+  '20 tokens back': query => [[Math.max(0, query - 20), 1]],
+  'a random place': query => [[Math.floor(new Random(query).next() * (query + 1)), 1]],
+  induction: query => latest(query, key => ids[key - 1] === ids[query]),
+  duplicate: query => latest(query, key => ids[key] === ids[query]),
+  'copy of the next': query => latest(query, key => ids[key] === ids[query + 1]),
+  'half induction': query => [
+    [0, 0.5],
+    ...latest(query, key => ids[key - 1] === ids[query]).map(([k, w]) => [k, w / 2] as const),
+  ],
+};
+const scores = Object.fromEntries(
+  Object.entries(planted).map(([name, row]) => {
     const attention = new Float32Array(nTokens * nTokens);
-    for (let i = 0; i < nTokens; i++) attention[i * nTokens + Math.min(i, key)] = 1;
-    return only(
-      attention,
-      Array.from({ length: nTokens }, (_, i) => i),
-    ).contextScore;
-  };
-  near(looksAt(1), 3 / 11); // queries 9, 10 and 11 are far enough from key 1
-  near(looksAt(0), 0);
-  near(looksAt(11), 0);
+    for (let query = 0; query < nTokens; query++) {
+      for (const [key, weight] of row(query)) attention[query * nTokens + key]! += weight;
+    }
+    return [name, only(attention, ids)];
+  }),
+);
+
+for (const name of ['even', 'the last 32 evenly', 'sink', 'previous token', 'itself'] as const) {
+  test(`planted head "${name}" finds no context, exactly`, () => {
+    assert.ok(Math.abs(scores[name]!.contextScore) < 1e-5, `${scores[name]!.contextScore}`);
+  });
+}
+for (const name of Object.keys(planted).slice(0, 10)) {
+  test(`planted head "${name}" scores as chance does`, () => {
+    const { contextScore, induction } = scores[name]!;
+    assert.ok(Math.abs(contextScore) < 0.05, `finds context ${contextScore}`);
+    assert.ok(Math.abs(induction) < 0.05, `induction ${induction}`);
+  });
+}
+test('heads that look at what repeats or continues the text rank first, the pure ones above the mixed one', () => {
+  const order = Object.keys(planted).sort((a, b) => scores[b]!.contextScore - scores[a]!.contextScore);
+  assert.deepEqual(order.slice(0, 3).sort(), ['copy of the next', 'duplicate', 'induction']);
+  assert.equal(order[3], 'half induction');
+  for (const name of order.slice(0, 3))
+    assert.ok(scores[name]!.contextScore > 0.3, `${name}: ${scores[name]!.contextScore}`);
+  const byInduction = Object.keys(planted).sort((a, b) => scores[b]!.induction - scores[a]!.induction);
+  assert.equal(byInduction[0], 'induction');
+  assert.ok(scores['induction']!.induction > 0.5);
+});
+
+test('the score of repeated random tokens, the field’s own case: near 1 for an induction head, near 0 for an even one', () => {
+  const [length, begin] = [100, 0];
+  const random = new Random(2);
+  const drawn = Array.from({ length }, () => 1 + random.below(5000));
+  const repeated = [begin, ...drawn, ...drawn];
+  const n = repeated.length;
+  const attention = new Float32Array(n * n);
+  for (let query = 0; query < n; query++) attention[query * n + Math.max(0, query - length + 1)] = 1;
+  const got = only(attention, repeated);
+  assert.ok(got.induction > 0.95 && got.contextScore > 0.9, `${got.induction}, ${got.contextScore}`);
+});
+
+test('a sliding window ends what a query can find, and where its chance is spread', () => {
+  const [n, reach] = [200, 24];
+  const windowed = new Float32Array(n * n);
+  for (let query = 0; query < n; query++) {
+    for (const [key, weight] of even(Math.max(0, query - reach + 1), query)) windowed[query * n + key] = weight;
+  }
+  const got = measureHead({ attention: windowed, preConv: null, postConv: null }, ids.slice(0, n), reach);
+  near(got.contextScore, 0);
+  near(got.induction, 0);
+  const far = Array.from({ length: n }, (_, i) => (i % 40 === 5 ? 1 : 10 + i));
+  const unseen = measureHead({ attention: windowed, preConv: null, postConv: null }, far, reach);
+  assert.ok(Number.isNaN(unseen.contextScore), 'the same token is always 40 back');
 });
 
 test('change by convolution: total variation of softmaxes before, half the L1 distance after', () => {

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { occlusionAgreement } from '../../../src/attention/occlusionAgreement';
 import type { OcclusionState } from '../../../src/shared/panel/context';
 import { describeCheck } from '../../../webview/occlusionText';
 
 const effect = { surprisalBits: 0.5, divergenceBits: 1, topLabel: ' x', topProbability: 0.25 };
 const state: OcclusionState = {
   ...{ status: 'running', mode: 'replace', target: { first: 9, end: 10 }, total: 2, failure: null, baseline: null },
-  ...{ rows: [], correlation: { divergence: Number.NaN, surprisal: Number.NaN } },
+  ...{ rows: [], agreement: occlusionAgreement([]) },
 };
-const row = { lineIdx: 0, text: 'a', weight: 1, effect };
+const row = { lineIdx: 0, text: 'a', weight: 1, meanWeight: 1, predicting: null, effect };
 
 test('a check says how far it is, what it found, and how lines were occluded', () => {
   assert.deepEqual(describeCheck({ ...state, total: 0 }), [
@@ -18,10 +19,18 @@ test('a check says how far it is, what it found, and how lines were occluded', (
   const baseline = { surprisalBits: Number.NaN, topLabel: ';\n', topProbability: 0.6182, neutralLabel: ' ' };
   const done = describeCheck({
     ...{ ...state, status: 'done', rows: [row, row], baseline },
-    correlation: { divergence: -0.5, surprisal: Number.NaN },
+    agreement: {
+      ...state.agreement,
+      divergence: { relevance: 0.25, relevanceMean: -0.5, nearness: 0.125 },
+      surprisalSize: { relevance: 0.5, relevanceMean: 1, nearness: 0 },
+    },
   }).join('\n');
   assert.match(done, /2 of 2 earlier lines occluded\./);
-  assert.match(done, /predictions: −0\.50; with the size of the change of surprisal: none/);
+  assert.match(done, /predictions: −0\.50 for relevance per token, 0\.25 for its sum, 0\.13 for nearness of the line/);
+  assert.match(
+    done,
+    /signed change of surprisal: none, none and none; with its absolute value: 1\.00, 0\.50 and 0\.00/,
+  );
   assert.match(done, /no surprisal per selected token, predicted next ;⏎ \(61\.8 %\)/);
   assert.match(done, /becomes ␣\./);
   assert.match(describeCheck({ ...state, baseline: { ...baseline, neutralLabel: null } }).join(), /left out/);
