@@ -49,8 +49,9 @@ test('runtime dependencies: no more than are known, under licences that allow wh
   // A new dependency has to earn its place: raise this in the commit that says how.
   // @vscode/l10n is what VS Code's own bundle of translations is read with where there is no `vscode`: in the panel.
   // ONNX Runtime in WebAssembly brings 17, of which only itself is shipped, in the universal package.
+  // d3-scale-chromatic makes the colour scales; of the 9 packages with it, 3 are bundled.
   // lru-cache drops what was not used for longest by size, wherever something large is kept.
-  assert.ok(places.length <= 53, `${places.length}: ${places.join(', ')}`);
+  assert.ok(places.length <= 62, `${places.length}: ${places.join(', ')}`);
   const allowed = [
     'MIT',
     'Apache-2.0',

@@ -1,12 +1,12 @@
 // Animated PNGs of screenshots: https://www.w3.org/TR/png-3/#apng-frame-based-animation
 import { crc32 } from 'node:zlib';
-import { PNG } from 'pngjs';
+import { decode } from 'fast-png';
 
 /** Frames of the same size as one animation that repeats for ever. */
 export function apng(frames: readonly Buffer[], frameMs: number): Buffer {
   const [first] = frames;
   if (!first) throw new RangeError('An animation needs a frame.');
-  const { width, height } = PNG.sync.read(first);
+  const { width, height } = decode(first);
   let sequence = 0;
   const control = () =>
     chunk('fcTL', words(sequence++, width, height, 0, 0), halves(frameMs, 1000), Buffer.from([0, 0]));

@@ -1,6 +1,6 @@
 // What a canvas in a webview looks like, pixel by pixel.
+import { decode } from 'fast-png';
 import type { Frame } from 'playwright-core';
-import { PNG } from 'pngjs';
 
 export interface CanvasPixels {
   /** In CSS pixels. */
@@ -19,7 +19,7 @@ export async function canvasPixels(frame: Frame, selector = 'canvas'): Promise<C
   const box = await canvas.boundingBox();
   if (!box) throw new Error(`The canvas "${selector}" is not visible.`);
   // Playwright widens the clip to whole pixels; Chromium draws a canvas from the nearest whole pixel.
-  const png = PNG.sync.read(await canvas.screenshot({ animations: 'disabled', scale: 'css' }));
+  const png = decode(await canvas.screenshot({ animations: 'disabled', scale: 'css' }));
   const left = Math.round(box.x) - Math.floor(box.x);
   const top = Math.round(box.y) - Math.floor(box.y);
   return {
@@ -31,7 +31,7 @@ export async function canvasPixels(frame: Frame, selector = 'canvas'): Promise<C
       if (!(column >= 0 && column < png.width && row >= 0 && row < png.height)) {
         throw new RangeError(`(${x}, ${y}) is outside the canvas of ${box.width}×${box.height} pixels.`);
       }
-      const [red = 0, green = 0, blue = 0] = png.data.subarray(4 * (row * png.width + column));
+      const [red = 0, green = 0, blue = 0] = png.data.subarray(png.channels * (row * png.width + column));
       return [red, green, blue];
     },
   };
