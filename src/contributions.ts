@@ -1,11 +1,8 @@
-/** Every id that package.json and the code share; a test compares the two. */
+/** The settings, read and checked. */
 
 import * as vscode from 'vscode';
-import { commands, settings, views } from './contributionIds';
 import type { ProviderSetting } from './shared/analysis';
 import type { RemoteOptions } from './shared/remote';
-
-export { commands, settings, views };
 
 export interface Settings {
   readonly model: string;

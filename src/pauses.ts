@@ -11,7 +11,7 @@ const intervalMs = 10;
 /** Pauses from here on are written down. */
 const worthTellingMs = 20;
 
-export interface Pause {
+interface Pause {
   readonly durationMs: number;
   /** Processor time of the whole process meanwhile, all its threads together. */
   readonly workMs: number;

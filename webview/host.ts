@@ -1,12 +1,12 @@
 /** What the app needs from whoever holds the analysis, and the extension host as that. */
 
-import type { PanelEvents, PanelRequests, WebviewEvents, WebviewRequests } from '../src/shared/panel/panelMessages';
+import type { PanelEvents, PanelRequests } from '../src/shared/panel/panelMessages';
 import { panelAnswers, panelEvents } from '../src/shared/panel/panelSchemas';
 import { Failure } from '../src/shared/tools/failure';
 import { t } from '../src/shared/tools/l10n';
-import { Rpc } from '../src/shared/tools/rpc';
+import { type None, Rpc } from '../src/shared/tools/rpc';
 
-type PanelRpc = Rpc<PanelRequests, WebviewRequests, PanelEvents, WebviewEvents>;
+type PanelRpc = Rpc<PanelRequests, None, PanelEvents, None>;
 
 export interface PanelHost {
   readonly request: PanelRpc['request'];

@@ -6,9 +6,9 @@
 import type { InferenceProcess } from '../inference/client';
 import type { FolderRequests } from '../inference/protocol';
 import { Failure } from '../shared/tools/failure';
-import { Rpc } from '../shared/tools/rpc';
+import { type None, Rpc } from '../shared/tools/rpc';
 
-type Channel = Rpc<FolderRequests, Record<never, never>, Record<never, never>, Record<never, never>>;
+type Channel = Rpc<FolderRequests, None, None, None>;
 
 export class FolderReader {
   private last: Promise<unknown> = Promise.resolve();

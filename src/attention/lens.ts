@@ -39,7 +39,7 @@ export function lensPartsOf(stage: Stage, kernels: readonly KernelWeights[]): Le
 }
 
 /** Where a tap looks: at a value, after its query (where the convolution reads 0), or past the map's edge (also 0). */
-export type TapPlace = 'value' | 'future' | 'outside';
+type TapPlace = 'value' | 'future' | 'outside';
 
 export interface Tap {
   readonly queryIdx: number;

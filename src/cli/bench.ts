@@ -11,7 +11,7 @@ import { ModelRuntime } from '../inference/runtime/modelRuntime';
 import type { Ablation } from '../shared/ablation';
 import type { LocalProvider } from '../shared/analysis';
 import { Failure } from '../shared/tools/failure';
-import { Rpc } from '../shared/tools/rpc';
+import { type None, Rpc } from '../shared/tools/rpc';
 import { benchBytes } from './benchBytes';
 import { benchChoices } from './benchChoices';
 import { largeModelTokens, runLargeModel } from './benchLargeModel';
@@ -20,7 +20,7 @@ import { runLongWindows } from './benchLongWindows';
 import { benchProvider } from './benchProvider';
 import { resolveModel } from './modelPaths';
 
-type Client = Rpc<InferenceRequests, Record<never, never>, InferenceEvents, Record<never, never>>;
+type Client = Rpc<InferenceRequests, None, InferenceEvents, None>;
 
 /** Enough text for the longest window measured; plain words, so that the tokens are usual ones. */
 const text = 'The model looks back at the words before it and finds the one that matters here. '.repeat(400);

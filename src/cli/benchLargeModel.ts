@@ -11,7 +11,7 @@ import { type InferenceEvents, type InferenceRequests, protocolVersion } from '.
 import { usualBandRows } from '../inference/runtime/bands';
 import { estimatePeakBytes } from '../inference/runtime/memory';
 import { Failure } from '../shared/tools/failure';
-import { Rpc } from '../shared/tools/rpc';
+import { type None, Rpc } from '../shared/tools/rpc';
 
 export interface LargeModelRun {
   readonly weightMb: number;
@@ -92,7 +92,7 @@ function writeRandomWeights(path: string): number {
 async function openAndRun(directory: string, peakMb: (child: ChildProcess) => number) {
   const child = fork(join(__dirname, 'inference.cjs'), { serialization: 'advanced' });
   try {
-    const client: Rpc<InferenceRequests, Record<never, never>, InferenceEvents, Record<never, never>> = new Rpc(
+    const client: Rpc<InferenceRequests, None, InferenceEvents, None> = new Rpc(
       { send: m => child.send(m as object), onMessage: f => child.on('message', f) },
       {},
     );

@@ -9,7 +9,7 @@ import { type InferenceEvents, type InferenceRequests, protocolVersion } from '.
 import { usualBandRows } from '../inference/runtime/bands';
 import { estimatePeakBytes } from '../inference/runtime/memory';
 import { Failure } from '../shared/tools/failure';
-import { Rpc } from '../shared/tools/rpc';
+import { type None, Rpc } from '../shared/tools/rpc';
 
 export interface LongWindow {
   readonly nTokens: number;
@@ -56,7 +56,7 @@ async function runOne(
 ): Promise<Pick<LongWindow, 'totalMs' | 'peakMb'>> {
   const child = fork(join(__dirname, 'inference.cjs'), { serialization: 'advanced' });
   try {
-    const client: Rpc<InferenceRequests, Record<never, never>, InferenceEvents, Record<never, never>> = new Rpc(
+    const client: Rpc<InferenceRequests, None, InferenceEvents, None> = new Rpc(
       { send: message => child.send(message as object), onMessage: listener => child.on('message', listener) },
       {},
     );

@@ -20,9 +20,9 @@ const toySampleSchema = v.object({
 export type ToySample = v.InferOutput<typeof toySampleSchema>;
 
 const toyVocabularySize = 32;
-export const toyTokens = { dot: 26, hash: 27, begin: 29, end: 30 } as const;
+const toyTokens = { dot: 26, hash: 27, begin: 29, end: 30 } as const;
 
-export function encodeToy(text: string): number[] {
+function encodeToy(text: string): number[] {
   return Array.from(text, letter => {
     if (letter === '.') return toyTokens.dot;
     if (letter === '#') return toyTokens.hash;
@@ -56,7 +56,7 @@ export interface ToyTask {
 }
 
 export const toyAnswers = ['all', 'first', 'last'] as const;
-export type ToyAnswer = (typeof toyAnswers)[number];
+type ToyAnswer = (typeof toyAnswers)[number];
 
 /** Characters of source and whole target together. */
 const sampleLength = 319;

@@ -140,7 +140,7 @@ const pendingLength = 1 << 22;
 const longestString = 1 << 28;
 
 /** Largest magnitudes of a row, in descending order. */
-export function strongest(row: Float32Array, k: number): { key: number; weight: number }[] {
+function strongest(row: Float32Array, k: number): { key: number; weight: number }[] {
   return Array.from(row, (weight, key) => ({ key, weight }))
     .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight) || a.key - b.key)
     .slice(0, k);

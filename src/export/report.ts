@@ -20,7 +20,7 @@ function hash(text: string): string {
   return `sha256-${createHash('sha256').update(text).digest('base64')}`;
 }
 
-export async function reportData(source: ExportSource, choice: MapChoice): Promise<ReportData> {
+async function reportData(source: ExportSource, choice: MapChoice): Promise<ReportData> {
   const { model, tokens, window, windowLines, predictions } = source;
   const overviews: ReportOverview[] = [];
   for (const { layerIdx, stages } of model.layers) {

@@ -18,14 +18,6 @@ interface Attention {
   readonly series: string;
 }
 
-/** A layer's index by a name alone; null for a name that is of no layer's attention. */
-export function attentionLayerOf(name: string): number | null {
-  const ofNode = nodeOf(name);
-  if (ofNode === null) return null;
-  const number = layerNumber.exec(ofNode)?.[1] ?? /\d+/.exec(ofNode)?.[0];
-  return number === undefined ? null : Number(number);
-}
-
 /**
  * The attention outputs in the order of layers.
  * @param others outputs that cannot be maps by their shape: a series that one of them belongs to is incomplete.

@@ -11,7 +11,7 @@ export interface TensorDescription {
 }
 
 /** A range of a weight file, and where it goes in the gathered one. */
-export interface WeightPiece {
+interface WeightPiece {
   readonly file: string;
   readonly offset: number;
   readonly length: number;

@@ -11,7 +11,7 @@ import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type { OcclusionBaseline } from '../shared/relevance';
 import { Cancelled, Failure } from '../shared/tools/failure';
-import { Rpc } from '../shared/tools/rpc';
+import { type None, Rpc } from '../shared/tools/rpc';
 import {
   type AblateAnswer,
   type AblateArgs,
@@ -46,7 +46,7 @@ export interface InferenceProcess {
 export type InferenceListeners = { readonly [Name in keyof InferenceEvents]: (payload: InferenceEvents[Name]) => void };
 
 type Model = Omit<LoadArgs, 'protocolVersion'>;
-type Channel = Rpc<InferenceRequests, Record<never, never>, InferenceEvents, Record<never, never>>;
+type Channel = Rpc<InferenceRequests, None, InferenceEvents, None>;
 
 interface Connection {
   readonly process: InferenceProcess;

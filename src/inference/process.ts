@@ -1,6 +1,6 @@
 /** Entry point of the inference process: wires the protocol over IPC to the engines, and ends with its parent. */
 
-import { type Handlers, Rpc } from '../shared/tools/rpc';
+import { type Handlers, type None, Rpc } from '../shared/tools/rpc';
 import { EngineSlots } from './engineSlots';
 import { handlersOf } from './handlers';
 import { endWithParent } from './parentWatch';
@@ -12,7 +12,7 @@ endWithParent();
 
 const engines = new EngineSlots((name, payload) => rpc.emit(name, payload));
 
-const rpc = new Rpc<Record<never, never>, InferenceRequests, Record<never, never>, InferenceEvents>(
+const rpc = new Rpc<None, InferenceRequests, None, InferenceEvents>(
   {
     send: message => process.send?.(message),
     onMessage: listener => process.on('message', listener),

@@ -167,7 +167,7 @@ export interface FolderRequests {
   describeFolder(args: FolderArgs): FolderDescription;
 }
 
-export interface FolderArgs {
+interface FolderArgs {
   readonly path: string;
 }
 

@@ -11,17 +11,11 @@ import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import type { MapAddress } from '../shared/attentionMap';
 import { toPanelContext } from '../shared/panel/context';
-import type {
-  PanelCommand,
-  PanelEvents,
-  PanelRequests,
-  WebviewEvents,
-  WebviewRequests,
-} from '../shared/panel/panelMessages';
+import type { PanelCommand, PanelEvents, PanelRequests } from '../shared/panel/panelMessages';
 import { panelArguments } from '../shared/panel/panelSchemas';
 import { PanelSender } from '../shared/panel/panelUpdates';
 import { FileParts } from '../shared/tools/fileParts';
-import { Rpc, type Wire } from '../shared/tools/rpc';
+import { type None, Rpc, type Wire } from '../shared/tools/rpc';
 import { checkRange, checkSelection, checkView } from './checkRequests';
 import type { PanelTab } from './panelTab';
 import type { TakeAway } from './takeAway';
@@ -67,7 +61,7 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
   const detailsOf = ({ analysisId }: MapAddress) => (comparison.holds(analysisId) ? comparison.details : details);
   const picture = new FileParts();
   const nTokens = () => analysis.snapshot.tokens?.labels.length ?? 0;
-  const rpc = new Rpc<WebviewRequests, PanelRequests, WebviewEvents, PanelEvents>(
+  const rpc = new Rpc<None, PanelRequests, None, PanelEvents>(
     wire,
     {
       ready: () => sender.start(analysis.snapshot),

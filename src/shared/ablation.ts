@@ -23,7 +23,7 @@ export interface KernelEdit {
  * it read before; maps of changed layers change, and the prediction only by what those layers add to the stream
  * directly (their direct effect).
  */
-export type AblationScope = 'model' | 'layer';
+type AblationScope = 'model' | 'layer';
 
 export interface Ablation {
   readonly scope: AblationScope;

@@ -6,7 +6,7 @@ import { EngineSlots } from '../../src/inference/engineSlots';
 import { handlersOf } from '../../src/inference/handlers';
 import type { AnalyzeArgs, InferenceEvents, InferenceRequests } from '../../src/inference/protocol';
 import { requestSchemas } from '../../src/inference/requestSchemas';
-import { Rpc } from '../../src/shared/tools/rpc';
+import { type None, Rpc } from '../../src/shared/tools/rpc';
 import { tinyModelDirectory } from '../fixtures/paths';
 import { changedJson } from './mutate';
 import type { Target } from './target';
@@ -54,7 +54,7 @@ async function openProcess() {
   await engines.load({ modelDirectory: tinyModelDirectory, provider: 'cpu', nThreads: 1 });
   let receive: (message: unknown) => void = () => {};
   let onSent: (message: unknown) => void = () => {};
-  new Rpc<Record<never, never>, InferenceRequests, Record<never, never>, InferenceEvents>(
+  new Rpc<None, InferenceRequests, None, InferenceEvents>(
     { send: message => onSent(message), onMessage: listener => (receive = listener) },
     handlersOf(engines),
     { args: requestSchemas },

@@ -7,10 +7,9 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../../src/inference/protocol';
-import { Rpc } from '../../src/shared/tools/rpc';
+import { type None, Rpc } from '../../src/shared/tools/rpc';
 import { cliEntry, inferenceEntry, root, tinyModelDirectory } from '../fixtures/paths';
 
-type None = Record<never, never>;
 const watch = ['--require', join(root, 'test', 'fixtures', 'reportNetwork.cjs')];
 const document = join(root, 'test', 'fixtures', 'documents', 'inventory.ts');
 

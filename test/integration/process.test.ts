@@ -10,10 +10,9 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../../src/inference/protocol';
 import { Failure } from '../../src/shared/tools/failure';
-import { Rpc } from '../../src/shared/tools/rpc';
+import { type None, Rpc } from '../../src/shared/tools/rpc';
 import { inferenceEntry, root, tinyModelDirectory } from '../fixtures/paths';
 
-type None = Record<never, never>;
 let child: ChildProcess;
 let rpc: Rpc<InferenceRequests, None, InferenceEvents, None>;
 

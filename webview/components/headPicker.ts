@@ -53,7 +53,7 @@ export function createHeadPicker(actions: Actions, hasTiles: boolean) {
 }
 
 /** Layers with a key-query convolution are marked; layers still to come are named so. */
-export function layerOptions(layers: readonly LayerSummary[], layersDone: number): DropdownOption[] {
+function layerOptions(layers: readonly LayerSummary[], layersDone: number): DropdownOption[] {
   return layers.map(({ layerIdx, preSoftmaxKernel, postSoftmaxKernel }) => {
     const mark = preSoftmaxKernel || postSoftmaxKernel ? t(' · convolution') : '';
     const wait = layerIdx < layersDone ? '' : t(' (not ready)');
@@ -62,7 +62,7 @@ export function layerOptions(layers: readonly LayerSummary[], layersDone: number
 }
 
 /** All stages; those that a layer lacks say what they equal, so that the choice survives a change of layer. */
-export function stageOptions(layer: LayerSummary): DropdownOption[] {
+function stageOptions(layer: LayerSummary): DropdownOption[] {
   return stages.map(stage => {
     const shown = effectiveStage(layer.stages, stage);
     const label = shown === stage ? stageLabel(stage) : t('{0} (same as {1})', stageLabel(stage), stageInText(shown));

@@ -118,7 +118,7 @@ function failureOf({ mapFailure }: State): string | null {
 }
 
 /** One line on what was analysed, by what, and what was left out. */
-export function facts({
+function facts({
   documentLabel,
   model,
   provider,

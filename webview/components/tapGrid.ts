@@ -132,7 +132,7 @@ function header(scope: 'row' | 'col', title: string, token: string): HTMLElement
 }
 
 /** One tap in a sentence. */
-export function describeTap(content: Omit<TapGridContent, 'theme'>, tap: Tap): string {
+function describeTap(content: Omit<TapGridContent, 'theme'>, tap: Tap): string {
   const { labels, valueName, mixWeight } = content;
   const token = (idx: number) => `${idx} ${visibleToken(labels[idx] ?? '')}`;
   const own = tap.isOwn ? t(' (own pair)') : '';

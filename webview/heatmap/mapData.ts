@@ -2,7 +2,6 @@
 
 import type { Cell, Rect } from '../../src/shared/address';
 import { type HeadOverview, overviewValue, type Stage } from '../../src/shared/attentionMap';
-import { absentLevel, levelOf } from '../../src/shared/colorScale';
 import { isMasked } from './hitTest';
 import { emptyExactGrid, type LevelGrid, overviewGrid, overviewMax, tileMax, writeTile } from './levels';
 
@@ -139,11 +138,6 @@ export class MapData {
     if (this.overview && !this.ref.minus) this.overviewGrid = overviewGrid(this.overview, this.max);
     for (const { rect, values } of this.tiles.values()) writeTile(this.exactGrid!, rect, values, this.max);
   }
-}
-
-/** Level of a value on a map's scale; for what is not drawn by the renderer, such as the token strip. */
-export function levelOnMap(map: MapData, value: number | undefined): number {
-  return value === undefined ? absentLevel : levelOf(value, map.max);
 }
 
 function tileKey(rect: Rect): string {

@@ -77,6 +77,6 @@ export class MapSource {
 }
 
 /** Element-wise a - b. */
-export function subtract(a: Float32Array, b: Float32Array): Float32Array {
+function subtract(a: Float32Array, b: Float32Array): Float32Array {
   return a.map((value, i) => value - b[i]!);
 }

@@ -25,17 +25,13 @@ export interface SavedZoom {
 /** Cells never grow beyond this, unless the whole map still fits. */
 const largestCell = 40;
 
-export function fittingCellSize(nTokens: number, canvas: Size): number {
+function fittingCellSize(nTokens: number, canvas: Size): number {
   return Math.min(canvas.width, canvas.height) / Math.max(1, nTokens);
 }
 
 /** The whole map, from the canvas's top left corner. */
 export function fit(nTokens: number, canvas: Size): Viewport {
   return { originX: 0, originY: 0, cellSize: fittingCellSize(nTokens, canvas) };
-}
-
-export function isFit(viewport: Viewport, nTokens: number, canvas: Size): boolean {
-  return viewport.cellSize <= fittingCellSize(nTokens, canvas) * 1.0001;
 }
 
 /** Zooms by `factor` so that the point (x, y) of the canvas stays on the same place of the map. */

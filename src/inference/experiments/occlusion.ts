@@ -77,12 +77,7 @@ export function neutralToken(tokenizer: Tokenizer): number {
 }
 
 /** The tokens with a span replaced or left out. Pure. */
-export function occlude(
-  ids: Int32Array,
-  { first, end }: TokenRange,
-  mode: OcclusionMode,
-  neutralId: number,
-): Int32Array {
+function occlude(ids: Int32Array, { first, end }: TokenRange, mode: OcclusionMode, neutralId: number): Int32Array {
   if (mode === 'remove') return Int32Array.from([...ids.subarray(0, first), ...ids.subarray(end)]);
   return Int32Array.from(ids).fill(neutralId, first, end);
 }

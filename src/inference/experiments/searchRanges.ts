@@ -217,7 +217,7 @@ function meanOf({ first, end }: TokenRange, bitsAt: (token: number) => number): 
 }
 
 /** The report's tokens by line. @param weights @param bits of the window's text, whose first token is `windowFirst`. */
-export function rowsOf(
+function rowsOf(
   text: TextTokens,
   windowFirst: number,
   report: TokenRange,

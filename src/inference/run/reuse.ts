@@ -31,7 +31,7 @@ export function knownPredictions({ known, ids }: Run): number {
 }
 
 /** How many tokens two windows have in common from their start. */
-export function sharedTokens(a: Int32Array, b: Int32Array): number {
+function sharedTokens(a: Int32Array, b: Int32Array): number {
   const n = Math.min(a.length, b.length);
   let i = 0;
   while (i < n && a[i] === b[i]) i++;

@@ -32,28 +32,6 @@ export function allowedCells(
   return allowed;
 }
 
-/**
- * Packed documents, cut: one batch entry each, padded at the end, where causality makes padding harmless. Without the
- * cut, a kernel at the first rows of a document sees the one before it (`allowedCells` with `docLengths`), as in the
- * authors' plain forward pass. Positions restart at 0, which rotary positions do not notice.
- * @param rows [token, dim], row-major.
- * @returns [document, longest length, dim].
- */
-export function cutDocuments(
-  rows: Float32Array,
-  dim: number,
-  docLengths: readonly number[],
-): { readonly data: Float32Array; readonly dims: readonly [number, number, number] } {
-  const longest = Math.max(...docLengths);
-  const data = new Float32Array(docLengths.length * longest * dim);
-  let start = 0;
-  for (const [document, length] of docLengths.entries()) {
-    data.set(rows.subarray(start * dim, (start + length) * dim), document * longest * dim);
-    start += length;
-  }
-  return { data, dims: [docLengths.length, longest, dim] };
-}
-
 /** Rotary tables for the first `nTokens` positions; longer ones serve shorter windows too. */
 export interface RotaryRows extends RotaryTables {
   readonly nTokens: number;

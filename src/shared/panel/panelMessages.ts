@@ -34,7 +34,7 @@ export interface View {
   readonly difference: boolean;
 }
 
-export type AnalysisStatus = 'idle' | 'loading' | 'running' | 'done' | 'cancelled' | 'failed';
+type AnalysisStatus = 'idle' | 'loading' | 'running' | 'done' | 'cancelled' | 'failed';
 
 /** Everything the webview needs to draw itself but the maps. How it travels: panelUpdates.ts. */
 export interface PanelState {
@@ -196,7 +196,3 @@ export interface PanelEvents {
   context: PanelContext;
   documentMap: DocumentMapState | null;
 }
-
-/** Requests the webview answers (none yet) and events it sends (none yet). */
-export type WebviewRequests = Record<never, never>;
-export type WebviewEvents = Record<never, never>;

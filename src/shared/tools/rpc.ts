@@ -18,6 +18,8 @@ export interface Wire {
 /** Maps each request's name to the function that answers it, without its signal: `{ load(args: A): R }`. */
 // biome-ignore lint/suspicious/noExplicitAny: a constraint on function shapes; callers see their own types.
 export type RequestTable<T> = { [Name in keyof T]: (args: any) => any };
+/** For a side that answers no requests, or sends no events. */
+export type None = Record<never, never>;
 type Args<F> = F extends (args: infer A) => unknown ? A : never;
 type Answer<F> = F extends (args: never) => infer R ? Awaited<R> : never;
 export type Handlers<T> = {

@@ -11,7 +11,7 @@ export interface TensorEntry {
 }
 
 /** Longest header we read, as the reference implementation limits it. */
-export const maxHeaderBytes = 100_000_000;
+const maxHeaderBytes = 100_000_000;
 
 const bytesPerElement: Readonly<Record<string, number>> = {
   F64: 8,

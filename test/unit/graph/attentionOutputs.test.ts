@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { attentionLayerOf, attentionOutputs } from '../../../src/graph/attentionOutputs';
+import { attentionOutputs } from '../../../src/graph/attentionOutputs';
 
 const names: [name: string, layerIdx: number | null][] = [
   ['attentions.0', 0],
@@ -21,7 +21,13 @@ const names: [name: string, layerIdx: number | null][] = [
   ['attention_mask', null],
   ['attention', null],
 ];
-for (const [name, layerIdx] of names) test(name, () => assert.equal(attentionLayerOf(name), layerIdx));
+for (const [name, layerIdx] of names) {
+  test(name, () => {
+    if (layerIdx === null) return void assert.ok('why' in attentionOutputs([name]));
+    const layers = Array.from({ length: layerIdx + 1 }, (_, i) => name.replace(/\d+/, String(i)));
+    assert.deepEqual(attentionOutputs(layers.toReversed()), layers);
+  });
+}
 
 test('outputs come in the order of layers, counted from 0 or from 1', () => {
   const shuffled = ['attn_10', 'logits', 'attn_2', ...[1, 3, 4, 5, 6, 7, 8, 9].map(i => `attn_${i}`)];

@@ -4,9 +4,7 @@ import { InferenceClient, type InferenceProcess } from '../../../src/inference/c
 import type { AnalyzeArgs, InferenceEvents, InferenceRequests } from '../../../src/inference/protocol';
 import { RestartPolicy } from '../../../src/inference/restartPolicy';
 import { Cancelled, Failure } from '../../../src/shared/tools/failure';
-import { Rpc } from '../../../src/shared/tools/rpc';
-
-type None = Record<never, never>;
+import { type None, Rpc } from '../../../src/shared/tools/rpc';
 
 interface FakeEvents extends Pick<InferenceEvents, 'provider' | 'exhausted'> {
   readonly tokens: { readonly analysisId: number };

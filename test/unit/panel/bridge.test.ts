@@ -16,12 +16,10 @@ import type { PanelCommand, PanelEvents, PanelRequests, RunTokens } from '../../
 import { panelAnswers, panelEvents } from '../../../src/shared/panel/panelSchemas';
 import { withUpdate } from '../../../src/shared/panel/panelUpdates';
 import { Failure } from '../../../src/shared/tools/failure';
-import { Rpc, type Wire } from '../../../src/shared/tools/rpc';
+import { type None, Rpc, type Wire } from '../../../src/shared/tools/rpc';
 import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
 import { analyzeAnswer, layerOf, loaded, settle, tokensEvent } from '../../fixtures/fakeClient';
 import { editor } from '../../fixtures/vscode';
-
-type None = Record<never, never>;
 
 /** Two ends of a line that copies what it carries. */
 function wires(): [Wire, Wire] {

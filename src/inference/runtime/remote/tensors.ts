@@ -37,11 +37,11 @@ export const datatypeOf: Readonly<Record<Tensor['type'], string>> = {
 
 const elementBytes: Readonly<Record<Value['type'], number>> = { float32: 4, int64: 8, int32: 4, int8: 1, bool: 1 };
 /** The longest text taken from a server: a tokenizer of a large vocabulary has some 20 MB. */
-export const maxTextBytes = 64 * 1024 * 1024;
+const maxTextBytes = 64 * 1024 * 1024;
 /** Digits, sign, exponent and comma of one number in JSON. */
 const jsonNumberBytes = 28;
 
-export function sizeOf(dims: readonly number[]): number {
+function sizeOf(dims: readonly number[]): number {
   return dims.reduce((product, n) => product * n, 1);
 }
 

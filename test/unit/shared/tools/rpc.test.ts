@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as v from 'valibot';
 import { Cancelled, Failure } from '../../../../src/shared/tools/failure';
-import { type Handlers, Rpc, type Wire } from '../../../../src/shared/tools/rpc';
+import { type Handlers, type None, Rpc, type Wire } from '../../../../src/shared/tools/rpc';
 
 interface Requests {
   double(args: number): number;
@@ -12,7 +12,6 @@ interface Requests {
 interface Events {
   said: string;
 }
-type None = Record<never, never>;
 const numbers = { double: v.number(), fail: v.unknown(), wait: v.unknown() };
 
 /** Two ends joined by structured clones, as both real wires are. */

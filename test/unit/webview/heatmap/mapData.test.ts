@@ -4,7 +4,7 @@ import type { Rect } from '../../../../src/shared/address';
 import { overviewValue } from '../../../../src/shared/attentionMap';
 import { absentLevel, levelOf } from '../../../../src/shared/colorScale';
 import { isSame } from '../../../../src/shared/tools/isSame';
-import { levelOnMap, MapData, type MapRef } from '../../../../webview/heatmap/mapData';
+import { MapData, type MapRef } from '../../../../webview/heatmap/mapData';
 import { coverWithTiles } from '../../../../webview/heatmap/tiles';
 import { Random } from '../../../random';
 import { overviewOf, randomMap, tileOf } from './maps';
@@ -144,13 +144,4 @@ test('maps are the same when everything that names them is', () => {
   assert.ok(isSame(ref, { ...ref }) && isSame(null, null));
   assert.ok(!isSame(ref, null) && !isSame(null, ref));
   for (const [key, other] of Object.entries(others)) assert.ok(!isSame(ref, { ...ref, [key]: other }), key);
-});
-
-test('a value has the level that the map draws it in', () => {
-  const data = new MapData({ ...ref, nTokens: 2 }, false);
-  data.setOverview(overviewOf(Float32Array.of(4, 0, -2, 1), 2, 1));
-  assert.deepEqual(
-    [4, -4, 0, undefined].map(value => levelOnMap(data, value)),
-    [127, -127, 0, absentLevel],
-  );
 });
