@@ -80,7 +80,7 @@ export function treeItem(label: string, description: string, tooltip: string): v
   return item;
 }
 
-/** Markdown without commands, HTML and icons. What comes from others goes into `codeSpan` (editor/markdown.ts). */
+/** Markdown without commands, HTML and icons. What comes from others goes into `codeSpan` (shared/tools/markdown.ts). */
 export function markdown(lines: readonly string[]): vscode.MarkdownString {
   return new vscode.MarkdownString(lines.join('\n'));
 }

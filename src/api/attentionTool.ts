@@ -5,7 +5,9 @@ import * as vscode from 'vscode';
 import { labelOf } from '../analysis/target';
 import { tools } from '../contributionIds';
 import { failures } from '../errors';
+import { markdown } from '../messages';
 import { rangeBetween } from '../shared/relevance';
+import { codeSpan } from '../shared/tools/markdown';
 import { fileInWorkspace } from '../workspaceFiles';
 import type { AnalysisRuns } from './analysisRuns';
 import { type AttentionQuestion, checkQuestion, writeAnswer } from './toolAnswer';
@@ -17,8 +19,18 @@ export function registerAttentionTool(runs: AnalysisRuns): vscode.Disposable {
 class AttentionTool implements vscode.LanguageModelTool<unknown> {
   constructor(private readonly runs: AnalysisRuns) {}
 
-  prepareInvocation(): vscode.PreparedToolInvocation {
-    return { invocationMessage: vscode.l10n.t('Looking at what the model attends to') };
+  /** Asks the user first where the tool would read what lies outside the workspace. */
+  async prepareInvocation({
+    input,
+  }: vscode.LanguageModelToolInvocationPrepareOptions<unknown>): Promise<vscode.PreparedToolInvocation> {
+    const invocationMessage = vscode.l10n.t('Looking at what the model attends to');
+    const found = await findFile(input).catch(() => null); // what is wrong with the input is the invocation's to say
+    if (!found || found.isInside) return { invocationMessage };
+    const { scheme, fsPath } = found.uri;
+    const title = vscode.l10n.t('Let the assistant read from outside the workspace?');
+    const where = codeSpan(scheme === 'file' ? fsPath : found.uri.toString());
+    const message = markdown([vscode.l10n.t('{0} is open in a tab and lies outside the workspace.', where)]);
+    return { invocationMessage, confirmationMessages: { title, message } };
   }
 
   async invoke(
@@ -47,25 +59,45 @@ class AttentionTool implements vscode.LanguageModelTool<unknown> {
   }
 }
 
-/**
- * The named document, or the one with the cursor. Anything that is neither open in a tab nor inside the workspace is refused
- * rather than asked about: a call does not show whether a person or a setting approved it.
- */
-async function documentOf({ file, cell }: AttentionQuestion): Promise<vscode.TextDocument> {
-  if (file === undefined) {
-    const active = vscode.window.activeTextEditor?.document;
-    if (!active) throw failures.noEditor();
-    return active;
-  }
-  const named = uriOf(file);
-  const uri = named && (isOpenTab(named) ? named : await fileInWorkspace(named, vscode.workspace));
-  if (!uri) throw failures.notReadable(file);
+/** The named document, or the one with the cursor. */
+async function documentOf(question: AttentionQuestion): Promise<vscode.TextDocument> {
+  const { file, cell } = question;
+  const { uri, document } = await findFile(question);
+  if (document) return document;
   if (cell === undefined) return vscode.workspace.openTextDocument(uri);
   const notebook = await vscode.workspace.openNotebookDocument(uri);
   const cells = notebook.getCells();
   const found = cells[cell - 1];
   if (!found) throw new RangeError(`"${file}" has no cell ${cell}. It has cells 1 to ${cells.length}.`);
   return found.document;
+}
+
+interface Found {
+  readonly uri: vscode.Uri;
+  /** The one with the cursor, where no file is named. */
+  readonly document: vscode.TextDocument | undefined;
+  /** Whether it lies in the workspace, where an assistant may read without asking. */
+  readonly isInside: boolean;
+}
+
+/**
+ * The file that a question is about. What is neither open in a tab nor inside the workspace is refused rather than asked
+ * about: settings of VS Code may answer in the user's place.
+ */
+async function findFile(input: unknown): Promise<Found> {
+  const { file } = checkQuestion(input);
+  const document = file === undefined ? vscode.window.activeTextEditor?.document : undefined;
+  const named = document ? fileOf(document) : file === undefined ? undefined : uriOf(file);
+  const inside = named ? await fileInWorkspace(named, vscode.workspace) : null;
+  const uri = inside ?? (named && (document || isOpenTab(named)) ? named : null);
+  if (!uri) throw file === undefined ? failures.noEditor() : failures.notReadable(file);
+  return { uri, document, isInside: inside !== null };
+}
+
+/** Of a notebook's cell, the notebook. */
+function fileOf(document: vscode.TextDocument): vscode.Uri {
+  const isIts = (notebook: vscode.NotebookDocument) => notebook.getCells().some(cell => cell.document === document);
+  return vscode.workspace.notebookDocuments.find(isIts)?.uri ?? document.uri;
 }
 
 /** Whether a person has it open; what an earlier call opened has no tab. */

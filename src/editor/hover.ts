@@ -7,7 +7,7 @@ import type { Settings } from '../contributions';
 import { markdown } from '../messages';
 import { describeAblation } from '../shared/ablation';
 import { effectiveStage } from '../shared/attentionMap';
-import { codeSpan } from './markdown';
+import { codeSpan } from '../shared/tools/markdown';
 
 /** Keys listed; the panel has them all. */
 const maxRows = 8;

@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codeSpan } from '../../src/editor/markdown';
 import { exportMap } from '../../src/export/exportMap';
 import { defaultStyle } from '../../src/export/picture';
 import type { ExportSource, MapChoice } from '../../src/export/source';
 import type { ModelSummary } from '../../src/shared/analysis';
 import { visibleToken } from '../../src/shared/labels';
+import { codeSpan } from '../../src/shared/tools/markdown';
 
 const hostile: readonly [string, string][] = [
   ['a script', '<script>alert(1)</script>'],

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { codeSpan } from '../../src/editor/markdown';
+import { codeSpan } from '../../src/shared/tools/markdown';
 import { labelText, logText, messageText, plainLine, plainLines } from '../../src/shared/tools/plainText';
 import { root } from '../fixtures/paths';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codeSpan } from '../../../src/editor/markdown';
+import { codeSpan } from '../../../../src/shared/tools/markdown';
 
 const rows: [string, string, string][] = [
   ['plain', 'word', '` word `'],
