@@ -4,7 +4,7 @@ import { type KernelFeatures, kernelFeatures, type MixFeatures, mixFeatures } fr
 import type { HeadMeasures } from '../src/shared/headMeasures';
 import { headMatrix, isConv, type KernelPart, type KernelWeights, kernelParts } from '../src/shared/kernels';
 import { t } from '../src/shared/tools/l10n';
-import { formatValue } from './labels';
+import { formatValue, withLocalMark } from './labels';
 
 /** One head's convolution kernel, or a layer's whole head-mixing matrix. */
 export interface GalleryEntry {
@@ -194,7 +194,7 @@ export function listFeatures(
   { features, part, identityDistance }: GalleryEntry,
   change: number | undefined,
 ): [name: string, value: string][] {
-  const share = (x: number) => (Number.isNaN(x) ? t('not a number') : x.toFixed(2).replace('-', '−'));
+  const share = (x: number) => (Number.isNaN(x) ? t('not a number') : withLocalMark(x.toFixed(2)).replace('-', '−'));
   const common: [string, string][] = [
     [isConv(part) ? t('Weight of the own pair') : t('Mean weight of the own head'), formatValue(features.own)],
     [t('Its share of the energy'), share(features.ownShare)],

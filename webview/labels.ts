@@ -2,28 +2,12 @@
 
 import type { Cell } from '../src/shared/address';
 import type { ModelSummary } from '../src/shared/analysis';
-import type { Stage } from '../src/shared/attentionMap';
-import { formatValue, visibleToken } from '../src/shared/labels';
+import { formatValue, visibleToken, withLocalMark } from '../src/shared/labels';
 import { t } from '../src/shared/tools/l10n';
 import type { CellValue } from './heatmap/mapData';
 
 export { previousStage } from '../src/shared/attentionMap';
-export { formatLines, formatValue, visibleToken } from '../src/shared/labels';
-
-const stageTexts: Readonly<Record<Stage, readonly [label: string, inText: string]>> = {
-  scores: [t('Scores'), t('scores')],
-  convolved_scores: [t('Scores after convolution'), t('scores after convolution')],
-  mixed_scores: [t('Mixed scores'), t('mixed scores')],
-  pattern: [t('Pattern'), t('pattern')],
-  convolved_pattern: [t('Pattern after convolution'), t('pattern after convolution')],
-  mixed_pattern: [t('Mixed pattern'), t('mixed pattern')],
-};
-
-/** A stage's name, as a label or at the beginning of a sentence. */
-export const stageLabel = (stage: Stage): string => stageTexts[stage][0];
-
-/** A stage's name within a sentence. */
-export const stageInText = (stage: Stage): string => stageTexts[stage][1];
+export { formatLines, formatValue, stageInText, stageLabel, visibleToken, withLocalMark } from '../src/shared/labels';
 
 /** Power of ten, a multiple of 3, that numbers up to `max` are divided by so that two digits tell them apart. */
 export function unitExponent(max: number): number {
@@ -37,8 +21,8 @@ export function shortValue(value: number): string {
   if (magnitude === Number.POSITIVE_INFINITY) return value < 0 ? '−∞' : '∞';
   if (magnitude < 0.005) return '0';
   const sign = value < 0 ? '−' : '';
-  if (magnitude < 0.995) return sign + magnitude.toFixed(2).slice(1);
-  if (magnitude < 9.95) return sign + magnitude.toFixed(1);
+  if (magnitude < 0.995) return sign + withLocalMark(magnitude.toFixed(2).slice(1));
+  if (magnitude < 9.95) return sign + withLocalMark(magnitude.toFixed(1));
   return sign + (magnitude < 999.5 ? magnitude.toFixed(0) : magnitude.toExponential(0).replace('e+', 'e'));
 }
 
@@ -59,7 +43,7 @@ export function describeCellValue(cell: CellValue): string {
 }
 
 export function formatDuration(durationMs: number): string {
-  return durationMs < 1000 ? t('{0} ms', Math.round(durationMs)) : `${(durationMs / 1000).toFixed(1)} s`;
+  return durationMs < 1000 ? t('{0} ms', Math.round(durationMs)) : `${withLocalMark((durationMs / 1000).toFixed(1))} s`;
 }
 
 /** A number without sign in four digits. */
@@ -71,7 +55,7 @@ export function formatPlain(value: number): string {
 export function formatMeasure(value: number): string {
   if (Number.isNaN(value)) return '–';
   if (value !== 0 && Math.abs(value) < 1e-3) return formatPlain(value);
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
+  return withLocalMark(value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 3));
 }
 
 /** A cell's query and key tokens with their indices. */

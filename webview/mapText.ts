@@ -3,7 +3,7 @@
 import type { DocumentMapState } from '../src/shared/documentSearch';
 import { formatHeads } from '../src/shared/relevance';
 import { t } from '../src/shared/tools/l10n';
-import { formatLines } from './labels';
+import { formatLines, withLocalMark } from './labels';
 
 /** One line on how far the map is. */
 export function mapProgress(state: DocumentMapState | null): string {
@@ -47,7 +47,7 @@ export function mapNotes({ measure, modelName, baselineBits }: DocumentMapState)
         );
   const baseline = Number.isNaN(baselineBits)
     ? []
-    : [t('Without any window the selection costs {0} bits per token.', baselineBits.toFixed(2))];
+    : [t('Without any window the selection costs {0} bits per token.', withLocalMark(baselineBits.toFixed(2)))];
   return [
     t(
       '{0} Every window of the document is put before the selection and up to 48 tokens of the text before it: this is what the model would look at from there, not what it did look at.',

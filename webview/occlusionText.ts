@@ -3,7 +3,7 @@
 import type { ContextState } from '../src/shared/panel/context';
 import type { RankAgreement } from '../src/shared/relevance';
 import { t } from '../src/shared/tools/l10n';
-import { visibleToken } from './labels';
+import { visibleToken, withLocalMark } from './labels';
 
 /** What a check has shown so far, in sentences. */
 export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>): string[] {
@@ -19,7 +19,8 @@ export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>)
     }[status],
   ];
   if (rows.length > 0) {
-    const rho = (value: number) => (Number.isNaN(value) ? t('none') : value.toFixed(2).replace('-', '−'));
+    const rho = (value: number) =>
+      Number.isNaN(value) ? t('none') : withLocalMark(value.toFixed(2)).replace('-', '−');
     const ranks = ({ relevanceMean, relevance, nearness }: RankAgreement) =>
       [relevanceMean, relevance, nearness].map(rho) as [string, string, string];
     lines.push(
@@ -41,7 +42,7 @@ export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>)
         'With everything in place: {0} per selected token, predicted next {1} ({2} %).',
         formatBits(surprisalBits),
         visibleToken(topLabel),
-        (topProbability * 100).toFixed(1),
+        withLocalMark((topProbability * 100).toFixed(1)),
       ),
       neutralLabel === null
         ? t('Occluded lines are left out, so what follows moves up.')
@@ -52,5 +53,5 @@ export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>)
 }
 
 function formatBits(bits: number): string {
-  return Number.isNaN(bits) ? t('no surprisal') : t('{0} bits', bits.toFixed(2));
+  return Number.isNaN(bits) ? t('no surprisal') : t('{0} bits', withLocalMark(bits.toFixed(2)));
 }

@@ -2,8 +2,8 @@
 
 import type { Analysis } from '../../api/mtaInspector';
 import { linesOfTokens, strongestTokens, weightByLine } from '../attention/lines';
-import { formatWeight } from '../attention/topKeys';
 import type { HeadRef, TokenRange } from '../shared/address';
+import { formatNumber } from '../shared/labels';
 import { isApplicable } from '../shared/relevance';
 
 export interface AttentionQuestion {
@@ -102,7 +102,7 @@ export function writeAnswer({ analysis, question, label, lines, range, weights, 
     ...(strongest.length > 0 ? ['', 'Tokens it attends to most:'] : []),
     ...strongest.map(({ tokenIdx, weight }) => {
       const token = tokens[tokenIdx]!;
-      return `- ${JSON.stringify(token.label)} in line ${lineOfToken[tokenIdx]! + 1}, ${formatWeight(weight)}`;
+      return `- ${JSON.stringify(token.label)} in line ${lineOfToken[tokenIdx]! + 1}, ${formatNumber(weight)}`;
     }),
   ].join('\n');
 }

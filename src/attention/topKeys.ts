@@ -44,10 +44,3 @@ export function shadeOf(weight: number, largest: number, nShades: number): numbe
   if (!(share >= 0.02)) return -1;
   return Math.min(nShades - 1, Math.floor(Math.sqrt(share) * nShades));
 }
-
-/** A signed number with four significant digits, as hover, table and tooltip write it. */
-export function formatWeight(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  const text = Math.abs(value) < 1e-4 && value !== 0 ? value.toExponential(2) : value.toPrecision(4);
-  return value < 0 ? text.replace('-', '\u2212') : `+${text}`;
-}

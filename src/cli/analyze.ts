@@ -1,6 +1,7 @@
 /** `mta-inspect analyze` for people; its JSON is export/mapText.ts. */
 
 import type { AnalyzeJson } from '../export/mapText';
+import { formatNumber, stageNames } from '../shared/labels';
 import { oneLine } from './terminal';
 
 /** A table for people: the last tokens' strongest keys. */
@@ -8,7 +9,7 @@ export function analyzeText(json: AnalyzeJson, nRows = 20): string {
   const left = json.window.document_length - (json.window.end - json.window.start);
   const lines = [
     `${oneLine(json.file)}: ${json.tokens.length} tokens, ${oneLine(json.model.name)} on ${json.provider}, ` +
-      `head L${json.layer}H${json.head}, ${json.shown_stage}: what each query attends to`,
+      `head L${json.layer}H${json.head}, ${stageNames[json.shown_stage].inText}: what each query attends to`,
     ...(left > 0
       ? [`${left} of ${json.window.document_length} characters lie outside the window and were left out.`]
       : []),
@@ -17,14 +18,10 @@ export function analyzeText(json: AnalyzeJson, nRows = 20): string {
   for (const row of json.rows.slice(-nRows)) {
     const keys = row.top
       .slice(0, 5)
-      .map(({ key, weight }) => `${signed(weight)} ${quoted(json.tokens[key]!.text)}@${key}`);
+      .map(({ key, weight }) => `${formatNumber(weight)} ${quoted(json.tokens[key]!.text)}@${key}`);
     lines.push(`${String(row.query).padStart(5)} ${quoted(json.tokens[row.query]!.text)}: ${keys.join('  ')}`);
   }
   return lines.join('\n');
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? '-' : '+'}${Math.abs(value).toPrecision(3)}`;
 }
 
 function quoted(text: string): string {

@@ -4,11 +4,11 @@ import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import type { RelevantContext } from '../analysis/relevantContext';
 import { lengthOf } from '../analysis/target';
-import { formatWeight } from '../attention/topKeys';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import { askText, pick, showStatus, withProgress } from '../messages';
+import { formatValue, withLocalMark } from '../shared/labels';
 import type { ContextState } from '../shared/panel/context';
 import { defaultRelevance, type OcclusionMode, type RelevanceOptions } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
@@ -62,7 +62,7 @@ export function registerContextCommands(
     editor.selection = new vscode.Selection(start, start);
     editor.revealRange(new vscode.Range(start, editor.document.positionAt(next.end)), inCenter);
     const number = ranges.indexOf(next) + 1;
-    const text = vscode.l10n.t('Relevant place {0} of {1}: {2}', number, ranges.length, formatWeight(next.weight));
+    const text = vscode.l10n.t('Relevant place {0} of {1}: {2}', number, ranges.length, formatValue(next.weight));
     showStatus(`MTA: ${text}`, 4000);
   }
 
@@ -77,9 +77,9 @@ export function registerContextCommands(
       description: vscode.l10n.t('line {0}', line.lineIdx + 1),
       detail: vscode.l10n.t(
         'relevance {0} per token; most on {1}: {2}',
-        line.meanWeight.toPrecision(3),
+        withLocalMark(line.meanWeight.toPrecision(3)),
         JSON.stringify(labels[line.strongestIdx] ?? ''),
-        formatWeight(line.strongestWeight),
+        formatValue(line.strongestWeight),
       ),
       lineIdx: line.lineIdx,
     }));

@@ -2,11 +2,11 @@
 
 import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
-import { formatWeight } from '../attention/topKeys';
 import type { Settings } from '../contributions';
 import { markdown } from '../messages';
 import { describeAblation } from '../shared/ablation';
 import { effectiveStage } from '../shared/attentionMap';
+import { formatValue, stageInText } from '../shared/labels';
 import { codeSpan } from '../shared/tools/markdown';
 
 /** Keys listed; the panel has them all. */
@@ -35,9 +35,14 @@ export class AttentionHover implements vscode.HoverProvider {
       new vscode.Range(document.positionAt(tokens.offsets[token]!), document.positionAt(tokens.offsets[token + 1]!));
     const rows = keys.map(({ keyIdx, weight }) => {
       const line = vscode.l10n.t('line {0}', place(keyIdx).start.line + 1);
-      return `- ${formatWeight(weight)} ${codeSpan(tokens.labels[keyIdx]!)} ${keyIdx} ${line}`;
+      return `- ${formatValue(weight)} ${codeSpan(tokens.labels[keyIdx]!)} ${keyIdx} ${line}`;
     });
-    const title = vscode.l10n.t('attends to most in layer {0}, head {1} ({2})', view.layerIdx, view.headIdx, stage);
+    const title = vscode.l10n.t(
+      'attends to most in layer {0}, head {1} ({2})',
+      view.layerIdx,
+      view.headIdx,
+      stageInText(stage),
+    );
     // A list, not a table: in a table a bar in a token would end the cell, whatever stands before it.
     const text = markdown([
       `${codeSpan(tokens.labels[tokenIdx]!)} ${title}`,

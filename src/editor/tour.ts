@@ -5,11 +5,11 @@
 
 import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
-import { formatWeight } from '../attention/topKeys';
 import { failures } from '../errors';
 import { showInformation, withProgress } from '../messages';
 import type { PanelTab } from '../panel/panelTab';
 import type { CellChange, Stage } from '../shared/attentionMap';
+import { formatValue } from '../shared/labels';
 import type { Sample, Samples } from './samples';
 
 interface Finding extends CellChange {
@@ -83,14 +83,14 @@ function stepsOf({ layerIdx, headIdx, queryIdx, keyIdx, before, after }: Finding
       ...{ tab: 'map', stage: 'scores' },
       text: vscode.l10n.t(
         'Layer {0} is about to decide where {1} (token {2}) looks. By its own query and key alone, {3} (token {4}) scores {5}.',
-        ...[head, query, queryIdx, key, keyIdx, formatWeight(before)],
+        ...[head, query, queryIdx, key, keyIdx, formatValue(before)],
       ),
     },
     {
       ...{ tab: 'stages', stage: 'convolved_scores' },
       text: vscode.l10n.t(
         'The convolution adds the scores of neighbouring queries and keys: now {0} scores {1}. Nowhere else in this document did it raise attention more.',
-        ...[key, formatWeight(after)],
+        ...[key, formatValue(after)],
       ),
     },
     {

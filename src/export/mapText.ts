@@ -1,6 +1,7 @@
 /** A map as text: CSV, and JSON in the form of `mta-inspect analyze --json`. Pure but for the maps it waits for. */
 
 import type { AnalysisWindow } from '../shared/analysis';
+import type { Stage } from '../shared/attentionMap';
 import { chosenMap, csvColumns, type ExportSource, type MapChoice, toolVersion } from './source';
 
 /** The JSON of `analyze --json`; documented in cli/schemas/analyze.schema.json. */
@@ -14,7 +15,7 @@ export interface AnalyzeJson {
   readonly head: number;
   /** The requested stage, and the one whose values are given where the layer lacks it. */
   readonly stage: string;
-  readonly shown_stage: string;
+  readonly shown_stage: Stage;
   /** The stage that was subtracted, where a difference is shown. */
   readonly minus?: string;
   readonly window: { readonly start: number; readonly end: number; readonly document_length: number };

@@ -10,7 +10,7 @@ import {
   type PictureStyle,
   type Rgb,
 } from '../shared/colorScale';
-import { formatValue } from '../shared/labels';
+import { formatNumber } from '../shared/labels';
 import { breakLines, drawText, heightOf } from './pixelText';
 import { captionOf, type MapFacts } from './source';
 
@@ -73,7 +73,7 @@ export function captionedPng(picture: Picture, facts: MapFacts, style: PictureSt
   const margin = 12;
   // Pictures of few tokens are smaller than their caption.
   const width = Math.max(size, narrowestPx);
-  const scale = `From ${formatValue(-max)} to ${formatValue(max)}. ${scaleNote(style)}`;
+  const scale = `From ${formatNumber(-max)} to ${formatNumber(max)}. ${scaleNote(style)}`;
   const caption = breakLines([...captionOf(facts), scale], width - 2 * margin, 2);
   const height = size + heightOf(caption) + 2 * margin;
   const pixels = new Uint8Array(width * height * 3).fill(paper[0]);

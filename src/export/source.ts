@@ -10,7 +10,7 @@ import type {
   WindowTokens,
 } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
-import { stageLabels } from '../shared/labels';
+import { stageNames } from '../shared/labels';
 
 export interface ExportSource {
   /** The document's name. */
@@ -142,8 +142,8 @@ export function csvSidecar(file: string): string {
 export function captionOf(facts: MapFacts): readonly [string, string] {
   const { window, minus } = facts;
   const stage = minus
-    ? `${stageLabels[facts.stage]} minus ${stageLabels[minus].toLowerCase()}`
-    : stageLabels[facts.stage];
+    ? `${stageNames[facts.stage].label} minus ${stageNames[minus].inText}`
+    : stageNames[facts.stage].label;
   return [
     `${facts.model}${facts.ablation ? ` (${facts.ablation})` : ''} · layer ${facts.layer} · head ${facts.head} · ${stage}`,
     `${facts.file}, lines ${window.first_line}–${window.last_line}, ${window.tokens} tokens · ${facts.version}`,

@@ -1,7 +1,7 @@
 /** A map as an SVG: the cells as an embedded picture, everything around them as vectors and text. Pure. */
 
 import { colorOf, maxLevel, type PictureStyle } from '../shared/colorScale';
-import { formatValue, visibleToken } from '../shared/labels';
+import { formatNumber, visibleToken } from '../shared/labels';
 import { axisTicks, showsTokens } from '../shared/tools/axisTicks';
 import { encodePng, type Picture, scaleNote } from './picture';
 import { captionOf, type MapFacts } from './source';
@@ -60,9 +60,9 @@ function scaleBar(max: number, table: Uint8Array, style: PictureStyle, bottom: n
   const [x, y, width] = [margin.left, bottom + 18, 240];
   return `<defs><linearGradient id="scale">${stops.join('')}</linearGradient></defs>
 <rect x="${x}" y="${y}" width="${width}" height="10" fill="url(#scale)" stroke="#8b8b8b"/>
-<text x="${x}" y="${y + 24}">${formatValue(-max)}</text>
+<text x="${x}" y="${y + 24}">${formatNumber(-max)}</text>
 <text x="${x + width / 2}" y="${y + 24}" text-anchor="middle">0</text>
-<text x="${x + width}" y="${y + 24}" text-anchor="end">${formatValue(max)}</text>
+<text x="${x + width}" y="${y + 24}" text-anchor="end">${formatNumber(max)}</text>
 <text x="${x}" y="${y + 42}">${scaleNote(style)}</text>`;
 }
 

@@ -3,22 +3,43 @@
 import type { Stage } from './attentionMap';
 import { t } from './tools/l10n';
 
-export const stageLabels: Readonly<Record<Stage, string>> = {
-  scores: 'Scores',
-  convolved_scores: 'Scores after convolution',
-  mixed_scores: 'Mixed scores',
-  pattern: 'Pattern',
-  convolved_pattern: 'Pattern after convolution',
-  mixed_pattern: 'Mixed pattern',
-};
+/** The stages' names, as a label or at the beginning of a sentence, and within one. */
+const namesBy = (t: (text: string) => string) =>
+  ({
+    scores: { label: t('Scores'), inText: t('scores') },
+    convolved_scores: { label: t('Scores after convolution'), inText: t('scores after convolution') },
+    mixed_scores: { label: t('Mixed scores'), inText: t('mixed scores') },
+    pattern: { label: t('Pattern'), inText: t('pattern') },
+    convolved_pattern: { label: t('Pattern after convolution'), inText: t('pattern after convolution') },
+    mixed_pattern: { label: t('Mixed pattern'), inText: t('mixed pattern') },
+  }) as const satisfies Record<Stage, object>;
 
-/** A signed number in about four digits, with a real minus sign. */
-export function formatValue(value: number): string {
-  if (Number.isNaN(value)) return t('not a number');
+/** In English: for files, the command line and assistants. */
+export const stageNames = namesBy(text => text);
+
+/** A stage's name in the interface, as a label or at the beginning of a sentence. */
+export const stageLabel = (stage: Stage): string => namesBy(t)[stage].label;
+
+/** A stage's name in the interface, within a sentence. */
+export const stageInText = (stage: Stage): string => namesBy(t)[stage].inText;
+
+/** A signed number in about four digits, with a real minus sign: for files, the command line and assistants. */
+export function formatNumber(value: number): string {
+  if (Number.isNaN(value)) return 'not a number';
   if (value === 0) return '0';
   const magnitude = Math.abs(value);
   if (magnitude === Number.POSITIVE_INFINITY) return value < 0 ? '−∞' : '+∞';
   return (value < 0 ? '−' : '+') + formatMagnitude(magnitude);
+}
+
+/** The same in the interface, where a number has the decimal mark of the reader's language. */
+export function formatValue(value: number): string {
+  return Number.isNaN(value) ? t('not a number') : withLocalMark(formatNumber(value));
+}
+
+/** A number's digits with the decimal mark of the interface's language. */
+export function withLocalMark(digits: string): string {
+  return digits.replace('.', t('0.5').slice(1, -1));
 }
 
 function formatMagnitude(magnitude: number): string {

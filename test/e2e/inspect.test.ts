@@ -96,11 +96,11 @@ test('hovering a word lists the tokens it attends to, with the engine’s weight
   const keys = keysOfRow(map.subarray(token * nTokens, (token + 1) * nTokens), token, 8);
   const hover = await workbench.hoverText({ offset: offset + 1 });
   assert.match(hover, new RegExp(`layer ${layer}, head ${head}`));
-  const rows = [...hover.matchAll(/([+−]\d+\.\d+(?:e-\d+)?)\s+(.*?)\s+(\d+)\s+line (\d+)/g)];
+  const rows = [...hover.matchAll(/([+−]\d+\.\d+(?:e−\d+)?)\s+(.*?)\s+(\d+)\s+line (\d+)/g)];
   assert.equal(rows.length, keys.length, hover);
   for (const [i, [, weight = '', , index]] of rows.entries()) {
     assert.ok(
-      Math.abs(Number(weight.replace('−', '-')) - keys[i]!.weight) < 2e-3 * Math.abs(keys[i]!.weight) + 1e-5,
+      Math.abs(Number(weight.replaceAll('−', '-')) - keys[i]!.weight) < 2e-3 * Math.abs(keys[i]!.weight) + 1e-5,
       hover,
     );
     assert.equal(Number(index), keys[i]!.keyIdx, hover);
@@ -124,7 +124,10 @@ test('the convolution is a stage of its own: scores, after convolution, and thei
     const hover = await workbench.hoverText({ offset: expected.tokens.offsets[last]! });
     const strongest = keysOfRow(values.subarray(last * nTokens), last, 1)[0]!;
     const [, weight = ''] = /([+−]\d+\.\d+)/.exec(hover) ?? [];
-    assert.ok(Math.abs(Number(weight.replace('−', '-')) - strongest.weight) < 2e-3 * Math.abs(strongest.weight), hover);
+    assert.ok(
+      Math.abs(Number(weight.replaceAll('−', '-')) - strongest.weight) < 2e-3 * Math.abs(strongest.weight),
+      hover,
+    );
   }
   await frame.getByRole('checkbox', { name: /difference/i }).click();
   await frame.locator('canvas[data-source="tiles"][data-difference="true"]').waitFor();

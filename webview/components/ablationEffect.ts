@@ -6,7 +6,7 @@ import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange, redraw } from '../dom';
-import { formatPlain, formatValue, visibleToken } from '../labels';
+import { formatPlain, formatValue, visibleToken, withLocalMark } from '../labels';
 import type { Theme } from '../theme';
 
 /** Tokens listed. */
@@ -152,7 +152,7 @@ function predictionTable(
   const rows = Array.from({ length: k }, (_, i) => {
     const at = token * k + i;
     const label = visibleToken(labels[topIds[at]!] ?? '');
-    const probability = `${(100 * topProbabilities[at]!).toFixed(1)} %`;
+    const probability = `${withLocalMark((100 * topProbabilities[at]!).toFixed(1))} %`;
     return h('tr', {}, h('td', { class: 'token-cell' }, label), h('td', { class: 'number' }, probability));
   });
   return h('table', { class: 'fact-table' }, h('caption', {}, t('{0}: next token', name)), h('tbody', {}, ...rows));

@@ -3,7 +3,7 @@
 import type { DocumentMapState, MapLine } from '../../src/shared/documentSearch';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
-import { formatValue } from '../labels';
+import { formatValue, withLocalMark } from '../labels';
 import { mapNotes, mapProgress } from '../mapText';
 import { button } from '../toolkit';
 import type { ViewContext } from '../views/view';
@@ -46,7 +46,7 @@ export function createDocumentMap({ actions, host }: ViewContext): { readonly el
       hint: t('Mean bits per token of the line, each with at least half a context before it.'),
       isNumber: true,
       sortBy: ({ surprisalBits }) => surprisalBits,
-      cell: ({ surprisalBits }) => (Number.isNaN(surprisalBits) ? '–' : surprisalBits.toFixed(2)),
+      cell: ({ surprisalBits }) => (Number.isNaN(surprisalBits) ? '–' : withLocalMark(surprisalBits.toFixed(2))),
     },
   ]);
 

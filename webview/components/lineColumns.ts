@@ -2,6 +2,7 @@
 
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
+import { withLocalMark } from '../labels';
 import type { Column } from './dataTable';
 
 interface Line {
@@ -43,7 +44,7 @@ export function relevanceColumns<Row extends WeighedLine>(hint: string): Column<
       cell: ({ meanWeight, share }) => {
         const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
         bar.style.setProperty('width', `${Math.round(share * 48)}px`);
-        return h('span', { class: 'with-bar' }, bar, meanWeight.toPrecision(3));
+        return h('span', { class: 'with-bar' }, bar, withLocalMark(meanWeight.toPrecision(3)));
       },
     },
     {
@@ -51,7 +52,7 @@ export function relevanceColumns<Row extends WeighedLine>(hint: string): Column<
       hint: t('Sum over the tokens of the line. Long lines have more of it.'),
       isNumber: true,
       sortBy: ({ weight }) => weight,
-      cell: ({ weight }) => weight.toPrecision(3),
+      cell: ({ weight }) => withLocalMark(weight.toPrecision(3)),
     },
   ];
 }

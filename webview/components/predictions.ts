@@ -5,7 +5,7 @@ import type { Predictions } from '../../src/shared/analysis';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
-import { visibleToken } from '../labels';
+import { visibleToken, withLocalMark } from '../labels';
 import { createDataTable } from './dataTable';
 
 interface SurprisalRow {
@@ -43,7 +43,7 @@ export function createPredictions(select: (tokenIdx: number) => void) {
       hint: t('Bits: minus the binary logarithm of the probability that the model gave this token.'),
       isNumber: true,
       sortBy: ({ bits }) => bits,
-      cell: ({ bits }) => (Number.isNaN(bits) ? '–' : bits.toFixed(2)),
+      cell: ({ bits }) => (Number.isNaN(bits) ? '–' : withLocalMark(bits.toFixed(2))),
     },
     {
       title: t('Predicted in its place, with probability'),
@@ -95,12 +95,12 @@ export function summaryOf(bits: Float32Array, { first, end }: TokenRange): strin
   const known = bits.subarray(first, end).filter(value => !Number.isNaN(value));
   const cut = end - first > maxRows ? t(' The first {0} of {1} tokens are listed.', maxRows, end - first) : '';
   if (known.length === 0) return t('Nothing predicts the first token.{0}', cut);
-  if (known.length === 1) return t('Surprisal {0} bits.{1}', known[0]!.toFixed(2), cut);
+  if (known.length === 1) return t('Surprisal {0} bits.{1}', withLocalMark(known[0]!.toFixed(2)), cut);
   const sum = known.reduce((total, value) => total + value, 0);
   return t(
     'Surprisal {0} bits per token on average, {1} bits in all.{2}',
-    (sum / known.length).toFixed(2),
-    sum.toFixed(1),
+    withLocalMark((sum / known.length).toFixed(2)),
+    withLocalMark(sum.toFixed(1)),
     cut,
   );
 }
@@ -124,5 +124,5 @@ function listOf(predicted: readonly Prediction[]): HTMLElement {
 }
 
 function formatPercent(probability: number): string {
-  return `${(probability * 100).toFixed(probability < 0.0995 ? 1 : 0)} %`;
+  return `${withLocalMark((probability * 100).toFixed(probability < 0.0995 ? 1 : 0))} %`;
 }

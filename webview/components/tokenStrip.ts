@@ -7,7 +7,7 @@ import { rangeBetween } from '../../src/shared/relevance';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
-import { visibleToken } from '../labels';
+import { visibleToken, withLocalMark } from '../labels';
 import type { State } from '../state';
 import type { Theme } from '../theme';
 
@@ -96,7 +96,8 @@ export function createTokenStrip(actions: Actions, name: string) {
   const title = onChange((tokens: PanelTokens | null) => {
     spans.forEach((span, idx) => {
       const bits = tokens?.surprisalBits?.[idx];
-      const surprisal = bits === undefined || Number.isNaN(bits) ? '' : t(' · surprisal {0} bits', bits.toFixed(2));
+      const surprisal =
+        bits === undefined || Number.isNaN(bits) ? '' : t(' · surprisal {0} bits', withLocalMark(bits.toFixed(2)));
       span.title = t('{0} · token {1}{2}', visibleToken(tokens?.labels[idx] ?? ''), idx, surprisal);
     });
   });

@@ -17,7 +17,7 @@ import { createDocumentMap } from '../components/documentMap';
 import { radioGroup, textField } from '../components/fields';
 import { lineColumn, relevanceColumns } from '../components/lineColumns';
 import { h } from '../dom';
-import { formatValue, visibleToken } from '../labels';
+import { formatValue, visibleToken, withLocalMark } from '../labels';
 import { describeCheck } from '../occlusionText';
 import type { State } from '../state';
 import { button, dropdown } from '../toolkit';
@@ -273,7 +273,7 @@ class ContextView implements PanelView {
                 'span',
                 {},
                 h('code', {}, visibleToken(effect.topLabel)),
-                ` ${(effect.topProbability * 100).toFixed(1)} %`,
+                ` ${withLocalMark((effect.topProbability * 100).toFixed(1))} %`,
               )
             : '',
       },

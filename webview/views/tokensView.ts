@@ -12,7 +12,7 @@ import { radioGroup, textField } from '../components/fields';
 import { createPredictions } from '../components/predictions';
 import { createTokenStrip, type Shading } from '../components/tokenStrip';
 import { h } from '../dom';
-import { formatValue, stageInText, visibleToken } from '../labels';
+import { formatValue, stageInText, visibleToken, withLocalMark } from '../labels';
 import { isLayerReady, mapRefOf, type State, selectedRange } from '../state';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
@@ -213,7 +213,7 @@ class TokensView implements PanelView {
         hint: t('Bits: minus the binary logarithm of the probability that the model gave this token.'),
         isNumber: true,
         sortBy: ({ surprisalBits }) => surprisalBits,
-        cell: ({ surprisalBits }) => (Number.isNaN(surprisalBits) ? '–' : surprisalBits.toFixed(2)),
+        cell: ({ surprisalBits }) => (Number.isNaN(surprisalBits) ? '–' : withLocalMark(surprisalBits.toFixed(2))),
       },
     ];
   }

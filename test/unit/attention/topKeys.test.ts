@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatWeight, keysOfQuery, keysOfRow, shadeOf } from '../../../src/attention/topKeys';
+import { keysOfQuery, keysOfRow, shadeOf } from '../../../src/attention/topKeys';
 
 test('keys of a query, without the places that hold none', () => {
   const topKeys = {
@@ -38,16 +38,4 @@ test('shades grow with magnitude, sign does not matter, the weakest are not show
   );
   assert.equal(shadeOf(0, 0, 4), -1);
   assert.equal(shadeOf(Number.NaN, 1, 4), -1);
-});
-
-test('weights carry their sign and four digits', () => {
-  const expected: [number, string][] = [
-    [0.12345, '+0.1235'],
-    [-0.5, '−0.5000'],
-    [0, '+0.000'],
-    [12.3456, '+12.35'],
-    [-1e-6, '−1.00e-6'],
-    [Number.NaN, 'NaN'],
-  ];
-  for (const [value, text] of expected) assert.equal(formatWeight(value), text);
 });

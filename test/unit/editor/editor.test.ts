@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
+import { config } from '@vscode/l10n';
+import german from '../../../l10n/bundle.l10n.de.json' with { type: 'json' };
 import '../../fixtures/vscode';
 import { Ablations } from '../../../src/analysis/ablations';
 import { OcclusionRuns } from '../../../src/analysis/occlusionRuns';
@@ -99,7 +101,13 @@ test('a hover lists what the token attends to, names the ablation and an older v
     const found = await hover.provideHover(document.asDocument, document.positionAt(offset) as never, token);
     return (found?.contents as unknown as { value: string } | undefined)?.value;
   };
-  assert.match((await at(2))!, /` c ` attends to most in layer 1, head 0[\s\S]*\+1\.000[\s\S]*line 1/);
+  assert.match(
+    (await at(2))!,
+    /` c ` attends to most in layer 1, head 0 \(mixed pattern\)[\s\S]*\+1\.000[\s\S]*line 1/,
+  );
+  config({ contents: german });
+  assert.match((await at(2))!, /- \+1,000 /);
+  config({ contents: {} });
   assert.equal(await at(2, true), undefined);
   const { ablation } = analysis.snapshot;
   const edits = [{ part: null, layerIdx: 0, headIdx: null, weights: null }];

@@ -2,10 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { config } from '@vscode/l10n';
 import { decode } from 'fast-png';
 import { unzipSync } from 'fflate';
+import german from '../../../l10n/bundle.l10n.de.json' with { type: 'json' };
+import { analyzeText } from '../../../src/cli/analyze';
 import { exportMap } from '../../../src/export/exportMap';
-import { mapCsv } from '../../../src/export/mapText';
+import { analyzeJson, mapCsv } from '../../../src/export/mapText';
 import { defaultStyle, drawMap, paper, scaleMax } from '../../../src/export/picture';
 import {
   codePointOffsets,
@@ -18,7 +21,9 @@ import {
 import { escapeXml } from '../../../src/export/svg';
 import type { ModelSummary } from '../../../src/shared/analysis';
 import { bakeColors, colorOf, levelOf, nanColor } from '../../../src/shared/colorScale';
+import { formatValue } from '../../../src/shared/labels';
 import { type ExportFormat, exportFormats } from '../../../src/shared/panel/exportFormats';
+import { describeCellValue } from '../../../webview/labels';
 
 const hostile = ['', '</script><img src=x onerror=alert(1)>', '\ud800"\u0000&', '=1+1'];
 const map = Float32Array.of(1, 0, 0, 0, -0.5, 2, 0, 0, Number.NaN, 0, -4, 0, 0.25, 0.25, 0.25, 0.25);
@@ -159,4 +164,33 @@ test('one token, and names that are fit for files', async () => {
     exportName({ ...facts, file: '../..', minus: 'scores' }, 'csv'),
     'map.layer1.head2.pattern-minus-scores.csv',
   );
+});
+
+test('a cell reads alike everywhere; the interface has its language, files and the command line are English', async () => {
+  // 0.0004 is where hover and panel used to differ: one wrote it out, the other as a power of ten.
+  const values = map.map(value => value / 10_000);
+  const texts = async () => {
+    const svg = (await exported('svg', hostile, values)) as string;
+    const cli = analyzeText(await analyzeJson(sourceOf(hostile, values), choice, 4));
+    return { svg, cli, panel: describeCellValue({ kind: 'exact', value: -0.0004 }), hover: formatValue(-0.0004) };
+  };
+  const checkFiles = ({ svg, cli }: { svg: string; cli: string }) => {
+    assert.match(svg, />−4\.00e−4<\/text>/);
+    assert.match(svg, /layer 1 · head 2 · Pattern</);
+    assert.match(cli, /head L1H2, pattern: /);
+    assert.match(cli, /−4\.00e−4 /);
+    assert.match(cli, /not a number /);
+  };
+  const english = await texts();
+  checkFiles(english);
+  assert.deepEqual([english.panel, english.hover], ['−4.00e−4', '−4.00e−4']);
+  config({ contents: german });
+  try {
+    const inGerman = await texts();
+    checkFiles(inGerman);
+    assert.deepEqual([inGerman.panel, inGerman.hover], ['−4,00e−4', '−4,00e−4']);
+    assert.equal(formatValue(Number.NaN), 'keine Zahl');
+  } finally {
+    config({ contents: {} });
+  }
 });

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { measures } from '../../../src/attention/headRanking';
-import { stageLabels } from '../../../src/shared/labels';
+import { stageNames } from '../../../src/shared/labels';
 import { shapeNames } from '../../../webview/kernelGallery';
 import { root } from '../../fixtures/paths';
 
@@ -27,7 +27,11 @@ const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
 
 test('the guide explains every stage, measure and kind of kernel by its name on screen', () => {
   const kinds = Object.values(shapeNames).filter(name => name !== 'not a number');
-  const names = [...Object.values(stageLabels), ...measures.map(({ label }) => label), ...kinds];
+  const names = [
+    ...Object.values(stageNames).map(({ label }) => label),
+    ...measures.map(({ label }) => label),
+    ...kinds,
+  ];
   const missing = names.filter(name => !guide.toLowerCase().includes(`| ${name.toLowerCase()} |`));
   assert.deepEqual(missing, []);
 });

@@ -42,7 +42,7 @@ test('both ends’ texts are looked for, those of the panel among them', () => {
 test('texts are shown in the language that was handed over', () => {
   config({ contents: german });
   try {
-    assert.equal(describeCellValue({ kind: 'pooled', value: 0.5, blockSize: 4 }), 'stärkste von 4×4 Zellen: +0.5000');
+    assert.equal(describeCellValue({ kind: 'pooled', value: 0.5, blockSize: 4 }), 'stärkste von 4×4 Zellen: +0,5000');
     const edit = { part: null, layerIdx: 1, headIdx: null, weights: null };
     assert.equal(describeAblation({ scope: 'layer', edits: [edit] }), 'Schicht 1 alle Teile aus (nur diese Schicht)');
   } finally {
