@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
+import { listFiles, PackageManager } from '@vscode/vsce';
 import { completeComponents, noticesOf, partsOf } from '../../../scripts/notices.mjs';
 import { packagedFiles, targets } from '../../../scripts/packageContents.mjs';
 import { splitWeights } from '../../../scripts/splitWeights.mjs';
@@ -41,6 +42,23 @@ for (const target of targets) {
     assert.equal(new Set(files).size, files.length);
   });
 }
+
+test('.vscodeignore lets through what is packaged from the checkout, and nothing else', async () => {
+  const folder = join(scratch, 'checkout');
+  const packaged = packagedFiles(root, 'universal').filter(file => !file.startsWith('node_modules/'));
+  const others = [
+    ...['src/extension.ts', 'webview/main.ts', 'test/unit/a.test.ts', 'models/training/train.py', '.npmrc', '.ci/run'],
+    ...['dist/extension.cjs.map', 'dist/reference.md', 'models/bundled/mta-base/notes.txt', 'media/source.psd'],
+    ...['README.md.mta.html', 'tsconfig.json', 'package-lock.json', 'mta-inspector-linux-x64.vsix'],
+  ];
+  for (const file of [...packaged, ...others]) {
+    mkdirSync(join(folder, dirname(file)), { recursive: true });
+    writeFileSync(join(folder, file), '');
+  }
+  for (const file of ['.vscodeignore', 'package.json']) copyFileSync(join(root, file), join(folder, file));
+  const listed = await listFiles({ cwd: folder, packageManager: PackageManager.None });
+  assert.deepEqual(listed.sort(), packaged.sort());
+});
 
 test('weights stored in halves are the weights again once read; what has no two bytes stays', async () => {
   const source = join(scratch, 'whole.safetensors');
