@@ -265,9 +265,9 @@ export class Analysis implements vscode.Disposable {
   }
 
   private async run(target: Target, label: string, analysisId: number, signal: AbortSignal): Promise<void> {
-    const { ownLength, ...text } = textOf(target, label);
-    this.ownLength = ownLength;
     const settings = this.readSettings();
+    const { ownLength, ...text } = textOf(target, label, settings.maxTokens);
+    this.ownLength = ownLength;
     const chosen = await this.chooseModel(target.model);
     this.loaded = chosen;
     const { model, provider, providerNote } = await this.client.load(chosen, signal);

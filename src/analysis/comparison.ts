@@ -13,7 +13,7 @@ import { logFailure } from '../log';
 import type { LayerResult } from '../shared/analysis';
 import type { LinkedComparison } from '../shared/link';
 import type { PanelComparison } from '../shared/panel/comparison';
-import { sliceAround } from '../shared/tools/documentText';
+import { sliceAround, textReach } from '../shared/tools/documentText';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
 import type { Analysis } from './analysis';
 import { type KnownRun, RunDetails } from './runDetails';
@@ -131,8 +131,8 @@ export class Comparison implements vscode.Disposable {
       const whole = await counterpart.text?.();
       if (whole !== undefined && !/\S/.test(whole)) throw failures.emptyCounterpart(counterpart.label);
       if (whole?.includes('\0')) throw failures.binary(counterpart.label);
-      const text = whole === undefined ? {} : otherText(whole, shown.anchor);
       const limit = Math.min(maxTokens, loaded.model.maxSeqlen);
+      const text = whole === undefined ? {} : otherText(whole, shown.anchor, limit);
       const args = { ...shown, ...text, slot: 'compare', analysisId, maxTokens: limit } as const;
       const answer = await this.client.analyze(args, signal);
       if (signal.aborted) return;
@@ -160,8 +160,8 @@ export class Comparison implements vscode.Disposable {
 }
 
 /** What of a request another text replaces. @param anchor of the shown text. */
-function otherText(whole: string, shownAnchor: number) {
+function otherText(whole: string, shownAnchor: number, maxTokens: number) {
   const anchor = Math.min(shownAnchor, whole.length);
-  const { text, start } = sliceAround(whole, anchor);
+  const { text, start } = sliceAround(whole, anchor, textReach(maxTokens));
   return { text, textStart: start, documentLength: whole.length, anchor, windowStart: undefined };
 }

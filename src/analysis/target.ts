@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { failures } from '../errors';
 import type { AnalyzeArgs } from '../inference/protocol';
 import { questionSuffix } from '../shared/panel/question';
-import { partOf, sliceAround, sliceFrom, withSuffix } from '../shared/tools/documentText';
+import { partOf, sliceAround, sliceFrom, textReach, withSuffix } from '../shared/tools/documentText';
 import type { TextSource } from '../shared/tools/textPieces';
 
 export interface Target {
@@ -31,18 +31,22 @@ export type TargetText = Pick<
 /**
  * What of the target goes to the model, and how long the document is without the question. Of a large document only
  * what lies around the anchor, or behind the window's start, is read.
- * @throws Failure `empty` or `binary`, which name the document by its label.
+ * @param maxTokens of the window that is asked for. @throws Failure `empty` or `binary`, which name the document by its label.
  */
 export function textOf(
   { document, range, anchor, question, windowStart, isPinned = false }: Target,
   label: string,
+  maxTokens: number,
 ): TargetText & { readonly ownLength: number } {
   const written = sourceOf(document);
   const whole = question === undefined ? written : withSuffix(written, questionSuffix(written, question));
   const inspected = range ? partOf(whole, range.start, range.end) : whole;
   const from = range?.start ?? 0;
+  const reach = textReach(maxTokens);
   const slice =
-    windowStart === undefined ? sliceAround(inspected, Math.max(0, anchor - from)) : sliceFrom(inspected, windowStart);
+    windowStart === undefined
+      ? sliceAround(inspected, Math.max(0, anchor - from), reach)
+      : sliceFrom(inspected, windowStart, reach);
   if (slice.text.length === inspected.length && !/\S/.test(slice.text)) {
     throw range ? failures.emptySelection() : failures.empty(label);
   }

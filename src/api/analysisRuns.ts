@@ -11,7 +11,7 @@ import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
 import type { Slot, TokensEvent } from '../inference/protocol';
 import type { LayerResult, ModelSummary, Predictions } from '../shared/analysis';
-import { sliceAround } from '../shared/tools/documentText';
+import { sliceAround, textReach } from '../shared/tools/documentText';
 import { Cancelled } from '../shared/tools/failure';
 import { Turns } from '../shared/tools/turns';
 import { layerOf, type OfferedRun, offer } from './analysisHandle';
@@ -81,15 +81,17 @@ export class AnalysisRuns {
     options: api.AnalyzeOptions,
     signal: AbortSignal,
   ): Promise<api.Analysis> {
-    const text = typeof source === 'string' ? textOfString(source, options) : textOfDocument(source, options);
     const settings = this.readSettings();
+    const asked = wholeOr(settings.maxTokens, options.maxTokens, 2, 1 << 20);
+    const text =
+      typeof source === 'string' ? textOfString(source, options, asked) : textOfDocument(source, options, asked);
     const chosen = await this.chooseModel(options.model);
     const run = this.openRun(options.onLayer);
     const { analysisId, slot } = run;
     try {
       const { model } = await this.client.load({ slot, ...chosen }, signal);
       run.model = model;
-      const maxTokens = Math.min(wholeOr(settings.maxTokens, options.maxTokens, 2, 1 << 20), model.maxSeqlen);
+      const maxTokens = Math.min(asked, model.maxSeqlen);
       const topK = wholeOr(16, options.topK, 1, 64);
       const args = { ...text, analysisId, slot, maxTokens, topK, memoryBudgetMb: settings.memoryBudgetMb };
       const { predictions, durationMs } = await this.client.analyze(args, signal);
@@ -139,17 +141,21 @@ export class AnalysisRuns {
   }
 }
 
-function textOfDocument(document: vscode.TextDocument, { range, anchor }: api.AnalyzeOptions): TargetText {
+function textOfDocument(
+  document: vscode.TextDocument,
+  { range, anchor }: api.AnalyzeOptions,
+  maxTokens: number,
+): TargetText {
   const target = { document, range: range ?? null, anchor: anchor ?? range?.end ?? lengthOf(document) };
-  const { ownLength: _, ...text } = textOf(target, labelOf(document));
+  const { ownLength: _, ...text } = textOf(target, labelOf(document), maxTokens);
   return text;
 }
 
-function textOfString(source: string, { range, anchor }: api.AnalyzeOptions): TargetText {
+function textOfString(source: string, { range, anchor }: api.AnalyzeOptions, maxTokens: number): TargetText {
   const { start, end } = range ?? { start: 0, end: source.length };
   const place = anchor ?? end;
   const inspected = source.slice(start, end);
-  const slice = sliceAround(inspected, Math.max(0, place - start));
+  const slice = sliceAround(inspected, Math.max(0, place - start), textReach(maxTokens));
   const label = vscode.l10n.t('The given text');
   if (!/\S/.test(slice.text)) throw failures.empty(label);
   if (slice.text.includes('\0')) throw failures.binary(label);

@@ -9,7 +9,7 @@ import type { Emit, TokensEvent } from '../inference/protocol';
 import type { LayerResult, Predictions, ProviderSetting } from '../shared/analysis';
 import { effectiveStage, type Stage } from '../shared/attentionMap';
 import { withQuestion } from '../shared/panel/question';
-import { maxTextLength, sliceAround, sliceFrom } from '../shared/tools/documentText';
+import { sliceAround, sliceFrom, textReach } from '../shared/tools/documentText';
 import { Failure } from '../shared/tools/failure';
 import { resolveModel } from './modelPaths';
 import { report } from './output';
@@ -61,9 +61,6 @@ export function loadEngine({ model, provider, remote: url }: EngineChoice, emit:
 
 const remoteTimeoutMs = 60_000;
 
-/** Characters a token has at most. */
-const longestToken = 64;
-
 /**
  * Analyzes one file's window, cut from the document as the panel cuts it. The caller releases `engine`.
  * @throws Failure `bad-usage` for a place outside of the file.
@@ -86,7 +83,7 @@ export async function analyzeFile(file: string, options: DocumentOptions): Promi
     if (name === 'provider') report((payload as { note: string }).note);
   });
   const maxTokens = windowSize(engine, options.maxTokens);
-  const reach = Math.max(maxTextLength, maxTokens * longestToken);
+  const reach = textReach(maxTokens);
   const slice = windowStart === undefined ? sliceAround(text, at, reach) : sliceFrom(text, windowStart, reach);
   const answer = await engine.analyze({
     analysisId: documentRun,

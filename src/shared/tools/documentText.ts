@@ -2,8 +2,16 @@
 
 import type { TextSource } from './textPieces';
 
-/** Longest text sent, in UTF-16 units: far more than any window, far less than what would hold up the process. */
-export const maxTextLength = 200_000;
+/** Least text sent of a longer document, in UTF-16 units: the same for small windows, so that they can move in it. */
+const leastReach = 200_000;
+
+/** Characters of the longest tokens in wide use: runs of blanks. */
+const longestToken = 128;
+
+/** Length of text that fills a window wherever in the text it lies, in UTF-16 units. @param maxTokens of the window. */
+export function textReach(maxTokens: number): number {
+  return Math.max(leastReach, maxTokens * longestToken);
+}
 
 export interface TextSlice {
   readonly text: string;
@@ -13,9 +21,9 @@ export interface TextSlice {
 
 /**
  * The part of a long text around `anchor`, from the start of a line where one is near.
- * @param anchor UTF-16 offset in `source`.
+ * @param anchor UTF-16 offset in `source`. @param maxLength see `textReach`.
  */
-export function sliceAround(source: TextSource, anchor: number, maxLength = maxTextLength): TextSlice {
+export function sliceAround(source: TextSource, anchor: number, maxLength: number): TextSlice {
   const { length } = source;
   if (length <= maxLength) return { text: source.slice(0, length), start: 0 };
   const start = Math.min(Math.max(0, anchor - Math.floor(maxLength * 0.75)), length - maxLength);
@@ -26,7 +34,7 @@ export function sliceAround(source: TextSource, anchor: number, maxLength = maxT
 }
 
 /** The part of a long text that begins at `start`. */
-export function sliceFrom(source: TextSource, start: number, maxLength = maxTextLength): TextSlice {
+export function sliceFrom(source: TextSource, start: number, maxLength: number): TextSlice {
   if (source.length <= maxLength) return { text: source.slice(0, source.length), start: 0 };
   const inside = Math.min(start, source.length);
   return { text: source.slice(inside, Math.min(source.length, inside + maxLength)), start: inside };

@@ -4,11 +4,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import '../../fixtures/vscode';
 import { labelOf, lengthOf, sourceOf, type Target, textOf } from '../../../src/analysis/target';
-import { maxTextLength } from '../../../src/shared/tools/documentText';
+import { textReach } from '../../../src/shared/tools/documentText';
 import { editor } from '../../fixtures/vscode';
 
-const of = (text: string, target: Partial<Target> = {}) =>
-  textOf({ document: editor.open(text).asDocument, range: null, anchor: 0, ...target }, 'a.md');
+const of = (text: string, target: Partial<Target> = {}, maxTokens = 512) =>
+  textOf({ document: editor.open(text).asDocument, range: null, anchor: 0, ...target }, 'a.md', maxTokens);
+const maxTextLength = textReach(512);
 
 test('a whole document, a part of it, and a question behind its end', () => {
   const rest = { windowStart: undefined, isPinned: false };
@@ -41,6 +42,15 @@ test('of a large document what lies around the anchor is read, or what begins at
     100,
     'an anchor before the part',
   );
+});
+
+test('the text that is read follows the window that is asked for', () => {
+  const line = `${'x'.repeat(99)}\n`; // a token, say
+  const [text, maxTokens] = [line.repeat(5000), 3000];
+  const around = of(text, { anchor: 450_000 }, maxTokens);
+  assert.ok(450_000 - around.textStart > 0.75 * maxTokens * line.length);
+  const held = of(text, { anchor: 350_000, windowStart: 100_000 }, maxTokens);
+  assert.ok(held.textStart === 100_000 && held.text.length > maxTokens * line.length);
 });
 
 test('blank text and bytes that are not text are refused by name; a long blank stretch of a document is not', () => {

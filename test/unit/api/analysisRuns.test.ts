@@ -13,6 +13,7 @@ class FakeClient {
   nRunning = 0;
   mostRunning = 0;
   memoryBudgetMb: number | undefined;
+  textLength = 0;
   private listeners: Partial<InferenceListeners> = {};
   listen(listeners: Partial<InferenceListeners>): void {
     this.listeners = listeners;
@@ -27,6 +28,7 @@ class FakeClient {
   async analyze({ analysisId, text, memoryBudgetMb }: AnalyzeArgs) {
     this.nStarted++;
     this.memoryBudgetMb = memoryBudgetMb;
+    this.textLength = text.length;
     this.mostRunning = Math.max(this.mostRunning, ++this.nRunning);
     await new Promise(wake => setImmediate(wake));
     this.nRunning--;
@@ -107,3 +109,9 @@ function cancellation() {
   };
   return { token: token as never, cancel };
 }
+
+test('of a long text as much is sent as the window that is asked for can need', async () => {
+  const { client, runs } = open();
+  await runs.analyze('word '.repeat(100_000), { maxTokens: 40_000 });
+  assert.equal(client.textLength, 500_000);
+});
