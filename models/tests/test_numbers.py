@@ -291,8 +291,8 @@ def test_context(product, model, document, options, method, heads):
     lines = by_line(document, weights, selection)
     for line in json_["lines"]:
         close("relevance of lines", [line["relevance"], line["relevance_mean"]], lines[line["line"] - 1], 1e-4)
-    means = [line["relevance_mean"] for line in json_["lines"]]
-    assert means == sorted(means, reverse=True) and len(means) == len(lines)
+    order = [(line["text"] == "", -line["relevance_mean"]) for line in json_["lines"]]
+    assert order == sorted(order) and len(order) == len(lines) and order[-1][0]
     if json_["occlusion"] is None:
         return
     predicting = by_line(document, relevance(document, method, heads, range(rows.start - 1, rows.stop - 1)), selection)

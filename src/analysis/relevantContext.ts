@@ -201,9 +201,10 @@ export class RelevantContext implements vscode.Disposable {
   private linesOf(weights: Float32Array, range: TokenRange): ContextLine[] {
     const { document } = this.analysis;
     if (!document) return [];
-    return weightByLine(weights, this.analysis.linesOfTokens(), range)
+    const textOf = (line: number) => (line < document.lineCount ? document.lineAt(line).text : '');
+    return weightByLine(weights, this.analysis.linesOfTokens(), range, textOf)
       .filter(({ lineIdx }) => lineIdx < document.lineCount)
-      .map(line => ({ ...line, text: document.lineAt(line.lineIdx).text.trim().slice(0, maxLineLength) }));
+      .map(({ isBlank: _, ...line }) => ({ ...line, text: textOf(line.lineIdx).trim().slice(0, maxLineLength) }));
   }
 
   private update(change: Partial<ContextState>): void {

@@ -71,7 +71,9 @@ export function writeAnswer({ analysis, question, label, lines, range, weights, 
   const { model, tokens, window, surprisalBits } = analysis;
   const offsets = Uint32Array.from([...tokens.map(({ start }) => start), window.end]);
   const lineOfToken = linesOfTokens(offsets, lineOf, window.end);
-  const byLine = weightByLine(weights, lineOfToken, range).filter(({ weight }) => weight > 0);
+  const byLine = weightByLine(weights, lineOfToken, range, line => lines[line] ?? '').filter(
+    ({ weight }) => weight > 0,
+  );
   const isCandidate = (token: number) =>
     isApplicable('attends', range, token) && (token < range.first || token >= range.end) && lineOfToken[token]! >= 0;
   const strongest = strongestTokens(weights, question.maxLines, isCandidate);

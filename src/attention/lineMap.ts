@@ -1,6 +1,7 @@
 /** Collects a document map window by window, in constant time per line: its most relevant lines and its profile. Pure. */
 
 import type { MapLine, MapProfile, MappedWindow } from '../shared/documentSearch';
+import { byRelevance } from './lines';
 
 export class LineMap {
   private heaviest: MapLine[] = [];
@@ -30,7 +31,8 @@ export class LineMap {
       const step = this.stepOf(lineIdxs[i]!);
       const weight = weights[i]!;
       const meanWeight = weight / Math.max(1, nOwn[i]!);
-      this.maxima[step] = larger(this.maxima[step]!, meanWeight);
+      const isBlank = rows.isBlank[i] === 1;
+      this.maxima[step] = larger(this.maxima[step]!, isBlank ? 0 : meanWeight);
       if (nOwn[i]! > 0) this.gains[step] = larger(this.gains[step]!, gainBits);
       if (!Number.isNaN(surprisalBits[i]!)) {
         this.bits[step]! += surprisalBits[i]! * nTokens[i]!;
@@ -38,15 +40,23 @@ export class LineMap {
       }
       if (weight > 0) {
         const strongest = { strongestAt: strongestAt[i]!, strongestWeight: strongestWeights[i]! };
-        const figures = { weight, meanWeight, ...strongest, surprisalBits: surprisalBits[i]!, gainBits, spanLines };
+        const figures = {
+          isBlank,
+          weight,
+          meanWeight,
+          ...strongest,
+          surprisalBits: surprisalBits[i]!,
+          gainBits,
+          spanLines,
+        };
         this.heaviest.push({ lineIdx: lineIdxs[i]!, ...figures });
       }
     }
-    this.heaviest = this.heaviest.sort((a, b) => b.meanWeight - a.meanWeight || a.strongestAt - b.strongestAt);
+    this.heaviest = this.heaviest.sort((a, b) => byRelevance(a, b) || a.strongestAt - b.strongestAt);
     this.heaviest.length = Math.min(this.heaviest.length, this.nLines);
   }
 
-  /** The lines with the largest mean weight so far, the largest first. A line longer than a window is there once for each of its parts. */
+  /** The lines with the largest mean weight so far, the largest first, blank ones last. A line longer than a window is there once for each of its parts. */
   get lines(): readonly MapLine[] {
     return this.heaviest;
   }

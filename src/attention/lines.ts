@@ -7,6 +7,8 @@ import type { LineRelevance } from '../shared/relevance';
 export interface LineWeight extends LineRelevance {
   /** From 0. */
   readonly lineIdx: number;
+  /** It has no text but blanks. */
+  readonly isBlank: boolean;
   /** Its tokens of the window. */
   readonly tokens: TokenRange;
   /** Its token of largest magnitude, and that weight with its sign. */
@@ -63,14 +65,29 @@ export function lineSpan(
   return { first, last: Math.max(first, lineBefore(end)), of };
 }
 
+/** Orders lines: those with text by the mean of their magnitudes, the largest first, then blank ones likewise. */
+export function byRelevance(a: RankedLine, b: RankedLine): number {
+  return Number(a.isBlank) - Number(b.isBlank) || b.meanWeight - a.meanWeight;
+}
+
+interface RankedLine {
+  readonly meanWeight: number;
+  readonly isBlank: boolean;
+}
+
 /**
- * Lines by the mean of their tokens' magnitudes, the largest first: a sum grows with the length of the line. Magnitudes,
- * so that opposite signs do not cancel; a token whose weight is NaN does not count. Tokens of the selection do not count
- * either: a line is context of something else.
- * @param weights shape [nTokens]; @param lineOfToken as `linesOfTokens` gives it.
+ * Lines in the order of `byRelevance`: a sum grows with the length of the line, and the mean of a blank line is that of
+ * its line end alone, on which heads often rest. Magnitudes, so that opposite signs do not cancel; a token whose weight
+ * is NaN does not count. Tokens of the selection do not count either: a line is context of something else.
+ * @param weights shape [nTokens]; @param lineOfToken as `linesOfTokens` gives it; @param textOf a line, from 0.
  */
-export function weightByLine(weights: Float32Array, lineOfToken: Int32Array, selection: TokenRange): LineWeight[] {
-  const lines = new Map<number, Writable<LineWeight> & { nTokens: number }>();
+export function weightByLine(
+  weights: Float32Array,
+  lineOfToken: Int32Array,
+  selection: TokenRange,
+  textOf: (lineIdx: number) => string,
+): LineWeight[] {
+  const lines = new Map<number, Writable<Omit<LineWeight, 'isBlank'>> & { nTokens: number }>();
   for (let token = 0; token < weights.length; token++) {
     const lineIdx = lineOfToken[token]!;
     if (lineIdx < 0 || (token >= selection.first && token < selection.end)) continue;
@@ -92,8 +109,10 @@ export function weightByLine(weights: Float32Array, lineOfToken: Int32Array, sel
     }
   }
   return [...lines.values()]
-    .map(({ nTokens, ...line }) => ({ ...line, meanWeight: line.weight / Math.max(1, nTokens) }))
-    .sort((a, b) => b.meanWeight - a.meanWeight || a.lineIdx - b.lineIdx);
+    .map(({ nTokens, ...line }) => ({
+      ...{ ...line, meanWeight: line.weight / Math.max(1, nTokens), isBlank: !/\S/.test(textOf(line.lineIdx)) },
+    }))
+    .sort((a, b) => byRelevance(a, b) || a.lineIdx - b.lineIdx);
 }
 
 /** A stretch of neighbouring tokens that all count. */

@@ -62,7 +62,7 @@ interface ContextLineJson {
   /** From 1. */
   readonly line: number;
   readonly text: string;
-  /** Sum of its tokens' magnitudes, and their mean; lines are in the order of the mean. */
+  /** Sum of its tokens' magnitudes, and their mean; lines are in the order of the mean, blank ones last. */
   readonly relevance: number;
   readonly relevance_mean: number;
   /** The same of the rows that predict the selected tokens; only with --occlude. */
@@ -121,8 +121,8 @@ export async function contextJson(file: string, options: ContextOptions): Promis
   const weights = await measure(range);
   const starts = lineStartsOf(written);
   const lineOfToken = linesOfTokens(tokens.offsets, offset => lineAt(starts, offset), textEnd);
-  const lines = weightByLine(weights, lineOfToken, range);
   const textOf = (line: number) => written.slice(starts[line], starts[line + 1]).trim();
+  const lines = weightByLine(weights, lineOfToken, range, textOf);
   const json: ContextJson = {
     ...{ format: 'mta-context-1', version: toolVersion, file: document.name, model: model.name, method, direction },
     ...{ heads: formatHeads(heads), ...named, rows: 'reading', selection: range, question: question ?? null },
@@ -135,7 +135,7 @@ export async function contextJson(file: string, options: ContextOptions): Promis
   };
   if (!options.occlude) return json;
   const rows = predictingRows(range);
-  const predicting = rows ? weightByLine(await measure(rows), lineOfToken, range) : [];
+  const predicting = rows ? weightByLine(await measure(rows), lineOfToken, range, textOf) : [];
   return occluded(json, document, range, { lines, predicting }, options.occlude, effects);
 }
 

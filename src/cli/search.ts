@@ -1,7 +1,7 @@
 /** `mta-inspect search`: how relevant each line of a file of any length is for a place in it or for a question. */
 
 import { basename } from 'node:path';
-import { lineAt, lineSpan, lineStartsOf } from '../attention/lines';
+import { byRelevance, lineAt, lineSpan, lineStartsOf } from '../attention/lines';
 import { toolVersion } from '../export/source';
 import type { MappedEvent } from '../inference/protocol';
 import { type MapMethod, maxMapTokens, probeAt } from '../shared/documentSearch';
@@ -126,23 +126,26 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
       mapped: { first_line: mapped.first, last_line: mapped.last, of: mapped.of },
       lines: windows
         .flatMap(window => linesOf(window, lineText))
-        .sort((a, b) => b.relevance_mean - a.relevance_mean || a.line - b.line),
+        .sort((a, b) => byRelevance(a, b) || a.line.line - b.line.line)
+        .map(({ line }) => line),
     };
   } finally {
     await engine.release();
   }
 }
 
-function linesOf({ rows, gainBits }: MappedEvent, textOf: (line: number) => string): SearchJson['lines'][number][] {
+function linesOf({ rows, gainBits }: MappedEvent, textOf: (line: number) => string) {
   const spanLines = [rows.lineIdxs[0]! + 1, rows.lineIdxs.at(-1)! + 1] as const;
   return Array.from(rows.lineIdxs, (lineIdx, i) => {
     const nOwn = rows.nOwn[i]!;
     const [sum, strongest] = [rows.weights[i]!, rows.strongestWeights[i]!];
-    return {
-      ...{ line: lineIdx + 1, text: textOf(lineIdx), relevance: sum, relevance_mean: sum / Math.max(1, nOwn) },
+    const meanWeight = sum / Math.max(1, nOwn);
+    const line: SearchJson['lines'][number] = {
+      ...{ line: lineIdx + 1, text: textOf(lineIdx), relevance: sum, relevance_mean: meanWeight },
       ...{ strongest_at: rows.strongestAt[i]!, strongest, surprisal_bits: finite(rows.surprisalBits[i]!) },
       ...{ gain_bits: nOwn > 0 ? finite(gainBits) : null, gain_lines: spanLines },
     };
+    return { line, meanWeight, isBlank: rows.isBlank[i] === 1 };
   });
 }
 

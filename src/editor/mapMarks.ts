@@ -64,7 +64,7 @@ export class MapMarks implements vscode.Disposable {
 
   private draw(): void {
     const { snapshot, mappedDocument } = this.map;
-    const lines = snapshot && !snapshot.isStale ? snapshot.lines : [];
+    const lines = snapshot && !snapshot.isStale ? snapshot.lines.filter(({ isBlank }) => !isBlank) : [];
     const largest = lines[0]?.meanWeight ?? 0;
     for (const editor of vscode.window.visibleTextEditors) {
       const isOurs = editor.document === mappedDocument;

@@ -68,6 +68,8 @@ export interface MapMeasure {
 export interface MapRows {
   /** From 0. */
   readonly lineIdxs: Int32Array;
+  /** 1 for lines without text but blanks. */
+  readonly isBlank: Uint8Array;
   readonly nTokens: Int32Array;
   /** Those of them outside the probe's copy. */
   readonly nOwn: Int32Array;
@@ -93,6 +95,8 @@ export interface MappedWindow {
 export interface MapLine {
   /** From 0. */
   readonly lineIdx: number;
+  /** It has no text but blanks. */
+  readonly isBlank: boolean;
   /** Sum of the magnitudes of its tokens' weights. */
   readonly weight: number;
   /** Mean of them, over its tokens outside the probe's copy. */
@@ -107,7 +111,7 @@ export interface MapLine {
 
 /** The map in a few hundred steps from the first mapped line to the last; NaN where nothing is mapped yet. */
 export interface MapProfile {
-  /** Largest mean weight of the lines of each step. */
+  /** Largest mean weight of the lines of each step; blank lines count as 0. */
   readonly weights: Float32Array;
   readonly surprisalBits: Float32Array;
   readonly gainBits: Float32Array;

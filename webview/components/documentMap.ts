@@ -64,7 +64,7 @@ export function createDocumentMap({ actions, host }: ViewContext): { readonly el
     const lines = state?.lines ?? [];
     table.element.hidden = lines.length === 0;
     const largest = lines[0]?.meanWeight ?? 1;
-    table.update(lines.map(line => ({ ...line, share: line.meanWeight / largest })));
+    table.update(lines.map(line => ({ ...line, share: Math.min(1, line.meanWeight / largest) })));
     notes.replaceChildren(...(state && lines.length > 0 ? mapNotes(state) : []).map(note => h('li', {}, note)));
   }
 

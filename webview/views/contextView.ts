@@ -199,7 +199,7 @@ class ContextView implements PanelView {
     this.table.update(
       lines.map(line => ({
         ...{ lineIdx: line.lineIdx, text: line.text, weight: line.weight, meanWeight: line.meanWeight },
-        share: line.meanWeight / largest,
+        share: Math.min(1, line.meanWeight / largest), // blank lines come last, whatever their weight
         strongest: visibleToken(labels[line.strongestIdx] ?? ''),
         strongestWeight: line.strongestWeight,
         effect: effects.get(line.lineIdx) ?? null,

@@ -239,6 +239,7 @@ function rowsOf(
   );
   return {
     lineIdxs: Int32Array.from(lines, ({ lineIdx }) => lineIdx),
+    isBlank: Uint8Array.from(lines, ({ lineIdx }) => Number(text.isBlank(lineIdx))),
     nTokens: Int32Array.from(lines, ({ tokens }) => tokens.length),
     nOwn: Int32Array.from(lines, ({ tokens }) => tokens.filter(token => !isCopy(token)).length),
     weights: Float32Array.from(lines, ({ tokens }) =>

@@ -26,6 +26,8 @@ export interface TextTokens {
   readonly offsets: Uint32Array;
   /** The line of an offset, from 0. */
   readonly lineOf: (offset: number) => number;
+  /** Whether a line has no text but blanks. */
+  readonly isBlank: (lineIdx: number) => boolean;
 }
 
 export class SearchText {
@@ -72,7 +74,11 @@ function joined(pieces: readonly Tokenised[]): TextTokens {
     at += piece.ids.length;
     end = piece.start + piece.text.length;
   }
-  const lineStarts = lineStartsOf(pieces.map(({ text }) => text).join(''));
+  const text = pieces.map(piece => piece.text).join('');
+  const lineStarts = lineStartsOf(text);
   const firstLine = pieces[0]?.firstLine ?? 0;
-  return { ids, offsets, lineOf: offset => firstLine + lineAt(lineStarts, offset - start) };
+  return {
+    ...{ ids, offsets, lineOf: offset => firstLine + lineAt(lineStarts, offset - start) },
+    isBlank: lineIdx => !/\S/.test(text.slice(lineStarts[lineIdx - firstLine], lineStarts[lineIdx - firstLine + 1])),
+  };
 }

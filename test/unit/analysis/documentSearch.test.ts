@@ -37,7 +37,7 @@ async function open({ content = text, options = defaultRelevance as RelevanceOpt
   /** A range of the document in which one line has a weight. */
   function bring(lineIdx: number, weight: number, done = 1, mapId = client.last('mapDocument').args.mapId) {
     const one = {
-      ...{ nTokens: Int32Array.of(3), nOwn: Int32Array.of(3) },
+      ...{ isBlank: Uint8Array.of(0), nTokens: Int32Array.of(3), nOwn: Int32Array.of(3) },
       strongestAt: Uint32Array.of(lineIdx),
       strongestWeights: Float32Array.of(weight),
     };

@@ -5,6 +5,7 @@ import { LineMap } from '../../../src/attention/lineMap';
 const window = (lines: [lineIdx: number, weight: number, bits: number][], gainBits: number) => ({
   rows: {
     lineIdxs: Int32Array.from(lines, ([lineIdx]) => lineIdx),
+    isBlank: new Uint8Array(lines.length),
     nTokens: Int32Array.from(lines, () => 2),
     nOwn: Int32Array.from(lines, ([, weight]) => (weight === 0 ? 0 : 2)),
     weights: Float32Array.from(lines, ([, weight]) => weight),
@@ -72,4 +73,16 @@ test('lines are ranked by the mean of their tokens, not by their length; the cop
     [1, 0],
   );
   assert.deepEqual([...map.profile.gainBits.subarray(0, 3)], [3, 3, Number.NaN]);
+});
+
+test('a blank line comes after those with text, and counts as 0 in the profile', () => {
+  const map = new LineMap(0, 10, 2, 10);
+  const lines = window([[0, 0.1, 1], [1, 0.5, 1], [2, 0.2, 1]], 3); // biome-ignore format: rows
+  map.add({ ...lines, rows: { ...lines.rows, isBlank: Uint8Array.of(0, 1, 0) } });
+  assert.deepEqual(
+    map.lines.map(({ lineIdx }) => lineIdx),
+    [2, 0],
+    'it takes no room from lines with text either',
+  );
+  assert.equal(map.profile.weights[1], 0);
 });

@@ -28,11 +28,20 @@ test('tokens belong to the line they start in; begin token and question to none'
 
 test('lines by the mean of magnitudes, with their sum; the selection itself does not count', () => {
   const weights = Float32Array.of(9, 0.5, -0.25, 0.5, 3);
-  const lines = weightByLine(weights, Int32Array.of(-1, 0, 0, 1, 1), { first: 4, end: 5 });
+  const lines = weightByLine(weights, Int32Array.of(-1, 0, 0, 1, 1), { first: 4, end: 5 }, () => 'x');
   assert.deepEqual(lines, [
-    { lineIdx: 1, tokens: { first: 3, end: 4 }, weight: 0.5, meanWeight: 0.5, strongestIdx: 3, strongestWeight: 0.5 },
+    {
+      lineIdx: 1,
+      isBlank: false,
+      tokens: { first: 3, end: 4 },
+      weight: 0.5,
+      meanWeight: 0.5,
+      strongestIdx: 3,
+      strongestWeight: 0.5,
+    },
     {
       lineIdx: 0,
+      isBlank: false,
       tokens: { first: 1, end: 3 },
       weight: 0.75,
       meanWeight: 0.375,
@@ -40,8 +49,23 @@ test('lines by the mean of magnitudes, with their sum; the selection itself does
       strongestWeight: 0.5,
     },
   ]);
-  const broken = weightByLine(Float32Array.of(Number.NaN, 1), Int32Array.of(0, 0), { first: 5, end: 6 });
+  const broken = weightByLine(Float32Array.of(Number.NaN, 1), Int32Array.of(0, 0), { first: 5, end: 6 }, () => 'x');
   assert.deepEqual([broken[0]!.weight, broken[0]!.meanWeight], [1, 1]);
+});
+
+test('a line of one line end does not lead: blank lines come after those with text', () => {
+  const text = ['a b', '\r\n', '}', ' \t'];
+  const lineOfToken = Int32Array.of(0, 0, 1, 2, 3);
+  const lines = weightByLine(Float32Array.of(0.1, 0.2, 0.9, 0.3, -1), lineOfToken, { first: 9, end: 9 }, i => text[i]!);
+  assert.deepEqual(
+    lines.map(({ lineIdx, isBlank }) => [lineIdx, isBlank]),
+    [
+      [2, false],
+      [0, false],
+      [3, true],
+      [1, true],
+    ],
+  );
 });
 
 test('places: the strongest tokens, neighbours joined, in document order', () => {

@@ -46,6 +46,7 @@ async function search(ids: readonly number[], change: Partial<SearchRequest> = {
     ids: Int32Array.from(ids),
     offsets: Uint32Array.from({ length: ids.length + 1 }, (_, i) => i),
     lineOf: (offset: number) => Math.floor(offset / nPerLine),
+    isBlank: () => false,
   };
   const probe = {
     ...{ ids: Int32Array.of(lead, selected), start: probeStart, end: probeStart + 2 },

@@ -16,10 +16,11 @@ test('pieces in any order are one text, whose offsets and lines are the document
   const text = new SearchText(tokenizer);
   text.add({ start: 16, firstLine: 2, text: document.slice(16) });
   text.add({ start: 8, firstLine: 1, text: document.slice(8, 16) });
-  const { ids, offsets, lineOf } = text.tokens();
+  const { ids, offsets, lineOf, isBlank } = text.tokens();
   assert.equal(ids.length, text.nTokens);
   assert.deepEqual([offsets[0], offsets.at(-1)], [8, document.length]);
   assert.deepEqual([8, 10, 11, 16, 17, 19].map(lineOf), [1, 1, 2, 2, 3, 3]);
+  assert.deepEqual([1, 2, 3, 4].map(isBlank), [false, false, false, true]);
 });
 
 test('a gap is an error', () => {
