@@ -2,7 +2,7 @@
 export class ContextKeys {
   private readonly known = new Map<string, boolean>();
 
-  /** @param send tells VS Code of a key's new value. */
+  /** @param send sets a key's new value in VS Code. */
   constructor(private readonly send: (key: string, value: boolean) => void) {}
 
   set(key: string, value: boolean): void {

@@ -29,11 +29,17 @@ export const commands = {
   refreshModels: 'mtaInspector.refreshModels',
   openSamples: 'mtaInspector.openSamples',
   takeTour: 'mtaInspector.takeTour',
-  mapDocument: 'mtaInspector.mapDocument',
-  cancelMap: 'mtaInspector.cancelMap',
+  searchDocument: 'mtaInspector.searchDocument',
+  cancelSearch: 'mtaInspector.cancelSearch',
   showLog: 'mtaInspector.showLog',
   setRemoteToken: 'mtaInspector.setRemoteToken',
   clearRemoteToken: 'mtaInspector.clearRemoteToken',
+} as const;
+
+/** Ids of earlier versions, which people's keybindings may name, and the commands that they run. */
+export const formerCommands = {
+  'mtaInspector.mapDocument': commands.searchDocument,
+  'mtaInspector.cancelMap': commands.cancelSearch,
 } as const;
 
 export const views = {
@@ -49,8 +55,11 @@ export const contextKeys = {
   isCompared: 'mtaInspector.isCompared',
   hasAnalysis: 'mtaInspector.hasAnalysis',
   isPinned: 'mtaInspector.isPinned',
-  isMapping: 'mtaInspector.isMapping',
+  isSearching: 'mtaInspector.isSearching',
 } as const;
+
+/** Context keys of earlier versions, which people's keybindings may name, and the keys whose value they have. */
+export const formerContextKeys = { 'mtaInspector.isMapping': contextKeys.isSearching } as const;
 
 export const settings = [
   'mtaInspector.model',
@@ -81,5 +90,6 @@ export const colors = {
   negative: [1, 2, 3, 4].map(step => `mtaInspector.attention.negative${step}`),
   selected: 'mtaInspector.selectedToken.border',
   window: 'mtaInspector.window.border',
-  map: [1, 2, 3, 4].map(step => `mtaInspector.map.line${step}`),
+  /** Of the document search. Their ids are older than its name; people's settings name them. */
+  search: [1, 2, 3, 4].map(step => `mtaInspector.map.line${step}`),
 } as const;

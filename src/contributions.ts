@@ -17,7 +17,7 @@ export interface Settings {
   readonly windowFollowsCursor: boolean;
   /** CSV files begin with a mark by which spreadsheets recognize UTF-8. */
   readonly exportByteOrderMark: boolean;
-  /** Without the token, which lies in the secret storage; null where no server is named. */
+  /** Without the token, which is in the secret storage; null where no server is named. */
   readonly remote: Omit<RemoteOptions, 'token'> | null;
 }
 

@@ -22,7 +22,7 @@ export const failures = {
         'No token is selected. Inspect a document and put the cursor on a word inside the analysed window.',
       ),
     ),
-  noAnalysis: () => new Failure('no-analysis', vscode.l10n.t('This map is not there yet, or belongs to an older run.')),
+  noAnalysis: () => new Failure('no-analysis', vscode.l10n.t('This map is not ready yet, or belongs to an older run.')),
   noPlaces: () =>
     new Failure(
       'no-places',
@@ -69,13 +69,13 @@ export const failures = {
   nothingToExport: () =>
     new Failure(
       'nothing-to-export',
-      vscode.l10n.t('There is no finished analysis to take along. Inspect a document first.'),
+      vscode.l10n.t('There is no finished analysis to export. Inspect a document first.'),
       ['retry'],
     ),
   nothingToLink: () =>
     new Failure(
       'nothing-to-link',
-      vscode.l10n.t('There is nothing to link to. Inspect a document that lies in a folder of the workspace first.'),
+      vscode.l10n.t('There is nothing to link to. Inspect a document in a folder of the workspace first.'),
     ),
   badLink: (why: string) =>
     new Failure('bad-link', vscode.l10n.t('Cannot open the link: {0}. Copy it again from the view it shows.', why)),
@@ -93,12 +93,12 @@ export const failures = {
       ),
     ),
   binary: (label: string) =>
-    new Failure('binary', vscode.l10n.t('"{0}" contains NUL bytes and is no text. Open a text document.', label)),
+    new Failure('binary', vscode.l10n.t('"{0}" contains NUL bytes and is not a text. Open a text document.', label)),
   untrustedModel: (model: string) =>
     new Failure(
       'untrusted',
       vscode.l10n.t(
-        'The model "{0}" lies outside the extension. Trust this workspace to use it, or pick a bundled model.',
+        'The model "{0}" is outside the extension. Trust this workspace to use it, or pick a bundled model.',
         model,
       ),
       ['selectModel'],

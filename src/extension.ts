@@ -7,7 +7,7 @@ import { Ablations } from './analysis/ablations';
 import { AddedModels } from './analysis/addedModels';
 import { Analysis } from './analysis/analysis';
 import { Comparison } from './analysis/comparison';
-import { DocumentMap } from './analysis/documentSearch';
+import { DocumentSearch } from './analysis/documentSearch';
 import { FolderReader } from './analysis/folderReader';
 import { chooseModel } from './analysis/modelChoice';
 import { OcclusionRuns } from './analysis/occlusionRuns';
@@ -19,17 +19,17 @@ import { ShownRuns } from './api/shownRuns';
 import { ContextKeys } from './contextKeys';
 import { commands, contextKeys, views } from './contributionIds';
 import { readSettings, type Settings } from './contributions';
-import { registerCommands, told } from './editor/commands';
+import { registerCommands, withErrorReporting } from './editor/commands';
 import { compare } from './editor/compareCommand';
 import { registerContextCommands } from './editor/contextCommands';
 import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
-import { MapMarks } from './editor/mapMarks';
 import { useModel } from './editor/modelCommands';
 import { ModelTree } from './editor/modelTree';
 import { RemoteToken } from './editor/remoteToken';
 import { revealLine, revealOffset, revealToken } from './editor/reveal';
 import { type Sample, Samples, showWhile } from './editor/samples';
+import { SearchMarks } from './editor/searchMarks';
 import { StatusBar } from './editor/statusBar';
 import { takeTour } from './editor/tour';
 import { ViewLinks } from './editor/viewLinks';
@@ -40,8 +40,8 @@ import { startProcess } from './inference/startProcess';
 import { createLog } from './log';
 import { AttentionEditor } from './panel/attentionEditor';
 import { AttentionView } from './panel/attentionView';
+import { MapExporter } from './panel/mapExporter';
 import { PanelTab } from './panel/panelTab';
-import { TakeAway } from './panel/takeAway';
 import { PauseMonitor } from './pauses';
 
 export function activate(extension: vscode.ExtensionContext): MtaInspectorExports {
@@ -62,17 +62,17 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   );
   const analysis = new Analysis(client, readSettings, model, log);
   const context = new RelevantContext(analysis, new OcclusionRuns(client), workspaceState);
-  const map = new DocumentMap(analysis, context, client, readSettings, log);
+  const search = new DocumentSearch(analysis, context, client, readSettings, log);
   const decorations = new AttentionDecorations(analysis, context, readSettings);
   const ablations = new Ablations(analysis, client, readSettings, log);
   const comparison = new Comparison(analysis, client, readSettings, log);
-  const takeAway = new TakeAway(analysis, extensionUri);
+  const exporter = new MapExporter(analysis, extensionUri);
   const tab = new PanelTab();
   const page = {
-    ...{ extensionUri, analysis, ablations, comparison, context, map, takeAway, tab },
+    ...{ extensionUri, analysis, ablations, comparison, context, search, exporter, tab },
     reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx),
     revealLine: (lineIdx: number) => revealLine(analysis, lineIdx),
-    revealInMap: (offset: number) => revealOffset(map.mappedDocument, offset),
+    revealInDocument: (offset: number) => revealOffset(search.searchedDocument, offset),
   };
   const editorPanel = new AttentionEditor(page);
   const showPanel = () => {
@@ -89,8 +89,18 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     await showWhile(sample, document => analysis.inspect({ document, range: null, anchor: 0, ...own }));
   };
   const keys = new ContextKeys((key, value) => void vscode.commands.executeCommand('setContext', key, value));
-  const tell = (run: () => Promise<void>) => told(log, run);
-  const links = new ViewLinks(analysis, ablations, comparison, tab, models, workspaceState, log, tell, showPanel);
+  const runReported = (run: () => Promise<void>) => withErrorReporting(log, run);
+  const links = new ViewLinks(
+    analysis,
+    ablations,
+    comparison,
+    tab,
+    models,
+    workspaceState,
+    log,
+    runReported,
+    showPanel,
+  );
   const runs = new AnalysisRuns(client, () => analysis.nextId(), readSettings, model, log);
   const shown = new ShownRuns(analysis);
   subscriptions.push(
@@ -103,40 +113,42 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     ablations,
     comparison,
     context,
-    map,
+    search,
     decorations,
     links,
     tab,
     new PauseMonitor(log, vscode.LogLevel.Debug),
     new StatusBar(analysis),
-    new WindowFollower(analysis, log, tell),
+    new WindowFollower(analysis, log, runReported),
     new WindowMarks(analysis),
-    new MapMarks(map, tell, showPanel),
+    new SearchMarks(search, runReported, showPanel),
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, log, models, folders),
-    registerContextCommands(analysis, context, decorations, tell, showPanel),
+    registerContextCommands(analysis, context, decorations, runReported, showPanel),
     samples,
-    new ModelTree(models, readSettings, ({ setting }) => tell(() => useModel(setting))),
+    new ModelTree(models, readSettings, ({ setting }) => runReported(() => useModel(setting))),
     vscode.commands.registerCommand(commands.openSamples, () => {
       // A webview takes seconds to start, and so does the process with its model: both while a sample is picked. A model
-      // that has been in use stays, and with it the run on show.
+      // that has been in use stays, and with it the current run.
       showPanel();
       if (analysis.chosenModel) client.warmUp();
       else analysis.prepare();
-      return tell(() => samples.open(inspectSample));
+      return runReported(() => samples.open(inspectSample));
     }),
     vscode.commands.registerCommand(commands.takeTour, () =>
-      tell(() => takeTour(samples, analysis, tab, inspectSample)),
+      runReported(() => takeTour(samples, analysis, tab, inspectSample)),
     ),
-    vscode.commands.registerCommand(commands.compare, () => tell(() => compare(analysis, comparison, models, folders))),
+    vscode.commands.registerCommand(commands.compare, () =>
+      runReported(() => compare(analysis, comparison, models, folders)),
+    ),
     vscode.commands.registerCommand(commands.endComparison, () => comparison.end()),
     comparison.onDidChange(state => {
       keys.set(contextKeys.isCompared, state !== null);
     }),
-    vscode.commands.registerCommand(commands.copyLink, () => tell(() => links.copyLink())),
-    vscode.commands.registerCommand(commands.openLink, () => tell(() => links.openLink())),
-    token.register(tell),
-    vscode.commands.registerCommand(commands.saveMap, () => tell(() => takeAway.saveAs())),
+    vscode.commands.registerCommand(commands.copyLink, () => runReported(() => links.copyLink())),
+    vscode.commands.registerCommand(commands.openLink, () => runReported(() => links.openLink())),
+    token.register(runReported),
+    vscode.commands.registerCommand(commands.saveMap, () => runReported(() => exporter.saveAs())),
     vscode.window.registerUriHandler(links),
     vscode.window.registerWebviewViewProvider(views.attention, new AttentionView(page)),
     vscode.languages.registerHoverProvider({ pattern: '**' }, new AttentionHover(analysis, readSettings)),
@@ -147,7 +159,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
       keys.set(contextKeys.isPinned, isPinned);
       const isRunning = status === 'loading' || status === 'running';
       keys.set(contextKeys.isRunning, isRunning);
-      const isAblated = ablation.shown.edits.length > 0 || ablation.wanted.edits.length > 0;
+      const isAblated = ablation.shown.edits.length > 0 || ablation.requested.edits.length > 0;
       keys.set(contextKeys.isAblated, isAblated);
       keys.set(contextKeys.hasAnalysis, status === 'done');
     }),

@@ -1,4 +1,4 @@
-/** Ownership of things that must be let go: whoever creates a disposable puts it into one of these. */
+/** Ownership of disposables: the creator of one adds it to one of these. */
 
 export interface Disposable {
   dispose(): unknown;

@@ -30,7 +30,7 @@ export function createLog(): vscode.LogOutputChannel {
   };
 }
 
-/** Writes down what failed in the background. @returns the failure as the panel tells it. */
+/** Writes down what failed in the background. @returns the failure as the panel shows it. */
 export function logFailure(log: vscode.LogOutputChannel, error: unknown): FailureData {
   const failure = toFailureData(error);
   log.warn(failure.stack ?? failure.message);

@@ -1,6 +1,6 @@
 /**
- * How long the extension host is held up, by whoever shares it. Watched while the log is at debug level, and written there:
- * a timer that comes late tells of a pause, and the processor time used meanwhile whether it was work or a machine that
+ * How long the extension host is blocked, by any extension. Watched while the log is at debug level, and written there:
+ * a late timer shows a pause, and the processor time used meanwhile whether it was work or a machine that
  * had other things to do.
  */
 
@@ -9,7 +9,7 @@ import { OwnTime } from './ownTime';
 
 const intervalMs = 10;
 /** Pauses from here on are written down. */
-const worthTellingMs = 20;
+const worthReportingMs = 20;
 
 interface Pause {
   readonly durationMs: number;
@@ -27,12 +27,12 @@ export class PauseFinder {
     this.last = { timeMs, workMs };
     if (!last) return null;
     const durationMs = timeMs - last.timeMs - intervalMs;
-    return durationMs < worthTellingMs ? null : { durationMs, workMs: Math.min(durationMs, workMs - last.workMs) };
+    return durationMs < worthReportingMs ? null : { durationMs, workMs: Math.min(durationMs, workMs - last.workMs) };
   }
 }
 
 /**
- * Watches from the start, and whatever the log's level, where this variable of the environment is set; `own` tells too how
+ * Watches from the start, and whatever the log's level, where this variable of the environment is set; `own` also gives how
  * much of each pause is this extension's, which costs a little all the time.
  */
 const variable = 'MTA_INSPECTOR_WATCH_PAUSES';
@@ -62,7 +62,7 @@ export class PauseMonitor implements vscode.Disposable {
     // Off is 0, trace 1, debug 2.
     const isDebugging = this.log.logLevel !== 0 && this.log.logLevel <= this.debugLevel;
     if (!isAsked && !isDebugging) return;
-    const tell = (message: string) => (isAsked ? this.log.info(message) : this.log.debug(message));
+    const write = (message: string) => (isAsked ? this.log.info(message) : this.log.debug(message));
     if (process.env[variable] === 'own') this.ownTime ??= new OwnTime();
     const finder = new PauseFinder();
     const tick = () => {
@@ -72,15 +72,15 @@ export class PauseMonitor implements vscode.Disposable {
     this.timer = setInterval(() => {
       const pause = tick();
       if (!pause) {
-        if (this.ownTime?.renewed()) tick(); // which takes a while, and is no pause to tell of
+        if (this.ownTime?.renewed()) tick(); // slow, but not a pause worth reporting
         return;
       }
       const { durationMs, workMs } = pause;
       const ownMs = this.ownTime?.ofLast(durationMs + intervalMs);
       if (ownMs !== undefined) tick();
       const own = ownMs === undefined ? '' : `, ${ownMs.toFixed(0)} ms in MTA Inspector`;
-      tell(`extension host paused for ${durationMs.toFixed(0)} ms, ${workMs.toFixed(0)} ms of it at work${own}`);
+      write(`extension host paused for ${durationMs.toFixed(0)} ms, ${workMs.toFixed(0)} ms of it at work${own}`);
     }, intervalMs);
-    tell('pauses of the extension host are watched');
+    write('pauses of the extension host are watched');
   }
 }

@@ -8,7 +8,7 @@ import platformPath, { type PlatformPath, posix } from 'node:path';
 import type * as vscode from 'vscode';
 import { isInside } from './shared/tools/isInside';
 
-/** What is asked of the workspace; passed in, so that tests bring their own. */
+/** What is needed from the workspace; passed in, so that tests can replace it. */
 export interface Workspace {
   readonly workspaceFolders: readonly { readonly uri: vscode.Uri }[] | undefined;
   readonly fs: { stat(uri: vscode.Uri): Thenable<{ readonly type: number }> };

@@ -6,7 +6,15 @@ import { t } from '../src/shared/tools/l10n';
 import { formatDuration, formatPlain, formatValue } from './labels';
 
 /** What the banner says, a sentence per line. */
-export function bannerLines({ shown, wanted, isRunning, failure, note, trainedId, effect }: PanelAblation): string[] {
+export function bannerLines({
+  shown,
+  requested,
+  isRunning,
+  failure,
+  note,
+  trainedId,
+  effect,
+}: PanelAblation): string[] {
   const lines: string[] = [];
   if (shown.edits.length > 0) {
     const numbers = effect
@@ -20,17 +28,17 @@ export function bannerLines({ shown, wanted, isRunning, failure, note, trainedId
     lines.push(t('Ablated: {0}.{1}', describeAblation(shown), numbers));
   }
   if (failure) lines.push(failure.message);
-  else if (isRunning) lines.push(t('Computing: {0} …', describeWanted(wanted)));
-  else if (wanted.edits.length > 0 && shown.edits.length === 0) {
+  else if (isRunning) lines.push(t('Computing: {0} …', describeRequested(requested)));
+  else if (requested.edits.length > 0 && shown.edits.length === 0) {
     const when = trainedId === null ? t('once the analysis is done') : t('with the next analysis');
-    lines.push(t('The maps are of the model as trained; {0} will follow {1}.', describeAblation(wanted), when));
+    lines.push(t('The maps are of the model as trained; {0} will follow {1}.', describeAblation(requested), when));
   }
   if (note) lines.push(note);
   return lines;
 }
 
-function describeWanted(wanted: PanelAblation['wanted']): string {
-  return describeAblation(wanted) || t('the model as trained');
+function describeRequested(requested: PanelAblation['requested']): string {
+  return describeAblation(requested) || t('the model as trained');
 }
 
 /** How far a ranking is, in a sentence. */

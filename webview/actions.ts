@@ -15,7 +15,7 @@ export interface Actions {
   pickCell(cell: Cell | null): void;
   /** Shows a view by its id. */
   showTab(id: string): void;
-  /** Computes the document with changed kernels; the state tells when it is there. */
+  /** Computes the document with changed kernels; the state shows when it is done. */
   setAblation(ablation: Ablation): void;
   stepAblation(step: AblationStep): void;
   setLayout(patch: Partial<Layout>): void;

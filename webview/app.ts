@@ -60,11 +60,11 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     },
     run: command => void host.request('command', { command }).catch(ignore),
     pickCell: cell => store.update({ cell }),
-    setAblation(wanted) {
-      // Shown at once as what is wanted, so that the next change builds on this one.
+    setAblation(requested) {
+      // Shown at once as the request, so that the next change builds on this one.
       optimistic.choose(
-        state => ({ ...state, ablation: { ...state.ablation, wanted } }),
-        host.request('setAblation', wanted),
+        state => ({ ...state, ablation: { ...state.ablation, requested } }),
+        host.request('setAblation', requested),
       );
     },
     stepAblation: step => void host.request('stepAblation', { step }).catch(ignore),

@@ -43,7 +43,7 @@ export function redraw(parent: Element, ...children: (Node | string)[]): void {
   next?.focus({ preventScroll: true });
 }
 
-/** What tells an element from its neighbours, also after it was made anew. */
+/** What identifies an element among its neighbors, also after it was replaced. */
 function nameOf(element: HTMLElement): string | null {
   return element.dataset['key'] ?? element.dataset['name'] ?? element.getAttribute('aria-label') ?? element.textContent;
 }

@@ -1,4 +1,4 @@
-/** Measures and pictures of all heads of a run, layer by layer, each asked for once. */
+/** Measures and pictures of all heads of a run, layer by layer, each requested once. */
 
 import type { MeasuredHead } from '../src/attention/headRanking';
 import { maxThumbnails, type PanelState } from '../src/shared/panel/panelMessages';
@@ -13,7 +13,7 @@ export class HeadsLoader {
   private analysisId = -1;
   private layersWanted = 0;
   private readonly thumbnails = new Map<string, Thumbnail>();
-  private readonly asked = new Set<string>();
+  private readonly requested = new Set<string>();
   private requests = new AbortController();
   private isMeasuring = false;
 
@@ -31,7 +31,7 @@ export class HeadsLoader {
       this.layersMeasured = 0;
       this.failure = null;
       this.thumbnails.clear();
-      this.asked.clear();
+      this.requested.clear();
     }
     this.layersWanted = layersDone;
     if (!this.isMeasuring && !this.failure) void this.measure();
@@ -41,7 +41,7 @@ export class HeadsLoader {
   stop(): void {
     this.requests.abort();
     this.requests = new AbortController();
-    this.asked.clear();
+    this.requested.clear();
   }
 
   thumbnail(layerIdx: number, headIdx: number): Thumbnail | null {
@@ -52,8 +52,8 @@ export class HeadsLoader {
   async want(layerIdx: number, headIdx: number, nHeads: number): Promise<void> {
     const headStart = Math.floor(headIdx / maxThumbnails) * maxThumbnails;
     const key = `${layerIdx}/${headStart}`;
-    if (this.asked.has(key) || this.thumbnail(layerIdx, headIdx)) return;
-    this.asked.add(key);
+    if (this.requested.has(key) || this.thumbnail(layerIdx, headIdx)) return;
+    this.requested.add(key);
     const { analysisId } = this;
     const count = Math.min(maxThumbnails, nHeads - headStart);
     try {
@@ -66,7 +66,7 @@ export class HeadsLoader {
       }
       this.onChange();
     } catch {
-      this.asked.delete(key); // a newer run took over, or the layer is not ready: the next sight asks again
+      this.requested.delete(key); // a newer run took over, or the layer is not ready: requested again when next visible
     }
   }
 

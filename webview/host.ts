@@ -1,4 +1,4 @@
-/** What the app needs from whoever holds the analysis, and the extension host as that. */
+/** What the app needs from the owner of the analysis, and the extension host as that owner. */
 
 import type { PanelEvents, PanelRequests } from '../src/shared/panel/panelMessages';
 import { panelAnswers, panelEvents } from '../src/shared/panel/panelSchemas';
@@ -11,7 +11,7 @@ type PanelRpc = Rpc<PanelRequests, None, PanelEvents, None>;
 export interface PanelHost {
   readonly request: PanelRpc['request'];
   readonly on: PanelRpc['on'];
-  /** Exact values can be asked for. */
+  /** Exact values can be requested. */
   readonly hasTiles: boolean;
   /** There is an editor behind the panel whose commands the buttons can start. */
   readonly hasEditor: boolean;

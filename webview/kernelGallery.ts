@@ -175,7 +175,7 @@ export function describeKernel({ features, part }: GalleryEntry): string {
     case 'zero':
       return t('All weights are zero: nothing passes.');
     case 'not a number':
-      return t('It holds weights that are no numbers; all that it touches is lost.');
+      return t('It has weights that are not finite numbers: everything computed from them is invalid.');
   }
 }
 

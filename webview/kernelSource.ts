@@ -1,4 +1,4 @@
-/** The learned parts of a run's layers, asked of the host once. */
+/** The learned parts of a run's layers, requested from the host once. */
 
 import type { KernelWeights } from '../src/shared/kernels';
 import type { PanelHost } from './host';
@@ -15,10 +15,10 @@ export class KernelSource {
     this.analysisId = analysisId;
     const known = this.layers.get(layerIdx);
     if (known) return known;
-    const asked = this.host.request('kernels', { analysisId, layerIdx });
-    this.layers.set(layerIdx, asked);
+    const request = this.host.request('kernels', { analysisId, layerIdx });
+    this.layers.set(layerIdx, request);
     // A failure is not kept: the next use asks again.
-    asked.catch(() => this.layers.get(layerIdx) === asked && this.layers.delete(layerIdx));
-    return asked;
+    request.catch(() => this.layers.get(layerIdx) === request && this.layers.delete(layerIdx));
+    return request;
   }
 }

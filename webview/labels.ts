@@ -9,7 +9,7 @@ import type { CellValue } from './heatmap/mapData';
 export { previousStage } from '../src/shared/attentionMap';
 export { formatLines, formatValue, stageInText, stageLabel, visibleToken, withLocalMark } from '../src/shared/labels';
 
-/** Power of ten, a multiple of 3, that numbers up to `max` are divided by so that two digits tell them apart. */
+/** Power of ten, a multiple of 3, that numbers up to `max` are divided by so that two digits distinguish them. */
 export function unitExponent(max: number): number {
   return max > 0 && max < 0.1 ? Math.floor(Math.log10(max) / 3) * 3 : 0;
 }
@@ -64,12 +64,12 @@ export function cellName({ queryIdx, keyIdx }: Cell, labels: readonly string[]):
   return t('query {0} {1}, key {2} {3}', queryIdx, token(queryIdx), keyIdx, token(keyIdx));
 }
 
-/** Why a model that is only looked at lacks what others have; empty for the others. */
+/** What a view-only model lacks and why; empty for other models. */
 export function viewerNote(model: ModelSummary | null | undefined): string {
   if (!model?.viewer) return '';
   const lacks = model.viewer.hasPredictions ? '' : t(' It has no logits either, so nothing is predicted.');
   return t(
-    '“{0}” is an ONNX file that is only looked at: it tells its attention after the softmax. There are no scores, no convolution, no kernels, and nothing to switch off.{1}',
+    '“{0}” is a view-only ONNX file: it exposes attention after the softmax only. There are no scores, no convolution, no kernels, and nothing to switch off.{1}',
     model.name,
     lacks,
   );

@@ -34,7 +34,7 @@ export interface LensContent {
   readonly difference: number | null;
   /** The key that the cell is compared with; null for the row's mean or none. */
   readonly referenceKey: number | null;
-  /** Why there is no reference though one was asked for. */
+  /** Why there is no reference though one was requested. */
   readonly note: string;
   /** Taps of one source head. */
   taps(sourceIdx: number): readonly Tap[];

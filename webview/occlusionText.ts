@@ -8,7 +8,7 @@ import { visibleToken, withLocalMark } from './labels';
 /** What a check has shown so far, in sentences. */
 export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>): string[] {
   const { status, rows, total, baseline, agreement, failure } = occlusion;
-  if (total === 0) return [t('No line before the selection lies in the window: there is nothing to occlude.')];
+  if (total === 0) return [t('The window has no line before the selection: there is nothing to occlude.')];
   const done = t('{0} of {1} earlier lines occluded', rows.length, total);
   const lines = [
     {

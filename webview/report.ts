@@ -1,4 +1,4 @@
-/** Entry point of the exported page: the panel's app on data that lies in the page. */
+/** Entry point of the exported page: the panel's app on data that is in the page. */
 
 import { addRangeWeights } from '../src/attention/aggregate';
 import type { Predictions } from '../src/shared/analysis';

@@ -56,9 +56,9 @@ export class Ablations implements vscode.Disposable {
   }
 
   /** @throws Failure `bad-ablation` */
-  set(wanted: unknown): void {
+  set(requested: unknown): void {
     const { model } = this.analysis.snapshot;
-    const ablation = checkAblation(wanted, model?.layers ?? [], model?.nHeads ?? 0);
+    const ablation = checkAblation(requested, model?.layers ?? [], model?.nHeads ?? 0);
     if (isSame(ablation, this.history.present)) return;
     this.history = push(this.history, ablation);
     void this.apply();
@@ -130,16 +130,16 @@ export class Ablations implements vscode.Disposable {
   /** Computes what the history's present asks for and shows it; newest wins. */
   private async apply(note: string | null = null): Promise<void> {
     this.running?.abort();
-    const wanted = this.history.present;
+    const requested = this.history.present;
     const trained = this.analysis.trainedRun;
     const state = (): PanelAblation => ({
       ...this.analysis.snapshot.ablation,
-      ...{ wanted, isRunning: false, failure: null, note },
+      ...{ requested, isRunning: false, failure: null, note },
       ...{ canUndo: this.history.past.length > 0, canRedo: this.history.future.length > 0 },
     });
     if (!trained) return this.analysis.setAblation(state()); // computed once the run is done
-    if (wanted.edits.length === 0) {
-      return this.analysis.showRun(trained, { ...state(), shown: wanted, effect: null });
+    if (requested.edits.length === 0) {
+      return this.analysis.showRun(trained, { ...state(), shown: requested, effect: null });
     }
     const controller = new AbortController();
     this.running = controller;
@@ -147,12 +147,17 @@ export class Ablations implements vscode.Disposable {
     try {
       const analysisId = this.analysis.nextId();
       const { topK, highlightCount } = this.readSettings();
-      const args = { analysisId, baseId: trained.analysisId, ablation: wanted, topK: Math.max(topK, highlightCount) };
+      const args = {
+        analysisId,
+        baseId: trained.analysisId,
+        ablation: requested,
+        topK: Math.max(topK, highlightCount),
+      };
       const answer = await this.client.ablate(args, controller.signal);
       if (controller.signal.aborted) return; // by newer work, or since the document runs anew
       const run = { analysisId, layers: merged(trained, answer), predictions: answer.predictions };
-      this.analysis.showRun(run, { ...state(), shown: wanted, effect: effectOf(trained, answer) });
-      this.log.info(`run ${analysisId}: ablated ${describeAblation(wanted)}, ${answer.durationMs.toFixed(0)} ms`);
+      this.analysis.showRun(run, { ...state(), shown: requested, effect: effectOf(trained, answer) });
+      this.log.info(`run ${analysisId}: ablated ${describeAblation(requested)}, ${answer.durationMs.toFixed(0)} ms`);
     } catch (error) {
       if (controller.signal.aborted) return;
       this.analysis.setAblation({ ...state(), failure: logFailure(this.log, error) });

@@ -44,12 +44,12 @@ export class Analysis implements vscode.Disposable {
   private readonly finished = this.store.add(new vscode.EventEmitter<FinishedRun>());
   /** A run of the model as trained is done. */
   readonly onDidFinish = this.finished.event;
-  /** Closer looks at the run on show, and at that of the model as trained. */
+  /** Details of the current run, and of that of the model as trained. */
   readonly details: RunDetails;
 
   private state = nothingInspected;
   private lastId = 0;
-  /** The finished run of the model as trained, on the shown tokens; others may be on show. */
+  /** The finished run of the model as trained, on the same tokens; another may be the current one. */
   private trained: FinishedRun | undefined;
   private hasPickedLayer = false;
   private target: Target | undefined;
@@ -62,7 +62,7 @@ export class Analysis implements vscode.Disposable {
   private layers: readonly LayerResult[] = [];
   private tokens: WindowTokens | undefined;
   private predicted: Predictions | undefined;
-  private asked: Omit<AnalyzeArgs, 'analysisId' | 'slot'> | undefined;
+  private sent: Omit<AnalyzeArgs, 'analysisId' | 'slot'> | undefined;
   /** Kept between moves of the cursor. */
   private tokenLines:
     | { readonly offsets: Uint32Array; readonly version: number; readonly lines: Int32Array }
@@ -108,7 +108,7 @@ export class Analysis implements vscode.Disposable {
 
   /**
    * Analyses a document, or a part of it, and resolves when the last layer is there.
-   * @throws Failure for what a person should be told; Cancelled when newer work or the reader stopped it.
+   * @throws Failure with a message for the user; Cancelled when newer work or the reader stopped it.
    */
   async inspect(target: Target): Promise<void> {
     this.running?.abort();
@@ -141,14 +141,14 @@ export class Analysis implements vscode.Disposable {
     }
   }
 
-  /** Loads the model that a run will want, while its document is still being opened. What fails is told by the run. */
+  /** Loads the model of an expected run while its document is still being opened. Failures surface in the run. */
   prepare(model?: string): void {
     this.chooseModel(model)
       .then(chosen => this.client.load(chosen))
       .catch(() => {});
   }
 
-  /** Ids of runs, whoever starts them, are unique. */
+  /** Run ids are unique, whatever starts the run. */
   nextId(): number {
     return ++this.lastId;
   }
@@ -158,9 +158,9 @@ export class Analysis implements vscode.Disposable {
     return this.loaded;
   }
 
-  /** What the run on show was asked with. */
+  /** The request of the current run. */
   get request(): Omit<AnalyzeArgs, 'analysisId' | 'slot'> | undefined {
-    return this.asked;
+    return this.sent;
   }
 
   /** The finished run of the model as trained, on the shown tokens. */
@@ -274,13 +274,13 @@ export class Analysis implements vscode.Disposable {
     if (signal.aborted) throw new Cancelled();
     this.note = providerNote;
     this.update(withModel(this.state, model, provider));
-    this.asked = {
+    this.sent = {
       ...text,
       maxTokens: Math.min(settings.maxTokens, model.maxSeqlen),
       topK: Math.max(settings.topK, settings.highlightCount),
       memoryBudgetMb: settings.memoryBudgetMb,
     };
-    const answer = await this.client.analyze({ analysisId, ...this.asked }, signal);
+    const answer = await this.client.analyze({ analysisId, ...this.sent }, signal);
     if (signal.aborted || this.state.analysisId !== analysisId) throw new Cancelled();
     const { predictions } = answer;
     this.predicted = predictions;
@@ -304,7 +304,7 @@ export class Analysis implements vscode.Disposable {
     return run && { model, nTokens, layers: run.layers, predictions: run.predictions };
   }
 
-  /** The run on show with its tokens, as far as it has come. */
+  /** The current run with its tokens and the layers that are done. */
   get shownRun(): (KnownRun & TokensEvent) | undefined {
     const { analysisId, window } = this.state;
     const run = this.runOf(analysisId);

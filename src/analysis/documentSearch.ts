@@ -1,24 +1,24 @@
 /**
- * The one owner of the document map: what was asked, how far it is, its heaviest lines. It is made in the background for
- * the selection of the moment, goes on while the reader looks elsewhere, and ends when its document changes.
+ * The one owner of the document search: its request, its progress, its most relevant lines. It runs in the background
+ * for the selection it started with, goes on while the reader looks elsewhere, and ends when its document changes.
  */
 
 import * as vscode from 'vscode';
-import { LineMap } from '../attention/lineMap';
+import { LineRanking } from '../attention/lineRanking';
 import { lineSpan } from '../attention/lines';
 import type { Settings } from '../contributions';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
-import type { MapArgs, MappedEvent } from '../inference/protocol';
+import type { SearchArgs, SearchedEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import { logFailure } from '../log';
 import {
-  type DocumentMapState,
-  type MapMeasure,
-  mapMethod,
-  maxMapTokens,
+  type DocumentSearchState,
+  maxSearchTokens,
   type Probe,
   probeAt,
+  type SearchMeasure,
+  searchMethod,
 } from '../shared/documentSearch';
 import { chosenHeads } from '../shared/relevance';
 import { Cancelled } from '../shared/tools/failure';
@@ -30,7 +30,7 @@ import { labelOf, sourceOf } from './target';
 const nLines = 100;
 const nSteps = 400;
 /** How often listeners hear of windows that are done. */
-const tellMs = 200;
+const updateMs = 200;
 const maxTextLength = 160;
 
 /** A text that the inference process holds. */
@@ -42,16 +42,16 @@ interface ReadText {
   readonly end: number;
 }
 
-export class DocumentMap implements vscode.Disposable {
+export class DocumentSearch implements vscode.Disposable {
   private readonly store = new DisposableStore();
-  private readonly changed = this.store.add(new vscode.EventEmitter<DocumentMapState | null>());
+  private readonly changed = this.store.add(new vscode.EventEmitter<DocumentSearchState | null>());
   readonly onDidChange = this.changed.event;
-  private state: DocumentMapState | null = null;
+  private state: DocumentSearchState | null = null;
   private document: vscode.TextDocument | undefined;
   private running: AbortController | undefined;
   private read: ReadText | undefined;
   private lastId = 0;
-  private lines: LineMap | undefined;
+  private lines: LineRanking | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -61,7 +61,7 @@ export class DocumentMap implements vscode.Disposable {
     private readonly readSettings: () => Settings,
     private readonly log: vscode.LogOutputChannel,
   ) {
-    client.listen({ mapped: event => event.mapId === this.lastId && this.running && this.onWindow(event) });
+    client.listen({ searched: event => event.searchId === this.lastId && this.running && this.onWindow(event) });
     this.store.add(
       vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
         if (document !== this.document || contentChanges.length === 0 || this.state?.isStale !== false) return;
@@ -71,16 +71,16 @@ export class DocumentMap implements vscode.Disposable {
     );
   }
 
-  get snapshot(): DocumentMapState | null {
+  get snapshot(): DocumentSearchState | null {
     return this.state;
   }
 
-  /** The document that is or was mapped. */
-  get mappedDocument(): vscode.TextDocument | undefined {
+  /** The document that is or was searched. */
+  get searchedDocument(): vscode.TextDocument | undefined {
     return this.document;
   }
 
-  /** Maps the document for what is selected. Resolves when it is done or cancelled. @throws Failure to be told. */
+  /** Searches the document for the selection. Resolves when done or cancelled. @throws Failure to show. */
   async start(): Promise<void> {
     const { document, snapshot, selectedRange: range } = this.analysis;
     const { model, tokens, view, question } = snapshot;
@@ -90,7 +90,7 @@ export class DocumentMap implements vscode.Disposable {
     this.running = controller;
     const { signal } = controller;
     const { options } = this.context.snapshot;
-    const method = mapMethod(options.method);
+    const method = searchMethod(options.method);
     const heads =
       method === 'head'
         ? [{ layerIdx: view.layerIdx, headIdx: view.headIdx }]
@@ -110,13 +110,13 @@ export class DocumentMap implements vscode.Disposable {
       const { nTokens } = text;
       const lines = lineSpan(text, offset => document.positionAt(offset).line, source.length);
       const lineRange = { first: lines.first - 1, end: lines.last, of: lines.of };
-      this.lines = new LineMap(lineRange.first, lineRange.end, nLines, nSteps);
+      this.lines = new LineRanking(lineRange.first, lineRange.end, nLines, nSteps);
       this.update({ status: 'running', nTokens, lineRange });
       const maxTokens = Math.min(this.readSettings().maxTokens, model.maxSeqlen);
       const args = { textId: text.textId, probe, stage: view.stage, maxTokens, ...measure };
-      const { baselineBits } = await this.map(args, signal);
+      const { baselineBits } = await this.search(args, signal);
       if (this.running === controller) this.update({ status: 'done', baselineBits });
-      this.log.info(`map: ${nTokens} tokens in ${this.state?.total} windows`);
+      this.log.info(`document search: ${nTokens} tokens in ${this.state?.total} windows`);
     } catch (error) {
       const isCurrent = this.running === controller;
       if (error instanceof Cancelled) {
@@ -145,7 +145,7 @@ export class DocumentMap implements vscode.Disposable {
     this.store.dispose();
   }
 
-  private begin(document: vscode.TextDocument, probe: Probe, measure: MapMeasure, modelName: string): void {
+  private begin(document: vscode.TextDocument, probe: Probe, measure: SearchMeasure, modelName: string): void {
     const selection = probe.text.slice(probe.selectionStart).replaceAll(/\s+/g, ' ').trim().slice(0, 60);
     const none = { nTokens: 0, done: 0, total: 0, lines: [], profile: null, baselineBits: Number.NaN, failure: null };
     this.state = {
@@ -178,43 +178,43 @@ export class DocumentMap implements vscode.Disposable {
     let [nTokens, first, last] = [0, source.length, 0];
     for (const [start, end] of piecesAround(source, anchor)) {
       const firstLine = document.positionAt(start).line;
-      ({ nTokens } = await this.client.readMapText(
+      ({ nTokens } = await this.client.readSearchText(
         { textId, start, firstLine, text: source.slice(start, end) },
         signal,
       ));
       if (signal.aborted) throw new Cancelled();
       [first, last] = [Math.min(first, start), Math.max(last, end)];
       this.update({ nTokens });
-      if (nTokens >= maxMapTokens) break;
+      if (nTokens >= maxSearchTokens) break;
     }
     this.read = { key, textId, nTokens, start: first, end: last };
     return this.read;
   }
 
-  private map(args: Omit<MapArgs, 'mapId'>, signal: AbortSignal) {
-    return this.client.mapDocument({ mapId: ++this.lastId, ...args }, signal);
+  private search(args: Omit<SearchArgs, 'searchId'>, signal: AbortSignal) {
+    return this.client.searchDocument({ searchId: ++this.lastId, ...args }, signal);
   }
 
-  private onWindow({ rows, gainBits, done, total }: MappedEvent): void {
+  private onWindow({ rows, gainBits, done, total }: SearchedEvent): void {
     if (!this.lines || !this.state) return;
     this.lines.add({ rows, gainBits });
     this.state = { ...this.state, done, total };
-    this.timer ??= setTimeout(() => this.update({}), tellMs);
+    this.timer ??= setTimeout(() => this.update({}), updateMs);
   }
 
-  private update(change: Partial<DocumentMapState>): void {
+  private update(change: Partial<DocumentSearchState>): void {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (!this.state) return;
     const { lines, document } = this;
     // Lines of a text that is gone keep the words they had.
     const isReadable = lines && document && !change.isStale && !this.state.isStale;
-    const told = isReadable ? { lines: this.withText(lines, document), profile: lines.profile } : {};
-    this.state = { ...this.state, ...told, ...change };
+    const results = isReadable ? { lines: this.withText(lines, document), profile: lines.profile } : {};
+    this.state = { ...this.state, ...results, ...change };
     this.changed.fire(this.state);
   }
 
-  private withText({ lines }: LineMap, document: vscode.TextDocument): DocumentMapState['lines'] {
+  private withText({ lines }: LineRanking, document: vscode.TextDocument): DocumentSearchState['lines'] {
     return lines
       .filter(({ lineIdx }) => lineIdx < document.lineCount)
       .map(line => ({

@@ -9,7 +9,7 @@ import { withSuffix } from '../shared/tools/documentText';
 import type { Analysis } from './analysis';
 import { sourceOf } from './target';
 
-/** @throws Failure while there is no finished run to take along. */
+/** @throws Failure while there is no finished run to export. */
 export function exportSource(analysis: Analysis): ExportSource {
   const {
     analysisId,
@@ -45,7 +45,7 @@ export function exportSource(analysis: Analysis): ExportSource {
   };
 }
 
-/** The map on show. */
+/** The current map. */
 export function shownMap({ snapshot: { view, model } }: Analysis): MapChoice {
   const { stages } = model!.layers[view.layerIdx]!;
   const shownStage = effectiveStage(stages, view.stage);

@@ -1,6 +1,6 @@
 /**
  * Reads model folders in a process of its own, which is killed when it takes too long: a folder that hangs, or takes all
- * memory, leaves whoever asks about it alone.
+ * memory, does not affect the caller.
  */
 
 import type { InferenceProcess } from '../inference/client';

@@ -29,12 +29,12 @@ export const nothingInspected: PanelState = {
   durationMs: null,
 };
 
-/** A run begins: what was asked of the model and the view stay, what was computed goes. */
+/** A run begins: the requests and the view stay, results go. */
 export function begun(
-  { model, provider, view, ablation: { wanted, canUndo, canRedo } }: PanelState,
+  { model, provider, view, ablation: { requested, canUndo, canRedo } }: PanelState,
   run: Pick<PanelState, 'analysisId' | 'documentLabel' | 'question' | 'isPinned'>,
 ): PanelState {
-  const ablation = { ...asTrained, wanted, canUndo, canRedo };
+  const ablation = { ...asTrained, requested, canUndo, canRedo };
   return { ...nothingInspected, ...run, status: 'loading', model, provider, view, ablation };
 }
 

@@ -80,7 +80,7 @@ export class RelevantContext implements vscode.Disposable {
 
   /**
    * Occludes every line before the selection, the most relevant first, and reports what each does. Resolves when all are
-   * done or the check was cancelled. @throws Failure for what a person should be told.
+   * done or the check was cancelled. @throws Failure with a message for the user.
    */
   async occlude(mode: OcclusionMode, signal?: AbortSignal): Promise<void> {
     const { range, options } = await this.settled();
@@ -96,26 +96,26 @@ export class RelevantContext implements vscode.Disposable {
       ...{ status: 'running', mode, target: range, total: lines.length, rows: [], baseline: null, failure: null },
       agreement: occlusionAgreement([]),
     };
-    const tell = (change: Partial<OcclusionState>) => {
+    const update = (change: Partial<OcclusionState>) => {
       // Relevance may be measured another way by now.
       occlusion = this.withRelevance({ ...occlusion, ...change }, this.state.lines);
       if (this.occluding === controller) this.update({ occlusion });
     };
-    tell({});
+    update({});
     try {
       void this.measurePredictingRows(range, this.analysis.snapshot, controller.signal);
       const onEffect = ({ spanIdx, effect, baseline }: OccludedEvent) => {
         const { lineIdx, text, weight, meanWeight } = lines[spanIdx]!;
         const row = { lineIdx, text, weight, meanWeight, predicting: null, effect };
-        tell({ rows: [...occlusion.rows, row], baseline });
+        update({ rows: [...occlusion.rows, row], baseline });
       };
       const { analysisId } = this.analysis.snapshot;
       const args = { analysisId, target: range, spans, mode };
       const baseline = await this.occlusions.run(args, onEffect, controller.signal);
-      tell({ status: 'done', baseline });
+      update({ status: 'done', baseline });
     } catch (error) {
-      if (error instanceof Cancelled) tell({ status: 'cancelled' });
-      else tell({ status: 'failed', failure: toFailureData(error) });
+      if (error instanceof Cancelled) update({ status: 'cancelled' });
+      else update({ status: 'failed', failure: toFailureData(error) });
       if (!(error instanceof Cancelled)) throw error;
     } finally {
       if (this.occluding === controller) this.occluding = undefined;

@@ -22,7 +22,7 @@ export interface Target {
   readonly model?: string;
 }
 
-/** What is asked of the inference process about a target's text. */
+/** The request to the inference process about a target's text. */
 export type TargetText = Pick<
   AnalyzeArgs,
   'text' | 'textStart' | 'documentLength' | 'anchor' | 'windowStart' | 'isPinned'
@@ -30,8 +30,9 @@ export type TargetText = Pick<
 
 /**
  * What of the target goes to the model, and how long the document is without the question. Of a large document only
- * what lies around the anchor, or behind the window's start, is read.
- * @param maxTokens of the window that is asked for. @throws Failure `empty` or `binary`, which name the document by its label.
+ * what is around the anchor, or behind the window's start, is read.
+ * @param maxTokens of the requested window.
+ * @throws Failure `empty` or `binary`, which name the document by its label.
  */
 export function textOf(
   { document, range, anchor, question, windowStart, isPinned = false }: Target,

@@ -2,7 +2,7 @@
 
 import type { AnalysisWindow } from '../shared/analysis';
 
-/** A replacement of text, as VS Code tells it: offsets of the text before it. */
+/** A replacement of text, as VS Code reports it: offsets are in the text before it. */
 export interface TextChange {
   readonly rangeOffset: number;
   readonly rangeLength: number;

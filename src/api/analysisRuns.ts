@@ -33,7 +33,7 @@ export class AnalysisRuns {
   /** The oldest first. */
   private readonly open: OpenRun[] = [];
   private readonly details: RunDetails;
-  /** With what the panel shows, two documents at most are computed at a time, however many are asked about. */
+  /** With what the panel shows, two documents at most are computed at a time, however many are requested. */
   private readonly turns = new Turns();
 
   constructor(

@@ -29,7 +29,7 @@ class AttentionTool implements vscode.LanguageModelTool<unknown> {
     const { scheme, fsPath } = found.uri;
     const title = vscode.l10n.t('Let the assistant read from outside the workspace?');
     const where = codeSpan(scheme === 'file' ? fsPath : found.uri.toString());
-    const message = markdown([vscode.l10n.t('{0} is open in a tab and lies outside the workspace.', where)]);
+    const message = markdown([vscode.l10n.t('{0} is open in a tab outside the workspace.', where)]);
     return { invocationMessage, confirmationMessages: { title, message } };
   }
 

@@ -32,13 +32,13 @@ export class ShownRuns implements vscode.Disposable {
     );
   }
 
-  /** The run on show once its first layer is done. The same object for the same run. */
+  /** The current run once its first layer is done. The same object for the same run. */
   get current(): api.Analysis | undefined {
     const { analysisId } = this.analysis.snapshot;
     const run = this.analysis.shownRun;
     if (!run || run.layers.length === 0) return undefined;
     if (this.last?.analysisId !== analysisId) {
-      // What is asked later is answered from the run as it is then, or as it was last.
+      // Later requests are answered from the run as it is then, or as it was last.
       let known = run;
       const runOf = () => {
         const now = this.analysis.shownRun;

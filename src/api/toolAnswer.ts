@@ -1,4 +1,4 @@
-/** What the assistants' tool is asked and answers. Its readers are language models: plain English, numbers named. Pure. */
+/** Input and answer of the assistants' tool. Its readers are language models: plain English, numbers named. Pure. */
 
 import type { Analysis } from '../../api/mtaInspector';
 import { linesOfTokens, strongestTokens, weightByLine } from '../attention/lines';
@@ -60,7 +60,7 @@ export interface Answered {
   readonly label: string;
   /** The document's lines. */
   readonly lines: readonly string[];
-  /** What was asked about. */
+  /** The text the question is about. */
   readonly range: TokenRange;
   /** One per token. */
   readonly weights: Float32Array;
@@ -77,8 +77,8 @@ export function writeAnswer({ analysis, question, label, lines, range, weights, 
   const isCandidate = (token: number) =>
     isApplicable('attends', range, token) && (token < range.first || token >= range.end) && lineOfToken[token]! >= 0;
   const strongest = strongestTokens(weights, question.maxLines, isCandidate);
-  const asked = tokens.slice(range.first, range.end);
-  const text = asked.map(token => token.label).join('');
+  const selected = tokens.slice(range.first, range.end);
+  const text = selected.map(token => token.label).join('');
   const bits = [...(surprisalBits ?? []).slice(range.first, range.end)].filter(value => !Number.isNaN(value));
   const isWhole = window.start === 0 && window.end >= window.documentLength;
   return [
@@ -86,11 +86,11 @@ export function writeAnswer({ analysis, question, label, lines, range, weights, 
       `${model.nHeads} heads. This is the attention of that model, not of the assistant that reads this.`,
     `Text: ${label}, lines ${lineOf(window.start) + 1} to ${lineOf(window.end) + 1}, ${tokens.length} tokens` +
       `${isWhole ? '' : '; the rest of the document was left out of the window'}.`,
-    `Asked about: ${JSON.stringify(text)} in line ${lineOf(asked[0]!.start) + 1}, ${asked.length} token${asked.length === 1 ? '' : 's'}.`,
+    `Asked about: ${JSON.stringify(text)} in line ${lineOf(selected[0]!.start) + 1}, ${selected.length} token${selected.length === 1 ? '' : 's'}.`,
     ...(bits.length > 0
       ? [`Surprisal: ${(bits.reduce((sum, value) => sum + value, 0) / bits.length).toFixed(2)} bits per token.`]
       : []),
-    `Weights: ${howMeasured(question)}. They are unitless, may be negative, and are no probabilities.`,
+    `Weights: ${howMeasured(question)}. They are unitless, may be negative, and are not probabilities.`,
     '',
     byLine.length === 0
       ? 'No other line has any weight.'

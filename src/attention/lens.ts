@@ -207,7 +207,7 @@ function sizeOf(conv: KernelWeights | null): { rows: number; columns: number; ow
 }
 
 function placeOf(patch: Patch, queryIdx: number, keyIdx: number): TapPlace {
-  // The patch reaches to the edges of the map wherever a tap does, so what lies beside it lies beside the map.
+  // The patch reaches to the edges of the map wherever a tap does, so what is beside it is beside the map.
   const isInside =
     queryIdx >= patch.queryStart &&
     queryIdx < patch.queryStart + patch.nQueries &&

@@ -140,7 +140,7 @@ export function relevantPlaces(weights: Float32Array, k: number, isCandidate: (t
   return places;
 }
 
-/** The k weights of largest magnitude, in descending order; what is no number or at most 2 % of the largest is left out. */
+/** The k weights of largest magnitude, in descending order; what is not a number or at most 2 % of the largest is left out. */
 export function strongestTokens(
   weights: Float32Array,
   k: number,

@@ -5,7 +5,7 @@ import { analyzeJson } from '../export/mapText';
 import { csvSidecar, factsFormat, factsJson } from '../export/source';
 import type { ProviderSetting } from '../shared/analysis';
 import { type Stage, stages } from '../shared/attentionMap';
-import { mapMethods } from '../shared/documentSearch';
+import { searchMethods } from '../shared/documentSearch';
 import { exportFormats } from '../shared/panel/exportFormats';
 import { occlusionModes, relevanceMethods } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
@@ -90,7 +90,7 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
     const { isTTY } = process.stderr;
     const json = await searchJson(args.positionals[0]!, {
       ...documentOptions(args),
-      ...selectionOptions(args, mapMethods),
+      ...selectionOptions(args, searchMethods),
       onProgress: (done, total) => isTTY && process.stderr.write(`\r${done} of ${total} ranges `),
     });
     if (isTTY) process.stderr.write('\n');

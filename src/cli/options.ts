@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { stages } from '../shared/attentionMap';
-import { mapMethods } from '../shared/documentSearch';
+import { searchMethods } from '../shared/documentSearch';
 import { exportFormats } from '../shared/panel/exportFormats';
 import { occlusionModes, relevanceMethods } from '../shared/relevance';
 import { measureNames } from './heads';
@@ -117,7 +117,7 @@ export const syntax = {
     summary: 'the same over a document of any length, range by range',
     takes: 'FILE',
     options: [...file, ...selection, 'json'],
-    usage: `--at OFFSET [--to OFFSET] | --question TEXT [--method ${mapMethods.join('|')}] [--heads HEADS] [--json OUT]`,
+    usage: `--at OFFSET [--to OFFSET] | --question TEXT [--method ${searchMethods.join('|')}] [--heads HEADS] [--json OUT]`,
   },
   ablate: {
     summary: 'what each part of the model does on this text',

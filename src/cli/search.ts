@@ -3,8 +3,8 @@
 import { basename } from 'node:path';
 import { byRelevance, lineAt, lineSpan, lineStartsOf } from '../attention/lines';
 import { toolVersion } from '../export/source';
-import type { MappedEvent } from '../inference/protocol';
-import { type MapMethod, maxMapTokens, probeAt } from '../shared/documentSearch';
+import type { SearchedEvent } from '../inference/protocol';
+import { maxSearchTokens, probeAt, type SearchMethod } from '../shared/documentSearch';
 import { withQuestion } from '../shared/panel/question';
 import { formatHeads } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
@@ -22,7 +22,7 @@ export interface SearchOptions
   readonly question: string | undefined;
   /** UTF-16 offset where the selection ends, exclusive; absent: one character, and with it the token at `at`. */
   readonly to: number | undefined;
-  readonly method: MapMethod;
+  readonly method: SearchMethod;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -74,10 +74,10 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
   if (!(selection.start < selection.end && selection.end <= whole.length)) {
     throw new Failure('bad-usage', `There is no text from ${at} to ${to}: the file has ${written.length} characters.`);
   }
-  const windows: MappedEvent[] = [];
+  const windows: SearchedEvent[] = [];
   const engine = await loadEngine(options, (name, payload) => {
-    if (name !== 'mapped') return;
-    const event = payload as MappedEvent;
+    if (name !== 'searched') return;
+    const event = payload as SearchedEvent;
     windows.push(event);
     options.onProgress?.(event.done, event.total);
   });
@@ -89,17 +89,17 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
     let [first, end] = [written.length, 0];
     for (const [from, until] of piecesAround(written, Math.min(selection.start, written.length))) {
       const piece = { textId: 1, start: from, firstLine: lineAt(starts, from), text: written.slice(from, until) };
-      nTokens = engine.readMapText(piece).nTokens;
+      nTokens = engine.readSearchText(piece).nTokens;
       [first, end] = [Math.min(first, from), Math.max(end, until)];
-      if (nTokens >= maxMapTokens) break;
+      if (nTokens >= maxSearchTokens) break;
     }
     const maxTokens = windowSize(engine, options.maxTokens);
     const probe =
       question === undefined
         ? probeAt(whole, selection)
         : { text: question, start: selection.start, selectionStart: 0 };
-    const request = { mapId: 1, textId: 1, probe, stage, maxTokens, method: options.method, heads };
-    const { baselineBits } = await engine.mapDocument(request);
+    const request = { searchId: 1, textId: 1, probe, stage, maxTokens, method: options.method, heads };
+    const { baselineBits } = await engine.searchDocument(request);
     const mapped = lineSpan({ start: first, end }, offset => lineAt(starts, offset), written.length);
     const lineText = (line: number) =>
       written
@@ -134,7 +134,7 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
   }
 }
 
-function linesOf({ rows, gainBits }: MappedEvent, textOf: (line: number) => string) {
+function linesOf({ rows, gainBits }: SearchedEvent, textOf: (line: number) => string) {
   const spanLines = [rows.lineIdxs[0]! + 1, rows.lineIdxs.at(-1)! + 1] as const;
   return Array.from(rows.lineIdxs, (lineIdx, i) => {
     const nOwn = rows.nOwn[i]!;

@@ -1,4 +1,4 @@
-/** The commands a person runs: what they work on, how progress shows, how failures are told. */
+/** The user's commands: what they work on, how they show progress, how they report failures. */
 
 import * as vscode from 'vscode';
 import type { Ablations } from '../analysis/ablations';
@@ -25,11 +25,11 @@ export function registerCommands(
   const store = new DisposableStore();
   const register = (id: string, run: (argument?: unknown) => unknown) =>
     store.add(vscode.commands.registerCommand(id, run));
-  register(commands.inspectDocument, () => told(log, () => inspect(analysis, false, showPanel)));
-  register(commands.inspectSelection, () => told(log, () => inspect(analysis, true, showPanel)));
+  register(commands.inspectDocument, () => withErrorReporting(log, () => inspect(analysis, false, showPanel)));
+  register(commands.inspectSelection, () => withErrorReporting(log, () => inspect(analysis, true, showPanel)));
   register(commands.cancel, id => analysis.cancel(typeof id === 'number' ? id : undefined));
-  register(commands.selectModel, () => told(log, () => selectModel(models, folders)));
-  register(commands.addModel, () => told(log, () => addModel(models, folders)));
+  register(commands.selectModel, () => withErrorReporting(log, () => selectModel(models, folders)));
+  register(commands.addModel, () => withErrorReporting(log, () => addModel(models, folders)));
   register(commands.clearHighlights, () => decorations.clear());
   register(commands.resetAblation, () => ablations.step('reset'));
   register(commands.undoAblation, () => ablations.step('undo'));
@@ -51,8 +51,8 @@ async function inspect(analysis: Analysis, isSelection: boolean, showPanel: () =
   await withProgress(progress, () => analysis.inspect(target));
 }
 
-/** Runs what a person asked for and tells why it failed, with buttons that help. */
-export async function told(log: vscode.LogOutputChannel, run: () => Promise<void>): Promise<void> {
+/** Runs a user's command and shows its failure, with buttons that help. */
+export async function withErrorReporting(log: vscode.LogOutputChannel, run: () => Promise<void>): Promise<void> {
   try {
     await run();
   } catch (error) {

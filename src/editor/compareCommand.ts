@@ -15,7 +15,7 @@ interface Item extends vscode.QuickPickItem {
   readonly choose?: () => Promise<Counterpart | undefined>;
 }
 
-/** @throws Failure for what a person should be told. */
+/** @throws Failure with a message for the user. */
 export async function compare(
   analysis: Analysis,
   comparison: Comparison,
@@ -123,7 +123,7 @@ interface GitApi {
   getRepository(uri: vscode.Uri): { show(ref: string, path: string): Promise<string> } | null;
 }
 
-/** Reads the committed version of a file; undefined where there is no git or no repository. */
+/** Reads the committed version of a file; undefined without git or outside a repository. */
 async function gitHead(uri: vscode.Uri): Promise<(() => Promise<string>) | undefined> {
   const extension = vscode.extensions.getExtension<{ getAPI(version: 1): GitApi }>('vscode.git');
   try {

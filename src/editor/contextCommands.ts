@@ -23,12 +23,12 @@ export function registerContextCommands(
   analysis: Analysis,
   context: RelevantContext,
   decorations: AttentionDecorations,
-  tell: (run: () => Promise<void>) => Promise<void>,
+  runReported: (run: () => Promise<void>) => Promise<void>,
   showPanel: () => void,
 ): vscode.Disposable {
   const store = new DisposableStore();
   const register = (id: string, run: () => Promise<void>) =>
-    store.add(vscode.commands.registerCommand(id, () => tell(run)));
+    store.add(vscode.commands.registerCommand(id, () => runReported(run)));
 
   /** The relevance of the selection; what the cursor is on is selected where nothing is. */
   async function relevance(): Promise<ContextState> {
@@ -141,12 +141,12 @@ export function registerContextCommands(
     await withProgress(progress, async (report, cancellation) => {
       const controller = new AbortController();
       cancellation.onCancellationRequested(() => controller.abort());
-      let told = 0;
+      let nReported = 0;
       const listening = context.onDidChange(({ occlusion }) => {
         if (!occlusion || occlusion.total === 0) return;
         const { rows, total } = occlusion;
-        report.report({ increment: ((rows.length - told) / total) * 100, message: `${rows.length} / ${total}` });
-        told = rows.length;
+        report.report({ increment: ((rows.length - nReported) / total) * 100, message: `${rows.length} / ${total}` });
+        nReported = rows.length;
       });
       try {
         await context.occlude(mode, controller.signal);

@@ -73,7 +73,7 @@ export class AttentionDecorations implements vscode.Disposable {
       this.analysis.selectToken(token(selection.active));
       return;
     }
-    // The end of a selection lies behind its last character.
+    // The end of a selection is behind its last character.
     const last = token(document.positionAt(document.offsetAt(selection.end) - 1));
     const first = token(selection.start);
     if (selection.isReversed) this.analysis.selectToken(first, last);
@@ -125,7 +125,7 @@ export class AttentionDecorations implements vscode.Disposable {
           editor.setDecorations(type, isOurs ? inShade.map(({ tokenIdx }) => place(tokenIdx, tokenIdx + 1)) : []);
         }
       }
-      // A question lies behind the document's end, where nothing can be marked.
+      // A question is behind the document's end, where nothing can be marked.
       const isInDocument = isOurs && tokens.offsets[selected.first]! < this.analysis.textEnd;
       editor.setDecorations(this.selected, isInDocument ? [place(selected.first, selected.end)] : []);
     }

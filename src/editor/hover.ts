@@ -27,7 +27,7 @@ export class AttentionHover implements vscode.HoverProvider {
     const { analysisId, tokens, view, model, isStale, ablation } = this.analysis.snapshot;
     const tokenIdx = this.analysis.tokenAtOffset(document.offsetAt(position));
     if (tokenIdx === null || !tokens || !model) return undefined;
-    // Without an answer there is nothing to show: the status bar tells of troubles.
+    // Without an answer there is nothing to show: the status bar reports failures.
     const keys = await this.analysis.details.strongestKeys({ analysisId, ...view }, tokenIdx, maxRows).catch(() => []);
     if (cancellation.isCancellationRequested || keys.length === 0) return undefined;
     const stage = effectiveStage(model.layers[view.layerIdx]!.stages, view.stage);

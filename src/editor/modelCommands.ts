@@ -8,7 +8,7 @@ import { failures } from '../errors';
 import { pick, showInformation } from '../messages';
 import type { ModelSummary } from '../shared/analysis';
 
-/** Asks which model runs from now on and inspects again with it. @throws Failure for what a person should be told. */
+/** Lets the user pick the model and inspects again with it. @throws Failure with a message for the user. */
 export async function selectModel(models: AddedModels, folders: FolderReader): Promise<void> {
   const items = (await models.list()).map(({ name, description, setting }) => ({ label: name, description, setting }));
   const add = { label: vscode.l10n.t('Add a model…'), setting: null };

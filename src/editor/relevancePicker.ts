@@ -1,4 +1,4 @@
-/** How relevance is measured, chosen with the keyboard and told in words. */
+/** Choosing the relevance measure with the keyboard, and its description in words. */
 
 import * as vscode from 'vscode';
 import { askText, pick } from '../messages';
@@ -40,7 +40,7 @@ export async function pickRelevance(
   const methods: { label: string; detail: string; method: RelevanceMethod }[] = [
     {
       label: vscode.l10n.t('One head'),
-      detail: vscode.l10n.t('The head and stage on show: layer {0}, head {1}.', view.layerIdx, view.headIdx),
+      detail: vscode.l10n.t('The current head and stage: layer {0}, head {1}.', view.layerIdx, view.headIdx),
       method: 'head',
     },
     {
@@ -71,7 +71,7 @@ export async function pickRelevance(
   if (chosen.method === 'head' || !model) return { ...chosen, heads: now.heads };
   const text = await askText({
     title,
-    prompt: vscode.l10n.t('Heads: layer (the one on show), all, or a list such as 2.0, 3.5, 4.*'),
+    prompt: vscode.l10n.t('Heads: layer (the current one), all, or a list such as 2.0, 3.5, 4.*'),
     value: formatHeads(now.heads),
     validateInput: value => {
       try {

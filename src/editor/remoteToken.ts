@@ -13,11 +13,11 @@ export class RemoteToken {
     return this.secrets.get(key);
   }
 
-  /** Registers the commands. @param tell runs them and tells failures. */
-  register(tell: (run: () => Promise<void>) => Promise<void>): vscode.Disposable {
+  /** Registers the commands. @param runReported runs them and reports failures. */
+  register(runReported: (run: () => Promise<void>) => Promise<void>): vscode.Disposable {
     return vscode.Disposable.from(
-      vscode.commands.registerCommand(commands.setRemoteToken, () => tell(() => this.ask())),
-      vscode.commands.registerCommand(commands.clearRemoteToken, () => tell(() => this.clear())),
+      vscode.commands.registerCommand(commands.setRemoteToken, () => runReported(() => this.ask())),
+      vscode.commands.registerCommand(commands.clearRemoteToken, () => runReported(() => this.clear())),
     );
   }
 

@@ -1,6 +1,6 @@
 /**
  * A tour of one finding, in a sample: the cell whose attention the convolution raised most, before it, after it, and tap
- * by tap. What it says is measured in the run on show, whatever the model.
+ * by tap. Its figures are measured in the current run, for any model.
  */
 
 import * as vscode from 'vscode';
@@ -23,7 +23,7 @@ interface Step {
   readonly text: string;
 }
 
-/** @throws Failure for what a person should be told. */
+/** @throws Failure with a message for the user. */
 export async function takeTour(
   samples: Samples,
   analysis: Analysis,

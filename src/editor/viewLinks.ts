@@ -45,7 +45,7 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
     private readonly models: AddedModels,
     private readonly memory: vscode.Memento,
     private readonly log: vscode.LogOutputChannel,
-    private readonly tell: (run: () => Promise<void>) => Promise<void>,
+    private readonly runReported: (run: () => Promise<void>) => Promise<void>,
     private readonly showPanel: () => void,
   ) {
     this.store.add(
@@ -62,16 +62,16 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
     );
   }
 
-  /** VS Code has asked the reader whether this extension may open the link. */
+  /** VS Code has already asked whether this extension may open the link. */
   handleUri(uri: vscode.Uri): void {
-    void this.tell(() => this.open(uri));
+    void this.runReported(() => this.open(uri));
   }
 
   async copyLink(): Promise<void> {
     const target = this.target();
     if (!target) throw failures.nothingToLink();
     await vscode.env.clipboard.writeText(`${vscode.env.uriScheme}://${extensionId}/view?${linkQuery(target)}`);
-    if (!isLinkable(this.analysis.snapshot.ablation.wanted)) {
+    if (!isLinkable(this.analysis.snapshot.ablation.requested)) {
       void showInformation(
         vscode.l10n.t(
           'The link was copied without the ablation: edited weights do not fit into a link. It opens the model as trained.',
@@ -117,7 +117,7 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
       const target = { ...parseLink(last.query), tab: null };
       await this.show(editor.document, target, last.ablation);
     } catch (error) {
-      if (!(error instanceof Cancelled)) this.log.warn(toFailureData(error).message); // nobody asked for it just now
+      if (!(error instanceof Cancelled)) this.log.warn(toFailureData(error).message); // not the result of a user action
     }
   }
 
@@ -171,7 +171,7 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
       ...{ folder: folder.name, file: vscode.workspace.asRelativePath(document.uri, false) },
       ...{ layerIdx: view.layerIdx, headIdx: view.headIdx, stage: view.stage, difference: view.difference },
       comparison: this.comparison.shown?.link ?? null,
-      ...{ tab: this.tabs.shown, ablation: isLinkable(ablation.wanted) ? ablation.wanted : noAblation },
+      ...{ tab: this.tabs.shown, ablation: isLinkable(ablation.requested) ? ablation.requested : noAblation },
       ...{ at: offset(selectedToken), anchor: offset(selectionAnchor) },
     };
   }
@@ -179,7 +179,7 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
   private remember(): void {
     const target = this.target();
     const uri = this.analysis.document?.uri.toString();
-    const ablation = this.analysis.snapshot.ablation.wanted;
+    const ablation = this.analysis.snapshot.ablation.requested;
     if (target && uri) {
       void this.memory.update(lastViewKey, { uri, query: linkQuery(target), ablation } satisfies LastView);
     }

@@ -18,10 +18,10 @@ export class WindowFollower implements vscode.Disposable {
   constructor(
     private readonly analysis: Analysis,
     private readonly log: vscode.LogOutputChannel,
-    tell: (run: () => Promise<void>) => Promise<void>,
+    runReported: (run: () => Promise<void>) => Promise<void>,
   ) {
     const register = (id: string, run: () => void) =>
-      this.store.add(vscode.commands.registerCommand(id, () => tell(async () => run())));
+      this.store.add(vscode.commands.registerCommand(id, () => runReported(async () => run())));
     register(commands.pinWindow, () => this.pin());
     register(commands.followCursor, () => this.release());
     this.store.add(
@@ -71,7 +71,7 @@ export class WindowFollower implements vscode.Disposable {
       const cursor = editorOf(analysis)?.selection.active;
       if (cursor) analysis.selectToken(analysis.tokenAtOffset(document.offsetAt(cursor)));
     } catch (error) {
-      if (!(error instanceof Cancelled)) this.log.warn(toFailureData(error).message); // nobody asked for it just now
+      if (!(error instanceof Cancelled)) this.log.warn(toFailureData(error).message); // not the result of a user action
     }
   }
 }

@@ -78,7 +78,7 @@ export class WindowMarks implements vscode.Disposable {
   }
 }
 
-/** Whether some of the document lies outside the window. */
+/** Whether some of the document is outside the window. */
 function isPartial({ window }: PanelState): boolean {
   return window !== null && (window.start > 0 || window.end < window.documentLength);
 }

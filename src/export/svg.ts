@@ -67,7 +67,7 @@ function scaleBar(max: number, table: Uint8Array, style: PictureStyle, bottom: n
 }
 
 function shortened(text: string): string {
-  // A character has at most two units: what lies behind is not needed to know that it is long.
+  // A character has at most two units: what follows is not needed to know that it is long.
   const characters = [...text.slice(0, 2 * longestLabel + 2)];
   return characters.length > longestLabel ? `${characters.slice(0, longestLabel - 1).join('')}…` : text;
 }

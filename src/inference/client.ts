@@ -22,13 +22,13 @@ import {
   type InferenceRequests,
   type LoadAnswer,
   type LoadArgs,
-  type MapAnswer,
-  type MapArgs,
-  type MapTextArgs,
   type OccludeArgs,
   protocolVersion,
   type RankArgs,
   type RelevanceArgs,
+  type SearchAnswer,
+  type SearchArgs,
+  type SearchTextArgs,
   type Slot,
 } from './protocol';
 import { RestartPolicy } from './restartPolicy';
@@ -202,13 +202,13 @@ export class InferenceClient {
   }
 
   /** Resolves when the piece is tokenised, with how many tokens there are so far. */
-  readMapText(args: MapTextArgs, signal: AbortSignal): Promise<{ readonly nTokens: number }> {
-    return this.connect().rpc.request('readMapText', args, signal);
+  readSearchText(args: SearchTextArgs, signal: AbortSignal): Promise<{ readonly nTokens: number }> {
+    return this.connect().rpc.request('readSearchText', args, signal);
   }
 
-  /** Brings a `mapped` event per window. @throws Cancelled as soon as `signal` fires. */
-  mapDocument(args: MapArgs, signal: AbortSignal): Promise<MapAnswer> {
-    return this.cancellable('mapDocument', args, signal);
+  /** Brings a `searched` event per window. @throws Cancelled as soon as `signal` fires. */
+  searchDocument(args: SearchArgs, signal: AbortSignal): Promise<SearchAnswer> {
+    return this.cancellable('searchDocument', args, signal);
   }
 
   /** The process ends with its channel; what hangs in a run is killed. */
@@ -217,7 +217,7 @@ export class InferenceClient {
     this.connection?.process.kill();
   }
 
-  private async cancellable<Name extends 'ablate' | 'rankAblations' | 'occlude' | 'mapDocument'>(
+  private async cancellable<Name extends 'ablate' | 'rankAblations' | 'occlude' | 'searchDocument'>(
     name: Name,
     args: Parameters<InferenceRequests[Name]>[0],
     signal: AbortSignal,
@@ -260,7 +260,7 @@ export class InferenceClient {
     }
     const process = this.start();
     const rpc: Channel = new Rpc({ send: message => process.send(message), onMessage: f => process.onMessage(f) }, {});
-    for (const name of ['tokens', 'layer', 'effects', 'occluded', 'mapped', 'log', 'provider'] as const) {
+    for (const name of ['tokens', 'layer', 'effects', 'occluded', 'searched', 'log', 'provider'] as const) {
       rpc.on(name, payload => {
         for (const listeners of this.listeners) listeners[name]?.(payload as never);
       });

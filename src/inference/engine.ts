@@ -7,7 +7,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { dependsOnLength } from '../graph/ropeScaling';
 import { type AblationEffect, checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
-import type { MappedWindow } from '../shared/documentSearch';
+import type { SearchedRange } from '../shared/documentSearch';
 import type { OcclusionBaseline } from '../shared/relevance';
 import { Cancelled, Failure } from '../shared/tools/failure';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
@@ -24,11 +24,11 @@ import type {
   AnalyzeArgs,
   Emit,
   LoadArgs,
-  MapAnswer,
-  MapArgs,
-  MapTextArgs,
   OccludeArgs,
   RankArgs,
+  SearchAnswer,
+  SearchArgs,
+  SearchTextArgs,
   Slot,
 } from './protocol';
 import { Details } from './run/details';
@@ -136,14 +136,14 @@ export class Engine {
   }
 
   /** Reads a piece of a document to search. */
-  readMapText({ textId, ...piece }: MapTextArgs): { nTokens: number } {
+  readSearchText({ textId, ...piece }: SearchTextArgs): { nTokens: number } {
     if (this.searched?.textId !== textId) this.searched = { textId, text: new SearchText(this.tokenizer) };
     this.searched.text.add(piece);
     return { nTokens: this.searched.text.nTokens };
   }
 
-  /** Emits `mapped` per range, while no other run is waiting. @throws Failure `no-text`, `small-window`; Cancelled. */
-  async mapDocument({ mapId, textId, ...request }: MapArgs, signal?: AbortSignal): Promise<MapAnswer> {
+  /** Emits `searched` per range, while no other run is waiting. @throws Failure `no-text`, `small-window`; Cancelled. */
+  async searchDocument({ searchId, textId, ...request }: SearchArgs, signal?: AbortSignal): Promise<SearchAnswer> {
     if (this.searched?.textId !== textId) {
       throw new Failure(
         'no-text',
@@ -153,7 +153,7 @@ export class Engine {
     const text = this.searched.text.tokens();
     const maxTokens = Math.min(request.maxTokens, this.model.maxSeqlen);
     const probe = tokenizeProbe(request.probe, this.tokenizer, maxTokens);
-    const emit = (window: MappedWindow) => this.emit('mapped', { mapId, ...window });
+    const emit = (window: SearchedRange) => this.emit('searched', { searchId, ...window });
     const limited = { ...request, maxTokens };
     const baselineBits = await searchRanges(this.runtime.use, text, limited, probe, emit, this.pause(signal), signal);
     return { baselineBits };

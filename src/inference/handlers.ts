@@ -34,7 +34,7 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     largestChanges: (args, signal) => engines.holding(args.analysisId).details.largestChanges(args, signal),
     relevance: (args, signal) => engines.holding(args.analysisId).details.relevance(args, signal),
     occlude: (args, signal) => engines.holding(args.analysisId).occlude(args, signal),
-    readMapText: args => engines.of().readMapText(args),
-    mapDocument: (args, signal) => engines.of().mapDocument(args, signal),
+    readSearchText: args => engines.of().readSearchText(args),
+    searchDocument: (args, signal) => engines.of().searchDocument(args, signal),
   };
 }

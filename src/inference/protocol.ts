@@ -14,7 +14,7 @@ import type {
   WindowTokens,
 } from '../shared/analysis';
 import type { CellChange, Patch, PatchAddress, Stage, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
-import type { MapMeasure, MappedWindow, Probe } from '../shared/documentSearch';
+import type { Probe, SearchedRange, SearchMeasure } from '../shared/documentSearch';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type {
@@ -137,8 +137,8 @@ export interface OccludeArgs {
   readonly mode: OcclusionMode;
 }
 
-/** A piece of a document that is to be mapped; another `textId` drops the pieces of the last one. */
-export interface MapTextArgs {
+/** A piece of a document to search; another `textId` drops the pieces of the last one. */
+export interface SearchTextArgs {
   readonly textId: number;
   /** In the document, UTF-16. Pieces may come in any order; together they are one stretch of it. */
   readonly start: number;
@@ -147,9 +147,9 @@ export interface MapTextArgs {
   readonly text: string;
 }
 
-export interface MapArgs extends MapMeasure {
+export interface SearchArgs extends SearchMeasure {
   /** Names the request in its events. */
-  readonly mapId: number;
+  readonly searchId: number;
   /** All of its pieces were read. */
   readonly textId: number;
   readonly probe: Probe;
@@ -199,22 +199,22 @@ export interface InferenceRequests extends FolderRequests {
   relevance(args: RelevanceArgs): Float32Array;
   /** Emits `occluded` per span, then answers with what they are compared with. Cancelled between layers. */
   occlude(args: OccludeArgs): OcclusionBaseline;
-  /** Reads a piece of a document to be mapped; answers how many tokens all pieces have so far. */
-  readMapText(args: MapTextArgs): { readonly nTokens: number };
+  /** Reads a piece of a document to search; answers how many tokens all pieces have so far. */
+  readSearchText(args: SearchTextArgs): { readonly nTokens: number };
   /**
-   * Maps the text that was read, see shared/documentSearch. Emits `mapped` per range while no run is waiting, the
+   * Searches the text that was read, see shared/documentSearch. Emits `searched` per range while no run is waiting, the
    * windows nearest to the selection first. Fails with `no-text` where another text took its place. Cancelled between layers.
    */
-  mapDocument(args: MapArgs): MapAnswer;
+  searchDocument(args: SearchArgs): SearchAnswer;
 }
 
-export interface MapAnswer {
+export interface SearchAnswer {
   /** Bits per selected token with nothing before the probe; NaN where nothing predicts it. */
   readonly baselineBits: number;
 }
 
-export interface MappedEvent extends MappedWindow {
-  readonly mapId: number;
+export interface SearchedEvent extends SearchedRange {
+  readonly searchId: number;
 }
 
 export interface TokensEvent {
@@ -249,7 +249,7 @@ export interface InferenceEvents {
   layer: LayerEvent;
   effects: EffectsEvent;
   occluded: OccludedEvent;
-  mapped: MappedEvent;
+  searched: SearchedEvent;
   /** For the log: never document text. */
   log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string };
   /** The provider changed in mid-run (a GPU vanished): what runs now and why. */

@@ -54,9 +54,9 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   occlude: v.looseObject({
     ...{ ...run, occlusionId: index, target: range, spans: list(range), mode: v.picklist(occlusionModes) },
   }),
-  readMapText: v.looseObject({ textId: index, start: index, firstLine: index, text }),
-  mapDocument: v.looseObject({
-    ...{ mapId: index, textId: index, method, heads, stage, maxTokens },
+  readSearchText: v.looseObject({ textId: index, start: index, firstLine: index, text }),
+  searchDocument: v.looseObject({
+    ...{ searchId: index, textId: index, method, heads, stage, maxTokens },
     probe: v.looseObject({ text, start: index, selectionStart: index }),
   }),
 };

@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
 import type { Comparison } from '../analysis/comparison';
-import type { DocumentMap } from '../analysis/documentSearch';
+import type { DocumentSearch } from '../analysis/documentSearch';
 import type { RelevantContext } from '../analysis/relevantContext';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
@@ -17,8 +17,8 @@ import { PanelSender } from '../shared/panel/panelUpdates';
 import { FileParts } from '../shared/tools/fileParts';
 import { type None, Rpc, type Wire } from '../shared/tools/rpc';
 import { checkRange, checkSelection, checkView } from './checkRequests';
+import type { MapExporter } from './mapExporter';
 import type { PanelTab } from './panelTab';
-import type { TakeAway } from './takeAway';
 
 const commandOf: Readonly<Record<PanelCommand, string>> = {
   inspectDocument: commands.inspectDocument,
@@ -31,8 +31,8 @@ const commandOf: Readonly<Record<PanelCommand, string>> = {
   openSettings: 'workbench.action.openSettings',
   copyLink: commands.copyLink,
   findContext: commands.findContext,
-  mapDocument: commands.mapDocument,
-  cancelMap: commands.cancelMap,
+  searchDocument: commands.searchDocument,
+  cancelSearch: commands.cancelSearch,
   showRelevantLines: commands.showRelevantLines,
 };
 
@@ -42,20 +42,20 @@ export interface PanelServices {
   readonly ablations: Ablations;
   readonly comparison: Comparison;
   readonly context: RelevantContext;
-  readonly map: DocumentMap;
-  readonly takeAway: TakeAway;
+  readonly search: DocumentSearch;
+  readonly exporter: MapExporter;
   readonly tab: PanelTab;
   /** Shows a token in its document. */
   readonly reveal: (tokenIdx: number) => void;
   /** Shows a line of the inspected document, from 0. */
   readonly revealLine: (lineIdx: number) => void;
-  /** Shows a place of the mapped document, UTF-16. */
-  readonly revealInMap: (offset: number) => Promise<void>;
+  /** Shows a place of the searched document, UTF-16. */
+  readonly revealInDocument: (offset: number) => Promise<void>;
 }
 
 /** @returns what ends the connection. */
 export function connectPanel(wire: Wire, services: PanelServices): vscode.Disposable {
-  const { analysis, ablations, comparison, context, map, takeAway, tab } = services;
+  const { analysis, ablations, comparison, context, search, exporter, tab } = services;
   const store = new DisposableStore();
   const { details } = analysis;
   const detailsOf = ({ analysisId }: MapAddress) => (comparison.holds(analysisId) ? comparison.details : details);
@@ -102,15 +102,15 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       revealLine({ lineIdx }) {
         services.revealLine(lineIdx);
       },
-      documentMap: () => map.snapshot,
-      revealInMap: ({ offset }) => services.revealInMap(offset),
+      documentSearch: () => search.snapshot,
+      revealInDocument: ({ offset }) => services.revealInDocument(offset),
       tab: () => tab.take(),
       setTab(args) {
         tab.shown = args.tab;
       },
-      save: args => takeAway.save(args.format, args),
-      copy: args => takeAway.copy(args.format, args),
-      picture: ({ partIdx, ...style }) => picture.part(partIdx, () => takeAway.picture(style)),
+      save: args => exporter.save(args.format, args),
+      copy: args => exporter.copy(args.format, args),
+      picture: ({ partIdx, ...style }) => picture.part(partIdx, () => exporter.picture(style)),
       async command({ command }) {
         const args = command === 'openSettings' ? ['mtaInspector'] : [];
         await vscode.commands.executeCommand(commandOf[command], ...args);
@@ -125,9 +125,9 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
   store.add(analysis.onDidChange(state => sender.send(state)));
   store.add(comparison.onDidChange(state => rpc.emit('comparison', state)));
   store.add(ablations.onDidChangeRanking(ranking => rpc.emit('ranking', ranking)));
-  store.add(tab.onDidAsk(asked => rpc.emit('tab', { tab: asked })));
+  store.add(tab.onDidAsk(tab => rpc.emit('tab', { tab })));
   store.add(tab.onDidPickCell(cell => rpc.emit('cell', cell)));
   store.add(context.onDidChange(state => rpc.emit('context', toPanelContext(state))));
-  store.add(map.onDidChange(state => rpc.emit('documentMap', state)));
+  store.add(search.onDidChange(state => rpc.emit('documentSearch', state)));
   return store;
 }

@@ -1,4 +1,4 @@
-/** Which view of the panel is on show, and the one that a link asks for. Whether there is such a view the page knows. */
+/** The panel's current view, and the one that a link opens. Only the page knows whether that view exists. */
 
 import * as vscode from 'vscode';
 import type { Cell } from '../shared/address';
@@ -6,29 +6,29 @@ import type { Cell } from '../shared/address';
 export class PanelTab implements vscode.Disposable {
   /** Id of the view that a page of the panel showed last; null before there was one. */
   shown: string | null = null;
-  private wanted: string | null = null;
-  private readonly asked = new vscode.EventEmitter<string>();
-  readonly onDidAsk = this.asked.event;
+  private requested: string | null = null;
+  private readonly requests = new vscode.EventEmitter<string>();
+  readonly onDidAsk = this.requests.event;
   private readonly picked = new vscode.EventEmitter<Cell>();
-  /** A cell should be looked at in the view on show. */
+  /** A cell to show in the current view. */
   readonly onDidPickCell = this.picked.event;
 
-  /** Pages that are open hear of it at once, one that opens later asks for the tab. */
+  /** Open pages receive it at once, one that opens later requests it. */
   show(tab: string, cell?: Cell): void {
-    this.wanted = tab;
-    this.asked.fire(tab);
+    this.requested = tab;
+    this.requests.fire(tab);
     if (cell) this.picked.fire(cell);
   }
 
-  /** What a link asked for, once. */
+  /** The view that a link opens, once. */
   take(): string | null {
-    const { wanted } = this;
-    this.wanted = null;
-    return wanted;
+    const { requested } = this;
+    this.requested = null;
+    return requested;
   }
 
   dispose(): void {
-    this.asked.dispose();
+    this.requests.dispose();
     this.picked.dispose();
   }
 }

@@ -135,7 +135,7 @@ export function describeEdit({ part, layerIdx, headIdx, weights }: KernelEdit): 
 export function checkAblation(value: unknown, layers: readonly LayerSummary[], nHeads: number): Ablation {
   const { scope, edits } = (value ?? {}) as Partial<Record<keyof Ablation, unknown>>;
   if (scope !== 'model' && scope !== 'layer') throw bad(`its scope is ${shown(scope)}, expected "model" or "layer"`);
-  if (!Array.isArray(edits) || edits.length > maxEdits) throw bad(`its edits are no list of at most ${maxEdits}`);
+  if (!Array.isArray(edits) || edits.length > maxEdits) throw bad(`its edits are not a list of at most ${maxEdits}`);
   return { scope, edits: edits.map(edit => checkEdit(edit, layers, nHeads)) };
 }
 

@@ -1,4 +1,4 @@
-/** What an analysis of one window of text consists of, as the inference process tells it and the panel shows it. */
+/** What an analysis of one window of text consists of, as the inference process sends it and the panel shows it. */
 
 import type { Stage } from './attentionMap';
 import type { LayerKernels } from './kernels';
@@ -49,7 +49,7 @@ export interface ModelSummary {
   readonly maxSeqlen: number;
   readonly nParameters: number;
   readonly layers: readonly LayerSummary[];
-  /** Set where an ONNX file is only looked at: its attention patterns, and what it predicts if it tells. */
+  /** Set for a view-only ONNX file: its attention patterns, and whether it exposes predictions. */
   readonly viewer?: { readonly hasPredictions: boolean };
 }
 
@@ -67,7 +67,7 @@ export interface WindowTokens {
   /** Length nTokens + 1: token i covers [offsets[i], offsets[i + 1]) of the document, UTF-16. A token that holds only
    * a part of a character covers that character's range from its first byte on, so ranges may be empty. */
   readonly offsets: Uint32Array;
-  /** Readable form of each token (its text, or its bytes as <0xNN> where they are no whole characters). */
+  /** Readable form of each token (its text, or its bytes as <0xNN> where they are not whole characters). */
   readonly labels: readonly string[];
 }
 

@@ -85,17 +85,17 @@ export function overviewValue(overview: HeadOverview, queryBlock: number, keyBlo
 
 /**
  * The stage whose values a layer shows under the name `stage`: itself, or the last one before it that the layer has; else its
- * first (models that are only looked at have no scores).
+ * first (view-only models have no scores).
  * @param available stages of the layer, in the order of `stages`; at least one.
  */
 export function effectiveStage(available: readonly Stage[], stage: Stage): Stage {
-  const wanted = stages.indexOf(stage);
-  return available.findLast(candidate => stages.indexOf(candidate) <= wanted) ?? available[0]!;
+  const requested = stages.indexOf(stage);
+  return available.findLast(candidate => stages.indexOf(candidate) <= requested) ?? available[0]!;
 }
 
 /**
  * The stage that `stage` was made of by a linear step, so that their difference means something: the one before it
- * among those the layer has. Null for the first, and for `pattern`: a softmax lies between it and the scores.
+ * among those the layer has. Null for the first, and for `pattern`: the softmax is between it and the scores.
  */
 export function previousStage(available: readonly Stage[], stage: Stage): Stage | null {
   const before = available.findLast(candidate => stages.indexOf(candidate) < stages.indexOf(stage)) ?? null;

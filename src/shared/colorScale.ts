@@ -2,7 +2,7 @@
  * From a signed value to a colour: a diverging scale, centred on zero, in 255 steps.
  *
  * The hues are ColorBrewer's as d3-scale-chromatic interpolates them, by default RdBu: blue for positive values, red for
- * negative ones. ColorBrewer lists all those offered here as told apart in every common form of colour blindness. Zero is
+ * negative ones. ColorBrewer lists all those offered here as distinguishable in every common form of color blindness. Zero is
  * the background of the theme. On a light background magnitude darkens the colour, on a dark one it lightens it, so a
  * stronger cell always stands out more.
  */

@@ -1,13 +1,13 @@
 /**
- * The document map: how relevant each line of a document of any length is for a selection.
+ * The document search: how relevant each line of a document of any length is for a selection.
  *
- * A model cannot look further back than its context, so the selection is asked again and again, as a question would be:
+ * A model cannot look further back than its context, so the selection is repeated, as a question would be:
  * the document is cut into windows, and behind each the *probe* is placed, the selection with the text right before it.
  * A line's relevance is then the sum of the magnitudes of its tokens' weights, as the selection's tokens attend to them
  * from there. What this means and what it does not:
  *
- * - Wherever a line lies, also behind the selection, it is asked as if it stood right before the probe: the figures say
- *   what the model *would* look at, not what it looked at. Lines of the window on show have exact figures, in `context`.
+ * - Every line, also one behind the selection, is measured as if it stood right before the probe: the figures show
+ *   what the model *would* look at, not what it looked at. Lines of the current window have exact figures, in `context`.
  * - A row of attention weights is shared out among one window's tokens. Lines of one window compete with each other, not
  *   with those of another: a line can be heavy because its window has nothing better. The *gain* compares spans.
  * - A window is the *earlier* tokens and then the *span* that is reported. The span's gain is the selection's mean surprisal
@@ -24,18 +24,18 @@ import type { RelevanceMethod } from './relevance';
 import type { FailureData } from './tools/failure';
 import type { TextSource } from './tools/textPieces';
 
-/** Tokens that a map covers at most. */
-export const maxMapTokens = 1 << 20;
+/** Tokens that a search covers at most. */
+export const maxSearchTokens = 1 << 20;
 
 /** Rollout needs whole maps of every window and is not offered. */
-export const mapMethods = ['head', 'mean', 'max'] as const satisfies readonly RelevanceMethod[];
-export type MapMethod = (typeof mapMethods)[number];
+export const searchMethods = ['head', 'mean', 'max'] as const satisfies readonly RelevanceMethod[];
+export type SearchMethod = (typeof searchMethods)[number];
 
-/** What is asked behind each window. */
+/** What is put behind each window. */
 export interface Probe {
   /** The selection with text before it, as in the document; or a question. */
   readonly text: string;
-  /** Where `text` starts in the document, UTF-16; a question lies behind its end. */
+  /** Where `text` starts in the document, UTF-16; a question starts behind its end. */
   readonly start: number;
   /** Where the selection starts in `text`, UTF-16. */
   readonly selectionStart: number;
@@ -45,27 +45,27 @@ export interface Probe {
 const maxLeadLength = 400;
 const maxSelectionLength = 8000;
 
-/** The probe of a place in a text. Of a long selection the end is asked. */
+/** The probe of a place in a text. Of a long selection only the end is used. */
 export function probeAt(source: TextSource, { start, end }: { readonly start: number; readonly end: number }): Probe {
   const selected = Math.max(start, end - maxSelectionLength);
   const from = Math.max(0, selected - maxLeadLength);
   return { text: source.slice(from, end), start: from, selectionStart: selected - from };
 }
 
-/** The method that a map uses where another is chosen for the window. */
-export function mapMethod(method: RelevanceMethod): MapMethod {
+/** The method of a search where the current range is measured by another. */
+export function searchMethod(method: RelevanceMethod): SearchMethod {
   return method === 'rollout' ? 'mean' : method;
 }
 
 /** How lines are weighed. */
-export interface MapMeasure {
-  readonly method: MapMethod;
+export interface SearchMeasure {
+  readonly method: SearchMethod;
   /** Exactly one for `head`. */
   readonly heads: readonly HeadRef[];
 }
 
 /** Lines of one window's report, or the parts of them that lie in it, in document order; every array has one entry per line. */
-export interface MapRows {
+export interface SearchRows {
   /** From 0. */
   readonly lineIdxs: Int32Array;
   /** 1 for lines without text but blanks. */
@@ -83,16 +83,16 @@ export interface MapRows {
 }
 
 /** A window that is done. */
-export interface MappedWindow {
-  readonly rows: MapRows;
+export interface SearchedRange {
+  readonly rows: SearchRows;
   /** Of the window's span, see above; NaN where nothing predicts the selection, or the span is all copy. */
   readonly gainBits: number;
   readonly done: number;
   readonly total: number;
 }
 
-/** One line of the map as it is told. */
-export interface MapLine {
+/** One line of the results. */
+export interface SearchLine {
   /** From 0. */
   readonly lineIdx: number;
   /** It has no text but blanks. */
@@ -104,21 +104,21 @@ export interface MapLine {
   readonly strongestAt: number;
   readonly strongestWeight: number;
   readonly surprisalBits: number;
-  /** Of the span that it lies in, whose first and last line are `spanLines`, from 0. */
+  /** Of its span, whose first and last line are `spanLines`, from 0. */
   readonly gainBits: number;
   readonly spanLines: readonly [first: number, last: number];
 }
 
-/** The map in a few hundred steps from the first mapped line to the last; NaN where nothing is mapped yet. */
-export interface MapProfile {
+/** The search in a few hundred steps from its first line to its last; NaN where nothing is searched yet. */
+export interface SearchProfile {
   /** Largest mean weight of the lines of each step; blank lines count as 0. */
   readonly weights: Float32Array;
   readonly surprisalBits: Float32Array;
   readonly gainBits: Float32Array;
 }
 
-/** A map as far as it has come. */
-export interface DocumentMapState {
+/** A search and its results so far. */
+export interface DocumentSearchState {
   readonly status: 'reading' | 'running' | 'done' | 'cancelled' | 'failed';
   /** The document changed since. */
   readonly isStale: boolean;
@@ -126,15 +126,15 @@ export interface DocumentMapState {
   readonly modelName: string;
   /** The selection, shortened. */
   readonly selection: string;
-  readonly measure: MapMeasure;
+  readonly measure: SearchMeasure;
   readonly nTokens: number;
-  /** Lines that are mapped or will be, from 0, the end exclusive, and how many the document has. */
+  /** Lines that are or will be searched, from 0, the end exclusive, and how many the document has. */
   readonly lineRange: { readonly first: number; readonly end: number; readonly of: number };
   readonly done: number;
   readonly total: number;
   /** Those with the largest mean weight so far, with their text. */
-  readonly lines: readonly (MapLine & { readonly text: string })[];
-  readonly profile: MapProfile | null;
+  readonly lines: readonly (SearchLine & { readonly text: string })[];
+  readonly profile: SearchProfile | null;
   /** Bits per selected token with nothing but the probe. */
   readonly baselineBits: number;
   readonly failure: FailureData | null;

@@ -14,7 +14,7 @@ export interface LinkTarget {
   readonly headIdx: number;
   readonly stage: Stage;
   readonly difference: boolean;
-  /** Id of the panel's view; null: the one on show. An unknown one changes nothing. */
+  /** Id of the panel's view; null: the current one. An unknown one changes nothing. */
   readonly tab: string | null;
   /** What is switched off. Edited weights are too long for an address: see `isLinkable`. */
   readonly ablation: Ablation;
@@ -82,7 +82,7 @@ export function parseLink(query: string): LinkTarget {
   ];
   for (const name of parameters.keys()) {
     if (!known.includes(name))
-      throw new RangeError(`"${name.slice(0, 40)}" is no parameter; known are ${known.join(', ')}`);
+      throw new RangeError(`"${name.slice(0, 40)}" is not a parameter; known are ${known.join(', ')}`);
     if (parameters.getAll(name).length > 1) throw new RangeError(`"${name}" is given more than once`);
   }
   const number = (name: string) => {
@@ -158,6 +158,6 @@ function parseComparison(text: string | null): LinkedComparison | null {
 function checkPath(path: string): string {
   const isOdd = path.length === 0 || path.length > maxPathLength || /[\\:\p{Cc}\p{Cs}]/u.test(path);
   const climbs = path.split('/').some(part => /^[. ]*$/.test(part));
-  if (isOdd || climbs) throw new RangeError('"file" is no path inside the workspace, expected one like src/main.ts');
+  if (isOdd || climbs) throw new RangeError('"file" is not a path inside the workspace, expected one like src/main.ts');
   return path;
 }

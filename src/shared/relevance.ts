@@ -1,10 +1,10 @@
-/** What "relevant context" means: which heads are asked, how their answers become one, and how claims are checked. */
+/** What "relevant context" means: which heads count, how their weights are combined, and how claims are checked. */
 
 import type { HeadRef, TokenRange } from './address';
 
 export const relevanceMethods = ['head', 'mean', 'max', 'rollout'] as const;
 /**
- * - `head`: the head and stage on show.
+ * - `head`: the current head and stage.
  * - `mean`, `max`: over the chosen heads' last stage, the weights that multiply the values; `max` keeps the sign.
  * - `rollout`: the chosen heads' layers multiplied through, with the residual connection (attention/rollout.ts).
  */
@@ -13,7 +13,7 @@ export type RelevanceMethod = (typeof relevanceMethods)[number];
 /** `attends`: what the selection looks at, as query. `attendedBy`: what looks at the selection, as key. */
 export type Direction = 'attends' | 'attendedBy';
 
-/** Heads asked by `mean`, `max` and `rollout`: those of the layer on show, all of the model, or a list. */
+/** Heads used by `mean`, `max` and `rollout`: those of the current layer, all of the model, or a list. */
 export type HeadChoice = 'layer' | 'all' | readonly HeadRef[];
 
 export interface RelevanceOptions {
@@ -58,7 +58,7 @@ export function skippedLayers(heads: readonly HeadRef[], nLayers: number): numbe
 
 /**
  * Reads "layer", "all" or a list of heads as LAYER.HEAD, such as "2.0, 3.5" ("3.*" names all heads of a layer).
- * @throws RangeError naming the part that is no head of the model.
+ * @throws RangeError naming the part that is not a head of the model.
  */
 export function parseHeads(text: string, nLayers: number, nHeads: number): HeadChoice {
   const trimmed = text.trim().toLowerCase();
@@ -70,7 +70,7 @@ export function parseHeads(text: string, nLayers: number, nHeads: number): HeadC
     const headIdx = isAll ? 0 : Number(match?.[2]);
     if (!(layerIdx < nLayers && headIdx < nHeads)) {
       throw new RangeError(
-        `"${part}" is no head: write LAYER.HEAD, layers 0 to ${nLayers - 1}, heads 0 to ${nHeads - 1}`,
+        `"${part}" is not a head: write LAYER.HEAD, layers 0 to ${nLayers - 1}, heads 0 to ${nHeads - 1}`,
       );
     }
     return isAll ? chosenHeads('layer', layerIdx, nLayers, nHeads) : [{ layerIdx, headIdx }];

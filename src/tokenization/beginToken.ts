@@ -1,4 +1,4 @@
-/** Which token a tokenizer puts before a text: its template tells, `config.json` only which token would be. */
+/** Which token a tokenizer puts before a text: its template decides, `config.json` only names the token. */
 
 interface Template {
   readonly type?: unknown;

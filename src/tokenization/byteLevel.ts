@@ -17,7 +17,7 @@ const byteOfCharacter = new Map<string, number>();
 export function bytesOfByteLevelToken(token: string): Uint8Array {
   return Uint8Array.from(token, character => {
     const byte = byteOfCharacter.get(character);
-    if (byte === undefined) throw new RangeError(`"${character}" is no byte of a byte-level vocabulary`);
+    if (byte === undefined) throw new RangeError(`"${character}" is not a byte of a byte-level vocabulary`);
     return byte;
   });
 }

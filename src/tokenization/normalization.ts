@@ -15,7 +15,7 @@ interface Change {
   readonly originalEnd: number;
 }
 
-/** @returns null where the stretches that can be told apart do not add up to the whole. */
+/** @returns null where the distinguishable stretches do not add up to the whole. */
 export function normalizeText(text: string, form: NormalForm | null): NormalizedText | null {
   const whole = form === null ? text : text.normalize(form);
   if (whole === text || form === null) return { text, originalByte: byte => byte };
@@ -34,7 +34,7 @@ export function normalizeText(text: string, form: NormalForm | null): Normalized
   return { text: whole, originalByte: lookup(changes) };
 }
 
-/** For bytes asked in ascending order, as borders of tokens come. */
+/** For bytes requested in ascending order, like borders of tokens. */
 function lookup(changes: readonly Change[]): (byte: number) => number {
   let next = 0;
   return byte => {

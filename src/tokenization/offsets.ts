@@ -26,7 +26,7 @@ export function tokenOffsets(text: string, byteLengths: Uint32Array): Uint32Arra
 }
 
 /**
- * Which tokens to analyse when not all fit: the anchor's token lies at three quarters of the window, so that most of
+ * Which tokens to analyse when not all fit: the anchor's token is at three quarters of the window, so that most of
  * the window is what the model could look back to from there.
  * @param anchorToken index of the token at the anchor.
  */

@@ -1,4 +1,4 @@
-/** Text to token ids and back, with the length of every token, which the tokenizer library does not tell. */
+/** Text to token ids and back, with the length of every token, which the tokenizer library does not return. */
 
 import { Tokenizer as BaseTokenizer } from '@huggingface/tokenizers';
 import { Failure, shown } from '../shared/tools/failure';
@@ -31,7 +31,7 @@ export class Tokenizer {
 
   /**
    * @param withinTime ends work after a time; without it, regular expressions of the file may take for ever.
-   * @throws Failure if `json` is no tokenizer.json this library can load, or has no vocabulary.
+   * @throws Failure if `json` is not a tokenizer.json this library can load, or has no vocabulary.
    */
   constructor(
     json: unknown,
@@ -70,7 +70,7 @@ export class Tokenizer {
     return bytes;
   }
 
-  /** Readable form: the token's text, or its bytes as <0xNN> where they are no whole characters. */
+  /** Readable form: the token's text, or its bytes as <0xNN> where they are not whole characters. */
   label(id: number): string {
     const bytes = this.bytesOf(id);
     try {
@@ -121,7 +121,7 @@ export class Tokenizer {
     return new TextEncoder().encode(marksBlanks ? token.replaceAll('▁', ' ') : token);
   }
 
-  /** What the library throws at a tokenizer.json it cannot use is no bug of ours. */
+  /** What the library throws at a tokenizer.json it cannot use is not a bug of ours. */
   private guarded<T>(maxMs: number, use: () => T): T {
     try {
       return this.withinTime(maxMs, `Cannot use the tokenizer of model "${this.modelName}"`, use);

@@ -141,7 +141,7 @@ test('everything off: banner, status bar, hover and prediction are of the ablate
   await pictures('ablation');
 });
 
-test('the kernel is edited by keyboard; what is no number is refused; undo, redo and reset', async () => {
+test('the kernel is edited by keyboard; what is not a number is refused; undo, redo and reset', async () => {
   await frame.getByRole('button', { name: 'Reset ablation' }).click();
   await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
   const cell = frame.locator('.kernel-grid input').first();
@@ -154,7 +154,7 @@ test('the kernel is edited by keyboard; what is no number is refused; undo, redo
   await frame.waitForFunction(() => document.body.dataset['vscodeThemeKind'] === 'vscode-light');
   await workbench.page.keyboard.type('ch');
   await workbench.page.keyboard.press('Enter');
-  await frame.getByText('“much” is no number').waitFor();
+  await frame.getByText('“much” is not a number').waitFor();
   await workbench.changeSettings({ 'workbench.colorTheme': themes.dark });
   await workbench.page.keyboard.press('Escape');
   await workbench.page.keyboard.type('1.5');

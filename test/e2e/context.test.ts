@@ -129,7 +129,7 @@ test('context: lines by relevance are those of the command line, and so is what 
   const heads = frame.getByRole('textbox', { name: 'Heads' });
   await heads.fill('9.9');
   await heads.press('Enter');
-  await frame.getByText(/"9\.9" is no head/).waitFor();
+  await frame.getByText(/"9\.9" is not a head/).waitFor();
   await heads.fill('all');
   await heads.press('Enter');
   const want = await context({ occlude: 'replace' });

@@ -86,7 +86,7 @@ const noText: [string, RegExp][] = [
   ['binary.dat', notGiven],
   ['zeros.txt', notGiven],
   // VS Code looks for NULs at the start only, and opens this one as text.
-  ['late-zero.txt', /"late-zero\.txt" contains NUL bytes and is no text/],
+  ['late-zero.txt', /"late-zero\.txt" contains NUL bytes and is not a text/],
 ];
 for (const [name, message] of noText) {
   test(`${name}: says that there is no text to inspect, and the next command works`, async () => {
@@ -206,7 +206,7 @@ test('models of one’s own are added by their paths: Hugging Face’s, an ONNX 
   await frame.locator('canvas[data-effective-stage="pattern"]').first().waitFor();
   await frame.getByRole('tab', { name: 'Lens' }).click();
   await frame
-    .getByText(/“decoder” is an ONNX file that is only looked at/)
+    .getByText(/“decoder” is a view-only ONNX file/)
     .first()
     .waitFor();
   await workbench.screenshot('onnx-file');

@@ -41,10 +41,10 @@ const requestSeeds: readonly [Exclude<keyof InferenceRequests, 'load'>, unknown]
   ['largestChanges', { ...cell, part: 'pre_softmax_conv', k: 3 }],
   ['relevance', { analysisId: 1, range, direction: 'attends', ...measure }],
   ['occlude', { analysisId: 1, occlusionId: 1, target: range, spans: [{ first: 0, end: 2 }], mode: 'remove' }],
-  ['readMapText', { textId: 1, start: 0, firstLine: 0, text: 'one two\nthree' }],
+  ['readSearchText', { textId: 1, start: 0, firstLine: 0, text: 'one two\nthree' }],
   [
-    'mapDocument',
-    { mapId: 1, textId: 1, probe: { text: 'two', start: 0, selectionStart: 0 }, maxTokens: 16, ...measure },
+    'searchDocument',
+    { searchId: 1, textId: 1, probe: { text: 'two', start: 0, selectionStart: 0 }, maxTokens: 16, ...measure },
   ],
 ];
 

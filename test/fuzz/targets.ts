@@ -328,9 +328,9 @@ const mapSeeds = [
   ],
   [{ start: 9, firstLine: 4, text: 'x\n' }],
 ];
-/** A document's pieces as they come to be mapped, in any order. */
-const mapText: Target<readonly { start: number; firstLine: number; text: string }[]> = {
-  name: 'map pieces',
+/** A document's pieces as they come to be searched, in any order. */
+const searchText: Target<readonly { start: number; firstLine: number; text: string }[]> = {
+  name: 'search pieces',
   inputs: fc.oneof(
     // Pieces that fit, in any order.
     fc
@@ -392,7 +392,7 @@ export const targets: readonly Target[] = [
   link,
   panelRequest,
   panelAnswer,
-  mapText,
+  searchText,
   savedRelevance,
   oipReply,
   grpcReply,

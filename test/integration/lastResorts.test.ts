@@ -13,7 +13,7 @@ import { LastingRuntime } from '../../src/inference/runtime/lastingRuntime';
 import type { LayerRuntime } from '../../src/inference/runtime/layerRuntime';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import { hasUsedUpMemory, Resident, Session, type Value } from '../../src/inference/runtime/session';
-import type { MappedWindow } from '../../src/shared/documentSearch';
+import type { SearchedRange } from '../../src/shared/documentSearch';
 import { Failure } from '../../src/shared/tools/failure';
 import { Tokenizer } from '../../src/tokenization/tokenizer';
 import { tinyModelDirectory } from '../fixtures/paths';
@@ -84,7 +84,7 @@ test('a GPU lost with what lay in its memory: the CPU computes what is kept of r
   await Promise.all([cpu.release(), lasting.release()]);
 });
 
-test('a GPU lost in the middle of a map: the CPU goes on, no window is lost, and it is said', async () => {
+test('a GPU lost in the middle of a document search: the CPU goes on, no window is lost, and it is said', async () => {
   const folder = await openModelFolder(tinyModelDirectory);
   const cpu = new ModelRuntime(folder, 'cpu', 1);
   let nBlocks = 0;
@@ -115,7 +115,7 @@ test('a GPU lost in the middle of a map: the CPU goes on, no window is lost, and
   };
   const told: InferenceEvents['provider'][] = [];
   const run = async (runtime: LayerRuntime) => {
-    const windows: MappedWindow[] = [];
+    const windows: SearchedRange[] = [];
     const emit: Emit = (name, payload) => {
       if (name === 'provider') told.push(payload as InferenceEvents['provider']);
     };

@@ -29,7 +29,7 @@ test('every id of the code is in package.json, and the other way round', () => {
   assert.ok(manifest.activationEvents.includes(`onWebviewPanel:${views.attentionEditor}`));
   assert.deepEqual(
     sorted(ids(contributes.colors)),
-    sorted([...colors.positive, ...colors.negative, ...colors.map, colors.selected, colors.window]),
+    sorted([...colors.positive, ...colors.negative, ...colors.search, colors.selected, colors.window]),
   );
 });
 

@@ -91,7 +91,7 @@ test('a window without a size, which would never be full, is not asked for', () 
   }
 });
 
-test('a piece of text that lies at no place of a document is not mapped', () => {
+test('a piece of text that lies at no place of a document is not searched', () => {
   for (const [start, firstLine] of [
     [-1, 0],
     [2 ** 32, 0],

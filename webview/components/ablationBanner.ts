@@ -19,7 +19,7 @@ export function createAblationBanner(actions: Actions) {
     const lines = text === '' ? [] : text.split('\n');
     element.hidden = lines.length === 0;
     const ring = isRunning ? [progressRing(t('Computing the ablated model'))] : [];
-    const isAblated = current.shown.edits.length > 0 || current.wanted.edits.length > 0;
+    const isAblated = current.shown.edits.length > 0 || current.requested.edits.length > 0;
     const reset = isAblated
       ? [button(t('Reset'), 'secondary', () => actions.stepAblation('reset'), t('Reset ablation'))]
       : [];

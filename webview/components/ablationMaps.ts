@@ -1,4 +1,4 @@
-/** The map on show before and after an ablation, small and side by side, and what changed in it. */
+/** The current map before and after an ablation, small and side by side, and what changed in it. */
 
 import type { Cell } from '../../src/shared/address';
 import { t } from '../../src/shared/tools/l10n';

@@ -17,7 +17,7 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
   const list = h('ul', { class: 'ablation-edits' });
   const none = h('p', { class: 'hint' }, t('Nothing is changed: this is the model as trained.'));
   const element = h('div', {}, presetBar, rows, h('h3', {}, t('Changes')), none, list);
-  let wanted!: Ablation;
+  let requested!: Ablation;
   let layers: readonly LayerSummary[] = [];
   let shownKey: readonly unknown[] = [];
 
@@ -25,7 +25,7 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
     redraw(
       presetBar,
       ...presets(layers, layerIdx).map(({ label, edits }) =>
-        button(label, 'secondary', () => onChangeTo({ ...wanted, edits })),
+        button(label, 'secondary', () => onChangeTo({ ...requested, edits })),
       ),
     );
   });
@@ -36,7 +36,7 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
       rows,
       ...parts.flatMap(part => {
         const switchFor = (head: number | null) =>
-          partSwitch(wanted, { part, layerIdx, headIdx: head, weights: null }, onChangeTo);
+          partSwitch(requested, { part, layerIdx, headIdx: head, weights: null }, onChangeTo);
         return [h('span', {}, partTitles[part]), switchFor(null), switchFor(headIdx)];
       }),
     );
@@ -44,11 +44,11 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
     for (const element of rows.querySelectorAll<HTMLElement>('[data-name]')) {
       element.setAttribute('aria-label', element.dataset['name']!);
     }
-    none.hidden = wanted.edits.length > 0;
+    none.hidden = requested.edits.length > 0;
     redraw(
       list,
-      ...wanted.edits.map((edit, i) => {
-        const takeBack = () => onChangeTo(without(wanted, i));
+      ...requested.edits.map((edit, i) => {
+        const takeBack = () => onChangeTo(without(requested, i));
         const what = describeEdit(edit);
         return h(
           'li',
@@ -64,11 +64,11 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
     element,
     update({ panel }: State): void {
       if (!panel?.model) return;
-      wanted = panel.ablation.wanted;
+      requested = panel.ablation.requested;
       layers = panel.model.layers;
       const { layerIdx, headIdx } = panel.view;
       offer(panel.model.directory, layerIdx);
-      const key = [panel.model.directory, layerIdx, headIdx, wanted];
+      const key = [panel.model.directory, layerIdx, headIdx, requested];
       if (isSame(key, shownKey)) return;
       shownKey = key;
       const kernels = layerOf(panel)?.kernels ?? {};

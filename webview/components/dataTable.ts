@@ -73,7 +73,7 @@ export function createDataTable<Row>(name: string, columns: readonly Column<Row>
   };
 }
 
-/** Pure. Values that are no number, and empty texts, come last in either direction. */
+/** Pure. Values that are not numbers, and empty texts, come last in either direction. */
 export function sortRows<Row>(
   rows: readonly Row[],
   keyOf: ((row: Row) => number | string) | null,

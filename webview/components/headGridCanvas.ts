@@ -1,4 +1,4 @@
-/** The canvas of several heads' maps, and over it their names and the crosshair. Knows no state; it is told what to draw. */
+/** The canvas of several heads' maps, and over it their names and the crosshair. Has no state of its own; the caller passes what to draw. */
 
 import type { Cell } from '../../src/shared/address';
 import { isSame } from '../../src/shared/tools/isSame';
@@ -29,7 +29,7 @@ export class HeadGridCanvas {
   private grid: HeadGrid | null = null;
   private theme: Theme | null = null;
   private reserved = '';
-  private wanted: (() => void) | null = null;
+  private pending: (() => void) | null = null;
   private isBlank = true;
 
   /** @param onRestore the graphics context came back: everything is to be drawn again. */
@@ -94,10 +94,10 @@ export class HeadGridCanvas {
     plate.element.classList.toggle('head-shown', isShown);
   }
 
-  /** Draws with the next frame, once however often it is asked. @param viewport of one map, CSS pixels. */
+  /** Draws with the next frame, once however often it is called. @param viewport of one map, CSS pixels. */
   draw(nTokens: number, blockSize: number, viewport: Viewport): void {
-    const isScheduled = this.wanted !== null;
-    this.wanted = () => {
+    const isScheduled = this.pending !== null;
+    this.pending = () => {
       const ratio = devicePixelRatio;
       this.renderer.draw(nTokens, blockSize, this.grid!, {
         originX: viewport.originX * ratio,
@@ -127,8 +127,8 @@ export class HeadGridCanvas {
   }
 
   private drawNow(): void {
-    const draw = this.wanted;
-    this.wanted = null;
+    const draw = this.pending;
+    this.pending = null;
     this.isBlank = false;
     if (this.grid) draw?.();
   }

@@ -52,7 +52,7 @@ export function createKernelEditor(onEdit: (weights: number[]) => void): KernelE
     const value = parseWeight(input.value);
     input.setAttribute('aria-invalid', String(value === null));
     if (value === null) {
-      say(t('“{0}” is no number. Type one such as 0.25 or −1e-3, or press Escape.', input.value));
+      say(t('“{0}” is not a number. Type one such as 0.25 or −1e-3, or press Escape.', input.value));
       return;
     }
     typed.delete(input);
@@ -171,7 +171,7 @@ export function stepCell(key: string, index: number, { rows, columns }: KernelSh
   }
 }
 
-/** A weight as a person types it; null for what is no finite number. */
+/** A weight as a person types it; null for anything but a finite number. */
 export function parseWeight(text: string): number | null {
   const plain = text.trim().replace('−', '-').replace(',', '.');
   const value = plain === '' ? Number.NaN : Number(plain);

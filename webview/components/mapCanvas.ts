@@ -1,4 +1,4 @@
-/** One drawn map: canvas, crosshair and the selected row. Knows no state; it is told what to draw and where. */
+/** One drawn map: canvas, crosshair and the selected row. Has no state of its own; the caller passes what to draw and where. */
 
 import type { Cell, Rect } from '../../src/shared/address';
 import type { Rgb } from '../../src/shared/colorScale';
@@ -22,7 +22,7 @@ export class MapCanvas {
   private map: MapData | null = null;
   private version = -1;
   private exact: LevelGrid | null = null;
-  private wanted: { readonly viewport: Viewport; readonly nTokens: number } | null = null;
+  private pending: { readonly viewport: Viewport; readonly nTokens: number } | null = null;
   /** A new size empties a canvas; it must not be seen empty. */
   private isBlank = true;
 
@@ -63,18 +63,18 @@ export class MapCanvas {
     this.isBlank = true;
   }
 
-  /** Draws with the next frame, once however often it is asked: a map may cost more than all the rest of a change. */
+  /** Draws with the next frame, once however often it is called: a map may cost more than all the rest of a change. */
   draw(viewport: Viewport, nTokens: number): void {
-    const isScheduled = this.wanted !== null;
-    this.wanted = { viewport, nTokens };
+    const isScheduled = this.pending !== null;
+    this.pending = { viewport, nTokens };
     if (this.isBlank) this.drawNow();
     else if (!isScheduled) requestAnimationFrame(() => this.drawNow());
   }
 
   private drawNow(): void {
-    if (!this.wanted) return;
-    const { viewport, nTokens } = this.wanted;
-    this.wanted = null;
+    if (!this.pending) return;
+    const { viewport, nTokens } = this.pending;
+    this.pending = null;
     this.isBlank = false;
     const ratio = this.canvas.width / Math.max(1, this.frame.clientWidth);
     this.renderer.draw(nTokens, {

@@ -8,7 +8,7 @@ import { h, onChange, redraw } from '../dom';
 import { formatPlain, formatValue } from '../labels';
 import { button } from '../toolkit';
 
-/** Rows shown until all are asked for. */
+/** Rows shown until the reader asks for all. */
 const nRows = 25;
 
 export interface RankingActions {

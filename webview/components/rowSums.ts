@@ -32,7 +32,7 @@ export class RowSums {
     private readonly onArrive: () => void,
   ) {}
 
-  /** @param ref the map on show, once its run is done; else null. */
+  /** @param ref the current map, once its run is done; else null. */
   show(ref: MapRef | null): void {
     const next = ref && !isPreSoftmax(ref.stage) && !ref.minus ? ref : null;
     if (isSame(next, this.ref)) return;

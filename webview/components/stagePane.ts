@@ -97,7 +97,7 @@ export class StagePane {
       stage: map.ref.stage,
       minus: map.ref.minus ?? '',
       max: map.max,
-      source: map.covers(this.loader.wanted) ? 'tiles' : map.overviewGrid ? 'overview' : 'none',
+      source: map.covers(this.loader.needed) ? 'tiles' : map.overviewGrid ? 'overview' : 'none',
     });
     const shown = cell && map.valueAt(cell);
     this.value.textContent = shown ? describeCellValue(shown) : '';

@@ -38,7 +38,7 @@ export function createTabs(label: string, tabs: readonly Tab[], onChoose: (id: s
       }),
     ]),
   );
-  // A bar with a single tab is no choice.
+  // A bar with a single tab offers no choice.
   const list = h('div', { class: 'tabs', role: 'tablist', 'aria-label': label }, ...buttons);
   const [before, after] = [scrollArrow(list, -1), scrollArrow(list, 1)];
   const bar = h('div', { class: 'tab-bar', hidden: tabs.length < 2 }, before, list, after);

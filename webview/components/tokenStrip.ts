@@ -22,7 +22,7 @@ const typingMs = 2000;
 const noLabels: readonly string[] = [];
 const instructions = t('Arrow keys select, with Shift a range. Type to find. Escape selects none.');
 
-/** @param name tells the strips of several views apart in ids. */
+/** @param name distinguishes the strips of several views in ids. */
 export function createTokenStrip(actions: Actions, name: string) {
   const strip = h('div', {
     ...{ class: 'tokens', role: 'listbox', tabindex: 0, 'aria-multiselectable': 'true' },
@@ -74,7 +74,7 @@ export function createTokenStrip(actions: Actions, name: string) {
     if (found !== null) select(found, false);
   }
 
-  /** Once per frame at most: reading where a token lies makes the browser lay out thousands of them. */
+  /** Once per frame at most: reading a token's position makes the browser lay out thousands of them. */
   function reveal(span: HTMLElement): void {
     if (toReveal === null) {
       requestAnimationFrame(() => {
@@ -181,10 +181,10 @@ export function findInTokens(labels: readonly string[], text: string, from: numb
     starts.push(joined.length);
     joined += label.toLowerCase();
   }
-  const wanted = text.toLowerCase();
-  let at = joined.indexOf(wanted, starts[from] ?? joined.length);
-  if (at < 0) at = joined.indexOf(wanted);
-  return wanted === '' || at < 0 ? null : starts.findLastIndex(start => start <= at);
+  const needle = text.toLowerCase();
+  let at = joined.indexOf(needle, starts[from] ?? joined.length);
+  if (at < 0) at = joined.indexOf(needle);
+  return needle === '' || at < 0 ? null : starts.findLastIndex(start => start <= at);
 }
 
 function toSpan(name: string, label: string, idx: number): HTMLElement {

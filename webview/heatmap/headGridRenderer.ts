@@ -93,7 +93,7 @@ class WebGlGrid implements HeadGridRenderer {
     gl.uniform1f(uniforms['count']!, grid.count);
     gl.uniform1f(uniforms['overviewSize']!, this.size);
     gl.uniform1f(uniforms['blockSize']!, blockSize);
-    // Where cells are smaller than pixels single ones cannot be told apart.
+    // Where cells are smaller than pixels, single ones are not distinguishable.
     gl.uniform4f(uniforms['part']!, ...(viewport.cellSize < 1 ? nowhere : this.part));
     gl.uniform2f(uniforms['origin']!, viewport.originX, viewport.originY);
     gl.uniform1f(uniforms['cellsPerPixel']!, 1 / viewport.cellSize);

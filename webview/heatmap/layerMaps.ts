@@ -28,7 +28,7 @@ export class LayerMaps {
   isPatchChanged = false;
   private nHeads = 0;
   private patch: Patch | null = null;
-  private wanted: Rect | null = null;
+  private needed: Rect | null = null;
   private sharesScale = false;
   private mapRequests = new AbortController();
   private patchRequests = new AbortController();
@@ -65,21 +65,21 @@ export class LayerMaps {
     const [nQueries, nKeys] = [queryEnd - queryStart, Math.min(keyEnd, queryEnd) - keyStart];
     const isFew = nQueries > 0 && nKeys > 0 && nQueries * nKeys * this.nHeads <= maxPatchCells;
     const rect = { queryStart, keyStart, nQueries, nKeys };
-    const wanted = isFew && this.maps.length > 0 ? rect : null;
-    if (isSame(wanted, this.wanted)) return;
-    this.wanted = wanted;
+    const needed = isFew && this.maps.length > 0 ? rect : null;
+    if (isSame(needed, this.needed)) return;
+    this.needed = needed;
     clearTimeout(this.timer);
     this.patchRequests.abort();
-    if (!wanted) return;
+    if (!needed) return;
     this.timer = setTimeout(() => {
       this.patchRequests = new AbortController();
       void this.fetchPatch(rect, this.patchRequests.signal);
     }, debounceMs);
   }
 
-  /** Exact values are there for all that was last asked for. */
+  /** Exact values are there for the whole last request. */
   get isExact(): boolean {
-    return this.wanted !== null && this.patch !== null && this.arrived === this.wanted;
+    return this.needed !== null && this.patch !== null && this.arrived === this.needed;
   }
 
   valueAt(slot: number, cell: Cell): CellValue {
@@ -114,7 +114,7 @@ export class LayerMaps {
     this.mapRequests.abort();
     this.patchRequests.abort();
     this.mapRequests = new AbortController();
-    this.wanted = null;
+    this.needed = null;
   }
 
   private arrived: Rect | null = null;
@@ -136,12 +136,12 @@ export class LayerMaps {
 
   private async fetchPatch(rect: Omit<Patch, 'values' | 'nHeads'>, signal: AbortSignal): Promise<void> {
     const { analysisId, layerIdx, stage } = this.maps[0]!.ref;
-    const { wanted } = this;
+    const { needed } = this;
     try {
       const patch = await this.host.request('patch', { analysisId, layerIdx, stage, ...rect }, signal);
       if (signal.aborted) return;
       this.patch = patch;
-      this.arrived = wanted;
+      this.arrived = needed;
       this.isPatchChanged = true;
       this.onChange();
     } catch (error) {

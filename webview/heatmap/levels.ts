@@ -119,7 +119,7 @@ export function paint(
     const rows = grids.map(grid => cellsOfPixel(y, originY, cellSize * grid.blockSize, grid.size));
     for (let x = mapStart(originX); x < mapEnd(originX, width); x++) {
       if (cellSize >= 1 && isPixelMasked(x, y, viewport)) {
-        pixels[y * width + x] = maskedPixel; // Where single cells can be told apart, a pooled cell must not hide the mask.
+        pixels[y * width + x] = maskedPixel; // Where single cells are distinguishable, a pooled cell must not hide the mask.
         continue;
       }
       let shown = absentLevel;
@@ -133,7 +133,7 @@ export function paint(
   return pixels;
 }
 
-/** Whether the cell under the middle of a pixel lies above the diagonal. */
+/** Whether the cell under the middle of a pixel is above the diagonal. */
 function isPixelMasked(x: number, y: number, { originX, originY, cellSize }: Viewport): boolean {
   return Math.floor((x + 0.5 - originX) / cellSize) > Math.floor((y + 0.5 - originY) / cellSize);
 }

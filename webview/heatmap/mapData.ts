@@ -69,7 +69,7 @@ export class MapData {
   }
 
   /** A difference shows exact values only: the difference of two pooled maps is not the pooled difference. Its overview
-   * still tells how many cells belong to a block. */
+   * still gives the number of cells of a block. */
   setOverview(overview: HeadOverview): void {
     this.overview = overview;
     this.rescale();

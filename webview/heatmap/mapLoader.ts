@@ -12,7 +12,7 @@ import { coverWithTiles } from './tiles';
 /** Beyond this many tiles the overview has to do until the reader zooms in; a difference has no overview. */
 const maxTiles = { plain: 16, difference: 40 };
 const debounceMs = 60;
-/** Tiles around those on screen, fetched once nothing else is wanted, so that scrolling meets them. */
+/** Tiles around those on screen, fetched once nothing else is needed, so that scrolling finds them ready. */
 const maxPrefetched = 8;
 
 export class MapLoader {
@@ -21,7 +21,7 @@ export class MapLoader {
   /** Set when the part on screen is too large for exact values. */
   isTooLarge = false;
   /** The tiles on screen. */
-  wanted: readonly Rect[] = [];
+  needed: readonly Rect[] = [];
   private mapRequests = new AbortController();
   private tileRequests = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -34,7 +34,7 @@ export class MapLoader {
 
   /** Exact values are there for all of the part on screen. */
   get isExact(): boolean {
-    return this.map?.covers(this.wanted) ?? false;
+    return this.map?.covers(this.needed) ?? false;
   }
 
   /**
@@ -49,7 +49,7 @@ export class MapLoader {
     this.map = ref && new MapData(ref, leavesOutFirst);
     this.failure = null;
     this.isTooLarge = false;
-    this.wanted = [];
+    this.needed = [];
     this.mapRequests = new AbortController();
     if (this.map) void this.fetchOverview(this.map, this.mapRequests.signal);
     return false;
@@ -61,20 +61,20 @@ export class MapLoader {
     if (!map || !this.source.hasTiles || !map.holdsExactValues) return;
     const cover = coverWithTiles(range, map.ref.nTokens);
     this.isTooLarge = cover.length > (map.ref.minus ? maxTiles.difference : maxTiles.plain);
-    const wanted = this.isTooLarge ? [] : cover;
-    if (isSame(wanted, this.wanted)) return;
-    this.wanted = wanted;
+    const needed = this.isTooLarge ? [] : cover;
+    if (isSame(needed, this.needed)) return;
+    this.needed = needed;
     this.tileRequests.abort();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.tileRequests = new AbortController();
-      void this.fetchTiles(map, wanted, this.tileRequests.signal).then(isComplete =>
+      void this.fetchTiles(map, needed, this.tileRequests.signal).then(isComplete =>
         isComplete && !map.ref.minus ? this.prefetch(map, range, this.tileRequests.signal) : undefined,
       );
     }, debounceMs);
   }
 
-  /** Puts neighbouring tiles into the source's store; what fails here fails again, and is told, when it is wanted. */
+  /** Puts neighbouring tiles into the source's store; what fails here fails again, with a message, when it is needed. */
   private async prefetch(map: MapData, range: CellRange, signal: AbortSignal): Promise<void> {
     const { nTokens } = map.ref;
     const around = {

@@ -1,4 +1,4 @@
-/** Overviews, exact tiles and rows of any map, asked of the host once and kept while they are used. */
+/** Overviews, exact tiles and rows of any map, requested from the host once and kept while they are used. */
 
 import type { Rect } from '../../src/shared/address';
 import type { HeadOverview, Stage, Tile } from '../../src/shared/attentionMap';
@@ -25,7 +25,7 @@ export class MapSource {
 
   constructor(private readonly host: Pick<PanelHost, 'request' | 'hasTiles'>) {}
 
-  /** Exact values can be asked for. */
+  /** Exact values can be requested. */
   get hasTiles(): boolean {
     return this.host.hasTiles;
   }

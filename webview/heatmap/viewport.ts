@@ -1,4 +1,4 @@
-/** Where the map lies on the canvas: pure maths of fitting, zooming and moving. All lengths are CSS pixels. */
+/** Where the map is on the canvas: pure math of fitting, zooming and moving. All lengths are CSS pixels. */
 
 export interface Viewport {
   /** Left edge of key 0, from the canvas's left edge. */

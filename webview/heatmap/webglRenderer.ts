@@ -126,7 +126,7 @@ export class WebGlRenderer implements Renderer {
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 
-  /** @returns 1 where windows are no help: cells are large, or this machine cannot make them. */
+  /** @returns 1 where windows do not help: cells are large, or this machine cannot make them. */
   private bindWindows(cellSize: number): number {
     const { gl, exact, overview } = this;
     const n = windowSizeFor(cellSize);

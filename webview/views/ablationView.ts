@@ -39,7 +39,7 @@ class AblationView implements PanelView {
   });
   private readonly scope = dropdown('scope', t('Reach'), value => {
     const { panel } = this.context.store.state;
-    if (panel) this.context.actions.setAblation({ ...panel.ablation.wanted, scope: value as 'model' | 'layer' });
+    if (panel) this.context.actions.setAblation({ ...panel.ablation.requested, scope: value as 'model' | 'layer' });
   });
   private readonly undo = button(
     t('Undo'),
@@ -132,10 +132,10 @@ class AblationView implements PanelView {
         { value: 'model', label: t('Whole model') },
         { value: 'layer', label: t('This layer only') },
       ],
-      ablation.wanted.scope,
+      ablation.requested.scope,
     );
     this.hint.textContent =
-      ablation.wanted.scope === 'model'
+      ablation.requested.scope === 'model'
         ? t('Later layers read what the changed layers give.')
         : t('Later layers read what they read before; the prediction changes by what the changed layers add directly.');
     const focused = document.activeElement;
@@ -189,7 +189,7 @@ class AblationView implements PanelView {
       this.kernels?.layer === layerKey(panel) ? this.kernels.values.find(kernel => kernel.part === part) : undefined;
     if (!trained) return null;
     const { rows, columns, identityColumn } = trained;
-    const weights = headMatrix(ablatedWeights(trained, layerIdx, panel.ablation.wanted), headIdx);
+    const weights = headMatrix(ablatedWeights(trained, layerIdx, panel.ablation.requested), headIdx);
     return { part, shape: { rows, columns, identityColumn }, headIdx, weights };
   }
 
@@ -198,7 +198,7 @@ class AblationView implements PanelView {
     if (!panel) return;
     const { layerIdx, headIdx } = panel.view;
     const edit = { part: this.shownPart(panel), layerIdx, headIdx, weights: weights && [...weights] };
-    this.context.actions.setAblation(withEdit(panel.ablation.wanted, edit));
+    this.context.actions.setAblation(withEdit(panel.ablation.requested, edit));
   }
 
   private setKernel(to: 'trained' | 'identity' | 'zero'): void {
@@ -213,10 +213,10 @@ class AblationView implements PanelView {
   /** Gives the shown head its trained weights; under a wider change that takes an edit of its own. */
   private takeBack({ view, ablation }: PanelState, part: KernelPart): void {
     const { layerIdx, headIdx } = view;
-    const edits = ablation.wanted.edits.filter(
+    const edits = ablation.requested.edits.filter(
       edit => !(edit.part === part && edit.layerIdx === layerIdx && edit.headIdx === headIdx),
     );
-    const rest = { ...ablation.wanted, edits };
+    const rest = { ...ablation.requested, edits };
     const trained = this.kernels?.values.find(kernel => kernel.part === part);
     if (editOf(rest, part, layerIdx, headIdx) && trained) this.edit([...headMatrix(trained, headIdx)]);
     else this.context.actions.setAblation(rest);

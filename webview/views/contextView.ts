@@ -13,7 +13,7 @@ import {
 } from '../../src/shared/relevance';
 import { t } from '../../src/shared/tools/l10n';
 import { type Column, createDataTable } from '../components/dataTable';
-import { createDocumentMap } from '../components/documentMap';
+import { createDocumentSearch } from '../components/documentSearch';
 import { radioGroup, textField } from '../components/fields';
 import { lineColumn, relevanceColumns } from '../components/lineColumns';
 import { h } from '../dom';
@@ -36,14 +36,14 @@ interface LineRow {
 }
 
 const methodOptions: readonly { readonly value: RelevanceMethod; readonly label: string }[] = [
-  { value: 'head', label: t('One head, as on show') },
+  { value: 'head', label: t('The current head') },
   { value: 'mean', label: t('Mean of heads') },
   { value: 'max', label: t('Strongest head') },
   { value: 'rollout', label: t('Rollout') },
 ];
 
 const methodNotes: Readonly<Record<RelevanceMethod, string>> = {
-  head: t('The head and stage on show.'),
+  head: t('The current head and stage.'),
   mean: t('Mean over the heads of the weights that multiply the values.'),
   max: t('Of each token the weight of largest magnitude among the heads, with its sign.'),
   rollout: t(
@@ -106,7 +106,7 @@ class ContextView implements PanelView {
     });
     this.showMode();
     this.check = button(t('Check by Occluding'), 'secondary', () => {
-      void host.request('occlude', { mode: this.occlusionMode }).catch(error => this.tell(error));
+      void host.request('occlude', { mode: this.occlusionMode }).catch(error => this.showFailure(error));
     });
     this.cancel = button(t('Cancel'), 'secondary', () => void host.request('cancelOcclusion', {}).catch(() => {}));
     this.table = createDataTable(t('Relevant lines'), this.columns());
@@ -127,7 +127,7 @@ class ContextView implements PanelView {
       this.table.element,
       this.checkNotes,
       this.note,
-      createDocumentMap(context).element,
+      createDocumentSearch(context).element,
     );
   }
 
@@ -157,7 +157,7 @@ class ContextView implements PanelView {
       },
       error => {
         this.linesId = 0;
-        this.tell(error);
+        this.showFailure(error);
       },
     );
   }
@@ -210,7 +210,8 @@ class ContextView implements PanelView {
 
   private change(patch: Partial<RelevanceOptions>): void {
     const options = this.shown?.options;
-    if (options) void this.context.host.request('setRelevance', { ...options, ...patch }).catch(e => this.tell(e));
+    if (options)
+      void this.context.host.request('setRelevance', { ...options, ...patch }).catch(e => this.showFailure(e));
   }
 
   private changeHeads(text: string): string | undefined {
@@ -234,7 +235,7 @@ class ContextView implements PanelView {
     );
   }
 
-  private tell(error: unknown): void {
+  private showFailure(error: unknown): void {
     this.failure.hidden = false;
     this.failure.textContent = (error as Error).message;
   }

@@ -1,4 +1,4 @@
-/** The map on show in every form in which it can be taken along, and a link to it. */
+/** The current map in any export format, and a link to it. */
 
 import type { PictureStyle } from '../../src/shared/colorScale';
 import type { ExportFormat } from '../../src/shared/panel/exportFormats';
@@ -41,9 +41,9 @@ export const exportView: ViewDefinition = {
   isOffered: host => host.hasEditor,
   choices: ['head', 'stage', 'difference'],
   create({ store, actions, host }: ViewContext) {
-    const told = h('p', { class: 'hint', role: 'status' });
+    const status = h('p', { class: 'hint', role: 'status' });
     const failure = h('p', { class: 'failure', role: 'alert', hidden: true });
-    const waiting = h('p', { class: 'hint' }, t('Maps can be taken along once the analysis is done.'));
+    const waiting = h('p', { class: 'hint' }, t('Maps can be exported once the analysis is done.'));
     const list = h('ul', { class: 'export-list' });
     const style = (): PictureStyle => {
       const { colorMap, leavesOutFirst } = store.state.layout;
@@ -51,11 +51,11 @@ export const exportView: ViewDefinition = {
     };
     async function carryOut(what: string, work: () => Promise<string>): Promise<void> {
       failure.hidden = true;
-      told.textContent = `${what} …`;
+      status.textContent = `${what} …`;
       try {
-        told.textContent = await work();
+        status.textContent = await work();
       } catch (error) {
-        told.textContent = '';
+        status.textContent = '';
         failure.hidden = false;
         failure.textContent = (error as Error).message;
       }
@@ -98,7 +98,7 @@ export const exportView: ViewDefinition = {
         { class: 'buttons' },
         button(t('Copy Link to This View'), 'secondary', () => actions.run('copyLink')),
       ),
-      told,
+      status,
       failure,
     );
     return {

@@ -57,7 +57,7 @@ class LayerView implements PanelView {
   private readonly open = button(t('Open this head in Map'), 'secondary', () => this.context.actions.showTab('map'));
   private hovered: { readonly cell: Cell; readonly slot: number } | null = null;
   private pointed = 0;
-  /** CSS pixels; asked once, since asking has the page laid out. */
+  /** CSS pixels; read once, since reading forces a layout. */
   private width = 0;
   private isShown = false;
 

@@ -28,7 +28,7 @@ export const mapView: ViewDefinition = {
     return {
       element,
       update(state) {
-        map.update(); // first: it tells the loader which part is on screen
+        map.update(); // first: it passes the visible part to the loader
         legend.update(state);
         details.update(state);
         tokenSection.hidden = !state.panel?.tokens;

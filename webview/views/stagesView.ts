@@ -18,7 +18,7 @@ import { onPixelRatioChange, type Theme } from '../theme';
 import { checkbox, dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
-/** How long the crosshair rests on a row before its sum is asked for. */
+/** How long the crosshair rests on a row before its sum is requested. */
 const rowDelayMs = 120;
 
 export const stagesView: ViewDefinition = {

@@ -1,4 +1,4 @@
-/** The map as a real table, a page at a time: for screen readers, and for whoever wants the numbers. */
+/** The map as a real table, a page at a time: for screen readers, and for reading the numbers. */
 
 import type { Rect } from '../../src/shared/address';
 import { Cancelled } from '../../src/shared/tools/failure';
@@ -73,7 +73,7 @@ class TableView implements PanelView {
     if (!ref) {
       this.body.replaceChildren();
       this.head.replaceChildren();
-      this.note.textContent = t('The map is not there yet.');
+      this.note.textContent = t('The map is not ready yet.');
       return;
     }
     // The page follows the selection; where the keyboard moves pages, it stays until something else is selected.
@@ -91,7 +91,7 @@ class TableView implements PanelView {
   private jump(text: string, axis: 'query' | 'key'): string | undefined {
     const nTokens = this.ref?.nTokens ?? 0;
     if (!/^\d{1,7}$/.test(text.trim()) || Number(text) >= nTokens) {
-      return t('"{0}" is no token: write a whole number from 0 to {1}', text, nTokens - 1);
+      return t('"{0}" is not a token: write a whole number from 0 to {1}', text, nTokens - 1);
     }
     if (axis === 'query') this.go(Number(text), this.keyStart);
     else this.go(this.queryStart, Number(text));

@@ -23,7 +23,7 @@ interface WeightRow {
   readonly surprisalBits: number;
 }
 
-/** What the host answered for the selection on show. */
+/** What the host answered for the current selection. */
 interface Loaded {
   readonly key: string;
   readonly weights: Float32Array;
@@ -49,7 +49,7 @@ class TokensView implements PanelView {
   private direction: Direction = 'attends';
   private filter = '';
   private loaded: Loaded | null = null;
-  private wanted = '';
+  private requested = '';
   private problem = '';
   private requests = new AbortController();
   private predictions: { readonly analysisId: number; readonly answer: Predictions | null } | null = null;
@@ -103,9 +103,9 @@ class TokensView implements PanelView {
     const { panel } = state;
     const range = selectedRange(panel);
     this.load(panel, range);
-    const isCurrent = this.loaded !== null && this.loaded.key === this.wanted;
+    const isCurrent = this.loaded !== null && this.loaded.key === this.requested;
     this.strip.update(state, isCurrent ? shadingOf(this.loaded!.weights, range!, this.direction) : null);
-    const drawn = [this.wanted, isCurrent, this.filter, this.problem, this.predictions?.answer != null];
+    const drawn = [this.requested, isCurrent, this.filter, this.problem, this.predictions?.answer != null];
     if (isSame(drawn, this.drawn)) return;
     this.drawn = drawn;
     // Older rows stay until the new ones are there: what blinks cannot be read, and controls must not vanish under the hand.
@@ -123,7 +123,7 @@ class TokensView implements PanelView {
 
   hide(): void {
     this.requests.abort();
-    if (this.loaded?.key !== this.wanted) this.wanted = '';
+    if (this.loaded?.key !== this.requested) this.requested = '';
   }
 
   /** Asks for the weights of the selection, and once per run for the predictions. */
@@ -140,8 +140,8 @@ class TokensView implements PanelView {
     if (panel?.status === 'done' && this.predictions?.analysisId !== panel.analysisId) {
       void this.loadPredictions(panel.analysisId);
     }
-    if (key === this.wanted) return;
-    this.wanted = key;
+    if (key === this.requested) return;
+    this.requested = key;
     this.problem = '';
     this.requests.abort();
     this.requests = new AbortController();
@@ -173,11 +173,11 @@ class TokensView implements PanelView {
   }
 
   private rows({ tokens }: PanelState, range: TokenRange): WeightRow[] {
-    const wanted = this.filter.toLowerCase();
+    const needle = this.filter.toLowerCase();
     const rows: WeightRow[] = [];
     this.loaded!.weights.forEach((weight, idx) => {
       const label = tokens?.labels[idx] ?? '';
-      const isFound = `${label}\n${visibleToken(label)}`.toLowerCase().includes(wanted);
+      const isFound = `${label}\n${visibleToken(label)}`.toLowerCase().includes(needle);
       if (!isFound || !isApplicable(this.direction, range, idx)) return;
       rows.push({ idx, label, weight, surprisalBits: tokens?.surprisalBits?.[idx] ?? Number.NaN });
     });

@@ -1,10 +1,10 @@
 /** Runs the ranges of a document search through the model; see shared/documentSearch for what is measured. */
 
 import { maxOverHeads, meanOverHeads } from '../../attention/aggregate';
-import { nearestFirst, planWindows } from '../../attention/mapWindows';
+import { nearestFirst, planRanges } from '../../attention/planRanges';
 import type { TokenRange } from '../../shared/address';
 import { effectiveStage, type Stage } from '../../shared/attentionMap';
-import type { MapMeasure, MappedWindow, MapRows, Probe } from '../../shared/documentSearch';
+import type { Probe, SearchedRange, SearchMeasure, SearchRows } from '../../shared/documentSearch';
 import { Failure } from '../../shared/tools/failure';
 import { tokenAt, tokenOffsets } from '../../tokenization/offsets';
 import type { Tokenizer } from '../../tokenization/tokenizer';
@@ -20,7 +20,7 @@ import type { TextTokens } from './searchText';
 const maxLead = 48;
 const maxShare = 8;
 
-export interface SearchRequest extends MapMeasure {
+export interface SearchRequest extends SearchMeasure {
   readonly probe: Probe;
   /** Of `head`; the others take the last stage. */
   readonly stage: Stage;
@@ -48,7 +48,7 @@ export async function searchRanges(
   text: TextTokens,
   request: SearchRequest,
   probe: ProbeTokens,
-  onWindow: (window: MappedWindow) => void,
+  onWindow: (window: SearchedRange) => void,
   pause: () => Promise<void>,
   signal?: AbortSignal,
 ): Promise<number> {
@@ -59,7 +59,7 @@ export async function searchRanges(
   const before = Math.floor(maxTokens / 2);
   const startsLine = (token: number) =>
     token === 0 || text.lineOf(text.offsets[token]!) !== text.lineOf(text.offsets[token]! - 1);
-  const planned = planWindows(text.ids.length, room, before, startsLine);
+  const planned = planRanges(text.ids.length, room, before, startsLine);
   const windows = nearestFirst(planned, tokenNear(text.offsets, probe.end - 1));
   const copy = copyOf(text, probe);
   const { selectionBits: baselineBits } = await run(new Int32Array(0), false);
@@ -224,7 +224,7 @@ function rowsOf(
   weights: Float32Array,
   bits: Float32Array,
   copy: { readonly start: number; readonly end: number },
-): MapRows {
+): SearchRows {
   const lines: { lineIdx: number; tokens: number[] }[] = [];
   for (let token = report.first; token < report.end; token++) {
     const lineIdx = text.lineOf(text.offsets[token]!);

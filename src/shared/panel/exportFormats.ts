@@ -1,4 +1,4 @@
-/** The forms in which a map can be taken along. */
+/** The formats that a map can be exported in. */
 
 export const exportFormats = ['npz', 'csv', 'json', 'html', 'png', 'svg'] as const;
 export type ExportFormat = (typeof exportFormats)[number];

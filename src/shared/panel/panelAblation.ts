@@ -1,4 +1,4 @@
-/** What the panel knows of the ablation on show and of the ranking of all of them. */
+/** The panel's view of the current ablation and of the ranking of all of them. */
 
 import { type Ablation, type AblationEffect, noAblation } from '../ablation';
 import type { FailureData } from '../tools/failure';
@@ -7,8 +7,8 @@ import type { FailureData } from '../tools/failure';
 export interface PanelAblation {
   /** No edits: the model as it was trained. */
   readonly shown: Ablation;
-  /** What the reader asked for last; another one than `shown` while it is computed, or when that failed. */
-  readonly wanted: Ablation;
+  /** The last request; differs from `shown` while it is computed, or when that failed. */
+  readonly requested: Ablation;
   readonly isRunning: boolean;
   readonly failure: FailureData | null;
   /** Why an ablation is gone that the reader did not take back. */
@@ -50,7 +50,7 @@ export type AblationStep = 'undo' | 'redo' | 'reset';
 /** Nothing was ever ablated. */
 export const asTrained: PanelAblation = {
   shown: noAblation,
-  wanted: noAblation,
+  requested: noAblation,
   isRunning: false,
   failure: null,
   note: null,

@@ -14,7 +14,7 @@ import type {
   TileAddress,
 } from '../attentionMap';
 import type { PictureStyle } from '../colorScale';
-import type { DocumentMapState } from '../documentSearch';
+import type { DocumentSearchState } from '../documentSearch';
 import type { HeadMeasures } from '../headMeasures';
 import type { KernelWeights } from '../kernels';
 import type { Direction, OcclusionMode, RelevanceOptions } from '../relevance';
@@ -102,8 +102,8 @@ export const panelCommands = [
   'openSettings',
   'copyLink',
   'findContext',
-  'mapDocument',
-  'cancelMap',
+  'searchDocument',
+  'cancelSearch',
   'showRelevantLines',
 ] as const;
 export type PanelCommand = (typeof panelCommands)[number];
@@ -123,7 +123,7 @@ export interface PanelRequests {
   setView(args: View): void;
   /**
    * Selects a token (null: none) or, with an anchor, the range from it to the token; shades its context in the document
-   * and reveals the token when asked.
+   * and reveals the token on request.
    */
   selectToken(args: {
     readonly tokenIdx: number | null;
@@ -144,27 +144,27 @@ export interface PanelRequests {
   cancelOcclusion(args: Record<string, never>): void;
   /** Shows a line of the inspected document, from 0. */
   revealLine(args: { readonly lineIdx: number }): void;
-  /** The document map as it is; changes come as `documentMap` events. */
-  documentMap(args: Record<string, never>): DocumentMapState | null;
-  /** Shows a place of the mapped document, UTF-16. */
-  revealInMap(args: { readonly offset: number }): void;
-  /** Asks where and writes the map on show there. Answers whether the reader went through with it. */
+  /** The document search as it is; changes come as `documentSearch` events. */
+  documentSearch(args: Record<string, never>): DocumentSearchState | null;
+  /** Shows a place of the searched document, UTF-16. */
+  revealInDocument(args: { readonly offset: number }): void;
+  /** Asks where and saves the current map there. Answers false when the reader cancels. */
   save(args: { readonly format: ExportFormat } & PictureStyle): boolean;
-  /** Puts the map on show on the clipboard as text. */
+  /** Copies the current map as text. */
   copy(args: { readonly format: ExportFormat } & PictureStyle): void;
-  /** A part of the map on show as a PNG file, for the webview to copy. Part 0 draws it, the others are of that drawing. */
+  /** A part of the current map as a PNG file, for the webview to copy. Part 0 draws it, the others are of that drawing. */
   picture(args: PictureStyle & { readonly partIdx: number }): FilePart;
-  /** The view that a link asks for; null when none does, or a page has asked before. */
+  /** The view that a link opens; null when there is none, or a page has taken it. */
   tab(args: Record<string, never>): string | null;
-  /** Tells which view is on show, for links to it. */
+  /** Reports the current view, for links to it. */
   setTab(args: { readonly tab: string }): void;
   command(args: { readonly command: PanelCommand }): void;
-  /** Computes the shown document with these changes; the state tells when it is there. */
+  /** Computes the current document with these changes; the state shows when it is done. */
   setAblation(args: Ablation): void;
   /** The second run as it is; changes come as `comparison` events. */
   comparison(args: Record<string, never>): PanelComparison | null;
   stepAblation(args: { readonly step: AblationStep }): void;
-  /** Tries all single ablations; `ranking` events tell how far it is. */
+  /** Tries all single ablations; `ranking` events report progress. */
   rankAblations(args: { readonly withHeads: boolean }): void;
   cancelRanking(args: Record<string, never>): void;
   ranking(args: Record<string, never>): Ranking | null;
@@ -194,5 +194,5 @@ export interface PanelEvents {
   cell: Cell;
   comparison: PanelComparison | null;
   context: PanelContext;
-  documentMap: DocumentMapState | null;
+  documentSearch: DocumentSearchState | null;
 }

@@ -111,8 +111,8 @@ export const panelArguments = {
   occlude: v.object({ mode: v.picklist(occlusionModes) }),
   cancelOcclusion: none,
   revealLine: v.object({ lineIdx: index }),
-  documentMap: none,
-  revealInMap: v.object({ offset: index }),
+  documentSearch: none,
+  revealInDocument: v.object({ offset: index }),
   save: exporting,
   copy: exporting,
   picture: v.object({ ...style, partIdx: index }),
@@ -136,7 +136,7 @@ const tokens = v.nullable(v.object({ ...tokenList, surprisalBits: bits }));
 const model = v.nullable(
   v.object({ name: text, nLayers: index, nHeads: index, layers: list(v.object({ stages: list(stage) })) }),
 );
-const panelAblation = v.object({ shown: ablation, wanted: ablation, isRunning: v.boolean(), failure });
+const panelAblation = v.object({ shown: ablation, requested: ablation, isRunning: v.boolean(), failure });
 const stateFields = {
   ...{ status: v.picklist(['idle', 'loading', 'running', 'done', 'cancelled', 'failed']), analysisId: index },
   ...{ documentLabel: v.nullable(text), model, layersDone: index, isStale: v.boolean(), failure, view },
@@ -153,7 +153,7 @@ const context = v.object({
   occlusion: v.nullable(v.object({ status: text, total: index, rows: list(line), failure })),
 });
 const profile = v.object({ weights: floats, surprisalBits: floats, gainBits: floats });
-const documentMap = v.nullable(
+const documentSearch = v.nullable(
   v.object({
     ...{ status: text, isStale: v.boolean(), documentLabel: text, selection: text, nTokens: index },
     ...{ lineRange: v.object({ first: index, end: index, of: index }), done: index, total: index, failure },
@@ -198,8 +198,8 @@ export const panelAnswers = formsOf<Answers>()({
   occlude: nothing,
   cancelOcclusion: nothing,
   revealLine: nothing,
-  documentMap,
-  revealInMap: nothing,
+  documentSearch,
+  revealInDocument: nothing,
   save: v.boolean(),
   copy: nothing,
   picture: v.object({ sizeBytes: whole(0, 2 ** 31), bytes }),
@@ -225,5 +225,5 @@ export const panelEvents = formsOf<PanelEvents>()({
   cell,
   comparison,
   context,
-  documentMap,
+  documentSearch,
 });

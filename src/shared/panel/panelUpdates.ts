@@ -17,7 +17,7 @@ export class PanelSender {
     return state;
   }
 
-  /** Sends what the page does not have yet; nothing before it has asked. */
+  /** Sends what the page does not have yet; nothing before it has asked for the state. */
   send(state: PanelState): void {
     const { sent } = this;
     if (!sent) return;

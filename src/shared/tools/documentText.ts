@@ -1,4 +1,4 @@
-/** Which text of a document goes to the model, read without holding up whoever asks. Pure. */
+/** Which text of a document goes to the model, read without blocking the caller. Pure. */
 
 import type { TextSource } from './textPieces';
 

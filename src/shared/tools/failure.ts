@@ -15,7 +15,7 @@ export class Failure extends Error {
   }
 }
 
-/** The work was stopped because somebody asked for it or newer work replaced it; never shown as an error. */
+/** The work was stopped by the user or replaced by newer work; never shown as an error. */
 export class Cancelled extends Failure {
   constructor(what = 'The analysis was cancelled.') {
     super('cancelled', what);

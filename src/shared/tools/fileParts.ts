@@ -9,11 +9,11 @@ export interface FilePart {
   readonly bytes: Uint8Array;
 }
 
-/** The end that has the file: it is made when its first part is asked for and kept until its last one is. */
+/** The end that has the file: creates it when its first part is requested and keeps it until its last one is. */
 export class FileParts {
   private file: Promise<Uint8Array> | undefined;
 
-  /** @throws RangeError for a part of a file that was not begun, or that lies behind its end. */
+  /** @throws RangeError for a part of a file that was not started, or behind its end. */
   async part(partIdx: number, make: () => Promise<Uint8Array>): Promise<FilePart> {
     if (partIdx === 0) this.file = make();
     const { file } = this;

@@ -10,6 +10,6 @@ export interface PathRules {
 /** Both with links resolved; by the system's own rules, of Windows those on case, drives and shares. */
 export function isInside(folder: string, path: string, { relative, isAbsolute, sep }: PathRules): boolean {
   const way = relative(folder, path);
-  // From one drive or share to another there is no relative way.
+  // There is no relative path from one drive or share to another.
   return way !== '' && !isAbsolute(way) && way.split(sep)[0] !== '..';
 }

@@ -194,7 +194,7 @@ function check(schema: GenericSchema<unknown, unknown>, what: string, value: unk
   return checked(schema, value, why => new Failure('bad-message', `Cannot use ${what}: ${why}. Reload the window.`));
 }
 
-/** A failure as told, or one that says that it was not told as it should be. */
+/** The failure that was received, or one that says that the message was malformed. */
 function failureOf(data: FailureData): Failure {
   const { code, message, actions, stack } = (data ?? {}) as Partial<FailureData>;
   const isFit = typeof code === 'string' && typeof message === 'string' && Array.isArray(actions);

@@ -54,7 +54,7 @@ export function safetensorsHeaderLength(
  * @param json the header's bytes.
  * @param where the file's name, for messages.
  * @param maxTensors that it may name.
- * @throws Failure naming the file and the tensor when a range lies outside the file or does not fit its shape.
+ * @throws Failure naming the file and the tensor when a range is outside the file or does not fit its shape.
  */
 export function parseSafetensorsHeader(
   json: Uint8Array,
@@ -67,9 +67,9 @@ export function parseSafetensorsHeader(
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
   } catch {
-    throw broken(where, 'its header is no JSON');
+    throw broken(where, 'its header is not JSON');
   }
-  if (typeof header !== 'object' || header === null) throw broken(where, 'its header is no JSON object');
+  if (typeof header !== 'object' || header === null) throw broken(where, 'its header is not a JSON object');
   const tensors = new Map<string, TensorEntry>();
   const base = 8 + json.length;
   for (const [name, value] of Object.entries(header)) {

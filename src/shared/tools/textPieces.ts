@@ -34,8 +34,8 @@ export function* piecesAround(source: TextSource, anchor: number, pieceLength = 
   }
 }
 
-function borderAt(source: TextSource, wanted: number): number {
-  const offset = Math.floor(wanted);
+function borderAt(source: TextSource, target: number): number {
+  const offset = Math.floor(target);
   if (offset <= 0) return 0;
   if (offset >= source.length) return source.length;
   const before = source.slice(Math.max(0, offset - nearby), offset);

@@ -1,4 +1,4 @@
-/** Lets work be done one after another, in the order in which it was asked for. */
+/** Runs jobs one after another, in the order of their requests. */
 
 import { Cancelled } from './failure';
 

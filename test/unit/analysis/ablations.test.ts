@@ -37,7 +37,7 @@ async function open(isInspected = true) {
 test('an ablated run departs from the trained one and is shown whole once it is there', async () => {
   const { ablations, client, analysis, answer, state } = await open();
   ablations.set(a);
-  assert.deepEqual([state().isRunning, state().wanted, state().shown], [true, a, noAblation]);
+  assert.deepEqual([state().isRunning, state().requested, state().shown], [true, a, noAblation]);
   const { args } = client.last('ablate');
   assert.deepEqual(args, { analysisId: 2, baseId: 1, ablation: a, topK: 6 });
   assert.equal(analysis.snapshot.analysisId, 1, 'the trained run is shown until then');
@@ -59,7 +59,7 @@ test('the newest wins: the one before is aborted, and its answer dropped even wh
   ablations.set(b);
   assert.equal(first.signal?.aborted, true);
   await settle();
-  assert.deepEqual([analysis.snapshot.analysisId, state().isRunning, state().wanted], [1, true, b]);
+  assert.deepEqual([analysis.snapshot.analysisId, state().isRunning, state().requested], [1, true, b]);
   await answer();
   assert.deepEqual([analysis.snapshot.analysisId, state().shown], [3, b]);
 });
@@ -81,7 +81,7 @@ test('undo and redo go through what was asked, a new one forgets what was undone
     if (state().isRunning) await answer();
     return [
       state().shown,
-      state().wanted === state().shown,
+      state().requested === state().shown,
       state().canUndo,
       state().canRedo,
       analysis.snapshot.analysisId,
@@ -109,7 +109,7 @@ test('a run of the document in mid-ablation aborts it; the new run is ablated in
   await start(document);
   assert.equal(first.signal?.aborted, true);
   await settle();
-  assert.deepEqual([state().failure, state().wanted, state().shown], [null, a, noAblation]);
+  assert.deepEqual([state().failure, state().requested, state().shown], [null, a, noAblation]);
   await load();
   await complete();
   const { args } = client.last('ablate');
@@ -128,14 +128,14 @@ test('what is asked before a run is there is computed with it', async () => {
   await inspect(document);
   ablations.set(a);
   assert.equal(nRuns(), 1);
-  assert.deepEqual(state().wanted, a);
+  assert.deepEqual(state().requested, a);
 });
 
 test('an ablation changed while the document runs anew waits for it', async () => {
   const { ablations, start, load, complete, document, state, nRuns, client } = await open();
   await start(document);
   ablations.set(b);
-  assert.deepEqual([nRuns(), state().wanted, state().isRunning], [0, b, false]);
+  assert.deepEqual([nRuns(), state().requested, state().isRunning], [0, b, false]);
   await load();
   await complete();
   assert.deepEqual([nRuns(), client.last('ablate').args.ablation], [1, b]);
@@ -148,7 +148,7 @@ test('another model begins without an ablation, and says so where there was one'
   await start(document);
   await load({ ...loaded, model: { ...model, directory: '/another' } });
   await complete();
-  assert.deepEqual([nRuns(), state().wanted.edits.length, state().canUndo], [1, 0, false]);
+  assert.deepEqual([nRuns(), state().requested.edits.length, state().canUndo], [1, 0, false]);
   assert.match(state().note ?? '', /another model/);
   await start(document);
   await load({ ...loaded, model: { ...model, directory: '/another' } });
@@ -175,7 +175,7 @@ test('what is no ablation of this model is refused and changes nothing', async (
   for (const wrong of [null, { edits: 7 }, ablate(2), ablate(0, 2)]) {
     assert.throws(() => ablations.set(wrong), { code: 'bad-ablation' });
   }
-  assert.deepEqual([nRuns(), state().canUndo, state().wanted], [0, false, noAblation]);
+  assert.deepEqual([nRuns(), state().canUndo, state().requested], [0, false, noAblation]);
 });
 
 const effect = (headIdx: number, meanKlBits: number): AblationEffect => ({

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import '../../fixtures/vscode';
-import { DocumentMap } from '../../../src/analysis/documentSearch';
+import { DocumentSearch } from '../../../src/analysis/documentSearch';
 import { OcclusionRuns } from '../../../src/analysis/occlusionRuns';
 import { RelevantContext } from '../../../src/analysis/relevantContext';
-import { maxMapTokens } from '../../../src/shared/documentSearch';
+import { maxSearchTokens } from '../../../src/shared/documentSearch';
 import { defaultRelevance, type RelevanceOptions } from '../../../src/shared/relevance';
 import { Failure } from '../../../src/shared/tools/failure';
 import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
@@ -20,7 +20,7 @@ async function open({ content = text, options = defaultRelevance as RelevanceOpt
   const { client, analysis, log } = opened;
   const memory = fakeMemento({ 'mtaInspector.relevance': options });
   const context = new RelevantContext(analysis, new OcclusionRuns(client.asClient), memory);
-  const search = new DocumentMap(analysis, context, client.asClient, () => opened.settings, log);
+  const search = new DocumentSearch(analysis, context, client.asClient, () => opened.settings, log);
   const document = editor.open(content);
   await opened.inspect(document, question ? { question } : {});
   const state = () => search.snapshot!;
@@ -28,21 +28,27 @@ async function open({ content = text, options = defaultRelevance as RelevanceOpt
   /** Answers the requests to read until the search itself is asked for. */
   async function read(nTokens = 20) {
     await settle();
-    while (client.all('readMapText').at(-1)?.isOpen) {
-      client.last('readMapText').resolve({ nTokens });
+    while (client.all('readSearchText').at(-1)?.isOpen) {
+      client.last('readSearchText').resolve({ nTokens });
       await settle();
     }
-    return client.last('mapDocument');
+    return client.last('searchDocument');
   }
   /** A range of the document in which one line has a weight. */
-  function bring(lineIdx: number, weight: number, done = 1, mapId = client.last('mapDocument').args.mapId) {
+  function bring(lineIdx: number, weight: number, done = 1, searchId = client.last('searchDocument').args.searchId) {
     const one = {
       ...{ isBlank: Uint8Array.of(0), nTokens: Int32Array.of(3), nOwn: Int32Array.of(3) },
       strongestAt: Uint32Array.of(lineIdx),
       strongestWeights: Float32Array.of(weight),
     };
     const rows = { lineIdxs: Int32Array.of(lineIdx), weights: Float32Array.of(weight), ...one };
-    client.emit('mapped', { mapId, rows: { ...rows, surprisalBits: Float32Array.of(1) }, gainBits: 2, done, total: 4 });
+    client.emit('searched', {
+      searchId,
+      rows: { ...rows, surprisalBits: Float32Array.of(1) },
+      gainBits: 2,
+      done,
+      total: 4,
+    });
   }
   return { ...opened, context, search, document, state, read, bring };
 }
@@ -54,9 +60,9 @@ test('a search reads the document, then asks for the selection on the shown head
   const done = search.start();
   assert.deepEqual([state().status, state().documentLabel, state().modelName], ['reading', 'a.md', 'm']);
   assert.deepEqual([state().selection, state().lineRange], ['ten', { first: 0, end: 4, of: 4 }]);
-  assert.equal(search.mappedDocument, document.asDocument);
+  assert.equal(search.searchedDocument, document.asDocument);
   await settle();
-  const { args: piece } = client.last('readMapText');
+  const { args: piece } = client.last('readSearchText');
   assert.deepEqual([piece.start, piece.firstLine, piece.text], [0, 0, text]);
   const { args, resolve } = await read();
   assert.deepEqual([args.textId, args.maxTokens, args.stage, args.method], [piece.textId, 64, 'mixed_pattern', 'head']);
@@ -136,11 +142,11 @@ test('a newer search ends the one before, whose events and end are dropped', asy
   assert.equal(signal?.aborted, true);
   await first;
   await read();
-  bring(0, 0.9, 1, args.mapId);
+  bring(0, 0.9, 1, args.searchId);
   mock.timers.tick(200);
   assert.deepEqual([state().status, state().lines, state().done], ['running', [], 0]);
-  assert.equal(client.all('readMapText').length, 1, 'the process holds the text already');
-  client.last('mapDocument').resolve({ baselineBits: 1 });
+  assert.equal(client.all('readSearchText').length, 1, 'the process holds the text already');
+  client.last('searchDocument').resolve({ baselineBits: 1 });
   await second;
   assert.equal(state().status, 'done');
 });
@@ -152,7 +158,7 @@ test('the text is read again once it, the model or the process is another', asyn
     const done = search.start();
     (await read()).resolve({ baselineBits: 1 });
     await done;
-    return client.all('readMapText').length;
+    return client.all('readSearchText').length;
   };
   assert.equal(await run(), 1);
   assert.equal(await run(), 1);
@@ -164,7 +170,7 @@ test('the text is read again once it, the model or the process is another', asyn
   await load();
   await complete();
   assert.equal(await run(), 3);
-  assert.equal(client.last('readMapText').args.text, `x${text}`);
+  assert.equal(client.last('readSearchText').args.text, `x${text}`);
 });
 
 test('an edit ends the search; its lines keep the words they had, and are stale', async () => {
@@ -208,7 +214,7 @@ test('a cancel ends it while it reads and while it searches, and is no failure',
     analysis.selectToken(5);
     const done = search.start();
     await settle();
-    const request = when === 'reading' ? client.last('readMapText') : await read();
+    const request = when === 'reading' ? client.last('readSearchText') : await read();
     assert.equal(state().status, when);
     search.cancel();
     assert.equal(request.signal?.aborted, true);
@@ -228,7 +234,7 @@ test('a failure is said and thrown, and the text is read again next time', async
   assert.ok(lines.includes('warn: gone'));
   void search.start();
   await read();
-  assert.deepEqual([client.all('readMapText').length, state().failure], [2, null]);
+  assert.deepEqual([client.all('readSearchText').length, state().failure], [2, null]);
 });
 
 test('it is refused without a selection, and of a text that changed', async () => {
@@ -246,17 +252,17 @@ test('a long document is read from around the selection outwards, up to the limi
   analysis.selectToken(50_010);
   void search.start();
   await settle();
-  const first = client.last('readMapText');
+  const first = client.last('readSearchText');
   assert.ok(first.args.start <= 50_009 && 50_009 < first.args.start + first.args.text.length);
   assert.equal(first.args.firstLine, first.args.start / 50);
-  first.resolve({ nTokens: maxMapTokens - 1 });
+  first.resolve({ nTokens: maxSearchTokens - 1 });
   await settle();
-  assert.equal(state().nTokens, maxMapTokens - 1);
-  const second = client.last('readMapText');
+  assert.equal(state().nTokens, maxSearchTokens - 1);
+  const second = client.last('readSearchText');
   assert.notEqual(second, first);
-  second.resolve({ nTokens: maxMapTokens });
+  second.resolve({ nTokens: maxSearchTokens });
   await settle();
-  assert.equal(client.all('readMapText').length, 2);
+  assert.equal(client.all('readSearchText').length, 2);
   const end = second.args.start + second.args.text.length;
   assert.deepEqual(state().lineRange, { first: first.args.firstLine, end: end / 50, of: 2000 });
 });

@@ -9,21 +9,21 @@ const model = {
   ...{ nLayers: 2, nHeads: 4 },
   layers: [{ preSoftmaxKernel: null }, { preSoftmaxKernel: [3, 5] }],
 } as unknown as ModelSummary;
-const wanted = { ...noAblation, scope: 'model' } as const;
+const requested = { ...noAblation, scope: 'model' } as const;
 const done: PanelState = {
   ...nothingInspected,
   ...{ status: 'done', analysisId: 3, model, provider: 'cpu', layersDone: 2, isStale: true, durationMs: 5 },
   ...{ selectedToken: 4, selectionAnchor: 2, question: 'why?' },
   tokens: { labels: ['a'], offsets: Uint32Array.of(0, 1), surprisalBits: null },
   view: { layerIdx: 1, headIdx: 3, stage: 'scores', difference: true },
-  ablation: { ...nothingInspected.ablation, wanted, isRunning: true, trainedId: 3, canUndo: true, canRedo: true },
+  ablation: { ...nothingInspected.ablation, requested, isRunning: true, trainedId: 3, canUndo: true, canRedo: true },
 };
 
 test('a new run keeps the view and what was asked of the model, and nothing that was computed', () => {
   assert.deepEqual(begun(done, { analysisId: 4, documentLabel: 'b.md', question: null, isPinned: false }), {
     ...nothingInspected,
     ...{ status: 'loading', analysisId: 4, documentLabel: 'b.md', model, provider: 'cpu', view: done.view },
-    ablation: { ...nothingInspected.ablation, wanted, canUndo: true, canRedo: true },
+    ablation: { ...nothingInspected.ablation, requested, canUndo: true, canRedo: true },
   });
 });
 

@@ -32,7 +32,7 @@ test('the answer names model, window, lines and tokens, and never calls a weight
   assert.match(answer, /- line 1, 0\.375: let a = 1;/);
   assert.match(answer, /- "let a" in line 1, −0\.5000/);
   assert.doesNotMatch(answer, /<s>|line 2,|%/, 'the begin token is no text');
-  assert.match(answer, /are no probabilities/);
+  assert.match(answer, /are not probabilities/);
 });
 
 test('what a language model asks is checked, and said so that it can be corrected', () => {

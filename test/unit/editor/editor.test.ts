@@ -9,7 +9,7 @@ import { Ablations } from '../../../src/analysis/ablations';
 import { OcclusionRuns } from '../../../src/analysis/occlusionRuns';
 import { RelevantContext } from '../../../src/analysis/relevantContext';
 import { colors, commands } from '../../../src/contributionIds';
-import { registerCommands, told } from '../../../src/editor/commands';
+import { registerCommands, withErrorReporting } from '../../../src/editor/commands';
 import { registerContextCommands } from '../../../src/editor/contextCommands';
 import { AttentionDecorations } from '../../../src/editor/decorations';
 import { AttentionHover } from '../../../src/editor/hover';
@@ -32,9 +32,9 @@ async function open(isInspected = true) {
   let nPanels = 0;
   const showPanel = () => nPanels++;
   registerCommands(analysis, ablations, decorations, showPanel, log, {} as never, {} as never);
-  registerContextCommands(analysis, context, decorations, run => told(log, run), showPanel);
+  registerContextCommands(analysis, context, decorations, run => withErrorReporting(log, run), showPanel);
   new StatusBar(analysis);
-  new WindowFollower(analysis, log, run => told(log, run));
+  new WindowFollower(analysis, log, run => withErrorReporting(log, run));
   const document = editor.open(text);
   const shown = editor.show(document);
   if (isInspected) await opened.inspect(document);
@@ -166,7 +166,7 @@ test('commands inspect the document or its selection, and say what cannot be ins
 
 test('a failure is shown with buttons that help, a cancel is not; a mistake of ours is logged with its stack', async () => {
   const { log, lines } = openAnalysis();
-  await told(log, () => Promise.reject(new Cancelled()));
+  await withErrorReporting(log, () => Promise.reject(new Cancelled()));
   assert.deepEqual([editor.errors, lines], [[], []]);
   for (const [action, title, executed] of [
     ['showLog', 'Show Log', [commands.showLog]],
@@ -175,7 +175,7 @@ test('a failure is shown with buttons that help, a cancel is not; a mistake of o
     ['retry', 'Try Again', [commands.inspectDocument]],
   ] as const) {
     editor.answers.error = title;
-    await told(log, () => Promise.reject(new Failure('x', 'It failed.', [action])));
+    await withErrorReporting(log, () => Promise.reject(new Failure('x', 'It failed.', [action])));
     await settle();
     assert.deepEqual(
       [editor.errors.at(-1)?.buttons.map(button => button.title), editor.executed.at(-1)],
@@ -183,7 +183,7 @@ test('a failure is shown with buttons that help, a cancel is not; a mistake of o
     );
     assert.equal(lines.at(-1), 'error: It failed.');
   }
-  await told(log, () => Promise.reject(new TypeError('ours')));
+  await withErrorReporting(log, () => Promise.reject(new TypeError('ours')));
   assert.match(lines.at(-1)!, /TypeError: ours\n\s+at /);
 });
 

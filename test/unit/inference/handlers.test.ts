@@ -9,7 +9,7 @@ const instant: readonly (keyof InferenceRequests)[] = [
   'ping',
   'load',
   'unload',
-  'readMapText',
+  'readSearchText',
   'summarizeFolder',
   'describeFolder',
 ];

@@ -5,7 +5,7 @@ import { mock, test } from 'node:test';
 import '../../fixtures/vscode';
 import { Ablations } from '../../../src/analysis/ablations';
 import { Comparison } from '../../../src/analysis/comparison';
-import { DocumentMap } from '../../../src/analysis/documentSearch';
+import { DocumentSearch } from '../../../src/analysis/documentSearch';
 import { OcclusionRuns } from '../../../src/analysis/occlusionRuns';
 import { RelevantContext } from '../../../src/analysis/relevantContext';
 import { commands } from '../../../src/contributionIds';
@@ -47,12 +47,12 @@ async function open(isInspected = true) {
   const services = {
     ablations: new Ablations(analysis, client.asClient, () => opened.settings, log),
     comparison: new Comparison(analysis, client.asClient, () => opened.settings, log),
-    map: new DocumentMap(analysis, context, client.asClient, () => opened.settings, log),
+    search: new DocumentSearch(analysis, context, client.asClient, () => opened.settings, log),
     tab: new PanelTab(),
-    takeAway: { save: call('save'), copy: call('copy'), picture: call('picture') } as never,
+    exporter: { save: call('save'), copy: call('copy'), picture: call('picture') } as never,
     reveal: call('reveal'),
     revealLine: call('revealLine'),
-    revealInMap: call('revealInMap'),
+    revealInDocument: call('revealInDocument'),
   };
   const document = editor.open('text\nline');
   if (isInspected) await opened.inspect(document);
@@ -250,7 +250,7 @@ test('ablations: set, stepped through, ranked, and each change said', async () =
     ['reset', 0],
   ] as const) {
     await panel.request('stepAblation', { step });
-    assert.equal(state().ablation.wanted.edits.length, n, step);
+    assert.equal(state().ablation.requested.edits.length, n, step);
   }
   await panel.request('rankAblations', { withHeads: true });
   assert.equal(client.last('rankAblations').args.withHeads, true);
@@ -285,14 +285,14 @@ test('relevance: its options, its changes, its check and the check’s end', asy
 });
 
 test('the search of the document and the comparison are said as they are and as they change', async () => {
-  const { panel, map: search, analysis, last, calls, compare, comparison } = await open();
-  assert.deepEqual([await panel.request('documentMap', {}), await panel.request('comparison', {})], [null, null]);
+  const { panel, search, analysis, last, calls, compare, comparison } = await open();
+  assert.deepEqual([await panel.request('documentSearch', {}), await panel.request('comparison', {})], [null, null]);
   analysis.selectToken(3);
   void search.start().catch(() => {});
-  assert.equal(last('documentMap')?.status, 'reading');
-  assert.equal((await panel.request('documentMap', {}))?.status, 'reading');
-  await panel.request('revealInMap', { offset: 3 });
-  assert.deepEqual(calls, [['revealInMap', 3]]);
+  assert.equal(last('documentSearch')?.status, 'reading');
+  assert.equal((await panel.request('documentSearch', {}))?.status, 'reading');
+  await panel.request('revealInDocument', { offset: 3 });
+  assert.deepEqual(calls, [['revealInDocument', 3]]);
   await compare();
   assert.equal(last('comparison')?.status, 'done');
   assert.equal((await panel.request('comparison', {}))?.label, comparison.snapshot?.label);
@@ -340,8 +340,8 @@ const panelCommands: Record<PanelCommand, unknown[]> = {
   openSettings: ['workbench.action.openSettings', 'mtaInspector'],
   copyLink: [commands.copyLink],
   findContext: [commands.findContext],
-  mapDocument: [commands.mapDocument],
-  cancelMap: [commands.cancelMap],
+  searchDocument: [commands.searchDocument],
+  cancelSearch: [commands.cancelSearch],
   showRelevantLines: [commands.showRelevantLines],
 };
 test('a button starts its command, and nothing else is a command', async () => {

@@ -107,7 +107,7 @@ for (const [what, ablation, text] of said) {
 const wrong: [string, unknown, RegExp][] = [
   ['no object', 3, /its scope is missing/],
   ['an unknown scope', { scope: 'head', edits: [] }, /scope is "head", expected "model" or "layer"/],
-  ['no list', { scope: 'model', edits: {} }, /edits are no list/],
+  ['no list', { scope: 'model', edits: {} }, /edits are not a list/],
   [
     'an unknown part',
     { scope: 'model', edits: [edit({ part: 'gate' as never })] },

@@ -13,7 +13,7 @@ const row = { lineIdx: 0, text: 'a', weight: 1, meanWeight: 1, predicting: null,
 
 test('a check says how far it is, what it found, and how lines were occluded', () => {
   assert.deepEqual(describeCheck({ ...state, total: 0 }), [
-    'No line before the selection lies in the window: there is nothing to occlude.',
+    'The window has no line before the selection: there is nothing to occlude.',
   ]);
   assert.deepEqual(describeCheck(state), ['0 of 2 earlier lines occluded …']);
   const baseline = { surprisalBits: Number.NaN, topLabel: ';\n', topProbability: 0.6182, neutralLabel: ' ' };

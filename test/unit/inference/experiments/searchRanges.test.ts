@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { type SearchRequest, searchRanges } from '../../../../src/inference/experiments/searchRanges';
 import type { BlockRowsOptions, LayerRuntime } from '../../../../src/inference/runtime/layerRuntime';
 import type { Value } from '../../../../src/inference/runtime/session';
-import type { MappedWindow } from '../../../../src/shared/documentSearch';
+import type { SearchedRange } from '../../../../src/shared/documentSearch';
 
 const [begin, filler, fact, lead, selected] = [0, 1, 2, 3, 4];
 const nPerLine = 5;
@@ -41,7 +41,7 @@ function fakeRuntime(runs: number[][]): LayerRuntime {
 
 async function search(ids: readonly number[], change: Partial<SearchRequest> = {}, probeStart = 10_000) {
   const runs: number[][] = [];
-  const windows: MappedWindow[] = [];
+  const windows: SearchedRange[] = [];
   const text = {
     ids: Int32Array.from(ids),
     offsets: Uint32Array.from({ length: ids.length + 1 }, (_, i) => i),

@@ -62,8 +62,8 @@ const requests: Record<
   occlude: [{ mode: 'replace' }, { mode: ['delete', undefined] }],
   cancelOcclusion: [{}, {}],
   revealLine: [{ lineIdx: 0 }, { lineIdx: notIndices }],
-  documentMap: [{}, {}],
-  revealInMap: [{ offset: 0 }, { offset: notIndices }],
+  documentSearch: [{}, {}],
+  revealInDocument: [{ offset: 0 }, { offset: notIndices }],
   save: [
     { ...style, format: 'png' },
     { format: ['exe', undefined], colorMap: ['constructor', undefined], leavesOutFirst: [1] },

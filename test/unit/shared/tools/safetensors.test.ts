@@ -12,7 +12,7 @@ test('reads ranges from the start of the file and leaves metadata out', () => {
 });
 
 const bad: [string, unknown, RegExp][] = [
-  ['no object', null, /no JSON object/],
+  ['no object', null, /not a JSON object/],
   ['lists in lists', { w: { dtype: 'F32', shape: [[], []], data_offsets: [0, 4] } }, /is not a list of tensors/],
   ['lists for a tensor', { w: [[]] }, /is not a list of tensors/],
   ['a list', [1], /is not a list of tensors/],

@@ -18,14 +18,14 @@ test('the banner is silent for the model as trained, else it says what is shown 
     meanSurprisalChangeBits: -0.25,
     durationMs: 900,
   };
-  assert.deepEqual(bannerLines({ ...asTrained, shown: off, wanted: off, trainedId: 1, effect }), [
+  assert.deepEqual(bannerLines({ ...asTrained, shown: off, requested: off, trainedId: 1, effect }), [
     'Ablated: layer 2 all parts off. Mean KL divergence 0.5000 bits, surprisal −0.2500 bits per token (900 ms).',
   ]);
-  const [wait] = bannerLines({ ...asTrained, wanted: off });
+  const [wait] = bannerLines({ ...asTrained, requested: off });
   assert.match(wait!, /of the model as trained; layer 2 all parts off will follow once the analysis is done/);
-  assert.match(bannerLines({ ...asTrained, wanted: off, isRunning: true })[0]!, /^Computing: layer 2/);
+  assert.match(bannerLines({ ...asTrained, requested: off, isRunning: true })[0]!, /^Computing: layer 2/);
   const failure = { code: 'bad-kernel', message: 'Cannot ablate.', actions: [] };
-  assert.deepEqual(bannerLines({ ...asTrained, wanted: off, failure }), ['Cannot ablate.']);
+  assert.deepEqual(bannerLines({ ...asTrained, requested: off, failure }), ['Cannot ablate.']);
 });
 
 const numbers: [string, number | null][] = [

@@ -130,7 +130,7 @@ test('tiles are asked for once the reader rests, and every cell then has its exa
   assert.deepEqual(host.tilesAsked(), []);
   await pause();
   assert.equal(host.tilesAsked().length, 6);
-  assert.ok(loader.map?.covers(loader.wanted));
+  assert.ok(loader.map?.covers(loader.needed));
   for (const [queryIdx, keyIdx] of [
     [0, 0],
     [599, 0],
@@ -141,7 +141,7 @@ test('tiles are asked for once the reader rests, and every cell then has its exa
     assert.deepEqual(loader.map?.valueAt({ queryIdx, keyIdx }), { kind: 'exact', value });
   }
   // The scale of a plain map is that of its overview: tiles are drawn one by one.
-  assert.deepEqual(changes.slice(1), loader.wanted);
+  assert.deepEqual(changes.slice(1), loader.needed);
 });
 
 test('tiles are asked for one after the other, and no further once the view has moved on', async () => {
@@ -170,7 +170,7 @@ test('tiles beside those on screen come next, so that scrolling to them asks for
   loader.view({ queryStart: 260, queryEnd: 280, keyStart: 0, keyEnd: 300 });
   await pause();
   const again = host.tilesAsked().slice(3);
-  assert.ok(loader.map?.covers(loader.wanted));
+  assert.ok(loader.map?.covers(loader.needed));
   assert.deepEqual(
     again.map(({ queryStart }) => queryStart),
     [512, 512, 512],
@@ -190,7 +190,7 @@ test('what is on screen comes before what lies beside it', async () => {
   await pause();
   host.release();
   await pause();
-  assert.ok(loader.map?.covers(loader.wanted));
+  assert.ok(loader.map?.covers(loader.needed));
 });
 
 test('a tile that was fetched is not asked for again, in this head or when it comes back', async () => {
@@ -202,7 +202,7 @@ test('a tile that was fetched is not asked for again, in this head or when it co
     await pause();
     loader.view({ ...all(600), queryStart: 300 });
     await pause();
-    assert.ok(loader.map?.covers(loader.wanted));
+    assert.ok(loader.map?.covers(loader.needed));
   }
   assert.equal(host.tilesAsked().length, 12);
 });
@@ -212,7 +212,7 @@ test('what is too large for exact values is said to be, and not asked for', asyn
     const host = new FakeHost(hasTiles);
     const { loader } = await started(host, { ...ref, minus, nTokens });
     loader.view(all(nTokens));
-    assert.deepEqual([loader.isTooLarge, loader.wanted.length], expected, `${nTokens} tokens, minus ${minus}`);
+    assert.deepEqual([loader.isTooLarge, loader.needed.length], expected, `${nTokens} tokens, minus ${minus}`);
   };
   await check(1024, null, true, [false, 10]);
   await check(2048, null, true, [true, 0]);

@@ -1,22 +1,22 @@
-/** Marks the heaviest lines of the document map beside the scroll bar; the commands that start and cancel a map. */
+/** Marks the most relevant lines of the document search beside the scroll bar; the commands that start and cancel a search. */
 
 import * as vscode from 'vscode';
-import type { DocumentMap } from '../analysis/documentSearch';
+import type { DocumentSearch } from '../analysis/documentSearch';
 import { shadeOf } from '../attention/topKeys';
-import { colors, commands, contextKeys } from '../contributionIds';
+import { colors, commands, contextKeys, formerCommands, formerContextKeys } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
 import { withProgress } from '../messages';
 
-export class MapMarks implements vscode.Disposable {
+export class SearchMarks implements vscode.Disposable {
   private readonly store = new DisposableStore();
   private readonly shades: readonly vscode.TextEditorDecorationType[];
 
   constructor(
-    private readonly map: DocumentMap,
-    tell: (run: () => Promise<void>) => Promise<void>,
+    private readonly search: DocumentSearch,
+    runReported: (run: () => Promise<void>) => Promise<void>,
     showPanel: () => void,
   ) {
-    this.shades = colors.map.map(color =>
+    this.shades = colors.search.map(color =>
       this.store.add(
         vscode.window.createTextEditorDecorationType({
           overviewRulerColor: new vscode.ThemeColor(color),
@@ -24,12 +24,19 @@ export class MapMarks implements vscode.Disposable {
         }),
       ),
     );
-    this.store.add(vscode.commands.registerCommand(commands.mapDocument, () => tell(() => this.start(showPanel))));
-    this.store.add(vscode.commands.registerCommand(commands.cancelMap, () => map.cancel()));
     this.store.add(
-      map.onDidChange(state => {
-        const isMapping = state?.status === 'reading' || state?.status === 'running';
-        void vscode.commands.executeCommand('setContext', contextKeys.isMapping, isMapping);
+      vscode.commands.registerCommand(commands.searchDocument, () => runReported(() => this.start(showPanel))),
+    );
+    this.store.add(vscode.commands.registerCommand(commands.cancelSearch, () => search.cancel()));
+    for (const [id, current] of Object.entries(formerCommands)) {
+      this.store.add(vscode.commands.registerCommand(id, () => vscode.commands.executeCommand(current)));
+    }
+    this.store.add(
+      search.onDidChange(state => {
+        const isSearching = state?.status === 'reading' || state?.status === 'running';
+        for (const key of [contextKeys.isSearching, ...Object.keys(formerContextKeys)]) {
+          void vscode.commands.executeCommand('setContext', key, isSearching);
+        }
         this.draw();
       }),
     );
@@ -42,10 +49,10 @@ export class MapMarks implements vscode.Disposable {
 
   private async start(showPanel: () => void): Promise<void> {
     showPanel();
-    const title = vscode.l10n.t('Mapping the document');
+    const title = vscode.l10n.t('Searching the document');
     const progress = { location: vscode.ProgressLocation.Window, title };
     await withProgress(progress, async report => {
-      const listening = this.map.onDidChange(state => {
+      const listening = this.search.onDidChange(state => {
         if (!state) return;
         const { total, done, nTokens } = state;
         const message =
@@ -55,7 +62,7 @@ export class MapMarks implements vscode.Disposable {
         report.report({ message });
       });
       try {
-        await this.map.start();
+        await this.search.start();
       } finally {
         listening.dispose();
       }
@@ -63,11 +70,11 @@ export class MapMarks implements vscode.Disposable {
   }
 
   private draw(): void {
-    const { snapshot, mappedDocument } = this.map;
+    const { snapshot, searchedDocument } = this.search;
     const lines = snapshot && !snapshot.isStale ? snapshot.lines.filter(({ isBlank }) => !isBlank) : [];
     const largest = lines[0]?.meanWeight ?? 0;
     for (const editor of vscode.window.visibleTextEditors) {
-      const isOurs = editor.document === mappedDocument;
+      const isOurs = editor.document === searchedDocument;
       for (const [shade, type] of this.shades.entries()) {
         const inShade = isOurs
           ? lines.filter(({ meanWeight }) => shadeOf(meanWeight, largest, this.shades.length) === shade)

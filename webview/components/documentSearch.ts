@@ -1,28 +1,28 @@
-/** The document map: relevance of all lines of the document for a selection, as far as it has come. */
+/** The document search: relevance of all lines of the document for a selection, as far as it has come. */
 
-import type { DocumentMapState, MapLine } from '../../src/shared/documentSearch';
+import type { DocumentSearchState, SearchLine } from '../../src/shared/documentSearch';
 import { t } from '../../src/shared/tools/l10n';
+import { searchNotes, searchProgress } from '../documentSearchText';
 import { h } from '../dom';
 import { formatValue, withLocalMark } from '../labels';
-import { mapNotes, mapProgress } from '../mapText';
 import { button } from '../toolkit';
 import type { ViewContext } from '../views/view';
 import { createDataTable } from './dataTable';
 import { lineColumn, relevanceColumns } from './lineColumns';
 
-type Row = DocumentMapState['lines'][number] & { readonly share: number };
+type Row = DocumentSearchState['lines'][number] & { readonly share: number };
 
 const height = 48;
 
-export function createDocumentMap({ actions, host }: ViewContext): { readonly element: HTMLElement } {
-  const start = button(t('Map Whole Document'), 'secondary', () => actions.run('mapDocument'));
-  const cancel = button(t('Cancel'), 'secondary', () => actions.run('cancelMap'));
-  const progress = h('progress', { max: 1, value: 0, 'aria-label': t('Windows mapped') });
+export function createDocumentSearch({ actions, host }: ViewContext): { readonly element: HTMLElement } {
+  const start = button(t('Search Whole Document'), 'secondary', () => actions.run('searchDocument'));
+  const cancel = button(t('Cancel'), 'secondary', () => actions.run('cancelSearch'));
+  const progress = h('progress', { max: 1, value: 0, 'aria-label': t('Progress of the document search') });
   const status = h('p', { class: 'hint', role: 'status' });
   const failure = h('p', { class: 'failure', role: 'alert', hidden: true });
-  const picture = h('div', { class: 'map-profile' });
+  const picture = h('div', { class: 'search-profile' });
   const notes = h('ul', { class: 'notes' });
-  const reveal = (offset: number) => void host.request('revealInMap', { offset }).catch(() => {});
+  const reveal = (offset: number) => void host.request('revealInDocument', { offset }).catch(() => {});
   const bits = (value: number) => (Number.isNaN(value) ? '–' : formatValue(value));
   const table = createDataTable<Row>(t('Relevant lines of the whole document'), [
     lineColumn(({ strongestAt }) => reveal(strongestAt)),
@@ -35,7 +35,7 @@ export function createDocumentMap({ actions, host }: ViewContext): { readonly el
         'Bits per selected token that these lines together take off the selection’s surprisal, beyond what the text before them does. It belongs to all of them, not to one.',
       ),
       isNumber: true,
-      sortBy: ({ gainBits }: MapLine) => gainBits,
+      sortBy: ({ gainBits }: SearchLine) => gainBits,
       cell: ({ gainBits, spanLines: [first, last] }) =>
         first === last
           ? t('{0} (line {1})', bits(gainBits), first + 1)
@@ -50,14 +50,14 @@ export function createDocumentMap({ actions, host }: ViewContext): { readonly el
     },
   ]);
 
-  function show(state: DocumentMapState | null): void {
+  function show(state: DocumentSearchState | null): void {
     const isRunning = state?.status === 'reading' || state?.status === 'running';
     start.toggleAttribute('disabled', isRunning);
     cancel.hidden = !isRunning;
     progress.hidden = !isRunning;
     progress.max = Math.max(1, state?.total ?? 1);
     progress.value = state?.done ?? 0;
-    status.textContent = mapProgress(state);
+    status.textContent = searchProgress(state);
     failure.hidden = !state?.failure;
     failure.textContent = state?.failure?.message ?? '';
     picture.replaceChildren(...(state?.profile ? [profile(state, state.profile)] : []));
@@ -65,16 +65,16 @@ export function createDocumentMap({ actions, host }: ViewContext): { readonly el
     table.element.hidden = lines.length === 0;
     const largest = lines[0]?.meanWeight ?? 1;
     table.update(lines.map(line => ({ ...line, share: Math.min(1, line.meanWeight / largest) })));
-    notes.replaceChildren(...(state && lines.length > 0 ? mapNotes(state) : []).map(note => h('li', {}, note)));
+    notes.replaceChildren(...(state && lines.length > 0 ? searchNotes(state) : []).map(note => h('li', {}, note)));
   }
 
-  host.on('documentMap', show);
-  void host.request('documentMap', {}).then(show, () => {});
+  host.on('documentSearch', show);
+  void host.request('documentSearch', {}).then(show, () => {});
   show(null);
   const element = h(
     'section',
-    { class: 'document-map', 'aria-labelledby': 'document-map-title' },
-    h('h2', { id: 'document-map-title' }, t('Document map')),
+    { class: 'document-search', 'aria-labelledby': 'document-search-title' },
+    h('h2', { id: 'document-search-title' }, t('Document search')),
     h('div', { class: 'controls check-controls' }, start, cancel, progress),
     status,
     failure,
@@ -85,10 +85,10 @@ export function createDocumentMap({ actions, host }: ViewContext): { readonly el
   return { element };
 }
 
-/** Relevance upwards and surprisal downwards from the middle, from the document's first mapped line to the last. */
+/** Relevance upwards and surprisal downwards from the middle, from the document's first searched line to the last. */
 function profile(
-  state: DocumentMapState,
-  { weights, surprisalBits }: NonNullable<DocumentMapState['profile']>,
+  state: DocumentSearchState,
+  { weights, surprisalBits }: NonNullable<DocumentSearchState['profile']>,
 ): Element {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   const n = weights.length;

@@ -3,7 +3,7 @@
 import type { TokenRange } from '../shared/address';
 
 /** Tokens `first` .. `report.end` - 1 go through the model; what is reported is of the tokens of `report` alone. */
-export interface MapWindow {
+export interface PlannedRange {
   readonly first: number;
   readonly report: TokenRange;
 }
@@ -19,14 +19,14 @@ export interface MapWindow {
  * A report ends before a token that starts a line where one does near its end, so that lines stay whole.
  * @param room tokens of a window. @param before fewer than `room`.
  */
-export function planWindows(
+export function planRanges(
   nTokens: number,
   room: number,
   before: number,
   startsLine: (token: number) => boolean,
-): MapWindow[] {
+): PlannedRange[] {
   if (!(before >= 0 && before < room)) throw new RangeError(`${before} tokens before leave nothing of ${room}`);
-  const windows: MapWindow[] = [];
+  const windows: PlannedRange[] = [];
   for (let first = 0; first < nTokens; ) {
     const start = Math.max(0, first - before);
     let end = Math.min(nTokens, start + room);
@@ -45,8 +45,8 @@ export function planWindows(
 }
 
 /** The same windows, those nearest to a token first. */
-export function nearestFirst(windows: readonly MapWindow[], token: number): MapWindow[] {
-  const distance = ({ report }: MapWindow) =>
+export function nearestFirst(windows: readonly PlannedRange[], token: number): PlannedRange[] {
+  const distance = ({ report }: PlannedRange) =>
     token < report.first ? report.first - token : token >= report.end ? token - report.end + 1 : 0;
   return windows.toSorted((a, b) => distance(a) - distance(b) || a.first - b.first);
 }

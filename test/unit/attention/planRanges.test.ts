@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nearestFirst, planWindows } from '../../../src/attention/mapWindows';
+import { nearestFirst, planRanges } from '../../../src/attention/planRanges';
 import { Random } from '../../random';
 
 test('reports cover every token once; windows fit; every token has what it needs before it', () => {
@@ -10,7 +10,7 @@ test('reports cover every token once; windows fit; every token has what it needs
     const room = 4 + random.below(200);
     const before = random.below(room);
     const every = 1 + random.below(60);
-    const windows = planWindows(nTokens, room, before, token => token % every === 0);
+    const windows = planRanges(nTokens, room, before, token => token % every === 0);
     let covered = 0;
     for (const { first, report } of windows) {
       assert.equal(report.first, covered);
@@ -22,11 +22,11 @@ test('reports cover every token once; windows fit; every token has what it needs
     // Lines short enough are whole.
     if (every * 2 < room - before) assert.ok(windows.slice(0, -1).every(({ report }) => report.end % every === 0));
   }
-  assert.throws(() => planWindows(10, 4, 4, () => false), RangeError);
+  assert.throws(() => planRanges(10, 4, 4, () => false), RangeError);
 });
 
 test('windows nearest to the selection come first', () => {
-  const windows = planWindows(100, 20, 10, () => false);
+  const windows = planRanges(100, 20, 10, () => false);
   const order = nearestFirst(windows, 52).map(({ report }) => report);
   assert.ok(order[0]!.first <= 52 && 52 < order[0]!.end);
   const distances = order.map(({ first, end }) => Math.max(first - 52, 52 - end + 1, 0));

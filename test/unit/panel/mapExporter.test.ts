@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import '../../fixtures/vscode';
 import { decode } from 'fast-png';
-import { TakeAway } from '../../../src/panel/takeAway';
+import { MapExporter } from '../../../src/panel/mapExporter';
 import { openAnalysis } from '../../fixtures/analysis';
 import { layerOf, settle } from '../../fixtures/fakeClient';
 import { editor } from '../../fixtures/vscode';
@@ -13,7 +13,7 @@ const style = { colorMap: 'redBlue', leavesOutFirst: false } as const;
 
 async function open(isInspected = true) {
   const opened = openAnalysis();
-  const exporter = new TakeAway(opened.analysis, { path: '/extension', scheme: 'file', authority: '' } as never);
+  const exporter = new MapExporter(opened.analysis, { path: '/extension', scheme: 'file', authority: '' } as never);
   for (const file of ['report.js', 'report.css'])
     editor.files.set(`/extension/dist/${file}`, new TextEncoder().encode(file));
   if (isInspected) await opened.inspect(editor.open('ab'));

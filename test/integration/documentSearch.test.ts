@@ -1,9 +1,9 @@
-/** The document map on a tiny random model: what it says is what one run of the engine on the same tokens says. */
+/** The document search on a tiny random model: what it says is what one run of the engine on the same tokens says. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Engine } from '../../src/inference/engine';
-import type { MapArgs, MappedEvent, TokensEvent } from '../../src/inference/protocol';
+import type { SearchArgs, SearchedEvent, TokensEvent } from '../../src/inference/protocol';
 import type { TokenRange } from '../../src/shared/address';
 import { probeAt } from '../../src/shared/documentSearch';
 import { chosenHeads } from '../../src/shared/relevance';
@@ -14,13 +14,13 @@ import { tinyModelDirectory } from '../fixtures/paths';
 const text = Array.from({ length: 40 }, (_, i) => `line ${i}: ${'abcdefghij'.slice(0, i % 10)}\n`).join('');
 const place = text.indexOf('line 21') + 2;
 let engine: Engine;
-let windows: MappedEvent[] = [];
+let windows: SearchedEvent[] = [];
 let opened: TokensEvent;
 let textId = 0;
 
 before(async () => {
   engine = await Engine.load({ modelDirectory: tinyModelDirectory, provider: 'cpu', nThreads: 1 }, (name, payload) => {
-    if (name === 'mapped') windows.push(payload as MappedEvent);
+    if (name === 'searched') windows.push(payload as SearchedEvent);
     if (name === 'tokens') opened = payload as TokensEvent;
   });
 });
@@ -29,16 +29,16 @@ after(() => engine.release());
 function read(document: string): void {
   textId++;
   for (const [start, end] of piecesAround(document, 0)) {
-    engine.readMapText({ textId, start, firstLine: 0, text: document.slice(start, end) });
+    engine.readSearchText({ textId, start, firstLine: 0, text: document.slice(start, end) });
   }
 }
 
-async function map(change: Partial<MapArgs> = {}, signal?: AbortSignal) {
+async function search(change: Partial<SearchArgs> = {}, signal?: AbortSignal) {
   windows = [];
   const heads = chosenHeads('all', 0, engine.model.nLayers, engine.model.nHeads);
   const probe = probeAt(text, { start: place, end: place + 4 });
-  return engine.mapDocument(
-    { mapId: 1, textId, probe, method: 'mean', heads, stage: 'mixed_pattern', maxTokens: 64, ...change },
+  return engine.searchDocument(
+    { searchId: 1, textId, probe, method: 'mean', heads, stage: 'mixed_pattern', maxTokens: 64, ...change },
     signal,
   );
 }
@@ -56,7 +56,7 @@ test('a short text’s only window: lines weigh what the tokens before the quest
   const question = 'two?';
   read(document);
   const probe = { text: question, start: document.length, selectionStart: 0 };
-  const { baselineBits } = await map({ probe });
+  const { baselineBits } = await search({ probe });
   assert.equal(windows.length, 1);
   const weights = await analyze(document + question, offsets => ({
     first: offsets.findIndex(offset => offset >= document.length),
@@ -86,7 +86,7 @@ test('a short text’s only window: lines weigh what the tokens before the quest
 
 test('a long text: every line once, windows near the selection first, its own copy left out', async () => {
   read(text);
-  await map();
+  await search();
   assert.ok(windows.length > 10);
   assert.deepEqual(
     windows.map(({ done }) => done),
@@ -108,14 +108,14 @@ test('a long text: every line once, windows near the selection first, its own co
   );
 });
 
-test('a map is cancelled between layers; another text takes its place; a run goes first', async () => {
+test('a search is cancelled between layers; another text takes its place; a run goes first', async () => {
   read(text);
   const controller = new AbortController();
-  const running = map({}, controller.signal);
+  const running = search({}, controller.signal);
   await analyze('one', () => ({ first: 1, end: 2 }));
   controller.abort();
   await assert.rejects(running, Cancelled);
-  await assert.rejects(map({ textId: textId + 1 }), { code: 'no-text' });
-  await assert.rejects(map({ maxTokens: 4 }), { code: 'small-window' });
-  await map();
+  await assert.rejects(search({ textId: textId + 1 }), { code: 'no-text' });
+  await assert.rejects(search({ maxTokens: 4 }), { code: 'small-window' });
+  await search();
 });

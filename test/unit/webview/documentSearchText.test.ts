@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DocumentMapState } from '../../../src/shared/documentSearch';
-import { mapNotes, mapProgress } from '../../../webview/mapText';
+import type { DocumentSearchState } from '../../../src/shared/documentSearch';
+import { searchNotes, searchProgress } from '../../../webview/documentSearchText';
 
-const state: DocumentMapState = {
+const state: DocumentSearchState = {
   ...{ status: 'running', isStale: false, documentLabel: 'a.log', modelName: 'tiny', selection: 'error', nTokens: 900 },
   ...{ measure: { method: 'mean', heads: [{ layerIdx: 0, headIdx: 1 }] }, done: 3, total: 8, lines: [], profile: null },
   ...{ lineRange: { first: 0, end: 50, of: 50 }, baselineBits: 9.5, failure: null },
 };
 const cut = { first: 9, end: 50, of: 70 };
 
-const rows: [string, DocumentMapState | null, RegExp][] = [
+const rows: [string, DocumentSearchState | null, RegExp][] = [
   ['none', null, /^Asks the selection of the whole document/],
   ['reading', { ...state, status: 'reading' }, /“error” in a\.log: reading, 900 tokens so far/],
   ['running', state, /3 of 8 windows of 900 tokens, all 50 lines/],
@@ -22,11 +22,11 @@ const rows: [string, DocumentMapState | null, RegExp][] = [
   ['failed', { ...state, status: 'failed' }, /failed after 3 of 8/],
 ];
 for (const [name, shown, wanted] of rows) {
-  test(`how far a map is: ${name}`, () => assert.match(mapProgress(shown), wanted));
+  test(`progress of a search: ${name}`, () => assert.match(searchProgress(shown), wanted));
 }
 
 test('the notes say what was asked, and that it is no record of what the model did', () => {
-  const notes = mapNotes(state).join(' ');
+  const notes = searchNotes(state).join(' ');
   assert.match(notes, /Mean of 1 heads of tiny\..*not what it did look at.*9\.50 bits per token/);
-  assert.match(mapNotes({ ...state, measure: { ...state.measure, method: 'head' } })[0]!, /^Head 0\.1 of tiny/);
+  assert.match(searchNotes({ ...state, measure: { ...state.measure, method: 'head' } })[0]!, /^Head 0\.1 of tiny/);
 });

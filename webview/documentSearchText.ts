@@ -1,12 +1,12 @@
-/** What is said of a document map: how far it is, what was left out, and what its figures are. Pure. */
+/** Texts on a document search: its progress, what was left out, and what its figures mean. Pure. */
 
-import type { DocumentMapState } from '../src/shared/documentSearch';
+import type { DocumentSearchState } from '../src/shared/documentSearch';
 import { formatHeads } from '../src/shared/relevance';
 import { t } from '../src/shared/tools/l10n';
 import { formatLines, withLocalMark } from './labels';
 
-/** One line on how far the map is. */
-export function mapProgress(state: DocumentMapState | null): string {
+/** One line on the progress of the search. */
+export function searchProgress(state: DocumentSearchState | null): string {
   if (!state) {
     return t(
       'Asks the selection of the whole document, window after window, however long it is. Select a word or ask a question first.',
@@ -35,7 +35,7 @@ export function mapProgress(state: DocumentMapState | null): string {
 }
 
 /** How the figures came about, and what they do not say. */
-export function mapNotes({ measure, modelName, baselineBits }: DocumentMapState): string[] {
+export function searchNotes({ measure, modelName, baselineBits }: DocumentSearchState): string[] {
   const how =
     measure.method === 'head'
       ? t('Head {0} of {1}.', formatHeads(measure.heads), modelName)

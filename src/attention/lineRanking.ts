@@ -1,16 +1,16 @@
-/** Collects a document map window by window, in constant time per line: its most relevant lines and its profile. Pure. */
+/** Collects a document search range by range, in constant time per line: its most relevant lines and its profile. Pure. */
 
-import type { MapLine, MapProfile, MappedWindow } from '../shared/documentSearch';
+import type { SearchedRange, SearchLine, SearchProfile } from '../shared/documentSearch';
 import { byRelevance } from './lines';
 
-export class LineMap {
-  private heaviest: MapLine[] = [];
+export class LineRanking {
+  private heaviest: SearchLine[] = [];
   private readonly maxima: Float32Array;
   private readonly gains: Float32Array;
   private readonly bits: Float64Array;
   private readonly counts: Float64Array;
 
-  /** @param firstLine @param endLine the lines that will be mapped. @param nLines to keep. @param nSteps of the profile. */
+  /** @param firstLine @param endLine the lines that will be searched. @param nLines to keep. @param nSteps of the profile. */
   constructor(
     private readonly firstLine: number,
     private readonly endLine: number,
@@ -24,7 +24,7 @@ export class LineMap {
     this.counts = new Float64Array(n);
   }
 
-  add({ rows, gainBits }: Pick<MappedWindow, 'rows' | 'gainBits'>): void {
+  add({ rows, gainBits }: Pick<SearchedRange, 'rows' | 'gainBits'>): void {
     const { lineIdxs, nTokens, nOwn, weights, strongestAt, strongestWeights, surprisalBits } = rows;
     const spanLines = [lineIdxs[0]!, lineIdxs.at(-1)!] as const;
     for (let i = 0; i < lineIdxs.length; i++) {
@@ -57,11 +57,11 @@ export class LineMap {
   }
 
   /** The lines with the largest mean weight so far, the largest first, blank ones last. A line longer than a window is there once for each of its parts. */
-  get lines(): readonly MapLine[] {
+  get lines(): readonly SearchLine[] {
     return this.heaviest;
   }
 
-  get profile(): MapProfile {
+  get profile(): SearchProfile {
     const surprisalBits = Float32Array.from(this.bits, (sum, i) => sum / this.counts[i]!);
     return { weights: this.maxima.slice(), surprisalBits, gainBits: this.gains.slice() };
   }

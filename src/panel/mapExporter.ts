@@ -1,4 +1,4 @@
-/** Saves and copies the map on show. */
+/** Saves or copies the current map. */
 
 import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
@@ -23,7 +23,7 @@ const formatNames: Readonly<Record<ExportFormat, string>> = {
 /** UTF-16 units; beyond, editors and clipboards stall. */
 const largestCopy = 32_000_000;
 
-export class TakeAway {
+export class MapExporter {
   constructor(
     private readonly analysis: Analysis,
     private readonly extensionUri: vscode.Uri,
@@ -69,16 +69,16 @@ export class TakeAway {
 
   /** Asks for the format first. */
   async saveAs(): Promise<void> {
-    exportSource(this.analysis); // tells at once when there is nothing
+    exportSource(this.analysis); // fails at once when there is nothing
     const items = exportFormats.map(format => ({ label: formatNames[format], description: `.${format}`, format }));
-    const picked = await pick(items, { title: vscode.l10n.t('Save the map on show') });
+    const picked = await pick(items, { title: vscode.l10n.t('Save the current map') });
     if (picked) await this.save(picked.format, { colorMap: defaultColorMap, leavesOutFirst: false });
   }
 
-  /** @throws RangeError for a format that is no text. */
+  /** @throws RangeError for a format that is not text. */
   async copy(format: ExportFormat, style: PictureStyle): Promise<void> {
     const content = await this.content(format, style);
-    if (typeof content !== 'string') throw new RangeError(`${format} is no text`);
+    if (typeof content !== 'string') throw new RangeError(`${format} is not text`);
     if (content.length > largestCopy) {
       throw new Failure(
         'too-large',
