@@ -15,7 +15,6 @@ import { fileInWorkspace } from '../workspaceFiles';
 import { linkedCounterpart } from './compareCommand';
 
 const lastViewKey = 'mtaInspector.lastView';
-const saveDelayMs = 200;
 const extensionId = 'mta-inspector.mta-inspector';
 
 /** What is kept over a reload. */
@@ -35,7 +34,6 @@ export interface TabChoice {
 
 export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
   private readonly store = new DisposableStore();
-  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly analysis: Analysis,
@@ -50,9 +48,7 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
   ) {
     this.store.add(
       analysis.onDidChange(({ status }) => {
-        if (status !== 'done') return;
-        clearTimeout(this.timer);
-        this.timer = setTimeout(() => this.remember(), saveDelayMs);
+        if (status === 'done') this.remember();
       }),
     );
     this.store.add(
@@ -122,7 +118,6 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
   }
 
   dispose(): void {
-    clearTimeout(this.timer);
     this.store.dispose();
   }
 
@@ -176,6 +171,7 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
     };
   }
 
+  /** At once: the window may be reloaded at any moment, and VS Code collects what is written in one go. */
   private remember(): void {
     const target = this.target();
     const uri = this.analysis.document?.uri.toString();

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import '../../fixtures/vscode';
+import { ViewLinks } from '../../../src/editor/viewLinks';
+import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
+import { EventEmitter, editor } from '../../fixtures/vscode';
+
+test('the view is kept for a reload as soon as it changes', async () => {
+  const { analysis, inspect, log } = openAnalysis();
+  const memory = fakeMemento();
+  const comparison = { onDidChange: new EventEmitter().event, shown: null };
+  const run = (work: () => Promise<void>) => work();
+  const [none, tabs] = [{} as never, { shown: null, show: () => {} }];
+  new ViewLinks(analysis, none, comparison as never, tabs, none, memory, log, run, () => {});
+  const document = editor.open('abcd\nefgh', 'a.md');
+  await inspect(document);
+  const kept = () => memory.held['mtaInspector.lastView'] as { uri: string; query: string };
+  assert.equal(kept().uri, document.uri.toString());
+  assert.match(kept().query, /^folder=workspace&file=a\.md&layer=\d+&head=0&/);
+  analysis.setView({ ...analysis.snapshot.view, headIdx: 1 });
+  assert.match(kept().query, /&head=1&/);
+});
