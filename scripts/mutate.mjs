@@ -5,20 +5,19 @@
 //
 //   npm run mutate                          all folders
 //   npm run mutate -- attention             one folder, or files such as src/attention/lines.ts
-//   npm run mutate -- --sample 10 analysis  what lies in every tenth line
+//   npm run mutate -- --sample 200 analysis 200 mistakes drawn at random; --seed N draws others
 //   npm run mutate -- --survivors analysis  lists what no test caught
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Stryker } from '@stryker-mutator/core';
 import { build } from 'esbuild';
 import { bundleTests } from './bundleTests.mjs';
+import { sample } from './mutateSample.mjs';
 import { ensureNodeModules, root } from './setup.mjs';
 
 const folders = ['attention', 'graph', 'tokenization', 'analysis', 'shared'];
 const unitTests = 'test/unit';
-/** The graphs are proven by the numbers that they compute: integration tests that take a second or two. */
-const graphTests = ['engine', 'convolution', 'ablation'].map(name => `test/integration/${name}.test.ts`);
 /** Tests that read the project as a whole or start processes. */
 const foreign = /^test\/unit\/(scripts\/|supplyChain|contributions|fuzz|pauses|cli\/)/;
 
@@ -28,7 +27,7 @@ function allTests() {
   const unit = names
     .filter(name => name.endsWith('.test.ts'))
     .map(name => `${unitTests}/${name.replaceAll('\\', '/')}`);
-  return [...unit.filter(name => !foreign.test(name)), ...graphTests];
+  return unit.filter(name => !foreign.test(name));
 }
 
 /** @param {string} name of a folder, or a file @returns {string[]} */
@@ -37,15 +36,6 @@ function filesOf(name) {
   const names = readdirSync(join(root, 'src', name), { recursive: true, encoding: 'utf8' });
   const files = names.filter(file => file.endsWith('.ts')).map(file => `src/${name}/${file.replaceAll('\\', '/')}`);
   return files.filter(file => !file.startsWith('src/graph/onnx/')); // generated
-}
-
-/** Every so many lines of a file. @param {string} name @param {number} every */
-function sampled(name, every) {
-  const nLines = readFileSync(join(root, name), 'utf8').split('\n').length;
-  const first = name.length % every; // another line in each file
-  return Array.from({ length: nLines }, (_, i) => i + 1)
-    .filter(line => line % every === first)
-    .map(line => `${name}:${line}-${line}`);
 }
 
 /**
@@ -70,16 +60,27 @@ function scoreOf(mutants) {
   return { killed, planted, percent: planted === 0 ? 100 : (100 * killed) / planted };
 }
 
-/** @param {string} name @param {{ status: string }[]} mutants */
-function show(name, mutants) {
+/** Wilson's 95 % interval of a share, in percent. @param {number} count @param {number} total */
+function interval(count, total) {
+  const [z2, share] = [1.96 ** 2, count / total];
+  const middle = share + z2 / (2 * total);
+  const half = 1.96 * Math.sqrt((share * (1 - share)) / total + z2 / (4 * total * total));
+  return [middle - half, middle + half].map(bound => (100 * bound) / (1 + z2 / total));
+}
+
+/** @param {string} name @param {{ status: string }[]} mutants @param {boolean} isSample */
+function show(name, mutants, isSample) {
   const { killed, planted, percent } = scoreOf(mutants);
-  console.log(`${percent.toFixed(1).padStart(6)} %  ${`${killed} of ${planted}`.padEnd(14)} ${name}`);
+  const bounds = isSample && planted > 0 ? interval(killed, planted).map(bound => bound.toFixed(0)) : [];
+  const note = bounds.length > 0 ? ` (95 % interval ${bounds.join(' to ')} %)` : '';
+  console.log(`${percent.toFixed(1).padStart(6)} %  ${`${killed} of ${planted}`.padEnd(14)} ${name}${note}`);
 }
 
 async function main() {
   const { values, positionals } = parseArgs({
     options: {
       sample: { type: 'string' },
+      seed: { type: 'string', default: '1' },
       concurrency: { type: 'string', default: '2' },
       survivors: { type: 'boolean' },
       /** Bundles the tests of the copy of the project that Stryker works in. */
@@ -89,20 +90,16 @@ async function main() {
   });
   if (values.bundle) {
     const files = values.bundle.split(',');
-    for (const folder of [unitTests, 'test/integration']) {
-      await bundleTests(
-        folder,
-        files.filter(name => name.startsWith(`${folder}/`)),
-      );
-    }
+    await bundleTests(unitTests, files);
     return;
   }
   ensureNodeModules();
   const chosen = positionals.length > 0 ? positionals : folders;
   const isMutated = new RegExp(chosen.map(name => (folders.includes(name) ? `^src/${name}/` : `^${name}$`)).join('|'));
   const tests = await testsOf(isMutated);
+  if (values.sample) Object.assign(sample, { size: Number(values.sample), seed: Number(values.seed) });
   const stryker = new Stryker({
-    mutate: chosen.flatMap(filesOf).flatMap(name => (values.sample ? sampled(name, Number(values.sample)) : [name])),
+    mutate: chosen.flatMap(filesOf),
     // Texts for people have their own tests, and are no logic.
     mutator: { excludedMutations: ['StringLiteral'] },
     testRunner: 'tap',
@@ -112,7 +109,7 @@ async function main() {
     },
     buildCommand: `node scripts/mutate.mjs --bundle ${tests.join(',')}`,
     coverageAnalysis: 'perTest',
-    plugins: ['@stryker-mutator/tap-runner'],
+    plugins: ['@stryker-mutator/tap-runner', join(root, 'scripts/mutateSample.mjs')],
     ignorePatterns: [
       'dist',
       'docs',
@@ -128,7 +125,7 @@ async function main() {
     tsconfigFile: 'none.json',
     concurrency: Number(values.concurrency),
     timeoutMS: 20_000,
-    reporters: ['progress-append-only'],
+    reporters: ['sample', 'progress-append-only'],
     logLevel: /** @type {import('@stryker-mutator/api/core').LogLevel} */ ('error'),
     tempDirName: 'test-results/mutation',
   });
@@ -145,11 +142,15 @@ async function main() {
     show(
       name,
       mutants.filter(mutant => pathOf(mutant) === name),
+      false,
     );
   }
+  const isSample = mutants.length < sample.nPlanned;
+  if (isSample)
+    console.log(`${mutants.length} of ${sample.nPlanned} mistakes, drawn at random with seed ${sample.seed}`);
   for (const folder of folders) {
     const inside = mutants.filter(mutant => pathOf(mutant).startsWith(`src/${folder}/`));
-    if (inside.length > 0) show(`src/${folder}`, inside);
+    if (inside.length > 0) show(`src/${folder}`, inside, isSample);
   }
 }
 
