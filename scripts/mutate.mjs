@@ -57,7 +57,7 @@ function scoreOf(mutants) {
   const count = (/** @type {string[]} */ ...of) => mutants.filter(({ status }) => of.includes(status)).length;
   const killed = count('Killed', 'Timeout');
   const planted = killed + count('Survived', 'NoCoverage');
-  return { killed, planted, percent: planted === 0 ? 100 : (100 * killed) / planted };
+  return { killed, planted, timedOut: count('Timeout'), percent: planted === 0 ? 100 : (100 * killed) / planted };
 }
 
 /** Wilson's 95 % interval of a share, in percent. @param {number} count @param {number} total */
@@ -70,10 +70,11 @@ function interval(count, total) {
 
 /** @param {string} name @param {{ status: string }[]} mutants @param {boolean} isSample */
 function show(name, mutants, isSample) {
-  const { killed, planted, percent } = scoreOf(mutants);
+  const { killed, planted, timedOut, percent } = scoreOf(mutants);
   const bounds = isSample && planted > 0 ? interval(killed, planted).map(bound => bound.toFixed(0)) : [];
+  const late = timedOut > 0 ? `, ${timedOut} by timeout` : ''; // which a busy machine also causes
   const note = bounds.length > 0 ? ` (95 % interval ${bounds.join(' to ')} %)` : '';
-  console.log(`${percent.toFixed(1).padStart(6)} %  ${`${killed} of ${planted}`.padEnd(14)} ${name}${note}`);
+  console.log(`${percent.toFixed(1).padStart(6)} %  ${`${killed} of ${planted}`.padEnd(14)} ${name}${note}${late}`);
 }
 
 async function main() {
