@@ -71,6 +71,14 @@ class Product:
         return np.load(out) if command == "export" else json.loads(out.read_text(encoding="utf-8"))
 
 
+    def figures(self, text: str, model: Path) -> dict:
+        """Lens and kernel names, which no command has."""
+        document = self.folder / "figures.md"
+        document.write_bytes(text.encode("utf-8"))
+        program = ["node", "--import", "tsx", "test/figures.ts", str(model), str(document)]
+        return json.loads(subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+
 @pytest.fixture(scope="module")
 def product(tmp_path_factory) -> Product:
     if shutil.which("node") is None or not (ROOT / "node_modules" / "tsx").exists():
@@ -446,6 +454,94 @@ def test_eval(product, document):
     close("eval: perplexity", file["perplexity"] / 2 ** bits.mean(), 1, 1e-5)
     hits = document.log_probabilities[:-1].argmax(-1) == np.array(document.ids[1:])
     close("eval: accuracy", file["top1_accuracy"], hits.mean(), 1e-9)
+
+
+def kernel_name(kernel: np.ndarray) -> str:
+    """By the table "Kinds of kernels" in docs/guide.md; the last row is the current query."""
+    rows, columns = kernel.shape
+    own = columns // 2
+    energy = kernel**2
+    if np.isnan(kernel).any():
+        return "not a number"
+    if energy.sum() == 0:
+        return "zero"
+    taps = lambda e: e.sum() ** 2 / (e**2).sum() if e.sum() > 0 else 0  # noqa: E731
+    rest = np.ones(kernel.shape, dtype=bool)
+    rest[-1, own] = False
+    share_of_rest = lambda part: (energy * part * rest).sum() / energy[rest].sum()  # noqa: E731
+    if energy[-1, own] / energy.sum() >= 0.9 and kernel[-1, own] > 0:
+        return "near-identity"
+    edge = -2 * (kernel[:, :-1] * kernel[:, 1:]).sum() / energy.sum()
+    if edge >= 0.4 and taps(energy) <= 8:
+        return "edge"
+    back, key = np.meshgrid(np.arange(rows)[::-1], np.arange(columns) - own, indexing="ij")
+    lines = [key + back == offset for offset in (-1, 0, 1)]
+    line = max(lines, key=share_of_rest)
+    if share_of_rest(line) >= 0.5 and taps((energy * rest)[line]) >= 1.5:
+        return "diagonal"
+    if share_of_rest(key == 0) >= 0.5:
+        return "priming"
+    if energy[rest].max() / energy.sum() >= 0.5:
+        return "shift"
+    if abs(kernel[rest].sum()) / np.abs(kernel[rest]).sum() >= 0.8 and taps(energy[rest]) >= 6:
+        return "spread"
+    return "mixed"
+
+
+def mixing_name(row: np.ndarray, head: int) -> str:
+    energy = row**2
+    others = np.arange(len(row)) != head
+    if np.isnan(row).any():
+        return "not a number"
+    if energy.sum() == 0:
+        return "zero"
+    if energy[head] / energy.sum() >= 0.9 and row[head] > 0:
+        return "near-identity"
+    subtracted = energy[others & (row < 0)].sum()
+    if (energy[others].sum() > 0 and subtracted >= 0.5 * energy[others].sum()) or row[head] < 0:
+        return "contrast"
+    return "blend"
+
+
+def check_names(model: Model, names: List[dict]) -> None:
+    for entry in names:
+        weights = model.kernels_of(entry["layer"])[entry["part"]][entry["head"]]
+        name = kernel_name(weights) if entry["part"].endswith("conv") else mixing_name(weights, entry["head"])
+        assert entry["name"] == name, entry
+    assert len(names) == model.n_heads * sum(len(model.kernels_of(layer)) for layer in range(model.n_layers))
+
+
+def check_cells(model: Model, document: Document, cells: List[dict]) -> None:
+    assert len(cells) > 30
+    for cell in cells:
+        layer, stage, head, i, j = (cell[of] for of in ("layer", "stage", "head", "query", "key"))
+        parts, stages = model.kernels_of(layer), document.layers[layer]
+        side, source = ("pre", "scores") if stage.endswith("scores") else ("post", "pattern")
+        convolved = stages[f"convolved_{source}"][:, i, j]
+        kernels = parts.get(f"{side}_softmax_conv")
+        own = stages[source][:, i, j] * (1 if kernels is None else kernels[:, -1, kernels.shape[-1] // 2])
+        mixing = parts.get(f"{side}_softmax_head_mix") if stage.startswith("mixed") else None
+        weights = np.eye(model.n_heads)[head] if mixing is None else mixing[head]
+        subtotals = dict(cell["sources"])
+        got = [subtotals.get(of, 0) for of in range(model.n_heads)]
+        close("lens: parts by head", got, weights * convolved, 1e-4)
+        close("lens: own pair", cell["own"], (weights * own).sum(), 1e-4)
+        row = stages[stage][head, i, : i + 1]
+        close("lens: sum of the parts", cell["total"], row[j], 1e-4)
+        others = np.delete(row, j)
+        assert (cell["other"] is None) == (len(others) == 0)
+        if len(others) > 0:
+            close("lens: largest other key", row[cell["other"]], others.max(), 1e-5)
+            assert cell["isAbove"] == (others.max() > row[j]) or abs(others.max() - row[j]) < 1e-5
+
+
+def test_lens_and_kernel_names(product, model, document):
+    tiny = product.figures(TEXT, product.model)
+    check_names(model, tiny["names"])
+    check_cells(model, document, tiny["lens"])
+    bundled = product.figures(SHORT, BUNDLED)
+    check_names(Model(BUNDLED), bundled["names"])
+    assert len({entry["name"] for entry in bundled["names"]}) >= 5
 
 
 def test_worst_differences(capsys):
