@@ -29,7 +29,7 @@ import { listGoldenCases, readGoldenCase } from './goldenCase';
 import { headsJson, headsText, measureNames } from './heads';
 import { resolveModel } from './modelPaths';
 import { formatModel, listModels } from './models';
-import { type Arguments, type CommandName, readArguments, shortUsageOf, UsageError, usage } from './options';
+import { type Arguments, type CommandName, commandIn, readArguments, shortUsageOf, UsageError, usage } from './options';
 import { checkFolderOutput, checkOutput, isOutputCut, print, report, writeOutput } from './output';
 import { known, readDocument } from './readDocument';
 import { exportRepository } from './repository';
@@ -194,28 +194,28 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
 };
 
 async function main(argv: readonly string[]): Promise<number> {
-  let command: CommandName | undefined;
   try {
     const args = readArguments(argv);
     if ('help' in args) {
       await print(args.help.trimEnd());
       return 0;
     }
-    command = args.command;
+    const { command } = args;
     const { json, out } = args.values;
     if (typeof json === 'string') checkOutput('--json', json);
     if (out && command === 'export') checkOutput('--out', out);
     return await commands[command](args);
   } catch (error) {
-    return failed(error, command);
+    return failed(error, argv);
   }
 }
 
 /** Says what went wrong. @returns the exit code */
-function failed(error: unknown, command: CommandName | undefined): number {
+function failed(error: unknown, argv: readonly string[]): number {
   const { message, code, stack } = error as Error & { code?: string };
   const isUsage = error instanceof UsageError || code?.startsWith('ERR_PARSE_ARGS');
   report(`mta-inspect: ${oneLine(message ?? String(error))}`);
+  const { command } = commandIn(argv);
   if (isUsage) report(`\n${command ? shortUsageOf(command) : usage.trimEnd()}`);
   else if (!(error instanceof Failure)) report('This is a fault of the program. MTA_INSPECTOR_STACK=1 shows where.');
   if (process.env['MTA_INSPECTOR_STACK'] && stack) report(stack);

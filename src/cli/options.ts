@@ -178,9 +178,7 @@ export interface Arguments {
 /** @returns the help that was asked for, or a command and its arguments. @throws UsageError for what the command does not take. */
 export function readArguments(argv: readonly string[]): Arguments | { readonly help: string } {
   const isHelp = argv.some(argument => argument === '--help' || argument === '-h');
-  const given = parseArgs({ args: [...argv], strict: false, allowPositionals: true, options: optionTypes() })
-    .positionals[0];
-  const command = given === undefined ? undefined : commandOf(given);
+  const { given, command } = commandIn(argv);
   if (isHelp) return { help: command ? usageOf(command) : usage };
   if (!command) throw new UsageError(given ? `there is no command "${given}"` : 'a command is missing');
   const { values, positionals, tokens } = parseArgs({
@@ -201,9 +199,18 @@ export function readArguments(argv: readonly string[]): Arguments | { readonly h
   }
   const rest = positionals.slice(1);
   if (takes === null && rest.length > 0) throw new UsageError(`${command} takes no file, found "${rest[0]}"`);
-  if (takes === 'FILE...' && rest.length === 0) throw new UsageError(`${command} needs at least one FILE`);
-  if ((takes === 'FILE' || takes === 'DIR') && rest.length !== 1) throw new UsageError(`${command} needs one ${takes}`);
+  if (takes === 'FILE...' && rest.length === 0) throw new UsageError(`${command} needs at least one FILE, found none`);
+  if ((takes === 'FILE' || takes === 'DIR') && rest.length !== 1) {
+    throw new UsageError(`${command} needs one ${takes}, found ${rest.length || 'none'}`);
+  }
   return { command, positionals: rest, values: values as Values };
+}
+
+/** The first argument that is not an option, and the command of that name. */
+export function commandIn(argv: readonly string[]) {
+  const given = parseArgs({ args: [...argv], strict: false, allowPositionals: true, options: optionTypes() })
+    .positionals[0];
+  return { given, command: given === undefined ? undefined : commandOf(given) };
 }
 
 /** As parseArgs takes them. `models --json` takes no value, `analyze --json OUT` does. */

@@ -210,7 +210,11 @@ const usage: [string, string[], RegExp][] = [
     ['heads', 'package.json', ...model, '--by', 'size'],
     /--by is "size", expected context_score,/,
   ],
-  ['no file', ['analyze'], /analyze needs one FILE/],
+  [
+    'no file',
+    ['analyze'],
+    /analyze needs one FILE, found none\n\n {2}mta-inspect analyze FILE .*\n(.*\n)*.*mta-inspect analyze --help/,
+  ],
   [
     'a server and a provider',
     ['analyze', 'package.json', '--remote', 'http://127.0.0.1:1', '--provider', 'cpu'],
