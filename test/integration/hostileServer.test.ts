@@ -97,7 +97,7 @@ const answers: [what: string, answer: Answer, code: string, message: RegExp][] =
       more();
     },
     'remote-too-long',
-    /more than the \d+ bytes that were asked for/,
+    /more than the \d+ bytes that were requested/,
   ],
   ['is no such server', (_, response) => void response.end('<html>hello</html>'), 'remote-bad-answer', /no JSON/],
   ['answers null', (_, response) => json(response, null), 'remote-bad-answer', /without outputs/],

@@ -112,6 +112,15 @@ function runningOf(pids: readonly number[]): number[] {
   return pids.filter(pid => servers.includes(pid));
 }
 
+/** Ends a process that may end by itself at any moment. */
+function killIfRunning(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** Waits until the server takes requests. */
 async function started(child: ChildProcess, http: number, grpc: number): Promise<Server> {
   let written = '';
@@ -126,7 +135,7 @@ async function started(child: ChildProcess, http: number, grpc: number): Promise
     await exited;
     clearTimeout(timer);
     // Whatever outlives its server would hold these pipes, and the machine.
-    for (const pid of runningOf(all)) process.kill(pid, 'SIGKILL');
+    for (const pid of runningOf(all)) killIfRunning(pid);
     child.stdout?.destroy();
     child.stderr?.destroy();
   };
