@@ -13,7 +13,7 @@ import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/docum
 import { exportDocument } from '../../src/cli/export';
 import type { Stage } from '../../src/shared/attentionMap';
 import { root } from '../fixtures/paths';
-import { inspectFile, mapOf, panelOf, untilDone } from './harness/panel';
+import { inspectFile, mapOf, panelOf, untilDone, untilStill } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-context-'));
@@ -181,8 +181,12 @@ test('editor: places to step through, lines to pick from, a question that leaves
   await selectPlace();
   const seen = new Set<string | null>();
   for (let i = 0; i < 3; i++) {
+    const left = await cursor.textContent();
     await workbench.runCommand('MTA Inspector: Next Relevant Place');
-    await workbench.page.waitForTimeout(200);
+    await workbench.page.waitForFunction(
+      old => [...document.querySelectorAll('.statusbar-item')].every(item => item.textContent !== old),
+      left,
+    );
     seen.add(await cursor.textContent());
   }
   assert.equal(seen.size, 3, [...seen].join(', '));
@@ -285,7 +289,6 @@ test('export: what is saved is what the command line writes; a link opens the sa
 
 test('the view comes back when the window is reloaded', async () => {
   const before = await mapOf(frame);
-  await workbench.page.waitForTimeout(500);
   // Not by the page, which VS Code would have no time to keep its views' state for.
   const gone = frame.waitForFunction(() => false).catch(() => {});
   await workbench.runCommand('Developer: Reload Window');
@@ -326,7 +329,7 @@ test('no tab has a serious finding by axe: side panel in dark and high contrast,
     await frame.evaluate(axe);
     for (const title of await frame.getByRole('tab').allTextContents()) {
       await tab(title);
-      await workbench.page.waitForTimeout(400);
+      await untilStill(frame);
       if (title === 'Heads') await frame.locator('.head-card canvas:not([width="1"])').first().waitFor();
       if (title === 'Compare') await frame.locator('.compare[data-status="done"] .pane canvas').first().waitFor();
       await workbench.screenshot(`tab-${title.toLowerCase()}-${name}`);

@@ -198,7 +198,6 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
   await workbench.runCommand('MTA Inspector: Copy Link to This View');
   await workbench.page.waitForFunction(async () => /compare=saved/.test(await navigator.clipboard.readText()));
   await frame.getByRole('tab', { name: 'Stages', exact: true }).click();
-  await workbench.page.waitForTimeout(500); // what is kept over a reload is written a moment later
   const gone = frame.waitForFunction(() => false).catch(() => {});
   await workbench.runCommand('Developer: Reload Window');
   await gone;

@@ -4,14 +4,23 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode, encode } from 'fast-png';
+import type { Frame } from 'playwright-core';
 import { root } from '../fixtures/paths';
 import { apng } from './harness/apng';
-import { untilDone } from './harness/panel';
+import { untilDone, untilStill } from './harness/panel';
 import { startWorkbench } from './harness/workbench';
 
 const walkthrough = join(root, 'media', 'walkthrough');
 const docs = join(root, 'docs', 'pictures');
 const frameMs = 2500;
+
+/** Waits until every map of the panel has exact values and nothing is left to compute or draw. */
+async function untilDrawn(frame: Frame): Promise<void> {
+  const unfinished = ['[data-source="none"]', '[data-source="overview"]', '[aria-busy="true"]'];
+  const visible = unfinished.map(selector => `${selector}:visible`).join();
+  await frame.locator(visible).first().waitFor({ state: 'hidden' });
+  await untilStill(frame);
+}
 
 async function main(): Promise<void> {
   execFileSync(process.execPath, [join(root, 'scripts', 'package.mjs')], { stdio: 'inherit' });
@@ -22,6 +31,7 @@ async function main(): Promise<void> {
     'editor.minimap.enabled': false,
     'workbench.activityBar.location': 'default',
     'editor.fontSize': 13,
+    'editor.cursorBlinking': 'solid',
   };
   const workbench = await startWorkbench({ folder, settings });
   const { page } = workbench;
@@ -29,7 +39,7 @@ async function main(): Promise<void> {
     await page.setViewportSize({ width: 1120, height: 720 });
     const picture = async (path: string) => {
       await page.mouse.move(1, 400);
-      await page.waitForTimeout(400);
+      await untilStill(page);
       const { width, height, channels, data } = decode(await page.screenshot({ animations: 'disabled' }));
       // Without an alpha channel and row filters, which interfaces do not gain by, files are a fifth smaller.
       const rgb = channels === 4 ? data.filter((_, i) => i % 4 !== 3) : data;
@@ -64,8 +74,7 @@ async function main(): Promise<void> {
       ['Table', 'table'],
       ['Export', 'export'],
     ] as const) {
-      await tab(name);
-      await page.waitForTimeout(1500);
+      await untilDrawn(await tab(name));
       const isStep = name === 'Stages' || name === 'Context';
       await picture(join(isStep ? walkthrough : docs, `${file}.png`));
     }
@@ -77,7 +86,7 @@ async function main(): Promise<void> {
     for (let step = 1; step <= 4; step++) {
       const message = workbench.notification(new RegExp(`${step} of 4`)).first();
       await message.waitFor({ timeout: 60_000 });
-      await page.waitForTimeout(1500);
+      await untilDrawn(await workbench.webviewFrame('MTA Inspector'));
       frames.push(await picture(join(docs, `tour-${step}.png`)));
       if (step === 3) writeFileSync(join(walkthrough, 'lens.png'), frames.at(-1)!);
       await message.getByRole('button', { name: step === 4 ? 'Done' : 'Next' }).click();

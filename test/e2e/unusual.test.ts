@@ -257,7 +257,12 @@ test('cancel while running: a process that hangs is left, which is said, and the
   await workbench.statusItem(/MTA: layer 0/).waitFor();
   // A click that VS Code held back while another run began.
   await workbench.page.keyboard.press(keys.cancelFirstRun);
-  await workbench.page.waitForTimeout(1000);
+  // Commands reach the extension in order: once a later one shows something, that one was heard.
+  await workbench.runCommand('MTA Inspector: Open Link to a View…');
+  const laterOne = workbench.page.getByPlaceholder(/view\?file=/);
+  await laterOne.waitFor();
+  await workbench.page.keyboard.press('Escape');
+  await laterOne.waitFor({ state: 'hidden' });
   assert.ok(await workbench.statusItem(/MTA: layer 0/).isVisible());
   await workbench.page.keyboard.press(keys.cancel);
   await workbench.statusItem('MTA: cancelled').waitFor();

@@ -32,6 +32,27 @@ function shownRun(before: number): number {
   return id > before ? id : 0;
 }
 
+/** Waits until nothing in a page or frame has changed for ten pictures on end. */
+export async function untilStill(place: Frame | Page): Promise<void> {
+  await place.waitForFunction(
+    () =>
+      new Promise(resolve => {
+        let nLeft = 10;
+        const observer = new MutationObserver(() => {
+          nLeft = 10;
+        });
+        observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+        const count = () => {
+          nLeft -= 1;
+          if (nLeft > 0) return void requestAnimationFrame(count);
+          observer.disconnect();
+          resolve(true);
+        };
+        requestAnimationFrame(count);
+      }),
+  );
+}
+
 /** Waits for a notification, returns its text and takes it away, so that a later one is not mistaken for it. */
 export async function takeNotification(workbench: Workbench, text: RegExp): Promise<string> {
   const message = workbench.notification(text).first();
