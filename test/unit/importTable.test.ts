@@ -128,8 +128,9 @@ test('the table names every folder of src, webview, api and test, and no other',
   assert.deepEqual([...named].sort(), folders.sort());
 });
 
-/** A folder and those in it. */
+/** A folder and those in it; git leaves empty ones behind when their files move away. */
 function foldersOf(path: string): string[] {
-  const inside = readdirSync(join(root, path), { withFileTypes: true }).filter(entry => entry.isDirectory());
-  return [path, ...inside.flatMap(({ name }) => foldersOf(`${path}/${name}`))];
+  const entries = readdirSync(join(root, path), { withFileTypes: true });
+  const inside = entries.filter(entry => entry.isDirectory()).flatMap(({ name }) => foldersOf(`${path}/${name}`));
+  return inside.length > 0 || entries.some(entry => entry.isFile()) ? [path, ...inside] : [];
 }
