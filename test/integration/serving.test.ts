@@ -284,10 +284,24 @@ async function rawRest(path: string, headers: Record<string, string>, pieces: It
   sent.setMaxListeners(0); // one waits for each full buffer
   const answered = once(sent, 'response');
   sent.on('error', () => {}); // the server need not take all of it
-  for (const piece of pieces) if (!sent.write(piece)) await Promise.race([once(sent, 'drain'), answered]);
+  let isAnswered = false;
+  sent.on('response', () => {
+    isAnswered = true;
+  });
+  for (const piece of pieces) {
+    if (isAnswered) break;
+    if (!sent.write(piece)) await Promise.race([once(sent, 'drain'), answered]);
+  }
   sent.end();
   const [response] = await answered;
-  return `${response.statusCode} ${(await response.toArray()).join('')}`;
+  let text = '';
+  try {
+    for await (const part of response) text += part;
+  } catch (error) {
+    // A server that closes with unread bytes before it may reset the connection behind its status.
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+  }
+  return `${response.statusCode} ${text}`;
 }
 
 const ids = (numbers: unknown, shape: unknown = [1, 2], more = {}) =>
@@ -332,9 +346,9 @@ test('REST takes no more of a body than a request can have, stated or not', asyn
   const rest = processesBelow(ray.process.pid!, /ray::ServeReplica:mta:Rest/)[0]!;
   const peakMb = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${rest}/status`, 'utf8'))![1]) / 1024;
   const before = peakMb();
-  assert.match(await rawRest(embed, {}, started), /^413 .*at most \d+ bytes/);
+  assert.match(await rawRest(embed, {}, started), /^413 /);
   assert.match(await rawRest(embed, { authorization: 'Bearer wrong' }, started), /^401 /);
-  assert.match(await rawRest(embed, { 'content-length': String(2 ** 31) }), /^413 /);
+  assert.match(await rawRest(embed, { 'content-length': String(2 ** 31) }), /^413 .*at most \d+ bytes/);
   // On a busy machine Ray's proxy hands on some pieces before it hears that the body is refused; never most of them.
   assert.ok(peakMb() - before < 400, `${before} to ${peakMb()} MB`);
 });
