@@ -1,6 +1,6 @@
 /**
  * Which files an assistant, a link or a `vscode://` address may name: those inside a folder of the workspace, judged by where
- * they really are. Whoever opens a file that others named asks here first.
+ * they really are. Code that opens a file named by others asks here first.
  */
 
 import { realpath } from 'node:fs/promises';

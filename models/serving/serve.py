@@ -23,7 +23,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> Optional[str]:
     parser.add_argument("repository")
     parser.add_argument("--config", help="YAML file with the settings of serving/config.py")
     parser.add_argument("--address", help="a running Ray cluster; absent: one on this machine alone")
-    parser.add_argument("--open", action="store_true", help="ask for no token: whoever reaches the ports may use them")
+    parser.add_argument("--open", action="store_true", help="ask for no token: anyone who reaches the ports may use them")
     args = parser.parse_args(arguments)
     is_given = TOKEN in os.environ or TOKEN_FILE in os.environ
     try:

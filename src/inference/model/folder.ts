@@ -48,7 +48,7 @@ export type FeedType = 'int64' | 'int32' | 'float32' | 'bool';
 export function summarize(config: ModelConfig, directory: string, fallbackName: string): ModelSummary {
   const sizes = [...expectedWeights(config).values()].map(shape => shape.reduce((product, n) => product * n, 1));
   return {
-    // Written wherever the model is named; whoever made the folder chose it.
+    // Written wherever the model is named; the maker of the folder chose it.
     name: plainLine(shorten(config.name === 'unnamed' ? fallbackName : config.name, 200)),
     directory,
     nLayers: config.n_layers,
