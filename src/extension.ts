@@ -42,7 +42,6 @@ import { AttentionEditor } from './panel/attentionEditor';
 import { AttentionView } from './panel/attentionView';
 import { MapExporter } from './panel/mapExporter';
 import { PanelTab } from './panel/panelTab';
-import { PauseMonitor } from './pauses';
 
 export function activate(extension: vscode.ExtensionContext): MtaInspectorExports {
   const { subscriptions, extensionUri, globalState, workspaceState, secrets } = extension;
@@ -117,7 +116,6 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     decorations,
     links,
     tab,
-    new PauseMonitor(log, vscode.LogLevel.Debug),
     new StatusBar(analysis),
     new WindowFollower(analysis, log, runReported),
     new WindowMarks(analysis),

@@ -13,6 +13,7 @@ import { statOf } from '../../../scripts/workbench.mjs';
 import { root, tinyModelDirectory } from '../../fixtures/paths';
 import { Random } from '../../random';
 import { untilDone } from '../harness/panel';
+import { watchPauses } from '../harness/pauses';
 import { startWorkbench, type Workbench } from '../harness/workbench';
 import {
   type Action,
@@ -136,7 +137,10 @@ function pick(possible: readonly Action[], random: Random): Action | undefined {
 }
 
 /** What the logs say: pauses of the extension host, processes that ended by themselves, promises nobody looked after. */
-function readLogs(workbench: Workbench): { readonly facts: string; readonly problems: readonly string[] } {
+function readLogs(
+  workbench: Workbench,
+  pauses: Awaited<ReturnType<typeof watchPauses>>,
+): { readonly facts: string; readonly problems: readonly string[] } {
   const problems: string[] = [];
   const log = workbench.logFiles('MTA Inspector');
   if (log.includes(secret)) problems.push('the log holds text of a document');
@@ -149,17 +153,15 @@ function readLogs(workbench: Workbench): { readonly facts: string; readonly prob
   for (const error of workbench.consoleErrors()) {
     if (/uncaught/i.test(error) && /mta-inspector|webview/i.test(error)) problems.push(error.slice(0, 300));
   }
-  let worst = { durationMs: 0, workMs: 0 };
-  for (const [, duration, work] of log.matchAll(/paused for (\d+) ms, (\d+) ms of it at work/g)) {
-    if (Number(work) > worst.workMs) worst = { durationMs: Number(duration), workMs: Number(work) };
-  }
+  const worst = pauses.read().reduce((a, b) => (b.workMs > a.workMs ? b : a), { durationMs: 0, workMs: 0, ownMs: 0 });
+  const ownMs = Math.max(0, ...pauses.read().map(pause => Math.min(pause.ownMs, pause.workMs)));
   const count = (pattern: RegExp) => log.match(pattern)?.length ?? 0;
   const facts = [
-    `worst pause of the extension host ${worst.durationMs} ms, ${worst.workMs} ms of it at work`,
+    `worst pause of the extension host ${Math.round(worst.durationMs)} ms, ${Math.round(worst.workMs)} ms of it at work; this extension's at most ${Math.round(ownMs)} ms`,
     `${count(/inference process \d+ started/g)} inference processes started, ${count(/ended: SIG/g)} killed`,
     `${count(/the CPU goes on/g)} GPUs lost`,
     `${count(/Cannot write/g)} writes refused`,
-    `${count(/\[error\]/g)} failures told`,
+    `${count(/\[error\]/g)} failures shown`,
   ];
   return { facts: facts.join('; '), problems };
 }
@@ -181,7 +183,8 @@ async function main(): Promise<void> {
   const gpu = LosableGpu.build();
   if (!disk) console.log('The disk is not filled: that needs to mount one, as root.');
   if (!gpu) console.log('The GPU is not lost: that needs a C compiler and the software driver of Chromium.');
-  const environment = { ...gpu?.environment, MTA_INSPECTOR_WATCH_PAUSES: '1' };
+  const pauses = await watchPauses('soak');
+  const environment = { ...gpu?.environment, ...pauses.options.environment };
   const base = mkdtempSync(join(disk?.folder ?? tmpdir(), 'mta-soak-'));
   const folder = join(base, 'documents');
   mkdirSync(folder);
@@ -196,7 +199,14 @@ async function main(): Promise<void> {
       gpu?.remove();
       rmSync(base, { recursive: true, force: true });
     });
-  const options = { folder, dataFolder: base, settings: plainSettings, keybindings, environment };
+  const options = {
+    folder,
+    dataFolder: base,
+    settings: plainSettings,
+    keybindings,
+    more: pauses.options.more,
+    environment,
+  };
   const workbench = await startWorkbench(options).finally(cleanUpAtExit);
   workbench.page.setDefaultTimeout(180_000);
   const scene: Scene = { workbench, random: new Random(Number(values.seed)), folder, disk, gpu };
@@ -212,7 +222,7 @@ async function main(): Promise<void> {
     await soak(scene, outcome, Number(values.actions), startMs + Number(values.minutes) * 60_000, values).catch(
       (error: unknown) => outcome.problems.push(`the soak ended early: ${String(error).slice(0, 400)}`),
     );
-    const { facts, problems: told } = readLogs(workbench);
+    const { facts, problems: told } = readLogs(workbench, pauses);
     const problems = [...outcome.problems, ...told];
     const after = documents.map(path => readFileSync(path));
     const nLost = after.filter((bytes, i) => !bytes.equals(before[i]!)).length;
