@@ -1,9 +1,10 @@
 /** What the panel says of ablations. Pure. */
 
 import { describeAblation } from '../src/shared/ablation';
+import { formatValue } from '../src/shared/labels';
 import type { PanelAblation, Ranking } from '../src/shared/panel/panelAblation';
 import { t } from '../src/shared/tools/l10n';
-import { formatDuration, formatPlain, formatValue } from './labels';
+import { formatDuration, formatPlain } from './labels';
 
 /** What the banner says, a sentence per line. */
 export function bannerLines({

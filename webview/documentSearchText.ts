@@ -1,9 +1,9 @@
 /** Texts on a document search: its progress, what was left out, and what its figures mean. Pure. */
 
 import type { DocumentSearchState } from '../src/shared/documentSearch';
+import { formatLines, withLocalMark } from '../src/shared/labels';
 import { formatHeads } from '../src/shared/relevance';
 import { t } from '../src/shared/tools/l10n';
-import { formatLines, withLocalMark } from './labels';
 
 /** One line on the progress of the search. */
 export function searchProgress(state: DocumentSearchState | null): string {

@@ -3,8 +3,8 @@
 import { type KernelFeatures, kernelFeatures, type MixFeatures, mixFeatures } from '../src/attention/kernelShape';
 import type { HeadMeasures } from '../src/shared/headMeasures';
 import { headMatrix, isConv, type KernelPart, type KernelWeights, kernelParts } from '../src/shared/kernels';
+import { formatValue, withLocalMark } from '../src/shared/labels';
 import { t } from '../src/shared/tools/l10n';
-import { formatValue, withLocalMark } from './labels';
 
 /** One head's convolution kernel, or a layer's whole head-mixing matrix. */
 export interface GalleryEntry {

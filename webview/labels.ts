@@ -6,9 +6,6 @@ import { formatValue, visibleToken, withLocalMark } from '../src/shared/labels';
 import { t } from '../src/shared/tools/l10n';
 import type { CellValue } from './heatmap/mapData';
 
-export { previousStage } from '../src/shared/attentionMap';
-export { formatLines, formatValue, stageInText, stageLabel, visibleToken, withLocalMark } from '../src/shared/labels';
-
 /** Power of ten, a multiple of 3, that numbers up to `max` are divided by so that two digits distinguish them. */
 export function unitExponent(max: number): number {
   return max > 0 && max < 0.1 ? Math.floor(Math.log10(max) / 3) * 3 : 0;

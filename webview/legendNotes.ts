@@ -1,9 +1,9 @@
 /** What has to be known to read a map, in sentences. */
 
 import { isPreSoftmax } from '../src/shared/attentionMap';
+import { formatValue, stageInText, stageLabel } from '../src/shared/labels';
 import { t } from '../src/shared/tools/l10n';
 import type { MapLoader } from './heatmap/mapLoader';
-import { formatValue, stageInText, stageLabel } from './labels';
 import type { State } from './state';
 
 /** The sentences under the scale. @param part what the loader has of the part on screen. */

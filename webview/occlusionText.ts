@@ -1,9 +1,9 @@
 /** A check by occluding in words. Pure. */
 
+import { visibleToken, withLocalMark } from '../src/shared/labels';
 import type { ContextState } from '../src/shared/panel/context';
 import type { RankAgreement } from '../src/shared/relevance';
 import { t } from '../src/shared/tools/l10n';
-import { visibleToken, withLocalMark } from './labels';
 
 /** What a check has shown so far, in sentences. */
 export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>): string[] {

@@ -3,7 +3,7 @@
 import { measures } from '../src/attention/headRanking';
 import type { Cell, Rect, TokenRange } from '../src/shared/address';
 import type { LayerSummary } from '../src/shared/analysis';
-import { effectiveStage, type Stage, stages } from '../src/shared/attentionMap';
+import { effectiveStage, previousStage, type Stage, stages } from '../src/shared/attentionMap';
 import { type ColorMap, defaultColorMap, isColorMap } from '../src/shared/colorScale';
 import type { MeasureName } from '../src/shared/headMeasures';
 import { type KernelPart, kernelParts } from '../src/shared/kernels';
@@ -15,7 +15,6 @@ import type { MapData, MapRef } from './heatmap/mapData';
 import type { MapRow } from './heatmap/mapSource';
 import type { SavedZoom } from './heatmap/viewport';
 import { type KernelOrder, kernelOrders } from './kernelGallery';
-import { previousStage } from './labels';
 import type { Theme } from './theme';
 
 /** What the lens compares a cell with: softmax ignores what all cells of a row have in common. */

@@ -2,11 +2,12 @@
 
 import type { Predictions } from '../../src/shared/analysis';
 import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
+import { formatValue, visibleToken, withLocalMark } from '../../src/shared/labels';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange, redraw } from '../dom';
-import { formatPlain, formatValue, visibleToken, withLocalMark } from '../labels';
+import { formatPlain } from '../labels';
 import type { Theme } from '../theme';
 
 /** Tokens listed. */

@@ -1,11 +1,12 @@
 /** The current map before and after an ablation, small and side by side, and what changed in it. */
 
 import type { Cell } from '../../src/shared/address';
+import { stageLabel, visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { refsOf, sidesOf } from '../counterpart';
 import { h, onChange } from '../dom';
 import { Navigation } from '../heatmap/navigation';
-import { describeCellValue, stageLabel, visibleToken } from '../labels';
+import { describeCellValue } from '../labels';
 import type { State } from '../state';
 import { onPixelRatioChange } from '../theme';
 import type { ViewContext } from '../views/view';

@@ -2,13 +2,14 @@
 
 import type { keysOfRow } from '../../src/attention/topKeys';
 import type { Cell } from '../../src/shared/address';
+import { formatValue, stageInText, visibleToken } from '../../src/shared/labels';
 import type { PanelComparison } from '../../src/shared/panel/comparison';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import { meanSurprisal, type Sides } from '../counterpart';
 import { h } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
-import { cellName, formatPlain, formatValue, stageInText, visibleToken } from '../labels';
+import { cellName, formatPlain } from '../labels';
 
 /** Where the comparison stands, in a sentence. */
 export function sayComparison(panel: PanelState, comparison: PanelComparison | null): string {

@@ -1,10 +1,10 @@
 /** The keys that the selected token attends to most, and what the convolution made of their scores. */
 
 import { keysOfRow } from '../../src/attention/topKeys';
+import { formatValue, stageInText, visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
-import { formatValue, stageInText, visibleToken } from '../labels';
 import type { Selection, State } from '../state';
 
 const nRows = 12;

@@ -1,10 +1,10 @@
 /** The document search: relevance of all lines of the document for a selection, as far as it has come. */
 
 import type { DocumentSearchState, SearchLine } from '../../src/shared/documentSearch';
+import { formatValue, withLocalMark } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { searchNotes, searchProgress } from '../documentSearchText';
 import { h } from '../dom';
-import { formatValue, withLocalMark } from '../labels';
 import { button } from '../toolkit';
 import type { ViewContext } from '../views/view';
 import { createDataTable } from './dataTable';

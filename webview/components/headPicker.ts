@@ -1,11 +1,11 @@
 /** Chooses layer, head, stage and difference. */
 
 import type { LayerSummary } from '../../src/shared/analysis';
-import { effectiveStage, type Stage, stages } from '../../src/shared/attentionMap';
+import { effectiveStage, previousStage, type Stage, stages } from '../../src/shared/attentionMap';
+import { stageInText, stageLabel } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h } from '../dom';
-import { previousStage, stageInText, stageLabel } from '../labels';
 import { layerOf, type State } from '../state';
 import { checkbox, type DropdownOption, dropdown } from '../toolkit';
 import type { Choice } from '../views/view';

@@ -2,10 +2,11 @@
 
 import type { CellChange } from '../../src/shared/attentionMap';
 import { isConv, sourceHead } from '../../src/shared/kernels';
+import { formatValue, visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h, redraw } from '../dom';
 import { describeKernel, type GalleryEntry, listFeatures, partTitles, placeOf } from '../kernelGallery';
-import { formatValue, shortValue, visibleToken } from '../labels';
+import { shortValue } from '../labels';
 import type { Theme } from '../theme';
 import { dropdown } from '../toolkit';
 import { matrixMax } from './matrixPicture';

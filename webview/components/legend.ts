@@ -1,11 +1,11 @@
 /** The colour scale and what has to be known to read the map: what is pooled, subtracted, left out or masked. */
 
 import { type ColorMap, colorMaps, colorOf, maxLevel } from '../../src/shared/colorScale';
+import { formatValue } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
 import type { MapLoader } from '../heatmap/mapLoader';
-import { formatValue } from '../labels';
 import { legendNotes } from '../legendNotes';
 import type { State } from '../state';
 import type { Theme } from '../theme';

@@ -1,9 +1,9 @@
 /** The heads that a cell is mixed of, with what each of them adds; one of them is opened to its taps. */
 
 import type { LensSource } from '../../src/attention/lens';
+import { formatValue } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h, redraw } from '../dom';
-import { formatValue } from '../labels';
 import type { Theme } from '../theme';
 import { colorCell } from './valueCell';
 

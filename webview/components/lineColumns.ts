@@ -1,8 +1,8 @@
 /** Columns that tables of a document's lines share. */
 
+import { withLocalMark } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
-import { withLocalMark } from '../labels';
 import type { Column } from './dataTable';
 
 interface Line {

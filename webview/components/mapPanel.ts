@@ -1,6 +1,7 @@
 /** The heatmap with its axes, crosshair, tooltip and zoom buttons. */
 
 import type { Cell } from '../../src/shared/address';
+import { stageLabel, visibleToken } from '../../src/shared/labels';
 import { axisTicks, showsTokens } from '../../src/shared/tools/axisTicks';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
@@ -9,7 +10,6 @@ import { cornerOf, visibleCells } from '../heatmap/hitTest';
 import type { MapLoader } from '../heatmap/mapLoader';
 import { Navigation } from '../heatmap/navigation';
 import type { PanelHost } from '../host';
-import { stageLabel, visibleToken } from '../labels';
 import type { State, Store } from '../state';
 import { onPixelRatioChange } from '../theme';
 import { button } from '../toolkit';

@@ -1,11 +1,12 @@
 /** What is said of one cell: beside it as a tooltip, and to screen readers when the keyboard moves. */
 
 import type { Cell } from '../../src/shared/address';
+import { visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import type { CellValue } from '../heatmap/mapData';
 import type { Size } from '../heatmap/viewport';
-import { describeCellValue, visibleToken } from '../labels';
+import { describeCellValue } from '../labels';
 
 export interface MapTooltip {
   readonly elements: readonly HTMLElement[];

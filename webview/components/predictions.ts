@@ -2,10 +2,10 @@
 
 import type { TokenRange } from '../../src/shared/address';
 import type { Predictions } from '../../src/shared/analysis';
+import { visibleToken, withLocalMark } from '../../src/shared/labels';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
-import { visibleToken, withLocalMark } from '../labels';
 import { createDataTable } from './dataTable';
 
 interface SurprisalRow {

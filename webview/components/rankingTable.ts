@@ -1,11 +1,12 @@
 /** All single ablations by what they do to the prediction: started here, shown as they come. */
 
 import { type Ablation, type AblationEffect, describeEdit } from '../../src/shared/ablation';
+import { formatValue } from '../../src/shared/labels';
 import type { Ranking } from '../../src/shared/panel/panelAblation';
 import { t } from '../../src/shared/tools/l10n';
 import { sayRanking } from '../ablationText';
 import { h, onChange, redraw } from '../dom';
-import { formatPlain, formatValue } from '../labels';
+import { formatPlain } from '../labels';
 import { button } from '../toolkit';
 
 /** Rows shown until the reader asks for all. */

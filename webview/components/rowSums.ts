@@ -2,13 +2,14 @@
 
 import { isPreSoftmax } from '../../src/shared/attentionMap';
 import { colorOf, levelOf } from '../../src/shared/colorScale';
+import { formatValue } from '../../src/shared/labels';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { h, onChange } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
 import type { Viewport } from '../heatmap/viewport';
 import type { PanelHost } from '../host';
-import { formatPlain, formatValue } from '../labels';
+import { formatPlain } from '../labels';
 import type { Theme } from '../theme';
 
 /** Sums nearer to 1 than this are taken for it. */

@@ -2,6 +2,7 @@
 
 import type { Cell, Rect } from '../../src/shared/address';
 import { isPreSoftmax } from '../../src/shared/attentionMap';
+import { formatValue, stageInText, stageLabel } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import { visibleCells } from '../heatmap/hitTest';
@@ -10,7 +11,7 @@ import { MapLoader } from '../heatmap/mapLoader';
 import type { MapRow, MapSource } from '../heatmap/mapSource';
 import type { Navigation } from '../heatmap/navigation';
 import type { PanelHost } from '../host';
-import { describeCellValue, formatValue, stageInText, stageLabel } from '../labels';
+import { describeCellValue } from '../labels';
 import type { State } from '../state';
 import { MapCanvas } from './mapCanvas';
 import { RowSums } from './rowSums';

@@ -1,12 +1,13 @@
 /** What is going on and what to do next: empty state, progress, failure, staleness, and what the window left out. */
 
 import { providerNames } from '../../src/shared/analysis';
+import { formatLines } from '../../src/shared/labels';
 import type { PanelCommand, PanelState } from '../../src/shared/panel/panelMessages';
 import type { FailureAction } from '../../src/shared/tools/failure';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange, redraw } from '../dom';
-import { formatDuration, formatLines } from '../labels';
+import { formatDuration } from '../labels';
 import { isLayerReady, type State } from '../state';
 import { button, progressRing } from '../toolkit';
 

@@ -1,8 +1,8 @@
 /** The taps that contribute most, as a table. */
 
+import { formatValue, visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
-import { formatValue, visibleToken } from '../labels';
 import type { TapGridContent } from './tapGrid';
 import { colorCell } from './valueCell';
 

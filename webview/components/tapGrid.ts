@@ -1,9 +1,10 @@
 /** A convolution's taps around a cell: kernel weight times value gives the contribution, as three grids and in words. */
 
 import type { Tap } from '../../src/attention/lens';
+import { formatValue, visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
-import { formatValue, shortValue, unitExponent, visibleToken } from '../labels';
+import { shortValue, unitExponent } from '../labels';
 import type { Theme } from '../theme';
 import { colorCell } from './valueCell';
 

@@ -3,11 +3,11 @@
 import type { TokenRange } from '../../src/shared/address';
 import type { PanelTokens } from '../../src/shared/analysis';
 import { absentLevel, colorOf, levelOf, luminance } from '../../src/shared/colorScale';
+import { visibleToken, withLocalMark } from '../../src/shared/labels';
 import { rangeBetween } from '../../src/shared/relevance';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
-import { visibleToken, withLocalMark } from '../labels';
 import type { State } from '../state';
 import type { Theme } from '../theme';
 

@@ -1,11 +1,11 @@
 /** Overviews, exact tiles and rows of any map, requested from the host once and kept while they are used. */
 
+import { LRUCache } from 'lru-cache';
 import type { Rect } from '../../src/shared/address';
 import type { HeadOverview, Stage, Tile } from '../../src/shared/attentionMap';
 import type { PanelHost } from '../host';
 import { isMasked } from './hitTest';
 import { MapData, type MapRef } from './mapData';
-import { LruCache } from './tiles';
 
 /** Exact values of one query's row, or what the overview knows of it. */
 export interface MapRow {
@@ -20,8 +20,8 @@ const cachedTiles = 128;
 const cachedOverviews = 64;
 
 export class MapSource {
-  private readonly tiles = new LruCache<string, Float32Array>(cachedTiles);
-  private readonly overviews = new LruCache<string, HeadOverview>(cachedOverviews);
+  private readonly tiles = new LRUCache<string, Float32Array>({ max: cachedTiles });
+  private readonly overviews = new LRUCache<string, HeadOverview>({ max: cachedOverviews });
 
   constructor(private readonly host: Pick<PanelHost, 'request' | 'hasTiles'>) {}
 

@@ -1,4 +1,4 @@
-/** Which tiles a part of the map needs, and how many of them are kept. */
+/** Which tiles a part of the map needs. */
 
 import type { Rect } from '../../src/shared/address';
 import { tileSize } from '../../src/shared/attentionMap';
@@ -24,39 +24,4 @@ export function coverWithTiles(range: CellRange, nTokens: number, edge = tileSiz
   const distance = (tile: Rect) =>
     Math.hypot(tile.queryStart + tile.nQueries / 2 - middleQuery, tile.keyStart + tile.nKeys / 2 - middleKey);
   return tiles.sort((a, b) => distance(a) - distance(b));
-}
-
-/** A map that forgets what was not used for longest once it holds more than `capacity` entries. */
-export class LruCache<K, V> {
-  private readonly entries = new Map<K, V>();
-
-  constructor(private readonly capacity: number) {}
-
-  get size(): number {
-    return this.entries.size;
-  }
-
-  get(key: K): V | undefined {
-    const value = this.entries.get(key);
-    if (value !== undefined) this.touch(key, value);
-    return value;
-  }
-
-  set(key: K, value: V): void {
-    this.touch(key, value);
-    if (this.entries.size > this.capacity) {
-      const [oldest] = this.entries.keys();
-      this.entries.delete(oldest as K);
-    }
-  }
-
-  clear(): void {
-    this.entries.clear();
-  }
-
-  /** A Map keeps the order of insertion; what was used last goes to its end. */
-  private touch(key: K, value: V): void {
-    this.entries.delete(key);
-    this.entries.set(key, value);
-  }
 }

@@ -1,5 +1,6 @@
 /** The lines that are relevant for the selection, and what occluding them does: claims beside causes. */
 
+import { formatValue, visibleToken, withLocalMark } from '../../src/shared/labels';
 import type { ContextLine, OcclusionRow, PanelContext } from '../../src/shared/panel/context';
 import {
   chosenHeads,
@@ -17,7 +18,6 @@ import { createDocumentSearch } from '../components/documentSearch';
 import { radioGroup, textField } from '../components/fields';
 import { lineColumn, relevanceColumns } from '../components/lineColumns';
 import { h } from '../dom';
-import { formatValue, visibleToken, withLocalMark } from '../labels';
 import { describeCheck } from '../occlusionText';
 import type { State } from '../state';
 import { button, dropdown } from '../toolkit';

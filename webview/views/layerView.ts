@@ -1,6 +1,7 @@
 /** All heads of one layer side by side, on one viewport and with one crosshair. */
 
 import type { Cell } from '../../src/shared/address';
+import { formatValue, stageLabel } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { HeadGridCanvas } from '../components/headGridCanvas';
 import { gradient } from '../components/legend';
@@ -13,7 +14,7 @@ import { visibleCells } from '../heatmap/hitTest';
 import { LayerMaps } from '../heatmap/layerMaps';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
-import { cellName, describeCellValue, formatValue, stageLabel } from '../labels';
+import { cellName, describeCellValue } from '../labels';
 import { mapRefOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
 import { button, checkbox, dropdown } from '../toolkit';

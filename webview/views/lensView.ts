@@ -1,6 +1,7 @@
 /** The convolution lens: what the value of one cell is made of, tap by tap and head by head. */
 
 import { isPreSoftmax, type Stage } from '../../src/shared/attentionMap';
+import { formatValue, stageInText, stageLabel, visibleToken } from '../../src/shared/labels';
 import { Cancelled, toFailureData } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
@@ -10,7 +11,7 @@ import { createStrongestTaps } from '../components/strongestTaps';
 import { createTapGrid } from '../components/tapGrid';
 import { h, onChange } from '../dom';
 import { isMasked } from '../heatmap/hitTest';
-import { formatValue, stageInText, stageLabel, viewerNote, visibleToken } from '../labels';
+import { viewerNote } from '../labels';
 import { type LensContent, loadLens } from '../lensLoader';
 import { mapRefOf, type Reference, references, type State } from '../state';
 import type { Theme } from '../theme';

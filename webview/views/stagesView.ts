@@ -2,6 +2,7 @@
 
 import type { Cell } from '../../src/shared/address';
 import { isPreSoftmax, type Stage, stages } from '../../src/shared/attentionMap';
+import { formatValue, stageLabel } from '../../src/shared/labels';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { gradient } from '../components/legend';
@@ -12,7 +13,7 @@ import { StagePane, titleOf } from '../components/stagePane';
 import { h, onChange } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
-import { cellName, describeCellValue, formatValue, stageLabel, viewerNote } from '../labels';
+import { cellName, describeCellValue, viewerNote } from '../labels';
 import { isLayerReady, layerOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
 import { checkbox, dropdown } from '../toolkit';

@@ -1,6 +1,7 @@
 /** The map as a real table, a page at a time: for screen readers, and for reading the numbers. */
 
 import type { Rect } from '../../src/shared/address';
+import { formatValue, stageInText, stageLabel, visibleToken } from '../../src/shared/labels';
 import { Cancelled } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
@@ -8,7 +9,7 @@ import { textField } from '../components/fields';
 import { h } from '../dom';
 import { isMasked } from '../heatmap/hitTest';
 import { type CellValue, MapData, type MapRef } from '../heatmap/mapData';
-import { describeCellValue, formatValue, stageInText, stageLabel, visibleToken } from '../labels';
+import { describeCellValue } from '../labels';
 import { mapRefOf, type State } from '../state';
 import { button } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';

@@ -2,6 +2,7 @@
 
 import type { TokenRange } from '../../src/shared/address';
 import type { Predictions } from '../../src/shared/analysis';
+import { formatValue, stageInText, visibleToken, withLocalMark } from '../../src/shared/labels';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { type Direction, isApplicable } from '../../src/shared/relevance';
 import { Cancelled } from '../../src/shared/tools/failure';
@@ -12,7 +13,6 @@ import { radioGroup, textField } from '../components/fields';
 import { createPredictions } from '../components/predictions';
 import { createTokenStrip, type Shading } from '../components/tokenStrip';
 import { h } from '../dom';
-import { formatValue, stageInText, visibleToken, withLocalMark } from '../labels';
 import { isLayerReady, mapRefOf, type State, selectedRange } from '../state';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 

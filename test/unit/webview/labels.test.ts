@@ -1,16 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { stages } from '../../../src/shared/attentionMap';
-import {
-  describeCellValue,
-  formatDuration,
-  formatValue,
-  previousStage,
-  shortValue,
-  stageLabel,
-  unitExponent,
-  visibleToken,
-} from '../../../webview/labels';
+import { previousStage, stages } from '../../../src/shared/attentionMap';
+import { formatValue, stageLabel, visibleToken } from '../../../src/shared/labels';
+import { describeCellValue, formatDuration, shortValue, unitExponent } from '../../../webview/labels';
 import { Random } from '../../random';
 
 test('values: signed, about four digits, never mistaken for zero', () => {

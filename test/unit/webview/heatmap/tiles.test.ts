@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { coverWithTiles, LruCache } from '../../../../webview/heatmap/tiles';
+import { coverWithTiles } from '../../../../webview/heatmap/tiles';
 import { Random } from '../../../random';
 
 test('tiles cover every visible cell that is not masked, once, and stay inside the map', () => {
@@ -49,29 +49,5 @@ test('no tile is wholly masked or beside what is seen, and the nearest to the mi
       assert.ok(distance >= before - 1e-9);
       before = distance;
     }
-  }
-});
-
-test('the cache forgets what was used longest ago, and never holds more than it may', () => {
-  const random = new Random(1);
-  for (const capacity of [1, 2, 5]) {
-    const cache = new LruCache<number, number>(capacity);
-    let kept: { key: number; value: number }[] = []; // Used last comes last.
-    for (let step = 0; step < 2000; step++) {
-      const key = random.below(9);
-      const entry = kept.find(candidate => candidate.key === key);
-      const others = kept.filter(candidate => candidate !== entry);
-      if (random.next() < 0.5) {
-        assert.equal(cache.get(key), entry?.value);
-        if (entry) kept = [...others, entry];
-      } else {
-        cache.set(key, step);
-        kept = [...others, { key, value: step }].slice(-capacity);
-      }
-      assert.equal(cache.size, kept.length);
-    }
-    cache.clear();
-    assert.equal(cache.size, 0);
-    for (const { key } of kept) assert.equal(cache.get(key), undefined);
   }
 });
