@@ -77,6 +77,14 @@ export const failures = {
       'nothing-to-link',
       vscode.l10n.t('There is nothing to link to. Inspect a document in a folder of the workspace first.'),
     ),
+  notLinkable: (file: string) =>
+    new Failure(
+      'not-linkable',
+      vscode.l10n.t(
+        'Cannot make a link to "{0}": a link cannot hold this file name. Rename the file, or export the map instead.',
+        file,
+      ),
+    ),
   badLink: (why: string) =>
     new Failure('bad-link', vscode.l10n.t('Cannot open the link: {0}. Copy it again from the view it shows.', why)),
   notInWorkspace: (file: string) =>

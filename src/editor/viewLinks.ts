@@ -66,7 +66,13 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
   async copyLink(): Promise<void> {
     const target = this.target();
     if (!target) throw failures.nothingToLink();
-    await vscode.env.clipboard.writeText(`${vscode.env.uriScheme}://${extensionId}/view?${linkQuery(target)}`);
+    const query = linkQuery(target);
+    try {
+      parseLink(query); // a link that cannot be opened again is worse than none
+    } catch {
+      throw failures.notLinkable(target.file);
+    }
+    await vscode.env.clipboard.writeText(`${vscode.env.uriScheme}://${extensionId}/view?${query}`);
     if (!isLinkable(this.analysis.snapshot.ablation.requested)) {
       void showInformation(
         vscode.l10n.t(

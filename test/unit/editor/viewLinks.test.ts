@@ -5,13 +5,29 @@ import { ViewLinks } from '../../../src/editor/viewLinks';
 import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
 import { EventEmitter, editor } from '../../fixtures/vscode';
 
-test('the view is kept for a reload as soon as it changes', async () => {
+function openLinks() {
   const { analysis, inspect, log } = openAnalysis();
   const memory = fakeMemento();
   const comparison = { onDidChange: new EventEmitter().event, shown: null };
   const run = (work: () => Promise<void>) => work();
   const [none, tabs] = [{} as never, { shown: null, show: () => {} }];
-  new ViewLinks(analysis, none, comparison as never, tabs, none, memory, log, run, () => {});
+  const links = new ViewLinks(analysis, none, comparison as never, tabs, none, memory, log, run, () => {});
+  return { analysis, inspect, memory, links };
+}
+
+test('a link that could not be opened again is not copied', async () => {
+  const { inspect, links } = openLinks();
+  await inspect(editor.open('abcd', 'a:b.md'));
+  await links.copyLink();
+  assert.match(editor.clipboard, /&file=a%3Ab\.md&/);
+  editor.clipboard = 'before';
+  await inspect(editor.open('abcd', 'a\\b.md'));
+  await assert.rejects(links.copyLink(), { code: 'not-linkable' });
+  assert.equal(editor.clipboard, 'before');
+});
+
+test('the view is kept for a reload as soon as it changes', async () => {
+  const { analysis, inspect, memory } = openLinks();
   const document = editor.open('abcd\nefgh', 'a.md');
   await inspect(document);
   const kept = () => memory.held['mtaInspector.lastView'] as { uri: string; query: string };

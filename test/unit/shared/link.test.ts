@@ -33,7 +33,13 @@ test('a link says the same when read as when written', () => {
   assert.equal(parseLink('file=a.ts').stage, 'mixed_pattern');
 });
 
-test('edited weights stay behind, and whoever makes the link can tell', () => {
+test('a file name with colons, blanks, quotes or signs of an address comes back as it is', () => {
+  for (const file of ['a:b.ts', '12:30 notes.md', 'src/x?y#z&w=%41.ts', '"quoted" + plus.ts', 'ä 漢字.md', 'a/ b.ts']) {
+    assert.equal(parseLink(linkQuery({ ...target, file })).file, file);
+  }
+});
+
+test('edited weights stay behind, and the maker of the link can find out', () => {
   const edit = { part: 'pre_softmax_conv', layerIdx: 0, headIdx: 0, weights: [1] } as const;
   const ablation = { scope: 'model', edits: [edit] } as const;
   assert.equal(isLinkable(ablation), false);
@@ -49,6 +55,7 @@ for (const [query, part] of [
   ['file=/etc/passwd', /file/],
   ['file=a//b', /file/],
   ['file=C:%5Cx', /file/],
+  ['file=c:/x', /file/],
   ['file=a%5C..%5Cb', /file/],
   ['file=a%00b', /file/],
   [`file=${'a'.repeat(1025)}`, /file/],
