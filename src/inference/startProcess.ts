@@ -28,17 +28,21 @@ export function startProcess(
     stream?.on('data', (chunk: Buffer) => log.debug(`inference process: ${chunk.toString().trimEnd()}`));
   }
   log.info(`inference process ${child.pid} started`);
+  let isStopped = false;
   return {
     pid: child.pid,
     send: message => child.connected && child.send(message as object),
     onMessage: listener => child.on('message', listener),
     onExit: listener => {
       child.on('exit', (code, signal) => {
-        log.info(`inference process ${child.pid} ended: ${signal ?? code}`);
+        log.info(`inference process ${child.pid} ended: ${isStopped ? 'it was stopped' : (signal ?? code)}`);
         listener(signal ? `signal ${signal}` : `exit code ${code}`);
       });
       child.on('error', error => listener(error.message));
     },
-    kill: () => child.kill('SIGKILL'),
+    kill: () => {
+      isStopped = true;
+      child.kill('SIGKILL');
+    },
   };
 }
