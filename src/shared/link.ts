@@ -153,11 +153,10 @@ function parseComparison(text: string | null): LinkedComparison | null {
 
 /**
  * A path that stays inside its folder: relative, with slashes, without dots that climb (Windows overlooks spaces and dots
- * behind them), without a drive and without odd characters. A colon may be part of a name; where it is none (streams of
- * Windows), the workspace's own check refuses the file.
+ * behind them) and without odd characters, drives and streams among them.
  */
 function checkPath(path: string): string {
-  const isOdd = path.length === 0 || path.length > maxPathLength || /[\\\p{Cc}\p{Cs}]|^[a-z]:\//iu.test(path);
+  const isOdd = path.length === 0 || path.length > maxPathLength || /[\\:\p{Cc}\p{Cs}]/u.test(path);
   const climbs = path.split('/').some(part => /^[. ]*$/.test(part));
   if (isOdd || climbs) throw new RangeError('"file" is not a path inside the workspace, expected one like src/main.ts');
   return path;

@@ -65,7 +65,7 @@ for (const [query, message] of refused) {
 
 test('paths of files', () => {
   for (const file of ['a', 'a.b/.c/d..e', '...a', 'a'.repeat(1024)]) assert.equal(parseLink(`file=${file}`).file, file);
-  for (const file of ['a/.', './a', 'a/...', 'a/ ', 'a/. ./b', 'a/', 'a:/b', 'a%09b', 'a%5Cb', 'a'.repeat(1025)]) {
+  for (const file of ['a/.', './a', 'a/...', 'a/ ', 'a/. ./b', 'a/', 'a:b', 'a%09b', 'a%5Cb', 'a'.repeat(1025)]) {
     assert.throws(() => parseLink(`file=${file}`), { message: /"file" is/ }, file);
   }
 });
