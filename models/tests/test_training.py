@@ -82,6 +82,22 @@ def test_a_time_budget_sets_the_schedule():
     assert lr_scale(timed, 50, 0.7) == pytest.approx(0.5) and lr_scale(timed, 50, 1.0) == timed.lr_floor
 
 
+def test_decay_from_the_end_is_a_constant_rate():
+    constant = config(decay_from=1.0)
+    assert [lr_scale(constant, 50, progress) for progress in (0.0, 0.5, 1.0)] == [1.0, 1.0, 1.0]
+
+
+def test_a_run_that_goes_on_leaves_out_the_batches_of_the_one_before(data, tmp_path):
+    """Any number of them, in the order in which they would have come."""
+    whole, rest = (Trainer(config(skip_batches=n), [data], tmp_path / str(n), "cpu", resume=False) for n in (0, 3))
+    batches = [whole.source.batch(8) for _ in range(5)]
+    for tokens, targets in batches[3:]:
+        again = rest.source.batch(8)
+        assert torch.equal(tokens, again[0]) and torch.equal(targets, again[1])
+    with pytest.raises(ConfigError, match="skip_batches is -1; it must be 0 or"):
+        config(skip_batches=-1)
+
+
 @pytest.mark.parametrize("changes,message", [
     ({"budgte": {"steps": 3}}, "budgte is not a known setting"),
     ({"budget": {"steps": 3, "seconds": 1.0}}, "exactly one of steps and seconds"),

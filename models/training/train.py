@@ -4,7 +4,8 @@ Usage: python3 -m training.train CONFIG.yaml --data FOLDER [FOLDER …] --out FO
        torchrun --nproc_per_node 2 -m training.train …    on several GPUs, with the same batches
 
 `--set optimizer.muon_lr=0.03` changes one setting; `--evaluate FOLDER` measures bits per byte at the end.
-`--start-from FOLDER` goes on from a model folder, whose sizes then replace the configuration's.
+`--start-from FOLDER` goes on from a model folder, whose sizes then replace the configuration's. When an earlier run made it,
+`--set skip_batches=N` leaves out the N batches that it used, and `decay_from=1` keeps the rate constant for a later one.
 Writes OUT/latest.pt (checkpoint), OUT/log.jsonl (one line every `log_every` steps) and OUT/summary.json at the end.
 A run has a budget, in steps or in seconds of training; the schedule is a function of the share of it that is used,
 so a time budget ends with the learning rate at its floor on any machine.
@@ -95,6 +96,7 @@ class TrainConfig:
     decay_from: float = 0.4
     lr_floor: float = 0.01
     seed: int = 1
+    skip_batches: int = 0
     fast_attention: bool = True
     compile: bool = True
     compile_blocks: bool = False
@@ -105,6 +107,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if bool(self.mix) == (self.toy is not None):
             raise ConfigError("A configuration needs exactly one of mix (token streams) and toy.")
+        if self.skip_batches < 0:
+            raise ConfigError(f"skip_batches is {self.skip_batches}; it must be 0 or the number of batches that an earlier run has used.")
         if self.trains not in TRAINED_PARTS:
             raise ConfigError(f'trains is "{self.trains}"; it must be one of {", ".join(TRAINED_PARTS)}.')
         if not self.phases or self.phases[-1].until != 1.0:
@@ -141,8 +145,8 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
 
 
 def lr_scale(config: TrainConfig, step: int, progress: float) -> float:
-    """Linear warm-up by steps, flat, then linear to `lr_floor` from `decay_from` of the budget on."""
-    decay = min(1.0, (1.0 - progress) / (1.0 - config.decay_from))
+    """Linear warm-up by steps, flat, then linear to `lr_floor` from `decay_from` of the budget on; never at 1."""
+    decay = 1.0 if progress <= config.decay_from else (1.0 - progress) / (1.0 - config.decay_from)
     return min(1.0, (step + 1) / max(1, config.warmup_steps)) * max(config.lr_floor, decay)
 
 
@@ -217,6 +221,8 @@ class Trainer:
             self.source = ToySource(config.toy, config.seed, self.device)
         else:
             self.source = TextSource(config, data_folders, self.device)
+        for _ in range(config.skip_batches):
+            self.source.batch(config.phases[0].batch_size)
         self.step, self.tokens_seen, self.trained_s = 0, 0, 0.0
         self.curve: List[Tuple[int, float]] = []
         if resume:
