@@ -81,7 +81,9 @@ function known(): Omit<Sample, 'uri'>[] {
   return [
     {
       ...{ name: 'letters.blocks', model: 'toy-mta-n5', tourFrom: '#' },
-      description: vscode.l10n.t('The toy task: find the block that holds both letters. The convolution does it.'),
+      description: vscode.l10n.t(
+        'The toy task: find the block that holds both letters. See what the convolution adds.',
+      ),
     },
     {
       name: 'inventory.ts',

@@ -89,7 +89,7 @@ function stepsOf({ layerIdx, headIdx, queryIdx, keyIdx, before, after }: Finding
     {
       ...{ tab: 'stages', stage: 'convolved_scores' },
       text: vscode.l10n.t(
-        'The convolution adds the scores of neighbouring queries and keys: now {0} scores {1}. Nowhere else in this document did it raise attention more.',
+        'The convolution adds the scores of neighbouring queries and keys: now {0} scores {1}. Nowhere else in the part that the tour looks at did it raise a score more.',
         ...[key, formatValue(after)],
       ),
     },
