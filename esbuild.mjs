@@ -31,6 +31,7 @@ const bundles = [
   {
     ...node,
     entryPoints: { cli: 'src/cli/main.ts' },
+    banner: { js: '#!/usr/bin/env node' },
     outdir: 'dist',
     outExtension: { '.js': '.cjs' },
   },

@@ -47,7 +47,7 @@ const stagedName = file => file.replace(/^node_modules\//, 'dist/node_modules/')
 const readJson = path => JSON.parse(readFileSync(path, 'utf8'));
 
 /** Writes what is in the package that others made, in CycloneDX, and its licences: the same for the same lockfile. */
-function writeBillOfMaterials() {
+export function writeBillOfMaterials() {
   const options = ['--sbom-format', 'cyclonedx', '--omit', 'dev', '--omit', 'optional', '--package-lock-only'];
   const shell = process.platform === 'win32';
   const bill = JSON.parse(execFileSync('npm', ['sbom', ...options], { cwd: root, encoding: 'utf8', shell }));

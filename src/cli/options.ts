@@ -1,6 +1,7 @@
 /** The options of the command line: which command takes which, what they may be, and how they are described. */
 
 import { parseArgs } from 'node:util';
+import { toolVersion } from '../export/source';
 import { stages } from '../shared/attentionMap';
 import { searchMethods } from '../shared/documentSearch';
 import { exportFormats } from '../shared/panel/exportFormats';
@@ -180,6 +181,7 @@ export function readArguments(argv: readonly string[]): Arguments | { readonly h
   const isHelp = argv.some(argument => argument === '--help' || argument === '-h');
   const { given, command } = commandIn(argv);
   if (isHelp) return { help: command ? usageOf(command) : usage };
+  if (!command && argv[0] === '--version') return { help: toolVersion };
   if (!command) throw new UsageError(given ? `there is no command "${given}"` : 'a command is missing');
   const { values, positionals, tokens } = parseArgs({
     args: [...argv],
