@@ -36,7 +36,7 @@ export async function runBench(
   provider: LocalProvider | undefined,
   print: (line: string) => void,
 ): Promise<BenchLine[]> {
-  const directory = resolveModel(model);
+  const directory = await resolveModel(model);
   const { lines, add } = benchLines(print);
   if (provider) {
     await benchProvider(directory, provider, add, print);

@@ -51,8 +51,11 @@ export interface AnalyzedDocument {
 }
 
 /** The token of a remote server comes from the environment: command lines are seen by others. */
-export function loadEngine({ model, provider, remote: url }: EngineChoice, emit: Emit = () => {}): Promise<Engine> {
-  if (url === undefined) return Engine.load({ modelDirectory: resolveModel(model), provider, nThreads: 0 }, emit);
+export async function loadEngine(
+  { model, provider, remote: url }: EngineChoice,
+  emit: Emit = () => {},
+): Promise<Engine> {
+  if (url === undefined) return Engine.load({ modelDirectory: await resolveModel(model), provider, nThreads: 0 }, emit);
   const token = process.env['MTA_INSPECTOR_TOKEN'] || null;
   const caFile = process.env['MTA_INSPECTOR_CA'] ?? '';
   const remote = { url, model: model ?? '', token, timeoutMs: remoteTimeoutMs, retries: 5, caFile };

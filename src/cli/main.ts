@@ -28,7 +28,7 @@ import { type GoldenOptions, runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
 import { headsJson, headsText, measureNames } from './heads';
 import { resolveModel } from './modelPaths';
-import { formatModel, listModels } from './models';
+import { formatModel, foundText, listFoundModels, listModels } from './models';
 import { type Arguments, type CommandName, commandIn, readArguments, shortUsageOf, UsageError, usage } from './options';
 import { checkFolderOutput, checkOutput, isOutputCut, print, report, writeOutput } from './output';
 import { known, readDocument } from './readDocument';
@@ -182,13 +182,15 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
   async 'export-repository'({ values }) {
     if (!values.out) throw new UsageError('export-repository needs --out DIR');
     checkFolderOutput(values.out);
-    await print(await exportRepository(resolveModel(values.model), values.out));
+    await print(await exportRepository(await resolveModel(values.model), values.out));
     return 0;
   },
 
   async models({ values }) {
     const models = await listModels();
-    await print(values.json ? jsonText({ models }, 2) : models.map(formatModel).join('\n'));
+    const found = await listFoundModels();
+    if (values.json) await print(jsonText({ models, found }, 2));
+    else await print([...models.map(formatModel), ...foundText(found)].join('\n'));
     return 0;
   },
 };

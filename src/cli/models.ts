@@ -1,6 +1,9 @@
-/** `mta-inspect models`: what is installed, with sizes and metrics. */
+/** `mta-inspect models`: what is installed, with sizes and metrics, and what other programs have put on this machine. */
 
 import { openModelFolder } from '../inference/model/openModelFolder';
+import { modelFacts } from '../inference/modelFacts';
+import { findModels } from '../inference/stores/findModels';
+import { type ModelSource, sourceNames } from '../shared/foundModels';
 import { bundledModels } from './modelPaths';
 import { oneLine } from './terminal';
 
@@ -19,6 +22,64 @@ export interface ModelListing {
   readonly tokens_seen: number | null;
   /** As config.json states them, e.g. bits per byte. */
   readonly metrics: Readonly<Record<string, unknown>>;
+}
+
+/** A model that another program has put on this machine. */
+export interface FoundListing {
+  readonly source: ModelSource;
+  readonly name: string;
+  readonly revision: string | null;
+  readonly path: string;
+  readonly family: string | null;
+  readonly parameters: number | null;
+  readonly size_bytes: number;
+  /** Memory that inspecting a short text takes at least. */
+  readonly memory_bytes: number | null;
+  readonly fits_in_memory: boolean | null;
+  /** Why it cannot be opened; null where it can. */
+  readonly problem: string | null;
+}
+
+export async function listFoundModels(): Promise<FoundListing[]> {
+  const listings: FoundListing[] = [];
+  // One after the other: each is opened, which takes memory.
+  for (const { source, name, revision, path, sizeBytes, problem } of await findModels()) {
+    const facts = problem === null ? await modelFacts(path) : null;
+    listings.push({
+      ...{ source, name, revision, path },
+      family: facts?.family ?? null,
+      parameters: facts?.nParameters ?? null,
+      size_bytes: facts?.sizeBytes ?? sizeBytes,
+      memory_bytes: facts?.memoryBytes ?? null,
+      fits_in_memory: facts?.fitsInMemory ?? null,
+      problem: problem ?? facts?.problem ?? null,
+    });
+  }
+  return listings;
+}
+
+/** Lines about the models of other programs, under a heading for each program. */
+export function foundText(found: readonly FoundListing[]): string[] {
+  const sources = [...new Set(found.map(({ source }) => source))];
+  return sources.flatMap(source => [
+    `\n${sourceNames[source]}:`,
+    ...found.filter(model => model.source === source).map(formatFound),
+  ]);
+}
+
+function formatFound({ name, revision, family, parameters, size_bytes, memory_bytes, ...model }: FoundListing): string {
+  const facts = [
+    ...(family ? [family] : []),
+    ...(parameters === null ? [] : [`${millions(parameters)} parameters`]),
+    `${(size_bytes / 1e6).toFixed(1)} MB`,
+    ...(memory_bytes === null
+      ? []
+      : [
+          `needs ${(memory_bytes / 1e6).toFixed(0)} MB of memory${model.fits_in_memory ? '' : ', more than the budget'}`,
+        ]),
+  ];
+  const title = oneLine(`${name}${revision === null ? '' : `@${revision}`}: ${facts.join(', ')}`);
+  return model.problem === null ? title : `${title}\n    ${oneLine(model.problem)}`;
 }
 
 export async function listModels(): Promise<ModelListing[]> {

@@ -24,7 +24,7 @@ const out = 'a file, or - for standard output';
 export const options = {
   model: {
     value: 'NAME|DIR',
-    help: 'an installed model, a model folder or an .onnx file; with --remote the served name',
+    help: 'an installed model, a model folder or file, or OWNER/NAME[@REVISION] in the Hugging Face cache; with --remote the served name',
   },
   remote: {
     value: 'URL',
@@ -156,7 +156,12 @@ export const syntax = {
     options: ['model', 'provider', 'json'],
     usage: '[--provider webgpu|cuda|dml|coreml] [--json OUT]',
   },
-  models: { summary: 'the installed models', takes: null, options: ['json'], usage: '[--json]' },
+  models: {
+    summary: 'the installed models, and those of the Hugging Face cache, Ollama, LM Studio and llama.cpp',
+    takes: null,
+    options: ['json'],
+    usage: '[--json]',
+  },
   'export-repository': {
     summary: 'a folder that Triton, KServe, MLServer and models/serving serve',
     takes: null,

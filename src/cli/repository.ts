@@ -48,7 +48,7 @@ async function writeServed(folder: ModelFolder, path: string, name: string, file
   await writeFile(join(version, weightFile), '');
   for (const { file: source, offset, length, target } of file.pieces) {
     await pipeline(
-      createReadStream(join(folder.directory, source), { start: offset, end: offset + length - 1 }),
+      createReadStream(join(folder.weightFolder, source), { start: offset, end: offset + length - 1 }),
       createWriteStream(join(version, weightFile), { flags: 'r+', start: target }),
     );
   }

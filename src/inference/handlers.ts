@@ -5,7 +5,9 @@ import type { Handlers } from '../shared/tools/rpc';
 import type { EngineSlots } from './engineSlots';
 import { describeFolder } from './model/describeFolder';
 import { openModelFolder } from './model/openModelFolder';
+import { modelFacts } from './modelFacts';
 import { type InferenceRequests, protocolVersion } from './protocol';
+import { findModels, surroundings } from './stores/findModels';
 
 export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
   return {
@@ -23,6 +25,8 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     unload: ({ slot }) => engines.clear(slot),
     summarizeFolder: async ({ path }) => (await openModelFolder(path)).summary,
     describeFolder: ({ path }) => describeFolder(path),
+    findModels: ({ path }) => findModels({ ...surroundings(), home: path }),
+    modelFacts: ({ path }) => modelFacts(path),
     analyze: (args, signal) => engines.of(args.slot).analyze(args, signal),
     overview: (args, signal) => engines.holding(args.analysisId).details.overview(args, signal),
     tile: (args, signal) => engines.holding(args.analysisId).details.tile(args, signal),

@@ -15,6 +15,7 @@ import type {
 } from '../shared/analysis';
 import type { CellChange, Patch, PatchAddress, Stage, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
 import type { Probe, SearchedRange, SearchMeasure } from '../shared/documentSearch';
+import type { FoundModel, ModelFacts } from '../shared/foundModels';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type {
@@ -165,9 +166,14 @@ export interface FolderRequests {
   summarizeFolder(args: FolderArgs): ModelSummary;
   /** Reads its configuration alone. */
   describeFolder(args: FolderArgs): FolderDescription;
+  /** Lists what other programs have put on this machine; opens none. */
+  findModels(args: FolderArgs): readonly FoundModel[];
+  /** Opens it as `summarizeFolder` does; a reason where it cannot be opened. */
+  modelFacts(args: FolderArgs): ModelFacts;
 }
 
 interface FolderArgs {
+  /** Of the folder; of the home folder for all stores. */
   readonly path: string;
 }
 

@@ -36,6 +36,8 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   unload: v.looseObject({ slot }),
   summarizeFolder: v.looseObject({ path: text }),
   describeFolder: v.looseObject({ path: text }),
+  findModels: v.looseObject({ path: text }),
+  modelFacts: v.looseObject({ path: text }),
   analyze: v.looseObject({
     ...{ ...run, slot: v.optional(slot), text, textStart: index, documentLength: index },
     ...{ anchor: finite(), windowStart: v.optional(finite()), isPinned: v.optional(v.boolean()), maxTokens, topK },

@@ -26,6 +26,8 @@ const imports: readonly (readonly [file: string, from: string, isAllowed: boolea
   ['src/export/x.ts', 'vscode', false],
   ['src/inference/model/x.ts', 'node:fs/promises', true],
   ['src/inference/model/x.ts', '../runtime/session', false],
+  ['src/inference/stores/x.ts', '../model/folderFiles', true],
+  ['src/inference/stores/x.ts', '../runtime/memory', false],
   ['src/inference/model/onnxView/x.ts', '../folder', true],
   ['src/inference/model/onnxView/x.ts', '../../runtime/session', false],
   ['src/inference/runtime/x.ts', 'onnxruntime-node', true],

@@ -1,13 +1,12 @@
 /** A few words about a model folder, for lists of models; reads config.json alone. */
 
-import { basename } from 'node:path';
 import type { FolderDescription } from '../../shared/analysis';
 import { shorten } from '../../shared/tools/plainText';
-import { isOnnx, readJson, regularFile } from './folderFiles';
+import { folderName, isOnnx, readJson, regularFile } from './folderFiles';
 
 /** @throws Failure if there is no readable config.json, in our layout or Hugging Face's, or no such ONNX file. */
 export async function describeFolder(directory: string): Promise<FolderDescription> {
-  const common = { name: shorten(basename(directory), 200), directory };
+  const common = { name: shorten(folderName(directory), 200), directory };
   if (isOnnx(directory)) {
     await (await regularFile(directory)).close();
     return { ...common, description: 'ONNX file, attention patterns only', vocabSize: 0 };

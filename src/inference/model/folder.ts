@@ -9,6 +9,8 @@ import { plainLine, shorten } from '../../shared/tools/plainText';
 
 export interface ModelFolder {
   readonly directory: string;
+  /** What names of weight files are relative to: the folder itself, links resolved, or what a snapshot's links lead into. */
+  readonly weightFolder: string;
   readonly config: ModelConfig;
   /** config.json as it stands, for what the engine does not use (metrics, training). */
   readonly configJson: Readonly<Record<string, unknown>>;

@@ -3,6 +3,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
 import platformPath, { basename, dirname, join } from 'node:path';
+import { modelNameOf, snapshotPlace } from '../../shared/repository';
 import { Failure } from '../../shared/tools/failure';
 import { isInside } from '../../shared/tools/isInside';
 
@@ -21,7 +22,7 @@ export async function modelDirectoryOf(path: string): Promise<string> {
   if (!entry) throw new Failure('no-model', `There is no model folder ${path}. Pick another model.`, ['selectModel']);
   if (entry.isDirectory()) return path;
   const name = basename(path);
-  if (pickled.test(name)) throw pickledFile(basename(dirname(path)), name);
+  if (pickled.test(name)) throw pickledFile(folderName(dirname(path)), name);
   if (archive.test(name)) {
     throw new Failure(
       'bad-model-file',
@@ -58,7 +59,11 @@ export function isOnnx(path: string): boolean {
   return /\.onnx$/i.test(path);
 }
 
-/** Path of a file that must be in the folder, links resolved. @throws Failure if it is missing or elsewhere. */
+/**
+ * Path of a file that must be in the folder, links resolved. From a snapshot of the Hugging Face cache a link may lead to
+ * `blobs` of the same repository, where the cache keeps the contents; nowhere else.
+ * @throws Failure if it is missing or elsewhere.
+ */
 export async function inside(directory: string, name: string): Promise<string> {
   const root = await realpath(directory).catch(() => {
     throw new Failure('no-model', `There is no model folder ${directory}. Pick another model.`, ['selectModel']);
@@ -66,14 +71,31 @@ export async function inside(directory: string, name: string): Promise<string> {
   const path = await realpath(join(root, name)).catch(async () => {
     throw await missing(directory, name);
   });
-  if (!isInside(root, path, platformPath)) {
+  const repository = snapshotPlace(root)?.folder;
+  const isBlob = repository !== undefined && isInside(join(repository, 'blobs'), path, platformPath);
+  if (!isBlob && !isInside(root, path, platformPath)) {
     throw unreadable(
       directory,
       name,
-      'it leads out of the model folder (a download cache keeps such links; copy the folder with `cp -rL`)',
+      'it leads out of the model folder (links are followed only from a snapshot of the Hugging Face cache to the blobs of ' +
+        'its repository; copy the folder with `cp -rL`)',
     );
   }
   return path;
+}
+
+/**
+ * The folder that holds a model folder's files, links resolved: of a snapshot the repository's, as the runtime follows no
+ * link out of the folder that it is given.
+ */
+export async function weightFolderOf(directory: string): Promise<string> {
+  const root = await realpath(directory);
+  return snapshotPlace(root)?.folder ?? root;
+}
+
+/** What a model folder is called. */
+export function folderName(directory: string): string {
+  return modelNameOf(directory, basename(directory));
 }
 
 /**
@@ -115,11 +137,11 @@ async function missing(directory: string, name: string): Promise<Failure> {
     candidate => pickled.test(candidate) && !/^(training_args|optimizer|scheduler)/.test(candidate),
   );
   if (found && !names.some(candidate => candidate.endsWith('.safetensors'))) {
-    return pickledFile(basename(directory), found, names.includes('params.json'));
+    return pickledFile(folderName(directory), found, names.includes('params.json'));
   }
   return new Failure(
     'no-model',
-    `Cannot load model "${basename(directory)}": ${name} is missing. Pick another model.`,
+    `Cannot load model "${folderName(directory)}": ${name} is missing. Pick another model.`,
     ['selectModel'],
   );
 }
@@ -138,7 +160,7 @@ function pickledFile(model: string, name: string, isLingua = name.startsWith('co
 export function unreadable(directory: string, name: string, why: string): Failure {
   return new Failure(
     'bad-model-file',
-    `Cannot load model "${basename(directory)}": ${name} cannot be read, ${why}. Install it again or pick another model.`,
+    `Cannot load model "${folderName(directory)}": ${name} cannot be read, ${why}. Install it again or pick another model.`,
     ['selectModel', 'showLog'],
   );
 }

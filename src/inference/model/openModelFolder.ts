@@ -3,13 +3,13 @@
  * layout or as Hugging Face's llama-class models have it. Reads headers only; the runtime maps the weights.
  */
 
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { huggingFaceKey, isHuggingFaceConfig, parseHuggingFaceConfig } from '../../graph/huggingFaceConfig';
 import { parseModelConfig } from '../../graph/modelConfig';
 import { expectedWeights } from '../../graph/modelGraphs';
 import { beginTokenOf } from '../../tokenization/beginToken';
 import { type ModelFolder, summarize } from './folder';
-import { modelDirectoryOf, onnxFileOf, readJson, regularFile } from './folderFiles';
+import { folderName, modelDirectoryOf, onnxFileOf, readJson, regularFile, weightFolderOf } from './folderFiles';
 import { openOnnxView } from './onnxView/openView';
 import { checkedWeights, readWeightFiles } from './weightFiles';
 
@@ -21,7 +21,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const onnx = await onnxFileOf(path);
   if (onnx) return openOnnxView(onnx);
   const directory = await modelDirectoryOf(path);
-  const name = basename(directory);
+  const name = folderName(directory);
   const where = `config.json of model "${name}"`;
   const configJson = await readJson(directory, 'config.json');
   const tokenizerJson = await readJson(directory, 'tokenizer.json');
@@ -33,20 +33,22 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const files = await readWeightFiles(directory, expected.size);
   const nameInFile = isHuggingFace ? (key: string) => huggingFaceKey(key, config.norm_position) : (key: string) => key;
   const weights = checkedWeights(expected, files, name, nameInFile);
-  const contents = files.map(({ name, read }) => ({
-    name,
+  const weightFolder = await weightFolderOf(directory);
+  const contents = files.map(({ location, read }) => ({
+    location,
     isInMemory: read !== undefined && read !== null,
-    bytes: once(read ?? (() => readWhole(join(directory, name)))),
+    bytes: once(read ?? (() => readWhole(join(weightFolder, location)))),
   }));
   return {
     directory,
+    weightFolder,
     config,
     configJson: configJson as Record<string, unknown>,
     tokenizerJson,
     weights,
     inMemory: async readsAll => {
       const read = contents.filter(file => readsAll || file.isInMemory);
-      return new Map(await Promise.all(read.map(async ({ name, bytes }) => [name, await bytes()] as const)));
+      return new Map(await Promise.all(read.map(async ({ location, bytes }) => [location, await bytes()] as const)));
     },
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
     summary: summarize(config, directory, name),

@@ -1,14 +1,16 @@
 /** The weights of a model folder: one safetensors file, or shards with an index. Reads headers only. */
 
-import { basename } from 'node:path';
+import { relative, sep } from 'node:path';
 import type { ElementType, Weight, WeightSource } from '../../graph/graphBuilder';
 import { Failure } from '../../shared/tools/failure';
 import { parseSafetensorsHeader, safetensorsHeaderLength, type TensorEntry } from '../../shared/tools/safetensors';
-import { inside, readJson, regularFile, unreadable } from './folderFiles';
+import { folderName, inside, readJson, regularFile, unreadable, weightFolderOf } from './folderFiles';
 import { joinedTensors } from './splitWeights';
 
 export interface WeightFile {
   readonly name: string;
+  /** Its path in the weight folder, with `/` in between. */
+  readonly location: string;
   readonly sizeBytes: number;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   /** Set where the contents exist in memory only, put together from a file. */
@@ -62,7 +64,7 @@ interface Limits {
 /** The file, and where it holds weights in halves those put together. */
 async function readWeightFile(directory: string, name: string, limits: Limits): Promise<WeightFile[]> {
   const path = await inside(directory, name);
-  const where = `${name} of model "${basename(directory)}"`;
+  const where = `${name} of model "${folderName(directory)}"`;
   const file = await regularFile(path);
   try {
     const stats = await file.stat();
@@ -76,10 +78,12 @@ async function readWeightFile(directory: string, name: string, limits: Limits): 
     await file.read(header, 0, headerLength, 8);
     const tensors = parseSafetensorsHeader(header, stats.size, where, limits.nTensors);
     limits.nTensors -= tensors.size;
-    const whole = { name, sizeBytes: stats.size, tensors };
+    const location = relative(await weightFolderOf(directory), path).replaceAll(sep, '/');
+    const whole = { name, location, sizeBytes: stats.size, tensors };
     const joined = joinedTensors(tensors);
     if (!joined) return [whole];
-    return [whole, { name: `${name}:joined`, sizeBytes: 0, tensors: joined.tensors, read: () => joined.read(path) }];
+    const added = { name: `${name}:joined`, location: `${location}:joined`, sizeBytes: 0, tensors: joined.tensors };
+    return [whole, { ...added, read: () => joined.read(path) }];
   } finally {
     await file.close();
   }
@@ -114,7 +118,7 @@ export function checkedWeights(
     if (!elementType) throw fail(`of type ${entry.dtype} in ${file.name} (F32, F16 and BF16 are read)`);
     if (entry.shape.join() !== shape.join())
       throw fail(`${entry.shape.join('×') || 'a single number'} in ${file.name}`);
-    const source = { file: file.name, offset: entry.start, length: entry.end - entry.start };
+    const source = { file: file.location, offset: entry.start, length: entry.end - entry.start };
     weights.set(key, { elementType, shape: entry.shape, source });
   }
   return key => {

@@ -62,7 +62,7 @@ async function readFloats(folder: ModelFolder, key: string): Promise<Float32Arra
   const inMemory = (await folder.inMemory(false)).get(source.file);
   const bytes =
     inMemory?.subarray(source.offset, source.offset + source.length) ??
-    (await readPart(join(folder.directory, source.file), source.offset, source.length));
+    (await readPart(join(folder.weightFolder, source.file), source.offset, source.length));
   return decodeFloats({ float32: 'F32', float16: 'F16', bfloat16: 'BF16' }[elementType as 'float32'], bytes);
 }
 

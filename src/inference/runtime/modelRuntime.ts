@@ -364,7 +364,7 @@ export class ModelRuntime implements LayerRuntime {
   private async create(graph: Uint8Array, options: Partial<SessionOptions>): Promise<Session> {
     return Session.create(graph, {
       provider: this.localProvider,
-      weightFolder: this.folder.directory,
+      weightFolder: this.folder.weightFolder,
       mapsWeights: this.mapsWeights,
       weightsInMemory: await this.folder.inMemory(await isWasm()),
       nThreads: this.nThreads,

@@ -12,6 +12,8 @@ const instant: readonly (keyof InferenceRequests)[] = [
   'readSearchText',
   'summarizeFolder',
   'describeFolder',
+  'findModels',
+  'modelFacts',
 ];
 
 test('a cancel reaches whatever does the work of a request', async () => {

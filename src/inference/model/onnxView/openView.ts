@@ -89,6 +89,7 @@ export async function openOnnxView(path: string): Promise<ModelFolder> {
   }
   return {
     directory: path,
+    weightFolder: directory,
     config: parsed,
     configJson: {},
     tokenizerJson,

@@ -65,6 +65,7 @@ async function readFolder(transport: Transport, model: string, { host, token }: 
   const tokenizerJson = await json(1);
   return {
     directory: host,
+    weightFolder: host,
     config,
     configJson: configJson as Record<string, unknown>,
     tokenizerJson,

@@ -1,0 +1,46 @@
+/** What a list of models shows of each: opens it as loading does, without its weights. */
+
+import type { ModelFacts } from '../shared/foundModels';
+import { Failure } from '../shared/tools/failure';
+import { plainLine, shorten } from '../shared/tools/plainText';
+import type { ModelFolder } from './model/folder';
+import { readJson } from './model/folderFiles';
+import { openModelFolder } from './model/openModelFolder';
+import { minBandRows } from './runtime/bands';
+import { defaultBudgetBytes, estimatePeakBytes } from './runtime/memory';
+
+/** Tokens of the short text that memory is estimated for: the window unless a setting says otherwise. */
+const nTokens = 512;
+
+/** @returns the reason in `problem` where the model cannot be opened. */
+export async function modelFacts(path: string): Promise<ModelFacts> {
+  try {
+    const folder = await openModelFolder(path);
+    const { configJson, summary, sizeBytes } = folder;
+    const isSized = summary.nParameters > 0 && sizeBytes > 0;
+    return {
+      family: familyOf(configJson) ?? (folder.view ? 'ONNX' : null),
+      nParameters: isSized ? summary.nParameters : null,
+      sizeBytes,
+      ...(isSized ? memoryFor(folder) : { memoryBytes: null, fitsInMemory: null }),
+      problem: null,
+    };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const config = await readJson(path, 'config.json').catch(() => null);
+    const unknown = { nParameters: null, sizeBytes: null, memoryBytes: null, fitsInMemory: null };
+    return { family: familyOf(config), ...unknown, problem: error.message };
+  }
+}
+
+/** Memory that the model takes for a short text, computed in the smallest parts. */
+export function memoryFor(folder: Pick<ModelFolder, 'config' | 'summary' | 'sizeBytes'>) {
+  const size = { nTokens: Math.min(nTokens, folder.summary.maxSeqlen), topK: 16, nRuns: 1 };
+  const memoryBytes = Math.ceil(estimatePeakBytes(folder, size, minBandRows));
+  return { memoryBytes, fitsInMemory: memoryBytes <= defaultBudgetBytes() };
+}
+
+function familyOf(config: unknown): string | null {
+  const { model_type: family } = (config ?? {}) as { model_type?: unknown };
+  return typeof family === 'string' ? plainLine(shorten(family, 40)) : null;
+}
