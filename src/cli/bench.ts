@@ -52,6 +52,7 @@ export async function runBench(
     const run = await measureProcess(directory, nTokens, nTokens === 512 ? add : undefined);
     if (nTokens === 512) add(`first layer's map, T=${nTokens}`, run.firstLayerMs, 'ms', 1000, 'limit');
     if (nTokens === 512) {
+      add(`attribution of a logit, all heads and source tokens, T=${nTokens}`, run.explainMs, 'ms', 250, 'limit');
       add(`ablation of every layer, T=${nTokens}`, run.ablationMs, 'ms', 1500, 'limit');
       add(`ablation of every layer, T=${nTokens}`, run.ablationMs, 'ms', run.totalMs, 'whole analysis');
     }
@@ -134,6 +135,12 @@ async function measureProcess(directory: string, nTokens: number, addBytes?: Add
       totals.push(run.totalMs);
       firsts.push(run.firstLayerMs);
     }
+    const explanations: number[] = [];
+    for (let i = 0; addBytes && i <= nRepeats; i++) {
+      const start = performance.now();
+      await client.request('explain', { analysisId, row: nTokens - 1 - i, target: 'predicted' });
+      explanations.push(performance.now() - start);
+    }
     if (addBytes) {
       const kept = { analysisId, layerIdx: 0, stage: 'mixed_pattern' } as const;
       await benchBytes(() => client.request('overview', kept), addBytes);
@@ -157,6 +164,7 @@ async function measureProcess(directory: string, nTokens: number, addBytes?: Add
       firstLayerMs: median(firsts.slice(1)),
       editMs: median(edits.slice(2)), // the first shortens the text, the second warms up
       ablationMs: median(ablations.slice(1)),
+      explainMs: median(explanations.slice(1)),
       peakMb: peakMb(child),
     };
   } finally {

@@ -23,6 +23,7 @@ import {
   totalEvaluation,
   windowTokens,
 } from './evaluate';
+import { explainJson, explainText } from './explain';
 import { exportDocument } from './export';
 import { type GoldenOptions, runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
@@ -34,6 +35,7 @@ import { checkFolderOutput, checkOutput, isOutputCut, print, report, writeOutput
 import { known, readDocument } from './readDocument';
 import { exportRepository } from './repository';
 import { searchJson, searchText } from './search';
+import { rowKinds, type TargetChoice } from './targets';
 import { jsonText, oneLine } from './terminal';
 import { evaluateToy, generateToySamples, toyAnswers } from './toy';
 
@@ -101,6 +103,23 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
   async ablate(args) {
     const json = await ablateJson(await openDocument(args), args.values['parts-only'] !== true);
     if (!args.values.json) await print(ablateText(json));
+    return writeJson(args, json);
+  },
+
+  async explain(args) {
+    const { values } = args;
+    const at = wholeNumber('--at', values.at);
+    if (at === undefined) throw new UsageError('explain needs --at OFFSET');
+    const options = {
+      ...{
+        at,
+        row: oneOf('--row', values.row ?? 'predicting', rowKinds),
+        target: targetChoice(values.target ?? 'actual'),
+      },
+      ...{ minus: wholeNumber('--minus', values.minus), hasCells: values.cells === true },
+    };
+    const json = await explainJson(await openDocument(args, true), options);
+    if (!values.json) await print(explainText(json));
     return writeJson(args, json);
   },
 
@@ -234,9 +253,10 @@ async function goldenLine(directory: string, name: string, options: GoldenOption
   }
 }
 
-function openDocument(args: Arguments) {
+/** @param choosesWindow --window-start moves the window, though --at is a place in it. */
+function openDocument(args: Arguments, choosesWindow = false) {
   const { values } = args;
-  if (values.at !== undefined && values['window-start'] !== undefined) {
+  if (!choosesWindow && values.at !== undefined && values['window-start'] !== undefined) {
     throw new UsageError(
       '--at and --window-start exclude each other: one says what the window contains, the other where it begins',
     );
@@ -255,6 +275,12 @@ function documentOptions(args: Arguments) {
     at: wholeNumber('--at', values.at) ?? 0,
     windowStart: wholeNumber('--window-start', values['window-start']),
   };
+}
+
+function targetChoice(target: string): TargetChoice {
+  if (target === 'actual' || target === 'predicted') return target;
+  if (/^\d{1,9}$/.test(target)) return Number(target);
+  throw new UsageError(`--target is "${target}", expected actual, predicted or a token id`);
 }
 
 /** What a relevance is of. @throws UsageError for options that do not go together */

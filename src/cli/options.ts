@@ -41,6 +41,13 @@ export const options = {
   'max-tokens': { value: 'N', help: 'longest window, begin token included; at most the context of the model' },
   at: { value: 'OFFSET', help: 'a place, in UTF-16 units from the start of the file' },
   to: { value: 'OFFSET', help: 'where the selection ends, exclusive; otherwise it is the token at --at' },
+  row: {
+    value: 'ROW',
+    help: 'predicting (unless given): the row whose output predicts the token; reading: the row of the token itself',
+  },
+  target: { value: 'TARGET', help: 'actual (the token that came, unless given), predicted, or a token id' },
+  minus: { value: 'ID', help: 'a token whose logit is subtracted; otherwise the mean of all logits is' },
+  cells: { help: 'every source token of every head in the JSON' },
   'window-start': { value: 'OFFSET', help: 'where the window begins' },
   question: { value: 'TEXT', help: 'text that is put behind the document and selected in place of --at' },
   layer: { value: 'L', help: 'from 0' },
@@ -125,6 +132,12 @@ export const syntax = {
     takes: 'FILE',
     options: [...file, 'at', 'window-start', 'parts-only', 'json'],
     usage: '[--parts-only] [--json OUT]',
+  },
+  explain: {
+    summary: 'what a logit is made of: embedding, heads and their source tokens, MLPs',
+    takes: 'FILE',
+    options: [...file, 'at', 'window-start', 'row', 'target', 'minus', 'cells', 'json'],
+    usage: '--at OFFSET [--row predicting|reading] [--target actual|predicted|ID] [--minus ID] [--cells] [--json OUT]',
   },
   heads: {
     summary: 'all heads, ranked by a measure',
@@ -287,6 +300,9 @@ but those of the first window with at least half a window before them. A token t
 model without a begin token, counts in no figure. Bits per byte divides by the UTF-8 bytes of the whole text. Perplexity and
 accuracy are per token of the model's own vocabulary: compare them between models with the same tokenizer only, bits per
 byte between all. Tokens/s counts every token each time that it is computed.`,
+  explain: `Row t makes the prediction of token t + 1: the predicting row of the token at --at is the one before it, the reading row
+its own. The logit is split exactly: logit = embedding + heads + mlps + other + remainder, where attention weights and norms
+are held at their values. It says what was added to this logit directly, not what the model would do without it.`,
   context:
     'Weights are of the rows of the selected tokens themselves (the reading rows, which predict the tokens after them).\n' +
     '--layer, --head and --stage belong to --method head; --layer also to --heads layer.',

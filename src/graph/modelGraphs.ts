@@ -241,13 +241,14 @@ export function openBlock(
   const x = before(hidden, 'attention_norm.weight');
   const values = addAttention(g, plan, x, feeds, attentionWeight(g, layerIdx, weights), form);
   const rows = withoutRowsAbove(g, plan, feeds, hidden, 1);
-  const residual = g.op('Add', [rows, after(values.y, 'attention_norm.weight')]);
+  const added = after(values.y, 'attention_norm.weight');
+  const residual = g.op('Add', [rows, added]);
   const z = before(residual, 'ffn_norm.weight');
   const gate = ffn('w1', z);
   const silu = g.op('Mul', [gate, g.op('Sigmoid', [gate])]);
   const product = g.op('Mul', [silu, ffn('w3', z)]);
   const output = g.op('Add', [residual, after(ffn('w2', product), 'ffn_norm.weight')]);
-  return { g, plan, feeds, values, output };
+  return { g, plan, feeds, values, added, output };
 }
 
 function attentionFeeds(g: GraphBuilder, plan: LayerPlan): BlockFeeds {

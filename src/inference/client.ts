@@ -7,6 +7,7 @@ import type { AblationEffect } from '../shared/ablation';
 import type { LayerAddress } from '../shared/address';
 import type { LayerOverview } from '../shared/analysis';
 import type { CellChange, Patch, PatchAddress, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
+import type { LogitAttribution } from '../shared/attribution';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type { OcclusionBaseline } from '../shared/relevance';
@@ -18,6 +19,7 @@ import {
   type AnalyzeAnswer,
   type AnalyzeArgs,
   type ChangesArgs,
+  type ExplainArgs,
   type InferenceEvents,
   type InferenceRequests,
   type LoadAnswer,
@@ -196,6 +198,11 @@ export class InferenceClient {
     return this.connect().rpc.request('relevance', args, signal);
   }
 
+  /** @throws Failure `no-analysis`, `cannot-explain` or `bad-target`; Cancelled as soon as `signal` fires. */
+  explain(args: ExplainArgs, signal: AbortSignal): Promise<LogitAttribution> {
+    return this.cancellable('explain', args, signal);
+  }
+
   /** Brings an `occluded` event per span. @throws Cancelled as soon as `signal` fires. */
   occlude(args: OccludeArgs, signal: AbortSignal): Promise<OcclusionBaseline> {
     return this.cancellable('occlude', args, signal);
@@ -217,7 +224,7 @@ export class InferenceClient {
     this.connection?.process.kill();
   }
 
-  private async cancellable<Name extends 'ablate' | 'rankAblations' | 'occlude' | 'searchDocument'>(
+  private async cancellable<Name extends 'ablate' | 'rankAblations' | 'explain' | 'occlude' | 'searchDocument'>(
     name: Name,
     args: Parameters<InferenceRequests[Name]>[0],
     signal: AbortSignal,

@@ -7,11 +7,13 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { dependsOnLength } from '../graph/ropeScaling';
 import { type AblationEffect, checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
+import type { LogitAttribution } from '../shared/attribution';
 import type { SearchedRange } from '../shared/documentSearch';
 import type { OcclusionBaseline } from '../shared/relevance';
 import { Cancelled, Failure } from '../shared/tools/failure';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations } from './experiments/ablationRuns';
+import { checkExplainable, explainLogit } from './experiments/explainLogit';
 import { neutralToken, OcclusionRunner } from './experiments/occlusion';
 import { searchRanges, tokenizeProbe } from './experiments/searchRanges';
 import { SearchText } from './experiments/searchText';
@@ -23,6 +25,7 @@ import type {
   AnalyzeAnswer,
   AnalyzeArgs,
   Emit,
+  ExplainArgs,
   LoadArgs,
   OccludeArgs,
   RankArgs,
@@ -39,6 +42,7 @@ import { inputOf, newRun } from './run/run';
 import { Runs } from './run/runs';
 import { openWindow } from './run/textWindow';
 import { walkLayers } from './run/walkLayers';
+import { Attribution } from './runtime/attribution';
 import { chooseProvider } from './runtime/chooseProvider';
 import { LastingRuntime } from './runtime/lastingRuntime';
 import { defaultBudgetBytes } from './runtime/memory';
@@ -78,6 +82,7 @@ export class Engine {
     private readonly tokenizer: Tokenizer,
     readonly providerNote: string,
     private readonly emit: Emit,
+    private readonly attribution: Attribution,
   ) {
     this.model = runtime.folder.summary;
     this.details = new Details(runtime, runs);
@@ -109,7 +114,7 @@ export class Engine {
     emit('log', { level: 'info', message: `model ${summary.name} (${summary.nParameters} parameters) on ${note}` });
     const runs = new Runs();
     const lasting = new LastingRuntime(runtime, args.nThreads, emit, other => runs.restore(other));
-    return new Engine(lasting, runs, tokenizer, note, emit);
+    return new Engine(lasting, runs, tokenizer, note, emit, new Attribution(folder));
   }
 
   get provider(): ExecutionProvider {
@@ -181,6 +186,19 @@ export class Engine {
     return baseline;
   }
 
+  /**
+   * Splits a logit of a finished run over what was added to the residual stream.
+   * @throws Failure `no-analysis`, `cannot-explain` or `bad-target`; RangeError for a row that is not there; Cancelled
+   * between layers once `signal` fires.
+   */
+  async explain({ analysisId, ...request }: ExplainArgs, signal?: AbortSignal): Promise<LogitAttribution> {
+    const run = this.runs.finished(analysisId);
+    return this.runtime.use(runtime => {
+      checkExplainable(runtime);
+      return explainLogit(runtime, this.attribution, run, request, this.label, signal);
+    });
+  }
+
   /** Whether a token of the model's own is put before every window, by which the first token of the text is predicted. */
   get hasBeginToken(): boolean {
     return this.runtime.folder.config.bos_token_id !== null;
@@ -207,6 +225,7 @@ export class Engine {
   }
 
   async release(): Promise<void> {
+    await this.attribution.release();
     await this.runtime.release();
   }
 

@@ -14,6 +14,7 @@ import type {
   WindowTokens,
 } from '../shared/analysis';
 import type { CellChange, Patch, PatchAddress, Stage, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
+import type { ExplainTarget, LogitAttribution } from '../shared/attribution';
 import type { Probe, SearchedRange, SearchMeasure } from '../shared/documentSearch';
 import type { FoundModel, ModelFacts } from '../shared/foundModels';
 import type { HeadMeasures } from '../shared/headMeasures';
@@ -138,6 +139,16 @@ export interface OccludeArgs {
   readonly mode: OcclusionMode;
 }
 
+export interface ExplainArgs {
+  /** A finished run. */
+  readonly analysisId: number;
+  /** Whose output makes the logit: it predicts the token after it. */
+  readonly row: number;
+  readonly target: ExplainTarget;
+  /** Id of a token whose logit is subtracted; otherwise the mean of all logits is. */
+  readonly minus?: number | undefined;
+}
+
 /** A piece of a document to search; another `textId` drops the pieces of the last one. */
 export interface SearchTextArgs {
   readonly textId: number;
@@ -203,6 +214,8 @@ export interface InferenceRequests extends FolderRequests {
   largestChanges(args: ChangesArgs): readonly CellChange[];
   /** One weight per token, shape [nTokens]. */
   relevance(args: RelevanceArgs): Float32Array;
+  /** Splits a logit over what was added to the residual stream. Cancelled between layers. */
+  explain(args: ExplainArgs): LogitAttribution;
   /** Emits `occluded` per span, then answers with what they are compared with. Cancelled between layers. */
   occlude(args: OccludeArgs): OcclusionBaseline;
   /** Reads a piece of a document to search; answers how many tokens all pieces have so far. */

@@ -53,6 +53,9 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   kernels: v.looseObject(layer),
   largestChanges: v.looseObject({ ...layer, headIdx: index, part: v.picklist(kernelParts), k: topK }),
   relevance: v.looseObject({ ...run, range, direction: v.picklist(['attends', 'attendedBy']), method, heads, stage }),
+  explain: v.looseObject({
+    ...{ ...run, row: index, target: v.union([v.picklist(['actual', 'predicted']), index]), minus: v.optional(index) },
+  }),
   occlude: v.looseObject({
     ...{ ...run, occlusionId: index, target: range, spans: list(range), mode: v.picklist(occlusionModes) },
   }),

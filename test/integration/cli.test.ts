@@ -137,6 +137,60 @@ test('search: JSON fits its schema, every line is there once, and the table begi
   assert.equal(cli('search', file, ...model, '--at', '99999').status, 2);
 });
 
+test('explain: JSON fits its schema, parts and remainder are the logit, rows and targets are those asked for', () => {
+  const text = 'alpha = 1\nbeta = 2\n\u{1F600}gamma = alpha\n';
+  const file = document(text, 'explain.ts');
+  const at = String(text.lastIndexOf('alpha'));
+  const explain = (...options: string[]) => {
+    const run = cli('explain', file, ...model, '--at', at, ...options, '--json', '-');
+    assert.equal(run.status, 0, run.stderr);
+    const json = JSON.parse(run.stdout);
+    fitsSchema('explain', json);
+    const heads = json.heads.flat().reduce((sum: number, x: number) => sum + x, 0);
+    const mlps = json.mlps.reduce((sum: number, x: number) => sum + x, 0);
+    assertClose(json.embedding + heads + mlps + json.other + json.remainder, json.logit);
+    assertClose(
+      json.tokens.reduce((sum: number, x: number) => sum + x, 0),
+      heads,
+    );
+    assert.ok(Math.abs(json.remainder) <= 1e-4 * Math.max(1, Math.abs(json.logit)));
+    assert.equal(json.tokens.length, json.row + 1);
+    assert.equal(json.token_texts.length, json.row + 1);
+    return json;
+  };
+  const predicting = explain();
+  assert.equal(predicting.row, predicting.selected.token - 1);
+  assert.equal(predicting.target.text, predicting.selected.text);
+  assert.ok('alpha'.startsWith(predicting.selected.text.trim()));
+  const reading = explain('--row', 'reading', '--target', 'predicted', '--cells');
+  assert.equal(reading.row, reading.selected.token);
+  assert.deepEqual(
+    [reading.cells.length, reading.cells[0].length, reading.cells[0][0].length],
+    [3, 4, reading.row + 1],
+  );
+  const difference = explain('--target', '65', '--minus', '66');
+  assert.deepEqual([difference.target.id, difference.minus.id], [65, 66]);
+  assert.match(
+    cli('explain', file, ...model, '--at', at).stdout,
+    /predicting row \d+ of token[\s\S]*remainder[\s\S]*per-head norm, gate/,
+  );
+  for (const [options, message] of [
+    [['--target', '301'], /--target is 301, expected a token id from 0 to 300/],
+    [['--minus', '5000'], /--minus is 5000, expected a token id from 0 to 300/],
+    [['--target', '7', '--minus', '7'], /the target itself/],
+    [['--target', 'best'], /--target is "best", expected actual, predicted or a token id/],
+    [['--row', 'next'], /--row is "next", expected predicting, reading/],
+    [['--to', '3'], /explain does not take --to/],
+  ] as const) {
+    const run = cli('explain', file, ...model, '--at', at, ...options);
+    assert.notEqual(run.status, 0);
+    assert.match(run.stderr, message);
+  }
+  assert.match(cli('explain', file, ...model).stderr, /explain needs --at OFFSET/);
+  const end = cli('explain', file, ...model, '--at', String(text.length), '--row', 'reading');
+  assert.match(end.stderr, /No token follows the last one of the window/);
+});
+
 test('ablate and heads: JSON fits its schema, ranked, and the tables for people agree with it', () => {
   const file = document(texts['code']!);
   const ablate = JSON.parse(cli('ablate', file, ...model, '--parts-only', '--json', '-').stdout);

@@ -116,6 +116,10 @@ test('only what is there is told: patterns, no kernels, no predictions without l
   );
   const nothing = () => assert.fail('it ranks what cannot be changed');
   await assert.rejects(engine.rankAblations({ analysisId: 1, withHeads: true }).then(nothing), { code: 'viewer' });
+  await assert.rejects(engine.explain({ analysisId: 1, row: 0, target: 'predicted' }), {
+    code: 'cannot-explain',
+    message: /Cannot split a logit of .*: ONNX files are view-only\. Pick a model with safetensors weights\./,
+  });
   await assert.rejects(engine.score(Int32Array.of(1, 2, 3)), { code: 'no-logits' });
   await engine.release();
 });

@@ -1,0 +1,154 @@
+/**
+ * The sessions that split rows of a model over heads and source tokens (graph/attribution). Always on the CPU: a row is
+ * little work, and what a run keeps can be read from any provider's memory.
+ */
+
+import {
+  attributionGraph,
+  contributionGraph,
+  finalDirectionGraph,
+  unembeddingGraph,
+  unembeddingSumGraph,
+} from '../../graph/attribution';
+import { planLayer } from '../../graph/layerPlan';
+import type { KernelWeights } from '../../shared/kernels';
+import { type ModelFolder, mappedFromBytes } from '../model/folder';
+import { bandAt, type LayerRows } from './bands';
+import { cached } from './cached';
+import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
+import { kernelFeeds } from './kernelFeeds';
+import { isWasm, Session, type Value, type Values } from './session';
+import { int64 } from './values';
+
+/** What attention adds to one row of the residual stream, along a direction. */
+export interface SplitRow {
+  /** Per head and source token, [head, row + 1]. */
+  readonly cells: Float32Array;
+  /** What biases add. */
+  readonly bias: number;
+  /** The whole addition to the stream, [D]. */
+  readonly added: Float32Array;
+}
+
+/** Rows of a layer's norm-based weights and contribution weights, [head, row, end] each. */
+export interface Contributions {
+  readonly norm: Float32Array;
+  readonly contribution: Float32Array;
+}
+
+/** Rows of the unembedding that are summed at a time. */
+const rowsAtOnce = 4096;
+
+export class Attribution {
+  private readonly sessions = new Map<string, Promise<Session>>();
+  private readonly means = new Map<'unembedding', Promise<Float64Array>>();
+  private rotary: RotaryRows | undefined;
+
+  constructor(private readonly folder: ModelFolder) {}
+
+  /** @param direction in the residual stream, [D]. */
+  async splitRow(
+    layerIdx: number,
+    rows: LayerRows,
+    row: number,
+    direction: Float32Array,
+    kernels: readonly KernelWeights[],
+  ): Promise<SplitRow> {
+    const { config, weights } = this.folder;
+    const session = await this.session(`split/${layerIdx}`, () => attributionGraph(config, layerIdx, weights));
+    const feeds = this.feeds(layerIdx, rows, row, row + 1, kernels);
+    const { cells, bias, added } = await session.run({ ...feeds, direction: vector(direction) });
+    return {
+      cells: cells!.data as Float32Array,
+      bias: Number(bias!.data[0]),
+      added: added!.data as Float32Array,
+    };
+  }
+
+  /** Of rows [start, end), few enough to be computed at once. */
+  async contributions(
+    layerIdx: number,
+    rows: LayerRows,
+    [start, end]: readonly [number, number],
+    kernels: readonly KernelWeights[],
+  ): Promise<Contributions> {
+    const { config, weights } = this.folder;
+    const session = await this.session(`contribution/${layerIdx}`, () => contributionGraph(config, layerIdx, weights));
+    const { norm, contribution } = await session.run(this.feeds(layerIdx, rows, start, end, kernels));
+    return { norm: norm!.data as Float32Array, contribution: contribution!.data as Float32Array };
+  }
+
+  /** @param hidden the row of the stream after the last layer, [1, 1, D]; @param unembedding what reads the logit, [D]. */
+  async finalDirection(hidden: Value, unembedding: Float32Array): Promise<Float32Array> {
+    const { config, weights } = this.folder;
+    const session = await this.session('final_direction', () => finalDirectionGraph(config, weights));
+    return (await session.run({ hidden, unembedding: vector(unembedding) }))['direction']!.data as Float32Array;
+  }
+
+  /** The row of the unembedding that makes a token's logit, [D]. */
+  async unembedding(id: number): Promise<Float32Array> {
+    const { config, weights } = this.folder;
+    const session = await this.session('unembedding', () => unembeddingGraph(config, weights));
+    return (await session.run({ ids: int64([id], [1]) }))['rows']!.data as Float32Array;
+  }
+
+  /** The mean of all rows of the unembedding, [D]. */
+  meanUnembedding(): Promise<Float64Array> {
+    return cached(this.means, 'unembedding', () => this.computeMean());
+  }
+
+  async release(): Promise<void> {
+    const all = [...this.sessions.values()];
+    this.sessions.clear();
+    for (const session of await Promise.allSettled(all)) {
+      if (session.status === 'fulfilled') await session.value.release();
+    }
+  }
+
+  private async computeMean(): Promise<Float64Array> {
+    const { config, weights } = this.folder;
+    const session = await this.create(unembeddingSumGraph(config, weights));
+    const mean = new Float64Array(config.dim);
+    for (let first = 0; first < config.vocab_size; first += rowsAtOnce) {
+      const n = Math.min(rowsAtOnce, config.vocab_size - first);
+      const ids = Array.from({ length: n }, (_, i) => first + i);
+      const sum = (await session.run({ ids: int64(ids, [n]) }))['sum']!.data as Float32Array;
+      for (const [i, value] of sum.entries()) mean[i]! += value / config.vocab_size;
+    }
+    await session.release();
+    return mean;
+  }
+
+  private feeds(
+    layerIdx: number,
+    rows: LayerRows,
+    start: number,
+    end: number,
+    kernels: readonly KernelWeights[],
+  ): Values {
+    const { config } = this.folder;
+    const plan = planLayer(config, layerIdx);
+    const nTokens = rows.hidden.dims[1]!;
+    if (this.rotary?.nTokens !== nTokens) this.rotary = rotaryRows(config, nTokens);
+    return { ...bandFeeds(plan, rows, bandAt(plan, start, end), this.rotary), ...kernelFeeds(plan, kernels) };
+  }
+
+  private session(key: string, graph: () => Uint8Array): Promise<Session> {
+    return cached(this.sessions, key, () => this.create(graph()));
+  }
+
+  private async create(graph: Uint8Array): Promise<Session> {
+    const { directory, sizeBytes } = this.folder;
+    return Session.create(graph, {
+      provider: 'cpu',
+      weightFolder: directory,
+      mapsWeights: sizeBytes > mappedFromBytes,
+      weightsInMemory: await this.folder.inMemory(await isWasm()),
+      nThreads: 1, // a row is so little work that threads only wait for each other
+    });
+  }
+}
+
+function vector(data: Float32Array): Value {
+  return { type: 'float32', data, dims: [data.length] };
+}

@@ -1,0 +1,40 @@
+/** A logit split over what was added to the residual stream; see graph/attribution. */
+
+/** The token whose logit is split: the one that came after the row, the likeliest one, or any by its id. */
+export type ExplainTarget = 'actual' | 'predicted' | number;
+
+/** What is kept at its value while a logit is split, besides attention weights and the final norm. */
+export type FrozenPart = 'norm after attention' | 'per-head norm' | 'gate';
+
+export interface NamedToken {
+  readonly id: number;
+  readonly text: string;
+}
+
+/**
+ * logit = embedding + all heads + all mlps + other + remainder. Numbers are logits: natural logarithms up to a constant,
+ * which cancels where the logit is centered (its mean over the vocabulary is subtracted) or a difference of two.
+ */
+export interface LogitAttribution {
+  /** Whose output makes the logit. */
+  readonly row: number;
+  readonly target: NamedToken;
+  /** Whose logit is subtracted; null for none. */
+  readonly minus: NamedToken | null;
+  readonly isCentered: boolean;
+  readonly logit: number;
+  readonly embedding: number;
+  /** [layer, head] */
+  readonly heads: Float64Array;
+  /** [layer] */
+  readonly mlps: Float64Array;
+  /** Biases that no head and no MLP adds. */
+  readonly other: number;
+  /** What the parts miss: rounding, and what a cap on logits changes. */
+  readonly remainder: number;
+  /** Per source token 0 to `row`, over all heads: [row + 1]. */
+  readonly tokens: Float64Array;
+  /** Per head and source token: [layer, head, row + 1]. */
+  readonly cells: Float32Array;
+  readonly frozen: readonly FrozenPart[];
+}
