@@ -1,9 +1,10 @@
-"""What Hugging Face's `transformers` computes with tiny llama-class models, for tests that need no such library.
+"""What Hugging Face's `transformers` computes with tiny models of every family, for tests that need no such library.
 
 Usage: python3 -m export.hugging_face_cases ../test/fixtures/hugging-face      (needs torch and transformers)
 
-One JSON file per model: its config.json as the library writes it, the tokens, and the library's logits and attentions
-(float32, row-major, base64). Weights are not stored: `export.generated_weights` makes them from the tensors' names.
+One JSON file per model: its config.json as the library writes it, or as an older file has it, the tokens, and the
+library's logits and attentions (float32, row-major, base64). Weights are not stored: `export.generated_weights` makes
+them from the names that the tensors have in the library's files.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Tuple
+from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
 import torch
@@ -29,6 +31,9 @@ BASE: Dict[str, Any] = dict(
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=16, rope_theta=500000.0)  # fmt: skip
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, rope_theta=10000.0)
+
+SMALL: Dict[str, Any] = dict(vocab_size=48, max_position_embeddings=32)
+GPT: Dict[str, Any] = dict(n_embd=32, n_layer=2, n_head=4, n_positions=32, vocab_size=48)
 
 # name -> (model type, changes to BASE, dtype of the weights, tokens)
 CASES: Dict[str, Tuple[str, Mapping[str, Any], str, int]] = {
@@ -52,31 +57,73 @@ CASES: Dict[str, Tuple[str, Mapping[str, Any], str, int]] = {
     "qwen3": ("qwen3", dict(num_key_value_heads=2, head_dim=16, tie_word_embeddings=True), "fp32", 24),
     "qwen3-bias": ("qwen3", dict(head_dim=8, attention_bias=True, use_sliding_window=True, sliding_window=6, max_window_layers=1), "fp32", 20),
     "olmo2": ("olmo2", dict(rope_parameters=dict(rope_type="default", rope_theta=500000.0)), "fp32", 24),
+    "gpt2": ("gpt2", dict(_bare=True, **GPT), "fp32", 16),
+    "gpt2-scales": ("gpt2", dict(_bare=True, _raw=True, **dict(GPT, n_inner=40, activation_function="gelu"), scale_attn_by_inverse_layer_idx=True, layer_norm_epsilon=1e-3), "fp16", 16),
+    "gpt2-unscaled": ("gpt2", dict(_bare=True, **GPT, scale_attn_weights=False, activation_function="relu", tie_word_embeddings=False, reorder_and_upcast_attn=True), "fp32", 12),
+    "gpt2-common-names": ("gpt2", dict(_bare=True, _raw=True, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, max_position_embeddings=16, vocab_size=48, activation_function="quick_gelu"), "fp32", 12),
+    "pythia": ("gpt_neox", SMALL, "fp32", 16),
+    "pythia-old-keys": ("gpt_neox", dict(SMALL, _raw=True, rotary_pct=0.5, rotary_emb_base=5000, hidden_act="gelu_fast"), "fp16", 16),
+    "gpt-neox-sequential": ("gpt_neox", dict(SMALL, use_parallel_residual=False, attention_bias=False, tie_word_embeddings=True, rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=10000.0, partial_rotary_factor=1.0)), "bf16", 16),
+    "olmo": ("olmo", dict(SMALL, clip_qkv=0.9, num_key_value_heads=2), "fp32", 16),
+    "olmo-bias": ("olmo", dict(SMALL, attention_bias=True, tie_word_embeddings=True, _raw=True, rope_theta=500.0), "bf16", 12),
+    "olmo3": ("olmo3", dict(SMALL, num_hidden_layers=4, sliding_window=5), "fp32", 16),
+    "olmo3-yarn": ("olmo3", dict(SMALL, _raw=True, num_key_value_heads=2, layer_types=["full_attention", "sliding_attention"], sliding_window=4, rope_theta=2000.0, rope_scaling=dict(YARN, attention_factor=1.2, truncate=False)), "fp32", 16),
+    "ministral": ("ministral", dict(SMALL, head_dim=8, num_key_value_heads=2, layer_types=["sliding_attention", "full_attention"], sliding_window=6), "fp32", 16),
+    "ministral-all-sliding": ("ministral", dict(SMALL, _raw=True, num_key_value_heads=4, sliding_window=3, head_dim=16, rope_scaling=dict(YARN, rope_theta=1e6)), "bf16", 16),
+    "gemma": ("gemma", dict(SMALL, num_key_value_heads=1, head_dim=12), "fp32", 16),
+    "gemma-gelu": ("gemma", dict(SMALL, _raw=True, hidden_act="gelu", head_dim=8, attention_bias=True, tie_word_embeddings=False, rope_theta=500.0), "bf16", 12),
+    "gemma2": ("gemma2", dict(SMALL, num_key_value_heads=2, head_dim=12, sliding_window=5, query_pre_attn_scalar=20, attn_logit_softcapping=2.0, final_logit_softcapping=3.0), "fp32", 16),
+    "gemma2-no-caps": ("gemma2", dict(SMALL, _raw=True, head_dim=8, attn_logit_softcapping=None, final_logit_softcapping=None, sliding_window=3, layer_types=["full_attention", "sliding_attention"], rope_theta=300.0), "bf16", 12),
+    "gemma3": ("gemma3_text", dict(SMALL, num_hidden_layers=3, num_key_value_heads=2, head_dim=12, sliding_window=4, layer_types=["sliding_attention", "full_attention", "sliding_attention"], query_pre_attn_scalar=10, attn_logit_softcapping=1.5, final_logit_softcapping=2.5), "fp32", 16),
+    "gemma3-old-keys": ("gemma3_text", dict(SMALL, _raw=True, head_dim=8, num_key_value_heads=1, sliding_window=6, sliding_window_pattern=2, rope_theta=20000.0, rope_local_base_freq=100.0, rope_scaling=dict(rope_type="linear", factor=8.0)), "bf16", 16),
+    "gemma3-pictures": ("gemma3", dict(_bare=True, _raw=True, text_config=dict(BASE, **SMALL, model_type="gemma3_text", head_dim=8, sliding_window=4, sliding_window_pattern=2),
+        vision_config=dict(model_type="siglip_vision_model", hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=16, patch_size=8), mm_tokens_per_image=4, image_token_index=47, boi_token_index=46, eoi_token_index=45), "fp32", 16),
     "olmo2-grouped": ("olmo2", dict(num_key_value_heads=2, num_hidden_layers=3, tie_word_embeddings=True), "bf16", 17),
 }  # fmt: skip
 
 
-def compute_case(name: str) -> Dict[str, Any]:
-    """One case's JSON, computed anew. Raises ImportError without `transformers`."""
+def config_of(model_type: str, changes: Mapping[str, Any]) -> Dict[str, Any]:
+    """A case's config.json. `_raw`: as it stands, not as the library writes it. `_bare`: nothing of BASE."""
+    changes = dict(changes)
+    raw, bare = changes.pop("_raw", False), changes.pop("_bare", False)
+    given = {"model_type": model_type, **({} if bare else BASE), **changes}
+    if raw:
+        return given
     import transformers
 
+    return json.loads(transformers.AutoConfig.for_model(**given).to_json_string())
+
+
+def compute_case(name: str) -> Dict[str, Any]:
+    """One case's JSON, computed anew from a folder as the library writes and reads it. Raises ImportError without `transformers`."""
+    import transformers
+    from safetensors.torch import load_file, save_file
+
     model_type, changes, dtype, n_tokens = CASES[name]
-    config = transformers.AutoConfig.for_model(model_type, **{**BASE, **changes})
-    config._attn_implementation = "eager"  # the only one that tells its attentions
-    model = transformers.AutoModelForCausalLM.from_config(config).float().eval()
-    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()
-              if not (config.tie_word_embeddings and key == "lm_head.weight")}  # fmt: skip
-    weights = {key: value.to(DTYPES[dtype]).float() for key, value in generated_state_dict(shapes, SEED).items()}
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    if unexpected or set(missing) - {"lm_head.weight"}:
-        raise ValueError(f"{name}: missing {missing}, unexpected {unexpected}.")
-    model.tie_weights()
-    tokens = torch.from_numpy(np.random.default_rng(SEED).integers(0, config.vocab_size, (1, n_tokens)))
+    written = config_of(model_type, changes)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "config.json").write_text(json.dumps(written))
+        config = transformers.AutoConfig.from_pretrained(folder)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        model.save_pretrained(folder)
+        file = Path(folder, "model.safetensors")
+        shapes = {key: tuple(value.shape) for key, value in load_file(file).items()}
+        weights = {key: value.to(DTYPES[dtype]).float() for key, value in generated_state_dict(shapes, SEED).items()}
+        save_file(weights, file, metadata={"format": "pt"})
+        Path(folder, "config.json").write_text(json.dumps(written))
+        # The only implementation that gives its attentions.
+        model, loading = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+        )
+    if loading["missing_keys"] or loading["unexpected_keys"] or loading["mismatched_keys"]:
+        raise ValueError(f"{name}: {loading}.")
+    vocab_size = config.get_text_config().vocab_size
+    tokens = torch.from_numpy(np.random.default_rng(SEED).integers(0, vocab_size, (1, n_tokens)))
     with torch.no_grad():
-        output = model(tokens, output_attentions=True, use_cache=False)
+        output = model.eval()(tokens, output_attentions=True, use_cache=False)
     return {
         "format": FORMAT, "transformers": transformers.__version__, "seed": SEED, "dtype": dtype,
-        "config": json.loads(config.to_json_string()), "shapes": {key: list(shape) for key, shape in shapes.items()},
+        "config": written, "shapes": {key: list(shape) for key, shape in shapes.items()},
         "tokens": tokens[0].tolist(), "logits": encoded(output.logits[0]),
         "attentions": [encoded(attention[0]) for attention in output.attentions],
     }  # fmt: skip
@@ -91,17 +138,14 @@ def decoded(text: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), dtype="<f4")
 
 
-def compute_cases() -> Iterator[Tuple[str, Dict[str, Any]]]:
-    for name in CASES:
-        yield name, compute_case(name)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
+    parser.add_argument("names", nargs="*", help="cases to compute; all by default")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    for name, case in compute_cases():
+    for name in args.names or CASES:
+        case = compute_case(name)
         (args.out / f"{name}.json").write_text(json.dumps(case, indent=1) + "\n", encoding="utf-8")
         print(name, flush=True)
 

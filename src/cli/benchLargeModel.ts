@@ -4,7 +4,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { closeSync, copyFileSync, mkdtempSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { huggingFaceKey, parseHuggingFaceConfig } from '../graph/huggingFaceConfig';
+import { parseHuggingFaceConfig } from '../graph/huggingFaceConfig';
+import { placeOf } from '../graph/huggingFaceWeights';
 import { expectedWeights } from '../graph/modelGraphs';
 import { openModelFolder } from '../inference/model/openModelFolder';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
@@ -64,10 +65,15 @@ export async function runLargeModel(
 function writeRandomWeights(path: string): number {
   const header: Record<string, unknown> = {};
   let offset = 0;
-  const weights = expectedWeights(parseHuggingFaceConfig(config, 'config.json', null));
+  const parsed = parseHuggingFaceConfig(config, 'config.json', null);
+  const weights = expectedWeights(parsed);
   for (const [key, shape] of weights) {
     const length = 2 * shape.reduce((product, n) => product * n, 1);
-    header[huggingFaceKey(key, 'before')] = { dtype: 'BF16', shape, data_offsets: [offset, offset + length] };
+    header[placeOf('llama', 'model.', key, parsed).name] = {
+      dtype: 'BF16',
+      shape,
+      data_offsets: [offset, offset + length],
+    };
     offset += length;
   }
   const block = new Uint16Array(1 << 22);

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
-import { type ModelConfig, parseMtaConfig } from '../graph/modelConfig';
+import { type ModelConfig, parseModelConfig } from '../graph/modelConfig';
 import { Failure } from '../shared/tools/failure';
 import { checked, finite, type Schema, whole } from '../shared/tools/schema';
 
@@ -125,6 +125,7 @@ export function goldenAttention(golden: GoldenCase): GoldenModel & { layerId: nu
     ...baseConfig(golden.name, raw.mta, raw.nHeads, 1000),
     dim: raw.dim,
     head_dim: raw.headDim,
+    rotary_dim: raw.headDim,
     n_kv_heads: raw.nKvHeads,
     rope_theta: raw.ropeTheta,
   };
@@ -154,6 +155,7 @@ export function goldenModel(golden: GoldenCase): GoldenModel {
     n_layers: model.n_layers,
     n_kv_heads: model.n_kv_heads ?? model.n_heads,
     head_dim: model.dim / model.n_heads,
+    rotary_dim: model.dim / model.n_heads,
     hidden_dim: hidden,
     vocab_size: model.vocab_size,
     max_seqlen: model.max_seqlen,
@@ -164,32 +166,8 @@ export function goldenModel(golden: GoldenCase): GoldenModel {
 }
 
 function baseConfig(name: string, mta: unknown, nHeads: number, nLayers: number): ModelConfig {
-  return {
-    name,
-    dim: 0,
-    n_layers: nLayers,
-    n_heads: nHeads,
-    n_kv_heads: nHeads,
-    head_dim: 0,
-    hidden_dim: 0,
-    vocab_size: 0,
-    max_seqlen: 0,
-    norm_eps: 1e-5,
-    rope_theta: 10_000,
-    rope_style: 'interleaved',
-    rope_scaling: null,
-    qkv_bias: false,
-    output_bias: false,
-    ffn_bias: false,
-    qk_norm: null,
-    norm_position: 'before',
-    sliding_window: null,
-    sliding_layers: null,
-    weight_tying: false,
-    bos_token_id: null,
-    eos_token_id: null,
-    mta: parseMtaConfig(mta, `golden case ${name}`, nHeads, nLayers),
-  };
+  const sizes = { dim: 2 * nHeads, n_layers: nLayers, n_heads: nHeads, hidden_dim: 1, vocab_size: 1, max_seqlen: 1 };
+  return parseModelConfig({ name, ...sizes, mta }, `golden case ${name}`);
 }
 
 /** The format's generator for weights that are not stored: FNV-1a of the key, mulberry32, row-major (format notes). */
@@ -210,8 +188,10 @@ export function generateWeight(key: string, shape: readonly number[], seed: numb
 }
 
 function scaleGenerated(key: string, shape: readonly number[], v: Float64Array): Float64Array {
-  if (key.endsWith('norm.weight') || key.endsWith('subln.weight')) return v.map(x => 1 + 0.2 * x);
-  if (key.endsWith('bias')) return v.map(x => 0.5 * x);
+  const isBias = key.endsWith('bias');
+  const isNorm = key.endsWith('norm.weight') || key.endsWith('subln.weight');
+  if (isNorm || (shape.length === 1 && !isBias)) return v.map(x => 1 + 0.2 * x);
+  if (isBias) return v.map(x => 0.5 * x);
   if (key.includes('mta_kernel')) {
     const [, , nQueries = 1, nKeys = 1] = shape;
     const centre = (nQueries - 1) * nKeys + Math.floor(nKeys / 2);

@@ -16,8 +16,8 @@
 import type { Stage } from '../shared/attentionMap';
 import { addConvolution, type ConvolutionForm, fedConvolution } from './convolution';
 import type { GraphBuilder } from './graphBuilder';
-import { type KernelSize, type LayerPlan, reachAbove } from './layerPlan';
-import { rotationMatrix } from './rotary';
+import { type KernelSize, type LayerPlan, type NormPlan, reachAbove } from './layerPlan';
+import { type Rotary, rotationMatrix } from './rotary';
 
 /** Values every attention graph is fed with. */
 export interface AttentionFeeds {
@@ -100,13 +100,14 @@ export function addAttention(
   // B R D -> B R n d
   const project = (name: string, n: number, norm?: string) => {
     let value = linear(g, x, weight(`${name}.weight`), plan.hasQkvBias ? weight(`${name}.bias`) : undefined);
-    if (norm && plan.qkNorm === 'full') value = rmsNorm(g, value, weight(norm), plan.normEps);
+    if (norm && plan.qkNorm === 'full') value = addNorm(g, value, plan.norm, weight(norm));
+    if (plan.qkvClip !== null) value = g.op('Clip', [value, g.scalar(-plan.qkvClip), g.scalar(plan.qkvClip)]);
     value = g.op('Reshape', [value, g.ints([0, 0, n, headDim])]);
-    return norm && plan.qkNorm === 'head' ? rmsNorm(g, value, weight(norm), plan.normEps) : value;
+    return norm && plan.qkNorm === 'head' ? addNorm(g, value, plan.norm, weight(norm)) : value;
   };
   const toHeads = (value: string) =>
     repeatHeads(g, g.op('Transpose', [value], { perm: [0, 2, 1, 3] }), nHeads, nKvHeads);
-  const rotate = rotation(g, plan, feeds);
+  const rotate = plan.rotary ? rotation(g, headDim, plan.rotary, feeds) : (value: string) => value;
   const q = g.op('Transpose', [rotate(project('wq', nHeads, 'q_norm.weight'))], { perm: [0, 2, 1, 3] });
   const rowKeys = rotate(project('wk', nKvHeads, 'k_norm.weight'));
   const rowValues = project('wv', nKvHeads);
@@ -118,8 +119,9 @@ export function addAttention(
   const masked = (value: string) => g.op('Where', [feeds.allowed, value, zero]);
   const stages: Partial<Record<Stage, string>> = {};
 
-  const scaledQ = g.op('Mul', [q, g.scalar(1 / Math.sqrt(headDim))]);
+  const scaledQ = g.op('Mul', [q, g.scalar(plan.scoreScale)]);
   let map = g.op('MatMul', [scaledQ, g.op('Transpose', [k], { perm: [0, 1, 3, 2] })]);
+  if (plan.scoreCap !== null) map = capped(g, map, plan.scoreCap);
   stages.scores = masked(map);
   if (plan.preSoftmaxKernel) {
     map = convolve(stages.scores, 'mta_kernel', plan.preSoftmaxKernel);
@@ -130,7 +132,8 @@ export function addAttention(
     stages.mixed_scores = masked(map);
   }
 
-  map = g.op('Softmax', [g.op('Where', [feeds.allowed, map, g.scalar(Number.NEGATIVE_INFINITY)])], { axis: -1 });
+  map = g.op('Where', [feeds.allowed, map, g.scalar(Number.NEGATIVE_INFINITY)]);
+  map = plan.hasSinks ? softmaxWithSink(g, map, weight('sinks'), nHeads) : g.op('Softmax', [map], { axis: -1 });
   stages.pattern = map;
   if (plan.postSoftmaxKernel) {
     map = masked(convolve(map, 'mta_kernel_after_sm', plan.postSoftmaxKernel));
@@ -181,16 +184,46 @@ export function linear(g: GraphBuilder, x: string, weight: string, bias?: string
   return bias === undefined ? y : g.op('Add', [y, bias]);
 }
 
+/** Softmax over the keys and one score of "no key" per head, whose share is dropped: rows sum to less than 1. */
+function softmaxWithSink(g: GraphBuilder, map: string, sinks: string, nHeads: number): string {
+  const sink = g.op('Reshape', [sinks, g.ints([1, nHeads, 1, 1])]);
+  const largest = g.op('Max', [g.op('ReduceMax', [map, g.ints([-1])], { keepdims: 1 }), sink]);
+  const exponentials = g.op('Exp', [g.op('Sub', [map, largest])]);
+  const sum = g.op('ReduceSum', [exponentials, g.ints([-1])], { keepdims: 1 });
+  return g.op('Div', [exponentials, g.op('Add', [sum, g.op('Exp', [g.op('Sub', [sink, largest])])])]);
+}
+
+/** c tanh(x / c) */
+export function capped(g: GraphBuilder, x: string, cap: number): string {
+  return g.op('Mul', [g.op('Tanh', [g.op('Div', [x, g.scalar(cap)])]), g.scalar(cap)]);
+}
+
+/** One of the norms over the last axis. @param weight absent where the norm has none. */
+export function addNorm(g: GraphBuilder, x: string, norm: NormPlan, weight?: string, bias?: string): string {
+  if (norm.kind !== 'layer') {
+    return rmsNorm(g, x, norm.kind === 'rms' ? weight : weight && g.op('Add', [weight, g.scalar(1)]), norm.eps);
+  }
+  const mean = (value: string) => g.op('ReduceMean', [value, g.ints([-1])], { keepdims: 1 });
+  const centered = rmsNorm(g, g.op('Sub', [x, mean(x)]), weight, norm.eps);
+  return bias === undefined ? centered : g.op('Add', [centered, bias]);
+}
+
 /** x / sqrt(mean(x^2) + eps) * weight over the last axis. */
-export function rmsNorm(g: GraphBuilder, x: string, weight: string, eps: number): string {
+export function rmsNorm(g: GraphBuilder, x: string, weight: string | undefined, eps: number): string {
   const meanSquare = g.op('ReduceMean', [g.op('Mul', [x, x]), g.ints([-1])], { keepdims: 1 });
   const norm = g.op('Sqrt', [g.op('Add', [meanSquare, g.scalar(eps)])]);
-  return g.op('Mul', [g.op('Div', [x, norm]), weight]);
+  const normed = g.op('Div', [x, norm]);
+  return weight === undefined ? normed : g.op('Mul', [normed, weight]);
 }
 
 /** Rotary positions on [B, T, n, d]. */
-function rotation(g: GraphBuilder, plan: LayerPlan, feeds: AttentionFeeds): (value: string) => string {
-  const matrix = g.floats(rotationMatrix(plan.headDim, plan.ropeStyle), [plan.headDim, plan.headDim]);
+function rotation(
+  g: GraphBuilder,
+  headDim: number,
+  { style, dim }: Rotary,
+  feeds: AttentionFeeds,
+): (value: string) => string {
+  const matrix = g.floats(rotationMatrix(headDim, style, dim), [headDim, headDim]);
   const perToken = (table: string) => g.op('Unsqueeze', [table, g.ints([1])]);
   const [cos, sin] = [perToken(feeds.cos), perToken(feeds.sin)];
   return value => g.op('Add', [g.op('Mul', [value, cos]), g.op('Mul', [g.op('MatMul', [value, matrix]), sin])]);

@@ -12,7 +12,7 @@
 
 import { type AttentionValues, withoutRowsAbove } from './attentionGraph';
 import { GraphBuilder, type WeightSource } from './graphBuilder';
-import type { LayerPlan } from './layerPlan';
+import { type LayerPlan, type NormPlan, normOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { openBlock } from './modelGraphs';
 
@@ -85,8 +85,10 @@ export function contributionGraph(config: ModelConfig, layerIdx: number, weights
 export function finalDirectionGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
   const g = new GraphBuilder('final_direction');
   const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
-  const norm = g.weight('norm.weight', weights('norm.weight'));
-  const scaled = throughRmsNorm(g, g.input('unembedding', 'float32', [config.dim]), hidden, norm, config.norm_eps);
+  const norm = normOf(config);
+  const weight = norm.hasWeight ? g.weight('norm.weight', weights('norm.weight')) : undefined;
+  let scaled = throughNorm(g, g.input('unembedding', 'float32', [config.dim]), hidden, norm, weight);
+  if (config.logit_scale !== 1) scaled = g.op('Mul', [scaled, g.scalar(config.logit_scale)]);
   g.output('direction', scaled, 'float32', [config.dim]);
   return g.build();
 }
@@ -114,15 +116,24 @@ function unembeddingName(config: ModelConfig): string {
 
 /** The direction in what a norm after attention reads, its scale frozen; the same where there is no such norm. */
 function beforeNorm(g: GraphBuilder, plan: LayerPlan, y: string, direction: string, weight: WeightOf): string {
-  if (plan.normPosition === 'before') return direction;
-  const through = throughRmsNorm(g, direction, y, weight('attention_norm.weight'), plan.normEps);
+  const scaled = plan.residualScale === 1 ? direction : g.op('Mul', [direction, g.scalar(plan.residualScale)]);
+  if (plan.normPosition === 'before') return scaled;
+  const name = plan.normPosition === 'both' ? 'attention_post_norm' : 'attention_norm';
+  const normWeight = plan.norm.hasWeight ? weight(`${name}.weight`) : undefined;
+  const through = throughNorm(g, scaled, y, plan.norm, normWeight);
   return plan.blockNormScale === 1 ? through : g.op('Mul', [through, g.scalar(plan.blockNormScale)]);
 }
 
-/** u * weight / rms(x): u . norm(x) = (what is returned) . x with the scale of the norm frozen. @param x [1, 1, D]. */
-function throughRmsNorm(g: GraphBuilder, u: string, x: string, weight: string, eps: number): string {
-  const scale = g.op('Reshape', [rms(g, x, eps), g.ints([1])]);
-  return g.op('Div', [g.op('Mul', [u, weight]), scale]);
+/**
+ * u * weight / scale(x): u . norm(x) = (what is returned) . x with the scale of the norm frozen, but for a bias of the
+ * norm. A norm that subtracts the mean does so from the direction too. @param x [1, 1, D].
+ */
+function throughNorm(g: GraphBuilder, u: string, x: string, norm: NormPlan, weight: string | undefined): string {
+  const mean = (value: string) => g.op('ReduceMean', [value, g.ints([-1])], { keepdims: 1 });
+  const centered = (value: string) => (norm.kind === 'layer' ? g.op('Sub', [value, mean(value)]) : value);
+  const scale = g.op('Reshape', [rms(g, centered(x), norm.eps), g.ints([1])]);
+  const factor = norm.kind === 'rms_plus_one' && weight !== undefined ? g.op('Add', [weight, g.scalar(1)]) : weight;
+  return g.op('Div', [centered(times(g, u, factor ?? null)), scale]);
 }
 
 function rms(g: GraphBuilder, x: string, eps: number): string {

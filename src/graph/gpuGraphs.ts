@@ -108,6 +108,7 @@ export function gpuFeeds(g: GraphBuilder, plan: LayerPlan, hidden: string): Bloc
     pastKeys: g.input('past_keys', 'float32', past),
     pastValues: g.input('past_values', 'float32', past),
     nAbove: g.input('n_above', 'int64', [1]),
+    isDense: true,
   };
 }
 

@@ -38,10 +38,25 @@ const onnxTypes: Readonly<Record<ElementType, TensorProto_DataType>> = {
   string: TensorProto_DataType.STRING,
 };
 
+/** A step from a tensor as a file has it to the weight that a graph uses. */
+export type WeightStep =
+  | { readonly reshape: readonly number[] }
+  | { readonly slice: { readonly axis: number; readonly start: number; readonly end: number; readonly step?: number } }
+  | { readonly transpose: readonly number[] };
+
+export interface StoredTensor {
+  /** Several weights may be parts of one tensor: its name in the file. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly steps: readonly WeightStep[];
+}
+
 /** A trained tensor: where its bytes are, or the bytes themselves. */
 export interface Weight {
   readonly elementType: ElementType;
   readonly shape: readonly number[];
+  /** Where the file has it in another layout, or as a part of a larger tensor. */
+  readonly stored?: StoredTensor;
   /** Little-endian, row-major; or a range of a file beside the model, which the runtime maps instead of copying. */
   readonly source:
     | { readonly bytes: Uint8Array }
@@ -65,6 +80,8 @@ export class GraphBuilder {
   private readonly inputs: ValueInfoProto[] = [];
   private readonly outputs: ValueInfoProto[] = [];
   private readonly initializers = new Map<string, TensorProto>();
+  /** Of weights that are stored in fewer bits. */
+  private readonly casts = new Map<string, string>();
   private nextValue = 0;
 
   constructor(private readonly name: string) {}
@@ -82,8 +99,28 @@ export class GraphBuilder {
 
   /** A trained tensor under its state-dict name, as fp32 whatever it is stored as. */
   weight(name: string, weight: Weight): string {
+    const { stored } = weight;
+    if (!stored) return this.storedWeight(name, weight);
+    return stored.steps.reduce(
+      (value, step) => this.weightStep(value, step),
+      this.storedWeight(stored.name, { ...weight, shape: stored.shape }),
+    );
+  }
+
+  /** A tensor as it is stored, as fp32; once for all weights that are parts of it. */
+  private storedWeight(name: string, weight: Weight): string {
     if (!this.initializers.has(name)) this.initializers.set(name, weightTensor(name, weight));
-    return weight.elementType === 'float32' ? name : this.cast(name, 'float32');
+    if (weight.elementType === 'float32') return name;
+    const cast = this.casts.get(name) ?? this.cast(name, 'float32');
+    this.casts.set(name, cast);
+    return cast;
+  }
+
+  private weightStep(value: string, step: WeightStep): string {
+    if ('reshape' in step) return this.op('Reshape', [value, this.ints(step.reshape)]);
+    if ('transpose' in step) return this.op('Transpose', [value], { perm: step.transpose });
+    const { axis, start, end, step: stride = 1 } = step.slice;
+    return this.op('Slice', [value, ...[start, end, axis, stride].map(n => this.ints([n]))]);
   }
 
   /**

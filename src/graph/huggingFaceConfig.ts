@@ -1,33 +1,22 @@
-/**
- * `config.json` and tensor names of Hugging Face's llama-class models, in our terms: all are pre- or post-norm
- * transformers with half-split rotary positions and a SwiGLU feed-forward, and differ in a few switches.
- */
+/** `config.json` of Hugging Face's model folders, in our terms: its family says what is computed, its keys which sizes. */
 
 import { Failure, shown } from '../shared/tools/failure';
-import { type ModelConfig, parseModelConfig } from './modelConfig';
+import { type Family, families, type SizeKeys, usualKeys } from './huggingFaceFamilies';
+import { longestContext, readRope } from './huggingFaceRope';
+import type { Layout } from './huggingFaceWeights';
+import { type Activation, type ModelConfig, parseModelConfig } from './modelConfig';
+import { refusedFamily } from './refusedFamilies';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What a family does regardless of its config.json; the rest is read from there. */
-interface Family {
-  readonly fixed: Partial<Record<'qkv_bias' | 'output_bias' | 'qk_norm' | 'norm_position', unknown>>;
-  /** `head_dim` where config.json has none; else dim / n_heads. */
-  readonly headDim?: number;
-  /** Whether `sliding_window` counts: in all layers, or with `use_sliding_window` from `max_window_layers` on. */
-  readonly slidingWindow?: 'always' | 'switched';
-  readonly hasFfnBias?: boolean;
-}
-
-const families: Readonly<Record<string, Family>> = {
-  llama: { fixed: {}, hasFfnBias: true },
-  mistral: { fixed: { qkv_bias: false, output_bias: false }, slidingWindow: 'always' },
-  qwen2: { fixed: { qkv_bias: true, output_bias: false }, slidingWindow: 'switched' },
-  qwen3: { fixed: { qk_norm: 'head' }, headDim: 128, slidingWindow: 'switched' },
-  olmo2: { fixed: { qk_norm: 'full', norm_position: 'after' } },
-};
-
 /** What `model_type` may be. */
 export const huggingFaceFamilies = Object.keys(families);
+
+export interface HuggingFaceModel {
+  readonly config: ModelConfig;
+  /** How the folder's tensors are named and cut. */
+  readonly layout: Layout;
+}
 
 /** Whether a parsed config.json is Hugging Face's rather than ours. */
 export function isHuggingFaceConfig(json: unknown): json is Json {
@@ -35,132 +24,246 @@ export function isHuggingFaceConfig(json: unknown): json is Json {
   return typeof type === 'string' && type !== 'mta' && dim === undefined;
 }
 
+/** As `readHuggingFaceConfig`, of which it returns the configuration. */
+export function parseHuggingFaceConfig(json: Json, where: string, beginTokenId: number | null): ModelConfig {
+  return readHuggingFaceConfig(json, where, beginTokenId).config;
+}
+
 /**
  * @param beginTokenId what the tokenizer puts before a text, which config.json lacks.
- * @throws Failure naming the key, what was found and what is expected; or listing the families that are read.
+ * @throws Failure naming family, key, what was found and what is expected; or listing the families that are read.
  */
-export function parseHuggingFaceConfig(json: Json, where: string, beginTokenId: number | null): ModelConfig {
+export function readHuggingFaceConfig(whole: Json, where: string, beginTokenId: number | null): HuggingFaceModel {
+  const json = textPart(whole);
   const type = json['model_type'] as string;
   const family = Object.hasOwn(families, type) ? families[type]! : undefined;
-  const refuse = (key: string, expected: string) => {
-    return new Failure(
-      'bad-config',
-      `Cannot read ${where}: ${key} is ${shown(json[key])}, expected ${expected}. Pick another model.`,
-      ['selectModel', 'showLog'],
-    );
-  };
-  if (!family) throw refuse('model_type', `one of mta, ${huggingFaceFamilies.join(', ')}`);
-  if ((json['hidden_act'] ?? 'silu') !== 'silu') throw refuse('hidden_act', '"silu"');
-  if ((json['partial_rotary_factor'] ?? 1) !== 1) throw refuse('partial_rotary_factor', '1: all of a head is rotated');
-  if (json['quantization_config']) throw refuse('quantization_config', 'nothing: weights as fp32, fp16 or bf16');
-  const attentionBias = json['attention_bias'];
-  const rope = ropeOf(json);
-  const ours: Record<string, unknown> = {
-    dim: json['hidden_size'],
-    n_layers: json['num_hidden_layers'],
-    n_heads: json['num_attention_heads'],
-    n_kv_heads: json['num_key_value_heads'],
-    head_dim: json['head_dim'] ?? family.headDim,
-    hidden_dim: json['intermediate_size'],
-    vocab_size: json['vocab_size'],
-    max_seqlen: longestContext(json['max_position_embeddings'], rope.rope_scaling),
-    norm_eps: json['rms_norm_eps'] ?? 1e-6,
-    ...rope,
-    rope_style: 'half',
-    qkv_bias: attentionBias,
-    output_bias: attentionBias,
-    ffn_bias: family.hasFfnBias ? json['mlp_bias'] : false,
-    ...slidingWindow(json, family),
-    weight_tying: json['tie_word_embeddings'],
-    bos_token_id: beginTokenId,
-    eos_token_id: Array.isArray(json['eos_token_id']) ? json['eos_token_id'][0] : json['eos_token_id'],
-    ...family.fixed,
-  };
+  if (!family) throw unknownFamily(type, where);
   try {
-    return parseModelConfig(ours, where);
+    return readFamily(whole, json, family, where, beginTokenId);
   } catch (error) {
-    if (error instanceof Failure) throw new Failure(error.code, inTheirWords(error.message), error.actions);
-    throw error;
+    if (!(error instanceof Failure)) throw error;
+    const named = error.message.replace(/\. (?=(Correct|Pick) )/, ` (model_type ${type}). `);
+    throw new Failure(error.code, inTheirWords(named, { ...usualKeys, ...family.keys }), error.actions);
   }
 }
 
-/** `rope_theta` and `rope_scaling`, which newer files hold together under `rope_parameters`. */
-function ropeOf(json: Json): { rope_theta: unknown; rope_scaling: Json | null } {
-  const { rope_theta: inner, ...given } = (json['rope_parameters'] ?? json['rope_scaling'] ?? {}) as Json;
-  const rope_theta = inner ?? json['rope_theta'];
-  const type = given['rope_type'] ?? given['type'] ?? 'default';
-  if (type === 'default') return { rope_theta, rope_scaling: null };
-  const longest = json['max_position_embeddings'];
-  // Dynamic scaling departs from the configured context, whatever else is given.
-  const original = type === 'dynamic' ? longest : (given['original_max_position_embeddings'] ?? longest);
-  const factor = given['factor'] ?? numberOr(longest, Number.NaN) / numberOr(original, Number.NaN);
-  const attention_factor = given['attention_factor'] ?? ratioOfScales(factor, given['mscale'], given['mscale_all_dim']);
-  const common = { rope_type: type, factor, attention_factor, original_max_position_embeddings: original };
-  return { rope_theta, rope_scaling: { ...given, ...common } };
+function readFamily(
+  whole: Json,
+  json: Json,
+  family: Family,
+  where: string,
+  beginTokenId: number | null,
+): HuggingFaceModel {
+  const given = withDefaults(json, family, where);
+  const keys: SizeKeys = { ...usualKeys, ...family.keys };
+  checkKeys(json, given, family, where);
+  const rope = family.rope === null ? null : readRope(given, family.rope ?? { theta: 10_000 });
+  const dim = given[keys.dim];
+  const heads = given[keys.heads];
+  const headDim = given['head_dim'] ?? undefined;
+  const ours: Record<string, unknown> = {
+    dim,
+    n_layers: given[keys.layers],
+    n_heads: heads,
+    n_kv_heads: keys.kvHeads === null ? undefined : given[keys.kvHeads],
+    head_dim: headDim,
+    hidden_dim: given[keys.hidden] ?? (typeof dim === 'number' ? 4 * dim : undefined),
+    vocab_size: given['vocab_size'],
+    max_seqlen: longestContext(given[keys.context], rope?.rope_scaling ?? null),
+    norm_eps: given[keys.eps],
+    ...(rope && {
+      rope_theta: rope.rope_theta,
+      rope_scaling: rope.rope_scaling,
+      sliding_rope: rope.sliding_rope,
+      rotary_dim: rotaryDim(rope.share, headDim, dim, heads, family, where),
+    }),
+    rope_style: 'half',
+    activation: activationOf(given[keys.activation], keys.activation, where),
+    weight_tying: given['tie_word_embeddings'],
+    bos_token_id: beginTokenId,
+    eos_token_id: endToken(whole['eos_token_id'] ?? json['eos_token_id']),
+    ...family.read?.(given),
+  };
+  return { config: parseModelConfig(ours, where), layout: family.layout };
 }
 
-/** Yarn's factor on cos and sin where two scales are given; null where it follows from `factor` alone. */
-function ratioOfScales(factor: unknown, scale: unknown, scaleOfAll: unknown): number | null {
-  if (typeof factor !== 'number' || typeof scale !== 'number' || typeof scaleOfAll !== 'number') return null;
-  if (scale === 0 || scaleOfAll === 0) return null;
-  const amplitude = (s: number) => (factor <= 1 ? 1 : 0.1 * s * Math.log(factor) + 1);
-  return amplitude(scale) / amplitude(scaleOfAll);
+/** Of a folder for texts and pictures, the part for texts. */
+function textPart(json: Json): Json {
+  const { text_config: text } = json;
+  const wrapped = Object.hasOwn(textFamilies, json['model_type'] as string)
+    ? textFamilies[json['model_type'] as string]
+    : undefined;
+  if (wrapped === undefined) return json;
+  const inner = typeof text === 'object' && text !== null ? (text as Json) : {};
+  const { quantization_config = json['quantization_config'] } = inner;
+  // The whole model ties its embeddings, not its part.
+  return { tie_word_embeddings: true, ...inner, ...tiedOf(json), quantization_config, model_type: wrapped };
 }
 
-/** Dynamic and yarn scaling reach `factor` times the first context, which `max_position_embeddings` often still is. */
-function longestContext(given: unknown, scaling: Json | null): unknown {
-  const { rope_type: type, factor, original_max_position_embeddings: original } = scaling ?? {};
-  if ((type !== 'dynamic' && type !== 'yarn') || typeof given !== 'number') return given;
-  return typeof factor === 'number' && typeof original === 'number'
-    ? Math.max(given, Math.floor(factor * original))
-    : given;
+function tiedOf({ tie_word_embeddings: tied }: Json): Json {
+  return tied === undefined ? {} : { tie_word_embeddings: tied };
 }
 
-/** Not by conversion: a value that is not a number may be too deep to be made text first. */
-function numberOr(value: unknown, fallback: number): number {
-  return typeof value === 'number' ? value : fallback;
+/** The family of the texts' part of a folder. */
+const textFamilies: Readonly<Record<string, string>> = { gemma3: 'gemma3_text' };
+
+/** The family's defaults, and the file's values under the family's own names. */
+function withDefaults(json: Json, family: Family, where: string): Json {
+  const given: Record<string, unknown> = { ...family.defaults };
+  for (const [key, value] of Object.entries(json)) if (value !== undefined) given[key] = value;
+  for (const [common, own] of Object.entries(family.aliases ?? {})) {
+    const [first, second] = [json[own], json[common]];
+    if (first !== undefined && second !== undefined && first !== second) {
+      throw refusal(where, common, second, `${shown(first)}, as ${own} says`);
+    }
+    given[own] = first ?? second ?? given[own];
+    given[common] = given[own];
+  }
+  return given;
 }
 
-function slidingWindow(json: Json, family: Family): { sliding_window: unknown; sliding_layers: unknown } {
-  const none = { sliding_window: null, sliding_layers: null };
-  const { sliding_window: window = 4096, layer_types: types, num_hidden_layers: nLayers } = json;
-  const isSwitched = family.slidingWindow === 'switched';
-  if (!family.slidingWindow || window === null || (isSwitched && json['use_sliding_window'] !== true)) return none;
-  if (!isSwitched) return { sliding_window: window, sliding_layers: null };
-  const isSliding = Array.isArray(types)
-    ? (layerIdx: number) => types[layerIdx] === 'sliding_attention'
-    : (layerIdx: number) => layerIdx >= numberOr(json['max_window_layers'], 28);
-  const layers = Array.from({ length: Math.min(Math.max(0, numberOr(nLayers, 0)), 1024) }, (_, layerIdx) => layerIdx);
-  return { sliding_window: window, sliding_layers: layers.filter(isSliding) };
+function checkKeys(json: Json, given: Json, family: Family, where: string): void {
+  const quantization = json['quantization_config'];
+  if (quantization) throw quantized(where, quantization);
+  for (const [key, values] of Object.entries(family.only ?? {})) {
+    if (!values.includes(given[key] ?? null) && given[key] !== undefined) {
+      throw refusal(where, key, given[key], values.map(shown).join(' or '));
+    }
+  }
+  for (const [key, values] of Object.entries(othersKeys)) {
+    const value = json[key];
+    const isOwn =
+      key in family.defaults || Object.keys(family.only ?? {}).includes(key) || family.rope?.shareKey === key;
+    const isRead = key === 'partial_rotary_factor' && family.rope?.share !== undefined;
+    if (value == null || isOwn || isRead || values.includes(value)) continue;
+    if (Array.isArray(value) && value.length === 0) continue;
+    const expected = ['nothing', ...values.map(shown)].join(' or ');
+    throw refusal(where, key, value, `${expected}: this family does not compute it`);
+  }
+  const types = given['layer_types'];
+  if (types != null && 'layer_types' in family.defaults) checkLayerTypes(types, given['num_hidden_layers'], where);
 }
 
-const theirWords: Readonly<Record<string, string>> = {
-  dim: 'hidden_size',
-  n_layers: 'num_hidden_layers',
-  n_heads: 'num_attention_heads',
-  n_kv_heads: 'num_key_value_heads',
-  hidden_dim: 'intermediate_size',
-  max_seqlen: 'max_position_embeddings',
-  norm_eps: 'rms_norm_eps',
-  weight_tying: 'tie_word_embeddings',
+function checkLayerTypes(types: unknown, nLayers: unknown, where: string): void {
+  if (!Array.isArray(types)) throw refusal(where, 'layer_types', types, 'a list with the type of each layer');
+  const other = types.find(type => type !== 'full_attention' && type !== 'sliding_attention');
+  if (other !== undefined) throw refusal(where, 'layer_types', other, '"full_attention" or "sliding_attention"');
+  if (types.length !== nLayers)
+    throw refusal(where, 'layer_types', types, `as many as num_hidden_layers, ${shown(nLayers)}`);
+}
+
+/** Keys of other families that change what is computed, with the values that do not. */
+const othersKeys: Readonly<Record<string, readonly unknown[]>> = {
+  alibi: [false],
+  attn_logit_softcapping: [],
+  final_logit_softcapping: [],
+  query_pre_attn_scalar: [],
+  attention_multiplier: [],
+  embedding_multiplier: [1],
+  residual_multiplier: [1],
+  logits_scaling: [1],
+  logit_scale: [1],
+  clip_qkv: [],
+  qk_layernorm: [false],
+  use_qk_norm: [false],
+  no_rope_layers: [],
+  partial_rotary_factor: [1],
+  rotary_pct: [1],
+  rotary_dim: [],
+  num_experts: [0, 1],
+  num_local_experts: [0, 1],
+  n_routed_experts: [0, 1],
+  kv_lora_rank: [],
 };
 
-function inTheirWords(message: string): string {
-  return message.replace(/\b\w+\b/g, word => (Object.hasOwn(theirWords, word) ? theirWords[word]! : word));
+const activationNames: Readonly<Record<string, Activation>> = {
+  ...{ silu: 'silu', swish: 'silu', gelu: 'gelu', gelu_python: 'gelu', quick_gelu: 'quick_gelu' },
+  ...{ gelu_new: 'gelu_tanh', gelu_fast: 'gelu_tanh', gelu_pytorch_tanh: 'gelu_tanh', relu: 'relu', relu2: 'relu2' },
+};
+
+function activationOf(value: unknown, key: string, where: string): Activation {
+  if (typeof value === 'string' && Object.hasOwn(activationNames, value)) return activationNames[value]!;
+  throw refusal(where, key, value, `one of ${Object.keys(activationNames).join(', ')}`);
 }
 
-const attentionKeys: Readonly<Record<string, string>> = { wq: 'q_proj', wk: 'k_proj', wv: 'v_proj', wo: 'o_proj' };
-const feedForwardKeys: Readonly<Record<string, string>> = { w1: 'gate_proj', w3: 'up_proj', w2: 'down_proj' };
+/** Components of a head that are rotated: the share of them, rounded down. */
+function rotaryDim(
+  share: unknown,
+  headDim: unknown,
+  dim: unknown,
+  heads: unknown,
+  { rope }: Family,
+  where: string,
+): number | undefined {
+  if (share === 1) return undefined;
+  const key = rope?.shareKey ?? 'partial_rotary_factor';
+  if (rope?.share === undefined) throw refusal(where, key, share, '1: all of a head is rotated');
+  if (typeof share !== 'number' || !(share > 0 && share <= 1)) {
+    throw refusal(where, key, share, 'a number above 0, at most 1');
+  }
+  const size = typeof headDim === 'number' ? headDim : Math.floor(Number(dim) / Number(heads));
+  const rotated = Math.floor(size * share);
+  if (!(rotated >= 2 && rotated % 2 === 0) && Number.isFinite(size)) {
+    throw refusal(where, key, share, `a share that rotates an even number of a head's ${size} components`);
+  }
+  return rotated;
+}
 
-/** Hugging Face's name of a tensor that we call `key`. */
-export function huggingFaceKey(key: string, normPosition: ModelConfig['norm_position']): string {
-  if (key === 'output.weight') return 'lm_head.weight';
-  if (key === 'tok_embeddings.weight') return 'model.embed_tokens.weight';
-  const isBefore = normPosition === 'before';
-  return `model.${key}`
-    .replace(/\.attention\.(w\w)\./, (_, name: string) => `.self_attn.${attentionKeys[name]}.`)
-    .replace('.attention.', '.self_attn.')
-    .replace(/\.feed_forward\.(w\d)\./, (_, name: string) => `.mlp.${feedForwardKeys[name]}.`)
-    .replace('.attention_norm.', isBefore ? '.input_layernorm.' : '.post_attention_layernorm.')
-    .replace('.ffn_norm.', isBefore ? '.post_attention_layernorm.' : '.post_feedforward_layernorm.');
+/** Needed for nothing that is computed: what is not a token id counts as none. */
+function endToken(value: unknown): number | null {
+  const first: unknown = Array.isArray(value) ? value[0] : value;
+  return typeof first === 'number' && Number.isInteger(first) && first >= 0 && first < 1 << 22 ? first : null;
+}
+
+function unknownFamily(type: string, where: string): Failure {
+  const reason = refusedFamily(type);
+  const expected = reason
+    ? `${reason} An ONNX file with its attention as outputs can be viewed (docs/guide.md, ONNX files)`
+    : `one of mta, ${huggingFaceFamilies.join(', ')}`;
+  const found = `model_type is ${shown(type)}`;
+  return new Failure(
+    'bad-config',
+    reason
+      ? `Cannot read ${where}: ${found}, ${expected}, or pick another model.`
+      : `Cannot read ${where}: ${found}, expected ${expected}. Pick another model.`,
+    ['selectModel', 'showLog'],
+  );
+}
+
+function quantized(where: string, config: unknown): Failure {
+  const { quant_method: method, bits, load_in_4bit: isFour, load_in_8bit: isEight } = config as Json;
+  const nBits = typeof bits === 'number' ? bits : isFour === true ? 4 : isEight === true ? 8 : null;
+  const way = [typeof method === 'string' ? method.slice(0, 40) : 'a way without a name'];
+  if (nBits !== null) way.push(`${nBits} bits`);
+  return new Failure(
+    'bad-config',
+    `Cannot read ${where}: quantization_config is set, its weights are quantized (${way.join(', ')}), and fp32, fp16 ` +
+      'and bf16 weights are read. Pick the folder of the model that it was made from.',
+    ['selectModel', 'showLog'],
+  );
+}
+
+function refusal(where: string, key: string, found: unknown, expected: string): Failure {
+  return new Failure(
+    'bad-config',
+    `Cannot read ${where}: ${key} is ${shown(found)}, expected ${expected}. Pick another model.`,
+    ['selectModel', 'showLog'],
+  );
+}
+
+function inTheirWords(message: string, keys: SizeKeys): string {
+  const theirWords: Readonly<Record<string, string | null>> = {
+    dim: keys.dim,
+    n_layers: keys.layers,
+    n_heads: keys.heads,
+    n_kv_heads: keys.kvHeads,
+    hidden_dim: keys.hidden,
+    max_seqlen: keys.context,
+    norm_eps: keys.eps,
+    weight_tying: 'tie_word_embeddings',
+    score_cap: 'attn_logit_softcapping',
+    logit_cap: 'final_logit_softcapping',
+    qkv_clip: 'clip_qkv',
+  };
+  return message.replace(/\b\w+\b/g, word => (Object.hasOwn(theirWords, word) ? (theirWords[word] ?? word) : word));
 }

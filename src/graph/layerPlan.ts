@@ -3,11 +3,20 @@
 import type { LayerSummary } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
 import type { KernelPart, KernelShape, LayerKernels } from '../shared/kernels';
-import type { ModelConfig } from './modelConfig';
+import type { Activation, ExpertsConfig, ModelConfig } from './modelConfig';
+import { dependsOnLength } from './ropeScaling';
+import type { Rotary } from './rotary';
 
 export interface KernelSize {
   readonly query: number;
   readonly key: number;
+}
+
+export interface NormPlan {
+  readonly kind: ModelConfig['norm_kind'];
+  readonly hasBias: boolean;
+  readonly hasWeight: boolean;
+  readonly eps: number;
 }
 
 export interface LayerPlan {
@@ -16,13 +25,26 @@ export interface LayerPlan {
   readonly nHeads: number;
   readonly nKvHeads: number;
   readonly headDim: number;
-  readonly normEps: number;
-  readonly ropeStyle: 'interleaved' | 'half';
+  readonly norm: NormPlan;
+  /** Null: queries and keys are not rotated. */
+  readonly rotary: Rotary | null;
   readonly hasQkvBias: boolean;
   readonly hasOutputBias: boolean;
   readonly hasFfnBias: boolean;
   readonly qkNorm: ModelConfig['qk_norm'];
   readonly normPosition: ModelConfig['norm_position'];
+  readonly residual: ModelConfig['residual'];
+  /** Factor on what attention and feed-forward add to the stream. */
+  readonly residualScale: number;
+  readonly scoreScale: number;
+  readonly scoreCap: number | null;
+  readonly hasSinks: boolean;
+  readonly qkvClip: number | null;
+  readonly activation: Activation;
+  readonly hasGatedFfn: boolean;
+  readonly hiddenDim: number;
+  /** In place of the feed-forward part. */
+  readonly experts: ExpertsConfig | null;
   /** Keys a query looks back to, itself included; null: all. */
   readonly slidingWindow: number | null;
   readonly padKey: 'both' | 'left' | 'right';
@@ -58,14 +80,25 @@ export function planLayer(config: ModelConfig, layerIdx: number): LayerPlan {
     nHeads: config.n_heads,
     nKvHeads: config.n_kv_heads,
     headDim: config.head_dim,
-    normEps: config.norm_eps,
-    ropeStyle: config.rope_style,
+    norm: normOf(config),
+    rotary: rotaryOf(config, layerIdx),
     hasQkvBias: config.qkv_bias,
     hasOutputBias: config.output_bias,
     hasFfnBias: config.ffn_bias,
     qkNorm: config.qk_norm,
     normPosition: config.norm_position,
-    slidingWindow: config.sliding_layers?.includes(layerIdx) === false ? null : config.sliding_window,
+    residual: config.residual,
+    residualScale: config.residual_scale,
+    scoreScale:
+      (config.score_scale ?? 1 / Math.sqrt(config.head_dim)) / (config.score_scale_by_layer ? layerIdx + 1 : 1),
+    scoreCap: config.score_cap,
+    hasSinks: config.attention_sinks,
+    qkvClip: config.qkv_clip,
+    activation: config.activation,
+    hasGatedFfn: config.gated_ffn,
+    hiddenDim: config.hidden_dim,
+    experts: isAmong(config.experts?.layers, layerIdx) ? config.experts : null,
+    slidingWindow: isSliding(config, layerIdx) ? config.sliding_window : null,
     padKey: mta.pad_key,
     preSoftmaxKernel: kernel(mta.query_kernel_size, mta.key_kernel_size),
     postSoftmaxKernel: kernel(mta.after_sm_query_kernel_size, mta.after_sm_key_kernel_size),
@@ -77,6 +110,33 @@ export function planLayer(config: ModelConfig, layerIdx: number): LayerPlan {
     outputScale: mta.layer_norm_rescale ? depthFactor(layerIdx) : 1,
     blockNormScale: mta.curse_norm ? depthFactor(layerIdx) : 1,
   };
+}
+
+/** The norm of a model's blocks, and of its last. */
+export function normOf(config: ModelConfig): NormPlan {
+  const { norm_kind: kind, norm_bias: hasBias, norm_weight: hasWeight, norm_eps: eps } = config;
+  return { kind, hasBias, hasWeight, eps };
+}
+
+function rotaryOf(config: ModelConfig, layerIdx: number): Rotary | null {
+  if (config.positions !== 'rotary' || !isAmong(config.rotary_layers, layerIdx)) return null;
+  const rope = (isSliding(config, layerIdx) ? config.sliding_rope : null) ?? config;
+  const { rope_theta: theta, rope_scaling: scaling } = rope;
+  return { style: config.rope_style, dim: config.rotary_dim, theta, scaling };
+}
+
+/** Whether positions of any layer depend on the window's length. */
+export function hasLengthDependentPositions({ rope_scaling, sliding_rope }: ModelConfig): boolean {
+  return dependsOnLength(rope_scaling) || dependsOnLength(sliding_rope?.rope_scaling ?? null);
+}
+
+function isSliding(config: ModelConfig, layerIdx: number): boolean {
+  return config.sliding_window !== null && isAmong(config.sliding_layers, layerIdx);
+}
+
+/** Lists of layers are null where they mean all. */
+function isAmong(layers: readonly number[] | null | undefined, layerIdx: number): boolean {
+  return layers?.includes(layerIdx) !== false;
 }
 
 /** Stages a layer has of its own; a missing one equals the stage before it. */

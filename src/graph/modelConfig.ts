@@ -27,6 +27,27 @@ export interface MtaConfig {
   readonly gate_1d: boolean;
 }
 
+export const activations = ['silu', 'gelu', 'gelu_tanh', 'quick_gelu', 'relu', 'relu2'] as const;
+export type Activation = (typeof activations)[number];
+
+export interface RopeBase {
+  readonly rope_theta: number;
+  readonly rope_scaling: RopeScaling | null;
+}
+
+/** A mixture of experts: each token is computed by those of largest router logit. */
+export interface ExpertsConfig {
+  readonly n_experts: number;
+  readonly experts_per_token: number;
+  readonly hidden_dim: number;
+  /** The chosen experts' weights sum to 1. */
+  readonly normalizes: boolean;
+  /** Layers with experts; null: all. */
+  readonly layers: readonly number[] | null;
+  /** gpt-oss: biases, (up + 1) * gate sigmoid(alpha gate), both limited; null: the model's activation. */
+  readonly clamped: { readonly alpha: number; readonly limit: number } | null;
+}
+
 export interface ModelConfig {
   readonly name: string;
   readonly dim: number;
@@ -47,10 +68,52 @@ export interface ModelConfig {
   readonly qkv_bias: boolean;
   readonly output_bias: boolean;
   readonly ffn_bias: boolean;
-  /** RMS norm on queries and keys before they are rotated: on each head (Qwen 3) or on all heads at once (OLMo 2). */
+  /** Norm on queries and keys before they are rotated: on each head (Qwen 3) or on all heads at once (OLMo 2). */
   readonly qk_norm: 'head' | 'full' | null;
-  /** Block norms act on what attention and feed-forward read, or on what they write (OLMo 2). */
-  readonly norm_position: 'before' | 'after';
+  /** Block norms act on what attention and feed-forward read, on what they write (OLMo 2), or on both (Gemma 2). */
+  readonly norm_position: 'before' | 'after' | 'both';
+  /** RMS norm; RMS norm by 1 + weight (Gemma); LayerNorm, which subtracts the mean (GPT-2). */
+  readonly norm_kind: 'rms' | 'rms_plus_one' | 'layer';
+  /** Whether norms have a bias, and a weight at all (OLMo 1 has none). */
+  readonly norm_bias: boolean;
+  readonly norm_weight: boolean;
+  /**
+   * The feed-forward part reads the stream after attention, or the one before it: by a norm of its own (`parallel`,
+   * GPT-NeoX) or by that of attention (`parallel_one_norm`, GPT-J).
+   */
+  readonly residual: 'sequential' | 'parallel' | 'parallel_one_norm';
+  /** How tokens know their place: queries and keys are rotated, or a learned table is added to the embeddings. */
+  readonly positions: 'rotary' | 'learned';
+  /** Row of the learned table that belongs to the first token (OPT: 2). */
+  readonly position_offset: number;
+  /** Components of a head that are rotated, from the first on. */
+  readonly rotary_dim: number;
+  /** Layers that rotate; null: all (SmolLM 3 leaves out every fourth). */
+  readonly rotary_layers: readonly number[] | null;
+  /** Rotary positions of layers with a sliding window; null: those of the others (Gemma 3, OLMo 3). */
+  readonly sliding_rope: RopeBase | null;
+  /** Factor on queries times keys; null: 1 / sqrt(head_dim). */
+  readonly score_scale: number | null;
+  /** Whether that is divided by the layer's number, counted from 1 (GPT-2's `scale_attn_by_inverse_layer_idx`). */
+  readonly score_scale_by_layer: boolean;
+  /** c of c tanh(x / c) on scores and on logits; null: none (Gemma 2). */
+  readonly score_cap: number | null;
+  readonly logit_cap: number | null;
+  /** Whether each head has a learned score of "no key", which takes its share of the softmax (gpt-oss). */
+  readonly attention_sinks: boolean;
+  /** Queries, keys and values are limited to -c .. c; null: not (OLMo 1). */
+  readonly qkv_clip: number | null;
+  readonly activation: Activation;
+  /** Whether the feed-forward part multiplies its activation with a second projection (SwiGLU, GeGLU). */
+  readonly gated_ffn: boolean;
+  /** Factors on embeddings, on what a part adds to the stream, and on logits (Gemma, Granite). */
+  readonly embedding_scale: number;
+  readonly residual_scale: number;
+  readonly logit_scale: number;
+  /** Whether the output head has a bias (GPT-J). */
+  readonly head_bias: boolean;
+  /** Experts in place of the feed-forward part; null: none. */
+  readonly experts: ExpertsConfig | null;
   /** Keys a query looks back to, itself included; null: all. */
   readonly sliding_window: number | null;
   /** Layers with the sliding window; null: all. */
@@ -76,7 +139,12 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
   const headDim = read.size('head_dim', 4096, Math.floor(dim / nHeads));
   const nKvHeads = read.size('n_kv_heads', 1024, nHeads);
   if (nHeads % nKvHeads !== 0) throw invalid(where, 'n_kv_heads', nKvHeads, `a divisor of n_heads, ${nHeads}`);
-  if (headDim % 2 !== 0) throw invalid(where, 'head_dim', headDim, 'an even number, as rotary positions need');
+  const positions = read.choice('positions', ['rotary', 'learned'], 'rotary');
+  const rotaryDim = read.size('rotary_dim', headDim, headDim);
+  if (positions === 'rotary' && rotaryDim % 2 !== 0) {
+    const key = root['rotary_dim'] == null ? 'head_dim' : 'rotary_dim';
+    throw invalid(where, key, rotaryDim, 'an even number, as rotary positions need');
+  }
   const nLayers = read.size('n_layers', 1024);
   return {
     name: read.text('name', 'unnamed'),
@@ -96,7 +164,29 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     output_bias: read.flag('output_bias', false),
     ffn_bias: read.flag('ffn_bias', false),
     qk_norm: root['qk_norm'] == null ? null : read.choice('qk_norm', ['head', 'full'], 'head'),
-    norm_position: read.choice('norm_position', ['before', 'after'], 'before'),
+    norm_position: read.choice('norm_position', ['before', 'after', 'both'], 'before'),
+    norm_kind: read.choice('norm_kind', ['rms', 'rms_plus_one', 'layer'], 'rms'),
+    norm_bias: read.flag('norm_bias', false),
+    norm_weight: read.flag('norm_weight', true),
+    residual: read.choice('residual', ['sequential', 'parallel', 'parallel_one_norm'], 'sequential'),
+    positions,
+    position_offset: read.count('position_offset', 1024),
+    rotary_dim: rotaryDim,
+    rotary_layers: read.layers('rotary_layers', nLayers),
+    sliding_rope: parseSlidingRope(root['sliding_rope'], where),
+    score_scale: read.optional('score_scale'),
+    score_scale_by_layer: read.flag('score_scale_by_layer', false),
+    score_cap: read.optional('score_cap'),
+    logit_cap: read.optional('logit_cap'),
+    attention_sinks: read.flag('attention_sinks', false),
+    qkv_clip: read.optional('qkv_clip'),
+    activation: read.choice('activation', activations, 'silu'),
+    gated_ffn: read.flag('gated_ffn', true),
+    embedding_scale: read.number('embedding_scale', 1),
+    residual_scale: read.number('residual_scale', 1),
+    logit_scale: read.number('logit_scale', 1),
+    head_bias: read.flag('head_bias', false),
+    experts: parseExperts(root['experts'], where, nLayers),
     sliding_window: root['sliding_window'] == null ? null : read.size('sliding_window', 1 << 24),
     sliding_layers: read.layers('sliding_layers', nLayers),
     weight_tying: read.flag('weight_tying', false),
@@ -142,11 +232,37 @@ export function parseMtaConfig(json: unknown, where: string, nHeads: number, nLa
   return config;
 }
 
+function parseSlidingRope(json: unknown, where: string): RopeBase | null {
+  if (json == null) return null;
+  const rope = asObject(json, where, 'sliding_rope');
+  const theta = reader(rope, where, 'sliding_rope.').number('rope_theta');
+  return { rope_theta: theta, rope_scaling: parseRopeScaling(rope['rope_scaling'], where) };
+}
+
+function parseExperts(json: unknown, where: string, nLayers: number): ExpertsConfig | null {
+  if (json == null) return null;
+  const experts = asObject(json, where, 'experts');
+  const read = reader(experts, where, 'experts.');
+  const n = read.size('n_experts', 4096);
+  const { clamped } = experts;
+  const limits =
+    clamped == null ? null : reader(asObject(clamped, where, 'experts.clamped'), where, 'experts.clamped.');
+  return {
+    n_experts: n,
+    experts_per_token: read.size('experts_per_token', n),
+    hidden_dim: read.size('hidden_dim', 1 << 20),
+    normalizes: read.flag('normalizes', true),
+    layers: read.layers('layers', nLayers),
+    clamped: limits && { alpha: limits.number('alpha'), limit: limits.number('limit') },
+  };
+}
+
 /** `rope_scaling`, with the fields that Hugging Face's configurations have. */
 function parseRopeScaling(json: unknown, where: string): RopeScaling | null {
   if (json == null) return null;
   const read = reader(asObject(json, where, 'rope_scaling'), where, 'rope_scaling.');
   const type = read.choice('rope_type', ropeTypes, undefined);
+  if (type === 'longrope') return parseLongRope(json as Json, where);
   const factor = read.number('factor');
   if (type === 'linear') return { rope_type: type, factor };
   const original_max_position_embeddings = read.size('original_max_position_embeddings', 1 << 24);
@@ -164,6 +280,23 @@ function parseRopeScaling(json: unknown, where: string): RopeScaling | null {
     beta_slow: read.number('beta_slow', 1),
     attention_factor: (json as Json)['attention_factor'] == null ? null : read.number('attention_factor'),
     truncate: read.flag('truncate', true),
+  };
+}
+
+function parseLongRope(json: Json, where: string): RopeScaling {
+  const read = reader(json, where, 'rope_scaling.');
+  const factors = (key: 'short_factor' | 'long_factor') => {
+    const list = json[key];
+    const isList = Array.isArray(list) && list.length <= 4096 && list.every(n => Number.isFinite(n) && n > 0);
+    if (!isList) throw invalid(where, `rope_scaling.${key}`, list, 'a list of numbers above 0');
+    return list as number[];
+  };
+  return {
+    rope_type: 'longrope',
+    original_max_position_embeddings: read.size('original_max_position_embeddings', 1 << 24),
+    short_factor: factors('short_factor'),
+    long_factor: factors('long_factor'),
+    amplitude: read.number('amplitude'),
   };
 }
 
@@ -187,6 +320,15 @@ function reader(object: Json, where: string, prefix: string) {
       if (typeof value !== 'number' || !(value > 0 && Number.isFinite(value)))
         throw fail(key, value, 'a number above 0');
       return value;
+    },
+    /** Null or a number above 0. */
+    optional(key: string): number | null {
+      return object[key] == null ? null : this.number(key);
+    },
+    count(key: string, max: number): number {
+      const value = object[key] ?? 0;
+      if (value === 0 || isWhole(value, max)) return value;
+      throw fail(key, value, `a whole number from 0 to ${max}`);
     },
     flag(key: string, fallback: boolean): boolean {
       const value = object[key] ?? fallback;

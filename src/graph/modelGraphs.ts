@@ -8,14 +8,14 @@ import {
   type AttentionFeeds,
   type AttentionValues,
   addAttention,
+  addNorm,
   kernelShapes,
-  linear,
-  rmsNorm,
   withoutRowsAbove,
 } from './attentionGraph';
 import { fedConvolution } from './convolution';
+import { addFeedForward } from './feedForward';
 import { GraphBuilder, type WeightSource } from './graphBuilder';
-import { type LayerPlan, planLayer, stagesOf } from './layerPlan';
+import { type LayerPlan, type NormPlan, normOf, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { addTargets, addTopK, divergence, openHead } from './outputHead';
 import { addPooling, addTopKeys } from './reductions';
@@ -36,7 +36,15 @@ export const noTaps: BlockTaps = { overviews: [], blockSize: 1, topKeys: false }
 export function embedGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
   const g = new GraphBuilder('embed');
   const ids = g.input('ids', 'int64', ['B', 'T']);
-  const rows = g.rows('tok_embeddings.weight', weights('tok_embeddings.weight'), ids);
+  let rows = g.rows('tok_embeddings.weight', weights('tok_embeddings.weight'), ids);
+  if (config.embedding_scale !== 1) rows = g.op('Mul', [rows, g.scalar(config.embedding_scale)]);
+  if (config.positions === 'learned') {
+    const nTokens = g.op('Squeeze', [g.op('Shape', [ids], { start: 1, end: 2 })]);
+    const [start, one] = [g.op('Squeeze', [g.ints([config.position_offset])]), g.op('Squeeze', [g.ints([1])])];
+    const positions = g.op('Range', [start, g.op('Add', [start, nTokens]), one]);
+    const key = 'position_embeddings.weight';
+    rows = g.op('Add', [rows, g.rows(key, weights(key), positions)]);
+  }
   g.output('hidden', rows, 'float32', ['B', 'T', config.dim]);
   return g.build();
 }
@@ -161,7 +169,7 @@ export function logProbabilitiesGraph(config: ModelConfig, weights: WeightSource
 
 /** Name, shape and kind of every tensor a model folder must hold. */
 export function expectedWeights(config: ModelConfig): Map<string, readonly number[]> {
-  const { dim, head_dim: d, n_heads: n, n_kv_heads: nKv, hidden_dim: hidden, vocab_size: vocab } = config;
+  const { dim, head_dim: d, n_heads: n, n_kv_heads: nKv, vocab_size: vocab } = config;
   const expected = new Map<string, readonly number[]>([['tok_embeddings.weight', [vocab, dim]]]);
   for (let layerIdx = 0; layerIdx < config.n_layers; layerIdx++) {
     const plan = planLayer(config, layerIdx);
@@ -187,25 +195,62 @@ export function expectedWeights(config: ModelConfig): Map<string, readonly numbe
       add('attention.gate.weight', [rows, d]);
       add('attention.gate.bias', [rows]);
     }
-    add('attention_norm.weight', [dim]);
-    add('ffn_norm.weight', [dim]);
-    add('feed_forward.w1.weight', [hidden, dim]);
-    add('feed_forward.w3.weight', [hidden, dim]);
-    add('feed_forward.w2.weight', [dim, hidden]);
-    if (plan.hasFfnBias) {
-      add('feed_forward.w1.bias', [hidden]);
-      add('feed_forward.w3.bias', [hidden]);
-      add('feed_forward.w2.bias', [dim]);
-    }
+    if (plan.hasSinks) add('attention.sinks', [n]);
+    for (const name of blockNorms(plan)) addNormWeights(add, name, plan.norm, dim);
+    addFeedForwardWeights(add, plan);
   }
-  expected.set('norm.weight', [dim]);
+  addNormWeights((key, shape) => expected.set(key, shape), 'norm', normOf(config), dim);
+  if (config.positions === 'learned') {
+    expected.set('position_embeddings.weight', [config.max_seqlen + config.position_offset, dim]);
+  }
   if (!config.weight_tying) expected.set('output.weight', [vocab, dim]);
+  if (config.head_bias) expected.set('output.bias', [vocab]);
   return expected;
+}
+
+type AddWeight = (key: string, shape: readonly number[]) => void;
+
+/** The norms of a block in the stream's order. `…_post_norm` are those of `both`, on what a part writes. */
+function blockNorms({ normPosition, residual }: LayerPlan): string[] {
+  if (normPosition === 'both') return ['attention_norm', 'attention_post_norm', 'ffn_norm', 'ffn_post_norm'];
+  return residual === 'parallel_one_norm' ? ['attention_norm'] : ['attention_norm', 'ffn_norm'];
+}
+
+function addNormWeights(add: AddWeight, name: string, norm: NormPlan, dim: number): void {
+  if (norm.hasWeight) add(`${name}.weight`, [dim]);
+  if (norm.hasBias) add(`${name}.bias`, [dim]);
+}
+
+function addFeedForwardWeights(add: AddWeight, { experts, dim, hiddenDim, hasGatedFfn, hasFfnBias }: LayerPlan): void {
+  const addMatrices = (prefix: string, hidden: number, hasBias: boolean) => {
+    const shapes: [string, number, number][] = [
+      ['w1', hidden, dim],
+      ['w3', hidden, dim],
+      ['w2', dim, hidden],
+    ];
+    for (const [name, out, from] of shapes) {
+      if (name === 'w3' && !hasGatedFfn) continue;
+      add(`${prefix}${name}.weight`, [out, from]);
+      if (hasBias) add(`${prefix}${name}.bias`, [out]);
+    }
+  };
+  if (!experts) {
+    addMatrices('feed_forward.', hiddenDim, hasFfnBias);
+    return;
+  }
+  const hasBias = experts.clamped !== null;
+  add('feed_forward.router.weight', [experts.n_experts, dim]);
+  if (hasBias) add('feed_forward.router.bias', [experts.n_experts]);
+  for (let expert = 0; expert < experts.n_experts; expert++) {
+    addMatrices(`feed_forward.experts.${expert}.`, experts.hidden_dim, hasBias);
+  }
 }
 
 export interface BlockFeeds extends AttentionFeeds {
   /** The band's rows of the residual stream, where the input `hidden` has more than those. */
   readonly rows?: string;
+  /** Whether every expert computes every token: a GPU cannot choose rows without waiting for them. */
+  readonly isDense?: boolean;
 }
 
 /** Makes the feeds of a band, from the input `hidden` if it likes. */
@@ -225,29 +270,32 @@ export function openBlock(
   const plan = planLayer(config, layerIdx);
   const g = new GraphBuilder(`block_${layerIdx}`);
   const weight = (key: string) => g.weight(`layers.${layerIdx}.${key}`, weights(`layers.${layerIdx}.${key}`));
-  const norm = (x: string, key: string) => {
-    const y = rmsNorm(g, x, weight(key), plan.normEps);
+  const norm = (x: string, name: string) => {
+    const { hasWeight, hasBias } = plan.norm;
+    const part = (kind: string, exists: boolean) => (exists ? weight(`${name}.${kind}`) : undefined);
+    const y = addNorm(g, x, plan.norm, part('weight', hasWeight), part('bias', hasBias));
     return plan.blockNormScale === 1 ? y : g.op('Mul', [y, g.scalar(plan.blockNormScale)]);
   };
-  const before = (x: string, key: string) => (plan.normPosition === 'before' ? norm(x, key) : x);
-  const after = (x: string, key: string) => (plan.normPosition === 'after' ? norm(x, key) : x);
-  const ffn = (name: string, x: string) => {
-    const bias = plan.hasFfnBias ? weight(`feed_forward.${name}.bias`) : undefined;
-    return linear(g, x, weight(`feed_forward.${name}.weight`), bias);
+  const before = (x: string, name: string) => (plan.normPosition === 'after' ? x : norm(x, name));
+  const after = (x: string, name: string) => {
+    const normed =
+      plan.normPosition === 'before' ? x : norm(x, plan.normPosition === 'both' ? `${name}_post_norm` : `${name}_norm`);
+    return plan.residualScale === 1 ? normed : g.op('Mul', [normed, g.scalar(plan.residualScale)]);
   };
   const stream = g.input('hidden', 'float32', ['B', 'R', config.dim]);
   const feeds = feedsOf(g, plan, stream);
   const hidden = feeds.rows ?? stream;
-  const x = before(hidden, 'attention_norm.weight');
+  const x = before(hidden, 'attention_norm');
   const values = addAttention(g, plan, x, feeds, attentionWeight(g, layerIdx, weights), form);
   const rows = withoutRowsAbove(g, plan, feeds, hidden, 1);
-  const added = after(values.y, 'attention_norm.weight');
+  const added = after(values.y, 'attention');
   const residual = g.op('Add', [rows, added]);
-  const z = before(residual, 'ffn_norm.weight');
-  const gate = ffn('w1', z);
-  const silu = g.op('Mul', [gate, g.op('Sigmoid', [gate])]);
-  const product = g.op('Mul', [silu, ffn('w3', z)]);
-  const output = g.op('Add', [residual, after(ffn('w2', product), 'ffn_norm.weight')]);
+  const readByFfn = () => {
+    if (plan.residual === 'parallel_one_norm') return withoutRowsAbove(g, plan, feeds, x, 1);
+    return before(plan.residual === 'parallel' ? rows : residual, 'ffn_norm');
+  };
+  const ffnWeight = (key: string) => weight(`feed_forward.${key}`);
+  const output = g.op('Add', [residual, after(addFeedForward(g, plan, readByFfn(), ffnWeight, feeds.isDense), 'ffn')]);
   return { g, plan, feeds, values, added, output };
 }
 

@@ -1,7 +1,8 @@
 /** The output head as part of a graph: logits, the targets' log-probabilities, likeliest tokens, divergence. */
 
-import { linear, rmsNorm } from './attentionGraph';
+import { addNorm, capped, linear } from './attentionGraph';
 import { GraphBuilder, type WeightSource } from './graphBuilder';
+import { normOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { largest } from './reductions';
 
@@ -12,13 +13,19 @@ const maxTableBytes = 64 * 1024 * 1024;
 export function openHead(config: ModelConfig, weights: WeightSource) {
   const g = new GraphBuilder('head');
   const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
-  const norm = g.weight('norm.weight', weights('norm.weight'));
+  const plan = normOf(config);
+  const part = (key: string, exists: boolean) => (exists ? g.weight(key, weights(key)) : undefined);
+  const [norm, normBias] = [part('norm.weight', plan.hasWeight), part('norm.bias', plan.hasBias)];
+  const bias = part('output.bias', config.head_bias);
   const name = config.weight_tying ? 'tok_embeddings.weight' : 'output.weight';
   const parts = g.weightParts(name, weights(name), maxTableBytes);
   const logitsOf = (stream: string) => {
-    const normed = rmsNorm(g, stream, norm, config.norm_eps);
-    const logits = parts.map(part => linear(g, normed, part));
-    return logits.length === 1 ? logits[0]! : g.op('Concat', logits, { axis: -1 });
+    const normed = addNorm(g, stream, plan, norm, normBias);
+    const products = parts.map(part => linear(g, normed, part));
+    let logits = products.length === 1 ? products[0]! : g.op('Concat', products, { axis: -1 });
+    if (bias !== undefined) logits = g.op('Add', [logits, bias]);
+    if (config.logit_scale !== 1) logits = g.op('Mul', [logits, g.scalar(config.logit_scale)]);
+    return config.logit_cap === null ? logits : capped(g, logits, config.logit_cap);
   };
   return { g, logits: logitsOf(hidden), logitsOf };
 }

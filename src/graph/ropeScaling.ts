@@ -1,7 +1,7 @@
 /**
  * Rotary frequencies stretched for contexts longer than a model was first trained on, as Hugging Face's llama-class
  * models name and compute the ways (`rope_scaling`): linear (position interpolation), dynamic (NTK-aware by length),
- * llama3 (by wavelength) and yarn (arXiv 2309.00071).
+ * llama3 (by wavelength), yarn (arXiv 2309.00071) and longrope (arXiv 2402.13753).
  */
 
 export type RopeScaling =
@@ -24,9 +24,18 @@ export type RopeScaling =
       readonly attention_factor: number | null;
       /** Whether the bounds of the ramp are rounded to whole dimensions. */
       readonly truncate: boolean;
+    }
+  | {
+      readonly rope_type: 'longrope';
+      readonly original_max_position_embeddings: number;
+      /** Divisors of each pair's frequency: in windows up to the first context, and in longer ones. */
+      readonly short_factor: readonly number[];
+      readonly long_factor: readonly number[];
+      /** Factor on cos and sin. */
+      readonly amplitude: number;
     };
 
-export const ropeTypes = ['linear', 'dynamic', 'llama3', 'yarn'] as const;
+export const ropeTypes = ['linear', 'dynamic', 'llama3', 'yarn', 'longrope'] as const;
 
 export interface RotaryFrequencies {
   /** Angle per position of each pair, [head_dim / 2]. */
@@ -37,10 +46,13 @@ export interface RotaryFrequencies {
 
 /** Whether the rotation of a position changes with the window's length. */
 export function dependsOnLength(scaling: RopeScaling | null): boolean {
-  return scaling?.rope_type === 'dynamic';
+  return scaling?.rope_type === 'dynamic' || scaling?.rope_type === 'longrope';
 }
 
-/** @param nPositions length of the window, on which dynamic scaling depends. */
+/**
+ * @param headDim components of a head that are rotated.
+ * @param nPositions length of the window, on which dynamic scaling and longrope depend.
+ */
 export function rotaryFrequencies(
   headDim: number,
   theta: number,
@@ -60,6 +72,14 @@ export function rotaryFrequencies(
       return { frequencies: frequencies.map(frequency => frequency / scaling.factor), amplitude: 1 };
     case 'llama3':
       return { frequencies: frequencies.map(frequency => byWavelength(frequency, scaling)), amplitude: 1 };
+    case 'longrope': {
+      const isLong = nPositions > scaling.original_max_position_embeddings;
+      const factors = isLong ? scaling.long_factor : scaling.short_factor;
+      return {
+        frequencies: frequencies.map((frequency, m) => frequency / Math.fround(factors[m] ?? 1)),
+        amplitude: scaling.amplitude,
+      };
+    }
     case 'yarn': {
       const ramp = yarnRamp(headDim, theta, scaling);
       const { factor, attention_factor: given } = scaling;

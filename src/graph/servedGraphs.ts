@@ -14,13 +14,12 @@ import type { Stage } from '../shared/attentionMap';
 import { Failure } from '../shared/tools/failure';
 import { kernelShapes } from './attentionGraph';
 import { GraphBuilder, type WeightSource } from './graphBuilder';
-import { type LayerPlan, stagesOf, streamedStages } from './layerPlan';
+import { hasLengthDependentPositions, type LayerPlan, stagesOf, streamedStages } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { embedGraph, openBlock } from './modelGraphs';
 import { addTargets, addTopK, divergence, openHead } from './outputHead';
 import { addScales, addTopKeys } from './reductions';
-import { dependsOnLength, rotaryFrequencies } from './ropeScaling';
-import { pairOf } from './rotary';
+import { rotarySteps } from './rotary';
 
 /** What a server calls a model's parts. */
 export const servedNames = {
@@ -56,7 +55,7 @@ export function* servedGraphs(
   weights: WeightSource,
   texts: readonly string[],
 ): Generator<{ readonly name: string; readonly graph: Uint8Array }> {
-  if (dependsOnLength(config.rope_scaling)) {
+  if (hasLengthDependentPositions(config)) {
     throw new Failure(
       'not-servable',
       `Cannot serve model "${config.name}": its rotary positions depend on the window's length (rope_scaling).`,
@@ -137,17 +136,10 @@ function servedHeadGraph(config: ModelConfig, weights: WeightSource): Uint8Array
 }
 
 function openServedBlock(config: ModelConfig, layerIdx: number, weights: WeightSource) {
-  const { rope_style: style, rope_theta: theta, rope_scaling: scaling, max_seqlen: longest } = config;
   return openBlock(config, layerIdx, weights, (g, plan, hidden) => {
     const nTokens = g.op('Squeeze', [g.op('Shape', [hidden], { start: 1, end: 2 })]);
     const positions = g.op('Range', [g.op('Squeeze', [g.ints([0])]), nTokens, g.op('Squeeze', [g.ints([1])])]);
     const [queries, keys] = [1, 0].map(axis => g.op('Unsqueeze', [positions, g.ints([axis])])) as [string, string];
-
-    const { frequencies, amplitude } = rotaryFrequencies(plan.headDim, theta, scaling, longest);
-    const perComponent = Array.from({ length: plan.headDim }, (_, i) => frequencies[pairOf(i, plan.headDim, style)]!);
-    const steps = g.floats(perComponent, [1, plan.headDim]);
-    const angles = g.op('Mul', [g.cast(queries, 'float32'), steps]);
-    const scaled = (value: string) => (amplitude === 1 ? value : g.op('Mul', [value, g.scalar(amplitude)]));
 
     let allowed = g.op('LessOrEqual', [keys, queries]);
     if (plan.slidingWindow !== null) {
@@ -155,8 +147,7 @@ function openServedBlock(config: ModelConfig, layerIdx: number, weights: WeightS
       allowed = g.op('And', [allowed, isNear]);
     }
     return {
-      cos: scaled(g.op('Cos', [angles])),
-      sin: scaled(g.op('Sin', [angles])),
+      ...servedRotary(g, plan, queries, config.max_seqlen),
       allowed: g.op('Unsqueeze', [allowed, g.ints([0, 1])]),
       // A server computes the whole window in one band.
       pastKeys: g.floats([], [1, 0, plan.nKvHeads, plan.headDim]),
@@ -164,6 +155,16 @@ function openServedBlock(config: ModelConfig, layerIdx: number, weights: WeightS
       nAbove: g.ints([0]),
     };
   });
+}
+
+/** Rotary tables [T, d] of positions [T, 1]; of a layer that rotates nothing, unused ones. */
+function servedRotary(g: GraphBuilder, { headDim, rotary }: LayerPlan, positions: string, longest: number) {
+  if (!rotary) return { cos: positions, sin: positions };
+  const { angles, amplitudes } = rotarySteps(headDim, rotary, longest);
+  const products = g.op('Mul', [g.cast(positions, 'float32'), g.floats(angles, [1, headDim])]);
+  const isScaled = amplitudes.some(amplitude => amplitude !== 1);
+  const scaled = (value: string) => (isScaled ? g.op('Mul', [value, g.floats(amplitudes, [1, headDim])]) : value);
+  return { cos: scaled(g.op('Cos', [products])), sin: scaled(g.op('Sin', [products])) };
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { dependsOnLength } from '../graph/ropeScaling';
+import { hasLengthDependentPositions } from '../graph/layerPlan';
 import { type AblationEffect, checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
 import type { LogitAttribution } from '../shared/attribution';
@@ -237,7 +237,7 @@ export class Engine {
     const { window, tokens } = openWindow(args, this.tokenizer, this.runtime.folder);
     this.emit('tokens', { analysisId, window, tokens });
     const { ids } = tokens;
-    const mayReuse = !dependsOnLength(this.runtime.folder.config.rope_scaling);
+    const mayReuse = !hasLengthDependentPositions(this.runtime.folder.config);
     const run = newRun(analysisId, ids, new Map(), handOn(mayReuse ? this.runs.of(slot) : undefined));
     const size = { nTokens: ids.length, topK, nRuns: run.known.layers.size > 0 ? 2 : 1 };
     const budget = args.memoryBudgetMb ? args.memoryBudgetMb * 1e6 : defaultBudgetBytes();

@@ -51,7 +51,10 @@ export async function explainLogit(
   const cells = new Float32Array(nLayers * nHeads * nKeys);
   let stream = await rowOf(inputOf(run, 0));
   const embedding = dot(stream, direction);
-  let other = 0;
+  const logit = logits[targetId]! - reference;
+  // What biases of the last norm and of the head add, which is the same for every stream.
+  const hasFinalBias = config.norm_bias || config.head_bias;
+  let other = hasFinalBias ? logit - dot(last.data as Float32Array, direction) : 0;
   for (let layerIdx = 0; layerIdx < nLayers; layerIdx++) {
     await nextTurn();
     if (signal?.aborted) throw new Cancelled();
@@ -69,7 +72,6 @@ export async function explainLogit(
     mlps[layerIdx] = dot(next, direction) - dot(stream, direction) - dot(split.added, direction);
     stream = next;
   }
-  const logit = logits[targetId]! - reference;
   const remainder = logit - (embedding + sum(heads) + sum(mlps) + other);
   return {
     ...{ row, target: { id: targetId, text: label(targetId) } },
@@ -85,6 +87,9 @@ export function checkExplainable({ folder, provider }: LayerRuntime): void {
   const fail = (why: string) =>
     new Failure('cannot-explain', `Cannot split a logit of "${name}": ${why}`, ['selectModel']);
   if (folder.view) throw fail('ONNX files are view-only. Pick a model with safetensors weights.');
+  if (folder.config.logit_cap !== null) {
+    throw fail('its logits are limited by a tanh (final_logit_softcapping), which has no parts. Pick another model.');
+  }
   if (provider === 'remote') {
     throw fail('a server runs it, and its weights are not here. Pick a model folder on this machine.');
   }
@@ -93,7 +98,7 @@ export function checkExplainable({ folder, provider }: LayerRuntime): void {
 function frozenParts({ config }: ModelFolder): FrozenPart[] {
   const plans = Array.from({ length: config.n_layers }, (_, layerIdx) => planLayer(config, layerIdx));
   const parts: FrozenPart[] = [];
-  if (plans.some(plan => plan.normPosition === 'after')) parts.push('norm after attention');
+  if (plans.some(plan => plan.normPosition !== 'before')) parts.push('norm after attention');
   if (plans.some(plan => plan.hasGroupNorm)) parts.push('per-head norm');
   if (plans.some(plan => plan.gate)) parts.push('gate');
   return parts;

@@ -4,14 +4,15 @@
  */
 
 import { join } from 'node:path';
-import { huggingFaceKey, isHuggingFaceConfig, parseHuggingFaceConfig } from '../../graph/huggingFaceConfig';
-import { parseModelConfig } from '../../graph/modelConfig';
+import { isHuggingFaceConfig, readHuggingFaceConfig } from '../../graph/huggingFaceConfig';
+import { headNames, type Layout, placeOf, prefixOf, type WeightPlace } from '../../graph/huggingFaceWeights';
+import { type ModelConfig, parseModelConfig } from '../../graph/modelConfig';
 import { expectedWeights } from '../../graph/modelGraphs';
 import { beginTokenOf } from '../../tokenization/beginToken';
 import { type ModelFolder, summarize } from './folder';
 import { folderName, modelDirectoryOf, onnxFileOf, readJson, regularFile, weightFolderOf } from './folderFiles';
 import { openOnnxView } from './onnxView/openView';
-import { checkedWeights, readWeightFiles } from './weightFiles';
+import { checkedWeights, readWeightFiles, type WeightFile } from './weightFiles';
 
 /**
  * @param path the folder, or one of its files; an ONNX file with attention outputs, or a folder with that alone.
@@ -25,14 +26,15 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const where = `config.json of model "${name}"`;
   const configJson = await readJson(directory, 'config.json');
   const tokenizerJson = await readJson(directory, 'tokenizer.json');
-  const isHuggingFace = isHuggingFaceConfig(configJson);
-  const config = isHuggingFace
-    ? parseHuggingFaceConfig(configJson, where, beginTokenOf(tokenizerJson))
-    : parseModelConfig(configJson, where);
-  const expected = expectedWeights(config);
-  const files = await readWeightFiles(directory, expected.size);
-  const nameInFile = isHuggingFace ? (key: string) => huggingFaceKey(key, config.norm_position) : (key: string) => key;
-  const weights = checkedWeights(expected, files, name, nameInFile);
+  const theirs = isHuggingFaceConfig(configJson)
+    ? readHuggingFaceConfig(configJson, where, beginTokenOf(tokenizerJson))
+    : null;
+  const stated = theirs?.config ?? parseModelConfig(configJson, where);
+  const files = await readWeightFiles(directory, expectedWeights(stated).size);
+  const { config, place } = theirs
+    ? placesIn(files, theirs.layout, stated)
+    : { config: stated, place: (key: string): WeightPlace => ({ name: key }) };
+  const weights = checkedWeights(expectedWeights(config), files, name, place);
   const weightFolder = await weightFolderOf(directory);
   const contents = files.map(({ location, read }) => ({
     location,
@@ -53,6 +55,25 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
     summary: summarize(config, directory, name),
   };
+}
+
+/**
+ * Where the files of Hugging Face's library have the weights. Embeddings are tied as the library ties them: a head of its
+ * own in the files counts, whatever the configuration says, and where they have only a head, it is the embedding too.
+ */
+function placesIn(files: readonly WeightFile[], layout: Layout, stated: ModelConfig) {
+  const has = (name: string) => files.some(({ tensors }) => tensors.has(name));
+  const prefix = prefixOf(layout, has);
+  const head = headNames(layout, prefix).find(name => has(`${name}.weight`));
+  const embedding = placeOf(layout, prefix, 'tok_embeddings.weight', stated).name;
+  const isOnlyHead = stated.weight_tying && head !== undefined && !has(embedding);
+  const config = { ...stated, weight_tying: stated.weight_tying && (head === undefined || isOnlyHead) };
+  const place = (key: string): WeightPlace => {
+    if (key.startsWith('output.') && head !== undefined) return { name: head + key.slice('output'.length) };
+    if (key === 'tok_embeddings.weight' && isOnlyHead) return { name: `${head}.weight` };
+    return placeOf(layout, prefix, key, config);
+  };
+  return { config, place };
 }
 
 async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {

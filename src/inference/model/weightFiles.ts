@@ -2,6 +2,7 @@
 
 import { relative, sep } from 'node:path';
 import type { ElementType, Weight, WeightSource } from '../../graph/graphBuilder';
+import type { WeightPlace } from '../../graph/huggingFaceWeights';
 import { Failure } from '../../shared/tools/failure';
 import { parseSafetensorsHeader, safetensorsHeaderLength, type TensorEntry } from '../../shared/tools/safetensors';
 import { folderName, inside, readJson, regularFile, unreadable, weightFolderOf } from './folderFiles';
@@ -92,34 +93,39 @@ async function readWeightFile(directory: string, name: string, limits: Limits): 
 /**
  * Checks that every tensor the configuration asks for is there with its shape.
  * @param expected shapes by our names.
- * @param nameInFile a tensor's name in the files.
+ * @param placeInFiles where the files have a tensor.
  * @throws Failure naming the tensor, what was found and what is expected.
  */
 export function checkedWeights(
   expected: ReadonlyMap<string, readonly number[]>,
   files: readonly WeightFile[],
   model: string,
-  nameInFile: (key: string) => string,
+  placeInFiles: (key: string) => WeightPlace,
 ): WeightSource {
   const weights = new Map<string, Weight>();
   for (const [key, shape] of expected) {
-    const name = nameInFile(key);
+    const { name, shape: storedShape = shape, rows, steps } = placeInFiles(key);
     const file = files.find(candidate => candidate.tensors.has(name));
     const entry = file?.tensors.get(name);
     const fail = (found: string) =>
       new Failure(
         'bad-weights',
-        `Cannot load model "${model}": ${name} is ${found}, config.json asks for ${shape.join('×')}. ` +
+        `Cannot load model "${model}": ${name} is ${found}, config.json asks for ${storedShape.join('×')}. ` +
           'Correct the folder’s files or pick another model.',
         ['selectModel', 'showLog'],
       );
     if (!file || !entry) throw fail(`missing in ${places(files)}`);
     const elementType = elementTypes[entry.dtype];
     if (!elementType) throw fail(`of type ${entry.dtype} in ${file.name} (F32, F16 and BF16 are read)`);
-    if (entry.shape.join() !== shape.join())
+    if (entry.shape.join() !== storedShape.join())
       throw fail(`${entry.shape.join('×') || 'a single number'} in ${file.name}`);
-    const source = { file: file.location, offset: entry.start, length: entry.end - entry.start };
-    weights.set(key, { elementType, shape: entry.shape, source });
+    const [first, end] = rows ?? [0, entry.shape[0] ?? 1];
+    const rowBytes = (entry.end - entry.start) / (entry.shape[0] ?? 1);
+    const source = { file: file.location, offset: entry.start + first * rowBytes, length: (end - first) * rowBytes };
+    const partShape = rows ? [end - first, ...entry.shape.slice(1)] : entry.shape;
+    const partName = rows ? `${name}[${first}:${end}]` : name;
+    const stored = steps && { name: partName, shape: partShape, steps };
+    weights.set(key, { elementType, shape: steps ? shape : partShape, source, ...(stored && { stored }) });
   }
   return key => {
     const weight = weights.get(key);

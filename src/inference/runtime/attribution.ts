@@ -3,6 +3,7 @@
  * little work, and what a run keeps can be read from any provider's memory.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import {
   attributionGraph,
   contributionGraph,
@@ -11,6 +12,7 @@ import {
   unembeddingSumGraph,
 } from '../../graph/attribution';
 import { planLayer } from '../../graph/layerPlan';
+import type { Rotary } from '../../graph/rotary';
 import type { KernelWeights } from '../../shared/kernels';
 import { type ModelFolder, mappedFromBytes } from '../model/folder';
 import { bandAt, type LayerRows } from './bands';
@@ -43,6 +45,7 @@ export class Attribution {
   private readonly sessions = new Map<string, Promise<Session>>();
   private readonly means = new Map<'unembedding', Promise<Float64Array>>();
   private rotary: RotaryRows | undefined;
+  private rotated: Rotary | null = null;
 
   constructor(private readonly folder: ModelFolder) {}
 
@@ -126,10 +129,12 @@ export class Attribution {
     end: number,
     kernels: readonly KernelWeights[],
   ): Values {
-    const { config } = this.folder;
-    const plan = planLayer(config, layerIdx);
+    const plan = planLayer(this.folder.config, layerIdx);
     const nTokens = rows.hidden.dims[1]!;
-    if (this.rotary?.nTokens !== nTokens) this.rotary = rotaryRows(config, nTokens);
+    if (this.rotary?.nTokens !== nTokens || !isDeepStrictEqual(this.rotated, plan.rotary)) {
+      this.rotary = rotaryRows(plan.headDim, plan.rotary, nTokens);
+      this.rotated = plan.rotary;
+    }
     return { ...bandFeeds(plan, rows, bandAt(plan, start, end), this.rotary), ...kernelFeeds(plan, kernels) };
   }
 

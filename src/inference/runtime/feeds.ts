@@ -1,8 +1,7 @@
 /** Feeds of a band of rows: its part of the residual stream, what is kept of the rows before, rotary tables, mask. */
 
 import type { LayerPlan } from '../../graph/layerPlan';
-import type { ModelConfig } from '../../graph/modelConfig';
-import { type RotaryTables, rotaryTables } from '../../graph/rotary';
+import { type Rotary, type RotaryTables, rotaryTables } from '../../graph/rotary';
 import type { Band, LayerRows } from './bands';
 import type { Value, Values } from './session';
 import { int64, rowsOf } from './values';
@@ -40,10 +39,12 @@ export interface RotaryRows extends RotaryTables {
   readonly positions: Float32Array;
 }
 
-export function rotaryRows(config: ModelConfig, nTokens: number): RotaryRows {
-  const { head_dim: headDim, rope_theta: theta, rope_style: style, rope_scaling: scaling } = config;
+/** @param rotary of a layer; null: zeros, which its graph does not take. */
+export function rotaryRows(headDim: number, rotary: Rotary | null, nTokens: number): RotaryRows {
   const positions = Float32Array.from({ length: nTokens }, (_, i) => i);
-  return { nTokens, headDim, positions, ...rotaryTables(nTokens, headDim, theta, style, scaling) };
+  const none = () => new Float32Array(nTokens * headDim);
+  const tables = rotary ? rotaryTables(nTokens, headDim, rotary) : { cos: none(), sin: none() };
+  return { nTokens, headDim, positions, ...tables };
 }
 
 /**

@@ -103,7 +103,7 @@ export class GpuRuntime extends ModelRuntime {
     kernels?: readonly KernelWeights[],
   ): Promise<Values> {
     const nTokens = hidden.dims[1]!;
-    const { cos, sin, positions, headDim } = this.rotaryRows(nTokens);
+    const { cos, sin, positions, headDim } = this.rotaryRows(plan, nTokens);
     const table = (data: Float32Array, ...dims: number[]) => this.memory.resident({ type: 'float32', data, dims });
     const past = async (value: Value) => firstRows(first === 0 ? value : await this.memory.resident(value), first);
     return {

@@ -53,7 +53,8 @@ export class ModelRuntime implements LayerRuntime {
   private readonly sessions = new Map<string, Promise<Session>>();
   private readonly details = new Map<string, Promise<Session>>();
   private readonly kernels = new Map<number, Promise<readonly KernelWeights[]>>();
-  private rotary: RotaryRows | undefined;
+  /** By how a layer rotates. */
+  private readonly rotary = new Map<string, RotaryRows>();
   private convolution: Promise<ConvolutionForm> | undefined;
   protected bandRows: number;
   /** How the graphs of closer looks are fed. */
@@ -304,7 +305,7 @@ export class ModelRuntime implements LayerRuntime {
     kernels?: readonly KernelWeights[],
   ): Promise<Values> {
     const nTokens = rows.hidden.dims[1]!;
-    const rotary = this.rotaryRows(nTokens);
+    const rotary = this.rotaryRows(plan, nTokens);
     const fed = kernels ?? (await this.trainedKernels(plan.layerIdx));
     return { ...bandFeeds(plan, rows, band, rotary), ...kernelFeeds(plan, fed) };
   }
@@ -315,12 +316,14 @@ export class ModelRuntime implements LayerRuntime {
     return Math.min(most, Math.max(1, Math.floor(nValues / this.folder.config.vocab_size / 16)) * 16);
   }
 
-  protected rotaryRows(nTokens: number): RotaryRows {
-    const { config } = this.folder;
-    const isLonger =
-      this.rotary !== undefined && this.rotary.nTokens > nTokens && !dependsOnLength(config.rope_scaling);
-    if (!isLonger && this.rotary?.nTokens !== nTokens) this.rotary = rotaryRows(config, nTokens);
-    return this.rotary!;
+  protected rotaryRows({ headDim, rotary }: LayerPlan, nTokens: number): RotaryRows {
+    const key = JSON.stringify(rotary);
+    const known = this.rotary.get(key);
+    const isLonger = known !== undefined && known.nTokens > nTokens && !dependsOnLength(rotary?.scaling ?? null);
+    if (known && (isLonger || known.nTokens === nTokens)) return known;
+    const rows = rotaryRows(headDim, rotary, nTokens);
+    this.rotary.set(key, rows);
+    return rows;
   }
 
   /** Does work in bands of as many rows as fit into memory, as far as that is known. */

@@ -22,9 +22,9 @@ export interface TracedRun {
 
 /** @returns every output for all rows, as if there were no bands. */
 export async function runTraced(session: Session, run: TracedRun): Promise<Values> {
-  const { config, plan, hidden, kernels, docLengths } = run;
+  const { plan, hidden, kernels, docLengths } = run;
   const nTokens = hidden.dims[1]!;
-  const rotary = rotaryRows(config, nTokens);
+  const rotary = rotaryRows(plan.headDim, plan.rotary, nTokens);
   const rows = emptyRows(plan, hidden);
   const all: Record<string, Value> = {};
   await inBands({ start: 0, end: nTokens }, run.nRows ?? nTokens, async (start, end) => {

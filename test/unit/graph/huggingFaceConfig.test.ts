@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { huggingFaceKey, isHuggingFaceConfig, parseHuggingFaceConfig } from '../../../src/graph/huggingFaceConfig';
+import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../../../src/graph/huggingFaceConfig';
+import { placeOf } from '../../../src/graph/huggingFaceWeights';
 import { planLayer } from '../../../src/graph/layerPlan';
 
 const base = {
@@ -8,6 +9,7 @@ const base = {
   hidden_size: 32,
   num_hidden_layers: 4,
   num_attention_heads: 4,
+  num_key_value_heads: 4,
   intermediate_size: 64,
   vocab_size: 300,
   max_position_embeddings: 64,
@@ -61,21 +63,27 @@ test('names of tensors, where norms follow too', () => {
     ['layers.3.attention_norm.weight', 'after', 'model.layers.3.post_attention_layernorm.weight'],
     ['layers.3.ffn_norm.weight', 'after', 'model.layers.3.post_feedforward_layernorm.weight'],
   ];
-  for (const [ours, position, theirs] of names) assert.equal(huggingFaceKey(ours, position), theirs);
+  for (const [ours, norm_position, theirs] of names) {
+    assert.equal(placeOf('llama', 'model.', ours, { ...parse(), norm_position }).name, theirs);
+  }
 });
 
 const llama3 = { rope_type: 'llama3', factor: 8, low_freq_factor: 4, high_freq_factor: 4 };
 const bad: [string, object, RegExp][] = [
-  ['another family', { model_type: 'gpt_neox' }, /model_type is "gpt_neox", expected one of mta, llama, mistral/],
+  ['another family', { model_type: 'bloom' }, /model_type is "bloom", expected one of mta, llama, mistral/],
   ['a family of the prototype’s name', { model_type: 'constructor' }, /model_type is "constructor"/],
-  ['another activation', { hidden_act: 'gelu' }, /hidden_act is "gelu", expected "silu"/],
+  [
+    'another activation',
+    { hidden_act: 'tanh' },
+    /hidden_act is "tanh", expected one of silu, .*relu2 \(model_type llama\)/,
+  ],
   ['quantized weights', { quantization_config: { bits: 4 } }, /quantization_config is/],
   ['half-rotated heads', { partial_rotary_factor: 0.5 }, /partial_rotary_factor is 0.5/],
-  ['no size, by their name', { hidden_size: undefined }, /hidden_size is missing, expected a whole number/],
+  ['no size, by their name', { hidden_size: null }, /hidden_size is missing, expected a whole number/],
   ['a size that lies', { num_hidden_layers: 1e9 }, /num_hidden_layers is 1000000000/],
   ['a size of the wrong type', { vocab_size: '300' }, /vocab_size is "300"/],
   ['heads that do not divide', { num_key_value_heads: 3 }, /num_key_value_heads is 3/],
-  ['an unknown scaling', { rope_scaling: { type: 'longrope', factor: 2 } }, /rope_scaling.rope_type is "longrope"/],
+  ['an unknown scaling', { rope_scaling: { type: 'ntk', factor: 2 } }, /rope_scaling.rope_type is "ntk"/],
   ['a factor below 0', { rope_scaling: { type: 'linear', factor: -2 } }, /rope_scaling.factor is -2/],
   ['bounds that cross', { rope_scaling: llama3 }, /high_freq_factor is 4, expected above low_freq_factor/],
   ['a window of nothing', { model_type: 'mistral', sliding_window: 0 }, /sliding_window is 0/],

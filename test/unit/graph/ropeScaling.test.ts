@@ -109,7 +109,7 @@ test('pairs of components', () => {
 
 test('tables hold cos and sin of position times frequency, times the amplitude', () => {
   for (const scaling of [null, { ...yarn, attention_factor: 2 }]) {
-    const { cos, sin } = rotaryTables(3, 4, 100, 'half', scaling);
+    const { cos, sin } = rotaryTables(3, 4, { style: 'half', dim: 4, theta: 100, scaling });
     const [first, second] = scaling ? [1, 0.0625] : plain;
     const amplitude = scaling ? 2 : 1;
     assert.deepEqual([cos.length, sin.length], [12, 12]);

@@ -6,7 +6,7 @@ import { Random } from '../../random';
 /** x * cos + (x R) * sin at one position. */
 function rotate(x: Float32Array, position: number, style: 'interleaved' | 'half'): Float64Array {
   const d = x.length;
-  const { cos, sin } = rotaryTables(position + 1, d, 10_000, style);
+  const { cos, sin } = rotaryTables(position + 1, d, { style, dim: d, theta: 10_000, scaling: null });
   const matrix = rotationMatrix(d, style);
   return Float64Array.from(x, (value, j) => {
     const turned = x.reduce((sum, other, i) => sum + other * matrix[i * d + j]!, 0);
