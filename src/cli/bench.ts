@@ -14,6 +14,7 @@ import { Failure } from '../shared/tools/failure';
 import { type None, Rpc } from '../shared/tools/rpc';
 import { benchBytes } from './benchBytes';
 import { benchChoices } from './benchChoices';
+import { benchExperiments } from './benchExperiments';
 import { largeModelTokens, runLargeModel } from './benchLargeModel';
 import { type AddLine, type BenchLine, benchLines, growth, median } from './benchLines';
 import { runLongWindows } from './benchLongWindows';
@@ -62,6 +63,7 @@ export async function runBench(
     if (nTokens === 1024 && Number.isNaN(run.peakMb)) print('peak memory: this system keeps no /proc to read it from');
     else if (nTokens === 1024) add(`peak of the inference process, T=${nTokens}`, run.peakMb, 'MB', 1200, 'limit');
   }
+  if (maxSeqlen > 512) await benchExperiments(directory, text, nRepeats, add);
   const lengths = [256, 1024, 2048, 4096];
   const long = await runLongWindows(directory, lengths, text, peakMb);
   for (const [i, { nTokens, peakMb: peak, estimatedMb }] of long.entries()) {

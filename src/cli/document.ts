@@ -118,7 +118,8 @@ export function windowSize({ model }: Engine, maxTokens: number | undefined): nu
   return maxTokens ?? model.maxSeqlen;
 }
 
-function checkOffset(option: string, offset: number, { length }: string): void {
+/** @throws Failure `bad-usage` for a place outside of the file. */
+export function checkOffset(option: string, offset: number, { length }: string): void {
   if (offset <= length) return;
   throw new Failure('bad-usage', `${option} is ${offset}, expected at most ${length}, the end of the file.`);
 }

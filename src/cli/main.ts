@@ -25,9 +25,12 @@ import {
 } from './evaluate';
 import { explainJson, explainText } from './explain';
 import { exportDocument } from './export';
+import { generateJson, generateText } from './generate';
 import { type GoldenOptions, runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
 import { headsJson, headsText, measureNames } from './heads';
+import { type GivenRange, knockOutJson, knockOutText, type RangeUnit, rangeUnits } from './knockOut';
+import { lensJson, lensText } from './logitLens';
 import { resolveModel } from './modelPaths';
 import { formatModel, foundText, listFoundModels, listModels } from './models';
 import { type Arguments, type CommandName, commandIn, readArguments, shortUsageOf, UsageError, usage } from './options';
@@ -108,18 +111,63 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
 
   async explain(args) {
     const { values } = args;
-    const at = wholeNumber('--at', values.at);
-    if (at === undefined) throw new UsageError('explain needs --at OFFSET');
+    const { at } = placeOptions(args);
     const options = {
-      ...{
-        at,
-        row: oneOf('--row', values.row ?? 'predicting', rowKinds),
-        target: targetChoice(values.target ?? 'actual'),
-      },
+      ...{ at, ...questionOptions(args) },
       ...{ minus: wholeNumber('--minus', values.minus), hasCells: values.cells === true },
     };
     const json = await explainJson(await openDocument(args, true), options);
     if (!values.json) await print(explainText(json));
+    return writeJson(args, json);
+  },
+
+  async lens(args) {
+    const place = placeOptions(args);
+    const json = await lensJson(await openDocument(args, true), { ...place, ...questionOptions(args) });
+    if (!args.values.json) await print(lensText(json));
+    return writeJson(args, json);
+  },
+
+  async knockout(args) {
+    const { values } = args;
+    const place = placeOptions(args);
+    if (!values.keys) throw new UsageError('knockout needs --keys FROM:TO');
+    if (values.layers !== undefined && values.heads !== undefined) {
+      throw new UsageError('--layers and --heads exclude each other: heads name their layers');
+    }
+    const unit = oneOf('--unit', values.unit ?? 'offsets', rangeUnits);
+    const options = {
+      ...{ unit, isEach: values.each === true, heads: values.heads },
+      keys: ranges('--keys', values.keys, unit),
+      queries:
+        values.queries === 'selected'
+          ? ('selected' as const)
+          : values.queries && ranges('--queries', values.queries, unit),
+      layers: values.layers === undefined ? undefined : ranges('--layers', values.layers),
+    };
+    const json = await knockOutJson(await openDocument(args, true), {
+      ...{ ...place, ...questionOptions(args), ...options },
+      queries: options.queries || undefined,
+    });
+    if (!values.json) await print(knockOutText(json));
+    return writeJson(args, json);
+  },
+
+  async generate(args) {
+    const { values } = args;
+    const { at } = placeOptions(args);
+    const nTokens = wholeNumber('--tokens', values.tokens, 1);
+    if (nTokens === undefined) throw new UsageError('generate needs --tokens N');
+    const json = await generateJson(args.positionals[0]!, {
+      ...{ ...engineChoice(args), encoding: encoding(args), at, nTokens },
+      maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 2),
+      seed: wholeNumber('--seed', values.seed) ?? 0,
+      temperature: realNumber('--temperature', values.temperature, 0, 100) ?? 0,
+      topP: realNumber('--top-p', values['top-p'], 0, 1) ?? 1,
+      instead: values.instead ?? '',
+      topK: wholeNumber('--top', values.top, 1) ?? 5,
+    });
+    if (!values.json) await print(generateText(json));
     return writeJson(args, json);
   },
 
@@ -253,10 +301,10 @@ async function goldenLine(directory: string, name: string, options: GoldenOption
   }
 }
 
-/** @param choosesWindow --window-start moves the window, though --at is a place in it. */
-function openDocument(args: Arguments, choosesWindow = false) {
+/** @param hasPlace --at is a place that the command asks about, in a window that --window-start may choose. */
+function openDocument(args: Arguments, hasPlace = false) {
   const { values } = args;
-  if (!choosesWindow && values.at !== undefined && values['window-start'] !== undefined) {
+  if (!hasPlace && values.at !== undefined && values['window-start'] !== undefined) {
     throw new UsageError(
       '--at and --window-start exclude each other: one says what the window contains, the other where it begins',
     );
@@ -275,6 +323,46 @@ function documentOptions(args: Arguments) {
     at: wholeNumber('--at', values.at) ?? 0,
     windowStart: wholeNumber('--window-start', values['window-start']),
   };
+}
+
+/** A place that a command needs. @throws UsageError without it */
+function placeOptions({ values, command }: Arguments): { readonly at: number; readonly to: number | undefined } {
+  const at = wholeNumber('--at', values.at);
+  if (at === undefined) throw new UsageError(`${command} needs --at OFFSET`);
+  const to = wholeNumber('--to', values.to);
+  if (to !== undefined && to <= at) throw new UsageError(`--to is ${to}, expected more than --at, which is ${at}`);
+  return { at, to };
+}
+
+/** What is asked about the selected tokens. */
+function questionOptions({ values }: Arguments) {
+  return {
+    row: oneOf('--row', values.row ?? 'predicting', rowKinds),
+    target: targetChoice(values.target ?? 'actual'),
+    topK: wholeNumber('--top', values.top, 1) ?? 5,
+  };
+}
+
+/** FROM:TO[,…] or single numbers; TO is exclusive. @param unit lines count from 1. */
+function ranges(name: string, list: string, unit?: RangeUnit): GivenRange[] {
+  return list.split(',').map(part => {
+    const [, from, to] = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(part.trim()) ?? [];
+    const range = { from: Number(from), to: to === undefined ? Number(from) + 1 : Number(to) };
+    if (from === undefined || range.to <= range.from) {
+      throw new UsageError(`${name} has "${part}", expected FROM:TO with TO after FROM`);
+    }
+    if (unit === 'lines' && range.from < 1) throw new UsageError(`${name} has "${part}", lines count from 1`);
+    return range;
+  });
+}
+
+function realNumber(name: string, value: string | undefined, least: number, most: number): number | undefined {
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!/^\d/.test(value) || !(number >= least && number <= most)) {
+    throw new UsageError(`${name} is "${value}", expected a number from ${least} to ${most}`);
+  }
+  return number;
 }
 
 function targetChoice(target: string): TargetChoice {

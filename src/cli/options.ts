@@ -7,6 +7,7 @@ import { searchMethods } from '../shared/documentSearch';
 import { exportFormats } from '../shared/panel/exportFormats';
 import { occlusionModes, relevanceMethods } from '../shared/relevance';
 import { measureNames } from './heads';
+import { rangeUnits } from './knockOut';
 import { toyAnswers } from './toy';
 
 /** Wrong use of the command line: exit code 2, and how the command is used. */
@@ -48,12 +49,30 @@ export const options = {
   target: { value: 'TARGET', help: 'actual (the token that came, unless given), predicted, or a token id' },
   minus: { value: 'ID', help: 'a token whose logit is subtracted; otherwise the mean of all logits is' },
   cells: { help: 'every source token of every head in the JSON' },
+  keys: { value: 'FROM:TO[,…]', help: 'what may not be seen, TO exclusive, counted in --unit' },
+  unit: {
+    value: 'UNIT',
+    help: `${rangeUnits.join(', ')} (offsets unless given): what FROM:TO counts; lines are from 1`,
+  },
+  each: { help: 'forbids every range by itself, of lines every line; otherwise all of them together' },
+  queries: {
+    value: 'FROM:TO[,…]|selected',
+    help: 'rows that may not see the keys: all rows after them unless given; selected: only those that are asked about',
+  },
+  layers: { value: 'LAYERS', help: 'a list such as 0,3:6 (without 6), in place of --heads' },
+  tokens: { value: 'N', help: 'tokens to write' },
+  temperature: { value: 'T', help: 'logits are divided by it; 0 (unless given) takes the likeliest token' },
+  'top-p': { value: 'P', help: 'draws from the likeliest tokens that have this probability together; 1 unless given' },
+  instead: { value: 'TEXT', help: 'text put behind the place first: what if it had been this' },
   'window-start': { value: 'OFFSET', help: 'where the window begins' },
   question: { value: 'TEXT', help: 'text that is put behind the document and selected in place of --at' },
   layer: { value: 'L', help: 'from 0' },
   head: { value: 'H', help: 'from 0' },
   stage: { value: 'STAGE', help: stages.join(', ') },
-  top: { value: 'K', help: 'strongest keys of each query in the JSON, 16 unless given' },
+  top: {
+    value: 'K',
+    help: 'strongest keys of each query in the JSON, 16 unless given; likeliest tokens, 5 unless given',
+  },
   format: { value: 'FORMAT', help: exportFormats.join(', ') },
   out: { value: 'OUT', help: out },
   bom: { help: 'begins a CSV file with a byte order mark, by which spreadsheets recognize UTF-8' },
@@ -69,7 +88,7 @@ export const options = {
   'block-length': { value: 'N', help: 'letters of a block, 5 unless given' },
   answer: { value: 'ANSWER', help: toyAnswers.join(', ') },
   samples: { value: 'N', help: '1000 unless given' },
-  seed: { value: 'N', help: 'of the samples' },
+  seed: { value: 'N', help: 'of what is drawn at random; of generate 0 unless given' },
   dtype: { value: 'TYPE', help: 'fp32 or fp16' },
   rows: { value: 'N', help: 'rows of a layer that are computed at a time' },
   only: { value: 'PREFIX', help: 'cases whose names begin with it', isRepeatable: true },
@@ -138,6 +157,42 @@ export const syntax = {
     takes: 'FILE',
     options: [...file, 'at', 'window-start', 'row', 'target', 'minus', 'cells', 'json'],
     usage: '--at OFFSET [--row predicting|reading] [--target actual|predicted|ID] [--minus ID] [--cells] [--json OUT]',
+  },
+  lens: {
+    summary: 'what the residual stream after each layer predicts at a place',
+    takes: 'FILE',
+    options: [...file, 'at', 'to', 'window-start', 'row', 'target', 'top', 'json'],
+    usage: '--at OFFSET [--to OFFSET] [--row predicting|reading] [--target actual|predicted|ID] [--top K] [--json OUT]',
+  },
+  knockout: {
+    summary: 'how a prediction changes when later tokens may not see others',
+    takes: 'FILE',
+    options: [
+      ...file,
+      ...([
+        'at',
+        'to',
+        'window-start',
+        'row',
+        'target',
+        'keys',
+        'unit',
+        'each',
+        'queries',
+        'layers',
+        'heads',
+        'json',
+      ] as const),
+    ],
+    usage:
+      '--at OFFSET [--to OFFSET] --keys FROM:TO[,…] [--unit offsets|tokens|lines] [--each] [--queries FROM:TO[,…]|selected]\n' +
+      '          [--layers LAYERS | --heads HEADS] [--row predicting|reading] [--target actual|predicted|ID] [--json OUT]',
+  },
+  generate: {
+    summary: 'continues the text from a place, without writing to the file; --tokens 1 --top K lists next tokens',
+    takes: 'FILE',
+    options: [...file, 'at', 'tokens', 'seed', 'temperature', 'top-p', 'instead', 'top', 'json'],
+    usage: '--at OFFSET --tokens N [--seed S --temperature T --top-p P] [--instead TEXT] [--top K] [--json OUT]',
   },
   heads: {
     summary: 'all heads, ranked by a measure',

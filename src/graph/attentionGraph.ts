@@ -26,6 +26,11 @@ export interface AttentionFeeds {
   readonly sin: string;
   /** bool [B or 1, 1, R, K]: true where the query may look at the key. */
   readonly allowed: string;
+  /**
+   * bool [B or 1, H, R, K]: false for edges of a head that are knocked out. Such a cell is 0 in every stage, and no
+   * convolution reads it. Absent where none is.
+   */
+  readonly edges?: string;
   /** Keys with their rotary positions, and values, of the tokens before the rows: [B, K - R, n_kv, d]. */
   readonly pastKeys: string;
   readonly pastValues: string;
@@ -116,7 +121,10 @@ export function addAttention(
   const [k, v] = [toHeads(allKeys), toHeads(allValues)];
 
   const zero = g.scalar(0);
-  const masked = (value: string) => g.op('Where', [feeds.allowed, value, zero]);
+  const allowed = feeds.edges === undefined ? feeds.allowed : g.op('And', [feeds.allowed, feeds.edges]);
+  const masked = (value: string) => g.op('Where', [allowed, value, zero]);
+  /** Where edges are knocked out, a row may have no key left, and head mixing fills cells of one head from the others. */
+  const withoutEdges = (value: string) => (feeds.edges === undefined ? value : masked(value));
   const stages: Partial<Record<Stage, string>> = {};
 
   const scaledQ = g.op('Mul', [q, g.scalar(plan.scoreScale)]);
@@ -124,7 +132,7 @@ export function addAttention(
   if (plan.scoreCap !== null) map = capped(g, map, plan.scoreCap);
   stages.scores = masked(map);
   if (plan.preSoftmaxKernel) {
-    map = convolve(stages.scores, 'mta_kernel', plan.preSoftmaxKernel);
+    map = withoutEdges(convolve(stages.scores, 'mta_kernel', plan.preSoftmaxKernel));
     stages.convolved_scores = masked(map);
   }
   if (plan.hasPreHeadMix) {
@@ -132,18 +140,19 @@ export function addAttention(
     stages.mixed_scores = masked(map);
   }
 
-  map = g.op('Where', [feeds.allowed, map, g.scalar(Number.NEGATIVE_INFINITY)]);
+  map = g.op('Where', [allowed, map, g.scalar(Number.NEGATIVE_INFINITY)]);
   map = plan.hasSinks ? softmaxWithSink(g, map, weight('sinks'), nHeads) : g.op('Softmax', [map], { axis: -1 });
+  map = withoutEdges(map);
   stages.pattern = map;
   if (plan.postSoftmaxKernel) {
     map = masked(convolve(map, 'mta_kernel_after_sm', plan.postSoftmaxKernel));
     stages.convolved_pattern = map;
   }
   if (plan.headKernelSize !== null) {
-    map = groupedHeadMix(g, map, kernels['head_kernel']!, nHeads, plan.headKernelSize);
+    map = withoutEdges(groupedHeadMix(g, map, kernels['head_kernel']!, nHeads, plan.headKernelSize));
     stages.mixed_pattern = map;
   } else if (plan.hasPostHeadMix) {
-    map = headMix(g, map, kernels['wposm.weight']!);
+    map = withoutEdges(headMix(g, map, kernels['wposm.weight']!));
     stages.mixed_pattern = map;
   }
 

@@ -17,7 +17,7 @@ import { addFeedForward } from './feedForward';
 import { GraphBuilder, type WeightSource } from './graphBuilder';
 import { type LayerPlan, type NormPlan, normOf, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
-import { addTargets, addTopK, divergence, openHead } from './outputHead';
+import { addEntropy, addRank, addTargets, addTopK, divergence, openHead } from './outputHead';
 import { addPooling, addTopKeys } from './reductions';
 
 /** Outputs of a block's graph besides the residual stream. */
@@ -59,8 +59,9 @@ export function blockGraph(
   weights: WeightSource,
   taps: BlockTaps,
   form = fedConvolution,
+  feedsOf: FeedsOf = attentionFeeds,
 ): Uint8Array {
-  const { g, plan, values, output } = openBlock(config, layerIdx, weights, attentionFeeds, form);
+  const { g, plan, values, output } = openBlock(config, layerIdx, weights, feedsOf, form);
   g.output('hidden_out', output, 'float32', ['B', 'N', config.dim]);
   addKeptOutputs(g, plan, values);
   for (const stage of taps.overviews) addPooledOutput(g, plan, values, stage, taps.blockSize);
@@ -156,6 +157,23 @@ export function predictionGraph(config: ModelConfig, weights: WeightSource, comp
     const before = g.input('before', 'float32', ['B', 'T', config.vocab_size]);
     g.output('divergence', divergence(g, before, logProbabilities), 'float32', ['B', 'T']);
   }
+  return g.build();
+}
+
+/**
+ * What a residual stream predicts when the output head reads it at once: the logit lens. As `predictionGraph` with
+ * `before`, the log-probabilities after the last layer; also `rank` [1, T] of the targets, from 1, and `entropy`
+ * [1, T] in nats.
+ */
+export function logitLensGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
+  const { g, logits } = openHead(config, weights);
+  const logProbabilities = g.op('LogSoftmax', [logits], { axis: -1 });
+  const target = addTargets(g, logProbabilities, 'B');
+  addTopK(g, logProbabilities, 'B');
+  addRank(g, logProbabilities, target);
+  addEntropy(g, logProbabilities);
+  const before = g.input('before', 'float32', ['B', 'T', config.vocab_size]);
+  g.output('divergence', divergence(g, before, logProbabilities), 'float32', ['B', 'T']);
   return g.build();
 }
 
@@ -309,6 +327,11 @@ function attentionFeeds(g: GraphBuilder, plan: LayerPlan): BlockFeeds {
     pastValues: g.input('past_values', 'float32', past),
     nAbove: g.input('n_above', 'int64', [1]),
   };
+}
+
+/** As `attentionFeeds`, with the edges that are knocked out: bool [1, H, R, K], false for those. */
+export function knockOutFeeds(g: GraphBuilder, plan: LayerPlan): BlockFeeds {
+  return { ...attentionFeeds(g, plan), edges: g.input('edges', 'bool', [1, plan.nHeads, 'R', 'K']) };
 }
 
 function attentionWeight(g: GraphBuilder, layerIdx: number, weights: WeightSource): (key: string) => string {

@@ -30,11 +30,25 @@ export function openHead(config: ModelConfig, weights: WeightSource) {
   return { g, logits: logitsOf(hidden), logitsOf };
 }
 
-/** Input `targets` int64 [batch, T] -> output `log_probability` [batch, T] of the targets. */
-export function addTargets(g: GraphBuilder, logProbabilities: string, batch: 'B' | 1): void {
+/** Input `targets` int64 [batch, T] -> output `log_probability` [batch, T] of the targets. @returns them as [batch, T, 1]. */
+export function addTargets(g: GraphBuilder, logProbabilities: string, batch: 'B' | 1): string {
   const targets = g.input('targets', 'int64', [batch, 'T']);
   const target = logProbabilityOf(g, logProbabilities, g.op('Unsqueeze', [targets, g.ints([-1])]));
   g.output('log_probability', g.op('Squeeze', [target, g.ints([-1])]), 'float32', [batch, 'T']);
+  return target;
+}
+
+/** Output `rank` int64 [B, T]: how many tokens are likelier than the target, plus 1. @param target [B, T, 1]. */
+export function addRank(g: GraphBuilder, logProbabilities: string, target: string): void {
+  const isLikelier = g.cast(g.op('Greater', [logProbabilities, target]), 'int32');
+  const nLikelier = g.op('ReduceSum', [isLikelier, g.ints([-1])], { keepdims: 0 });
+  g.output('rank', g.op('Add', [nLikelier, g.cast(g.ints([1]), 'int32')]), 'int32', ['B', 'T']);
+}
+
+/** Output `entropy` [B, T] in nats. */
+export function addEntropy(g: GraphBuilder, logProbabilities: string): void {
+  const terms = g.op('Mul', [g.op('Exp', [logProbabilities]), logProbabilities]);
+  g.output('entropy', g.op('Neg', [g.op('ReduceSum', [terms, g.ints([-1])], { keepdims: 0 })]), 'float32', ['B', 'T']);
 }
 
 /** @param targets int64 [B, T, 1]. @returns [B, T, 1]. */

@@ -10,9 +10,11 @@ import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
 import type { LogitAttribution } from '../shared/attribution';
 import type { SearchedRange } from '../shared/documentSearch';
 import type { OcclusionBaseline } from '../shared/relevance';
+import type { TextSlice } from '../shared/tools/documentText';
 import { Cancelled, Failure } from '../shared/tools/failure';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations } from './experiments/ablationRuns';
+import { Experiments } from './experiments/experiments';
 import { checkExplainable, explainLogit } from './experiments/explainLogit';
 import { neutralToken, OcclusionRunner } from './experiments/occlusion';
 import { searchRanges, tokenizeProbe } from './experiments/searchRanges';
@@ -70,6 +72,8 @@ async function openLocal({ modelDirectory, provider, nThreads }: Omit<LoadArgs, 
 export class Engine {
   /** Closer looks at the runs that are kept. */
   readonly details: Details;
+  /** What of a run made its predictions. */
+  readonly experiments: Experiments;
   readonly model: ModelSummary;
   /** Runs in the foreground; background work pauses meanwhile. */
   private nForeground = 0;
@@ -83,9 +87,11 @@ export class Engine {
     readonly providerNote: string,
     private readonly emit: Emit,
     private readonly attribution: Attribution,
+    nThreads: number,
   ) {
     this.model = runtime.folder.summary;
     this.details = new Details(runtime, runs);
+    this.experiments = new Experiments(runtime, runs, nThreads);
   }
 
   /** @throws Failure naming what is wrong with the folder, or a provider that cannot be used. */
@@ -114,7 +120,7 @@ export class Engine {
     emit('log', { level: 'info', message: `model ${summary.name} (${summary.nParameters} parameters) on ${note}` });
     const runs = new Runs();
     const lasting = new LastingRuntime(runtime, args.nThreads, emit, other => runs.restore(other));
-    return new Engine(lasting, runs, tokenizer, note, emit, new Attribution(folder));
+    return new Engine(lasting, runs, tokenizer, note, emit, new Attribution(folder), args.nThreads);
   }
 
   get provider(): ExecutionProvider {
@@ -208,6 +214,23 @@ export class Engine {
     return this.tokenizer.encode(text);
   }
 
+  /** The end of a text as a run takes it, after the begin token where the model has one. @throws Failure `empty`. */
+  lastTokens({ text, start }: TextSlice, maxTokens: number): ReturnType<typeof openWindow> {
+    const end = start + text.length;
+    const place = { textStart: start, documentLength: end, anchor: end, maxTokens };
+    return openWindow({ analysisId: 0, topK: 1, text, ...place }, this.tokenizer, this.runtime.folder);
+  }
+
+  /** The UTF-8 bytes a token stands for. */
+  bytesOf(id: number): Uint8Array {
+    return this.tokenizer.bytesOf(id);
+  }
+
+  /** The token that ends a text; null where the model has none. */
+  get endTokenId(): number | null {
+    return this.runtime.folder.config.eos_token_id;
+  }
+
   /** How well the model predicts each of a window's tokens; see `scoreTokens`. Keeps no run. */
   async score(ids: Int32Array): ReturnType<typeof scoreTokens> {
     if (this.model.viewer?.hasPredictions === false) throw noLogits(this.model.name);
@@ -226,6 +249,7 @@ export class Engine {
 
   async release(): Promise<void> {
     await this.attribution.release();
+    await this.experiments.release();
     await this.runtime.release();
   }
 
@@ -294,7 +318,8 @@ export class Engine {
     );
   }
 
-  private readonly label = (id: number): string => this.tokenizer.label(id);
+  /** A token's text, readable. */
+  readonly label = (id: number): string => this.tokenizer.label(id);
 
   /** For work in the background: resolves when no run is waiting. */
   private pause(signal?: AbortSignal): () => Promise<void> {

@@ -87,7 +87,7 @@ export class GpuRuntime extends ModelRuntime {
     await super.release();
   }
 
-  protected override async plainBlock(
+  override async plainBlock(
     layerIdx: number,
     hidden: Value,
     options: LayerOptions,

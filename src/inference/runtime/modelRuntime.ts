@@ -11,6 +11,8 @@ import {
   blockGraph,
   embedGraph,
   type FeedsOf,
+  knockOutFeeds,
+  logitLensGraph,
   logitsGraph,
   logProbabilitiesGraph,
   noTaps,
@@ -19,6 +21,7 @@ import {
   stagesGraph,
 } from '../../graph/modelGraphs';
 import { dependsOnLength } from '../../graph/ropeScaling';
+import type { TokenRange } from '../../shared/address';
 import type { ExecutionProvider, LayerOverview, LocalProvider } from '../../shared/analysis';
 import type { KernelWeights } from '../../shared/kernels';
 import { type ModelFolder, mappedFromBytes } from '../model/folder';
@@ -28,8 +31,10 @@ import { cached } from './cached';
 import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { kernelFeeds, readKernels } from './kernelFeeds';
+import { type Cut, edgesOf, partsOf } from './knockOut';
 import { LayerAccumulator } from './layerAccumulator';
 import type { BlockRowsOptions, LayerRuntime, OverviewOptions, StageRowsOptions } from './layerRuntime';
+import { emptyLensRows, type LensRows, writeLensRows } from './lensRows';
 import { chooseBandRows, type RunSize } from './memory';
 import { emptyPooledMap, quantize, writePooled } from './overviews';
 import { emptyPrediction, type Prediction, writePrediction } from './prediction';
@@ -46,6 +51,13 @@ interface BandRun {
   /** Feeds of the taps. */
   readonly extra?: Values;
   readonly kernels?: readonly KernelWeights[] | undefined;
+  /** Edges knocked out in all rows of the band. */
+  readonly cuts?: readonly Cut[];
+}
+
+/** How some rows of a layer are run. */
+export interface RowsOptions extends LayerOptions {
+  readonly cuts?: readonly Cut[] | undefined;
 }
 
 export class ModelRuntime implements LayerRuntime {
@@ -205,6 +217,37 @@ export class ModelRuntime implements LayerRuntime {
     return prediction;
   }
 
+  /**
+   * What the stream after each layer predicts when the output head reads it at once.
+   * @param streams [1, T, D] after each layer, the last one last.
+   * @param targets [T]
+   */
+  async logitLens(
+    streams: readonly Value[],
+    targets: readonly number[],
+    k: number,
+    signal?: AbortSignal,
+  ): Promise<LensRows[]> {
+    const { config, weights } = this.folder;
+    const topK = Math.min(k, config.vocab_size);
+    const lenses = streams.map(() => emptyLensRows(targets.length, topK));
+    const work = async (from: number, to: number) => {
+      const session = await this.session('logit_lens', () => logitLensGraph(config, weights));
+      const before = await this.logProbabilities(rowsOf(streams.at(-1)!, from, to));
+      for (const [layerIdx, stream] of streams.entries()) {
+        const fetched = await session.run({
+          hidden: rowsOf(stream, from, to),
+          targets: int64(targets.slice(from, to), [1, to - from]),
+          top_k: int64([topK], [1]),
+          before,
+        });
+        writeLensRows(lenses[layerIdx]!, fetched, from);
+      }
+    };
+    await inBands({ start: 0, end: targets.length }, this.predictionRows(), work, signal);
+    return lenses;
+  }
+
   async logits(hidden: Value): Promise<Value> {
     const session = await this.session('logits', () => logitsGraph(this.folder.config, this.folder.weights));
     return (await session.run({ hidden }))['logits']!;
@@ -242,32 +285,51 @@ export class ModelRuntime implements LayerRuntime {
     };
   }
 
-  protected async plainBlock(
+  async plainBlock(
     layerIdx: number,
     hidden: Value,
     { kernels, signal }: LayerOptions,
   ): Promise<Pick<BlockResult, 'hidden' | 'rows'>> {
     const plan = planLayer(this.folder.config, layerIdx);
     const rows = emptyRows(plan, hidden);
-    const out = emptyValue(hidden.dims);
-    await this.inBands(0, hidden.dims[1]!, signal, async (from, to) => {
-      const fetched = await this.runBlock(plan, rows, { band: bandAt(plan, from, to), taps: noTaps, kernels });
-      writeRows(out, from, fetched['hidden_out']!);
-    });
-    return { hidden: out, rows };
+    const all = { first: 0, end: hidden.dims[1]! };
+    return { hidden: await this.layerRows(layerIdx, rows, all, { kernels, signal }), rows };
+  }
+
+  /**
+   * Computes some rows of a layer of which the rows before have their keys and values, and writes those of the rows.
+   * @param rows may have room for more rows than are there.
+   * @returns the stream after the layer, [B, end - first, D].
+   */
+  async layerRows(layerIdx: number, rows: LayerRows, range: TokenRange, options: RowsOptions = {}): Promise<Value> {
+    const { kernels, signal, cuts: allCuts = [] } = options;
+    const plan = planLayer(this.folder.config, layerIdx);
+    const [nBatch = 1, , dim = 0] = rows.hidden.dims;
+    const out = emptyValue([nBatch, range.end - range.first, dim]);
+    for (const { first, end, cuts } of partsOf(range, allCuts)) {
+      await this.inBands(first, end, signal, async (from, to) => {
+        const band = bandAt(plan, from, to);
+        const fetched = await this.runBlock(plan, rows, { band, taps: noTaps, kernels, cuts });
+        writeRows(out, from - range.first, fetched['hidden_out']!);
+      });
+    }
+    return out;
   }
 
   private async runBlock(
     plan: LayerPlan,
     rows: LayerRows,
-    { band, taps, extra = {}, kernels }: BandRun,
+    { band, taps, extra = {}, kernels, cuts = [] }: BandRun,
   ): Promise<Values> {
     const { config, weights } = this.folder;
     const { layerIdx } = plan;
     const form = kernels ? fedConvolution : await this.convolutionForm(plan);
-    const graph = () => blockGraph(config, layerIdx, weights, taps, form);
-    const session = await this.blockSession(layerIdx, taps, form.isFixed ? '/fixed' : '', graph);
-    const fetched = await session.run({ ...(await this.blockFeeds(plan, rows, band, kernels)), ...extra });
+    const isCut = cuts.length > 0;
+    const graph = () => blockGraph(config, layerIdx, weights, taps, form, isCut ? knockOutFeeds : undefined);
+    const variant = `${form.isFixed ? '/fixed' : ''}${isCut ? '/cut' : ''}`;
+    const session = await this.blockSession(layerIdx, taps, variant, graph);
+    const edges = isCut ? { edges: edgesOf(cuts, plan.nHeads, band) } : {};
+    const fetched = await session.run({ ...(await this.blockFeeds(plan, rows, band, kernels)), ...extra, ...edges });
     writeRows(rows.keys, band.first, fetched['keys']!);
     writeRows(rows.values, band.first, fetched['values']!);
     return fetched;

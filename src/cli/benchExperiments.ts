@@ -1,0 +1,68 @@
+/** Benchmark of experiments, in this process: each as a ratio against one analysis of the same text, or a limit. */
+
+import { Engine } from '../inference/engine';
+import type { Cuts } from '../inference/experiments/knockOutRuns';
+import { targetsOf } from '../inference/run/predictions';
+import { type AddLine, median } from './benchLines';
+
+const nTokens = 512;
+const nLines = 20;
+const nGenerated = 40;
+
+/** @param text of at least the window. */
+export async function benchExperiments(directory: string, text: string, nRepeats: number, add: AddLine): Promise<void> {
+  let ids = new Int32Array();
+  const engine = await Engine.load({ modelDirectory: directory, provider: 'cpu', nThreads: 0 }, (name, payload) => {
+    if (name === 'tokens') ids = (payload as { tokens: { ids: Int32Array<ArrayBuffer> } }).tokens.ids;
+  });
+  try {
+    let analysisId = 0;
+    const analyze = () => {
+      const analyzed = `${analysisId} ${text}`; // another start each time: nothing can be taken over
+      const place = { textStart: 0, documentLength: analyzed.length, anchor: 0 };
+      return engine.analyze({ analysisId: ++analysisId, text: analyzed, ...place, maxTokens: nTokens, topK: 16 });
+    };
+    const runMs = await medianMs(nRepeats, analyze);
+    const { experiments } = engine;
+    const lens = () =>
+      experiments.logitLens({ analysisId, rows: { first: 0, end: ids.length }, targets: targetsOf(ids), k: 5 });
+    const what = `T=${nTokens}`;
+    add(`logit lens of all positions, ${what}`, await medianMs(nRepeats, lens), 'ms', runMs, 'whole analysis');
+    const end = ids.length - 1;
+    const rows = { first: end - 1, end, targets: [ids[end]!] };
+    const knockOuts = async () => {
+      const runner = await experiments.knockOuts(analysisId, rows);
+      for (let line = 0; line < nLines; line++) await runner.without(cutsOfLine(line, end, engine.model.nLayers));
+    };
+    const cutsMs = await medianMs(2, knockOuts);
+    add(`knock-outs of ${nLines} lines, ${what}`, cutsMs, 'ms', runMs, 'whole analysis; the limit is 8');
+    const times: number[] = [];
+    const options = { nTokens: nGenerated, seed: 0, temperature: 0, topP: 1, topK: 5 };
+    let last = 0;
+    for await (const _ of experiments.generate(ids, options)) {
+      if (last > 0) times.push(performance.now() - last);
+      last = performance.now();
+    }
+    add(`a generated token after ${what}`, median(times), 'ms', 50, 'limit');
+  } finally {
+    await engine.release();
+  }
+}
+
+/** The edges of one of some lines that fill the window. */
+function cutsOfLine(line: number, end: number, nLayers: number): Cuts {
+  const first = 1 + Math.floor((line * (end - 2)) / nLines);
+  const keys = { first, end: 1 + Math.floor(((line + 1) * (end - 2)) / nLines) };
+  const cut = { keys, queries: { first: keys.end, end }, heads: null };
+  return new Map(Array.from({ length: nLayers }, (_, layerIdx) => [layerIdx, [cut]]));
+}
+
+async function medianMs(nRepeats: number, work: () => Promise<unknown>): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i <= nRepeats; i++) {
+    const start = performance.now();
+    await work();
+    times.push(performance.now() - start);
+  }
+  return median(times.slice(1));
+}

@@ -1,0 +1,96 @@
+/**
+ * Experiments that say what a model used, not where it looked: they run on the CPU in this process, from what is kept of a
+ * run where that was on the CPU too.
+ */
+
+import type { TokenRange } from '../../shared/address';
+import { Failure } from '../../shared/tools/failure';
+import type { Runs } from '../run/runs';
+import type { LastingRuntime } from '../runtime/lastingRuntime';
+import type { LensRows } from '../runtime/lensRows';
+import { ModelRuntime } from '../runtime/modelRuntime';
+import { rowsOf } from '../runtime/values';
+import { type GeneratedToken, type GenerateOptions, generateTokens } from './generateText';
+import { KnockOutRunner, type PredictedRows } from './knockOutRuns';
+import { type Streams, streamBefore, streamsOf, streamsOfRun } from './streams';
+
+export class Experiments {
+  private cpu: ModelRuntime | undefined;
+  /** Streams of the last run that was on another provider. */
+  private last: { readonly analysisId: number; readonly streams: Streams } | undefined;
+
+  constructor(
+    private readonly runtime: LastingRuntime,
+    private readonly runs: Runs,
+    private readonly nThreads: number,
+  ) {}
+
+  /**
+   * What the stream after each layer predicts at some rows when the output head reads it at once.
+   * @param targets of the rows, [rows].
+   * @throws Failure `no-analysis`, `viewer` or `remote`; Cancelled once `signal` fires.
+   */
+  async logitLens({ analysisId, rows, targets, k }: LensArgs, signal?: AbortSignal): Promise<readonly LensRows[]> {
+    const runtime = this.localRuntime();
+    const streams = await this.streams(analysisId, signal);
+    const after = streams.layers.map((_, layerIdx) =>
+      rowsOf(streamBefore(streams, layerIdx + 1), rows.first, rows.end),
+    );
+    return runtime.logitLens(after, targets, k, signal);
+  }
+
+  /** Starts knock-outs on a run's tokens. @throws as `logitLens`. */
+  async knockOuts(analysisId: number, rows: PredictedRows, signal?: AbortSignal): Promise<KnockOutRunner> {
+    return KnockOutRunner.open(this.localRuntime(), await this.streams(analysisId, signal), rows);
+  }
+
+  /** Continues tokens; see `generateTokens`. @throws Failure `viewer` or `remote`. */
+  generate(ids: Int32Array, options: GenerateOptions, signal?: AbortSignal): AsyncGenerator<GeneratedToken> {
+    return generateTokens(this.localRuntime(), ids, options, signal);
+  }
+
+  async release(): Promise<void> {
+    await this.cpu?.release();
+  }
+
+  private async streams(analysisId: number, signal?: AbortSignal): Promise<Streams> {
+    const run = this.runs.finished(analysisId);
+    const runtime = this.localRuntime();
+    if (runtime === this.runtime.current) return streamsOfRun(run);
+    if (this.last?.analysisId !== analysisId) {
+      this.last = { analysisId, streams: await streamsOf(runtime, run.ids, signal) };
+    }
+    return this.last.streams;
+  }
+
+  /** The model on the CPU of this machine. */
+  private localRuntime(): ModelRuntime {
+    const { current } = this.runtime;
+    const { summary } = current.folder;
+    if (summary.viewer) {
+      throw new Failure(
+        'viewer',
+        `Cannot run experiments on "${summary.name}": ONNX files are view-only, nothing in them can be changed or read layer by layer. Pick a model with safetensors weights.`,
+        ['selectModel'],
+      );
+    }
+    if (current instanceof ModelRuntime) {
+      if (current.provider === 'cpu') return current;
+      this.cpu ??= new ModelRuntime(current.folder, 'cpu', this.nThreads);
+      return this.cpu;
+    }
+    throw new Failure(
+      'remote',
+      `Cannot run experiments on "${summary.name}": its layers run on a server, which takes no changed edges or streams. Pick an installed model.`,
+      ['selectModel'],
+    );
+  }
+}
+
+export interface LensArgs {
+  readonly analysisId: number;
+  readonly rows: TokenRange;
+  readonly targets: readonly number[];
+  /** Likeliest tokens of each layer and row. */
+  readonly k: number;
+}

@@ -1,0 +1,155 @@
+/** lens, knockout and generate on the command line: JSON that fits its schema, tables for people, refusals in words. */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import Ajv from 'ajv';
+import { cliEntry, root, tinyModelDirectory } from '../fixtures/paths';
+
+const scratch = mkdtempSync(join(tmpdir(), 'mta-cli-experiments-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+const cases = JSON.parse(readFileSync(join(root, 'test', 'fixtures', 'causal.json'), 'utf8'));
+const text = 'def tide(moon):\n  return moon + 1\n';
+const file = join(scratch, 'tide.py');
+writeFileSync(file, text);
+const model = ['--model', tinyModelDirectory];
+
+function cli(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, ['--import', 'tsx', cliEntry, ...args], { cwd: root, encoding: 'utf8' });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the schema says what it is
+function json(name: string, ...args: string[]): any {
+  const run = cli(name, file, ...model, ...args, '--json', '-');
+  assert.equal(run.status, 0, run.stderr);
+  const parsed: object = JSON.parse(run.stdout);
+  const schema = JSON.parse(readFileSync(join(root, 'src', 'cli', 'schemas', `${name}.schema.json`), 'utf8'));
+  const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(schema);
+  assert.ok(validate(parsed), JSON.stringify(validate.errors));
+  return parsed;
+}
+
+function assertClose(actual: number, expected: number, tolerance = 2e-4): void {
+  assert.ok(Math.abs(actual - expected) <= tolerance * Math.max(1, Math.abs(expected)), `${actual} is not ${expected}`);
+}
+
+test('lens: a range of tokens, on predicting rows, equals float64', () => {
+  const { positions, rows } = json('lens', '--at', '3', '--to', '8', '--top', '2');
+  assert.equal(rows, 'predicting');
+  assert.deepEqual(
+    positions.map(({ token, row, text: of }: { token: number; row: number; text: string }) => [token, row, of]),
+    [' t', 'i', 'de'].map((of, i) => [2 + i, 1 + i, of]),
+  );
+  for (const { row, target, layers } of positions) {
+    assert.equal(target.id, cases.ids[row + 1]);
+    for (const [layerIdx, layer] of layers.entries()) {
+      assertClose(layer.surprisal_bits, cases.lens[layerIdx].surprisal_bits[row]);
+      assertClose(layer.kl_bits, cases.lens[layerIdx].kl_bits[row]);
+      assertClose(layer.entropy_bits, cases.lens[layerIdx].entropy_bits[row]);
+      assert.equal(layer.rank, cases.lens[layerIdx].rank[row]);
+      assert.equal(layer.top.length, 2);
+    }
+  }
+});
+
+test('lens: the predicted token has rank 1 after the last layer; the reading row is the token’s own', () => {
+  const [position] = json('lens', '--at', '4', '--row', 'reading', '--target', 'predicted').positions;
+  assert.deepEqual([position.token, position.row], [2, 2]);
+  assert.equal(position.layers.at(-1).rank, 1);
+  assert.equal(position.layers.at(-1).top[0].id, position.target.id);
+  assert.match(cli('lens', file, ...model, '--at', '4').stdout, /token 2, row 1, target " t" \(256\)/);
+});
+
+test('knockout: together and each by itself, in offsets, tokens and lines, equals float64', () => {
+  const expected = cases.knock_outs[0];
+  const end = ['--at', String(text.length - 1)];
+  const row = cases.ids.length - 2;
+  for (const [unit, keys] of [
+    ['offsets', '8:13'],
+    ['tokens', '5:9'],
+  ] as const) {
+    const { knockouts, rows } = json('knockout', ...end, '--keys', keys, '--unit', unit);
+    assert.equal(rows, 'predicting');
+    assertClose(knockouts[0].change_bits, expected.change_bits[row]);
+    assertClose(knockouts[0].kl_bits, expected.kl_bits[row]);
+    assert.deepEqual(knockouts[0].keys, [{ first: 5, end: 9, line: 1, text: '(moon' }]);
+  }
+  const [, , both, , , heads] = cases.knock_outs;
+  assertClose(json('knockout', ...end, '--keys', '3:8,15:18').knockouts[0].change_bits, both.change_bits[row]);
+  const some = json('knockout', ...end, '--keys', '14:18', '--unit', 'tokens', '--heads', '0.1,0.3,2.1,2.3');
+  assertClose(some.knockouts[0].change_bits, heads.change_bits[row]);
+  const each = json('knockout', ...end, '--keys', '3:8,15:18', '--each').knockouts;
+  assert.deepEqual(
+    each.map(({ keys }: { keys: { text: string }[] }) => keys.map(key => key.text)),
+    [[' tide'], ['\n  ']],
+  );
+  const lines = json('knockout', ...end, '--keys', '1:2', '--unit', 'lines', '--each', '--layers', '0').knockouts;
+  assert.deepEqual(
+    lines.map(({ keys }: { keys: object[] }) => keys),
+    [[{ first: 1, end: 12, line: 1, text: 'def tide(moon):\n' }]],
+  );
+  assert.match(cli('knockout', file, ...model, ...end, '--keys', '3:8').stdout, /bits {2}line 1 " tide"/);
+});
+
+test('generate: greedy tokens equal float64 of the whole text; a seed draws the same again; the file stays', () => {
+  const end = ['--at', String(text.length)];
+  const greedy = json('generate', ...end, '--tokens', '16');
+  assert.deepEqual(
+    greedy.tokens.map(({ id }: { id: number }) => id),
+    cases.greedy,
+  );
+  assert.deepEqual([greedy.ended, greedy.prompt.tokens, greedy.prompt.end], ['length', cases.ids.length, text.length]);
+  const draw = () =>
+    json('generate', ...end, '--tokens', '8', '--seed', '5', '--temperature', '1.2', '--top-p', '0.9').text;
+  assert.deepEqual(draw(), draw());
+  const [next] = json('generate', ...end, '--tokens', '1', '--top', '7').tokens;
+  assert.equal(next.top.length, 7);
+  assert.equal(next.top[0].id, cases.greedy[0]);
+  const instead = json('generate', '--at', '4', '--tokens', '16', '--instead', text.slice(4));
+  assert.deepEqual(
+    instead.tokens.map(({ id }: { id: number }) => id),
+    cases.greedy,
+  );
+  assert.equal(readFileSync(file, 'utf8'), text);
+});
+
+test('what cannot be done is said in words, with what was expected', () => {
+  const refused: readonly (readonly [args: readonly string[], status: number, message: RegExp])[] = [
+    [['lens'], 2, /lens needs --at OFFSET/],
+    [['lens', '--at', '4', '--target', '301'], 2, /--target is 301, expected a token id from 0 to 300/],
+    [['lens', '--at', '4', '--target', 'next'], 2, /--target is "next", expected actual, predicted or a token id/],
+    [['lens', '--at', '999'], 2, /--at is 999, expected at most 34/],
+    [['lens', '--at', '33', '--row', 'reading'], 2, /No token follows the last one/],
+    [['lens', '--at', '4', '--max-tokens', '8', '--to', '30'], 2, /No token of the inspected window is at offset 29/],
+    [['knockout', '--at', '20'], 2, /knockout needs --keys FROM:TO/],
+    [['knockout', '--at', '20', '--keys', '8:5'], 2, /--keys has "8:5", expected FROM:TO with TO after FROM/],
+    [['knockout', '--at', '20', '--keys', '25:30'], 2, /Nothing can be cut between the keys, tokens 16 to 19/],
+    [
+      ['knockout', '--at', '20', '--keys', '1:90'],
+      2,
+      /--keys has 1:90, expected offsets in the inspected window, 0 to 34/,
+    ],
+    [['knockout', '--at', '20', '--keys', '0:9', '--unit', 'lines'], 2, /lines count from 1/],
+    [
+      ['knockout', '--at', '20', '--keys', '7:9', '--unit', 'lines'],
+      2,
+      /expected lines in the inspected window, 1 to 2/,
+    ],
+    [['knockout', '--at', '20', '--keys', '1:3', '--layers', '3'], 2, /--layers has 3, expected layers from 0 to 2/],
+    [['generate', '--at', '3', '--tokens', '64'], 2, /--tokens is 64, expected at most 63/],
+    [
+      ['generate', '--at', '3', '--tokens', '4', '--temperature=-1'],
+      2,
+      /--temperature is "-1", expected a number from 0/,
+    ],
+    [['generate', '--at', '99', '--tokens', '4'], 2, /--at is 99, expected at most 34/],
+  ];
+  for (const [[command, ...args], status, message] of refused) {
+    const run = cli(command!, file, ...model, ...args);
+    assert.match(run.stderr, message, `${command} ${args.join(' ')}`);
+    assert.equal(run.status, status, run.stderr);
+  }
+});
