@@ -45,15 +45,15 @@ export const languages = () =>
  */
 export function wrongTexts(language) {
   const manifest = read('package.nls.json');
-  const wanted = { ...manifest, ...Object.fromEntries(textsOfCode().map(text => [text, text])) };
+  const expected = { ...manifest, ...Object.fromEntries(textsOfCode().map(text => [text, text])) };
   const given = { ...read(`package.nls.${language}.json`), ...read(`l10n/bundle.l10n.${language}.json`) };
   const marks = (/** @type {string} */ text) => (text.match(/\{\d\}|\]\(command:[^)]*\)/g) ?? []).sort().join();
   return [
-    ...Object.keys(wanted).flatMap(key => (key in given ? [] : [`${language} lacks ${JSON.stringify(key)}`])),
+    ...Object.keys(expected).flatMap(key => (key in given ? [] : [`${language} lacks ${JSON.stringify(key)}`])),
     ...Object.keys(given).flatMap(key =>
-      key in wanted ? [] : [`${language} translates what is gone: ${JSON.stringify(key)}`],
+      key in expected ? [] : [`${language} translates what is gone: ${JSON.stringify(key)}`],
     ),
-    ...Object.entries(wanted).flatMap(([key, text]) =>
+    ...Object.entries(expected).flatMap(([key, text]) =>
       key in given && marks(given[key]) !== marks(text)
         ? [`${language} has other places or links in ${JSON.stringify(key)}`]
         : [],

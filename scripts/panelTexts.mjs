@@ -48,7 +48,7 @@ function visit(node, isShown, found) {
   };
   switch (node.type) {
     case 'ImportDeclaration':
-    case 'ThrowStatement': // told to programmers
+    case 'ThrowStatement': // read by programmers
       return;
     case 'CallExpression': {
       const name = node.callee.name ?? node.callee.property?.name;

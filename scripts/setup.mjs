@@ -97,8 +97,8 @@ function isInstalled(folder) {
   const lock = join(folder, 'package-lock.json');
   if (!existsSync(lock)) return true;
   const installed = JSON.parse(readFileSync(installedLock, 'utf8')).packages;
-  const wanted = JSON.parse(readFileSync(lock, 'utf8')).packages;
-  return Object.entries(wanted).every(([path, entry]) => {
+  const expected = JSON.parse(readFileSync(lock, 'utf8')).packages;
+  return Object.entries(expected).every(([path, entry]) => {
     if (path === '') return true;
     const version = installed[path]?.version;
     // Optional packages are those of other platforms, which npm leaves out.
@@ -355,11 +355,11 @@ export const peersFolder = join(root, 'test', 'bench', 'peers');
 
 /** Installs what `npm run bench` compares with, and nothing else needs. */
 export function ensurePeers() {
-  const wanted = ['package.json', 'requirements.txt']
+  const expected = ['package.json', 'requirements.txt']
     .map(name => readFileSync(join(peersFolder, name), 'utf8'))
     .join('');
   const stamp = join(peersFolder, 'node_modules', '.mta-inspector-installed');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === expected) return;
   const base = pythonNames.find(hasVenv);
   if (!base) throw new SetupError('No Python with pip was found. Install Python 3.10 to 3.13 and run again.');
   step('Installing llama.cpp and CircuitsVis to compare with', 'Check that npm and PyPI can be reached.', () => {
@@ -369,7 +369,7 @@ export function ensurePeers() {
     const list = join(peersFolder, 'requirements.txt');
     const options = ['--quiet', '--no-deps', '--require-hashes', '--upgrade', '--target', python];
     run(base, ['-m', 'pip', 'install', ...options, '-r', list]);
-    writeFileSync(stamp, wanted);
+    writeFileSync(stamp, expected);
   });
 }
 

@@ -1,6 +1,6 @@
 """The gRPC side of the Open Inference Protocol, with one answer per layer where a client asks for a whole run.
 
-Ray Serve's own gRPC proxy listens on every address of its machine; this front listens where it is told to.
+Ray Serve's own gRPC proxy listens on every address of its machine; this front listens where it is configured to.
 """
 
 from __future__ import annotations

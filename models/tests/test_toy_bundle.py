@@ -1,4 +1,4 @@
-"""A toy run's files become a model folder with the evaluated weights; what ran is told by the queue that ran it."""
+"""A toy run's files become a model folder with the evaluated weights; what ran is known from the queue that ran it."""
 
 import argparse
 import json

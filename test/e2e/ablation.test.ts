@@ -199,23 +199,23 @@ test('what is switched by keyboard keeps the focus, and what is taken back leave
 });
 
 test('the ranking equals the command line’s', async () => {
-  const wanted = cli('ablate', join(folder, sample), '--parts-only', '--max-tokens', '512');
+  const reference = cli('ablate', join(folder, sample), '--parts-only', '--max-tokens', '512');
   await frame.getByRole('button', { name: 'Rank every part of every layer' }).click();
   await frame.locator('[data-status="done"]').waitFor();
   const rows = await frame
     .locator('.ranking tbody tr')
     .evaluateAll(all => all.map(row => ({ ...(row as HTMLElement).dataset }) as { kl: string; what: string }));
-  assert.equal(rows.length, wanted.effects.length);
+  assert.equal(rows.length, reference.effects.length);
   for (const [i, { kl, what }] of rows.entries()) {
-    assert.ok(Math.abs(Number(kl) - wanted.effects[i].mean_kl_bits) < 1e-5, `${what}: ${kl}`);
+    assert.ok(Math.abs(Number(kl) - reference.effects[i].mean_kl_bits) < 1e-5, `${what}: ${kl}`);
   }
-  assert.ok(rows[0]!.what.startsWith(`layer ${wanted.effects[0].layer} `));
+  assert.ok(rows[0]!.what.startsWith(`layer ${reference.effects[0].layer} `));
   await frame.locator('.ranking').scrollIntoViewIfNeeded();
   await workbench.screenshot('ranking');
 });
 
 test('heads are ranked as on the command line; Enter opens the first one’s map', async () => {
-  const wanted = cli('heads', join(folder, sample), '--max-tokens', '512').heads[0];
+  const reference = cli('heads', join(folder, sample), '--max-tokens', '512').heads[0];
   await showTab('Heads');
   const first = frame.locator('.head-card[data-rank="1"]');
   await frame.waitForFunction(
@@ -225,13 +225,13 @@ test('heads are ranked as on the command line; Enter opens the first one’s map
   const { layer, head, value } = await first.evaluate(
     card => ({ ...(card as HTMLElement).dataset }) as Record<string, string>,
   );
-  assert.deepEqual([Number(layer), Number(head)], [wanted.layer, wanted.head]);
-  assert.ok(Math.abs(Number(value) - wanted.context_score) < 1e-6);
+  assert.deepEqual([Number(layer), Number(head)], [reference.layer, reference.head]);
+  assert.ok(Math.abs(Number(value) - reference.context_score) < 1e-6);
   await pictures('heads');
   await first.focus();
   await workbench.page.keyboard.press('Enter');
   await frame.locator(`canvas[data-source="tiles"][data-layer="${layer}"][data-head="${head}"]`).waitFor();
-  assert.equal((await mapOf(frame)).head, wanted.head);
+  assert.equal((await mapOf(frame)).head, reference.head);
 });
 
 const pane = (side: number) => frame.locator('.compare-panes .pane').nth(side);

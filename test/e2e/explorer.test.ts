@@ -91,8 +91,8 @@ test('the panel opens as an editor, with the same views, and tabs go by the keyb
   const others = sums.filter(sum => Math.abs(sum - 1) >= 1e-3).length;
   assert.ok(others > 0, 'a stage whose rows need not sum to 1 is on show');
   await side.locator('.row-sums:not([hidden])').waitFor();
-  const told = Number(await side.locator('.row-sums').getAttribute('data-n-rows'));
-  assert.ok(Math.abs(told - others) <= 2, `${told} rows, expected ${others}`);
+  const shownRows = Number(await side.locator('.row-sums').getAttribute('data-n-rows'));
+  assert.ok(Math.abs(shownRows - others) <= 2, `${shownRows} rows, expected ${others}`);
   await workbench.screenshot('row-sums');
   await workbench.runCommand('MTA Inspector: Open Attention Panel in Editor');
   frame = await workbench.webviewFrame('MTA Inspector: Attention');
@@ -139,8 +139,8 @@ test('stages side by side: every pane shows its stage at the crosshair, rows and
     const others = sums.filter(each => Math.abs(each - 1) >= 1e-3).length;
     const strip = pane(stage).locator('.row-sums');
     assert.equal(await strip.isVisible(), others > 0, `strip of ${stage}`);
-    const told = Number(await strip.getAttribute('data-n-rows'));
-    assert.ok(Math.abs(told - others) <= 2, `${stage}: ${told} rows, expected ${others}`);
+    const shownRows = Number(await strip.getAttribute('data-n-rows'));
+    assert.ok(Math.abs(shownRows - others) <= 2, `${stage}: ${shownRows} rows, expected ${others}`);
   }
   for (let i = 0; i < 5; i++) await workbench.page.keyboard.press('+');
   const places = await frame
@@ -168,7 +168,7 @@ test('the lens takes a cell apart: taps sum to heads, heads to the engine’s va
     await choose('Stage', label);
     const lens = await lensAt(100, 40, stage);
     const value = await valueAt(Number(lens['head']), stage, 100, 40);
-    assertClose(lens['value'], value, `${stage} as told`);
+    assertClose(lens['value'], value, `${stage} as shown`);
     assertClose(lens['total'], value, `${stage} as summed`);
     const [subtotals, opened] = await frame.locator('.sources tbody tr').evaluateAll(rows => {
       const all = rows.map(row => Number((row as HTMLElement).dataset['subtotal']));

@@ -168,7 +168,7 @@ test('an edit in mid-run drops the stale result; the new one describes the new t
   for (let i = 0; i < 2; i++) await workbench.page.keyboard.press('Control+Z');
 });
 
-test('a killed inference process is told, and the next command works', async () => {
+test('a killed inference process is reported, and the next command works', async () => {
   const [process0] = workbench.inferenceProcesses();
   assert.ok(process0, 'the inference process runs');
   process.kill(process0.pid, 'SIGKILL');

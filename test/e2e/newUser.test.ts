@@ -124,7 +124,7 @@ test('another extension gets tokens, layers, rows, tiles and relevance: the engi
     got.layers,
     Array.from({ length: nLayers }, (_, i) => i),
   );
-  assert.deepEqual(got.shown, { layers: got.layers, nTokens }, 'the attention view’s layers are told too');
+  assert.deepEqual(got.shown, { layers: got.layers, nTokens }, 'the attention view’s layers are announced too');
   assert.equal(got.queryIdx, queryIdx);
   assert.equal(got.token.label, expected.tokens.labels[queryIdx]);
   assert.ok(Math.abs(got.surprisalBits - expected.predictions.surprisalBits[queryIdx]!) < 1e-3);

@@ -55,11 +55,11 @@ globalThis.compareHeads = ({ nTokens, blockSize, width, minEdge, count, viewport
   const different = [];
   let outside = 0;
   for (let slot = 0; slot < count; slot++) {
-    const wanted = paint(overviews[slot], exacts[slot], nTokens, viewport, grid.edge, grid.edge);
+    const expected = paint(overviews[slot], exacts[slot], nTokens, viewport, grid.edge, grid.edge);
     const corner = cornerOfHead(grid, slot);
     for (let y = 0; y < grid.edge; y++) {
       for (let x = 0; x < grid.edge; x++) {
-        const level = wanted[y * grid.edge + x];
+        const level = expected[y * grid.edge + x];
         const isLine = level === maskedPixel && (x + y) % hatch.period < hatch.width;
         const isEmpty = level === maskedPixel || level === outsidePixel || level === absentLevel;
         const color = isLine ? line : isEmpty ? background : colorOf(table, level);
@@ -95,11 +95,11 @@ globalThis.compare = ({ nTokens, blockSize, width, height, viewport, holes, tile
   }
   const drawn = new Uint8Array(width * height * 4);
   gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, drawn);
-  const wanted = paint(overview, exact, nTokens, viewport, width, height);
+  const expected = paint(overview, exact, nTokens, viewport, width, height);
   const different = [];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const level = wanted[y * width + x];
+      const level = expected[y * width + x];
       const isLine = level === maskedPixel && (x + y) % hatch.period < hatch.width;
       const isEmpty = level === maskedPixel || level === outsidePixel || level === absentLevel;
       const color = isLine ? line : isEmpty ? background : colorOf(table, level);
@@ -122,7 +122,7 @@ globalThis.lose = () => new Promise(resolve => {
     renderer.draw(2, viewport);
     const drawn = canvas.nextElementSibling.getContext('2d');
     const at = (x, y) => [...drawn.getImageData(x, y, 1, 1).data.slice(0, 3)];
-    resolve({ kind: renderer.kind, before, at: [at(5, 5), at(15, 15)], wanted: [colorOf(table, 100), colorOf(table, -50)] });
+    resolve({ kind: renderer.kind, before, at: [at(5, 5), at(15, 15)], expected: [colorOf(table, 100), colorOf(table, -50)] });
   });
   const before = renderer.kind;
   renderer.setColors({ table, background, hatch: line });
@@ -199,9 +199,9 @@ for (const { name, ...layer } of layers) {
 }
 
 test('a graphics context that does not come back: the map goes on without it', async () => {
-  const { kind, before, at, wanted } = (await frame.evaluate(() =>
+  const { kind, before, at, expected } = (await frame.evaluate(() =>
     (globalThis as unknown as { lose(): Promise<unknown> }).lose(),
-  )) as { kind: string; before: string; at: number[][]; wanted: number[][] };
+  )) as { kind: string; before: string; at: number[][]; expected: number[][] };
   assert.deepEqual([before, kind], ['webgl2', 'canvas2d']);
-  assert.deepEqual(at, wanted);
+  assert.deepEqual(at, expected);
 });

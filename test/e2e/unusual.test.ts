@@ -182,7 +182,7 @@ async function addModel(path: string): Promise<void> {
   await acceptPath(workbench, path, 'Add Model');
 }
 
-test('models of one’s own are added by their paths: Hugging Face’s, an ONNX file, and a broken one, which is told', async () => {
+test('models of one’s own are added by their paths: Hugging Face’s, an ONNX file, and a broken one, which is named', async () => {
   const llama = join(folder, 'models', 'tiny-llama');
   const example = huggingFaceCases().find(({ name }) => name === 'llama-grouped-bias')!;
   writeHuggingFaceModel(llama, withVocabulary(example, 320));

@@ -98,11 +98,11 @@ test('… and its predictions are those of the same weights in a model without k
   const config = JSON.parse(readFileSync(join(plain, 'config.json'), 'utf8'));
   writeFileSync(join(plain, 'config.json'), JSON.stringify({ ...config, mta: { ...config.mta, use_mta: false } }));
   const other = await Engine.load({ modelDirectory: plain, provider: 'cpu', nThreads: 1 }, () => {});
-  const wanted = (await analyze(texts['code'], other)).predictions;
+  const expected = (await analyze(texts['code'], other)).predictions;
   await other.release();
   const { analysisId } = await analyze();
   const { predictions } = await ablate(analysisId, model(off()));
-  assert.ok(largestDifference(predictions.surprisalBits, wanted.surprisalBits) < 1e-4);
+  assert.ok(largestDifference(predictions.surprisalBits, expected.surprisalBits) < 1e-4);
 });
 
 test('ablating nothing changes nothing, trained weights as edits neither', async () => {
@@ -122,7 +122,7 @@ test('ablating nothing changes nothing, trained weights as edits neither', async
   assert.ok(largestDifference(edited.layers[0]!.topKeys.weights, base.layers[2]!.topKeys.weights) < 1e-5);
 });
 
-test('kernels are told in one order of axes: an edited mixing weight moves that source into that destination', async () => {
+test('kernels come in one order of axes: an edited mixing weight moves that source into that destination', async () => {
   const { analysisId: baseId, nTokens } = await analyze();
   const edit = off({ part: 'post_softmax_head_mix', layerIdx: 1, headIdx: 2, weights: [0, 3, 0, 0] });
   const { analysisId } = await ablate(baseId, model(edit));
@@ -301,20 +301,20 @@ test('a run in the compare slot leaves the main one alone, with the same model a
   } as const;
   const tile = (analysisId: number) => slots.holding(analysisId).details.tile({ analysisId, ...rectangle });
   await run('main', 1, text);
-  const wanted = (await tile(1)).values;
+  const expected = (await tile(1)).values;
 
   assert.equal(await slots.load({ ...args, slot: 'compare' }), main, 'the same model is loaded once');
   await run('compare', 2, `${text} and more`);
-  assert.deepEqual((await tile(1)).values, wanted);
+  assert.deepEqual((await tile(1)).values, expected);
   assert.equal((await tile(2)).values.length, 16);
 
   const other = join(scratch, 'plain');
   assert.notEqual(await slots.load({ ...args, modelDirectory: other, slot: 'compare' }), main);
   await run('compare', 3, text);
-  assert.deepEqual((await tile(1)).values, wanted);
+  assert.deepEqual((await tile(1)).values, expected);
   await assert.rejects(tile(2), { code: 'no-analysis' });
   await slots.clear('compare');
-  assert.deepEqual((await tile(1)).values, wanted);
+  assert.deepEqual((await tile(1)).values, expected);
   await slots.clear('main');
   assert.throws(() => slots.of(), { code: 'no-model' });
 });

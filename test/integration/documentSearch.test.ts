@@ -71,8 +71,8 @@ test('a short text’s only window: lines weigh what the tokens before the quest
     );
   const { rows, gainBits } = windows[0]!;
   assert.deepEqual([...rows.lineIdxs], [0, 1]);
-  for (const [i, wanted] of [sum(0, 8), sum(8, 14)].entries()) {
-    assert.ok(Math.abs(rows.weights[i]! - wanted) < 1e-5, `${rows.weights[i]} instead of ${wanted}`);
+  for (const [i, expected] of [sum(0, 8), sum(8, 14)].entries()) {
+    assert.ok(Math.abs(rows.weights[i]! - expected) < 1e-5, `${rows.weights[i]} instead of ${expected}`);
   }
   const scored = async (written: string) => {
     const { ids } = engine.encode(written);

@@ -115,7 +115,7 @@ test('layers arrive in order, with the convolution’s stages and the strongest 
       const { values } = await tile(analysisId, layerIdx, headIdx, 'mixed_pattern', nTokens);
       for (let query = 0; query < nTokens; query++) {
         const row = Array.from(values.subarray(query * nTokens, query * nTokens + query + 1));
-        const wanted = row
+        const reference = row
           .map(Math.abs)
           .sort((a, b) => b - a)
           .slice(0, topKeys.k);
@@ -125,7 +125,7 @@ test('layers arrive in order, with the convolution’s stages and the strongest 
         for (const [i, key] of keys.entries()) {
           const weight = topKeys.weights[start + topKeys.indices.subarray(start, start + topKeys.k).indexOf(key)]!;
           assert.ok(Math.abs(weight - row[key]!) < 1e-6);
-          assert.ok(Math.abs(Math.abs(weight) - wanted[i]!) < 1e-6);
+          assert.ok(Math.abs(Math.abs(weight) - reference[i]!) < 1e-6);
         }
       }
       const overview = overviews.at(-1)!;
@@ -221,7 +221,7 @@ test('a cancel stops between layers and the next run works', async () => {
     const { push } = events;
     events.push = (...added) => {
       const length = push.apply(events, added);
-      if (nLayers() === after) controller.abort(); // in the middle of the run, when this layer is told
+      if (nLayers() === after) controller.abort(); // in the middle of the run, when this layer is announced
       return length;
     };
     await assert.rejects(running, Cancelled);

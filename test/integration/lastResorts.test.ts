@@ -74,13 +74,13 @@ test('a GPU lost with what lay in its memory: the CPU computes what is kept of r
       throw new Failure('runtime', 'ONNX Runtime could not run a layer: device lost');
     },
   } as unknown as LayerRuntime;
-  const told: string[] = [];
-  const emit: Emit = (name, payload) => void told.push(`${name}: ${JSON.stringify(payload)}`);
+  const events: string[] = [];
+  const emit: Emit = (name, payload) => void events.push(`${name}: ${JSON.stringify(payload)}`);
   const lasting = new LastingRuntime(gpu, 1, emit, runtime => runs.restore(runtime));
   const both = await Promise.all([lasting.use(rowsOf), lasting.use(rowsOf)]);
   assertClose([both[0], await lasting.use(next)], expected);
   assert.deepEqual(both[1], both[0]);
-  assert.equal(told.length, 1, told.join('\n'));
+  assert.equal(events.length, 1, events.join('\n'));
   await Promise.all([cpu.release(), lasting.release()]);
 });
 
@@ -113,11 +113,11 @@ test('a GPU lost in the middle of a document search: the CPU goes on, no window 
     probe: { text: 'two', start: 0, selectionStart: 0 },
     maxTokens: 64,
   };
-  const told: InferenceEvents['provider'][] = [];
+  const events: InferenceEvents['provider'][] = [];
   const run = async (runtime: LayerRuntime) => {
     const windows: SearchedRange[] = [];
     const emit: Emit = (name, payload) => {
-      if (name === 'provider') told.push(payload as InferenceEvents['provider']);
+      if (name === 'provider') events.push(payload as InferenceEvents['provider']);
     };
     const lasting = new LastingRuntime(runtime, 1, emit, async () => {});
     const probe = tokenizeProbe(request.probe, tokenizer, request.maxTokens);
@@ -133,8 +133,8 @@ test('a GPU lost in the middle of a document search: the CPU goes on, no window 
     return windows.map(({ rows, gainBits }) => ({ rows, gainBits }));
   };
   const lost = await run(gpu);
-  assert.match(told[0]!.note, /"webgpu" failed .*device lost.*the CPU goes on/);
-  assert.equal(told.length, 1);
+  assert.match(events[0]!.note, /"webgpu" failed .*device lost.*the CPU goes on/);
+  assert.equal(events.length, 1);
   assertClose(lost, await run(cpu));
   await cpu.release();
 });

@@ -194,7 +194,7 @@ test('a model is opened by one of its files, and other files say what to pick', 
   }
 });
 
-test('Hugging Face folders: wrong shapes and sizes are told by their names', async () => {
+test('Hugging Face folders: wrong shapes and sizes are refused by their names', async () => {
   const example = huggingFaceCases().find(({ name }) => name === 'llama')!;
   const changes: [object, RegExp][] = [
     [{ intermediate_size: 64 }, /model\.layers\.0\.mlp\.gate_proj\.weight is 48×32 in .*config\.json asks for 64×32/],

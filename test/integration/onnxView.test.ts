@@ -94,7 +94,7 @@ test('a text that is occluded is predicted anew', async () => {
   await engine.release();
 });
 
-test('only what is there is told: patterns, no kernels, no predictions without logits', async () => {
+test('only what is there is described: patterns, no kernels, no predictions without logits', async () => {
   const { engine, predictions } = await look(write({ hasLogits: false }));
   const { viewer, layers, name } = engine.model;
   assert.deepEqual(viewer, { hasPredictions: false });
@@ -124,7 +124,7 @@ test('only what is there is told: patterns, no kernels, no predictions without l
   await engine.release();
 });
 
-test('names are matched, or told by a file beside the model', async () => {
+test('names are matched, or given by a file beside the model', async () => {
   const matched = [
     'attn_0',
     'decoder_attentions.0',
@@ -224,7 +224,7 @@ test('refuses a missing tokenizer, damaged files and windows that do not fit', a
   await assert.rejects(openModelFolder(join(scratch, 'nothing.onnx')), { code: 'no-model' });
 });
 
-test('damage never crashes the reader, and is always told', async () => {
+test('damage never crashes the reader, and is always reported', async () => {
   const random = new Random(3);
   const path = write({ externalFile: 'data' });
   const bytes = readFileSync(path);

@@ -122,16 +122,16 @@ function shape({ stage, blockSize, size }: { stage: Stage; blockSize: number; si
 
 function close(
   found: ArrayLike<number | bigint>,
-  wanted: ArrayLike<number | bigint>,
+  expected: ArrayLike<number | bigint>,
   what: string,
   allowed = 2e-5,
 ): void {
-  assert.equal(found.length, wanted.length, what);
-  for (let i = 0; i < wanted.length; i++) {
-    const difference = Math.abs(Number(found[i]) - Number(wanted[i]));
+  assert.equal(found.length, expected.length, what);
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(Number(found[i]) - Number(expected[i]));
     assert.ok(
-      difference <= allowed * Math.max(1, Math.abs(Number(wanted[i]))),
-      `${what}[${i}]: ${found[i]} instead of ${wanted[i]}`,
+      difference <= allowed * Math.max(1, Math.abs(Number(expected[i]))),
+      `${what}[${i}]: ${found[i]} instead of ${expected[i]}`,
     );
   }
 }

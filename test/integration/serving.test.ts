@@ -96,9 +96,9 @@ async function open(args: Parameters<typeof Engine.load>[0]): Promise<{ engine: 
   return { engine, layers };
 }
 
-function assertSame(found: Map<string, ArrayLike<number>>, wanted: Map<string, ArrayLike<number>>): void {
-  assert.deepEqual([...found.keys()], [...wanted.keys()]);
-  for (const [name, values] of wanted) {
+function assertSame(found: Map<string, ArrayLike<number>>, reference: Map<string, ArrayLike<number>>): void {
+  assert.deepEqual([...found.keys()], [...reference.keys()]);
+  for (const [name, values] of reference) {
     const other = found.get(name)!;
     assert.equal(other.length, values.length, name);
     const allowed = name.endsWith('cells') ? 1 : 1e-4; // a cell may round to its neighbouring step
@@ -117,13 +117,13 @@ const ways: [string, () => RemoteOptions, RegExp][] = [
 for (const [what, remote, note] of ways) {
   test(`${what} gives the numbers of this machine`, async () => {
     const here = await open(local);
-    const wanted = await inspect(here.engine, here.layers);
+    const reference = await inspect(here.engine, here.layers);
     await here.engine.release();
     const there = await open({ ...local, modelDirectory: '', remote: remote() });
     assert.match(there.engine.providerNote, note);
     assert.equal(there.engine.provider, 'remote');
     assert.deepEqual({ ...there.engine.model, directory: '' }, { ...here.engine.model, directory: '' });
-    assertSame(await inspect(there.engine, there.layers), wanted);
+    assertSame(await inspect(there.engine, there.layers), reference);
     await there.engine.release();
   });
 }
@@ -189,7 +189,7 @@ test('50 requests at once and a replica killed among them: none is lost', async 
     inputs: { hidden, top_k: one, block_size: one },
     outputs: { hidden_out: { type: 'float32', dims: [1, 40, 32] } },
   } as const;
-  const [wanted] = await Promise.all(transports.map(transport => transport.infer(call)));
+  const [reference] = await Promise.all(transports.map(transport => transport.infer(call)));
   const replicas = processesBelow(ray.process.pid!, /ray::ServeReplica:mta:part-0/);
   assert.equal(replicas.length, 2, ray.log());
   const kill = (async () => {
@@ -198,7 +198,7 @@ test('50 requests at once and a replica killed among them: none is lost', async 
   })();
   const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => transports[i % 2]!.infer(call)));
   await kill;
-  for (const { hidden_out } of answers) assert.deepEqual(hidden_out!.data, wanted!['hidden_out']!.data);
+  for (const { hidden_out } of answers) assert.deepEqual(hidden_out!.data, reference!['hidden_out']!.data);
   await Promise.all(transports.map(transport => transport.infer(call)));
   for (const transport of transports) transport.close();
 });

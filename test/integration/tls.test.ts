@@ -106,7 +106,7 @@ for (const [scheme, serve] of protocols) {
     assert.deepEqual(heard, []);
   });
 
-  test(`${scheme}: a server without TLS is told`, async () => {
+  test(`${scheme}: a server without TLS is named`, async () => {
     const { port } = await listening(
       createServer((_, response) => response.end('{}')),
       [],
@@ -129,6 +129,6 @@ test('a redirect from TLS to a plain address is not followed', async () => {
   assert.deepEqual(other, []);
 });
 
-test('an authority that is no certificate is told', () => {
+test('an authority that is not a certificate is refused', () => {
   assert.throws(() => connect('https://127.0.0.1:1', join(folder, 'nothing.pem')), { code: 'remote-url' });
 });

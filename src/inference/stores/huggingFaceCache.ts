@@ -71,9 +71,9 @@ async function revisionsOf(repository: string): Promise<Map<string, string>> {
 export async function cachedSnapshot(cache: string, { id, revision }: RepositoryRevision): Promise<string> {
   const repository = join(cache, repositoryFolder(id));
   const commits = (await namesIn(join(repository, 'snapshots'))).filter(isCommit);
-  const wanted = revision ?? 'main';
-  const ref = await readSmall(join(repository, 'refs', ...wanted.split('/')), maxRefBytes).catch(() => '');
-  const commit = commits.find(name => name === ref.trim()) ?? byBeginning(commits, wanted);
+  const expected = revision ?? 'main';
+  const ref = await readSmall(join(repository, 'refs', ...expected.split('/')), maxRefBytes).catch(() => '');
+  const commit = commits.find(name => name === ref.trim()) ?? byBeginning(commits, expected);
   if (commit) return join(repository, 'snapshots', commit);
   // A cache that was filled by commit has no names.
   if (revision === null && commits.length === 1) return join(repository, 'snapshots', commits[0]!);
@@ -83,7 +83,7 @@ export async function cachedSnapshot(cache: string, { id, revision }: Repository
     'no-model',
     commits.length === 0
       ? `There is no model ${id} in the Hugging Face cache ${cache}. Download it with "mta-inspect download ${id}".`
-      : `The Hugging Face cache has ${id} without revision ${wanted}; it has ${has}. Name one of these, or download it.`,
+      : `The Hugging Face cache has ${id} without revision ${expected}; it has ${has}. Name one of these, or download it.`,
     ['selectModel'],
   );
 }

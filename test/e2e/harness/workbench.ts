@@ -197,7 +197,7 @@ function drive(session: Session, options: WorkbenchOptions): Workbench {
 
   const runCommand = async (title: string) => {
     const row = quickInput.locator('.monaco-list-row').filter({ has: page.getByText(title, { exact: true }) });
-    // A command of an extension is listed only when the extension host has told of it.
+    // A command of an extension is listed only when the extension host has announced it.
     await eventually(`the command "${title}" in the palette`, async () => {
       await ask('F1', `>${title}`);
       const clicked = await row

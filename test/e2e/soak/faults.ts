@@ -46,7 +46,7 @@ function fillWith(file: number, bytes: Uint8Array): void {
   }
 }
 
-/** The software Vulkan driver that comes with Chromium, behind one that loses its device when told so. */
+/** The software Vulkan driver that comes with Chromium, behind one that loses its device on request. */
 export class LosableGpu {
   private constructor(
     private readonly folder: string,

@@ -41,7 +41,7 @@ const crashWindowMs = 180_000;
 const maxGrowth = 0.1;
 const maxProblems = 5;
 
-/** Filled while the soak runs, so that what was seen is told even when it cannot go on. */
+/** Filled while the soak runs, so that what was seen is printed even when it cannot go on. */
 interface Outcome {
   readonly counts: Map<string, number>;
   readonly memories: Partial<Record<'start' | 'end' | 'quiet start' | 'quiet end', Memory>>;
@@ -222,8 +222,8 @@ async function main(): Promise<void> {
     await soak(scene, outcome, Number(values.actions), startMs + Number(values.minutes) * 60_000, values).catch(
       (error: unknown) => outcome.problems.push(`the soak ended early: ${String(error).slice(0, 400)}`),
     );
-    const { facts, problems: told } = readLogs(workbench, pauses);
-    const problems = [...outcome.problems, ...told];
+    const { facts, problems: logged } = readLogs(workbench, pauses);
+    const problems = [...outcome.problems, ...logged];
     const after = documents.map(path => readFileSync(path));
     const nLost = after.filter((bytes, i) => !bytes.equals(before[i]!)).length;
     if (nLost > 0) problems.push(`${nLost} documents on disk have changed`);

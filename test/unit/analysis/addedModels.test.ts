@@ -25,14 +25,14 @@ for (const value of nonsense) {
   test(`state that is nonsense counts as none, and is replaced: ${JSON.stringify(value)}`, async () => {
     const models = new AddedModels(memento(value), '/nowhere');
     assert.deepEqual(await models.list(), []);
-    let told = 0;
-    models.onDidChange(() => told++);
+    let nChanges = 0;
+    models.onDidChange(() => nChanges++);
     await models.add(tinyModelDirectory);
     assert.deepEqual(
       (await models.list()).map(({ directory }) => directory),
       [tinyModelDirectory],
     );
-    assert.equal(told, 1);
+    assert.equal(nChanges, 1);
     assert.ok(!is(relevanceOptions, value));
     assert.throws(() => parseLink(String(value)), RangeError);
   });

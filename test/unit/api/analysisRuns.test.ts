@@ -88,7 +88,7 @@ test('an analysis that is cancelled while it waits is not begun', async () => {
   const all = ['a', 'b', 'c'].map((text, i) => runs.analyze(text, {}, cancellations[i - 1]?.token));
   cancellations[0]!.cancel();
   await assert.rejects(all[1]!, { name: 'Canceled' });
-  assert.ok(client.nStarted < 2, 'it need not wait for its turn to be told so');
+  assert.ok(client.nStarted < 2, 'it need not wait for its turn to learn of it');
   await all[2];
   assert.equal(client.nStarted, 2);
 });

@@ -12,10 +12,10 @@ const rows: [string, string, string, number[]][] = [
   ['nothing in common', 'a b', 'x y z', [-1, -1]],
   ['an empty one', 'a b', '', [-1, -1]],
 ];
-for (const [what, a, b, wanted] of rows) {
+for (const [what, a, b, expected] of rows) {
   test(`texts: ${what}`, () => {
     const words = (text: string) => text.split(' ').filter(Boolean);
-    assert.deepEqual([...alignTexts(words(a), words(b))], wanted);
+    assert.deepEqual([...alignTexts(words(a), words(b))], expected);
   });
 }
 

@@ -51,7 +51,7 @@ test('taps sum to the convolution, at the edges and beside the diagonal too', ()
   }
 });
 
-test('taps beside the map and after their query are told apart from zeros', () => {
+test('taps beside the map and after their query are kept apart from zeros', () => {
   const places = (i: number, j: number) =>
     tapsOf(example.conv, patchOf(scores, 1, 4, tapRect(example.conv, i, j, 4)), 0, i, j).map(({ place }) => place);
   assert.deepEqual(places(0, 0), ['outside', 'outside', 'outside', 'outside', 'value', 'future']);

@@ -149,7 +149,7 @@ test('json and npz name what they hold', async () => {
   assert.ok(files['layer_1.mixed_pattern.npy']);
 });
 
-test('html: no text of the document ends the data, and no path is told', async () => {
+test('html: no text of the document ends the data, and no path is written', async () => {
   const html = (await exported('html')) as string;
   assert.equal(html.match(/<\/script>/g)!.length, 2);
   assert.doesNotMatch(html, /<img|\/secret/);

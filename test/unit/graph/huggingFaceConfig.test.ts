@@ -20,7 +20,7 @@ const windows = (extra: object) => {
   return [0, 1, 2, 3].map(layerIdx => planLayer(config, layerIdx).slidingWindow);
 };
 
-test('our own files are told from theirs', () => {
+test('our own files are recognized', () => {
   assert.ok(isHuggingFaceConfig(base));
   for (const json of [null, {}, { dim: 3 }, { model_type: 'mta', dim: 3 }, { model_type: 'llama', dim: 3 }]) {
     assert.ok(!isHuggingFaceConfig(json));

@@ -11,7 +11,7 @@ interface FakeEvents extends Pick<InferenceEvents, 'provider' | 'exhausted'> {
   readonly layer: { readonly analysisId: number };
 }
 
-/** A process that answers `load` unless frozen and hangs in `analyze` until told otherwise. */
+/** A process that answers `load` unless frozen and hangs in `analyze` until the test says otherwise. */
 class FakeProcess implements InferenceProcess {
   isKilled = false;
   isFrozen = false;
@@ -112,7 +112,7 @@ test('another main model gets another process, unless that holds a second model'
   }
 });
 
-test('who waits for a model is told when another one was chosen; what worked on the old one is cancelled', async () => {
+test('who waits for a model learns when another one was chosen; what worked on the old one is cancelled', async () => {
   const { client, processes } = clientWithProcesses();
   const first = client.load(model);
   const ranking = client.rankAblations({ analysisId: 1, withHeads: true }, new AbortController().signal);
@@ -153,7 +153,7 @@ test('events reach whoever listens now', async () => {
   assert.deepEqual(heard, [7]);
 });
 
-test('after a GPU failed, what is told of the model is that the CPU runs it', async () => {
+test('after a GPU failed, the model’s description says that the CPU runs it', async () => {
   const { client, processes } = clientWithProcesses();
   client.warmUp();
   processes[0]!.provider = 'webgpu';

@@ -84,7 +84,7 @@ const deficiencies = {
 };
 
 for (const colorMap of Object.keys(colorMaps) as ColorMap[]) {
-  test(`${colorMap}: signs are told apart by every eye, on every background`, () => {
+  test(`${colorMap}: every eye can distinguish the signs, on every background`, () => {
     for (const background of backgrounds) {
       const table = bakeColors(background, undefined, colorMap);
       assert.deepEqual(colorOf(table, 0), background);

@@ -1,4 +1,4 @@
-/** Token ids and offsets equal those of the `tokenizers` library (models/export/tokenizer_cases.py), and bad files are told. */
+/** Token ids and offsets equal those of the `tokenizers` library (models/export/tokenizer_cases.py), and bad files are refused. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -66,7 +66,7 @@ for (const [what, json, message] of bad) {
   test(`refuses ${what}`, () => assert.throws(() => new Tokenizer(json, 'm'), { code: 'bad-tokenizer', message }));
 }
 
-test('a text that the vocabulary cannot spell is told', () => {
+test('a text that the vocabulary cannot spell is refused', () => {
   const json = read('mistral').tokenizer;
   json.model.byte_fallback = false;
   assert.throws(() => new Tokenizer(json, 'm').encode('a 多'), {

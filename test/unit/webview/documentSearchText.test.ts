@@ -21,8 +21,8 @@ const rows: [string, DocumentSearchState | null, RegExp][] = [
   ['cancelled', { ...state, status: 'cancelled', isStale: true }, /cancelled after 3 of 8 windows\. The text changed/],
   ['failed', { ...state, status: 'failed' }, /failed after 3 of 8/],
 ];
-for (const [name, shown, wanted] of rows) {
-  test(`progress of a search: ${name}`, () => assert.match(searchProgress(shown), wanted));
+for (const [name, shown, expected] of rows) {
+  test(`progress of a search: ${name}`, () => assert.match(searchProgress(shown), expected));
 }
 
 test('the notes say what was asked, and that it is no record of what the model did', () => {

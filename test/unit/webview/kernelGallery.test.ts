@@ -75,5 +75,6 @@ const steps: [number, number, string][] = [
   [1, 3, '3 keys later, 1 query back'],
 ];
 for (const [queriesBack, keyShift, text] of steps) {
-  test(`a step is told as "${text}"`, () => assert.equal(describeStep({ queriesBack, keyShift, weight: 1 }), text));
+  test(`a step is described as "${text}"`, () =>
+    assert.equal(describeStep({ queriesBack, keyShift, weight: 1 }), text));
 }

@@ -12,7 +12,7 @@ const rows: [string, string, boolean, RegExp | null][] = [
   ['freebsd', 'x64', false, /freebsd on x64/],
 ];
 for (const [os, arch, isMusl, expected] of rows) {
-  test(`${os}-${arch}${isMusl ? ' with musl' : ''}: ${expected ? 'is told to have no runtime' : 'is supported'}`, () => {
+  test(`${os}-${arch}${isMusl ? ' with musl' : ''}: ${expected ? 'is said to have no runtime' : 'is supported'}`, () => {
     const why = whyUnsupported({ os, arch, isMusl });
     if (expected) assert.match(why ?? '', expected);
     else assert.equal(why, null);

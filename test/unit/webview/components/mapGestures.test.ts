@@ -42,7 +42,7 @@ test('a click beside the map picks nothing and leaves the selection', () => {
   assert.deepEqual(calls, [['pickCell', null]]);
 });
 
-test('the pointer’s cell is told, and that it left', () => {
+test('the pointer’s cell is reported, and that it left', () => {
   const { calls, gestures } = open();
   gestures.hover({ x: 50, y: 150 });
   gestures.hover({ x: 250, y: 150 });

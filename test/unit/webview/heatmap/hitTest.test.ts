@@ -32,7 +32,7 @@ test('a cell’s middle leads back to the cell, and visible cells are those with
   }
 });
 
-test('where cells can be told apart, what is painted masked or outside is so under the pointer', () => {
+test('where cells can be distinguished, what is painted masked or outside is so under the pointer', () => {
   let nMasked = 0;
   for (const { random } of views(30)) {
     const nTokens = 1 + random.below(12);

@@ -17,7 +17,7 @@ function cellOf({ analysisId, headIdx, stage }: MapAddress, queryIdx: number, ke
   return analysisId * 100 + headIdx * 10 + stages.indexOf(stage) + queryIdx / 2 ** 12 + keyIdx / 2 ** 24;
 }
 
-/** Answers at once, or when told to, and rejects what is aborted, as Rpc does. */
+/** Answers at once, or on request, and rejects what is aborted, as Rpc does. */
 class FakeHost {
   readonly asked: { name: string; args: MapAddress }[] = [];
   /** Set to keep requests waiting; `release` lets them go. */
@@ -61,7 +61,7 @@ class FakeHost {
   }
 }
 
-/** A loader that has shown `shown`, and what it told of. */
+/** A loader that has shown `shown`, and what it reported. */
 async function started(host: FakeHost, shown: MapRef = ref) {
   const changes: (Rect | undefined)[] = [];
   const source = new MapSource(host);
@@ -255,7 +255,7 @@ test('a row and a tile that begin at the same cell are not mistaken for each oth
   assert.deepEqual(loader.map?.valueAt({ queryIdx: 290, keyIdx: 4 }), { kind: 'exact', value });
 });
 
-test('a failure is told until another map is shown; a newer run and a cancellation are none', async () => {
+test('a failure is shown until another map is shown; a newer run and a cancellation are none', async () => {
   for (const [failure, code] of [
     [new Failure('out-of-memory', 'Cannot compute the map.'), 'out-of-memory'],
     [new Error('odd'), 'internal'],

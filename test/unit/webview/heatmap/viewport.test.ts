@@ -73,8 +73,8 @@ test('a move goes as far as asked for, or to the edge of the map', () => {
     const by = [(random.next() - 0.5) * 300, (random.next() - 0.5) * 300] as const;
     const moved = axes(pan(view, by[0], by[1], nTokens, canvas), nTokens, canvas);
     for (const [i, { origin, length, edge }] of axes(view, nTokens, canvas).entries()) {
-      const wanted = origin + by[i]!;
-      const expected = Math.max(Math.min(0, length - edge), Math.min(0, wanted));
+      const target = origin + by[i]!;
+      const expected = Math.max(Math.min(0, length - edge), Math.min(0, target));
       assert.ok(Math.abs(moved[i]!.origin - expected) < 1e-9);
     }
   }
