@@ -4,6 +4,7 @@
  * Knows nothing of documents.
  */
 
+import { LRUCache } from 'lru-cache';
 import { type ConvolutionForm, fedConvolution } from '../../graph/convolution';
 import { type LayerPlan, planLayer, streamedStages } from '../../graph/layerPlan';
 import {
@@ -63,7 +64,12 @@ export interface RowsOptions extends LayerOptions {
 export class ModelRuntime implements LayerRuntime {
   /** Embedding, blocks and head: what every run needs. */
   private readonly sessions = new Map<string, Promise<Session>>();
-  private readonly details = new Map<string, Promise<Session>>();
+  private readonly details = new LRUCache<string, Promise<Session>>({
+    max: maxDetailSessions,
+    dispose: (session, _, reason) => {
+      if (reason === 'evict') void session.then(old => old.release()).catch(() => {});
+    },
+  });
   private readonly kernels = new Map<number, Promise<readonly KernelWeights[]>>();
   /** By how a layer rotates. */
   private readonly rotary = new Map<string, RotaryRows>();
@@ -417,13 +423,7 @@ export class ModelRuntime implements LayerRuntime {
   }
 
   private detail(key: string, graph: () => Uint8Array): Promise<Session> {
-    const session = cached(this.details, key, () => this.create(graph(), {}));
-    const [oldest] = this.details.keys();
-    if (this.details.size > maxDetailSessions && oldest !== undefined) {
-      void this.details.get(oldest)?.then(old => old.release());
-      this.details.delete(oldest);
-    }
-    return session;
+    return cached<string, Session>(this.details, key, () => this.create(graph(), {}));
   }
 
   private async create(graph: Uint8Array, options: Partial<SessionOptions>): Promise<Session> {
