@@ -37,6 +37,13 @@ const datatypes: Partial<Record<TensorProto_DataType, string>> = {
 /** Weights begin at multiples of a page, so that a runtime can map them. */
 const pageBytes = 4096;
 
+/** Names of the files that the weights of a graph are in. */
+export function weightFilesOf(built: Uint8Array): Set<string> {
+  const { initializer = [] } = fromBinary(ModelProtoSchema, built).graph ?? {};
+  const entries = initializer.flatMap(({ externalData }) => externalData);
+  return new Set(entries.filter(({ key }) => key === 'location').map(({ value }) => value));
+}
+
 /** @param weightFile name of the gathered file, beside the graph's. */
 export function gatherWeights(built: Uint8Array, weightFile: string): GraphFile {
   const model = fromBinary(ModelProtoSchema, built);

@@ -49,6 +49,8 @@ export interface ModelSummary {
   readonly maxSeqlen: number;
   readonly nParameters: number;
   readonly layers: readonly LayerSummary[];
+  /** Type of quantized weights as their file names it ("Q4_K_M"); absent for others. */
+  readonly weightType?: string;
   /** Set for a view-only ONNX file: its attention patterns, and whether it exposes predictions. */
   readonly viewer?: { readonly hasPredictions: boolean };
 }

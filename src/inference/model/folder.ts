@@ -17,14 +17,17 @@ export interface ModelFolder {
   readonly tokenizerJson: unknown;
   readonly weights: WeightSource;
   /**
-   * Contents of the weight files that exist in memory only (most folders have none), or of all where `readsAll`; each is
-   * read once.
+   * Contents of those of the weight files named that exist in memory only (most folders have none), or of all named where
+   * `readsAll`.
    */
-  readonly inMemory: (readsAll: boolean) => Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>>;
+  readonly inMemory: (
+    readsAll: boolean,
+    files: ReadonlySet<string>,
+  ) => Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>>;
   readonly summary: ModelSummary;
   /** Set for a view-only ONNX file; `config` then holds its sizes alone. */
   readonly view?: OnnxView;
-  /** Size of all weight files. */
+  /** Size of all weights, as sessions read them. */
   readonly sizeBytes: number;
 }
 

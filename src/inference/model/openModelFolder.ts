@@ -11,16 +11,21 @@ import { expectedWeights } from '../../graph/modelGraphs';
 import { beginTokenOf } from '../../tokenization/beginToken';
 import { type ModelFolder, summarize } from './folder';
 import { folderName, modelDirectoryOf, onnxFileOf, readJson, regularFile, weightFolderOf } from './folderFiles';
+import { ggufFileOf } from './gguf/files';
+import { openGguf } from './gguf/openGguf';
 import { openOnnxView } from './onnxView/openView';
 import { checkedWeights, readWeightFiles, type WeightFile } from './weightFiles';
 
 /**
- * @param path the folder, or one of its files; an ONNX file with attention outputs, or a folder with that alone.
+ * @param path the folder, or one of its files; a GGUF file, or an ONNX file with attention outputs, or a folder with that
+ * alone.
  * @throws Failure naming the file, and where it applies the tensor, what was expected and what was found.
  */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
   const onnx = await onnxFileOf(path);
   if (onnx) return openOnnxView(onnx);
+  const gguf = await ggufFileOf(path);
+  if (gguf) return openGguf(gguf);
   const directory = await modelDirectoryOf(path);
   const name = folderName(directory);
   const where = `config.json of model "${name}"`;
@@ -48,8 +53,8 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     configJson: configJson as Record<string, unknown>,
     tokenizerJson,
     weights,
-    inMemory: async readsAll => {
-      const read = contents.filter(file => readsAll || file.isInMemory);
+    inMemory: async (readsAll, files) => {
+      const read = contents.filter(file => files.has(file.location) && (readsAll || file.isInMemory));
       return new Map(await Promise.all(read.map(async ({ location, bytes }) => [location, await bytes()] as const)));
     },
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),

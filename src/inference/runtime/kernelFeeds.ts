@@ -59,7 +59,7 @@ function swapped(values: Float32Array, { headKernelSize }: LayerPlan): Float32Ar
 async function readFloats(folder: ModelFolder, key: string): Promise<Float32Array> {
   const { elementType, source } = folder.weights(key);
   if (!('file' in source)) throw new TypeError('the kernels of a model folder must be in its files');
-  const inMemory = (await folder.inMemory(false)).get(source.file);
+  const inMemory = (await folder.inMemory(false, new Set([source.file]))).get(source.file);
   const bytes =
     inMemory?.subarray(source.offset, source.offset + source.length) ??
     (await readPart(join(folder.weightFolder, source.file), source.offset, source.length));

@@ -6,6 +6,7 @@
 
 import { LRUCache } from 'lru-cache';
 import { type ConvolutionForm, fedConvolution } from '../../graph/convolution';
+import { weightFilesOf } from '../../graph/graphFile';
 import { type LayerPlan, planLayer, streamedStages } from '../../graph/layerPlan';
 import {
   type BlockTaps,
@@ -431,7 +432,7 @@ export class ModelRuntime implements LayerRuntime {
       provider: this.localProvider,
       weightFolder: this.folder.weightFolder,
       mapsWeights: this.mapsWeights,
-      weightsInMemory: await this.folder.inMemory(await isWasm()),
+      weightsInMemory: await this.folder.inMemory(await isWasm(), weightFilesOf(graph)),
       nThreads: this.nThreads,
       ...options,
     });

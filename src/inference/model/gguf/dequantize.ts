@@ -30,16 +30,26 @@ function half(bytes: Uint8Array, at: number): number {
   return halves[bytes[at]! | (bytes[at + 1]! << 8)]!;
 }
 
-/** Values of 4-bit codes: IQ4's, and the fp4 numbers of MXFP4, doubled. */
+/** Values of 4-bit codes: even steps, IQ4's, and the fp4 numbers of MXFP4, doubled. */
+const fromZero = Int8Array.from({ length: 16 }, (_, code) => code);
+const aroundZero = Int8Array.from({ length: 16 }, (_, code) => code - 8);
 const iq4Values = Int8Array.of(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
 const fp4Doubled = Int8Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
 
 /** 32 codes of 4 bits: the low halves of 16 bytes, then the high ones. */
-function nibbles(bytes: Uint8Array, at: number, out: Float32Array, to: number, valueOf: (code: number) => number) {
+function nibbles(
+  bytes: Uint8Array,
+  at: number,
+  out: Float32Array,
+  to: number,
+  values: Int8Array,
+  scale: number,
+  least = 0,
+): void {
   for (let j = 0; j < 16; j++) {
     const byte = bytes[at + j]!;
-    out[to + j] = valueOf(byte & 15);
-    out[to + 16 + j] = valueOf(byte >> 4);
+    out[to + j] = scale * values[byte & 15]! + least;
+    out[to + 16 + j] = scale * values[byte >> 4]! + least;
   }
 }
 
@@ -75,12 +85,10 @@ const blocks: Readonly<Record<GgmlType, Block>> = {
     out[to] = scratch.getFloat32(0);
   },
   Q4_0(bytes, at, out, to) {
-    const d = half(bytes, at);
-    nibbles(bytes, at + 2, out, to, code => d * (code - 8));
+    nibbles(bytes, at + 2, out, to, aroundZero, half(bytes, at));
   },
   Q4_1(bytes, at, out, to) {
-    const [d, least] = [half(bytes, at), half(bytes, at + 2)];
-    nibbles(bytes, at + 4, out, to, code => d * code + least);
+    nibbles(bytes, at + 4, out, to, fromZero, half(bytes, at), half(bytes, at + 2));
   },
   Q5_0(bytes, at, out, to) {
     const d = half(bytes, at);
@@ -153,8 +161,7 @@ const blocks: Readonly<Record<GgmlType, Block>> = {
     }
   },
   IQ4_NL(bytes, at, out, to) {
-    const d = half(bytes, at);
-    nibbles(bytes, at + 2, out, to, code => d * iq4Values[code]!);
+    nibbles(bytes, at + 2, out, to, iq4Values, half(bytes, at));
   },
   IQ4_XS(bytes, at, out, to) {
     const d = half(bytes, at);
@@ -162,11 +169,10 @@ const blocks: Readonly<Record<GgmlType, Block>> = {
     for (let part = 0; part < 8; part++) {
       const low = (bytes[at + 4 + (part >> 1)]! >> (4 * (part & 1))) & 15;
       const scale = d * ((low | (((highs >> (2 * part)) & 3) << 4)) - 32);
-      nibbles(bytes, at + 8 + 16 * part, out, to + 32 * part, code => scale * iq4Values[code]!);
+      nibbles(bytes, at + 8 + 16 * part, out, to + 32 * part, iq4Values, scale);
     }
   },
   MXFP4(bytes, at, out, to) {
-    const scale = 2 ** (bytes[at]! - 128);
-    nibbles(bytes, at + 1, out, to, code => scale * fp4Doubled[code]!);
+    nibbles(bytes, at + 1, out, to, fp4Doubled, 2 ** (bytes[at]! - 128));
   },
 };

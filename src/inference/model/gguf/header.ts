@@ -130,7 +130,7 @@ class Reader {
   readonly end = new Error('the bytes end');
   position = 0;
   private readonly view: DataView;
-  private readonly decoder = new TextDecoder();
+  private readonly buffer: Buffer;
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -138,6 +138,7 @@ class Reader {
     private readonly where: string,
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   broken(why: string): Failure {
@@ -173,7 +174,7 @@ class Reader {
   text(): string {
     const length = this.count(1, 'bytes of a text');
     const start = this.take(length);
-    return this.decoder.decode(this.bytes.subarray(start, start + length));
+    return this.buffer.toString('utf8', start, start + length);
   }
 
   value(code: number): MetadataValue {

@@ -1,0 +1,149 @@
+/** GGUF files on disk: which one is meant, its parts, and its values as fp32 or fp16. */
+
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Failure } from '../../../shared/tools/failure';
+import { float16Bytes } from '../../../shared/tools/float16';
+import { regularFile } from '../folderFiles';
+import { dequantize } from './dequantize';
+import { type GgufHeader, type GgufTensor, parseGgufHeader } from './header';
+import { type GgmlType, ggmlType, layoutOf } from './types';
+
+export interface GgufPart {
+  /** Links resolved. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly header: GgufHeader;
+}
+
+/** How dequantized values are kept. */
+export type KeptType = 'float32' | 'float16';
+
+const split = /-(\d{5})-of-(\d{5})\.gguf$/i;
+/** Vision encoders and the like, which lie beside the model they belong to. */
+const companion = /^mmproj|-mmproj/i;
+const maxParts = 1000;
+/** A tokenizer of 256,000 tokens with its merges has 12 MB; reading begins with as much as most need. */
+const firstBytes = 8 * 1024 * 1024;
+const maxHeaderBytes = 256 * 1024 * 1024;
+
+export function isGguf(path: string): boolean {
+  return /\.gguf$/i.test(path);
+}
+
+/**
+ * The GGUF file that is meant by a path: itself, or the only one of a folder without other weights. Of a split file, the
+ * first part.
+ * @throws Failure listing them where a folder has several. @returns null for anything else.
+ */
+export async function ggufFileOf(path: string): Promise<string | null> {
+  if (isGguf(path)) return (await stat(path).catch(() => null))?.isFile() ? firstPart(path) : null;
+  const names = await readdir(path).catch((): string[] => []);
+  if (names.some(name => /\.safetensors(\.index\.json)?$/.test(name))) return null;
+  const found = [...new Set(names.filter(name => isGguf(name) && !companion.test(name)).map(firstPart))].sort();
+  if (found.length === 0) return null;
+  if (found.length === 1) return join(path, found[0]!);
+  throw new Failure(
+    'bad-model-file',
+    `Cannot load model "${basename(path)}": it has several GGUF files. Pick one of ${found.slice(0, 8).join(', ')}.`,
+    ['selectModel'],
+  );
+}
+
+/** A file's name without its ending and number. */
+export function ggufModelName(path: string): string {
+  return basename(path).replace(split, '').replace(/\.gguf$/i, '');
+}
+
+function firstPart(path: string): string {
+  return path.replace(split, (_, _part, count: string) => `-00001-of-${count}.gguf`);
+}
+
+/** Reads the headers of a file and of its other parts. @throws Failure naming the file and what is wrong with it. */
+export async function readGgufParts(path: string): Promise<GgufPart[]> {
+  const count = Number(split.exec(path)?.[2] ?? 1);
+  const first = await readPart(path);
+  const stated = first.header.metadata.get('split.count') ?? 1;
+  if (count > maxParts || (count !== stated && !(count === 1 && stated === 0))) {
+    const name = basename(path);
+    const parts = stated === 1 ? 'the whole model' : `one of ${String(stated)} parts`;
+    throw unreadable(name, `it says that it is ${parts}, its name says ${count}`, 'Give it back the name it had.');
+  }
+  const parts = [first];
+  for (let part = 2; part <= count; part++) {
+    const other = path.replace(split, (_, _part, of: string) => `-${String(part).padStart(5, '0')}-of-${of}.gguf`);
+    if (!(await stat(other).catch(() => null))) {
+      throw unreadable(basename(other), 'it is missing', `Put all ${count} parts of the model into one folder.`);
+    }
+    const read = await readPart(other);
+    const index = read.header.metadata.get('split.no');
+    if (index !== part - 1) {
+      throw unreadable(basename(other), `it says that it is part ${Number(index) + 1}`, 'Download the parts again.');
+    }
+    parts.push(read);
+  }
+  return parts;
+}
+
+async function readPart(given: string): Promise<GgufPart> {
+  const path = await realpath(given).catch(() => {
+    throw new Failure('no-model', `There is no model file ${given}. Pick another model.`, ['selectModel']);
+  });
+  const file = await regularFile(path);
+  try {
+    const { size } = await file.stat();
+    for (let length = Math.min(size, firstBytes); ; length = Math.min(size, 2 * length)) {
+      const bytes = new Uint8Array(length);
+      const { bytesRead } = await file.read(bytes, 0, length, 0);
+      const header = parseGgufHeader(bytes.subarray(0, bytesRead), size, basename(given));
+      if (header) return { path, sizeBytes: size, header };
+      if (length >= Math.min(size, maxHeaderBytes)) {
+        throw unreadable(basename(given), 'its header is too long or it was cut meanwhile', 'Download it again.');
+      }
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Bytes read at a time: a multiple of every block. */
+const blocksAtATime = 1 << 16;
+
+/** The values of a tensor, as bytes of `kept`. @throws Failure if the file ends, or a value is too large for fp16. */
+export async function readValues(path: string, tensor: GgufTensor, kept: KeptType): Promise<Uint8Array<ArrayBuffer>> {
+  const type = ggmlType(tensor.type) as GgmlType;
+  const { blockBytes, blockValues } = layoutOf(tensor.type)!;
+  const nBlocks = (tensor.end - tensor.start) / blockBytes;
+  const valueBytes = kept === 'float32' ? 4 : 2;
+  const all = new Uint8Array(nBlocks * blockValues * valueBytes);
+  const stored = new Uint8Array(Math.min(nBlocks, blocksAtATime) * blockBytes);
+  const file = await regularFile(path);
+  try {
+    for (let block = 0; block < nBlocks; block += blocksAtATime) {
+      const n = Math.min(blocksAtATime, nBlocks - block);
+      const { bytesRead } = await file.read(stored, 0, n * blockBytes, tensor.start + block * blockBytes);
+      if (bytesRead < n * blockBytes) {
+        throw unreadable(basename(path), 'it was cut since it was opened', 'Download it again.');
+      }
+      const bytes = stored.subarray(0, n * blockBytes);
+      const at = block * blockValues * valueBytes;
+      if (kept === 'float32') {
+        dequantize(type, bytes, new Float32Array(all.buffer, at, n * blockValues));
+        continue;
+      }
+      const values = new Float32Array(n * blockValues);
+      dequantize(type, bytes, values);
+      if (values.some(value => Math.abs(value) > 65_504)) {
+        throw unreadable(basename(path), 'a weight is too large for fp16', 'Pick a smaller model, which is kept as fp32.');
+      }
+      all.set(float16Bytes(values), at);
+    }
+  } finally {
+    await file.close();
+  }
+  return all;
+}
+
+function unreadable(name: string, why: string, todo: string): Failure {
+  return new Failure('bad-model-file', `Cannot read ${name}: ${why}. ${todo}`, ['selectModel', 'showLog']);
+}

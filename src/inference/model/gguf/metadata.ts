@@ -1,0 +1,200 @@
+/**
+ * What a GGUF file's metadata says about the model, as the config.json that Hugging Face has for it, so that both are read
+ * by the same code. Keys: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+ */
+
+import { huggingFaceFamilies } from '../../../graph/huggingFaceConfig';
+import { Failure, shown } from '../../../shared/tools/failure';
+import type { Metadata, MetadataValue } from './header';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** What sets a GGUF architecture apart; the rest is read from its metadata. */
+export interface Architecture {
+  /** Hugging Face's name of the family. */
+  readonly modelType: string;
+  /** Rows of the query and key matrices are in the order of interleaved rotary positions. */
+  readonly rotatesPairs?: boolean;
+}
+
+/** By `general.architecture`. */
+const architectures: Readonly<Record<string, Architecture>> = {
+  llama: { modelType: 'llama', rotatesPairs: true },
+  qwen2: { modelType: 'qwen2' },
+  qwen3: { modelType: 'qwen3' },
+  olmo2: { modelType: 'olmo2' },
+};
+
+/** What `general.architecture` may be. */
+export const ggufArchitectures = Object.keys(architectures).filter(name =>
+  huggingFaceFamilies.includes(architectures[name]!.modelType),
+);
+
+export interface GgufModel {
+  readonly name: string;
+  readonly architecture: Architecture;
+  readonly configJson: Json;
+}
+
+/** Keys under the architecture's name that are read below, or that change nothing. */
+const knownKeys = new Set([
+  ...['context_length', 'embedding_length', 'block_count', 'feed_forward_length', 'vocab_size', 'expert_count'],
+  ...['expert_used_count', 'tensor_data_layout', 'use_parallel_residual'],
+  ...['attention.head_count', 'attention.head_count_kv', 'attention.key_length', 'attention.value_length'],
+  ...['attention.layer_norm_rms_epsilon', 'attention.sliding_window', 'attention.causal'],
+  ...['rope.dimension_count', 'rope.freq_base', 'rope.scale_linear', 'rope.scaling.type', 'rope.scaling.factor'],
+  ...['rope.scaling.original_context_length', 'rope.scaling.attn_factor', 'rope.scaling.finetuned'],
+  ...['rope.scaling.yarn_log_multiplier', 'rope.scaling.yarn_ext_factor', 'rope.scaling.yarn_attn_factor'],
+  ...['rope.scaling.yarn_beta_fast', 'rope.scaling.yarn_beta_slow'],
+]);
+
+/**
+ * @param vocabSize rows of the embedding.
+ * @param has whether the file has a tensor.
+ * @param ropeFactors the tensor `rope_freqs.weight`, by which each rotary frequency is divided; null without it.
+ * @throws Failure naming the key, what was found and what is read.
+ */
+export function readModel(
+  metadata: Metadata,
+  where: string,
+  vocabSize: number,
+  has: (tensor: string) => boolean,
+  ropeFactors: Float32Array | null,
+): GgufModel {
+  const refuse = (key: string, expected: string) =>
+    new Failure(
+      'bad-config',
+      `Cannot read ${where}: ${key} is ${shown(plain(metadata.get(key)))}, expected ${expected}. Pick another model.`,
+      ['selectModel', 'showLog'],
+    );
+  const name = metadata.get('general.architecture');
+  if (typeof name !== 'string' || !ggufArchitectures.includes(name)) {
+    throw refuse('general.architecture', `one of ${ggufArchitectures.join(', ')}`);
+  }
+  const unknown = [...metadata.keys()].find(key => key.startsWith(`${name}.`) && !knownKeys.has(key.slice(name.length + 1)));
+  if (unknown) throw refuse(unknown, 'no such key: what it changes is not computed here');
+  const keyOf = (key: string) => `${name}.${key}`;
+  /** A number, one for all layers. */
+  const number = (key: string) => {
+    const value = metadata.get(keyOf(key));
+    const isSame = ArrayBuffer.isView(value) && value.length > 0 && value.every(item => item === value[0]);
+    return isSame ? value[0] : value;
+  };
+  const only = (key: string, allowed: unknown, expected: string) => {
+    const value = number(key);
+    if (value !== undefined && value !== allowed) throw refuse(keyOf(key), expected);
+  };
+  only('expert_count', 0, '0: models with experts are not read');
+  only('attention.causal', true, 'true');
+  const [nHeads, width] = [number('attention.head_count'), number('embedding_length')];
+  const headDim = number('attention.key_length') ?? (Number(width) / Number(nHeads) || undefined);
+  only('attention.value_length', headDim, `${headDim}, as attention.key_length`);
+  only('rope.dimension_count', headDim, `${headDim}: all of a head is rotated`);
+  const longest = number('context_length');
+  const window = metadata.get(keyOf('attention.sliding_window'));
+  if (window !== undefined && !(Number(window) === 0 || Number(window) >= Number(longest))) {
+    throw refuse(keyOf('attention.sliding_window'), 'none: it is not read from GGUF files of this architecture');
+  }
+  const theta = number('rope.freq_base') ?? 10_000;
+  const configJson = {
+    model_type: architectures[name]!.modelType,
+    hidden_size: width,
+    num_hidden_layers: number('block_count'),
+    num_attention_heads: nHeads,
+    num_key_value_heads: number('attention.head_count_kv') ?? nHeads,
+    head_dim: headDim,
+    intermediate_size: number('feed_forward_length'),
+    vocab_size: vocabSize,
+    max_position_embeddings: longest,
+    rms_norm_eps: shortest(number('attention.layer_norm_rms_epsilon')),
+    rope_theta: theta,
+    rope_scaling: ropeScaling(number, longest, ropeFactors, Number(theta), refuse, keyOf),
+    attention_bias: has('blk.0.attn_q.bias'),
+    mlp_bias: has('blk.0.ffn_up.bias'),
+    tie_word_embeddings: !has('output.weight'),
+    sliding_window: null,
+    eos_token_id: metadata.get('tokenizer.ggml.eos_token_id') ?? null,
+  };
+  return { name, architecture: architectures[name]!, configJson };
+}
+
+type NumberOf = (key: string) => MetadataValue | undefined;
+
+function ropeScaling(
+  number: NumberOf,
+  longest: unknown,
+  factors: Float32Array | null,
+  theta: number,
+  refuse: (key: string, expected: string) => Failure,
+  keyOf: (key: string) => string,
+): Json | null {
+  const linear = number('rope.scale_linear');
+  const type = number('rope.scaling.type') ?? (linear === undefined || linear === 1 ? 'none' : 'linear');
+  const factor = number('rope.scaling.factor') ?? linear;
+  if (factors && !factors.every(factor => factor === 1)) {
+    if (type !== 'none') throw refuse(keyOf('rope.scaling.type'), '"none" beside the tensor rope_freqs.weight');
+    return llama3Scaling(factors, theta, refuse);
+  }
+  switch (type) {
+    case 'none':
+      return null;
+    case 'linear':
+      return { rope_type: 'linear', factor };
+    case 'yarn': {
+      const extrapolation = number('rope.scaling.yarn_ext_factor');
+      if (extrapolation !== undefined && extrapolation !== 1) throw refuse(keyOf('rope.scaling.yarn_ext_factor'), '1');
+      if (number('rope.scaling.yarn_log_multiplier') !== undefined) {
+        throw refuse(keyOf('rope.scaling.yarn_log_multiplier'), 'no such key: it is not computed here');
+      }
+      const own = number('rope.scaling.attn_factor') ?? number('rope.scaling.yarn_attn_factor');
+      const amplitude = Number(factor) <= 1 ? 1 : 0.1 * Math.log(Number(factor)) + 1;
+      return {
+        rope_type: 'yarn',
+        factor,
+        original_max_position_embeddings: number('rope.scaling.original_context_length') ?? longest,
+        ...(own === undefined ? {} : { attention_factor: Number(own) * amplitude }),
+        beta_fast: number('rope.scaling.yarn_beta_fast') ?? 32,
+        beta_slow: number('rope.scaling.yarn_beta_slow') ?? 1,
+      };
+    }
+    default:
+      throw refuse(keyOf('rope.scaling.type'), 'one of "none", "linear", "yarn"');
+  }
+}
+
+/** The parameters that give a table of factors: llama.cpp stores the table alone. */
+function llama3Scaling(
+  factors: Float32Array,
+  theta: number,
+  refuse: (key: string, expected: string) => Failure,
+): Json {
+  const factor = shortest(Math.max(...factors)) as number;
+  const wavelengths = Array.from(factors, (_, m) => 2 * Math.PI * theta ** (m / factors.length));
+  for (let original = 1024; original <= 1 << 20; original *= 2) {
+    for (const [low, high] of [[1, 4]] as const) {
+      const expected = wavelengths.map(wavelength => {
+        if (wavelength < original / high) return 1;
+        if (wavelength > original / low) return factor;
+        const smooth = (original / wavelength - low) / (high - low);
+        return 1 / ((1 - smooth) / factor + smooth);
+      });
+      if (!expected.every((value, m) => Math.abs(factors[m]! - value) <= 1e-4 * value)) continue;
+      return {
+        ...{ rope_type: 'llama3', factor, low_freq_factor: low, high_freq_factor: high },
+        original_max_position_embeddings: original,
+      };
+    }
+  }
+  throw refuse('rope_freqs.weight', 'the factors of Llama 3');
+}
+
+/** The shortest decimal number that is the same in fp32, in which the file keeps it: 1e-5, not 9.99999974e-6. */
+function shortest(value: MetadataValue | undefined): MetadataValue | undefined {
+  if (typeof value !== 'number') return value;
+  const short = Number(value.toPrecision(7));
+  return Math.fround(short) === Math.fround(value) ? short : value;
+}
+
+function plain(value: MetadataValue | undefined): unknown {
+  return ArrayBuffer.isView(value) ? Array.from(value) : value;
+}

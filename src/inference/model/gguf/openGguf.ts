@@ -1,0 +1,200 @@
+/**
+ * Opens a GGUF file as a model, by its own metadata alone. Weights that ONNX Runtime has a type for are mapped where they
+ * are; quantized ones become numbers when a session is made, for that session only, so that no file is written and no more
+ * than one layer exists twice.
+ */
+
+import { basename, dirname } from 'node:path';
+import type { ElementType, Weight } from '../../../graph/graphBuilder';
+import { huggingFaceKey, parseHuggingFaceConfig } from '../../../graph/huggingFaceConfig';
+import { expectedWeights } from '../../../graph/modelGraphs';
+import type { FolderDescription } from '../../../shared/analysis';
+import { Failure } from '../../../shared/tools/failure';
+import { shorten } from '../../../shared/tools/plainText';
+import { beginTokenOf } from '../../../tokenization/beginToken';
+import { type ModelFolder, summarize } from '../folder';
+import { regularFile } from '../folderFiles';
+import { ggufModelName, type GgufPart, type KeptType, readGgufParts, readValues } from './files';
+import type { GgufTensor } from './header';
+import { readModel } from './metadata';
+import { ggufName } from './tensorNames';
+import { readTokenizer } from './tokenizer';
+import { fileTypes, ggmlType, typeName } from './types';
+
+/** Weights of more than this as fp32 are kept as fp16, whose rounding is small beside that of their quantization. */
+const maxFp32Bytes = 2 ** 32;
+
+/** Types that a graph reads where they are in the file. */
+const plainTypes: Readonly<Record<string, ElementType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+
+/** Tensors of rotary positions, which are read as configuration. */
+const ropeTensor = 'rope_freqs.weight';
+
+interface Found extends GgufTensor {
+  readonly part: GgufPart;
+}
+
+/** @param path a `.gguf` file; of a split one, the first part. @throws Failure naming the file and what is wrong with it. */
+export async function openGguf(path: string): Promise<ModelFolder> {
+  const parts = await readGgufParts(path);
+  const name = ggufModelName(path);
+  const where = `GGUF file "${name}"`;
+  const { metadata } = parts[0]!.header;
+  const tensors = tensorsOf(parts, name);
+  const vocabSize = tensors.get('token_embd.weight')?.shape[0] ?? 0;
+  const factors = tensors.get(ropeTensor);
+  const model = readModel(metadata, where, vocabSize, tensor => tensors.has(tensor), await ropeFactors(factors, name));
+  const tokenizerJson = readTokenizer(metadata, where);
+  const parsed = parseHuggingFaceConfig(model.configJson, where, beginTokenOf(tokenizerJson));
+  const config = {
+    ...parsed,
+    rope_style: model.architecture.rotatesPairs ? ('interleaved' as const) : parsed.rope_style,
+    qkv_bias: tensors.has('blk.0.attn_q.bias'),
+    output_bias: tensors.has('blk.0.attn_output.bias'),
+    ffn_bias: tensors.has('blk.0.ffn_up.bias'),
+  };
+  const expected = expectedWeights(config);
+  const nameInFile = (key: string) => {
+    return ggufName(huggingFaceKey(key, config.norm_position), config.norm_position === 'after');
+  };
+  const nValues = [...expected.values()].reduce((sum, shape) => sum + shape.reduce((product, n) => product * n, 1), 0);
+  const kept: KeptType = 4 * nValues > maxFp32Bytes ? 'float16' : 'float32';
+  const weights = new Map<string, Weight>();
+  const matrices = new Map<string, Found>();
+  const quantized = new Map<string, Found>();
+  const used = new Set([ropeTensor]);
+  let sizeBytes = 0;
+  for (const [key, shape] of expected) {
+    const name = nameInFile(key);
+    const tensor = tensors.get(name);
+    if (tensor?.shape.join() !== shape.join()) {
+      throw unfit(where, name, tensor ? tensor.shape.join('×') || 'a single number' : 'missing', shape);
+    }
+    used.add(name);
+    if (shape.length === 1) {
+      const bytes = await readValues(tensor.part.path, tensor, 'float32');
+      sizeBytes += bytes.length;
+      weights.set(key, { elementType: 'float32', shape, source: { bytes } });
+      continue;
+    }
+    matrices.set(key, tensor);
+  }
+  // ONNX Runtime takes the weights of a graph from files of one folder, or all of them from memory.
+  const isMapped = [...matrices.values()].every(
+    ({ type, part }) => plainTypes[typeName(type)] && dirname(part.path) === dirname(parts[0]!.path),
+  );
+  for (const [key, tensor] of matrices) {
+    const { shape, type, part, start, end } = tensor;
+    const elementType = isMapped ? plainTypes[typeName(type)]! : kept;
+    const length = isMapped ? end - start : shape.reduce((product, n) => product * n, kept === 'float32' ? 4 : 2);
+    const file = isMapped ? basename(part.path) : `${key}:values`;
+    if (!isMapped) quantized.set(file, tensor);
+    sizeBytes += length;
+    weights.set(key, { elementType, shape, source: { file, offset: isMapped ? start : 0, length } });
+  }
+  const unused = [...tensors.keys()].find(tensor => !used.has(tensor));
+  if (unused !== undefined) throw surplus(where, unused, model.name);
+  return {
+    directory: dirname(parts[0]!.path),
+    config,
+    configJson: model.configJson,
+    tokenizerJson,
+    weights: key => {
+      const weight = weights.get(key);
+      if (!weight) throw new RangeError(`the configuration of model "${name}" has no tensor ${key}`);
+      return weight;
+    },
+    inMemory: async (readsAll, files) => {
+      const contents = new Map<string, Uint8Array<ArrayBuffer>>();
+      for (const file of files) {
+        const tensor = quantized.get(file);
+        const part = parts.find(part => basename(part.path) === file);
+        if (tensor) contents.set(file, await readValues(tensor.part.path, tensor, kept));
+        else if (readsAll && part) contents.set(file, await readWhole(part.path));
+      }
+      return contents;
+    },
+    sizeBytes,
+    summary: { ...summarize(config, path, name), weightType: weightTypeOf(parts) },
+  };
+}
+
+/** A few words about a GGUF file, for lists of models. @throws Failure if it cannot be read. */
+export async function describeGguf(path: string): Promise<FolderDescription> {
+  const parts = await readGgufParts(path);
+  const { metadata } = parts[0]!.header;
+  const architecture = String(metadata.get('general.architecture')).slice(0, 40);
+  const number = (key: string) => {
+    const value = metadata.get(`${architecture}.${key}`);
+    return String((ArrayBuffer.isView(value) ? value[0] : value) ?? '?').slice(0, 20);
+  };
+  const sizes = `${number('block_count')} layers, ${number('attention.head_count')} heads, context ${number('context_length')}`;
+  const tokens = metadata.get('tokenizer.ggml.tokens');
+  return {
+    name: shorten(ggufModelName(path), 200),
+    directory: path,
+    description: `${sizes}, ${weightTypeOf(parts)}`,
+    vocabSize: Array.isArray(tokens) ? tokens.length : 0,
+  };
+}
+
+/** The type the file is called after, or that most of its weights have. */
+function weightTypeOf(parts: readonly GgufPart[]): string {
+  const stated = fileTypes[Number(parts[0]!.header.metadata.get('general.file_type') ?? -1)];
+  if (stated) return stated;
+  const bytes = new Map<string, number>();
+  for (const { type, start, end } of parts.flatMap(({ header }) => [...header.tensors.values()])) {
+    const name = ggmlType(type)!;
+    bytes.set(name, (bytes.get(name) ?? 0) + end - start);
+  }
+  return [...bytes].sort((a, b) => b[1] - a[1])[0]?.[0] ?? '?';
+}
+
+function tensorsOf(parts: readonly GgufPart[], model: string): Map<string, Found> {
+  const tensors = new Map<string, Found>();
+  for (const part of parts) {
+    for (const [name, tensor] of part.header.tensors) {
+      if (tensors.has(name)) {
+        throw new Failure(
+          'bad-weights',
+          `Cannot load model "${model}": two of its parts have the tensor ${name.slice(0, 60)}. Download them again.`,
+          ['selectModel', 'showLog'],
+        );
+      }
+      tensors.set(name, { ...tensor, part });
+    }
+  }
+  return tensors;
+}
+
+async function ropeFactors(tensor: Found | undefined, model: string): Promise<Float32Array | null> {
+  if (!tensor) return null;
+  if (tensor.shape.length !== 1 || tensor.shape[0]! > 4096) throw unfit(`GGUF file "${model}"`, ropeTensor, 'too long', []);
+  return new Float32Array((await readValues(tensor.part.path, tensor, 'float32')).buffer);
+}
+
+async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await regularFile(path);
+  try {
+    return new Uint8Array(await file.readFile());
+  } finally {
+    await file.close();
+  }
+}
+
+function unfit(where: string, tensor: string, found: string, shape: readonly number[]): Failure {
+  return new Failure(
+    'bad-weights',
+    `Cannot load ${where}: ${tensor} is ${found}, its metadata asks for ${shape.join('×')}. Pick another model.`,
+    ['selectModel', 'showLog'],
+  );
+}
+
+function surplus(where: string, tensor: string, architecture: string): Failure {
+  return new Failure(
+    'bad-weights',
+    `Cannot load ${where}: the tensor ${JSON.stringify(tensor.slice(0, 60))} has no place in the architecture ` +
+      `"${architecture}" as it is computed here. Pick another model.`,
+    ['selectModel', 'showLog'],
+  );
+}
