@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path';
 import { lineAt, lineSpan, lineStartsOf } from '../attention/lines';
-import { windowJson } from '../export/mapText';
+import { type ModelJson, modelJson, windowJson } from '../export/mapText';
 import { codePointOffsets, type ExportSource, type MapChoice } from '../export/source';
 import { Engine } from '../inference/engine';
 import type { Emit, TokensEvent } from '../inference/protocol';
@@ -143,7 +143,7 @@ export async function headMap(
 /** What the JSON about a whole document begins with. */
 export interface DocumentJson {
   readonly file: string;
-  readonly model: { readonly name: string; readonly n_layers: number; readonly n_heads: number };
+  readonly model: ModelJson;
   readonly provider: string;
   readonly tokens: number;
   readonly window: { readonly start: number; readonly end: number; readonly document_length: number };
@@ -153,7 +153,7 @@ export function documentJson({ engine, name, tokens, window }: AnalyzedDocument)
   const { model, provider } = engine;
   return {
     file: name,
-    model: { name: model.name, n_layers: model.nLayers, n_heads: model.nHeads },
+    model: modelJson(model),
     provider,
     tokens: tokens.ids.length,
     window: windowJson(window),

@@ -3,6 +3,7 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type GraphFile, gatherWeights, type TensorDescription } from '../graph/graphFile';
 import { servedGraphs, servedModelName } from '../graph/servedGraphs';
@@ -47,8 +48,11 @@ async function writeServed(folder: ModelFolder, path: string, name: string, file
   if (file.pieces.length === 0) return file.graph.length;
   await writeFile(join(version, weightFile), '');
   for (const { file: source, offset, length, target } of file.pieces) {
+    const inMemory = (await folder.inMemory(false, new Set([source]))).get(source);
     await pipeline(
-      createReadStream(join(folder.weightFolder, source), { start: offset, end: offset + length - 1 }),
+      inMemory
+        ? Readable.from([inMemory.subarray(offset, offset + length)])
+        : createReadStream(join(folder.weightFolder, source), { start: offset, end: offset + length - 1 }),
       createWriteStream(join(version, weightFile), { flags: 'r+', start: target }),
     );
   }

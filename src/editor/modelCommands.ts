@@ -20,7 +20,7 @@ export async function selectModel(models: AddedModels, folders: FolderReader): P
   else await useModel(picked.setting);
 }
 
-/** Asks for a model folder, one of its files or an ONNX file, and runs that model from now on. @throws Failure if it is none. */
+/** Asks for a model folder, one of its files, a GGUF or an ONNX file, and runs that model from now on. @throws Failure if it is none. */
 export async function addModel(models: AddedModels, folders: FolderReader): Promise<void> {
   const model = await pickModelFolder(folders);
   if (!model) return;
@@ -47,7 +47,7 @@ export async function pickModelFolder(folders: FolderReader): Promise<ModelSumma
       canSelectFiles: true,
       canSelectFolders: true,
       title: vscode.l10n.t(
-        'Model folder with config.json, tokenizer.json and safetensors weights, or an ONNX file with attention outputs',
+        'Model folder with config.json, tokenizer.json and safetensors weights, a GGUF file, or an ONNX file with attention outputs',
       ),
       openLabel: vscode.l10n.t('Add Model'),
     })) ?? [];

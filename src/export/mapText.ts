@@ -1,15 +1,28 @@
 /** A map as text: CSV, and JSON in the form of `mta-inspect analyze --json`. Pure but for the maps it waits for. */
 
-import type { AnalysisWindow } from '../shared/analysis';
+import type { AnalysisWindow, ModelSummary } from '../shared/analysis';
 import type { Stage } from '../shared/attentionMap';
 import { chosenMap, csvColumns, type ExportSource, type MapChoice, toolVersion } from './source';
+
+/** How outputs name a model. */
+export interface ModelJson {
+  readonly name: string;
+  readonly n_layers: number;
+  readonly n_heads: number;
+  /** Type of quantized weights as their file names it. */
+  readonly weights?: string;
+}
+
+export function modelJson({ name, nLayers, nHeads, weightType }: ModelSummary): ModelJson {
+  return { name, n_layers: nLayers, n_heads: nHeads, ...(weightType ? { weights: weightType } : {}) };
+}
 
 /** The JSON of `analyze --json`; documented in cli/schemas/analyze.schema.json. */
 export interface AnalyzeJson {
   readonly format: 'mta-analyze-1';
   readonly version: string;
   readonly file: string;
-  readonly model: { readonly name: string; readonly n_layers: number; readonly n_heads: number };
+  readonly model: ModelJson;
   readonly provider: string;
   readonly layer: number;
   readonly head: number;
@@ -48,7 +61,7 @@ export async function analyzeJson(source: ExportSource, choice: MapChoice, topK:
     format: 'mta-analyze-1',
     version: toolVersion,
     file: source.name,
-    model: { name: model.name, n_layers: model.nLayers, n_heads: model.nHeads },
+    model: modelJson(model),
     provider: source.provider,
     layer: choice.layer,
     head: choice.head,

@@ -22,6 +22,7 @@ import { parseSafetensorsHeader, safetensorsHeaderLength } from '../../src/share
 import { checked } from '../../src/shared/tools/schema';
 import { Tokenizer } from '../../src/tokenization/tokenizer';
 import { root } from '../fixtures/paths';
+import { gguf } from './ggufTarget';
 import { changedBytes, changedJson, changedJsonBytes } from './mutate';
 import { processAnswer } from './processTargets';
 import { grpcReply, oipReply } from './remoteTargets';
@@ -384,6 +385,7 @@ const savedRelevance: Target = {
 
 export const targets: readonly Target[] = [
   safetensors,
+  gguf,
   config,
   tokenizer,
   documentText,

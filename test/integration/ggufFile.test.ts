@@ -26,7 +26,9 @@ class Worst {
   }
 }
 
-test('SmolLM2-135M-Instruct.Q4_1.gguf is read as transformers reads it', { skip: 'why' in fetched && fetched.why }, async t => {
+test('SmolLM2-135M-Instruct.Q4_1.gguf is read as transformers reads it', {
+  skip: 'why' in fetched && fetched.why,
+}, async t => {
   if ('why' in fetched) return;
   const expected = ggufCase();
   const folder = await openModelFolder(fetched.path);
@@ -47,7 +49,8 @@ test('SmolLM2-135M-Instruct.Q4_1.gguf is read as transformers reads it', { skip:
       const layer = await runtime.block(layerIdx, hidden, { topK: 1, blockSize: 1 });
       const options = { stages: ['pattern' as const], heads, queries: [0, nTokens] as const };
       const [map] = await runtime.stageRows(layerIdx, layer.rows, options);
-      const row = (head: number, query: number) => map!.subarray((head * nTokens + query) * nTokens).subarray(0, query + 1);
+      const row = (head: number, query: number) =>
+        map!.subarray((head * nTokens + query) * nTokens).subarray(0, query + 1);
       for (const [i, query] of expected.map_rows.entries()) {
         const stored = floats(expected.cells[layerIdx * expected.map_rows.length + i]!, 'F16');
         const nKeys = Math.ceil((query + 1) / expected.map_step);
@@ -74,7 +77,10 @@ test('SmolLM2-135M-Instruct.Q4_1.gguf is read as transformers reads it', { skip:
       for (let i = 0; i < 100; i++) {
         const values = all.subarray(i * config.vocab_size, (i + 1) * config.vocab_size);
         const largest = values.reduce((a, b) => Math.max(a, b));
-        sums.add(largest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0)), storedSums[first + i]!);
+        sums.add(
+          largest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0)),
+          storedSums[first + i]!,
+        );
         const rowIdx = expected.logit_rows.indexOf(first + i);
         if (rowIdx < 0) continue;
         for (let column = 0; column < nColumns; column++) {

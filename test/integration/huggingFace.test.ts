@@ -7,60 +7,16 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { evaluateText } from '../../src/cli/evaluate';
 import { huggingFaceFamilies } from '../../src/graph/huggingFaceConfig';
-import { planLayer, stagesOf } from '../../src/graph/layerPlan';
 import { logitsGraph } from '../../src/graph/modelGraphs';
 import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import { scoreTokens } from '../../src/inference/run/predictions';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import { Session } from '../../src/inference/runtime/session';
-import { type HuggingFaceCase, huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
+import { compareWithLibrary, worstDifference } from '../fixtures/compareWithLibrary';
+import { huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-hugging-face-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
-
-/** Relative to the largest magnitude, or to 1 where that is larger. */
-const tolerance = 1e-4;
-
-function worstDifference(got: Float32Array, expected: Float32Array): number {
-  assert.equal(got.length, expected.length);
-  let [worst, scale] = [0, 1];
-  for (let i = 0; i < got.length; i++) {
-    const difference = Math.abs(got[i]! - expected[i]!);
-    if (!(difference <= worst)) worst = difference; // NaN sticks
-    scale = Math.max(scale, Math.abs(expected[i]!));
-  }
-  return worst / scale;
-}
-
-/** @returns the worst difference of attention and logits. */
-async function compare(directory: string, { tokens, logits, attentions }: HuggingFaceCase): Promise<number> {
-  const runtime = new ModelRuntime(await openModelFolder(directory), 'cpu', 1);
-  const { config } = runtime.folder;
-  assert.equal(config.n_layers, attentions.length);
-  try {
-    let hidden = await runtime.embed(tokens);
-    let worstOfAll = 0;
-    for (const [layerIdx, expected] of attentions.entries()) {
-      const stage = stagesOf(planLayer(config, layerIdx)).at(-1)!;
-      const heads = Array.from({ length: config.n_heads }, (_, headIdx) => headIdx);
-      const layer = await runtime.block(layerIdx, hidden, { topK: 4, blockSize: 1 });
-      const [maps] = await runtime.stageRows(layerIdx, layer.rows, {
-        stages: [stage],
-        heads,
-        queries: [0, tokens.length],
-      });
-      const worst = worstDifference(maps!, expected);
-      worstOfAll = Math.max(worstOfAll, worst);
-      assert.ok(worst <= tolerance, `attention of layer ${layerIdx} differs by ${worst}`);
-      hidden = layer.hidden;
-    }
-    const worst = worstDifference((await runtime.logits(hidden)).data as Float32Array, logits);
-    assert.ok(worst <= tolerance, `logits differ by ${worst}`);
-    return Math.max(worstOfAll, worst);
-  } finally {
-    await runtime.release();
-  }
-}
 
 const cases = huggingFaceCases();
 
@@ -76,7 +32,7 @@ for (const example of cases) {
     const directory = join(scratch, example.name);
     writeHuggingFaceModel(directory, example);
     // The guide's table has these numbers.
-    t.diagnostic(`${example.name} ${await compare(directory, example)}`);
+    t.diagnostic(`${example.name} ${await compareWithLibrary(directory, example)}`);
   });
 }
 
@@ -84,7 +40,7 @@ test('shards with an index', async () => {
   const example = cases.find(({ name }) => name === 'llama-3')!;
   const directory = join(scratch, 'sharded');
   writeHuggingFaceModel(directory, example, 3);
-  await compare(directory, example);
+  await compareWithLibrary(directory, example);
 });
 
 test('another rotation is noticed', async () => {
@@ -94,7 +50,7 @@ test('another rotation is noticed', async () => {
     ...example,
     config: { ...example.config, rope_parameters: { rope_theta: 9000 } },
   });
-  await assert.rejects(compare(directory, example), /differs by/);
+  await assert.rejects(compareWithLibrary(directory, example), /differs by/);
 });
 
 test('weights used from the mapped file and prepared in memory give the same', async () => {

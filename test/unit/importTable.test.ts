@@ -30,6 +30,8 @@ const imports: readonly (readonly [file: string, from: string, isAllowed: boolea
   ['src/inference/stores/x.ts', '../runtime/memory', false],
   ['src/inference/model/onnxView/x.ts', '../folder', true],
   ['src/inference/model/onnxView/x.ts', '../../runtime/session', false],
+  ['src/inference/model/gguf/x.ts', '../folderFiles', true],
+  ['src/inference/model/gguf/x.ts', '../../runtime/session', false],
   ['src/inference/runtime/x.ts', 'onnxruntime-node', true],
   ['src/inference/runtime/x.ts', '../run/run', false],
   ['src/inference/runtime/x.ts', './remote/openRemote', false],

@@ -146,6 +146,7 @@ function facts({
     );
   }
   if (model && provider) parts.push(t('{0} on {1}', model.name, providerNames[provider]));
+  if (model?.weightType) parts.push(t('weights as {0}', model.weightType));
   if (model?.viewer) parts.push(t('an ONNX file: attention patterns only'));
   if (durationMs !== null) parts.push(formatDuration(durationMs));
   return `${parts.join(' · ')}.`;

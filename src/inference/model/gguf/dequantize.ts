@@ -4,7 +4,7 @@
  */
 
 import { fromFloat16Bits } from '../../../shared/tools/float16';
-import { type GgmlType, layoutOf, ggmlTypes } from './types';
+import { type GgmlType, ggmlTypes, layoutOf } from './types';
 
 /** Writes the values of one block. */
 type Block = (bytes: Uint8Array, at: number, out: Float32Array, to: number) => void;

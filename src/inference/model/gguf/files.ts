@@ -27,8 +27,21 @@ const maxParts = 1000;
 const firstBytes = 8 * 1024 * 1024;
 const maxHeaderBytes = 256 * 1024 * 1024;
 
-export function isGguf(path: string): boolean {
+function isGguf(path: string): boolean {
   return /\.gguf$/i.test(path);
+}
+
+/** By its name; or by its first bytes, where a name says nothing, as in Ollama's store. */
+async function isGgufFile(path: string): Promise<boolean> {
+  if (/\.\w+$/.test(basename(path))) return isGguf(path);
+  const file = await regularFile(path);
+  try {
+    const first = Buffer.alloc(4);
+    await file.read(first, 0, 4, 0);
+    return first.toString('latin1') === 'GGUF';
+  } finally {
+    await file.close();
+  }
 }
 
 /**
@@ -37,7 +50,7 @@ export function isGguf(path: string): boolean {
  * @throws Failure listing them where a folder has several. @returns null for anything else.
  */
 export async function ggufFileOf(path: string): Promise<string | null> {
-  if (isGguf(path)) return (await stat(path).catch(() => null))?.isFile() ? firstPart(path) : null;
+  if ((await stat(path).catch(() => null))?.isFile()) return (await isGgufFile(path)) ? firstPart(path) : null;
   const names = await readdir(path).catch((): string[] => []);
   if (names.some(name => /\.safetensors(\.index\.json)?$/.test(name))) return null;
   const found = [...new Set(names.filter(name => isGguf(name) && !companion.test(name)).map(firstPart))].sort();
@@ -52,7 +65,9 @@ export async function ggufFileOf(path: string): Promise<string | null> {
 
 /** A file's name without its ending and number. */
 export function ggufModelName(path: string): string {
-  return basename(path).replace(split, '').replace(/\.gguf$/i, '');
+  return basename(path)
+    .replace(split, '')
+    .replace(/\.gguf$/i, '');
 }
 
 function firstPart(path: string): string {
@@ -134,7 +149,11 @@ export async function readValues(path: string, tensor: GgufTensor, kept: KeptTyp
       const values = new Float32Array(n * blockValues);
       dequantize(type, bytes, values);
       if (values.some(value => Math.abs(value) > 65_504)) {
-        throw unreadable(basename(path), 'a weight is too large for fp16', 'Pick a smaller model, which is kept as fp32.');
+        throw unreadable(
+          basename(path),
+          'a weight is too large for fp16',
+          'Pick a smaller model, which is kept as fp32.',
+        );
       }
       all.set(float16Bytes(values), at);
     }

@@ -64,14 +64,16 @@ export function readModel(
   const refuse = (key: string, expected: string) =>
     new Failure(
       'bad-config',
-      `Cannot read ${where}: ${key} is ${shown(plain(metadata.get(key)))}, expected ${expected}. Pick another model.`,
+      `Cannot read ${where}: ${key} is ${found(metadata, key)}, expected ${expected}. Pick another model.`,
       ['selectModel', 'showLog'],
     );
   const name = metadata.get('general.architecture');
   if (typeof name !== 'string' || !ggufArchitectures.includes(name)) {
     throw refuse('general.architecture', `one of ${ggufArchitectures.join(', ')}`);
   }
-  const unknown = [...metadata.keys()].find(key => key.startsWith(`${name}.`) && !knownKeys.has(key.slice(name.length + 1)));
+  const unknown = [...metadata.keys()].find(
+    key => key.startsWith(`${name}.`) && !knownKeys.has(key.slice(name.length + 1)),
+  );
   if (unknown) throw refuse(unknown, 'no such key: what it changes is not computed here');
   const keyOf = (key: string) => `${name}.${key}`;
   /** A number, one for all layers. */
@@ -86,29 +88,37 @@ export function readModel(
   };
   only('expert_count', 0, '0: models with experts are not read');
   only('attention.causal', true, 'true');
-  const [nHeads, width] = [number('attention.head_count'), number('embedding_length')];
-  const headDim = number('attention.key_length') ?? (Number(width) / Number(nHeads) || undefined);
+  const size = (key: string) => {
+    const value = number(key);
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
+    throw refuse(keyOf(key), 'a whole number above 0, the same for all layers');
+  };
+  const [nHeads, width] = [size('attention.head_count'), size('embedding_length')];
+  const headDim = metadata.has(keyOf('attention.key_length'))
+    ? size('attention.key_length')
+    : Math.floor(width / nHeads);
   only('attention.value_length', headDim, `${headDim}, as attention.key_length`);
   only('rope.dimension_count', headDim, `${headDim}: all of a head is rotated`);
-  const longest = number('context_length');
+  const longest = size('context_length');
   const window = metadata.get(keyOf('attention.sliding_window'));
-  if (window !== undefined && !(Number(window) === 0 || Number(window) >= Number(longest))) {
+  if (window !== undefined && !(window === 0 || (typeof window === 'number' && window >= longest))) {
     throw refuse(keyOf('attention.sliding_window'), 'none: it is not read from GGUF files of this architecture');
   }
   const theta = number('rope.freq_base') ?? 10_000;
+  if (typeof theta !== 'number') throw refuse(keyOf('rope.freq_base'), 'a number');
   const configJson = {
     model_type: architectures[name]!.modelType,
     hidden_size: width,
-    num_hidden_layers: number('block_count'),
+    num_hidden_layers: size('block_count'),
     num_attention_heads: nHeads,
-    num_key_value_heads: number('attention.head_count_kv') ?? nHeads,
+    num_key_value_heads: metadata.has(keyOf('attention.head_count_kv')) ? size('attention.head_count_kv') : nHeads,
     head_dim: headDim,
-    intermediate_size: number('feed_forward_length'),
+    intermediate_size: size('feed_forward_length'),
     vocab_size: vocabSize,
     max_position_embeddings: longest,
     rms_norm_eps: shortest(number('attention.layer_norm_rms_epsilon')),
     rope_theta: theta,
-    rope_scaling: ropeScaling(number, longest, ropeFactors, Number(theta), refuse, keyOf),
+    rope_scaling: ropeScaling(number, longest, ropeFactors, theta, refuse, keyOf),
     attention_bias: has('blk.0.attn_q.bias'),
     mlp_bias: has('blk.0.ffn_up.bias'),
     tie_word_embeddings: !has('output.weight'),
@@ -133,7 +143,9 @@ function ropeScaling(
   const factor = number('rope.scaling.factor') ?? linear;
   if (factors && !factors.every(factor => factor === 1)) {
     if (type !== 'none') throw refuse(keyOf('rope.scaling.type'), '"none" beside the tensor rope_freqs.weight');
-    return llama3Scaling(factors, theta, refuse);
+    const scaling = llama3Scaling(factors, theta);
+    if (!scaling) throw refuse('rope_freqs.weight', 'the factors of Llama 3');
+    return scaling;
   }
   switch (type) {
     case 'none':
@@ -163,29 +175,25 @@ function ropeScaling(
 }
 
 /** The parameters that give a table of factors: llama.cpp stores the table alone. */
-function llama3Scaling(
-  factors: Float32Array,
-  theta: number,
-  refuse: (key: string, expected: string) => Failure,
-): Json {
+function llama3Scaling(factors: Float32Array, theta: number): Json | null {
   const factor = shortest(Math.max(...factors)) as number;
   const wavelengths = Array.from(factors, (_, m) => 2 * Math.PI * theta ** (m / factors.length));
-  for (let original = 1024; original <= 1 << 20; original *= 2) {
-    for (const [low, high] of [[1, 4]] as const) {
-      const expected = wavelengths.map(wavelength => {
-        if (wavelength < original / high) return 1;
-        if (wavelength > original / low) return factor;
-        const smooth = (original / wavelength - low) / (high - low);
-        return 1 / ((1 - smooth) / factor + smooth);
-      });
-      if (!expected.every((value, m) => Math.abs(factors[m]! - value) <= 1e-4 * value)) continue;
-      return {
-        ...{ rope_type: 'llama3', factor, low_freq_factor: low, high_freq_factor: high },
-        original_max_position_embeddings: original,
-      };
-    }
+  // The bounds of every Llama; the first context is the one that fits.
+  const [low, high] = [1, 4];
+  for (let original = 16; original <= 1 << 20; original *= 2) {
+    const expected = wavelengths.map(wavelength => {
+      if (wavelength < original / high) return 1;
+      if (wavelength > original / low) return factor;
+      const smooth = (original / wavelength - low) / (high - low);
+      return 1 / ((1 - smooth) / factor + smooth);
+    });
+    if (!expected.every((value, m) => Math.abs(factors[m]! - value) <= 1e-4 * value)) continue;
+    return {
+      ...{ rope_type: 'llama3', factor, low_freq_factor: low, high_freq_factor: high },
+      original_max_position_embeddings: original,
+    };
   }
-  throw refuse('rope_freqs.weight', 'the factors of Llama 3');
+  return null;
 }
 
 /** The shortest decimal number that is the same in fp32, in which the file keeps it: 1e-5, not 9.99999974e-6. */
@@ -195,6 +203,8 @@ function shortest(value: MetadataValue | undefined): MetadataValue | undefined {
   return Math.fround(short) === Math.fround(value) ? short : value;
 }
 
-function plain(value: MetadataValue | undefined): unknown {
-  return ArrayBuffer.isView(value) ? Array.from(value) : value;
+function found(metadata: Metadata, key: string): string {
+  if (key === 'rope_freqs.weight') return 'another table';
+  const value = metadata.get(key);
+  return shown(ArrayBuffer.isView(value) ? Array.from(value) : value);
 }

@@ -14,7 +14,7 @@ import { shorten } from '../../../shared/tools/plainText';
 import { beginTokenOf } from '../../../tokenization/beginToken';
 import { type ModelFolder, summarize } from '../folder';
 import { regularFile } from '../folderFiles';
-import { ggufModelName, type GgufPart, type KeptType, readGgufParts, readValues } from './files';
+import { type GgufPart, ggufModelName, type KeptType, readGgufParts, readValues } from './files';
 import type { GgufTensor } from './header';
 import { readModel } from './metadata';
 import { ggufName } from './tensorNames';
@@ -95,7 +95,8 @@ export async function openGguf(path: string): Promise<ModelFolder> {
   const unused = [...tensors.keys()].find(tensor => !used.has(tensor));
   if (unused !== undefined) throw surplus(where, unused, model.name);
   return {
-    directory: dirname(parts[0]!.path),
+    directory: dirname(path),
+    weightFolder: dirname(parts[0]!.path),
     config,
     configJson: model.configJson,
     tokenizerJson,
@@ -169,7 +170,8 @@ function tensorsOf(parts: readonly GgufPart[], model: string): Map<string, Found
 
 async function ropeFactors(tensor: Found | undefined, model: string): Promise<Float32Array | null> {
   if (!tensor) return null;
-  if (tensor.shape.length !== 1 || tensor.shape[0]! > 4096) throw unfit(`GGUF file "${model}"`, ropeTensor, 'too long', []);
+  if (tensor.shape.length !== 1 || tensor.shape[0]! > 4096)
+    throw unfit(`GGUF file "${model}"`, ropeTensor, 'too long', []);
   return new Float32Array((await readValues(tensor.part.path, tensor, 'float32')).buffer);
 }
 

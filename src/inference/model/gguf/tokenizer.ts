@@ -189,5 +189,5 @@ function mergesOf(tokens: readonly string[], scores: Float32Array): [string, str
   return merges.map(({ pair }) => pair);
 }
 
-/** SentencePiece's own limit is 16 characters; long runs of blanks have more. */
-const maxPieceLength = 512;
+/** SentencePiece's own limit is 16 characters; runs of blanks have more. */
+const maxPieceLength = 128;
