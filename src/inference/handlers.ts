@@ -3,7 +3,7 @@
 import { Failure } from '../shared/tools/failure';
 import type { Handlers } from '../shared/tools/rpc';
 import type { EngineSlots } from './engineSlots';
-import { describeFolder } from './model/describeFolder';
+import { describeModel } from './model/describeModel';
 import { openModelFolder } from './model/openModelFolder';
 import { modelFacts } from './modelFacts';
 import { type InferenceRequests, protocolVersion } from './protocol';
@@ -24,7 +24,7 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     },
     unload: ({ slot }) => engines.clear(slot),
     summarizeFolder: async ({ path }) => (await openModelFolder(path)).summary,
-    describeFolder: ({ path }) => describeFolder(path),
+    describeFolder: ({ path }) => describeModel(path),
     findModels: ({ path }) => findModels({ ...surroundings(), home: path }),
     modelFacts: ({ path }) => modelFacts(path),
     analyze: (args, signal) => engines.of(args.slot).analyze(args, signal),

@@ -3,8 +3,6 @@
 import type { FolderDescription } from '../../shared/analysis';
 import { shorten } from '../../shared/tools/plainText';
 import { folderName, isOnnx, readJson, regularFile } from './folderFiles';
-import { ggufFileOf } from './gguf/files';
-import { describeGguf } from './gguf/openGguf';
 
 /** @throws Failure if there is no readable config.json, in our layout or Hugging Face's, or no such ONNX file. */
 export async function describeFolder(directory: string): Promise<FolderDescription> {
@@ -13,8 +11,6 @@ export async function describeFolder(directory: string): Promise<FolderDescripti
     await (await regularFile(directory)).close();
     return { ...common, description: 'ONNX file, attention patterns only', vocabSize: 0 };
   }
-  const gguf = await ggufFileOf(directory);
-  if (gguf) return describeGguf(gguf);
   const config = ((await readJson(directory, 'config.json')) ?? {}) as Readonly<Record<string, unknown>>;
   const number = (...keys: readonly string[]) => {
     const value = keys.map(key => config[key]).find(value => value !== undefined);
