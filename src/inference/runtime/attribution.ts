@@ -18,8 +18,9 @@ import { type ModelFolder, mappedFromBytes } from '../model/folder';
 import { bandAt, type LayerRows } from './bands';
 import { cached } from './cached';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
+import { folderSession } from './folderSession';
 import { kernelFeeds } from './kernelFeeds';
-import { isWasm, Session, type Value, type Values } from './session';
+import type { Session, Value, Values } from './session';
 import { int64 } from './values';
 
 /** What attention adds to one row of the residual stream, along a direction. */
@@ -142,13 +143,10 @@ export class Attribution {
     return cached(this.sessions, key, () => this.create(graph()));
   }
 
-  private async create(graph: Uint8Array): Promise<Session> {
-    const { directory, sizeBytes } = this.folder;
-    return Session.create(graph, {
+  private create(graph: Uint8Array): Promise<Session> {
+    return folderSession(this.folder, graph, {
       provider: 'cpu',
-      weightFolder: directory,
-      mapsWeights: sizeBytes > mappedFromBytes,
-      weightsInMemory: await this.folder.inMemory(await isWasm()),
+      mapsWeights: this.folder.sizeBytes > mappedFromBytes,
       nThreads: 1, // a row is so little work that threads only wait for each other
     });
   }

@@ -6,7 +6,6 @@
 
 import { LRUCache } from 'lru-cache';
 import { type ConvolutionForm, fedConvolution } from '../../graph/convolution';
-import { weightFilesOf } from '../../graph/graphFile';
 import { type LayerPlan, planLayer, streamedStages } from '../../graph/layerPlan';
 import {
   type BlockTaps,
@@ -32,6 +31,7 @@ import type { BlockOptions, BlockResult, LayerOptions } from './block';
 import { cached } from './cached';
 import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
+import { folderSession } from './folderSession';
 import { kernelFeeds, readKernels } from './kernelFeeds';
 import { type Cut, edgesOf, partsOf } from './knockOut';
 import { LayerAccumulator } from './layerAccumulator';
@@ -40,7 +40,7 @@ import { emptyLensRows, type LensRows, writeLensRows } from './lensRows';
 import { chooseBandRows, type RunSize } from './memory';
 import { emptyPooledMap, quantize, writePooled } from './overviews';
 import { emptyPrediction, type Prediction, writePrediction } from './prediction';
-import { isWasm, Session, type SessionOptions, type Value, type Values } from './session';
+import type { Session, SessionOptions, Value, Values } from './session';
 import { emptyValue, int64, rowsOf, writeRows } from './values';
 
 /** Sessions that answer single requests (one stage of one layer); the least recently used goes first. */
@@ -427,12 +427,10 @@ export class ModelRuntime implements LayerRuntime {
     return cached<string, Session>(this.details, key, () => this.create(graph(), {}));
   }
 
-  private async create(graph: Uint8Array, options: Partial<SessionOptions>): Promise<Session> {
-    return Session.create(graph, {
+  private create(graph: Uint8Array, options: Partial<SessionOptions>): Promise<Session> {
+    return folderSession(this.folder, graph, {
       provider: this.localProvider,
-      weightFolder: this.folder.weightFolder,
       mapsWeights: this.mapsWeights,
-      weightsInMemory: await this.folder.inMemory(await isWasm(), weightFilesOf(graph)),
       nThreads: this.nThreads,
       ...options,
     });
