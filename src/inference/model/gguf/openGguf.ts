@@ -6,7 +6,8 @@
 
 import { basename, dirname } from 'node:path';
 import type { ElementType, Weight } from '../../../graph/graphBuilder';
-import { huggingFaceKey, parseHuggingFaceConfig } from '../../../graph/huggingFaceConfig';
+import { parseHuggingFaceConfig } from '../../../graph/huggingFaceConfig';
+import type { ModelConfig } from '../../../graph/modelConfig';
 import { expectedWeights } from '../../../graph/modelGraphs';
 import type { FolderDescription } from '../../../shared/analysis';
 import { Failure } from '../../../shared/tools/failure';
@@ -16,8 +17,8 @@ import { type ModelFolder, summarize } from '../folder';
 import { regularFile } from '../folderFiles';
 import { type GgufPart, ggufModelName, type KeptType, readGgufParts, readValues } from './files';
 import type { GgufTensor } from './header';
-import { readModel } from './metadata';
-import { ggufName } from './tensorNames';
+import { type GgufModel, readModel } from './metadata';
+import { ggufPlace } from './tensorNames';
 import { readTokenizer } from './tokenizer';
 import { fileTypes, ggmlType, typeName } from './types';
 
@@ -45,52 +46,40 @@ export async function openGguf(path: string): Promise<ModelFolder> {
   const factors = tensors.get(ropeTensor);
   const model = readModel(metadata, where, vocabSize, tensor => tensors.has(tensor), await ropeFactors(factors, name));
   const tokenizerJson = readTokenizer(metadata, where);
-  const parsed = parseHuggingFaceConfig(model.configJson, where, beginTokenOf(tokenizerJson));
-  const config = {
-    ...parsed,
-    rope_style: model.architecture.rotatesPairs ? ('interleaved' as const) : parsed.rope_style,
-    qkv_bias: tensors.has('blk.0.attn_q.bias'),
-    output_bias: tensors.has('blk.0.attn_output.bias'),
-    ffn_bias: tensors.has('blk.0.ffn_up.bias'),
-  };
+  const has = (tensor: string) => tensors.has(tensor);
+  const config = configOf(model, where, beginTokenOf(tokenizerJson), has);
   const expected = expectedWeights(config);
-  const nameInFile = (key: string) => {
-    return ggufName(huggingFaceKey(key, config.norm_position), config.norm_position === 'after');
-  };
   const nValues = [...expected.values()].reduce((sum, shape) => sum + shape.reduce((product, n) => product * n, 1), 0);
   const kept: KeptType = 4 * nValues > maxFp32Bytes ? 'float16' : 'float32';
+  const isMapped = canMap(tensors.values(), parts);
   const weights = new Map<string, Weight>();
-  const matrices = new Map<string, Found>();
-  const quantized = new Map<string, Found>();
+  const inMemory = new Map<string, Found>();
   const used = new Set([ropeTensor]);
   let sizeBytes = 0;
   for (const [key, shape] of expected) {
-    const name = nameInFile(key);
+    const { name, rows, nRows } = ggufPlace(key, shape, config, has);
     const tensor = tensors.get(name);
-    if (tensor?.shape.join() !== shape.join()) {
-      throw unfit(where, name, tensor ? tensor.shape.join('×') || 'a single number' : 'missing', shape);
+    const storedShape = [nRows, ...shape.slice(1)];
+    if (tensor?.shape.join() !== storedShape.join()) {
+      throw unfit(where, name, tensor ? tensor.shape.join('×') || 'a single number' : 'missing', storedShape);
     }
     used.add(name);
+    const [first, end] = rows ?? [0, nRows];
     if (shape.length === 1) {
-      const bytes = await readValues(tensor.part.path, tensor, 'float32');
-      sizeBytes += bytes.length;
+      const all = await readValues(tensor.part.path, tensor, 'float32');
+      const bytes = all.subarray(4 * first, 4 * end);
       weights.set(key, { elementType: 'float32', shape, source: { bytes } });
+      sizeBytes += bytes.length;
       continue;
     }
-    matrices.set(key, tensor);
-  }
-  // ONNX Runtime takes the weights of a graph from files of one folder, or all of them from memory.
-  const isMapped = [...matrices.values()].every(
-    ({ type, part }) => plainTypes[typeName(type)] && dirname(part.path) === dirname(parts[0]!.path),
-  );
-  for (const [key, tensor] of matrices) {
-    const { shape, type, part, start, end } = tensor;
-    const elementType = isMapped ? plainTypes[typeName(type)]! : kept;
-    const length = isMapped ? end - start : shape.reduce((product, n) => product * n, kept === 'float32' ? 4 : 2);
-    const file = isMapped ? basename(part.path) : `${key}:values`;
-    if (!isMapped) quantized.set(file, tensor);
+    const file = isMapped ? basename(tensor.part.path) : `${name}:values`;
+    if (!isMapped) inMemory.set(file, tensor);
+    const rowBytes = isMapped ? (tensor.end - tensor.start) / nRows : shape[1]! * (kept === 'float32' ? 4 : 2);
+    const offset = (isMapped ? tensor.start : 0) + first * rowBytes;
+    const length = (end - first) * rowBytes;
+    const elementType = isMapped ? plainTypes[typeName(tensor.type)]! : kept;
+    weights.set(key, { elementType, shape, source: { file, offset, length } });
     sizeBytes += length;
-    weights.set(key, { elementType, shape, source: { file, offset: isMapped ? start : 0, length } });
   }
   const unused = [...tensors.keys()].find(tensor => !used.has(tensor));
   if (unused !== undefined) throw surplus(where, unused, model.name);
@@ -108,7 +97,7 @@ export async function openGguf(path: string): Promise<ModelFolder> {
     inMemory: async (readsAll, files) => {
       const contents = new Map<string, Uint8Array<ArrayBuffer>>();
       for (const file of files) {
-        const tensor = quantized.get(file);
+        const tensor = inMemory.get(file);
         const part = parts.find(part => basename(part.path) === file);
         if (tensor) contents.set(file, await readValues(tensor.part.path, tensor, kept));
         else if (readsAll && part) contents.set(file, await readWhole(part.path));
@@ -118,6 +107,31 @@ export async function openGguf(path: string): Promise<ModelFolder> {
     sizeBytes,
     summary: { ...summarize(config, path, name), weightType: weightTypeOf(parts) },
   };
+}
+
+/** The configuration, with what the file itself decides. */
+function configOf(
+  { configJson, architecture }: GgufModel,
+  where: string,
+  beginTokenId: number | null,
+  has: (tensor: string) => boolean,
+): ModelConfig {
+  const config = parseHuggingFaceConfig(configJson, where, beginTokenId);
+  return {
+    ...config,
+    rope_style: architecture.rotatesPairs ? 'interleaved' : config.rope_style,
+    // The converter has added it to the weights.
+    norm_kind: config.norm_kind === 'rms_plus_one' ? 'rms' : config.norm_kind,
+    qkv_bias: has('blk.0.attn_q.bias') || has('blk.0.attn_qkv.bias'),
+    output_bias: has('blk.0.attn_output.bias'),
+    ffn_bias: has('blk.0.ffn_up.bias'),
+  };
+}
+
+/** ONNX Runtime takes a graph's weights from files of one folder, or all of them from memory. */
+function canMap(tensors: Iterable<Found>, parts: readonly GgufPart[]): boolean {
+  const folder = dirname(parts[0]!.path);
+  return [...tensors].every(({ type, part }) => plainTypes[typeName(type)] && dirname(part.path) === folder);
 }
 
 /** A few words about a GGUF file, for lists of models. @throws Failure if it cannot be read. */
