@@ -10,7 +10,8 @@ import torch
 from export.to_safetensors import export_bundle
 from mta.config import ModelConfig, MTAConfig
 from mta.transformer import Transformer
-from training.context_report import _number, _signed, markdown_report
+from training import compare_context
+from training.context_report import _number, _signed, markdown_report, nats, shares
 from training.context_search import main, make_haystacks, make_samples, score_cells, summarize, summarize_all, usable_lengths
 from training.data import write_shard
 from training.induction import induction_scores, on_induction_diagonal, repeated_tokens
@@ -251,6 +252,14 @@ def bundle(folder, name, model, tokenizer_model="bytes"):
     return folder / name
 
 
+def _changed(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    other = path.with_suffix(".changed.json")
+    other.write_text(json.dumps(content))
+    return other
+
+
 def test_the_command_compares_model_folders(tmp_path, model, monkeypatch, capsys):
     plain = Transformer(ModelConfig(dim=16, n_layers=1, n_heads=2, hidden_dim=32, vocab_size=VOCAB, max_seqlen=400))
     plain.init_weights(2)
@@ -275,6 +284,23 @@ def test_the_command_compares_model_folders(tmp_path, model, monkeypatch, capsys
     command("--lengths", "380", "--batch-tokens", "380")
     again = json.loads((tmp_path / "out" / "search.json").read_text())
     assert [c["models"][0]["found"] for c in again["cells"]] == [c["models"][0]["found"] for c in json.loads(first)[0]]
+
+    apart = {}
+    for folder in folders:  # one after the other, as on machines that hold one model at a time
+        command("--lengths", "380", "--outcomes", models=[folder])
+        apart[folder.name] = tmp_path / f"{folder.name}-outcomes.json"
+        (tmp_path / "out" / "search.json").rename(apart[folder.name])
+    capsys.readouterr()
+    monkeypatch.setattr("sys.argv", ["compare_context", *map(str, apart.values()), "--max-length", "380"])
+    compare_context.main()
+    together, table = json.loads(first)[2], capsys.readouterr().out
+    assert "Each cell: mta, plain; then" in table and "up to 380 tokens" in table
+    for row in together:
+        assert f"| {row['task']} | {row['samples']} | {shares(row, 'found')} | {shares(row, 'exact')} | {nats(row)} |" in table
+    with pytest.raises(ValueError, match='no outcomes of "mta"'):
+        compare_context.read_outcomes([_changed(apart["mta"], lambda content: content["models"][0].pop("outcomes"))])
+    with pytest.raises(ValueError, match="samples must be the same"):
+        compare_context.read_outcomes([apart["mta"], _changed(apart["plain"], lambda content: content["settings"].update(seed=2))])
 
     (tmp_path / "tokenizer.json").write_text(json.dumps({"model": "another"}))
     for arguments, models, message in (

@@ -10,6 +10,7 @@ from export.kernel_history import kernel_history
 from export.safetensors_file import read_safetensors
 from mta.config import ConfigError
 from training.compare import pairs, read_scores
+from training.compare_context import group_table, read_outcomes
 from training.optimizer import KERNEL_NAMES, Optimizer, OptimizerConfig
 from training.train import Trainer
 
@@ -78,6 +79,10 @@ def test_the_stored_experiment_is_whole():
     assert scores["MTA, seed 1234"]["code"].bits_per_byte == 0.6397
     differences = {(model, other): row for model, other, row in pairs(scores)}
     assert differences["MTA, seed 1234", "plain, seed 1234"]["code"] == (-0.0013, -0.0015, -0.0011)
+    long = differences["MTA, seed 1234, 117 M tokens", "plain, seed 1234, 117 M tokens"]
+    assert long["docs"] == (-0.0012, -0.0014, -0.0009) and long["code"] == (-0.0013, -0.0017, -0.0009)
+    table = group_table(read_outcomes([folder / "context.json"]), "tokens", lambda cell: cell[2])
+    assert "| 4096 | 288 | 56 · 60 · 56 (−4: −8 to 0; 0: −5 to +5) |" in table
 
 
 def test_models_measured_on_other_texts_are_not_compared(tmp_path):

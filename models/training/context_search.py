@@ -80,6 +80,14 @@ def score_cells(samples: Dict[Cell, List[Sample]], scorer: Scorer, batch_tokens:
     return {cell: score_samples(rows, scorer, batch_tokens) for cell, rows in samples.items()}
 
 
+def to_rows(outcomes: Dict[Cell, List[Outcome]]) -> List[dict]:
+    """Outcomes as they are stored: [exact, rank, nats] of each sample."""
+    return [
+        {"task": task, "needles": n, "length": length, "rows": [[int(o.exact), o.rank, round(o.nats, 4)] for o in cell]}
+        for (task, n, length), cell in outcomes.items()
+    ]
+
+
 def summarize(outcomes: Sequence[Sequence[Outcome]]) -> dict:
     """Shares of each model over the same samples, and of the first model minus each other one.
 
@@ -169,7 +177,8 @@ def run(args: argparse.Namespace) -> dict:
         print(f"{name}: {time.monotonic() - model_started:.0f} s", file=sys.stderr, flush=True)
         described.append({"name": name, "parameters": model.n_parameters(), "context": model.config.max_seqlen,
                           "uses_mta": model.config.mta.use_mta, "seconds": round(time.monotonic() - model_started, 1),
-                          "induction": asdict(induction)})  # fmt: skip
+                          "induction": asdict(induction),
+                          **({"outcomes": to_rows(outcomes[-1])} if args.outcomes else {})})  # fmt: skip
     return {
         "format": "mta-context-search-1",
         "settings": {"samples_per_cell": args.samples, "seed": args.seed, "lengths": lengths, "needles": list(NEEDLES),
@@ -194,6 +203,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--outcomes", action="store_true", help="also write every sample's outcome, for training.compare_context")
     args = parser.parse_args()
     if args.samples < 1 or args.induction_sequences < 1 or args.induction_length < 2:
         parser.error("--samples and --induction-sequences must be at least 1, --induction-length at least 2.")
