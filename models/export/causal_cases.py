@@ -24,6 +24,9 @@ FORMAT = "mta-causal-1"
 FOLDER = Path(__file__).parent.parent.parent / "test" / "fixtures" / "tiny-model"
 # "def tide(moon):\n  return moon + 1\n" as the model's tokenizer cuts it, after the begin token
 IDS = [300, 297, 256, 105, 296, 40, 109, 111, 261, 41, 58, 10, 32, 32, 287, 32, 109, 111, 261, 32, 43, 32, 49, 10]
+# "coon" instead of the first "moon"
+CORRUPTED = [99 if i == 6 else id for i, id in enumerate(IDS)]
+PATCH = dict(row=19, target=109, minus=99)
 # keys, rows [first, end) that may not see them (None: all rows after the keys), layers, heads (None: all)
 KNOCK_OUTS: List[Dict[str, Any]] = [
     dict(keys=[[5, 9]], queries=None, layers=None, heads=None),
@@ -84,6 +87,36 @@ class CausalModel(Model):
         out = rms(maps @ v, get("subln.weight"), 1e-5)
         out = out / (1 + np.exp(-(out @ get("gate.weight").T + get("gate.bias"))))
         return out.transpose(1, 0, 2).reshape(maps.shape[1], -1) @ get("wo.weight").T
+
+    def whole(self, ids: Sequence[int], patch=None):
+        """Logits, and of each layer its input and its heads' parts. `patch`: layer, kind, places, the other run's parts."""
+        eps = self.config["norm_eps"]
+        hidden = self.weights["tok_embeddings.weight"][list(ids)]
+        causal = np.broadcast_to(np.tril(np.ones((len(ids), len(ids)), bool)), (self.n_heads, len(ids), len(ids)))
+        parts = []
+
+        def take(layer, kind, value):
+            if patch and (layer, kind) == patch[:2]:
+                value = value.copy()
+                for place in patch[2]:
+                    value[place] = patch[3][layer][kind][place]
+            return value
+
+        for layer in range(self.n_layers):
+            get = lambda name, layer=layer: self.weights[f"layers.{layer}.{name}"]  # noqa: E731
+            hidden = take(layer, "residual", hidden)
+            maps, v = self.attention_maps(rms(hidden, get("attention_norm.weight"), eps), layer, causal)
+            part = {"residual": hidden, "pattern": take(layer, "pattern", maps), "value": take(layer, "value", v)}
+            out = rms(part["pattern"] @ part["value"], get("attention.subln.weight"), 1e-5)
+            out = out / (1 + np.exp(-(out @ get("attention.gate.weight").T + get("attention.gate.bias"))))
+            part["head"] = take(layer, "head", out)
+            parts.append(part)
+            hidden = hidden + part["head"].transpose(1, 0, 2).reshape(len(ids), -1) @ get("attention.wo.weight").T
+            z = rms(hidden, get("ffn_norm.weight"), eps)
+            up = z @ get("feed_forward.w1.weight").T
+            hidden = hidden + (up / (1 + np.exp(-up)) * (z @ get("feed_forward.w3.weight").T)) @ get("feed_forward.w2.weight").T
+        normed = rms(hidden, self.weights["norm.weight"], eps)
+        return normed @ self.weights["tok_embeddings.weight"].T, parts
 
     def streams(self, ids: Sequence[int], cuts: Dict[int, list]) -> List[np.ndarray]:
         """The residual stream after each layer."""
@@ -149,6 +182,27 @@ def knock_out(model: CausalModel, ids: List[int], case: Dict[str, Any]) -> Dict[
     }
 
 
+def patches(model: CausalModel) -> Dict[str, Any]:
+    """Scores (patched - corrupted) / (clean - corrupted) of the difference of two logits, [layer][position or head]."""
+    row, target, minus = PATCH["row"], PATCH["target"], PATCH["minus"]
+    difference = lambda logits: logits[row, target] - logits[row, minus]  # noqa: E731
+    clean_logits, clean = model.whole(IDS)
+    corrupted = difference(model.whole(CORRUPTED)[0])
+    span = difference(clean_logits) - corrupted
+    scores = {}
+    for kind in ("residual", "head", "pattern", "value"):
+        places = row + 1 if kind == "residual" else model.n_heads
+        scores[kind] = [
+            rounded(np.array([
+                (difference(model.whole(CORRUPTED, (layer, kind, [place], clean))[0]) - corrupted) / span
+                for place in range(places)
+            ]))
+            for layer in range(model.n_layers)
+        ]  # fmt: skip
+    return {"corrupted": CORRUPTED, **PATCH, "clean_difference": float(difference(clean_logits)),
+            "corrupted_difference": float(corrupted), "scores": scores}  # fmt: skip
+
+
 def continuation(model: CausalModel, ids: List[int], n: int) -> List[int]:
     """Greedy, from the whole text each time."""
     all_ids = list(ids)
@@ -168,7 +222,7 @@ def main() -> None:
     cases = {
         "format": FORMAT, "ids": IDS, "lens": lens(model, IDS),
         "knock_outs": [knock_out(model, IDS, case) for case in KNOCK_OUTS],
-        "greedy": continuation(model, IDS, 16),
+        "greedy": continuation(model, IDS, 16), "patch": patches(model),
     }  # fmt: skip
     parser.parse_args().out.write_text(json.dumps(cases, indent=1) + "\n")
 

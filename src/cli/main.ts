@@ -35,6 +35,7 @@ import { resolveModel } from './modelPaths';
 import { formatModel, foundText, listFoundModels, listModels } from './models';
 import { type Arguments, type CommandName, commandIn, readArguments, shortUsageOf, UsageError, usage } from './options';
 import { checkFolderOutput, checkOutput, isOutputCut, print, report, writeOutput } from './output';
+import { patchJson, patchKinds, patchText } from './patch';
 import { known, readDocument } from './readDocument';
 import { exportRepository } from './repository';
 import { searchJson, searchText } from './search';
@@ -150,6 +151,21 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
       queries: options.queries || undefined,
     });
     if (!values.json) await print(knockOutText(json));
+    return writeJson(args, json);
+  },
+
+  async patch(args) {
+    const { values } = args;
+    const { at } = placeOptions(args);
+    const { row, target } = questionOptions(args);
+    const minus = wholeNumber('--minus', values.minus);
+    if (values.target === undefined || minus === undefined)
+      throw new UsageError('patch needs --target ID and --minus ID');
+    const what = oneOf('--what', values.what, patchKinds);
+    const [clean, corrupted] = args.positionals;
+    const options = { ...documentOptions(args), at, row, target, minus, what, topK: 1 };
+    const json = await patchJson(clean!, corrupted!, options);
+    if (!values.json) await print(patchText(json));
     return writeJson(args, json);
   },
 

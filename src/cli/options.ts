@@ -8,6 +8,7 @@ import { exportFormats } from '../shared/panel/exportFormats';
 import { occlusionModes, relevanceMethods } from '../shared/relevance';
 import { measureNames } from './heads';
 import { rangeUnits } from './knockOut';
+import { patchKinds } from './patch';
 import { toyAnswers } from './toy';
 
 /** Wrong use of the command line: exit code 2, and how the command is used. */
@@ -49,6 +50,7 @@ export const options = {
   target: { value: 'TARGET', help: 'actual (the token that came, unless given), predicted, or a token id' },
   minus: { value: 'ID', help: 'a token whose logit is subtracted; otherwise the mean of all logits is' },
   cells: { help: 'every source token of every head in the JSON' },
+  what: { value: 'WHAT', help: `${patchKinds.join(', ')}: what is patched` },
   keys: { value: 'FROM:TO[,…]', help: 'what may not be seen, TO exclusive, counted in --unit' },
   unit: {
     value: 'UNIT',
@@ -109,7 +111,7 @@ export interface CommandSyntax {
   /** What the command does, as the start of a line. */
   readonly summary: string;
   /** What it takes beside options. */
-  readonly takes: 'FILE' | 'FILE...' | 'DIR' | null;
+  readonly takes: 'FILE' | 'FILE...' | 'CLEAN CORRUPTED' | 'DIR' | null;
   readonly options: readonly OptionName[];
   /** Options as the usage shows them. */
   readonly usage: string;
@@ -187,6 +189,13 @@ export const syntax = {
     usage:
       '--at OFFSET [--to OFFSET] --keys FROM:TO[,…] [--unit offsets|tokens|lines] [--each] [--queries FROM:TO[,…]|selected]\n' +
       '          [--layers LAYERS | --heads HEADS] [--row predicting|reading] [--target actual|predicted|ID] [--json OUT]',
+  },
+  patch: {
+    summary: 'parts of a clean text’s run put into a corrupted one’s: where the difference is made',
+    takes: 'CLEAN CORRUPTED',
+    options: [...file, 'at', 'row', 'target', 'minus', 'what', 'json'],
+    usage:
+      '--at OFFSET --target ID --minus ID --what residual|head|pattern|value [--row predicting|reading] [--json OUT]',
   },
   generate: {
     summary: 'continues the text from a place, without writing to the file; --tokens 1 --top K lists next tokens',
@@ -277,6 +286,9 @@ export function readArguments(argv: readonly string[]): Arguments | { readonly h
   if (takes === 'FILE...' && rest.length === 0) throw new UsageError(`${command} needs at least one FILE, found none`);
   if ((takes === 'FILE' || takes === 'DIR') && rest.length !== 1) {
     throw new UsageError(`${command} needs one ${takes}, found ${rest.length || 'none'}`);
+  }
+  if (takes === 'CLEAN CORRUPTED' && rest.length !== 2) {
+    throw new UsageError(`${command} needs two files, CLEAN and CORRUPTED, found ${rest.length || 'none'}`);
   }
   return { command, positionals: rest, values: values as Values };
 }

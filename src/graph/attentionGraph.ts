@@ -31,12 +31,20 @@ export interface AttentionFeeds {
    * convolution reads it. Absent where none is.
    */
   readonly edges?: string;
+  /** Puts the values of another run in their place; absent where none are. */
+  readonly patch?: (part: PatchedPart, value: string) => string;
   /** Keys with their rotary positions, and values, of the tokens before the rows: [B, K - R, n_kv, d]. */
   readonly pastKeys: string;
   readonly pastValues: string;
   /** int64 [1]: how many rows come first only for the convolutions' sake; absent where there are none. */
   readonly nAbove: string;
 }
+
+/**
+ * What a patch replaces: the last stage [B, H, R, K], the values [B, H, K, d], or the heads' outputs before the output
+ * matrix, after norm and gate, [B, N, H, d].
+ */
+export type PatchedPart = 'pattern' | 'value' | 'head';
 
 /** Names of the values inside one attention layer; shapes in brackets. N = R without the rows above. */
 export interface AttentionValues {
@@ -118,7 +126,8 @@ export function addAttention(
   const rowValues = project('wv', nKvHeads);
   const allKeys = g.op('Concat', [feeds.pastKeys, rowKeys], { axis: 1 });
   const allValues = g.op('Concat', [feeds.pastValues, rowValues], { axis: 1 });
-  const [k, v] = [toHeads(allKeys), toHeads(allValues)];
+  const patched = (part: PatchedPart, value: string) => feeds.patch?.(part, value) ?? value;
+  const [k, v] = [toHeads(allKeys), patched('value', toHeads(allValues))];
 
   const zero = g.scalar(0);
   const allowed = feeds.edges === undefined ? feeds.allowed : g.op('And', [feeds.allowed, feeds.edges]);
@@ -156,6 +165,7 @@ export function addAttention(
     stages.mixed_pattern = map;
   }
 
+  map = patched('pattern', map);
   const weightedValues = withoutRowsAbove(g, plan, feeds, g.op('MatMul', [map, v]), 2);
   let normalized = g.op('Transpose', [weightedValues], { perm: [0, 2, 1, 3] });
   // The published code fixes this epsilon whatever the model's norm_eps is (mta-spec, group norm).
@@ -167,6 +177,7 @@ export function addAttention(
     gateLogit = linear(g, normalized, weight('gate.weight'), weight('gate.bias'));
     gated = g.op('Mul', [normalized, g.op('Sigmoid', [gateLogit])]);
   }
+  gated = patched('head', gated);
   const heads = g.op('Reshape', [gated, g.ints([0, 0, nHeads * headDim])]);
   const y = linear(g, heads, weight('wo.weight'), plan.hasOutputBias ? weight('wo.bias') : undefined);
   return {

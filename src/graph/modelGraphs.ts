@@ -10,6 +10,7 @@ import {
   addAttention,
   addNorm,
   kernelShapes,
+  type PatchedPart,
   withoutRowsAbove,
 } from './attentionGraph';
 import { fedConvolution } from './convolution';
@@ -327,6 +328,39 @@ function attentionFeeds(g: GraphBuilder, plan: LayerPlan): BlockFeeds {
     pastValues: g.input('past_values', 'float32', past),
     nAbove: g.input('n_above', 'int64', [1]),
   };
+}
+
+/**
+ * One block on a whole text, with parts of it replaced in several variants P at once: feeds as `blockGraph`, and for each part
+ * `patch.<part>`, the values of another run, and bool `takes.<part>` [P, H, 1, 1] (of `head` [P, 1, H, 1]), true for heads
+ * that take them -> `hidden_out` [P, T, D], and the block's own `own.<part>` [B, ...].
+ */
+export function patchedBlockGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
+  const own: Partial<Record<PatchedPart, string>> = {};
+  const feedsOf: FeedsOf = (g, plan) => {
+    const { nHeads, headDim } = plan;
+    const shapes = {
+      pattern: ['B', nHeads, 'R', 'K'],
+      value: ['B', nHeads, 'K', headDim],
+      head: ['B', 'N', nHeads, headDim],
+    };
+    return {
+      ...attentionFeeds(g, plan),
+      patch(part, value) {
+        own[part] = value;
+        const other = g.input(`patch.${part}`, 'float32', shapes[part]);
+        const takes = g.input(`takes.${part}`, 'bool', part === 'head' ? ['P', 1, nHeads, 1] : ['P', nHeads, 1, 1]);
+        return g.op('Where', [takes, other, value]);
+      },
+    };
+  };
+  const { g, plan, output } = openBlock(config, layerIdx, weights, feedsOf);
+  g.output('hidden_out', output, 'float32', ['P', 'N', config.dim]);
+  const { nHeads, headDim } = plan;
+  g.output('own.pattern', own.pattern!, 'float32', ['B', nHeads, 'R', 'K']);
+  g.output('own.value', own.value!, 'float32', ['B', nHeads, 'K', headDim]);
+  g.output('own.head', own.head!, 'float32', ['P', 'N', nHeads, headDim]);
+  return g.build();
 }
 
 /** As `attentionFeeds`, with the edges that are knocked out: bool [1, H, R, K], false for those. */

@@ -226,6 +226,11 @@ export class Engine {
     return this.tokenizer.bytesOf(id);
   }
 
+  /** Whether the rotation of positions depends on the length of the text: then no row can be computed without those after it. */
+  get rotatesByLength(): boolean {
+    return hasLengthDependentPositions(this.runtime.folder.config);
+  }
+
   /** The token that ends a text; null where the model has none. */
   get endTokenId(): number | null {
     return this.runtime.folder.config.eos_token_id;

@@ -94,6 +94,42 @@ test('knockout: together and each by itself, in offsets, tokens and lines, equal
   assert.match(cli('knockout', file, ...model, ...end, '--keys', '3:8').stdout, /bits {2}line 1 " tide"/);
 });
 
+test('patch: every kind equals float64; all positions at once are the clean run; lengths and texts must fit', () => {
+  const other = (name: string, of: string) => {
+    writeFileSync(join(scratch, name), of);
+    return join(scratch, name);
+  };
+  const corrupted = other('corrupted.py', text.replace('moon', 'coon'));
+  const { target, minus, scores, clean_difference: clean } = cases.patch;
+  const at = text.indexOf('+') + 1; // the token after it: row 20 reads "+", its predicting row is 19 for "+" itself
+  const place = ['--at', String(at - 1), '--target', String(target), '--minus', String(minus)];
+  for (const what of ['residual', 'head', 'pattern', 'value'] as const) {
+    const found = json('patch', corrupted, ...place, '--what', what);
+    assert.equal(found.row, cases.patch.row);
+    assertClose(found.clean_difference, clean);
+    for (const [layerIdx, expected] of scores[what].entries()) {
+      assert.equal(found.scores[layerIdx].length, expected.length);
+      for (const [i, score] of expected.entries()) assertClose(found.scores[layerIdx][i], score, 2e-3);
+    }
+    if (what !== 'residual') continue;
+    for (const score of found.together) assertClose(score, 1, 1e-4);
+    assert.deepEqual(found.changed[0], expectedChanges(found.clean_tokens, found.corrupted_tokens));
+  }
+  assert.match(cli('patch', file, corrupted, ...model, ...place, '--what', 'head').stdout, /layer 0, head 2/);
+  for (const [second, message] of [
+    [other('longer.py', `${text}x`), /the clean one has 24 tokens, the corrupted one 25/],
+    [file, /clean and corrupted text are the same up to row 19/],
+  ] as const) {
+    const run = cli('patch', file, second, ...model, ...place, '--what', 'head');
+    assert.match(run.stderr, message);
+    assert.equal(run.status, second === file ? 1 : 2);
+  }
+  assert.match(cli('patch', file, ...model).stderr, /patch needs two files, CLEAN and CORRUPTED, found 1/);
+});
+
+const expectedChanges = (clean: readonly string[], corrupted: readonly string[]) =>
+  clean.map((label, i) => label !== corrupted[i]);
+
 test('generate: greedy tokens equal float64 of the whole text; a seed draws the same again; the file stays', () => {
   const end = ['--at', String(text.length)];
   const greedy = json('generate', ...end, '--tokens', '16');

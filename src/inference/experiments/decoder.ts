@@ -4,8 +4,7 @@
  * costs its own row and those few above it.
  */
 
-import { planLayer } from '../../graph/layerPlan';
-import { dependsOnLength } from '../../graph/ropeScaling';
+import { hasLengthDependentPositions, planLayer } from '../../graph/layerPlan';
 import { Cancelled } from '../../shared/tools/failure';
 import { emptyRows, type LayerRows } from '../runtime/bands';
 import type { ModelRuntime } from '../runtime/modelRuntime';
@@ -37,7 +36,7 @@ export class Decoder {
     if (all.length > this.nTokens)
       throw new RangeError(`${all.length} tokens, the decoder has room for ${this.nTokens}`);
     const { runtime } = this;
-    const rotatesByLength = dependsOnLength(runtime.folder.config.rope_scaling);
+    const rotatesByLength = hasLengthDependentPositions(runtime.folder.config);
     // Where positions are rotated by the length of the text, a longer one changes all keys: nothing can be kept.
     const first = rotatesByLength ? 0 : this.nKept;
     // All of them: learned positions count from the first token given.

@@ -12,6 +12,7 @@ import { ModelRuntime } from '../runtime/modelRuntime';
 import { rowsOf } from '../runtime/values';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generateText';
 import { KnockOutRunner, type PredictedRows } from './knockOutRuns';
+import { type PatchResult, type PatchTask, patchRuns } from './patchRuns';
 import { type Streams, streamBefore, streamsOf, streamsOfRun } from './streams';
 
 export class Experiments {
@@ -42,6 +43,11 @@ export class Experiments {
   /** Starts knock-outs on a run's tokens. @throws as `logitLens`. */
   async knockOuts(analysisId: number, rows: PredictedRows, signal?: AbortSignal): Promise<KnockOutRunner> {
     return KnockOutRunner.open(this.localRuntime(), await this.streams(analysisId, signal), rows);
+  }
+
+  /** Puts parts of one text's run into another's; see `patchRuns`. @throws Failure `viewer` or `remote`. */
+  patch(task: PatchTask, signal?: AbortSignal): Promise<PatchResult> {
+    return patchRuns(this.localRuntime(), task, signal);
   }
 
   /** Continues tokens; see `generateTokens`. @throws Failure `viewer` or `remote`. */

@@ -5,6 +5,7 @@
  */
 
 import { LRUCache } from 'lru-cache';
+import type { PatchedPart } from '../../graph/attentionGraph';
 import { type ConvolutionForm, fedConvolution } from '../../graph/convolution';
 import { type LayerPlan, planLayer, streamedStages } from '../../graph/layerPlan';
 import {
@@ -17,6 +18,7 @@ import {
   logitsGraph,
   logProbabilitiesGraph,
   noTaps,
+  patchedBlockGraph,
   pooledGraph,
   predictionGraph,
   stagesGraph,
@@ -60,6 +62,17 @@ interface BandRun {
 /** How some rows of a layer are run. */
 export interface RowsOptions extends LayerOptions {
   readonly cuts?: readonly Cut[] | undefined;
+}
+
+/** What of a layer a patch replaces: see `PatchedPart`. */
+export type BlockParts = Readonly<Record<PatchedPart, Value>>;
+
+/** A patch of one part of a layer in several variants. */
+interface BlockPatch {
+  readonly part: PatchedPart;
+  readonly heads: readonly (readonly number[])[];
+  /** The part of the other run. */
+  readonly other?: Value;
 }
 
 export class ModelRuntime implements LayerRuntime {
@@ -222,6 +235,41 @@ export class ModelRuntime implements LayerRuntime {
       writePrediction(prediction, await this.predictRows(rows, targets.slice(from, to), topK, others), from, to);
     });
     return prediction;
+  }
+
+  /**
+   * Runs a layer of a whole text with parts of another run's layer in its own parts' place.
+   * @param takes one entry for each variant: the heads that take them.
+   * @param other the parts of the other run; absent: the layer runs as it is.
+   * @returns the stream after it, [variants, T, D], and the layer's own parts where nothing was replaced.
+   */
+  async patchedBlock(
+    layerIdx: number,
+    hidden: Value,
+    { part, heads, other }: BlockPatch = { part: 'head', heads: [[]] },
+  ): Promise<{ readonly hidden: Value; readonly parts: BlockParts }> {
+    const { config, weights } = this.folder;
+    const plan = planLayer(config, layerIdx);
+    const { nHeads, headDim } = plan;
+    const nTokens = hidden.dims[1]!;
+    const shapes = {
+      pattern: [1, nHeads, nTokens, nTokens],
+      value: [1, nHeads, nTokens, headDim],
+      head: [1, nTokens, nHeads, headDim],
+    };
+    const feeds: Record<string, Value> = {};
+    for (const kind of ['pattern', 'value', 'head'] as const) {
+      const dims = kind === 'head' ? [heads.length, 1, nHeads, 1] : [heads.length, nHeads, 1, 1];
+      const data = new Uint8Array(heads.length * nHeads);
+      if (kind === part) for (const [i, list] of heads.entries()) for (const head of list) data[i * nHeads + head] = 1;
+      feeds[`takes.${kind}`] = { type: 'bool', data, dims };
+      feeds[`patch.${kind}`] = (kind === part && other) || emptyValue(shapes[kind]);
+    }
+    const session = await this.detail(`patch/${layerIdx}`, () => patchedBlockGraph(config, layerIdx, weights));
+    const rows = emptyRows(plan, hidden);
+    const fetched = await session.run({ ...(await this.blockFeeds(plan, rows, bandAt(plan, 0, nTokens))), ...feeds });
+    const parts = { pattern: fetched['own.pattern']!, value: fetched['own.value']!, head: fetched['own.head']! };
+    return { hidden: fetched['hidden_out']!, parts };
   }
 
   /**

@@ -18,7 +18,7 @@ const given = (command: CommandName, name: OptionName) =>
   'value' in options[name] && !(command === 'models' && name === 'json') ? [`--${name}`, 'v'] : [`--${name}`];
 
 for (const [command, { takes, options: taken }] of Object.entries(syntax) as [CommandName, CommandSyntax][]) {
-  const files = takes === null ? [] : ['f'];
+  const files = takes === null ? [] : takes === 'CLEAN CORRUPTED' ? ['f', 'g'] : ['f'];
   test(`${command} takes its options and refuses all others by name`, () => {
     for (const name of names) {
       const read = () => readArguments([command, ...files, ...given(command, name)]);
@@ -37,8 +37,11 @@ for (const [command, { takes, options: taken }] of Object.entries(syntax) as [Co
   });
 
   test(`${command} refuses other numbers of files, and an option that is given twice or empty`, () => {
-    const wrong = takes === null ? ['f'] : takes === 'FILE...' ? [] : ['f', 'g'];
-    assert.throws(() => readArguments([command, ...wrong]), /takes no file|needs (one|at least one) (FILE|DIR)/);
+    const wrong = takes === null || takes === 'CLEAN CORRUPTED' ? ['f'] : takes === 'FILE...' ? [] : ['f', 'g'];
+    assert.throws(
+      () => readArguments([command, ...wrong]),
+      /takes no file|needs (one|at least one|two) (FILE|DIR|files)/,
+    );
     const name = taken.find(option => 'value' in options[option] && !('isRepeatable' in options[option]))!;
     if (command === 'models') return;
     const twice = [...given(command, name), ...given(command, name)];
