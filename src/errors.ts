@@ -66,6 +66,18 @@ export const failures = {
       'untrusted',
       vscode.l10n.t('Model folders outside the extension need a trusted workspace. Trust it, or pick a bundled model.'),
     ),
+  untrustedDownload: () =>
+    new Failure(
+      'untrusted',
+      vscode.l10n.t('Models are downloaded and removed in trusted workspaces only. Trust this workspace first.'),
+    ),
+  nothingFetched: () =>
+    new Failure(
+      'nothing-fetched',
+      vscode.l10n.t(
+        'This extension has fetched nothing that is in the cache. Other programs remove what they put there.',
+      ),
+    ),
   nothingToExport: () =>
     new Failure(
       'nothing-to-export',

@@ -1,6 +1,8 @@
 /** Composition root: builds the parts, hands them each other, registers them. */
 
 import './translations';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { MtaInspectorExports } from '../api/mtaInspector';
 import { Ablations } from './analysis/ablations';
@@ -24,6 +26,7 @@ import { compare } from './editor/compareCommand';
 import { registerContextCommands } from './editor/contextCommands';
 import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
+import { HubCommands } from './editor/hubCommands';
 import { useModel } from './editor/modelCommands';
 import { ModelTree } from './editor/modelTree';
 import { RemoteToken } from './editor/remoteToken';
@@ -48,6 +51,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const log = createLog();
   const bundled = vscode.Uri.joinPath(extensionUri, 'models', 'bundled').fsPath;
   const token = new RemoteToken(secrets);
+  const here = { env: process.env, home: homedir(), platform: process.platform, join };
   const chooseOf = (settings: Settings) =>
     chooseModel(settings, bundled, vscode.workspace.isTrusted, () => token.read());
   /** @param name of a bundled model, or a folder, in place of what the settings say. */
@@ -146,6 +150,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     vscode.commands.registerCommand(commands.copyLink, () => runReported(() => links.copyLink())),
     vscode.commands.registerCommand(commands.openLink, () => runReported(() => links.openLink())),
     token.register(runReported),
+    new HubCommands(secrets, folders, here).register(runReported),
     vscode.commands.registerCommand(commands.saveMap, () => runReported(() => exporter.saveAs())),
     vscode.window.registerUriHandler(links),
     vscode.window.registerWebviewViewProvider(views.attention, new AttentionView(page)),

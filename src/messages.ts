@@ -23,14 +23,59 @@ export async function pick<T extends vscode.QuickPickItem>(
   items: readonly T[],
   options: vscode.QuickPickOptions,
 ): Promise<T | undefined> {
-  const shown = items.map(item => ({
+  return (await vscode.window.showQuickPick(items.map(withPlainTexts), options))?.original;
+}
+
+function withPlainTexts<T extends vscode.QuickPickItem>(item: T) {
+  return {
     ...item,
     label: labelText(item.label),
     ...(item.description === undefined ? {} : { description: labelText(item.description) }),
     ...(item.detail === undefined ? {} : { detail: labelText(item.detail) }),
     original: item,
-  }));
-  return (await vscode.window.showQuickPick(shown, options))?.original;
+  };
+}
+
+/**
+ * A list that grows while it is open: more is found as it is read.
+ * @param more ends when all is found; it is not read on once something was picked.
+ */
+export async function pickGrowing<T extends vscode.QuickPickItem>(
+  items: readonly T[],
+  more: AsyncIterable<T>,
+  placeholder: string,
+): Promise<T | undefined> {
+  const list = vscode.window.createQuickPick<vscode.QuickPickItem & { readonly original: T }>();
+  let isOpen = true;
+  const picked = new Promise<T | undefined>(resolve => {
+    list.onDidAccept(() => resolve(list.selectedItems[0]?.original));
+    list.onDidHide(() => resolve(undefined));
+  });
+  const done = picked.finally(() => {
+    isOpen = false;
+    list.dispose();
+  });
+  list.placeholder = placeholder;
+  list.matchOnDescription = true;
+  list.keepScrollPosition = true;
+  list.items = items.map(withPlainTexts);
+  list.busy = true;
+  list.show();
+  const grow = async () => {
+    for await (const item of more) {
+      if (!isOpen) return;
+      list.items = [...list.items, withPlainTexts(item)];
+    }
+    if (isOpen) list.busy = false;
+  };
+  await Promise.race([done, grow().then(() => done)]);
+  return done;
+}
+
+/** Asks in a dialog. @returns whether the button was pressed. */
+export async function confirm(message: string, detail: string, button: string): Promise<boolean> {
+  const options = { modal: true, detail: plainLines(detail) };
+  return (await vscode.window.showInformationMessage(messageText(message), options, button)) === button;
 }
 
 export function askText(options: vscode.InputBoxOptions): Thenable<string | undefined> {

@@ -25,12 +25,22 @@ export class FolderReader {
    * Asks about one folder; questions are answered one after the other.
    * @throws Failure `too-slow` after `maxMs`; `process` where the folder ended its reader; as the request does otherwise.
    */
-  read<Name extends keyof FolderRequests>(
+  read<Name extends Exclude<keyof FolderRequests, 'configFacts'>>(
     name: Name,
     path: string,
     maxMs: number,
   ): Promise<ReturnType<FolderRequests[Name]>> {
-    const answer = this.last.then(() => this.readNow(name, path, maxMs));
+    return this.ask(name, { path } as Parameters<FolderRequests[Name]>[0], path, maxMs);
+  }
+
+  /** The same about anything. @param what as messages name it. */
+  ask<Name extends keyof FolderRequests>(
+    name: Name,
+    args: Parameters<FolderRequests[Name]>[0],
+    what: string,
+    maxMs: number,
+  ): Promise<ReturnType<FolderRequests[Name]>> {
+    const answer = this.last.then(() => this.askNow(name, args, what, maxMs));
     this.last = answer.catch(() => {});
     return answer;
   }
@@ -40,18 +50,23 @@ export class FolderReader {
     this.end();
   }
 
-  private async readNow<Name extends keyof FolderRequests>(name: Name, path: string, maxMs: number) {
+  private async askNow<Name extends keyof FolderRequests>(
+    name: Name,
+    args: Parameters<FolderRequests[Name]>[0],
+    what: string,
+    maxMs: number,
+  ) {
     clearTimeout(this.idle);
     const { rpc } = this.connect();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        const message = `Cannot read ${path} within ${maxMs / 1000} s. Pick another model, or try again.`;
+        const message = `Cannot read ${what} within ${maxMs / 1000} s. Pick another model, or try again.`;
         reject(new Failure('too-slow', message, ['selectModel']));
         this.end();
       }, maxMs);
     });
-    const request = rpc.request(name, { path } as never);
+    const request = rpc.request(name, args as never);
     request.catch(() => {}); // it is too late for its own failure where the time is up
     try {
       return (await Promise.race([request, late])) as ReturnType<FolderRequests[Name]>;

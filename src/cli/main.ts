@@ -15,6 +15,7 @@ import { runBench } from './bench';
 import { headOptionsProblem } from './chooseHeads';
 import { contextJson, contextText } from './context';
 import { analyzeFile, chooseMap, loadEngine, sourceOf } from './document';
+import { downloadModel } from './download';
 import {
   type Evaluation,
   evaluateText,
@@ -266,6 +267,11 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
     if (!values.out) throw new UsageError('export-repository needs --out DIR');
     checkFolderOutput(values.out);
     await print(await exportRepository(await resolveModel(values.model), values.out));
+    return 0;
+  },
+
+  async download({ positionals, values: { revision, gguf } }) {
+    await print(await downloadModel(positionals[0]!, { revision, gguf }, async line => report(line)));
     return 0;
   },
 

@@ -94,6 +94,8 @@ export const options = {
   dtype: { value: 'TYPE', help: 'fp32 or fp16' },
   rows: { value: 'N', help: 'rows of a layer that are computed at a time' },
   only: { value: 'PREFIX', help: 'cases whose names begin with it', isRepeatable: true },
+  revision: { value: 'REVISION', help: 'a branch, a tag or a commit; main unless given' },
+  gguf: { value: 'FILE', help: 'a GGUF file of the repository, in place of its safetensors' },
   json: { value: 'OUT', help: out },
 } as const satisfies Readonly<Record<string, Option>>;
 
@@ -111,7 +113,7 @@ export interface CommandSyntax {
   /** What the command does, as the start of a line. */
   readonly summary: string;
   /** What it takes beside options. */
-  readonly takes: 'FILE' | 'FILE...' | 'CLEAN CORRUPTED' | 'DIR' | null;
+  readonly takes: 'FILE' | 'FILE...' | 'CLEAN CORRUPTED' | 'DIR' | 'ID' | null;
   readonly options: readonly OptionName[];
   /** Options as the usage shows them. */
   readonly usage: string;
@@ -239,6 +241,12 @@ export const syntax = {
     options: ['json'],
     usage: '[--json]',
   },
+  download: {
+    summary: 'fetches a model from the Hugging Face hub into the cache that Python shares',
+    takes: 'ID',
+    options: ['revision', 'gguf'],
+    usage: '[--revision REVISION] [--gguf FILE]',
+  },
   'export-repository': {
     summary: 'a folder that Triton, KServe, MLServer and models/serving serve',
     takes: null,
@@ -284,7 +292,7 @@ export function readArguments(argv: readonly string[]): Arguments | { readonly h
   const rest = positionals.slice(1);
   if (takes === null && rest.length > 0) throw new UsageError(`${command} takes no file, found "${rest[0]}"`);
   if (takes === 'FILE...' && rest.length === 0) throw new UsageError(`${command} needs at least one FILE, found none`);
-  if ((takes === 'FILE' || takes === 'DIR') && rest.length !== 1) {
+  if ((takes === 'FILE' || takes === 'DIR' || takes === 'ID') && rest.length !== 1) {
     throw new UsageError(`${command} needs one ${takes}, found ${rest.length || 'none'}`);
   }
   if (takes === 'CLEAN CORRUPTED' && rest.length !== 2) {

@@ -1,23 +1,59 @@
 /** Choosing the model that runs, and adding one's own. */
 
+import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import type { AddedModels } from '../analysis/addedModels';
 import type { FolderReader } from '../analysis/folderReader';
+import { describedModels } from '../analysis/foundModels';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
-import { pick, showInformation } from '../messages';
+import { pickGrowing, showInformation } from '../messages';
 import type { ModelSummary } from '../shared/analysis';
+import { type ModelSource, sourceNames } from '../shared/foundModels';
+import { Failure } from '../shared/tools/failure';
+import { memoryText, modelText } from './modelTexts';
+
+interface ModelItem extends vscode.QuickPickItem {
+  /** Runs when it is picked. */
+  readonly use?: () => Promise<unknown>;
+}
 
 /** Lets the user pick the model and inspects again with it. @throws Failure with a message for the user. */
 export async function selectModel(models: AddedModels, folders: FolderReader): Promise<void> {
-  const items = (await models.list()).map(({ name, description, setting }) => ({ label: name, description, setting }));
-  const add = { label: vscode.l10n.t('Add a model…'), setting: null };
-  const picked = await pick([...items, add], {
-    placeHolder: vscode.l10n.t('Model that runs on the document'),
+  const installed = (await models.list()).map(({ name, description, setting }): ModelItem => {
+    return { label: name, description, use: () => useModel(setting) };
   });
-  if (!picked) return;
-  if (picked.setting === null) await addModel(models, folders);
-  else await useModel(picked.setting);
+  const add = { label: vscode.l10n.t('Add a model…'), use: () => addModel(models, folders) };
+  const fetched = {
+    label: vscode.l10n.t('Add a model from Hugging Face…'),
+    use: async () => vscode.commands.executeCommand(commands.addModelFromHub),
+  };
+  const items: ModelItem[] = [...installed, add, fetched];
+  const placeholder = vscode.l10n.t('Model that runs on the document');
+  const picked = await pickGrowing(items, foundItems(folders), placeholder);
+  await picked?.use?.();
+}
+
+/** Models of other programs, under a heading for each; none in an untrusted workspace, where they would not run. */
+async function* foundItems(folders: FolderReader): AsyncGenerator<ModelItem> {
+  if (!vscode.workspace.isTrusted) return;
+  let heading: ModelSource | undefined;
+  for await (const model of describedModels(folders, homedir())) {
+    const { name, revision, path, source, sizeBytes, facts } = model;
+    if (source !== heading) yield { label: sourceNames[source], kind: vscode.QuickPickItemKind.Separator };
+    heading = source;
+    const { problem } = facts;
+    const detail = problem ?? memoryText(facts);
+    yield {
+      label: revision === null || revision === 'main' ? name : `${name}@${revision}`,
+      description: modelText({ ...facts, sizeBytes: facts.sizeBytes ?? sizeBytes }),
+      ...(detail === undefined ? {} : { detail }),
+      use: async () => {
+        if (problem !== null) throw new Failure('bad-model-file', problem, ['selectModel']);
+        await useModel(path);
+      },
+    };
+  }
 }
 
 /** Asks for a model folder, one of its files, a GGUF or an ONNX file, and runs that model from now on. @throws Failure if it is none. */

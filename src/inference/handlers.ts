@@ -5,7 +5,7 @@ import type { Handlers } from '../shared/tools/rpc';
 import type { EngineSlots } from './engineSlots';
 import { describeModel } from './model/describeModel';
 import { openModelFolder } from './model/openModelFolder';
-import { modelFacts } from './modelFacts';
+import { configFacts, modelFacts } from './modelFacts';
 import { type InferenceRequests, protocolVersion } from './protocol';
 import { findModels, surroundings } from './stores/findModels';
 
@@ -27,6 +27,7 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     describeFolder: ({ path }) => describeModel(path),
     findModels: ({ path }) => findModels({ ...surroundings(), home: path }),
     modelFacts: ({ path }) => modelFacts(path),
+    configFacts: ({ config, sizeBytes }) => configFacts(config, sizeBytes),
     analyze: (args, signal) => engines.of(args.slot).analyze(args, signal),
     overview: (args, signal) => engines.holding(args.analysisId).details.overview(args, signal),
     tile: (args, signal) => engines.holding(args.analysisId).details.tile(args, signal),

@@ -1,9 +1,11 @@
 /** What a list of models shows of each: opens it as loading does, without its weights. */
 
+import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../graph/huggingFaceConfig';
+import { parseModelConfig } from '../graph/modelConfig';
 import type { ModelFacts } from '../shared/foundModels';
 import { Failure } from '../shared/tools/failure';
 import { plainLine, shorten } from '../shared/tools/plainText';
-import type { ModelFolder } from './model/folder';
+import { type ModelFolder, summarize } from './model/folder';
 import { readJson } from './model/folderFiles';
 import { openModelFolder } from './model/openModelFolder';
 import { minBandRows } from './runtime/bands';
@@ -43,4 +45,24 @@ export function memoryFor(folder: Pick<ModelFolder, 'config' | 'summary' | 'size
 function familyOf(config: unknown): string | null {
   const { model_type: family } = (config ?? {}) as { model_type?: unknown };
   return typeof family === 'string' ? plainLine(shorten(family, 40)) : null;
+}
+
+/**
+ * What config.json says of a model whose weights are not here yet.
+ * @param sizeBytes of its weights. @returns the reason in `problem` where the model could not be opened.
+ */
+export function configFacts(config: unknown, sizeBytes: number): ModelFacts {
+  const family = familyOf(config);
+  try {
+    const where = 'config.json';
+    const parsed = isHuggingFaceConfig(config)
+      ? parseHuggingFaceConfig(config, where, null)
+      : parseModelConfig(config, where);
+    const summary = summarize(parsed, '', '');
+    const memory = memoryFor({ config: parsed, summary, sizeBytes });
+    return { family, nParameters: summary.nParameters, sizeBytes, ...memory, problem: null };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { family, nParameters: null, sizeBytes, memoryBytes: null, fitsInMemory: null, problem: error.message };
+  }
 }

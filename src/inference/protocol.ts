@@ -181,6 +181,15 @@ export interface FolderRequests {
   findModels(args: FolderArgs): readonly FoundModel[];
   /** Opens it as `summarizeFolder` does; a reason where it cannot be opened. */
   modelFacts(args: FolderArgs): ModelFacts;
+  /** What a configuration says of a model that is not on this machine. */
+  configFacts(args: ConfigArgs): ModelFacts;
+}
+
+interface ConfigArgs {
+  /** config.json, as it came. */
+  readonly config: unknown;
+  /** Of the weights. */
+  readonly sizeBytes: number;
 }
 
 interface FolderArgs {

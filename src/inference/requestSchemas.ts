@@ -38,6 +38,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   describeFolder: v.looseObject({ path: text }),
   findModels: v.looseObject({ path: text }),
   modelFacts: v.looseObject({ path: text }),
+  configFacts: v.looseObject({ sizeBytes: index }),
   analyze: v.looseObject({
     ...{ ...run, slot: v.optional(slot), text, textStart: index, documentLength: index },
     ...{ anchor: finite(), windowStart: v.optional(finite()), isPinned: v.optional(v.boolean()), maxTokens, topK },

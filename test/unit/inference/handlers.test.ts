@@ -14,6 +14,7 @@ const instant: readonly (keyof InferenceRequests)[] = [
   'describeFolder',
   'findModels',
   'modelFacts',
+  'configFacts',
 ];
 
 test('a cancel reaches whatever does the work of a request', async () => {

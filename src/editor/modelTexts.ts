@@ -1,0 +1,31 @@
+/** What lists and dialogs show of a model: family, size, memory. */
+
+import * as vscode from 'vscode';
+import type { ModelFacts } from '../shared/foundModels';
+
+export function megabytes(bytes: number): string {
+  const options = { maximumFractionDigits: bytes < 10e6 ? 1 : 0 };
+  return vscode.l10n.t('{0} MB', (bytes / 1e6).toLocaleString(vscode.env.language, options));
+}
+
+/** One line: "llama, 135 million parameters, 269 MB". */
+export function modelText({ family, nParameters, sizeBytes }: Omit<ModelFacts, 'problem'>): string {
+  const millions = nParameters === null ? null : nParameters / 1e6;
+  const options = { maximumFractionDigits: (millions ?? 0) < 10 ? 1 : 0 };
+  return [
+    ...(family === null ? [] : [family]),
+    ...(millions === null
+      ? []
+      : [vscode.l10n.t('{0} million parameters', millions.toLocaleString(vscode.env.language, options))]),
+    ...(sizeBytes === null ? [] : [megabytes(sizeBytes)]),
+  ].join(', ');
+}
+
+/** Whether it fits in memory; nothing where that is not known. */
+export function memoryText({ memoryBytes, fitsInMemory }: ModelFacts): string | undefined {
+  if (memoryBytes === null) return undefined;
+  const needed = megabytes(memoryBytes);
+  return fitsInMemory
+    ? vscode.l10n.t('Needs {0} of memory.', needed)
+    : vscode.l10n.t('Needs {0} of memory, more than the memory budget of this machine.', needed);
+}
