@@ -9,6 +9,7 @@ import { Ablations } from './analysis/ablations';
 import { AddedModels } from './analysis/addedModels';
 import { Analysis } from './analysis/analysis';
 import { Comparison } from './analysis/comparison';
+import { contributedModels } from './analysis/contributedModels';
 import { DocumentSearch } from './analysis/documentSearch';
 import { FolderReader } from './analysis/folderReader';
 import { chooseModel } from './analysis/modelChoice';
@@ -52,17 +53,17 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const bundled = vscode.Uri.joinPath(extensionUri, 'models', 'bundled').fsPath;
   const token = new RemoteToken(secrets);
   const here = { env: process.env, home: homedir(), platform: process.platform, join };
+  const contributed = () => contributedModels(vscode.extensions.all);
   const chooseOf = (settings: Settings) =>
-    chooseModel(settings, bundled, vscode.workspace.isTrusted, () => token.read());
+    chooseModel(settings, bundled, vscode.workspace.isTrusted, () => token.read(), contributed());
   /** @param name of a bundled model, or a folder, in place of what the settings say. */
   const model = (name?: string) =>
     chooseOf(name === undefined ? readSettings() : { ...readSettings(), model: name, remote: null });
   const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
   const client = new InferenceClient(() => startProcess(processPath, log));
   const folders = new FolderReader(() => startProcess(processPath, log));
-  const models = new AddedModels(globalState, bundled, undefined, (directory, maxMs) =>
-    folders.read('describeFolder', directory, maxMs),
-  );
+  const describe = (directory: string, maxMs: number) => folders.read('describeFolder', directory, maxMs);
+  const models = new AddedModels(globalState, bundled, undefined, describe, contributed);
   const analysis = new Analysis(client, readSettings, model, log);
   const context = new RelevantContext(analysis, new OcclusionRuns(client), workspaceState);
   const search = new DocumentSearch(analysis, context, client, readSettings, log);
@@ -150,6 +151,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     vscode.commands.registerCommand(commands.copyLink, () => runReported(() => links.copyLink())),
     vscode.commands.registerCommand(commands.openLink, () => runReported(() => links.openLink())),
     token.register(runReported),
+    vscode.extensions.onDidChange(() => models.refresh()),
     new HubCommands(secrets, folders, here).register(runReported),
     vscode.commands.registerCommand(commands.saveMap, () => runReported(() => exporter.saveAs())),
     vscode.window.registerUriHandler(links),

@@ -5,6 +5,7 @@ import type { Memento } from 'vscode';
 import { describeFolder } from '../inference/model/describeFolder';
 import type { Disposable } from '../lifecycle';
 import type { FolderDescription } from '../shared/analysis';
+import type { ContributedModel } from './contributedModels';
 import { bundledModels, type InstalledModel } from './installedModels';
 
 const key = 'mtaInspector.addedModels';
@@ -22,17 +23,23 @@ export class AddedModels {
     private readonly paths: Pick<PlatformPath, 'relative'> = platformPath,
     /** Reads a folder of others, in the extension by another process. */
     private readonly describe: (directory: string, maxMs: number) => Promise<FolderDescription> = describeFolder,
+    /** Those that other extensions bring. */
+    private readonly contributed: () => readonly ContributedModel[] = () => [],
   ) {}
 
-  /** Bundled models, then added ones, latest first; folders that cannot be read, or not in time, are left out. */
+  /**
+   * Bundled models, those of other extensions, then added ones, latest first; folders that cannot be read, or not in time,
+   * are left out.
+   */
   async list(): Promise<InstalledModel[]> {
     const bundled = await bundledModels(this.bundled);
     const added: InstalledModel[] = [];
     const until = performance.now() + maxListMs;
-    for (const directory of this.directories) {
+    const folders = this.directories.map(directory => ({ directory, setting: directory }));
+    for (const { directory, ...own } of [...this.contributed(), ...folders]) {
       const maxMs = Math.min(maxEntryMs, until - performance.now());
       const described = maxMs > 0 ? await this.describe(directory, maxMs).catch(() => null) : null;
-      if (described) added.push({ ...described, setting: directory });
+      if (described) added.push({ ...described, ...own });
     }
     return [...bundled, ...added];
   }
@@ -47,6 +54,11 @@ export class AddedModels {
     // On Windows one folder is written in many ways.
     const others = this.directories.filter(other => this.paths.relative(other, directory) !== '');
     await this.state.update(key, [directory, ...others].slice(0, 50));
+    this.refresh();
+  }
+
+  /** The list is to be read again: extensions came or went. */
+  refresh(): void {
     for (const listener of this.listeners) listener();
   }
 

@@ -4,13 +4,14 @@ import platformPath, { type PlatformPath } from 'node:path';
 import type { Settings } from '../contributions';
 import { failures } from '../errors';
 import type { LoadArgs } from '../inference/protocol';
+import type { ContributedModel } from './contributedModels';
 import { bundledModels } from './installedModels';
 
 /** A model and what runs it. */
 export type ChosenModel = Omit<LoadArgs, 'protocolVersion' | 'slot'>;
 
 /**
- * @param setting a bundled model's name, an absolute path, or '' for the default.
+ * @param setting a bundled model's name, one that an extension brings, an absolute path, or '' for the default.
  * @throws Failure when there is no such model, or it may not be used in an untrusted workspace.
  */
 export async function chooseModelDirectory(
@@ -18,13 +19,15 @@ export async function chooseModelDirectory(
   bundled: string,
   isTrusted: boolean,
   { basename, isAbsolute }: Pick<PlatformPath, 'basename' | 'isAbsolute'> = platformPath,
+  contributed: readonly ContributedModel[] = [],
 ): Promise<string> {
   const models = await bundledModels(bundled);
   const chosen = setting === '' ? models[0] : models.find(({ directory }) => basename(directory) === setting);
   if (chosen) return chosen.directory;
-  if (!isAbsolute(setting)) throw failures.noModel(setting);
+  const brought = contributed.find(model => model.setting === setting);
+  if (!brought && !isAbsolute(setting)) throw failures.noModel(setting);
   if (!isTrusted) throw failures.untrustedModel(setting);
-  return setting;
+  return brought?.directory ?? setting;
 }
 
 /** What the inference process is to load, as the settings say. @throws as `chooseModelDirectory`. */
@@ -33,11 +36,13 @@ export async function chooseModel(
   bundled: string,
   isTrusted: boolean,
   token: () => Thenable<string | undefined>,
+  contributed: readonly ContributedModel[] = [],
 ): Promise<ChosenModel> {
   const { model, provider, threads: nThreads, remote } = settings;
   if (remote) {
     if (!isTrusted) throw failures.untrustedRemote();
     return { modelDirectory: '', provider, nThreads, remote: { ...remote, token: (await token()) ?? null } };
   }
-  return { modelDirectory: await chooseModelDirectory(model, bundled, isTrusted), provider, nThreads };
+  const modelDirectory = await chooseModelDirectory(model, bundled, isTrusted, undefined, contributed);
+  return { modelDirectory, provider, nThreads };
 }

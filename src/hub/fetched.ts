@@ -71,6 +71,7 @@ function isFetchedRevision(json: unknown): json is FetchedRevision {
       file =>
         typeof file?.name === 'string' &&
         isPlainName(file.name) &&
+        typeof file.hash === 'string' &&
         /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(file.hash) &&
         typeof file.isOwnBlob === 'boolean',
     )

@@ -26,6 +26,7 @@ import { gguf } from './ggufTarget';
 import { changedBytes, changedJson, changedJsonBytes } from './mutate';
 import { processAnswer } from './processTargets';
 import { grpcReply, oipReply } from './remoteTargets';
+import { cacheNames, fetchedRecord, hubAnswer, ollamaManifest } from './storeTargets';
 import type { Target } from './target';
 
 const fixture = (...names: string[]) => new Uint8Array(readFileSync(join(root, 'test', 'fixtures', ...names)));
@@ -399,4 +400,8 @@ export const targets: readonly Target[] = [
   oipReply,
   grpcReply,
   processAnswer,
+  hubAnswer,
+  ollamaManifest,
+  fetchedRecord,
+  cacheNames,
 ] as readonly unknown[] as readonly Target[];

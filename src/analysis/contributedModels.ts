@@ -1,0 +1,44 @@
+/** Models that come in extensions of their own: they name folders under `contributes` of their package.json. */
+
+import platformPath, { type PlatformPath } from 'node:path';
+import { isInside } from '../shared/tools/isInside';
+
+/** The key under `contributes`: a list of `{ "path": "./folder", "name": "…" }`. */
+export const contributionKey = 'mtaInspector.models';
+
+/** What is needed of `vscode.Extension`. */
+export interface ContributingExtension {
+  readonly id: string;
+  readonly extensionPath: string;
+  /** As its author wrote it. */
+  readonly packageJSON: unknown;
+}
+
+export interface ContributedModel {
+  readonly name: string;
+  readonly directory: string;
+  /** What the setting says to choose it: it stays the same when the extension is updated. */
+  readonly setting: string;
+}
+
+const maxModels = 100;
+
+/** Entries that are not as described, or lead out of their extension, are left out. */
+export function contributedModels(
+  extensions: readonly ContributingExtension[],
+  paths: Pick<PlatformPath, 'isAbsolute' | 'join' | 'relative' | 'sep'> = platformPath,
+): ContributedModel[] {
+  return extensions.flatMap(({ id, extensionPath, packageJSON }) => {
+    const { contributes } = (packageJSON ?? {}) as { contributes?: Record<string, unknown> | null };
+    const entries = contributes?.[contributionKey];
+    if (!Array.isArray(entries)) return [];
+    return entries.slice(0, maxModels).flatMap((entry): ContributedModel[] => {
+      const { path, name } = (entry ?? {}) as { path?: unknown; name?: unknown };
+      if (typeof path !== 'string' || typeof name !== 'string') return [];
+      if (path.length > 1000 || path.includes('\0') || !/^[^/\\\p{C}]{1,100}$/u.test(name)) return [];
+      const directory = paths.join(extensionPath, path);
+      if (paths.isAbsolute(path) || !isInside(extensionPath, directory, paths)) return [];
+      return [{ name, directory, setting: `${id}/${name}` }];
+    });
+  });
+}
