@@ -49,7 +49,7 @@ export async function listFoundModels(): Promise<FoundListing[]> {
       ...{ source, name, revision, path },
       family: facts?.family ?? null,
       parameters: facts?.nParameters ?? null,
-      size_bytes: facts?.sizeBytes ?? sizeBytes,
+      size_bytes: sizeBytes || (facts?.sizeBytes ?? 0),
       memory_bytes: facts?.memoryBytes ?? null,
       fits_in_memory: facts?.fitsInMemory ?? null,
       problem: problem ?? facts?.problem ?? null,

@@ -46,7 +46,7 @@ async function* foundItems(folders: FolderReader): AsyncGenerator<ModelItem> {
     const detail = problem ?? memoryText(facts);
     yield {
       label: revision === null || revision === 'main' ? name : `${name}@${revision}`,
-      description: modelText({ ...facts, sizeBytes: facts.sizeBytes ?? sizeBytes }),
+      description: modelText({ ...facts, sizeBytes: sizeBytes || facts.sizeBytes }),
       ...(detail === undefined ? {} : { detail }),
       use: async () => {
         if (problem !== null) throw new Failure('bad-model-file', problem, ['selectModel']);

@@ -105,7 +105,7 @@ export function chooseFiles(
   shards: readonly string[] | null = null,
 ): ChosenFiles {
   const named = new Map(tree.map(file => [file.name, file]));
-  const ggufs = tree.map(({ name }) => name).filter(name => /\.gguf$/i.test(name) && !/^mmproj/i.test(name));
+  const ggufs = tree.map(({ name }) => name).filter(name => /\.gguf$/i.test(name) && !/^mmproj|-mmproj/i.test(name));
   const firsts = ggufs.filter(name => [undefined, '00001'].includes(splitName.exec(name)?.[1]));
   if (gguf !== null) {
     if (!firsts.includes(gguf)) {

@@ -91,7 +91,8 @@ test('only downloads and the remote server’s transports reach out, in the whol
   const names = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(name =>
     name.endsWith('.ts'),
   );
-  const out = /from '(node:(https?|http2|net|tls|dgram|dns)|undici|@connectrpc\/connect-node)'|typeof fetch|null, fetch\)/;
+  const out =
+    /from '(node:(https?|http2|net|tls|dgram|dns)|undici|@connectrpc\/connect-node)'|typeof fetch|null, fetch\)/;
   const files = names.filter(name => out.test(readFileSync(join(root, 'src', name), 'utf8')));
   assert.deepEqual(files.map(name => name.replaceAll('\\', '/')).sort(), reachingOut);
 });

@@ -45,7 +45,9 @@ const laterShard = /-(\d{5})-of-\d{5}\.gguf$/i;
 export function ggufModels(names: readonly string[]): string[] {
   return names.filter(
     name =>
-      /\.gguf$/i.test(name) && !/^mmproj/i.test(name) && [undefined, '00001'].includes(laterShard.exec(name)?.[1]),
+      /\.gguf$/i.test(name) &&
+      !/^mmproj|-mmproj/i.test(name) &&
+      [undefined, '00001'].includes(laterShard.exec(name)?.[1]),
   );
 }
 

@@ -1,10 +1,10 @@
 /** GGUF files on disk: which one is meant, its parts, and its values as fp32 or fp16. */
 
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { Failure } from '../../../shared/tools/failure';
 import { float16Bytes } from '../../../shared/tools/float16';
-import { regularFile } from '../folderFiles';
+import { inside, regularFile } from '../folderFiles';
 import { dequantize } from './dequantize';
 import { type GgufHeader, type GgufTensor, parseGgufHeader } from './header';
 import { type GgmlType, ggmlType, layoutOf } from './types';
@@ -101,9 +101,7 @@ export async function readGgufParts(path: string): Promise<GgufPart[]> {
 }
 
 async function readPart(given: string): Promise<GgufPart> {
-  const path = await realpath(given).catch(() => {
-    throw new Failure('no-model', `There is no model file ${given}. Pick another model.`, ['selectModel']);
-  });
+  const path = await inside(dirname(given), basename(given));
   const file = await regularFile(path);
   try {
     const { size } = await file.stat();
