@@ -40,7 +40,7 @@ for (const [command, { takes, options: taken }] of Object.entries(syntax) as [Co
     const wrong = takes === null || takes === 'CLEAN CORRUPTED' ? ['f'] : takes === 'FILE...' ? [] : ['f', 'g'];
     assert.throws(
       () => readArguments([command, ...wrong]),
-      /takes no file|needs (one|at least one|two) (FILE|DIR|files)/,
+      /takes no file|needs (one|at least one|two) (FILE|DIR|ID|files)/,
     );
     const name = taken.find(option => 'value' in options[option] && !('isRepeatable' in options[option]))!;
     if (command === 'models') return;
