@@ -74,6 +74,9 @@ CASES: Dict[str, Tuple[str, Mapping[str, Any], str, int]] = {
     "gemma-gelu": ("gemma", dict(SMALL, _raw=True, hidden_act="gelu", head_dim=8, attention_bias=True, tie_word_embeddings=False, rope_theta=500.0), "bf16", 12),
     "gemma2": ("gemma2", dict(SMALL, num_key_value_heads=2, head_dim=12, sliding_window=5, query_pre_attn_scalar=20, attn_logit_softcapping=2.0, final_logit_softcapping=3.0), "fp32", 16),
     "gemma2-no-caps": ("gemma2", dict(SMALL, _raw=True, head_dim=8, attn_logit_softcapping=None, final_logit_softcapping=None, sliding_window=3, layer_types=["full_attention", "sliding_attention"], rope_theta=300.0), "bf16", 12),
+    # As their GGUF files can say: scale and windows follow from the sizes.
+    "gemma2-usual": ("gemma2", dict(SMALL, num_key_value_heads=2, head_dim=12, sliding_window=5, query_pre_attn_scalar=12, attn_logit_softcapping=2.0, final_logit_softcapping=3.0), "fp32", 12),
+    "gemma3-usual": ("gemma3_text", dict(SMALL, num_hidden_layers=7, num_key_value_heads=2, head_dim=12, sliding_window=4, query_pre_attn_scalar=12), "fp32", 10),
     "gemma3": ("gemma3_text", dict(SMALL, num_hidden_layers=3, num_key_value_heads=2, head_dim=12, sliding_window=4, layer_types=["sliding_attention", "full_attention", "sliding_attention"], query_pre_attn_scalar=10, attn_logit_softcapping=1.5, final_logit_softcapping=2.5), "fp32", 16),
     "gemma3-old-keys": ("gemma3_text", dict(SMALL, _raw=True, head_dim=8, num_key_value_heads=1, sliding_window=6, sliding_window_pattern=2, rope_theta=20000.0, rope_local_base_freq=100.0, rope_scaling=dict(rope_type="linear", factor=8.0)), "bf16", 16),
     "gemma3-pictures": ("gemma3", dict(_bare=True, _raw=True, text_config=dict(BASE, **SMALL, model_type="gemma3_text", head_dim=8, sliding_window=4, sliding_window_pattern=2),

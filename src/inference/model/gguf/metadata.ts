@@ -15,6 +15,22 @@ export interface Architecture {
   readonly modelType: string;
   /** Rows of the query and key matrices are in the order of interleaved rotary positions. */
   readonly rotatesPairs?: boolean;
+  /** Keys under its name besides those of all. */
+  readonly keys?: readonly string[];
+  /** Keys of config.json besides those of all. */
+  readonly read?: (number: NumberOf, sizes: Sizes) => Json;
+}
+
+interface Sizes {
+  readonly nLayers: number;
+  readonly nHeads: number;
+  readonly width: number;
+  readonly headDim: number;
+}
+
+/** Gemma's largest models scale scores by what a head has of the width, which the file does not say. */
+function gemmaScale(layersOfLargest: number, { nLayers, nHeads, width, headDim }: Sizes): number {
+  return nLayers === layersOfLargest ? width / nHeads : headDim;
 }
 
 /** By `general.architecture`. */
@@ -23,6 +39,42 @@ const architectures: Readonly<Record<string, Architecture>> = {
   qwen2: { modelType: 'qwen2' },
   qwen3: { modelType: 'qwen3' },
   olmo2: { modelType: 'olmo2' },
+  gemma: { modelType: 'gemma' },
+  gemma2: {
+    modelType: 'gemma2',
+    keys: ['attn_logit_softcapping', 'final_logit_softcapping', 'attention.sliding_window'],
+    read: (number, sizes) => ({
+      attn_logit_softcapping: number('attn_logit_softcapping') ?? 50,
+      final_logit_softcapping: number('final_logit_softcapping') ?? 30,
+      query_pre_attn_scalar: gemmaScale(46, sizes),
+      sliding_window: number('attention.sliding_window') ?? 4096,
+    }),
+  },
+  gemma3: {
+    modelType: 'gemma3_text',
+    keys: ['attention.sliding_window'],
+    read: (number, sizes) => ({
+      query_pre_attn_scalar: gemmaScale(62, sizes),
+      sliding_window: number('attention.sliding_window') ?? 1024,
+    }),
+  },
+  gpt2: {
+    modelType: 'gpt2',
+    keys: ['attention.layer_norm_epsilon'],
+    read: number => ({
+      n_inner: number('feed_forward_length'),
+      layer_norm_epsilon: shortest(number('attention.layer_norm_epsilon')),
+    }),
+  },
+  gptneox: {
+    modelType: 'gpt_neox',
+    keys: ['attention.layer_norm_epsilon', 'use_parallel_residual'],
+    read: (number, { headDim }) => ({
+      layer_norm_eps: shortest(number('attention.layer_norm_epsilon')),
+      use_parallel_residual: number('use_parallel_residual') ?? true,
+      rotary_pct: Number(number('rope.dimension_count') ?? headDim) / headDim,
+    }),
+  },
 };
 
 /** What `general.architecture` may be. */
@@ -39,9 +91,9 @@ export interface GgufModel {
 /** Keys under the architecture's name that are read below, or that change nothing. */
 const knownKeys = new Set([
   ...['context_length', 'embedding_length', 'block_count', 'feed_forward_length', 'vocab_size', 'expert_count'],
-  ...['expert_used_count', 'tensor_data_layout', 'use_parallel_residual'],
+  ...['expert_used_count', 'tensor_data_layout'],
   ...['attention.head_count', 'attention.head_count_kv', 'attention.key_length', 'attention.value_length'],
-  ...['attention.layer_norm_rms_epsilon', 'attention.sliding_window', 'attention.causal'],
+  ...['attention.layer_norm_rms_epsilon', 'attention.causal'],
   ...['rope.dimension_count', 'rope.freq_base', 'rope.scale_linear', 'rope.scaling.type', 'rope.scaling.factor'],
   ...['rope.scaling.original_context_length', 'rope.scaling.attn_factor', 'rope.scaling.finetuned'],
   ...['rope.scaling.yarn_log_multiplier', 'rope.scaling.yarn_ext_factor', 'rope.scaling.yarn_attn_factor'],
@@ -71,9 +123,11 @@ export function readModel(
   if (typeof name !== 'string' || !ggufArchitectures.includes(name)) {
     throw refuse('general.architecture', `one of ${ggufArchitectures.join(', ')}`);
   }
-  const unknown = [...metadata.keys()].find(
-    key => key.startsWith(`${name}.`) && !knownKeys.has(key.slice(name.length + 1)),
-  );
+  const architecture = architectures[name]!;
+  const unknown = [...metadata.keys()].find(key => {
+    const inner = key.startsWith(`${name}.`) ? key.slice(name.length + 1) : null;
+    return inner !== null && !knownKeys.has(inner) && !architecture.keys?.includes(inner);
+  });
   if (unknown) throw refuse(unknown, 'no such key: what it changes is not computed here');
   const keyOf = (key: string) => `${name}.${key}`;
   /** A number, one for all layers. */
@@ -93,23 +147,21 @@ export function readModel(
     if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
     throw refuse(keyOf(key), 'a whole number above 0, the same for all layers');
   };
-  const [nHeads, width] = [size('attention.head_count'), size('embedding_length')];
+  const [nHeads, width, nLayers] = [size('attention.head_count'), size('embedding_length'), size('block_count')];
   const headDim = metadata.has(keyOf('attention.key_length'))
     ? size('attention.key_length')
     : Math.floor(width / nHeads);
   only('attention.value_length', headDim, `${headDim}, as attention.key_length`);
-  only('rope.dimension_count', headDim, `${headDim}: all of a head is rotated`);
+  const rotated = number('rope.dimension_count');
+  const isPart = architecture.modelType === 'gpt_neox' && typeof rotated === 'number' && rotated <= headDim;
+  if (!isPart) only('rope.dimension_count', headDim, `${headDim}: all of a head is rotated`);
   const longest = size('context_length');
-  const window = metadata.get(keyOf('attention.sliding_window'));
-  if (window !== undefined && !(window === 0 || (typeof window === 'number' && window >= longest))) {
-    throw refuse(keyOf('attention.sliding_window'), 'none: it is not read from GGUF files of this architecture');
-  }
   const theta = number('rope.freq_base') ?? 10_000;
   if (typeof theta !== 'number') throw refuse(keyOf('rope.freq_base'), 'a number');
   const configJson = {
-    model_type: architectures[name]!.modelType,
+    model_type: architecture.modelType,
     hidden_size: width,
-    num_hidden_layers: size('block_count'),
+    num_hidden_layers: nLayers,
     num_attention_heads: nHeads,
     num_key_value_heads: metadata.has(keyOf('attention.head_count_kv')) ? size('attention.head_count_kv') : nHeads,
     head_dim: headDim,
@@ -124,8 +176,9 @@ export function readModel(
     tie_word_embeddings: !has('output.weight'),
     sliding_window: null,
     eos_token_id: metadata.get('tokenizer.ggml.eos_token_id') ?? null,
+    ...architecture.read?.(number, { nLayers, nHeads, width, headDim }),
   };
-  return { name, architecture: architectures[name]!, configJson };
+  return { name, architecture, configJson };
 }
 
 type NumberOf = (key: string) => MetadataValue | undefined;
