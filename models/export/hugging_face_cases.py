@@ -81,13 +81,47 @@ CASES: Dict[str, Tuple[str, Mapping[str, Any], str, int]] = {
     "gemma3-old-keys": ("gemma3_text", dict(SMALL, _raw=True, head_dim=8, num_key_value_heads=1, sliding_window=6, sliding_window_pattern=2, rope_theta=20000.0, rope_local_base_freq=100.0, rope_scaling=dict(rope_type="linear", factor=8.0)), "bf16", 16),
     "gemma3-pictures": ("gemma3", dict(_bare=True, _raw=True, text_config=dict(BASE, **SMALL, model_type="gemma3_text", head_dim=8, sliding_window=4, sliding_window_pattern=2),
         vision_config=dict(model_type="siglip_vision_model", hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=16, patch_size=8), mm_tokens_per_image=4, image_token_index=47, boi_token_index=46, eoi_token_index=45), "fp32", 16),
+    "llama-bare-names": ("llama", dict(SMALL, tie_word_embeddings=True, _strip="model."), "fp32", 12),
+    "llama-bare-names-head": ("llama", dict(SMALL, _strip="model."), "fp32", 12),
+    "llama-tied-own-head": ("llama", dict(SMALL, tie_word_embeddings=True, _head="lm_head.weight"), "fp32", 12),
+    "llama-tied-only-head": ("llama", dict(SMALL, tie_word_embeddings=True, _only_head="lm_head.weight"), "fp32", 12),
+    "llama-both-ropes": ("llama", dict(SMALL, _raw=True, rope_theta=700.0, rope_parameters=dict(rope_type="default", rope_theta=90.0), rope_scaling=dict(rope_type="linear", factor=3.0), hidden_act="swish", eos_token_id=-1), "fp32", 12),
+    "llama-longrope": ("llama", dict(SMALL, _raw=True, rope_scaling=dict(type="longrope", short_factor=[1.0, 1.2, 1.5, 2.0], long_factor=[1.5, 2.0, 4.0, 8.0], original_max_position_embeddings=8)), "fp32", 12),
+    "llama-other-activations": ("llama", dict(SMALL, hidden_act="relu2", original_max_position_embeddings=4, _raw=True, rope_scaling=YARN), "fp32", 12),
+    "olmo2-no-eps": ("olmo2", dict(SMALL, _raw=True), "fp32", 12),
+    "mistral-layer-types": ("mistral", dict(SMALL, _raw=True, sliding_window=4, layer_types=["full_attention", "sliding_attention"], num_key_value_heads=2, head_dim=8), "fp32", 12),
+    "gpt2-bare-names": ("gpt2", dict(_bare=True, **GPT, _strip="transformer.", _head="lm_head.weight"), "fp32", 12),
+    "gptj": ("gptj", dict(_bare=True, **GPT, rotary_dim=4), "fp32", 16),
+    "gptj-tied": ("gptj", dict(_bare=True, _raw=True, **dict(GPT, n_inner=40, activation_function="gelu_fast", n_head=2), rotary_dim=16, layer_norm_epsilon=1e-3), "fp16", 12),
+    "opt": ("opt", dict(_bare=True, hidden_size=32, num_hidden_layers=2, ffn_dim=48, num_attention_heads=4, **SMALL), "fp32", 16),
+    "opt-no-biases": ("opt", dict(_bare=True, _raw=True, hidden_size=32, num_hidden_layers=2, ffn_dim=48, num_attention_heads=2, **SMALL, enable_bias=False, layer_norm_elementwise_affine=False, tie_word_embeddings=False, activation_function="gelu", word_embed_proj_dim=32), "bf16", 12),
+    "falcon-7b": ("falcon", dict(_bare=True, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, **SMALL), "fp32", 16),
+    "falcon-40b": ("falcon", dict(_bare=True, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_kv_heads=2, new_decoder_architecture=True, bias=True, **SMALL), "fp32", 16),
+    "falcon-11b": ("falcon", dict(_bare=True, _raw=True, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_kv_heads=2, new_decoder_architecture=True, num_ln_in_parallel_attn=1, ffn_hidden_size=40, rope_theta=500.0, tie_word_embeddings=False, **SMALL), "bf16", 12),
+    "falcon-sequential": ("falcon", dict(_bare=True, _raw=True, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, multi_query=False, parallel_attn=False, bias=True, layer_norm_epsilon=1e-3, activation="relu", **SMALL), "fp32", 12),
+    "phi3": ("phi3", dict(SMALL, num_key_value_heads=2, sliding_window=5), "fp32", 16),
+    "phi3-longrope-short": ("phi3", dict(SMALL, _raw=True, partial_rotary_factor=0.75, max_position_embeddings=64, original_max_position_embeddings=16, tie_word_embeddings=True, rope_scaling=dict(type="longrope", short_factor=[1.0, 1.1, 1.3], long_factor=[1.5, 3.0, 6.0])), "bf16", 12),
+    "phi3-longrope-long": ("phi3", dict(SMALL, max_position_embeddings=64, original_max_position_embeddings=8, rope_parameters=dict(rope_type="longrope", short_factor=[1.0, 1.1, 1.3, 1.4], long_factor=[1.5, 3.0, 6.0, 9.0])), "fp32", 16),
+    "phi3-su": ("phi3", dict(SMALL, _raw=True, original_max_position_embeddings=8, num_key_value_heads=1, rope_scaling=dict(type="su", original_max_position_embeddings=8, short_factor=[1.0, 1.1, 1.3, 1.4], long_factor=[1.5, 3.0, 6.0, 9.0])), "fp32", 12),
+    "smollm3": ("smollm3", dict(SMALL, num_hidden_layers=4, num_key_value_heads=2), "fp32", 12),
+    "smollm3-window": ("smollm3", dict(SMALL, _raw=True, num_key_value_heads=4, no_rope_layers=[1, 0], use_sliding_window=True, sliding_window=4, attention_bias=True, mlp_bias=True, tie_word_embeddings=False), "bf16", 12),
+    "granite": ("granite", dict(SMALL, embedding_multiplier=3.0, logits_scaling=4.0, residual_multiplier=0.22, attention_multiplier=0.5), "fp32", 16),
+    "granite-biases": ("granite", dict(SMALL, _raw=True, attention_bias=True, mlp_bias=True, tie_word_embeddings=True, num_key_value_heads=2), "bf16", 12),
+    "stablelm": ("stablelm", dict(SMALL, hidden_size=64), "fp32", 16),
+    "stablelm-parallel": ("stablelm", dict(SMALL, _raw=True, use_parallel_residual=True, use_qkv_bias=True, partial_rotary_factor=0.5, num_key_value_heads=2, layer_norm_eps=1e-3), "fp16", 12),
+    "mixtral": ("mixtral", dict(SMALL, num_key_value_heads=2, num_local_experts=4), "fp32", 16),
+    "mixtral-window": ("mixtral", dict(SMALL, num_key_value_heads=4, num_local_experts=3, num_experts_per_tok=1, sliding_window=4, head_dim=12, tie_word_embeddings=True), "bf16", 12),
+    "qwen3-moe": ("qwen3_moe", dict(SMALL, num_hidden_layers=3, num_key_value_heads=2, head_dim=8, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=20, mlp_only_layers=[1]), "fp32", 12),
+    "qwen3-moe-normalized": ("qwen3_moe", dict(SMALL, num_key_value_heads=4, num_experts=5, num_experts_per_tok=3, moe_intermediate_size=20, norm_topk_prob=True, decoder_sparse_step=2, attention_bias=True, use_sliding_window=True, sliding_window=5), "bf16", 12),
+    "gpt-oss": ("gpt_oss", dict(SMALL, num_key_value_heads=2, head_dim=16, num_local_experts=4, num_experts_per_tok=2, sliding_window=4), "bf16", 16),
+    "gpt-oss-unscaled": ("gpt_oss", dict(SMALL, num_hidden_layers=3, num_key_value_heads=4, head_dim=8, num_local_experts=3, num_experts_per_tok=3, layer_types=["full_attention", "sliding_attention", "full_attention"], sliding_window=3, attention_bias=False, rope_parameters=dict(rope_type="default", rope_theta=1000.0), swiglu_limit=1.0, swiglu_alpha=1.2, tie_word_embeddings=True), "fp32", 12),
     "olmo2-grouped": ("olmo2", dict(num_key_value_heads=2, num_hidden_layers=3, tie_word_embeddings=True), "bf16", 17),
 }  # fmt: skip
 
 
 def config_of(model_type: str, changes: Mapping[str, Any]) -> Dict[str, Any]:
     """A case's config.json. `_raw`: as it stands, not as the library writes it. `_bare`: nothing of BASE."""
-    changes = dict(changes)
+    changes = {key: value for key, value in changes.items() if key not in FILE_CHANGES}
     raw, bare = changes.pop("_raw", False), changes.pop("_bare", False)
     given = {"model_type": model_type, **({} if bare else BASE), **changes}
     if raw:
@@ -95,6 +129,23 @@ def config_of(model_type: str, changes: Mapping[str, Any]) -> Dict[str, Any]:
     import transformers
 
     return json.loads(transformers.AutoConfig.for_model(**given).to_json_string())
+
+
+# `_strip`: a prefix that the files' names lack. `_head`: a head of this name beside tied embeddings, or instead of them.
+FILE_CHANGES = ("_strip", "_head", "_only_head")
+
+
+def changed_shapes(shapes: Mapping[str, Tuple[int, ...]], changes: Mapping[str, Any]) -> Dict[str, Tuple[int, ...]]:
+    """The tensors of a file that is not as the library writes it."""
+    strip = changes.get("_strip", "")
+    changed = {key[len(strip):] if key.startswith(strip) else key: shape for key, shape in shapes.items()}
+    for head in ("_head", "_only_head"):
+        if head in changes:
+            embedding = next(key for key in changed if key.endswith(("embed_tokens.weight", "wte.weight")))
+            changed[changes[head]] = changed[embedding]
+            if head == "_only_head":
+                del changed[embedding]
+    return changed
 
 
 def compute_case(name: str) -> Dict[str, Any]:
@@ -110,7 +161,7 @@ def compute_case(name: str) -> Dict[str, Any]:
         model = transformers.AutoModelForCausalLM.from_config(config)
         model.save_pretrained(folder)
         file = Path(folder, "model.safetensors")
-        shapes = {key: tuple(value.shape) for key, value in load_file(file).items()}
+        shapes = changed_shapes({key: tuple(value.shape) for key, value in load_file(file).items()}, changes)
         weights = {key: value.to(DTYPES[dtype]).float() for key, value in generated_state_dict(shapes, SEED).items()}
         save_file(weights, file, metadata={"format": "pt"})
         Path(folder, "config.json").write_text(json.dumps(written))
@@ -118,7 +169,7 @@ def compute_case(name: str) -> Dict[str, Any]:
         model, loading = transformers.AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
         )
-    if loading["missing_keys"] or loading["unexpected_keys"] or loading["mismatched_keys"]:
+    if (loading["missing_keys"] and "_only_head" not in changes) or loading["unexpected_keys"] or loading["mismatched_keys"]:
         raise ValueError(f"{name}: {loading}.")
     vocab_size = config.get_text_config().vocab_size
     tokens = torch.from_numpy(np.random.default_rng(SEED).integers(0, vocab_size, (1, n_tokens)))

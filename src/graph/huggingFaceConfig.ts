@@ -87,9 +87,11 @@ function readFamily(
   return { config: parseModelConfig(ours, where), layout: family.layout };
 }
 
-/** Of a folder for texts and pictures, the part for texts. */
+/** The configuration that counts: of a folder for texts and pictures, the part for texts. */
 function textPart(json: Json): Json {
   const { text_config: text } = json;
+  // As the library has it: Mistral with types of layers is Ministral.
+  if (json['model_type'] === 'mistral' && 'layer_types' in json) return { ...json, model_type: 'ministral' };
   const wrapped = Object.hasOwn(textFamilies, json['model_type'] as string)
     ? textFamilies[json['model_type'] as string]
     : undefined;
@@ -130,10 +132,17 @@ function checkKeys(json: Json, given: Json, family: Family, where: string): void
       throw refusal(where, key, given[key], values.map(shown).join(' or '));
     }
   }
+  for (const [key, other] of Object.entries(family.same ?? {})) {
+    if (given[key] != null && given[key] !== given[other])
+      throw refusal(where, key, given[key], `${shown(given[other])}, as ${other}`);
+  }
   for (const [key, values] of Object.entries(othersKeys)) {
     const value = json[key];
     const isOwn =
-      key in family.defaults || Object.keys(family.only ?? {}).includes(key) || family.rope?.shareKey === key;
+      key in family.defaults ||
+      key in (family.aliases ?? {}) ||
+      Object.keys(family.only ?? {}).includes(key) ||
+      family.rope?.shareKey === key;
     const isRead = key === 'partial_rotary_factor' && family.rope?.share !== undefined;
     if (value == null || isOwn || isRead || values.includes(value)) continue;
     if (Array.isArray(value) && value.length === 0) continue;

@@ -21,6 +21,8 @@ export interface Family {
   readonly keys?: Partial<SizeKeys>;
   /** Keys that change what is computed, with the only values that are read. */
   readonly only?: Readonly<Record<string, readonly unknown[]>>;
+  /** Keys that must have the value of another one, or none. */
+  readonly same?: Readonly<Record<string, string>>;
   /** Switches that config.json sets. @param json with defaults filled in. */
   readonly read?: (json: Json) => Json;
 }
@@ -139,6 +141,48 @@ function power(value: unknown, exponent: number): unknown {
   return typeof value === 'number' ? value ** exponent : value;
 }
 
+function falconSwitches(json: Json): Json {
+  const isNew = json['new_decoder_architecture'] === true;
+  const isParallel = json['parallel_attn'] !== false;
+  const nHeads = json['num_attention_heads'];
+  const heads = isNew ? (json['num_kv_heads'] ?? nHeads) : json['multi_query'] === false ? nHeads : 1;
+  const nNorms = json['num_ln_in_parallel_attn'] ?? (isNew ? 2 : 1);
+  return {
+    ...layerNorm,
+    ...plainFfn,
+    n_kv_heads: heads,
+    ...{ qkv_bias: json['bias'] ?? false, output_bias: json['bias'] ?? false, ffn_bias: json['bias'] ?? false },
+    residual: isParallel ? (nNorms === 2 ? 'parallel' : 'parallel_one_norm') : 'sequential',
+  };
+}
+
+/** Layers with a 0 in `no_rope_layers` have no positions of their own. */
+function smolLm3Switches(json: Json): Json {
+  const { no_rope_layers: given, no_rope_layer_interval: interval } = json;
+  const rotates = (layerIdx: number) =>
+    Array.isArray(given) ? given[layerIdx] !== 0 : (layerIdx + 1) % numberOr(interval, 4) !== 0;
+  const hasWindow = json['use_sliding_window'] === true && json['sliding_window'] != null;
+  return {
+    ...attentionBias(json),
+    ...(json['layer_types'] == null && !hasWindow
+      ? { sliding_window: null }
+      : windowByType(json, layerIdx => hasWindow && !rotates(layerIdx))),
+    ffn_bias: json['mlp_bias'],
+    rotary_layers: layersOf(json).filter(rotates),
+  };
+}
+
+function experts(json: Json, n: unknown, hidden: unknown): Json {
+  return { n_experts: n, experts_per_token: json['num_experts_per_tok'], hidden_dim: hidden, normalizes: true };
+}
+
+/** Qwen's layers with experts. */
+function sparseLayers(json: Json): number[] {
+  const { mlp_only_layers: plain, decoder_sparse_step: step } = json;
+  const isPlain = (layerIdx: number) => Array.isArray(plain) && plain.includes(layerIdx);
+  return layersOf(json).filter(layerIdx => !isPlain(layerIdx) && (layerIdx + 1) % numberOr(step, 1) === 0);
+}
+
 /** By name of the library's `model_type`. */
 export const families: Readonly<Record<string, Family>> = {
   llama: {
@@ -252,6 +296,171 @@ export const families: Readonly<Record<string, Family>> = {
       ...plainFfn,
       ffn_bias: true,
       residual: json['use_parallel_residual'] === false ? 'sequential' : 'parallel',
+    }),
+  },
+  gptj: {
+    layout: 'gptj',
+    defaults: {
+      ...{ vocab_size: 50_400, n_positions: 2048, n_embd: 4096, n_layer: 28, n_head: 16, rotary_dim: 64 },
+      ...{ n_inner: null, activation_function: 'gelu_new', layer_norm_epsilon: 1e-5, tie_word_embeddings: false },
+    },
+    aliases: gptAliases,
+    keys: gptKeys,
+    rope: null,
+    read: json => ({
+      ...layerNorm,
+      ...plainFfn,
+      ...{ ffn_bias: true, residual: 'parallel_one_norm', head_bias: true },
+      ...{ rope_style: 'interleaved', rotary_dim: json['rotary_dim'] ?? 'null' },
+    }),
+  },
+  opt: {
+    layout: 'opt',
+    defaults: {
+      ...{ vocab_size: 50_272, hidden_size: 768, num_hidden_layers: 12, ffn_dim: 3072, num_attention_heads: 12 },
+      ...{ max_position_embeddings: 2048, do_layer_norm_before: true, _remove_final_layer_norm: false },
+      ...{ word_embed_proj_dim: null, activation_function: 'relu', enable_bias: true, tie_word_embeddings: true },
+      layer_norm_elementwise_affine: true,
+    },
+    keys: { kvHeads: null, hidden: 'ffn_dim', activation: 'activation_function' },
+    rope: null,
+    only: { do_layer_norm_before: [true], _remove_final_layer_norm: [false] },
+    same: { word_embed_proj_dim: 'hidden_size' },
+    read: json => ({
+      ...{ qkv_bias: json['enable_bias'], output_bias: json['enable_bias'], ffn_bias: json['enable_bias'] },
+      ...plainFfn,
+      ...{ norm_kind: 'layer', norm_eps: 1e-5, norm_weight: json['layer_norm_elementwise_affine'] },
+      ...{ norm_bias: json['layer_norm_elementwise_affine'], positions: 'learned', position_offset: 2 },
+    }),
+  },
+  falcon: {
+    layout: 'falcon',
+    defaults: {
+      ...{ vocab_size: 65_024, hidden_size: 4544, num_hidden_layers: 32, num_attention_heads: 71 },
+      ...{ num_ln_in_parallel_attn: null, layer_norm_epsilon: 1e-5, num_kv_heads: null, alibi: false },
+      ...{ new_decoder_architecture: false, multi_query: true, parallel_attn: true, bias: false },
+      ...{ max_position_embeddings: 2048, ffn_hidden_size: null, activation: 'gelu', tie_word_embeddings: true },
+    },
+    aliases: { hidden_size: 'n_embed' },
+    keys: { hidden: 'ffn_hidden_size', eps: 'layer_norm_epsilon', activation: 'activation' },
+    only: { alibi: [false, null] },
+    read: falconSwitches,
+  },
+  phi3: {
+    layout: 'phi3',
+    defaults: {
+      ...llamaSizes,
+      ...{ vocab_size: 32_064, hidden_size: 3072, intermediate_size: 8192, max_position_embeddings: 4096 },
+      ...{ original_max_position_embeddings: 4096, rms_norm_eps: 1e-5, sliding_window: null },
+    },
+    rope: { theta: 10_000, share: 1, firstContext: 4096 },
+    read: windowEverywhere,
+  },
+  smollm3: {
+    layout: 'llama',
+    defaults: {
+      ...llamaSizes,
+      ...{ vocab_size: 128_256, hidden_size: 2048, num_hidden_layers: 36, num_attention_heads: 16 },
+      ...{ num_key_value_heads: 4, max_position_embeddings: 32_768, use_sliding_window: false, sliding_window: null },
+      ...{ no_rope_layers: null, no_rope_layer_interval: 4, layer_types: null, attention_bias: false },
+      ...{ mlp_bias: false, tie_word_embeddings: true },
+    },
+    rope: { theta: 2_000_000 },
+    read: smolLm3Switches,
+  },
+  granite: {
+    layout: 'llama',
+    defaults: {
+      ...llamaSizes,
+      ...{ attention_bias: false, mlp_bias: false, embedding_multiplier: 1, logits_scaling: 1 },
+      ...{ residual_multiplier: 1, attention_multiplier: 1 },
+    },
+    read: json => ({
+      ...attentionBias(json),
+      ffn_bias: json['mlp_bias'],
+      embedding_scale: json['embedding_multiplier'],
+      residual_scale: json['residual_multiplier'],
+      score_scale: json['attention_multiplier'],
+      logit_scale: power(json['logits_scaling'], -1),
+    }),
+  },
+  stablelm: {
+    layout: 'llama',
+    defaults: {
+      ...{ vocab_size: 50_304, intermediate_size: 6912, hidden_size: 2560, num_hidden_layers: 32 },
+      ...{ num_attention_heads: 32, num_key_value_heads: 32, hidden_act: 'silu', max_position_embeddings: 4096 },
+      ...{ layer_norm_eps: 1e-5, tie_word_embeddings: false, use_qkv_bias: false, qk_layernorm: false },
+      use_parallel_residual: false,
+    },
+    keys: { eps: 'layer_norm_eps' },
+    rope: { theta: 10_000, share: 0.25 },
+    only: { qk_layernorm: [false] },
+    read: json => ({
+      ...layerNorm,
+      qkv_bias: json['use_qkv_bias'],
+      residual: json['use_parallel_residual'] === true ? 'parallel_one_norm' : 'sequential',
+    }),
+  },
+  mixtral: {
+    layout: 'mixtral',
+    defaults: {
+      ...mistralSizes,
+      ...{ rms_norm_eps: 1e-5, sliding_window: null, num_experts_per_tok: 2, num_local_experts: 8 },
+    },
+    aliases: { num_experts: 'num_local_experts' },
+    rope: { theta: 1_000_000 },
+    read: json => ({
+      ...windowEverywhere(json),
+      experts: experts(json, json['num_local_experts'], json['intermediate_size']),
+    }),
+  },
+  qwen3_moe: {
+    layout: 'llama',
+    defaults: {
+      ...llamaSizes,
+      ...{ vocab_size: 151_936, hidden_size: 2048, intermediate_size: 6144, num_hidden_layers: 24 },
+      ...{ num_key_value_heads: 4, max_position_embeddings: 32_768, attention_bias: false, num_experts: 128 },
+      ...{ use_sliding_window: false, sliding_window: 4096, decoder_sparse_step: 1, moe_intermediate_size: 768 },
+      ...{ num_experts_per_tok: 8, norm_topk_prob: false, mlp_only_layers: null },
+    },
+    aliases: { num_local_experts: 'num_experts' },
+    read: json => ({
+      ...attentionBias(json),
+      qk_norm: 'head',
+      sliding_window: json['use_sliding_window'] === true ? (json['sliding_window'] ?? null) : null,
+      experts: {
+        ...experts(json, json['num_experts'], json['moe_intermediate_size']),
+        normalizes: json['norm_topk_prob'],
+        layers: sparseLayers(json),
+      },
+    }),
+  },
+  gpt_oss: {
+    layout: 'gptOss',
+    defaults: {
+      ...llamaSizes,
+      ...{ vocab_size: 201_088, hidden_size: 2880, intermediate_size: 2880, num_hidden_layers: 36, head_dim: 64 },
+      ...{ num_attention_heads: 64, num_key_value_heads: 8, sliding_window: 128, max_position_embeddings: 131_072 },
+      ...{ rms_norm_eps: 1e-5, num_local_experts: 128, num_experts_per_tok: 4, swiglu_alpha: 1.702 },
+      ...{ swiglu_limit: 7, layer_types: null, attention_bias: true },
+    },
+    aliases: { num_experts: 'num_local_experts' },
+    rope: {
+      theta: 150_000,
+      scaling: {
+        ...{ rope_type: 'yarn', factor: 32, beta_fast: 32, beta_slow: 1, truncate: false },
+        original_max_position_embeddings: 4096,
+      },
+    },
+    only: { hidden_act: ['silu'] },
+    read: json => ({
+      ...attentionBias(json),
+      ...windowByType(json, layerIdx => layerIdx % 2 === 0),
+      attention_sinks: true,
+      experts: {
+        ...experts(json, json['num_local_experts'], json['intermediate_size']),
+        clamped: { alpha: json['swiglu_alpha'], limit: json['swiglu_limit'] },
+      },
     }),
   },
 };

@@ -17,7 +17,6 @@ const reasons: readonly (readonly [families: RegExp, reason: string])[] = [
     /^(t5|mt5|umt5|longt5|t5gemma|t5gemma2|switch_transformers|bart|mbart|marian|pegasus|m2m_100|whisper|blenderbot)$/,
     'an encoder with a decoder, of which only decoders alone are computed here.',
   ],
-  [/^(mamba|mamba2|falcon_mamba|rwkv|xlstm)$/, 'which has no attention.'],
 ];
 
 /** Why a known family is not read; null for others. */

@@ -108,15 +108,7 @@ export class Engine {
     const { runtime, note } = args.remote ? await openRemote(args.remote) : await openLocal(args);
     const { folder } = runtime;
     const tokenizer = new Tokenizer(folder.tokenizerJson, folder.summary.name, withinTime);
-    const { config, summary } = folder;
-    if (tokenizer.maxId >= config.vocab_size) {
-      throw new Failure(
-        'bad-tokenizer',
-        `Cannot load model "${summary.name}": tokenizer.json has token ids up to ${tokenizer.maxId}, ` +
-          `${folder.view ? 'its logits say' : 'config.json says'} vocab_size ${config.vocab_size}. Correct the folder’s files or pick another model.`,
-        ['selectModel', 'showLog'],
-      );
-    }
+    const { summary } = folder;
     emit('log', { level: 'info', message: `model ${summary.name} (${summary.nParameters} parameters) on ${note}` });
     const runs = new Runs();
     const lasting = new LastingRuntime(runtime, args.nThreads, emit, other => runs.restore(other));

@@ -6,6 +6,7 @@ import platformPath, { basename, dirname, join } from 'node:path';
 import { modelNameOf, snapshotPlace } from '../../shared/repository';
 import { Failure } from '../../shared/tools/failure';
 import { isInside } from '../../shared/tools/isInside';
+import { parsePythonJson } from '../../shared/tools/pythonJson';
 
 /** A configuration has some kilobytes, a tokenizer of a large vocabulary 20 MB. */
 const maxJsonBytes = 64 * 1024 * 1024;
@@ -121,7 +122,7 @@ export async function readJson(directory: string, name: string): Promise<unknown
     if (size > limit) throw unreadable(directory, name, `it has ${size} bytes, more than ${limit}`);
     const text = await file.readFile('utf8');
     try {
-      return JSON.parse(text);
+      return parsePythonJson(text);
     } catch {
       throw unreadable(directory, name, 'it is not valid JSON');
     }

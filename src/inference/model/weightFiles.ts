@@ -34,11 +34,18 @@ const maxMetadataBytes = 4 * 1024 * 1024;
  */
 export async function readWeightFiles(directory: string, nExpected: number): Promise<WeightFile[]> {
   const limits = { nTensors: maxTensors(nExpected), bytes: maxTensors(nExpected) * maxEntryBytes + maxMetadataBytes };
-  const index = await inside(directory, indexName).catch((error: Failure) => {
-    if (error.code === 'no-model' || error.code === 'pickled') return null;
-    throw error;
-  });
-  if (!index) return readWeightFile(directory, 'model.safetensors', limits);
+  const isThere = (name: string) =>
+    inside(directory, name).then(
+      () => true,
+      (error: Failure) => {
+        if (error.code === 'no-model' || error.code === 'pickled') return false;
+        throw error;
+      },
+    );
+  // As the library has it: beside a whole file, an index is a leftover.
+  if ((await isThere('model.safetensors')) || !(await isThere(indexName))) {
+    return readWeightFile(directory, 'model.safetensors', limits);
+  }
   const map = ((await readJson(directory, indexName)) as { weight_map?: unknown } | null)?.weight_map;
   const names = [...new Set(Object.values((map ?? {}) as object))] as unknown[];
   if (names.length === 0 || names.length > maxShards || !names.every(name => typeof name === 'string')) {

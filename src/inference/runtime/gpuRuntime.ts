@@ -8,6 +8,7 @@ import { type LayerPlan, planLayer, streamedStages } from '../../graph/layerPlan
 import { type BlockTaps, embedGraph, noTaps } from '../../graph/modelGraphs';
 import type { LocalProvider } from '../../shared/analysis';
 import type { KernelWeights } from '../../shared/kernels';
+import { checkIds } from '../model/checkIds';
 import type { ModelFolder } from '../model/folder';
 import { type Band, bandAt, type LayerRows } from './bands';
 import type { BlockOptions, BlockResult, LayerOptions } from './block';
@@ -53,6 +54,7 @@ export class GpuRuntime extends ModelRuntime {
   private readonly trainedFeeds = new Map<number, Promise<Values>>();
 
   override async embed(ids: Int32Array): Promise<Value> {
+    checkIds(ids, this.folder);
     const graph = () => embedGraph(this.folder.config, this.folder.weights);
     const session = await this.session('embed', graph, this.memory.options);
     const { hidden } = await session.run({ ids: int64(Array.from(ids), [1, ids.length]) });

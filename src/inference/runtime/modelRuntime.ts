@@ -27,6 +27,7 @@ import { dependsOnLength } from '../../graph/ropeScaling';
 import type { TokenRange } from '../../shared/address';
 import type { ExecutionProvider, LayerOverview, LocalProvider } from '../../shared/analysis';
 import type { KernelWeights } from '../../shared/kernels';
+import { checkIds } from '../model/checkIds';
 import { type ModelFolder, mappedFromBytes } from '../model/folder';
 import { type Band, bandAt, emptyRows, inBands, type LayerRows, mostBandRows, usualBandRows } from './bands';
 import type { BlockOptions, BlockResult, LayerOptions } from './block';
@@ -114,6 +115,7 @@ export class ModelRuntime implements LayerRuntime {
   }
 
   async embed(ids: Int32Array): Promise<Value> {
+    checkIds(ids, this.folder);
     const session = await this.session('embed', () => embedGraph(this.folder.config, this.folder.weights));
     return (await session.run({ ids: int64(Array.from(ids), [1, ids.length]) }))['hidden']!;
   }

@@ -13,20 +13,11 @@ export interface TensorEntry {
 /** Longest header we read, as the reference implementation limits it. */
 const maxHeaderBytes = 100_000_000;
 
-const bytesPerElement: Readonly<Record<string, number>> = {
-  F64: 8,
-  I64: 8,
-  U64: 8,
-  F32: 4,
-  I32: 4,
-  U32: 4,
-  F16: 2,
-  BF16: 2,
-  I16: 2,
-  U16: 2,
-  I8: 1,
-  U8: 1,
-  BOOL: 1,
+/** All types that the format's own library knows: a file may hold tensors that the model does not use. */
+const bitsPerElement: Readonly<Record<string, number>> = {
+  ...{ F64: 64, I64: 64, U64: 64, C64: 64, F32: 32, I32: 32, U32: 32, F16: 16, BF16: 16, I16: 16, U16: 16 },
+  ...{ I8: 8, U8: 8, BOOL: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8 },
+  ...{ F6_E2M3: 6, F6_E3M2: 6, F4: 4 },
 };
 
 /** Length of the JSON part, from the file's first 8 bytes. @throws Failure if it cannot be, or is above `maxBytes`. */
@@ -105,14 +96,14 @@ function checkNesting(json: Uint8Array, where: string, maxTensors: number): void
 function parseEntry(name: string, value: unknown, base: number, fileSize: number, where: string): TensorEntry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   const isWhole = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
-  const size = typeof dtype === 'string' && Object.hasOwn(bytesPerElement, dtype) ? bytesPerElement[dtype] : undefined;
-  if (size === undefined) throw broken(where, `tensor ${name} has the unknown dtype ${shown(dtype)}`);
+  const bits = typeof dtype === 'string' && Object.hasOwn(bitsPerElement, dtype) ? bitsPerElement[dtype] : undefined;
+  if (bits === undefined) throw broken(where, `tensor ${name} has the unknown dtype ${shown(dtype)}`);
   if (!Array.isArray(shape) || !shape.every(isWhole)) throw broken(where, `tensor ${name} has no valid shape`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isWhole)) {
     throw broken(where, `tensor ${name} has no valid data_offsets`);
   }
   const [begin, end] = offsets as [number, number];
-  const expected = shape.reduce((product, n) => product * n, size);
+  const expected = shape.reduce((product, n) => product * n, bits) / 8;
   if (end - begin !== expected) {
     throw broken(
       where,

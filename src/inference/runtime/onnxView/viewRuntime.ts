@@ -8,6 +8,7 @@ import type { LayerOverview } from '../../../shared/analysis';
 import type { KernelWeights } from '../../../shared/kernels';
 import { Failure } from '../../../shared/tools/failure';
 import { fromFloat16Bits } from '../../../shared/tools/float16';
+import { checkIds } from '../../model/checkIds';
 import type { FedInput, FeedType, ModelFolder, OnnxView } from '../../model/folder';
 import type { LayerRows } from '../bands';
 import type { BlockOptions, BlockResult } from '../block';
@@ -60,6 +61,7 @@ export class OnnxViewRuntime implements LayerRuntime {
   }
 
   async embed(ids: Int32Array): Promise<Value> {
+    checkIds(ids, this.folder);
     return { type: 'float32', data: Float32Array.from(ids), dims: [1, ids.length, 1] };
   }
 

@@ -11,6 +11,7 @@ import { servedNames } from '../../../graph/servedGraphs';
 import type { LayerOverview } from '../../../shared/analysis';
 import type { Stage } from '../../../shared/attentionMap';
 import type { KernelWeights } from '../../../shared/kernels';
+import { checkIds } from '../../model/checkIds';
 import type { ModelFolder } from '../../model/folder';
 import type { LayerRows } from '../bands';
 import type { BlockOptions, BlockResult, LayerOptions } from '../block';
@@ -52,6 +53,7 @@ export class RemoteRuntime implements LayerRuntime {
   rowsThatFit(): undefined {}
 
   async embed(ids: Int32Array): Promise<Value> {
+    checkIds(ids, this.folder);
     const inputs = { ids: int64(Array.from(ids), [1, ids.length]) };
     const outputs = { hidden: this.stream(ids.length) };
     const hidden = await this.value({ model: servedNames.embed(this.model), inputs, outputs }, 'hidden');

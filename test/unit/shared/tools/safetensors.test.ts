@@ -11,6 +11,22 @@ test('reads ranges from the start of the file and leaves metadata out', () => {
   assert.deepEqual(entry, { dtype: 'F16', shape: [2, 3], start: 8 + json.length + 4, end: 8 + json.length + 16 });
 });
 
+test('types that no model uses are known by their size', () => {
+  const types: [string, number[], number][] = [
+    ['F8_E4M3', [3], 3],
+    ['F8_E8M0', [3], 3],
+    ['F4', [2, 3], 3],
+    ['F6_E2M3', [4], 3],
+    ['C64', [2], 16],
+  ];
+  for (const [dtype, shape, length] of types) {
+    assert.equal(parseSafetensorsHeader(encode(tensor(dtype, shape, [0, length])), 1000, 'f').get('w')?.dtype, dtype);
+  }
+  // Half a byte is no place for a tensor to end.
+  const odd = encode(tensor('F4', [3], [0, 1]));
+  assert.throws(() => parseSafetensorsHeader(odd, 1000, 'f'), { message: /holds 1 bytes/ });
+});
+
 const bad: [string, unknown, RegExp][] = [
   ['no object', null, /not a JSON object/],
   ['lists in lists', { w: { dtype: 'F32', shape: [[], []], data_offsets: [0, 4] } }, /is not a list of tensors/],
