@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import base64
+import dataclasses
 import json
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Iterable, Mapping, Tuple
 
 import numpy as np
 import torch
@@ -181,6 +182,18 @@ def compute_case(name: str) -> Dict[str, Any]:
         "tokens": tokens[0].tolist(), "logits": encoded(output.logits[0]),
         "attentions": [encoded(attention[0]) for attention in output.attentions],
     }  # fmt: skip
+
+
+def library_defaults(model_types: Iterable[str]) -> Dict[str, Dict[str, Any]]:
+    """What the library takes where config.json lacks a key: per family, numbers, texts and lists by key."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    found = {}
+    for model_type in model_types:
+        fields = dataclasses.fields(CONFIG_MAPPING[model_type])
+        defaults = {field.name: field.default for field in fields}
+        found[model_type] = {k: v for k, v in defaults.items() if v is None or isinstance(v, (bool, int, float, str))}
+    return found
 
 
 def encoded(values: torch.Tensor) -> str:

@@ -248,7 +248,7 @@ export const families: Readonly<Record<string, Family>> = {
     defaults: {
       ...gemma2Sizes,
       ...{ vocab_size: 262_208, max_position_embeddings: 131_072, sliding_window_pattern: 6 },
-      ...{ final_logit_softcapping: null, attn_logit_softcapping: null },
+      ...{ final_logit_softcapping: null, attn_logit_softcapping: null, use_bidirectional_attention: false },
     },
     keys: { activation: 'hidden_activation' },
     rope: { theta: 1_000_000, slidingTheta: 10_000, slidingThetaKey: 'rope_local_base_freq' },

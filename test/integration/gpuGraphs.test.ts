@@ -12,6 +12,7 @@ import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import { GpuRuntime } from '../../src/inference/runtime/gpuRuntime';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import { compareRuntimes } from '../fixtures/compareRuntimes';
+import { layerVariants } from '../fixtures/layerVariants';
 import { writeRandomModel } from '../fixtures/randomModel';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-gpu-'));
@@ -21,6 +22,7 @@ const models = {
   'all parts': {},
   'a sliding window, grouped keys': { sliding_window: 50, n_kv_heads: 2 },
   'a vocabulary smaller than a block of largest values': { vocab_size: 301, weight_tying: false },
+  ...layerVariants,
 };
 
 for (const [name, change] of Object.entries(models)) {

@@ -14,6 +14,7 @@ import { checkShape, datatypeOf, type InferCall, type Tensors } from '../../src/
 import type { Transport } from '../../src/inference/runtime/remote/transport';
 import { Session } from '../../src/inference/runtime/session';
 import type { Stage } from '../../src/shared/attentionMap';
+import { layerVariants } from '../fixtures/layerVariants';
 import { tinyModelDirectory } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
 
@@ -63,6 +64,14 @@ const directories: [string, () => string][] = [
       return directory;
     },
   ],
+  ...Object.entries(layerVariants).map(([name, change], i): [string, () => string] => [
+    name,
+    () => {
+      const directory = join(scratch, `variant-${i}`);
+      writeRandomModel(directory, { max_seqlen: 512, ...change });
+      return directory;
+    },
+  ]),
 ];
 for (const [what, directoryOf] of directories) {
   for (const nTokens of [1, 5, 64, 300]) {

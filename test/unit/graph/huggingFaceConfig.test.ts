@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../../../src/graph/huggingFaceConfig';
+import { huggingFaceFamilies, isHuggingFaceConfig, parseHuggingFaceConfig } from '../../../src/graph/huggingFaceConfig';
+import { families } from '../../../src/graph/huggingFaceFamilies';
 import { placeOf } from '../../../src/graph/huggingFaceWeights';
 import { planLayer } from '../../../src/graph/layerPlan';
+import defaults from '../../fixtures/huggingFaceDefaults.json';
 
 const base = {
   model_type: 'llama',
@@ -100,4 +102,98 @@ test('scaling by what is no number is refused, however deep it is', () => {
     const odd = { rope_scaling, max_position_embeddings: original === null ? deep : 64 };
     assert.throws(() => parse(odd), { code: 'bad-config' });
   }
+});
+
+const refusals: [what: string, json: object, message: RegExp][] = [
+  [
+    'quantized weights in words',
+    { quantization_config: { quant_method: 'bitsandbytes', load_in_4bit: true } },
+    /weights are quantized \(bitsandbytes, 4 bits\)/,
+  ],
+  [
+    'score caps',
+    { attn_logit_softcapping: 30 },
+    /attn_logit_softcapping is 30, expected nothing: .* \(model_type llama\)/,
+  ],
+  ['experts', { num_local_experts: 8 }, /num_local_experts is 8, expected nothing or 0 or 1/],
+  ['latent attention', { kv_lora_rank: 512 }, /kv_lora_rank is 512/],
+  ['cross attention', { model_type: 'gpt2', add_cross_attention: true }, /add_cross_attention is true, expected false/],
+  ['two names that contradict', { model_type: 'gpt2', n_embd: 48 }, /hidden_size is 32, expected 48, as n_embd says/],
+  ['ALiBi', { model_type: 'falcon', alibi: true }, /alibi is true, expected false or null/],
+  ['norms after', { model_type: 'opt', do_layer_norm_before: false }, /do_layer_norm_before is false, expected true/],
+  [
+    'projected embeddings',
+    { model_type: 'opt', word_embed_proj_dim: 16 },
+    /word_embed_proj_dim is 16, expected 32, as hidden_size/,
+  ],
+  ['norms by head', { model_type: 'stablelm', qk_layernorm: true }, /qk_layernorm is true, expected false/],
+  [
+    'both directions',
+    { model_type: 'gemma', use_bidirectional_attention: true },
+    /use_bidirectional_attention is true/,
+  ],
+  [
+    'another type of layer',
+    { model_type: 'olmo3', layer_types: Array(4).fill('linear_attention') },
+    /layer_types is "linear_attention"/,
+  ],
+  [
+    'too few types of layers',
+    { model_type: 'qwen3', layer_types: ['full_attention'] },
+    /layer_types is .*, expected as many as num_hidden_layers, 4/,
+  ],
+  [
+    'types that are no list',
+    { model_type: 'qwen3', layer_types: 'full_attention' },
+    /layer_types is "full_attention", expected a list/,
+  ],
+  ['a share of nothing', { model_type: 'gpt_neox', rotary_pct: 0 }, /rotary_pct is 0, expected a number above 0/],
+  ['an odd share', { model_type: 'gpt_neox', rotary_pct: 0.4 }, /rotary_pct is 0.4, expected a share/],
+  ['linear attention', { model_type: 'qwen3_next' }, /linear attention.*ONNX file/],
+  ['latent attention by name', { model_type: 'deepseek_v3' }, /latent attention \(MLA\).*ONNX file/],
+  [
+    'an encoder',
+    { model_type: 'bert' },
+    /model_type is "bert", an encoder, which predicts no next token\. An ONNX file/,
+  ],
+  ['an encoder with a decoder', { model_type: 't5' }, /model_type is "t5", an encoder with a decoder/],
+];
+for (const [what, extra, message] of refusals) {
+  test(`refuses by name: ${what}`, () => assert.throws(() => parse(extra), { code: 'bad-config', message }));
+}
+
+test('keys that are not read may hold anything', () => {
+  const odd = { eos_token_id: -1, initializer_range: Number.POSITIVE_INFINITY, num_experts: 0, hidden_act: 'swish' };
+  assert.deepEqual([parse(odd).eos_token_id, parse(odd).activation], [null, 'silu']);
+});
+
+test('missing keys have the library’s defaults', () => {
+  const library: Record<string, Record<string, unknown>> = defaults;
+  assert.deepEqual(Object.keys(library).sort(), [...huggingFaceFamilies].sort());
+  for (const [type, family] of Object.entries(families)) {
+    for (const [key, value] of Object.entries(family.defaults)) {
+      // Not among the library's own keys, or absent there.
+      if (key === 'sliding_window_pattern' || value === undefined) continue;
+      assert.deepEqual([type, key, value], [type, key, library[type]![key]]);
+    }
+    const { theta, firstContext } = family.rope ?? {};
+    if (firstContext !== undefined) assert.equal(library[type]!['original_max_position_embeddings'], firstContext);
+    assert.ok(theta === undefined || theta > 0);
+  }
+});
+
+test('tensors are cut from fused ones: rows of the file where that is enough', () => {
+  const neox = parse({ model_type: 'gpt_neox' });
+  assert.deepEqual(placeOf('gptNeox', 'gpt_neox.', 'layers.0.attention.wk.weight', neox), {
+    name: 'gpt_neox.layers.0.attention.query_key_value.weight',
+    shape: [96, 32],
+    steps: [{ reshape: [4, 3, 8, 32] }, { slice: { axis: 1, start: 1, end: 2 } }, { reshape: [32, 32] }],
+  });
+  const phi = parse({ model_type: 'phi3', num_key_value_heads: 2 });
+  assert.deepEqual(placeOf('phi3', '', 'layers.1.attention.wv.weight', phi), {
+    ...{ name: 'layers.1.self_attn.qkv_proj.weight', shape: [64, 32], rows: [48, 64] },
+  });
+  assert.deepEqual(placeOf('phi3', '', 'layers.1.feed_forward.w3.weight', phi), {
+    ...{ name: 'layers.1.mlp.gate_up_proj.weight', shape: [128, 32], rows: [64, 128] },
+  });
 });
