@@ -33,7 +33,9 @@ for (const [name, change] of Object.entries(models)) {
     const found = await compareRuntimes(new GpuRuntime(folder, 'cpu', 0), new ModelRuntime(folder, 'cpu', 0), 150);
     assert.equal(Object.keys(found).length, 4);
     for (const [way, { difference, of }] of Object.entries(found)) {
-      assert.ok(difference < 1e-5, `${way}: ${of} differs by ${difference}`);
+      // Norms on both sides let differences grow from layer to layer.
+      const tolerance = name in layerVariants ? 5e-5 : 1e-5;
+      assert.ok(difference < tolerance, `${way}: ${of} differs by ${difference}`);
     }
   });
 }
