@@ -10,6 +10,7 @@ import {
   formatHeads,
   type OcclusionMode,
   predictingRows,
+  type Quantity,
   type RankAgreement,
   type RelevanceOptions,
   rangeBetween,
@@ -20,6 +21,7 @@ import { tokenAt } from '../tokenization/offsets';
 import { chooseHeads, type HeadOptions } from './chooseHeads';
 import { type AnalyzedDocument, analyzeFile, type DocumentOptions, documentRun } from './document';
 import { readDocument } from './readDocument';
+import type { RowKind } from './targets';
 import { oneLine } from './terminal';
 
 export interface ContextOptions extends Omit<DocumentOptions, 'topK' | 'listen' | 'question'>, HeadOptions {
@@ -29,6 +31,8 @@ export interface ContextOptions extends Omit<DocumentOptions, 'topK' | 'listen' 
   readonly question: string | undefined;
   readonly direction: RelevanceOptions['direction'];
   readonly occlude: OcclusionMode | undefined;
+  readonly row: RowKind;
+  readonly quantity: Quantity;
 }
 
 /** The JSON of `context --json`; documented in schemas/context.schema.json. */
@@ -45,8 +49,10 @@ export interface ContextJson {
   readonly layer: number | null;
   readonly head: number | null;
   readonly stage: string | null;
-  /** Rows whose weights are taken: those of the selected tokens themselves. */
-  readonly rows: 'reading';
+  /** Rows whose weights are taken: those of the selected tokens themselves, or those that predict them. */
+  readonly rows: RowKind;
+  /** What the weights are. */
+  readonly quantity: Quantity;
   /** Layers that rollout passes without attention, since none of their heads is chosen; null for other methods. */
   readonly skipped_layers: readonly number[] | null;
   /** Selected tokens, the end exclusive. */
@@ -116,16 +122,18 @@ export async function contextJson(file: string, options: ContextOptions): Promis
   const { model } = engine;
   const { method, direction } = options;
   const { heads, stage, named } = chooseHeads(engine, options);
+  const { quantity, row } = options;
   const measure = (rows: TokenRange) =>
-    engine.details.relevance({ analysisId: documentRun, range: rows, direction, method, heads, stage });
-  const weights = await measure(range);
+    engine.details.relevance({ analysisId: documentRun, range: rows, direction, method, heads, stage, quantity });
+  const predicting = predictingRows(range);
+  const weights = await measure(row === 'predicting' ? (predicting ?? noPredictingRow()) : range);
   const starts = lineStartsOf(written);
   const lineOfToken = linesOfTokens(tokens.offsets, offset => lineAt(starts, offset), textEnd);
   const textOf = (line: number) => written.slice(starts[line], starts[line + 1]).trim();
   const lines = weightByLine(weights, lineOfToken, range, textOf);
   const json: ContextJson = {
     ...{ format: 'mta-context-1', version: toolVersion, file: document.name, model: model.name, method, direction },
-    ...{ heads: formatHeads(heads), ...named, rows: 'reading', selection: range, question: question ?? null },
+    ...{ heads: formatHeads(heads), ...named, rows: row, quantity, selection: range, question: question ?? null },
     skipped_layers: method === 'rollout' ? skippedLayers(heads, model.nLayers) : null,
     weights: [...weights],
     lines: lines.map(({ lineIdx, weight, meanWeight }) => ({
@@ -134,9 +142,10 @@ export async function contextJson(file: string, options: ContextOptions): Promis
     occlusion: null,
   };
   if (!options.occlude) return json;
-  const rows = predictingRows(range);
-  const predicting = rows ? weightByLine(await measure(rows), lineOfToken, range, textOf) : [];
-  return occluded(json, document, range, { lines, predicting }, options.occlude, effects);
+  const reading = row === 'reading' ? lines : weightByLine(await measure(range), lineOfToken, range, textOf);
+  const predictingLines = predicting ? weightByLine(await measure(predicting), lineOfToken, range, textOf) : [];
+  const both = { lines: reading, predicting: predictingLines };
+  return occluded(json, document, range, both, options.occlude, effects);
 }
 
 /** Adds what occluding each earlier line does. */
@@ -191,8 +200,8 @@ function correlationJson({ relevance, relevanceMean, nearness }: RankAgreement):
 export function contextText(json: ContextJson, nLines = 12): string {
   const { selection, occlusion } = json;
   const head =
-    `${oneLine(json.file)}: ${oneLine(json.model)}, ${methodText(json)}, ${json.direction}, rows of the selected tokens ` +
-    `${selection.first} to ${selection.end - 1} themselves`;
+    `${oneLine(json.file)}: ${oneLine(json.model)}, ${methodText(json)}, ${quantityTexts[json.quantity]}, ${json.direction}, ` +
+    `${json.rows} rows of the selected tokens ${selection.first} to ${selection.end - 1}`;
   const rows = json.lines.slice(0, nLines).map(line => {
     const effect =
       line.divergence_bits === undefined
@@ -217,6 +226,20 @@ export function contextText(json: ContextJson, nLines = 12): string {
     ? [`rollout skips layers ${json.skipped_layers.join(', ')}, of which no head is chosen`]
     : [];
   return [head, ...skipped, ' line  relevance per token, in all', ...rows, ...ranks].join('\n');
+}
+
+/** Quantities in words. */
+export const quantityTexts: Readonly<Record<Quantity, string>> = {
+  weight: 'weights',
+  norm: 'norm-based weights',
+  contribution: 'contributions to the output of the head',
+};
+
+function noPredictingRow(): never {
+  throw new Failure(
+    'bad-usage',
+    'Nothing predicts the first token of the window: the model has no begin token. Select a later token, or --row reading.',
+  );
 }
 
 function placeOf({ tokens }: AnalyzedDocument, { at, to }: ContextOptions): TokenRange {

@@ -2,28 +2,37 @@
 
 import { type MeasuredHead, measures, rankHeads } from '../attention/headRanking';
 import type { HeadMeasures, MeasureName } from '../shared/headMeasures';
+import type { Quantity } from '../shared/relevance';
+import { quantityTexts } from './context';
 import { type AnalyzedDocument, type DocumentJson, documentJson, documentRun } from './document';
 import { oneLine } from './terminal';
 
 /** The JSON of `heads --json`; documented in schemas/heads.schema.json. Numbers are null where a head lacks them. */
 export interface HeadsJson extends DocumentJson {
   readonly format: 'mta-heads-1';
+  /** What the measures of the last stage are of. */
+  readonly quantity: Quantity;
   readonly ranked_by: string;
   readonly heads: readonly ({ readonly layer: number; readonly head: number } & Readonly<
     Record<string, number | null>
   >)[];
 }
 
-export async function headsJson(document: AnalyzedDocument, by: MeasureName): Promise<HeadsJson> {
+export async function headsJson(
+  document: AnalyzedDocument,
+  by: MeasureName,
+  quantity: Quantity = 'weight',
+): Promise<HeadsJson> {
   const { engine } = document;
   const heads: MeasuredHead[] = [];
   for (let layerIdx = 0; layerIdx < engine.model.nLayers; layerIdx++) {
-    const layer = await engine.details.headMeasures({ analysisId: documentRun, layerIdx });
+    const layer = await engine.details.headMeasures({ analysisId: documentRun, layerIdx, quantity });
     heads.push(...layer.map((values, headIdx) => ({ layerIdx, headIdx, values })));
   }
   return {
     format: 'mta-heads-1',
     ...documentJson(document),
+    quantity,
     ranked_by: snakeCase(by),
     heads: rankHeads(heads, by).map(({ layerIdx, headIdx, values }) => ({
       layer: layerIdx,
@@ -37,7 +46,7 @@ export async function headsJson(document: AnalyzedDocument, by: MeasureName): Pr
 export function headsText(json: HeadsJson, nRows = 20): string {
   const names = measures.map(({ name }) => snakeCase(name));
   const lines = [
-    `${oneLine(json.file)}: ${json.tokens} tokens, ${oneLine(json.model.name)} on ${json.provider}, heads ranked by ${json.ranked_by}`,
+    `${oneLine(json.file)}: ${json.tokens} tokens, ${oneLine(json.model.name)} on ${json.provider}, heads ranked by ${json.ranked_by} of ${quantityTexts[json.quantity]}`,
     `layer head  ${names.map(name => name.padStart(16)).join(' ')}`,
   ];
   for (const head of json.heads.slice(0, nRows)) {

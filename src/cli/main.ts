@@ -7,7 +7,7 @@ import type { ProviderSetting } from '../shared/analysis';
 import { type Stage, stages } from '../shared/attentionMap';
 import { searchMethods } from '../shared/documentSearch';
 import { exportFormats } from '../shared/panel/exportFormats';
-import { occlusionModes, relevanceMethods } from '../shared/relevance';
+import { occlusionModes, type Quantity, quantities, relevanceMethods } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { ablateJson, ablateText } from './ablate';
 import { analyzeText } from './analyze';
@@ -84,10 +84,13 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
     const direction = oneOf('--direction', values.direction ?? 'attends', ['attends', 'attendedBy'] as const);
     const occlude = values.occlude === undefined ? undefined : oneOf('--occlude', values.occlude, occlusionModes);
     if (occlude && direction === 'attendedBy') throw new UsageError('--occlude needs --direction attends');
+    const row = oneOf('--row', values.row ?? 'reading', rowKinds);
+    if (row === 'predicting' && direction === 'attendedBy')
+      throw new UsageError('--row predicting needs --direction attends');
     const json = await contextJson(args.positionals[0]!, {
       ...documentOptions(args),
       ...selectionOptions(args, relevanceMethods),
-      ...{ direction, occlude },
+      ...{ direction, occlude, row, quantity: quantityOption(args) },
     });
     if (!values.json) await print(contextText(json));
     return writeJson(args, json);
@@ -190,7 +193,7 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
 
   async heads(args) {
     const by = oneOf('--by', args.values.by ?? 'context_score', [...measureNames.keys()]);
-    const json = await headsJson(await openDocument(args), measureNames.get(by)!);
+    const json = await headsJson(await openDocument(args), measureNames.get(by)!, quantityOption(args));
     if (!args.values.json) await print(headsText(json));
     return writeJson(args, json);
   },
@@ -385,6 +388,13 @@ function realNumber(name: string, value: string | undefined, least: number, most
     throw new UsageError(`${name} is "${value}", expected a number from ${least} to ${most}`);
   }
   return number;
+}
+
+/** @throws UsageError for a quantity beside a stage, of which it is not. */
+function quantityOption({ values }: Arguments): Quantity {
+  const quantity = oneOf('--quantity', values.quantity ?? 'weight', quantities);
+  if (quantity === 'weight' || values.stage === undefined) return quantity;
+  throw new UsageError(`--quantity ${quantity} is of the last stage of each layer: leave --stage out`);
 }
 
 function targetChoice(target: string): TargetChoice {

@@ -45,7 +45,7 @@ export const options = {
   to: { value: 'OFFSET', help: 'where the selection ends, exclusive; otherwise it is the token at --at' },
   row: {
     value: 'ROW',
-    help: 'predicting (unless given): the row whose output predicts the token; reading: the row of the token itself',
+    help: 'predicting: the row whose output predicts the token; reading: the row of the token itself (context: unless given)',
   },
   target: { value: 'TARGET', help: 'actual (the token that came, unless given), predicted, or a token id' },
   minus: { value: 'ID', help: 'a token whose logit is subtracted; otherwise the mean of all logits is' },
@@ -82,6 +82,10 @@ export const options = {
   heads: {
     value: 'HEADS',
     help: 'all (unless given), layer with --layer, or a list such as 2.0,3.*; one head for --method head',
+  },
+  quantity: {
+    value: 'QUANTITY',
+    help: 'weight (unless given), norm: of what the weight adds to the stream, contribution: its share of the output of the head',
   },
   direction: { value: 'DIRECTION', help: 'attends (unless given) or attendedBy' },
   occlude: { value: 'MODE', help: `${occlusionModes.join(' or ')}: also what occluding each line does` },
@@ -139,10 +143,11 @@ export const syntax = {
   context: {
     summary: 'which lines are relevant for a place or a question',
     takes: 'FILE',
-    options: [...file, ...selection, 'window-start', 'direction', 'occlude', 'json'],
+    options: [...file, ...selection, 'window-start', 'direction', 'row', 'quantity', 'occlude', 'json'],
     usage:
       '--at OFFSET [--to OFFSET] | --question TEXT [--method METHOD] [--heads HEADS] [--layer L --head H --stage STAGE]\n' +
-      '          [--direction attends|attendedBy] [--occlude replace|remove] [--json OUT]',
+      '          [--direction attends|attendedBy] [--row reading|predicting] [--quantity weight|norm|contribution]\n' +
+      '          [--occlude replace|remove] [--json OUT]',
   },
   search: {
     summary: 'the same over a document of any length, range by range',
@@ -208,8 +213,8 @@ export const syntax = {
   heads: {
     summary: 'all heads, ranked by a measure',
     takes: 'FILE',
-    options: [...file, 'at', 'window-start', 'by', 'json'],
-    usage: '[--by MEASURE] [--json OUT]',
+    options: [...file, 'at', 'window-start', 'by', 'quantity', 'json'],
+    usage: '[--by MEASURE] [--quantity weight|norm|contribution] [--json OUT]',
   },
   eval: {
     summary: 'bits per byte, perplexity and top-1 accuracy on whole files',
@@ -379,7 +384,8 @@ byte between all. Tokens/s counts every token each time that it is computed.`,
 its own. The logit is split exactly: logit = embedding + heads + mlps + other + remainder, where attention weights and norms
 are held at their values. It says what was added to this logit directly, not what the model would do without it.`,
   context:
-    'Weights are of the rows of the selected tokens themselves (the reading rows, which predict the tokens after them).\n' +
+    'Weights are of the rows of the selected tokens themselves (the reading rows, which predict the tokens after them), or with\n' +
+    '--row predicting of the rows before, which predict the selected tokens.\n' +
     '--layer, --head and --stage belong to --method head; --layer also to --heads layer.',
   search:
     'Weights are of the rows of the selected tokens themselves (the reading rows, which predict the tokens after them).\n' +

@@ -24,6 +24,7 @@ import {
   type InferenceRequests,
   type LoadAnswer,
   type LoadArgs,
+  type MeasuresArgs,
   type OccludeArgs,
   protocolVersion,
   type RankArgs,
@@ -181,7 +182,7 @@ export class InferenceClient {
     return this.cancellable('rankAblations', args, signal);
   }
 
-  headMeasures(args: LayerAddress, signal?: AbortSignal): Promise<readonly HeadMeasures[]> {
+  headMeasures(args: MeasuresArgs, signal?: AbortSignal): Promise<readonly HeadMeasures[]> {
     return this.connect().rpc.request('headMeasures', args, signal);
   }
 

@@ -15,7 +15,7 @@ import { Cancelled, Failure } from '../shared/tools/failure';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations } from './experiments/ablationRuns';
 import { Experiments } from './experiments/experiments';
-import { checkExplainable, explainLogit } from './experiments/explainLogit';
+import { explainLogit } from './experiments/explainLogit';
 import { neutralToken, OcclusionRunner } from './experiments/occlusion';
 import { searchRanges, tokenizeProbe } from './experiments/searchRanges';
 import { SearchText } from './experiments/searchText';
@@ -44,7 +44,7 @@ import { inputOf, newRun } from './run/run';
 import { Runs } from './run/runs';
 import { openWindow } from './run/textWindow';
 import { walkLayers } from './run/walkLayers';
-import { Attribution } from './runtime/attribution';
+import { Attribution, checkWeightsAreHere } from './runtime/attribution';
 import { chooseProvider } from './runtime/chooseProvider';
 import { LastingRuntime } from './runtime/lastingRuntime';
 import { defaultBudgetBytes } from './runtime/memory';
@@ -90,7 +90,7 @@ export class Engine {
     nThreads: number,
   ) {
     this.model = runtime.folder.summary;
-    this.details = new Details(runtime, runs);
+    this.details = new Details(runtime, runs, attribution);
     this.experiments = new Experiments(runtime, runs, nThreads);
   }
 
@@ -192,7 +192,7 @@ export class Engine {
   async explain({ analysisId, ...request }: ExplainArgs, signal?: AbortSignal): Promise<LogitAttribution> {
     const run = this.runs.finished(analysisId);
     return this.runtime.use(runtime => {
-      checkExplainable(runtime);
+      checkWeightsAreHere(runtime, 'split a logit of');
       return explainLogit(runtime, this.attribution, run, request, this.label, signal);
     });
   }

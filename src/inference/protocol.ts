@@ -24,6 +24,7 @@ import type {
   OcclusionBaseline,
   OcclusionEffect,
   OcclusionMode,
+  Quantity,
   RelevanceMethod,
 } from '../shared/relevance';
 import type { RemoteOptions } from '../shared/remote';
@@ -117,6 +118,11 @@ export interface ChangesArgs extends PartAddress {
   readonly k: number;
 }
 
+export interface MeasuresArgs extends LayerAddress {
+  /** What the measures of the last stage are of; its weights by default. */
+  readonly quantity?: Quantity | undefined;
+}
+
 export interface RelevanceArgs {
   readonly analysisId: number;
   readonly range: TokenRange;
@@ -126,6 +132,8 @@ export interface RelevanceArgs {
   readonly heads: readonly HeadRef[];
   /** Of `head`; the others take the last stage. */
   readonly stage: Stage;
+  /** What the cells of the last stage are; its weights by default, of `stage` where the method is `head`. */
+  readonly quantity?: Quantity | undefined;
 }
 
 export interface OccludeArgs {
@@ -216,7 +224,7 @@ export interface InferenceRequests extends FolderRequests {
   /** Tries all single ablations, emits `effects` as they come, answers with all of them. Cancelled between layers. */
   rankAblations(args: RankArgs): readonly AblationEffect[];
   /** Measures of every head of a layer, from exact maps. Shape [head]. */
-  headMeasures(args: LayerAddress): readonly HeadMeasures[];
+  headMeasures(args: MeasuresArgs): readonly HeadMeasures[];
   /** The kernels that a run's layer was computed with. */
   kernels(args: LayerAddress): readonly KernelWeights[];
   /** Where one part changed a head's attention most; see attention/largestChanges. */

@@ -6,7 +6,7 @@
 import * as v from 'valibot';
 import { stages } from '../shared/attentionMap';
 import { kernelParts } from '../shared/kernels';
-import { occlusionModes } from '../shared/relevance';
+import { occlusionModes, quantities } from '../shared/relevance';
 import { finite, whole } from '../shared/tools/schema';
 import type { InferenceRequests } from './protocol';
 
@@ -22,6 +22,7 @@ const range = v.looseObject({ first: index, end: index });
 const heads = list(v.looseObject({ layerIdx: index, headIdx: index }));
 const method = text;
 const stage = v.picklist(stages);
+const quantity = v.optional(v.picklist(quantities));
 const run = { analysisId: index };
 const layer = { ...run, layerIdx: index };
 const rectangle = { queryStart: index, keyStart: index, nQueries: index, nKeys: index };
@@ -50,10 +51,12 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   // Its edits are checked against the model.
   ablate: v.looseObject({ ...run, baseId: index, topK }),
   rankAblations: v.looseObject({ ...run, withHeads: v.boolean() }),
-  headMeasures: v.looseObject(layer),
+  headMeasures: v.looseObject({ ...layer, quantity }),
   kernels: v.looseObject(layer),
   largestChanges: v.looseObject({ ...layer, headIdx: index, part: v.picklist(kernelParts), k: topK }),
-  relevance: v.looseObject({ ...run, range, direction: v.picklist(['attends', 'attendedBy']), method, heads, stage }),
+  relevance: v.looseObject({
+    ...{ ...run, range, direction: v.picklist(['attends', 'attendedBy']), method, heads, stage, quantity },
+  }),
   explain: v.looseObject({
     ...{ ...run, row: index, target: v.union([v.picklist(['actual', 'predicted']), index]), minus: v.optional(index) },
   }),

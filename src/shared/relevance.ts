@@ -10,6 +10,15 @@ export const relevanceMethods = ['head', 'mean', 'max', 'rollout'] as const;
  */
 export type RelevanceMethod = (typeof relevanceMethods)[number];
 
+export const quantities = ['weight', 'norm', 'contribution'] as const;
+/**
+ * What a cell of a head's map says:
+ * - `weight`: what multiplies the value (the last stage, or the one named).
+ * - `norm`: how long the vector is that it adds to the residual stream (Kobayashi et al. 2020).
+ * - `contribution`: its share of the head's output, along that output (arXiv 2606.07604); rows sum to 1.
+ */
+export type Quantity = (typeof quantities)[number];
+
 /** `attends`: what the selection looks at, as query. `attendedBy`: what looks at the selection, as key. */
 export type Direction = 'attends' | 'attendedBy';
 

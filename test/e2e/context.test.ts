@@ -52,7 +52,7 @@ function context(change: Partial<Parameters<typeof contextJson>[1]> = {}): Promi
   return contextJson(join(folder, sample), {
     ...{ model: undefined, provider: 'cpu', maxTokens: 512, at: place, to: undefined, question: undefined },
     ...{ method: 'mean', direction: 'attends', heads: 'all', layer: undefined, head: undefined, stage: undefined },
-    ...{ occlude: undefined, ...change },
+    ...{ occlude: undefined, row: 'reading', quantity: 'weight', ...change },
   });
 }
 

@@ -112,6 +112,49 @@ test('context: JSON fits its schema; lines add up to the weights; a question is 
   }
 });
 
+test('context: rows that predict the selection, and what weights move', () => {
+  const text = 'alpha = 1\nbeta = 2\ngamma = alpha\n';
+  const file = document(text, 'context.ts');
+  const run = (...options: string[]) => {
+    const { status, stdout, stderr } = cli('context', file, ...model, ...options, '--json', '-');
+    assert.equal(status, 0, stderr);
+    const json = JSON.parse(stdout);
+    fitsSchema('context', json);
+    return json;
+  };
+  const at = text.indexOf('gamma');
+  const reading = run('--at', String(at));
+  assert.deepEqual([reading.rows, reading.quantity], ['reading', 'weight']);
+  const predicting = run('--at', String(at), '--row', 'predicting');
+  assert.equal(predicting.rows, 'predicting');
+  assert.deepEqual(predicting.selection, reading.selection);
+  // The row before the selected token is the reading row of the token before.
+  const before = run('--at', String(at - 1));
+  assert.equal(before.selection.end, reading.selection.first);
+  for (const [token, weight] of predicting.weights.entries()) assertClose(weight, before.weights[token]);
+  const shares = run('--at', String(at), '--heads', '1.2', '--method', 'head', '--quantity', 'contribution');
+  assertClose(
+    shares.weights.reduce((sum: number, x: number) => sum + x, 0),
+    1,
+  );
+  const norms = run('--at', String(at), '--quantity', 'norm', '--row', 'predicting');
+  assert.ok(norms.weights.every((x: number) => x >= 0) && norms.weights[0] > 0);
+  for (const [options, message] of [
+    [['--quantity', 'size'], /--quantity is "size", expected weight, norm, contribution/],
+    [['--quantity', 'norm', '--method', 'head', '--heads', '1.2', '--stage', 'scores'], /leave --stage out/],
+    [['--row', 'predicting', '--direction', 'attendedBy'], /--row predicting needs --direction attends/],
+  ] as const) {
+    assert.match(cli('context', file, ...model, '--at', String(at), ...options).stderr, message);
+  }
+  const heads = JSON.parse(cli('heads', file, ...model, '--quantity', 'norm', '--json', '-').stdout);
+  fitsSchema('heads', heads);
+  const weights = JSON.parse(cli('heads', file, ...model, '--json', '-').stdout);
+  const sink = (json: { heads: { layer: number; head: number; sink_share: number; pre_conv_change: number }[] }) =>
+    json.heads.find(({ layer, head }) => layer === 0 && head === 1)!;
+  assert.notEqual(sink(heads).sink_share, sink(weights).sink_share);
+  assertClose(sink(heads).pre_conv_change, sink(weights).pre_conv_change);
+});
+
 test('search: JSON fits its schema, every line is there once, and the table begins with the most relevant', () => {
   const written = Array.from({ length: 30 }, (_, i) => `const value${i} = ${i};\n`).join('');
   const file = document(written, 'map.ts');

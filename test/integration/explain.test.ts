@@ -30,6 +30,7 @@ interface Question {
 
 interface Opened {
   readonly runtime: ModelRuntime;
+  readonly attribution: Attribution;
   readonly run: Run;
   explain(question: Question): Promise<LogitAttribution>;
 }
@@ -48,7 +49,7 @@ async function withModel(directory: string, ids: Int32Array, work: (opened: Open
       },
     });
     const explain = (question: Question) => explainLogit(runtime, attribution, run, question, id => `<${id}>`);
-    await work({ runtime, run, explain });
+    await work({ runtime, attribution, run, explain });
   } finally {
     await attribution.release();
     await runtime.release();
@@ -156,6 +157,72 @@ test('MTA: every source token of every head equals what a few lines of numpy giv
     }
   });
 });
+
+test('norm-based weights and contributions equal what a few lines of numpy give', async () => {
+  const { ids: tokens, questions } = golden('mta');
+  await withModel(tinyModelDirectory, Int32Array.from(tokens), async ({ runtime, attribution, run }) => {
+    for (const { row, norm, contribution } of questions) {
+      for (const [layerIdx, layer] of run.layers.entries()) {
+        const kernels = await runtime.trainedKernels(layerIdx);
+        const rows = (quantity: 'norm' | 'contribution') =>
+          attribution.contributions(layerIdx, layer.rows, quantity, [row, row + 1], kernels);
+        assertClose(await rows('norm'), norm[layerIdx].flat(), `norm, layer ${layerIdx}, row ${row}`);
+        assertClose(await rows('contribution'), contribution[layerIdx].flat(), `contribution, layer ${layerIdx}`);
+      }
+    }
+  });
+});
+
+/** Attention, with what it is made of written out: the vector that each source token of each head adds, [head, key, D]. */
+async function vectorsOf({ runtime, attribution, run }: Opened, layerIdx: number, row: number): Promise<Float64Array> {
+  const { dim, n_heads: nHeads } = runtime.folder.config;
+  const kernels = await runtime.trainedKernels(layerIdx);
+  const vectors = new Float64Array(nHeads * (row + 1) * dim);
+  for (let axis = 0; axis < dim; axis++) {
+    const direction = new Float32Array(dim);
+    direction[axis] = 1;
+    const { cells } = await attribution.splitRow(layerIdx, run.layers[layerIdx]!.rows, row, direction, kernels);
+    for (const [i, value] of cells.entries()) vectors[i * dim + axis] = value;
+  }
+  return vectors;
+}
+
+for (const [name, change] of Object.entries(mtaModels).filter(([, { norm_position }]) => !norm_position)) {
+  test(`MTA, ${name}: norms and contributions are those of the vectors that are added`, async () => {
+    const directory = join(scratch, `${name}, vectors`);
+    const config = JSON.parse(readFileSync(join(tinyModelDirectory, 'config.json'), 'utf8'));
+    writeRandomModel(directory, { ...change, mta: { ...config.mta, ...(change['mta'] as object | undefined) } });
+    await withModel(directory, ids(24, config.vocab_size), async opened => {
+      const { runtime, attribution, run } = opened;
+      const { dim, n_heads: nHeads } = runtime.folder.config;
+      const queries = [9, 24] as const;
+      const nKeys = queries[1];
+      const kernels = await runtime.trainedKernels(2);
+      const rowsOf = (quantity: 'norm' | 'contribution') =>
+        attribution.contributions(2, run.layers[2]!.rows, quantity, queries, kernels);
+      const [norms, contributions] = [await rowsOf('norm'), await rowsOf('contribution')];
+      for (const row of [9, 15, 23]) {
+        const vectors = await vectorsOf(opened, 2, row);
+        for (let head = 0; head < nHeads; head++) {
+          const at = (head * (queries[1] - queries[0]) + row - queries[0]) * nKeys;
+          const vector = (key: number) =>
+            vectors.subarray((head * (row + 1) + key) * dim, (head * (row + 1) + key + 1) * dim);
+          const output = Float64Array.from({ length: dim }, (_, axis) =>
+            sum(Array.from({ length: row + 1 }, (_, key) => vector(key)[axis]!)),
+          );
+          const product = (a: Float64Array, b: Float64Array) => sum(a.map((value, i) => value * b[i]!));
+          const keys = Array.from({ length: nKeys }, (_, key) => key);
+          const what = `head ${head}, row ${row}`;
+          const lengths = keys.map(key => (key > row ? 0 : Math.sqrt(product(vector(key), vector(key)))));
+          const shares = keys.map(key => (key > row ? 0 : product(vector(key), output) / product(output, output)));
+          assertClose(norms.subarray(at, at + nKeys), lengths, `norm, ${what}`);
+          assertClose(contributions.subarray(at, at + nKeys), shares, `contribution, ${what}`);
+          assertClose([sum(contributions.subarray(at, at + nKeys))], [1], `sum, ${what}`);
+        }
+      }
+    });
+  });
+}
 
 const lensCases = readdirSync(attributionDirectory).filter(file => file.startsWith('lens-'));
 test('TransformerLens: there are cases', () => assert.ok(lensCases.length >= 3));

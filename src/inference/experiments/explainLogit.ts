@@ -6,8 +6,7 @@ import type { ExplainTarget, FrozenPart, LogitAttribution } from '../../shared/a
 import { Cancelled, Failure } from '../../shared/tools/failure';
 import type { ModelFolder } from '../model/folder';
 import { inputOf, type Run } from '../run/run';
-import type { Attribution } from '../runtime/attribution';
-import type { LayerRows } from '../runtime/bands';
+import { type Attribution, fetchRows } from '../runtime/attribution';
 import type { LayerRuntime } from '../runtime/layerRuntime';
 import type { Value } from '../runtime/session';
 import { rowsOf } from '../runtime/values';
@@ -81,20 +80,6 @@ export async function explainLogit(
   };
 }
 
-/** @throws Failure `cannot-explain` where the weights cannot be read part by part. */
-export function checkExplainable({ folder, provider }: LayerRuntime): void {
-  const { name } = folder.summary;
-  const fail = (why: string) =>
-    new Failure('cannot-explain', `Cannot split a logit of "${name}": ${why}`, ['selectModel']);
-  if (folder.view) throw fail('ONNX files are view-only. Pick a model with safetensors weights.');
-  if (folder.config.logit_cap !== null) {
-    throw fail('its logits are limited by a tanh (final_logit_softcapping), which has no parts. Pick another model.');
-  }
-  if (provider === 'remote') {
-    throw fail('a server runs it, and its weights are not here. Pick a model folder on this machine.');
-  }
-}
-
 function frozenParts({ config }: ModelFolder): FrozenPart[] {
   const plans = Array.from({ length: config.n_layers }, (_, layerIdx) => planLayer(config, layerIdx));
   const parts: FrozenPart[] = [];
@@ -133,11 +118,6 @@ function checkMinus(minus: number, targetId: number, vocabSize: number, label: (
     'bad-target',
     `The token to subtract is the target itself, ${targetId} (${JSON.stringify(label(targetId))}). Name another one.`,
   );
-}
-
-async function fetchRows(runtime: LayerRuntime, { hidden, keys, values }: LayerRows): Promise<LayerRows> {
-  const [h, k, v] = await Promise.all([hidden, keys, values].map(value => runtime.fetch(value)));
-  return { hidden: h!, keys: k!, values: v! };
 }
 
 function difference(a: ArrayLike<number>, b: ArrayLike<number>): Float32Array {

@@ -17,8 +17,10 @@ import {
 } from '../../shared/attentionMap';
 import type { HeadMeasures } from '../../shared/headMeasures';
 import { isConv, type KernelWeights } from '../../shared/kernels';
+import type { Quantity } from '../../shared/relevance';
 import { Turns } from '../../shared/tools/turns';
-import type { ChangesArgs, RelevanceArgs } from '../protocol';
+import type { ChangesArgs, MeasuresArgs, RelevanceArgs } from '../protocol';
+import type { Attribution } from '../runtime/attribution';
 import type { LastingRuntime } from '../runtime/lastingRuntime';
 import type { LayerRuntime } from '../runtime/layerRuntime';
 import { measureHeads } from './measureHeads';
@@ -29,6 +31,7 @@ import {
   type HeadBandsOf,
   headBand,
   overviewOf,
+  quantityBand,
   type RowsRequest,
   rowsAtOnce,
   tileBand,
@@ -47,6 +50,7 @@ export class Details {
   constructor(
     private readonly runtime: LastingRuntime,
     private readonly runs: Runs,
+    private readonly attribution: Attribution,
   ) {
     this.model = runtime.folder.summary;
   }
@@ -130,10 +134,10 @@ export class Details {
     return changes.found();
   }
 
-  /** @returns one entry per head. */
-  async headMeasures({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<HeadMeasures[]> {
+  /** @param quantity what the measures of the last stage are of. @returns one entry per head. */
+  async headMeasures({ analysisId, layerIdx, quantity }: MeasuresArgs, signal?: AbortSignal): Promise<HeadMeasures[]> {
     const run = this.runs.withLayer(analysisId, layerIdx);
-    return measureHeads(this.runtime.folder, run, layerIdx, this.bandsOf(run, signal));
+    return measureHeads(this.runtime.folder, run, layerIdx, this.bandsOf(run, signal, 0, quantity));
   }
 
   /**
@@ -150,23 +154,32 @@ export class Details {
     if (heads.length === 0 || heads.some(({ headIdx }) => !(headIdx < this.model.nHeads))) {
       throw new RangeError(`heads are ${JSON.stringify(heads)}, the model has ${this.model.nHeads} per layer`);
     }
-    const bandsOf = this.bandsOf(run, signal, deepest);
+    const { quantity = 'weight' } = args;
+    const bandsOf = this.bandsOf(run, signal, deepest, quantity);
     const chosen = { ...args, heads: args.method === 'head' ? heads.slice(0, 1) : heads };
     return relevanceOfHeads(chosen, nTokens, async function* (layerIdx, headIdxs, queries, stage = 'mixed_pattern') {
-      const stages = [effectiveStage(layers[layerIdx]!.stages, stage)];
+      const { stages: all } = layers[layerIdx]!;
+      const stages = [quantity === 'weight' ? effectiveStage(all, stage) : all.at(-1)!];
       for await (const [rows] of bandsOf({ layerIdx, stages, heads: headIdxs, queries })) yield rows!;
     });
   }
 
   /**
    * Computes rows of a run's maps, each band when its turn has come.
-   * @throws Failure `no-analysis` once a newer run took the run's place; Cancelled once `signal` fires.
+   * @param quantity what stands in place of the weights of the last stage.
+   * @throws Failure `cannot-explain` where the weights that `quantity` takes are not here; `no-analysis` once a newer run took the run's place; Cancelled once `signal` fires.
    */
-  private bandsOf(run: Run, signal?: AbortSignal, deepestLayer = 0): HeadBandsOf {
+  private bandsOf(run: Run, signal?: AbortSignal, deepestLayer = 0, quantity: Quantity = 'weight'): HeadBandsOf {
+    const { attribution, model } = this;
     const band = (request: RowsRequest) =>
-      this.inTurn(runtime => {
+      this.inTurn(async runtime => {
         this.runs.withLayer(run.analysisId, deepestLayer);
-        return headBand(runtime, run, request, signal);
+        if (quantity === 'weight') return headBand(runtime, run, request, signal);
+        const last = model.layers[request.layerIdx]!.stages.at(-1)!;
+        const others = { ...request, stages: request.stages.filter(stage => stage !== last) };
+        const bands = others.stages.length > 0 ? await headBand(runtime, run, others, signal) : [];
+        const moved = await quantityBand(runtime, attribution, run, request, quantity);
+        return request.stages.map(stage => (stage === last ? moved : bands[others.stages.indexOf(stage)]!));
       }, signal);
     return async function* (request) {
       const [start, end] = request.queries;

@@ -6,6 +6,8 @@
 import type { MapBand } from '../../attention/mapBand';
 import type { LayerOverview } from '../../shared/analysis';
 import { type Stage, tileSize } from '../../shared/attentionMap';
+import type { Quantity } from '../../shared/relevance';
+import { type Attribution, checkWeightsAreHere, fetchRows } from '../runtime/attribution';
 import { minBandRows, usualBandRows } from '../runtime/bands';
 import type { LayerRuntime } from '../runtime/layerRuntime';
 import { maxMapBytes } from './mapCaches';
@@ -41,6 +43,25 @@ export async function headBand(
       return { queryStart, nKeys, values: values.subarray(i * size, (i + 1) * size) };
     }),
   );
+}
+
+/** As `headBand`, what the weights of the last stage move in place of them: one band per head. */
+export async function quantityBand(
+  runtime: LayerRuntime,
+  attribution: Attribution,
+  run: Run,
+  { layerIdx, heads, queries }: Omit<RowsRequest, 'stages'>,
+  quantity: Exclude<Quantity, 'weight'>,
+): Promise<MapBand[]> {
+  checkWeightsAreHere(runtime, quantity === 'norm' ? 'compute norm-based weights of' : 'compute contributions of');
+  const rows = await fetchRows(runtime, run.layers[layerIdx]!.rows);
+  const kernels = run.kernels.get(layerIdx) ?? (await runtime.trainedKernels(layerIdx));
+  const values = await attribution.contributions(layerIdx, rows, quantity, queries, kernels);
+  const [queryStart, nKeys] = queries;
+  const size = (nKeys - queryStart) * nKeys;
+  return heads.map(headIdx => {
+    return { queryStart, nKeys, values: values.subarray(headIdx * size, (headIdx + 1) * size) };
+  });
 }
 
 /** Rows to compute at a time for a number of maps. */

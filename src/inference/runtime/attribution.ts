@@ -14,12 +14,15 @@ import {
 import { planLayer } from '../../graph/layerPlan';
 import type { Rotary } from '../../graph/rotary';
 import type { KernelWeights } from '../../shared/kernels';
+import type { Quantity } from '../../shared/relevance';
+import { Failure } from '../../shared/tools/failure';
 import { type ModelFolder, mappedFromBytes } from '../model/folder';
 import { bandAt, type LayerRows } from './bands';
 import { cached } from './cached';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { folderSession } from './folderSession';
 import { kernelFeeds } from './kernelFeeds';
+import type { LayerRuntime } from './layerRuntime';
 import type { Session, Value, Values } from './session';
 import { int64 } from './values';
 
@@ -33,11 +36,8 @@ export interface SplitRow {
   readonly added: Float32Array;
 }
 
-/** Rows of a layer's norm-based weights and contribution weights, [head, row, end] each. */
-export interface Contributions {
-  readonly norm: Float32Array;
-  readonly contribution: Float32Array;
-}
+/** Numbers of an answer that are computed at once, at most. */
+const maxCells = 2 ** 23;
 
 /** Rows of the unembedding that are summed at a time. */
 const rowsAtOnce = 4096;
@@ -69,17 +69,34 @@ export class Attribution {
     };
   }
 
-  /** Of rows [start, end), few enough to be computed at once. */
+  /**
+   * Rows [start, end) of what the weights of a layer's last stage move.
+   * @returns shape [head, row, key] with the keys before `end`; later ones than the row are 0.
+   */
   async contributions(
     layerIdx: number,
     rows: LayerRows,
+    quantity: Exclude<Quantity, 'weight'>,
     [start, end]: readonly [number, number],
     kernels: readonly KernelWeights[],
-  ): Promise<Contributions> {
+  ): Promise<Float32Array> {
     const { config, weights } = this.folder;
+    const { nHeads, headDim, gate } = planLayer(config, layerIdx);
     const session = await this.session(`contribution/${layerIdx}`, () => contributionGraph(config, layerIdx, weights));
-    const { norm, contribution } = await session.run(this.feeds(layerIdx, rows, start, end, kernels));
-    return { norm: norm!.data as Float32Array, contribution: contribution!.data as Float32Array };
+    const ofRow = end * nHeads * (gate === 'full' ? headDim : 1);
+    const nAtOnce = Math.max(1, Math.floor(maxCells / ofRow));
+    const nRows = end - start;
+    const all = new Float32Array(nHeads * nRows * end);
+    for (let first = start; first < end; first += nAtOnce) {
+      const stop = Math.min(end, first + nAtOnce);
+      const fetched = await session.run(this.feeds(layerIdx, rows, first, stop, kernels), [quantity]);
+      const data = fetched[quantity]!.data as Float32Array;
+      for (let i = 0; i < nHeads * (stop - first); i++) {
+        const [head, row] = [Math.floor(i / (stop - first)), first - start + (i % (stop - first))];
+        all.set(data.subarray(i * stop, (i + 1) * stop), (head * nRows + row) * end);
+      }
+    }
+    return all;
   }
 
   /** @param hidden the row of the stream after the last layer, [1, 1, D]; @param unembedding what reads the logit, [D]. */
@@ -150,6 +167,25 @@ export class Attribution {
       nThreads: 1, // a row is so little work that threads only wait for each other
     });
   }
+}
+
+/** @param what cannot be done. @throws Failure `cannot-explain` where the weights cannot be read part by part. */
+export function checkWeightsAreHere({ folder, provider }: LayerRuntime, what: string): void {
+  const { name } = folder.summary;
+  const fail = (why: string) => new Failure('cannot-explain', `Cannot ${what} "${name}": ${why}`, ['selectModel']);
+  if (folder.view) throw fail('ONNX files are view-only. Pick a model with safetensors weights.');
+  if (provider === 'remote') {
+    throw fail('a server runs it, and its weights are not here. Pick a model folder on this machine.');
+  }
+}
+
+/** What a layer's rows can be computed again from, where it can be read. */
+export async function fetchRows(
+  runtime: Pick<LayerRuntime, 'fetch'>,
+  { hidden, keys, values }: LayerRows,
+): Promise<LayerRows> {
+  const [h, k, v] = await Promise.all([hidden, keys, values].map(value => runtime.fetch(value)));
+  return { hidden: h!, keys: k!, values: v! };
 }
 
 function vector(data: Float32Array): Value {

@@ -5,6 +5,7 @@ import { summarize } from '../../../../src/inference/model/folder';
 import { Details } from '../../../../src/inference/run/details';
 import { newRun } from '../../../../src/inference/run/run';
 import { Runs } from '../../../../src/inference/run/runs';
+import type { Attribution } from '../../../../src/inference/runtime/attribution';
 import type { LastingRuntime } from '../../../../src/inference/runtime/lastingRuntime';
 import type { LayerRuntime } from '../../../../src/inference/runtime/layerRuntime';
 
@@ -51,7 +52,7 @@ function open({ abortsAtFirst = true } = {}) {
   const run = newRun(1, new Int32Array(nTokens));
   run.layers.push({ hidden: stream, rows: { hidden: stream, keys: stream, values: stream } } as never);
   runs.keep('main', run);
-  return { details: new Details(lasting, runs), controller, calls };
+  return { details: new Details(lasting, runs, {} as Attribution), controller, calls };
 }
 
 const layer = { analysisId: 1, layerIdx: 0 };
