@@ -149,35 +149,43 @@ def changed_shapes(shapes: Mapping[str, Tuple[int, ...]], changes: Mapping[str, 
     return changed
 
 
-def compute_case(name: str) -> Dict[str, Any]:
-    """One case's JSON, computed anew from a folder as the library writes and reads it. Raises ImportError without `transformers`."""
+def build_case(name: str, folder: str):
+    """The library's model of a case and its tokens, written to `folder` as the library writes and reads it; also shapes and config."""
     import transformers
     from safetensors.torch import load_file, save_file
 
     model_type, changes, dtype, n_tokens = CASES[name]
     written = config_of(model_type, changes)
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "config.json").write_text(json.dumps(written))
-        config = transformers.AutoConfig.from_pretrained(folder)
-        model = transformers.AutoModelForCausalLM.from_config(config)
-        model.save_pretrained(folder)
-        file = Path(folder, "model.safetensors")
-        shapes = changed_shapes({key: tuple(value.shape) for key, value in load_file(file).items()}, changes)
-        weights = {key: value.to(DTYPES[dtype]).float() for key, value in generated_state_dict(shapes, SEED).items()}
-        save_file(weights, file, metadata={"format": "pt"})
-        Path(folder, "config.json").write_text(json.dumps(written))
-        # The only implementation that gives its attentions.
-        model, loading = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
-        )
+    Path(folder, "config.json").write_text(json.dumps(written))
+    config = transformers.AutoConfig.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(folder)
+    file = Path(folder, "model.safetensors")
+    shapes = changed_shapes({key: tuple(value.shape) for key, value in load_file(file).items()}, changes)
+    weights = {key: value.to(DTYPES[dtype]).float() for key, value in generated_state_dict(shapes, SEED).items()}
+    save_file(weights, file, metadata={"format": "pt"})
+    Path(folder, "config.json").write_text(json.dumps(written))
+    # The only implementation that gives its attentions.
+    model, loading = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+    )
     if (loading["missing_keys"] and "_only_head" not in changes) or loading["unexpected_keys"] or loading["mismatched_keys"]:
         raise ValueError(f"{name}: {loading}.")
     vocab_size = config.get_text_config().vocab_size
     tokens = torch.from_numpy(np.random.default_rng(SEED).integers(0, vocab_size, (1, n_tokens)))
+    return model.eval(), tokens, shapes, written
+
+
+def compute_case(name: str) -> Dict[str, Any]:
+    """One case's JSON, computed anew from a folder as the library writes and reads it. Raises ImportError without `transformers`."""
+    import transformers
+
+    with tempfile.TemporaryDirectory() as folder:
+        model, tokens, shapes, written = build_case(name, folder)
     with torch.no_grad():
-        output = model.eval()(tokens, output_attentions=True, use_cache=False)
+        output = model(tokens, output_attentions=True, use_cache=False)
     return {
-        "format": FORMAT, "transformers": transformers.__version__, "seed": SEED, "dtype": dtype,
+        "format": FORMAT, "transformers": transformers.__version__, "seed": SEED, "dtype": CASES[name][2],
         "config": written, "shapes": {key: list(shape) for key, shape in shapes.items()},
         "tokens": tokens[0].tolist(), "logits": encoded(output.logits[0]),
         "attentions": [encoded(attention[0]) for attention in output.attentions],

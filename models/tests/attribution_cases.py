@@ -17,7 +17,7 @@ import numpy as np
 
 from independent_model import Model, rms
 
-LENS_CASES = ["llama", "llama-grouped-bias", "qwen3"]
+LENS_CASES = ["gemma", "gpt2", "llama", "llama-grouped-bias", "pythia", "qwen3"]
 TINY = Path(__file__).parents[2] / "test" / "fixtures" / "tiny-model"
 IDS = [300, 72, 101, 108, 108, 111, 44, 32, 119, 111, 114, 108, 100, 72, 101, 108, 108, 111, 44, 32]
 QUESTIONS = [(19, 119, None), (10, 114, 32), (0, 5, None), (13, 101, 300)]
@@ -72,29 +72,18 @@ def mta_attribution(model: Model, ids, row, target, minus):
 def lens_attribution(name: str):
     """What TransformerLens says of a model of `export.hugging_face_cases`."""
     import torch
-    import transformers
     from transformer_lens.model_bridge import TransformerBridge
 
-    from export.generated_weights import generated_state_dict
-    from export.hugging_face_cases import BASE, CASES, SEED
+    from export.hugging_face_cases import build_case
 
-    model_type, changes, dtype, n_tokens = CASES[name]
-    assert dtype == "fp32"
-    config = transformers.AutoConfig.for_model(model_type, **{**BASE, **changes})
-    source = transformers.AutoModelForCausalLM.from_config(config).float().eval()
-    shapes = {key: tuple(value.shape) for key, value in source.state_dict().items()
-              if not (config.tie_word_embeddings and key == "lm_head.weight")}  # fmt: skip
-    source.load_state_dict(generated_state_dict(shapes, SEED), strict=False)
-    source.tie_weights()
-    source.config._attn_implementation = "eager"
     with tempfile.TemporaryDirectory() as folder:
-        source.save_pretrained(folder)
+        source, tokens, _, _ = build_case(name, folder)
         any_tokenizer().save_pretrained(folder)
         model = TransformerBridge.boot_transformers(folder, hf_model=copy.deepcopy(source))
     # As its analyses expect it: the final norm's weight in the unembedding, that centered; biases stay where they are.
     model.enable_compatibility_mode(disable_warnings=True, center_writing_weights=False, fold_value_biases=False)
     cfg = model.cfg
-    tokens = torch.from_numpy(np.random.default_rng(SEED).integers(0, config.vocab_size, (1, n_tokens)))
+    n_tokens = tokens.shape[1]
     with torch.no_grad():
         reference = source(tokens).logits
         logits, cache = model.run_with_cache(tokens)

@@ -35,6 +35,8 @@ export interface ExplainJson extends Omit<DocumentJson, 'tokens'> {
   readonly mlps: readonly number[];
   readonly other: number;
   readonly remainder: number;
+  /** Logits are cap * tanh(sum of the parts / cap); null where they are not capped. */
+  readonly logit_cap: number | null;
   /** Per source token 0 to `row`, over all heads. */
   readonly tokens: readonly number[];
   readonly token_texts: readonly string[];
@@ -59,7 +61,7 @@ export async function explainJson(document: AnalyzedDocument, options: ExplainOp
     ...{ logit: found.logit, centered: found.isCentered, embedding: found.embedding },
     heads: rowsOf(found.heads, nLayers),
     mlps: [...found.mlps],
-    ...{ other: found.other, remainder: found.remainder },
+    ...{ other: found.other, remainder: found.remainder, logit_cap: found.cap },
     tokens: [...found.tokens],
     token_texts: tokens.labels.slice(0, found.row + 1),
     frozen: found.frozen,
@@ -85,7 +87,10 @@ export function explainText(json: ExplainJson, nRows = 8): string {
     line('all heads', total(heads)),
     line('all MLPs', total(mlps)),
     line('other (biases)', json.other),
-    line('remainder', json.remainder),
+    line(
+      json.logit_cap === null ? 'remainder' : `remainder (logits are capped at ${json.logit_cap}, parts are not)`,
+      json.remainder,
+    ),
     `Held at their values: attention weights, ${[...json.frozen, 'final norm'].join(', ')}.`,
     'Largest heads:',
     ...largest(heads, nRows).map(({ name, value }) => line(name, value)),

@@ -117,8 +117,9 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
   async explain(args) {
     const { values } = args;
     const { at } = placeOptions(args);
+    const { row, target } = questionOptions(args);
     const options = {
-      ...{ at, ...questionOptions(args) },
+      ...{ at, row, target },
       ...{ minus: wholeNumber('--minus', values.minus), hasCells: values.cells === true },
     };
     const json = await explainJson(await openDocument(args, true), options);

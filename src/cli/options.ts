@@ -45,7 +45,7 @@ export const options = {
   to: { value: 'OFFSET', help: 'where the selection ends, exclusive; otherwise it is the token at --at' },
   row: {
     value: 'ROW',
-    help: 'predicting: the row whose output predicts the token; reading: the row of the token itself (context: unless given)',
+    help: 'predicting (the default, but for context): the row that predicts the token; reading: its own row',
   },
   target: { value: 'TARGET', help: 'actual (the token that came, unless given), predicted, or a token id' },
   minus: { value: 'ID', help: 'a token whose logit is subtracted; otherwise the mean of all logits is' },

@@ -27,7 +27,7 @@ export function attributionGraph(config: ModelConfig, layerIdx: number, weights:
   const { g, plan, feeds, values, added } = openBlock(config, layerIdx, weights);
   const { nHeads, headDim, dim } = plan;
   const weight = weightOf(g, layerIdx, weights);
-  const direction = beforeNorm(g, plan, values.y, g.input('direction', 'float32', [dim]), weight);
+  const { direction, bias } = beforeNorm(g, plan, values.y, g.input('direction', 'float32', [dim]), weight);
   const perHead = g.op('MatMul', [g.op('Reshape', [direction, g.ints([1, dim])]), weight('attention.wo.weight')]);
   const { row, shared } = headFactors(g, plan, values, weight);
   const ofHeads = g.op('Reshape', [perHead, g.ints([1, nHeads, 1, headDim])]);
@@ -36,12 +36,8 @@ export function attributionGraph(config: ModelConfig, layerIdx: number, weights:
   const pattern = withoutRowsAbove(g, plan, feeds, values.attention, 2);
   const cells = g.op('Mul', [pattern, factors]);
   g.output('cells', g.op('Squeeze', [cells, g.ints([0, 2])]), 'float32', [nHeads, 'K']);
-  g.output(
-    'bias',
-    plan.hasOutputBias ? dot(g, direction, weight('attention.wo.bias')) : g.floats([0], [1]),
-    'float32',
-    [1],
-  );
+  const biases = plan.hasOutputBias ? g.op('Add', [bias, dot(g, direction, weight('attention.wo.bias'))]) : bias;
+  g.output('bias', biases, 'float32', [1]);
   g.output('added', added, 'float32', ['B', 'N', dim]);
   return g.build();
 }
@@ -81,47 +77,51 @@ export function contributionGraph(config: ModelConfig, layerIdx: number, weights
   return g.build();
 }
 
-/** `hidden` [1, 1, D] after the last layer and `unembedding` [D], what reads a logit -> `direction` [D] in the stream. */
+/**
+ * `hidden` [1, 1, D] after the last layer and `unembedding` [D], what reads a logit -> `direction` [D] in the stream, and
+ * `bias` [1], what a bias of the final norm adds.
+ */
 export function finalDirectionGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
   const g = new GraphBuilder('final_direction');
   const hidden = g.input('hidden', 'float32', ['B', 'T', config.dim]);
   const norm = normOf(config);
   const weight = norm.hasWeight ? g.weight('norm.weight', weights('norm.weight')) : undefined;
-  let scaled = throughNorm(g, g.input('unembedding', 'float32', [config.dim]), hidden, norm, weight);
-  if (config.logit_scale !== 1) scaled = g.op('Mul', [scaled, g.scalar(config.logit_scale)]);
-  g.output('direction', scaled, 'float32', [config.dim]);
+  const unembedding = g.op('Mul', [g.input('unembedding', 'float32', [config.dim]), g.scalar(config.logit_scale)]);
+  g.output('direction', throughNorm(g, unembedding, hidden, norm, weight), 'float32', [config.dim]);
+  const bias = norm.hasBias ? dot(g, unembedding, g.weight('norm.bias', weights('norm.bias'))) : g.floats([0], [1]);
+  g.output('bias', bias, 'float32', [1]);
   return g.build();
 }
 
-/** `ids` int64 [n] -> `rows` [n, D] of the matrix that makes logits. */
+/** `ids` int64 [n] -> `rows` [D] and `bias` [1], summed over those rows of the matrix that makes logits, and their biases. */
 export function unembeddingGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
   const g = new GraphBuilder('unembedding');
-  const name = unembeddingName(config);
-  g.output('rows', g.rows(name, weights(name), g.input('ids', 'int64', ['n'])), 'float32', ['n', config.dim]);
+  const ids = g.input('ids', 'int64', ['n']);
+  const name = config.weight_tying ? 'tok_embeddings.weight' : 'output.weight';
+  const rows = g.rows(name, weights(name), ids);
+  g.output('rows', g.op('ReduceSum', [rows, g.ints([0])], { keepdims: 0 }), 'float32', [config.dim]);
+  const bias = config.head_bias
+    ? g.op('ReduceSum', [g.rows('output.bias', weights('output.bias'), ids), g.ints([0])], { keepdims: 1 })
+    : g.floats([0], [1]);
+  g.output('bias', bias, 'float32', [1]);
   return g.build();
 }
 
-/** `ids` int64 [n] -> `sum` [D] of those rows of the matrix that makes logits. */
-export function unembeddingSumGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
-  const g = new GraphBuilder('unembedding_sum');
-  const name = unembeddingName(config);
-  const rows = g.rows(name, weights(name), g.input('ids', 'int64', ['n']));
-  g.output('sum', g.op('ReduceSum', [rows, g.ints([0])], { keepdims: 0 }), 'float32', [config.dim]);
-  return g.build();
-}
-
-function unembeddingName(config: ModelConfig): string {
-  return config.weight_tying ? 'tok_embeddings.weight' : 'output.weight';
-}
-
-/** The direction in what a norm after attention reads, its scale frozen; the same where there is no such norm. */
-function beforeNorm(g: GraphBuilder, plan: LayerPlan, y: string, direction: string, weight: WeightOf): string {
+/**
+ * The direction in what a norm after attention reads, its scale frozen, and what a bias of that norm adds; the same direction
+ * where there is no such norm.
+ */
+function beforeNorm(g: GraphBuilder, plan: LayerPlan, y: string, direction: string, weight: WeightOf) {
   const scaled = plan.residualScale === 1 ? direction : g.op('Mul', [direction, g.scalar(plan.residualScale)]);
-  if (plan.normPosition === 'before') return scaled;
+  const none = g.floats([0], [1]);
+  if (plan.normPosition === 'before') return { direction: scaled, bias: none };
   const name = plan.normPosition === 'both' ? 'attention_post_norm' : 'attention_norm';
-  const normWeight = plan.norm.hasWeight ? weight(`${name}.weight`) : undefined;
-  const through = throughNorm(g, scaled, y, plan.norm, normWeight);
-  return plan.blockNormScale === 1 ? through : g.op('Mul', [through, g.scalar(plan.blockNormScale)]);
+  const { hasWeight, hasBias } = plan.norm;
+  const read = plan.blockNormScale === 1 ? scaled : g.op('Mul', [scaled, g.scalar(plan.blockNormScale)]);
+  return {
+    direction: throughNorm(g, read, y, plan.norm, hasWeight ? weight(`${name}.weight`) : undefined),
+    bias: hasBias ? dot(g, read, weight(`${name}.bias`)) : none,
+  };
 }
 
 /**

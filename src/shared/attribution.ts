@@ -30,8 +30,10 @@ export interface LogitAttribution {
   readonly mlps: Float64Array;
   /** Biases that no head and no MLP adds. */
   readonly other: number;
-  /** What the parts miss: rounding, and what a cap on logits changes. */
+  /** What the parts miss: rounding, and what the cap changes, which comes after they are added. */
   readonly remainder: number;
+  /** Logits are cap * tanh(sum / cap); null where they are not capped. */
+  readonly cap: number | null;
   /** Per source token 0 to `row`, over all heads: [row + 1]. */
   readonly tokens: Float64Array;
   /** Per head and source token: [layer, head, row + 1]. */

@@ -38,9 +38,10 @@ export async function explainLogit(
   const targetId = targetOf(run, logits, row, target, summary.name);
   if (minus !== undefined) checkMinus(minus, targetId, logits.length, label);
   const reference = minus === undefined ? mean(logits) : logits[minus]!;
-  const subtracted = minus === undefined ? attribution.meanUnembedding() : attribution.unembedding(minus);
-  const unembedding = difference(await attribution.unembedding(targetId), await subtracted);
-  const direction = await attribution.finalDirection(last, unembedding);
+  const added = await attribution.unembedding(targetId);
+  const subtracted = await (minus === undefined ? attribution.meanUnembedding() : attribution.unembedding(minus));
+  const final = await attribution.finalDirection(last, difference(added.row, subtracted.row));
+  const { direction } = final;
 
   const rowOf = async (stream: Value) => rowsOf(await runtime.fetch(stream), row, row + 1).data as Float32Array;
   const nKeys = row + 1;
@@ -51,9 +52,7 @@ export async function explainLogit(
   let stream = await rowOf(inputOf(run, 0));
   const embedding = dot(stream, direction);
   const logit = logits[targetId]! - reference;
-  // What biases of the last norm and of the head add, which is the same for every stream.
-  const hasFinalBias = config.norm_bias || config.head_bias;
-  let other = hasFinalBias ? logit - dot(last.data as Float32Array, direction) : 0;
+  let other = final.bias + config.logit_scale * (added.bias - subtracted.bias);
   for (let layerIdx = 0; layerIdx < nLayers; layerIdx++) {
     await nextTurn();
     if (signal?.aborted) throw new Cancelled();
@@ -76,7 +75,7 @@ export async function explainLogit(
     ...{ row, target: { id: targetId, text: label(targetId) } },
     minus: minus === undefined ? null : { id: minus, text: label(minus) },
     ...{ isCentered: true, logit, embedding, heads, mlps, other, remainder, tokens, cells },
-    frozen: frozenParts(runtime.folder),
+    ...{ cap: config.logit_cap, frozen: frozenParts(runtime.folder) },
   };
 }
 

@@ -4,13 +4,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import {
-  attributionGraph,
-  contributionGraph,
-  finalDirectionGraph,
-  unembeddingGraph,
-  unembeddingSumGraph,
-} from '../../graph/attribution';
+import { attributionGraph, contributionGraph, finalDirectionGraph, unembeddingGraph } from '../../graph/attribution';
 import { planLayer } from '../../graph/layerPlan';
 import type { Rotary } from '../../graph/rotary';
 import type { KernelWeights } from '../../shared/kernels';
@@ -39,12 +33,18 @@ export interface SplitRow {
 /** Numbers of an answer that are computed at once, at most. */
 const maxCells = 2 ** 23;
 
+/** What makes a logit from the final norm's output: a row of a matrix, [D], and a bias. */
+export interface Unembedding {
+  readonly row: Float32Array | Float64Array;
+  readonly bias: number;
+}
+
 /** Rows of the unembedding that are summed at a time. */
 const rowsAtOnce = 4096;
 
 export class Attribution {
   private readonly sessions = new Map<string, Promise<Session>>();
-  private readonly means = new Map<'unembedding', Promise<Float64Array>>();
+  private readonly means = new Map<'unembedding', Promise<Unembedding>>();
   private rotary: RotaryRows | undefined;
   private rotated: Rotary | null = null;
 
@@ -99,22 +99,29 @@ export class Attribution {
     return all;
   }
 
-  /** @param hidden the row of the stream after the last layer, [1, 1, D]; @param unembedding what reads the logit, [D]. */
-  async finalDirection(hidden: Value, unembedding: Float32Array): Promise<Float32Array> {
+  /**
+   * @param hidden the row of the stream after the last layer, [1, 1, D]; @param unembedding what reads the logit, [D].
+   * @returns what reads it from the stream, [D], and what a bias of the final norm adds.
+   */
+  async finalDirection(
+    hidden: Value,
+    unembedding: Float32Array,
+  ): Promise<{ readonly direction: Float32Array; readonly bias: number }> {
     const { config, weights } = this.folder;
     const session = await this.session('final_direction', () => finalDirectionGraph(config, weights));
-    return (await session.run({ hidden, unembedding: vector(unembedding) }))['direction']!.data as Float32Array;
+    const { direction, bias } = await session.run({ hidden, unembedding: vector(unembedding) });
+    return { direction: direction!.data as Float32Array, bias: Number(bias!.data[0]) };
   }
 
-  /** The row of the unembedding that makes a token's logit, [D]. */
-  async unembedding(id: number): Promise<Float32Array> {
+  /** What makes a token's logit from the final norm's output. */
+  async unembedding(id: number): Promise<Unembedding> {
     const { config, weights } = this.folder;
     const session = await this.session('unembedding', () => unembeddingGraph(config, weights));
-    return (await session.run({ ids: int64([id], [1]) }))['rows']!.data as Float32Array;
+    return sumOfRows(session, [id]);
   }
 
-  /** The mean of all rows of the unembedding, [D]. */
-  meanUnembedding(): Promise<Float64Array> {
+  /** The mean over the vocabulary. */
+  meanUnembedding(): Promise<Unembedding> {
     return cached(this.means, 'unembedding', () => this.computeMean());
   }
 
@@ -126,18 +133,22 @@ export class Attribution {
     }
   }
 
-  private async computeMean(): Promise<Float64Array> {
+  private async computeMean(): Promise<Unembedding> {
     const { config, weights } = this.folder;
-    const session = await this.create(unembeddingSumGraph(config, weights));
-    const mean = new Float64Array(config.dim);
+    const session = await this.create(unembeddingGraph(config, weights));
+    const row = new Float64Array(config.dim);
+    let bias = 0;
     for (let first = 0; first < config.vocab_size; first += rowsAtOnce) {
       const n = Math.min(rowsAtOnce, config.vocab_size - first);
-      const ids = Array.from({ length: n }, (_, i) => first + i);
-      const sum = (await session.run({ ids: int64(ids, [n]) }))['sum']!.data as Float32Array;
-      for (const [i, value] of sum.entries()) mean[i]! += value / config.vocab_size;
+      const sum = await sumOfRows(
+        session,
+        Array.from({ length: n }, (_, i) => first + i),
+      );
+      for (const [i, value] of sum.row.entries()) row[i]! += value / config.vocab_size;
+      bias += sum.bias / config.vocab_size;
     }
     await session.release();
-    return mean;
+    return { row, bias };
   }
 
   private feeds(
@@ -167,6 +178,11 @@ export class Attribution {
       nThreads: 1, // a row is so little work that threads only wait for each other
     });
   }
+}
+
+async function sumOfRows(session: Session, ids: readonly number[]): Promise<Unembedding> {
+  const { rows, bias } = await session.run({ ids: int64(ids, [ids.length]) });
+  return { row: rows!.data as Float32Array, bias: Number(bias!.data[0]) };
 }
 
 /** @param what cannot be done. @throws Failure `cannot-explain` where the weights cannot be read part by part. */
