@@ -77,6 +77,13 @@ export interface Analysis extends Disposable {
   strongestKeys(map: MapAddress, queryIdx: number, k?: number): Promise<readonly WeightedKey[]>;
   /** One weight per token: how much a range of tokens attends to it, or it to the range. @throws as `row`. */
   relevance(range: TokenRange, options?: RelevanceOptions): Promise<Float32Array>;
+  /**
+   * What a logit is made of: logit = embedding + all heads + all MLPs + other + remainder. It says what was added to this
+   * logit directly, not what the model would do without a part. Row `row` predicts the token after it: for the token t that
+   * is selected, row t - 1 predicts it (the usual question) and row t is its own.
+   * @throws as `row`; Error with the code `bad-target`, or `cannot-explain` for a model that an ONNX file or a server holds.
+   */
+  explain(row: number, options?: ExplainOptions): Promise<LogitAttribution>;
 }
 
 export interface Model {
@@ -149,4 +156,44 @@ export interface RelevanceOptions {
   readonly direction?: 'attends' | 'attendedBy';
   /** Default: all heads. */
   readonly heads?: 'all' | readonly { readonly layerIdx: number; readonly headIdx: number }[];
+  /**
+   * What a cell is: the weight that multiplies the value, the norm of the vector that it adds to the residual stream, or
+   * that vector's share of the head's output along it. Default: `weight`.
+   */
+  readonly quantity?: 'weight' | 'norm' | 'contribution';
+  /**
+   * Which rows of the range `attends` is of: their own (`reading`), or those before, which predict them (`predicting`).
+   * Default: `reading`.
+   */
+  readonly rows?: 'reading' | 'predicting';
+}
+
+export interface ExplainOptions {
+  /** The token whose logit is split: the one that came after the row, the likeliest, or any id. Default: `actual`. */
+  readonly target?: 'actual' | 'predicted' | number;
+  /** Id of a token whose logit is subtracted. Default: the mean of all logits is. */
+  readonly minus?: number;
+}
+
+/** Numbers are logits: natural logarithms up to a constant, which the subtraction removes. */
+export interface LogitAttribution {
+  readonly row: number;
+  readonly target: { readonly id: number; readonly text: string };
+  readonly minus: { readonly id: number; readonly text: string } | null;
+  readonly logit: number;
+  readonly embedding: number;
+  /** [layer, head] */
+  readonly heads: Float64Array;
+  /** [layer] */
+  readonly mlps: Float64Array;
+  /** Biases that no head and no MLP adds. */
+  readonly other: number;
+  /** Rounding, and what a cap on the logits changes. */
+  readonly remainder: number;
+  /** Per source token 0 to `row`, over all heads. */
+  readonly tokens: Float64Array;
+  /** Per head and source token, [layer, head, row + 1]. */
+  readonly cells: Float32Array;
+  /** What is held at its value, besides attention weights and the final norm. */
+  readonly frozen: readonly string[];
 }

@@ -4,6 +4,7 @@ import { poolOverview } from '../attention/thumbnails';
 import { keysOfQuery, keysOfRow, type WeightedKey } from '../attention/topKeys';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
+import type { ExplainArgs } from '../inference/protocol';
 import type { LayerAddress, PartAddress, TokenRange } from '../shared/address';
 import type { LayerOverview, LayerResult, ModelSummary, Predictions } from '../shared/analysis';
 import {
@@ -16,6 +17,7 @@ import {
   type Tile,
   type TileAddress,
 } from '../shared/attentionMap';
+import type { LogitAttribution } from '../shared/attribution';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type { ThumbnailAddress, Thumbnails } from '../shared/panel/panelMessages';
@@ -119,7 +121,7 @@ export class RunDetails {
    * @param map the head and stage that the method `head` asks; its layer is what the choice `layer` means.
    */
   async relevance(
-    { method, direction, heads: choice }: RelevanceOptions,
+    { method, direction, heads: choice, quantity }: RelevanceOptions,
     range: TokenRange,
     map: MapAddress,
     signal?: AbortSignal,
@@ -128,7 +130,14 @@ export class RunDetails {
     const { nLayers, nHeads } = this.known(analysisId).model;
     const heads = method === 'head' ? [{ layerIdx, headIdx }] : chosenHeads(choice, layerIdx, nLayers, nHeads);
     for (const head of heads) this.ready({ analysisId, ...head });
-    return this.client.relevance({ analysisId, range, direction, method, heads, stage }, signal);
+    const measured = quantity === undefined ? {} : { quantity };
+    return this.client.relevance({ analysisId, range, direction, method, heads, stage, ...measured }, signal);
+  }
+
+  /** Splits a logit of a run over what was added to the residual stream. */
+  async explain(args: ExplainArgs, signal = new AbortController().signal): Promise<LogitAttribution> {
+    this.known(args.analysisId);
+    return this.client.explain(args, signal);
   }
 
   private known(analysisId: number): KnownRun {

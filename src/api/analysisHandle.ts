@@ -5,6 +5,7 @@ import type { KnownRun, RunDetails } from '../analysis/runDetails';
 import { keysOfRow } from '../attention/topKeys';
 import type { AnalysisWindow, LayerResult, ModelSummary, WindowTokens } from '../shared/analysis';
 import { stages, tileSize } from '../shared/attentionMap';
+import { predictingRows, quantities } from '../shared/relevance';
 import { tokenAt } from '../tokenization/offsets';
 
 /** A run that has tokens. */
@@ -15,7 +16,7 @@ export interface OfferedRun extends KnownRun {
 }
 
 /** The part of RunDetails that other extensions reach. */
-export type Details = Pick<RunDetails, 'tile' | 'strongestKeys' | 'relevance'>;
+export type Details = Pick<RunDetails, 'tile' | 'strongestKeys' | 'relevance' | 'explain'>;
 
 /**
  * @param runOf the run as far as it has come; the same one at every call.
@@ -73,15 +74,31 @@ export function offer(runOf: () => OfferedRun, details: Details, letGo: () => vo
       const row = await tile(map, { queryStart: queryIdx, keyStart: 0, nQueries: 1, nKeys: queryIdx + 1 });
       return keysOfRow(row, queryIdx, k);
     },
-    async relevance(range, { method = 'mean', direction = 'attends', heads = 'all' } = {}) {
+    async relevance(range, options = {}) {
+      const { method = 'mean', direction = 'attends', heads = 'all', quantity = 'weight', rows = 'reading' } = options;
       within('first', range.first, 0, nTokens - 1);
       within('end', range.end, range.first + 1, nTokens);
       if (!['mean', 'max', 'rollout'].includes(method)) {
         throw new RangeError(`method is "${method}"; use one of mean, max, rollout.`);
       }
       if (heads !== 'all') for (const head of heads) addressOf(head);
+      if (!quantities.includes(quantity)) {
+        throw new RangeError(`quantity is "${quantity}"; use one of ${quantities.join(', ')}.`);
+      }
+      if (rows !== 'reading' && (rows !== 'predicting' || direction !== 'attends')) {
+        throw new RangeError(`rows is "${rows}"; use reading, or with the direction attends predicting.`);
+      }
+      const own = { first: range.first, end: range.end };
+      const asked = rows === 'reading' ? own : predictingRows(own);
+      if (!asked) throw new RangeError('nothing predicts token 0; use a later range, or the rows reading.');
       const map = { analysisId, layerIdx: 0, headIdx: 0, stage: 'mixed_pattern' } as const;
-      return details.relevance({ method, direction, heads }, { first: range.first, end: range.end }, map);
+      return details.relevance({ method, direction, heads, quantity }, asked, map);
+    },
+    async explain(row, { target = 'actual', minus } = {}) {
+      within('row', row, 0, nTokens - 1);
+      if (target !== 'actual' && target !== 'predicted') within('target', target, 0, model.vocabSize - 1);
+      if (minus !== undefined) within('minus', minus, 0, model.vocabSize - 1);
+      return details.explain({ analysisId, row, target, minus });
     },
     dispose: letGo,
   };

@@ -10,7 +10,7 @@ import { rangeBetween } from '../shared/relevance';
 import { codeSpan } from '../shared/tools/markdown';
 import { fileInWorkspace } from '../workspaceFiles';
 import type { AnalysisRuns } from './analysisRuns';
-import { type AttentionQuestion, checkQuestion, writeAnswer } from './toolAnswer';
+import { type AttentionQuestion, checkQuestion, writeAnswer, writeExplanation } from './toolAnswer';
 
 export function registerAttentionTool(runs: AnalysisRuns): vscode.Disposable {
   return vscode.lm.registerTool<unknown>(tools.attendedContext, new AttentionTool(runs));
@@ -52,7 +52,16 @@ class AttentionTool implements vscode.LanguageModelTool<unknown> {
       const lines = Array.from({ length: document.lineCount }, (_, lineIdx) => document.lineAt(lineIdx).text);
       const lineOf = (offset: number) => document.positionAt(offset).line;
       const answer = writeAnswer({ analysis, question, label: labelOf(document), lines, range, weights, lineOf });
-      return new vscode.LanguageModelToolResult([new vscode.LanguageModelTextPart(answer)]);
+      const { tokens, model } = analysis;
+      const predictedBy = range.first - 1;
+      const explain = async () => {
+        if (!question.explain) return '';
+        if (predictedBy < 0) return '\n\nNothing predicts the first token of the text.';
+        const found = await analysis.explain(predictedBy);
+        return writeExplanation(found, tokens, model.nHeads, lineOf, question.maxLines);
+      };
+      const explanation = await explain();
+      return new vscode.LanguageModelToolResult([new vscode.LanguageModelTextPart(answer + explanation)]);
     } finally {
       analysis.dispose();
     }

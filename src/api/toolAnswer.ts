@@ -1,6 +1,6 @@
 /** Input and answer of the assistants' tool. Its readers are language models: plain English, numbers named. Pure. */
 
-import type { Analysis } from '../../api/mtaInspector';
+import type { Analysis, LogitAttribution } from '../../api/mtaInspector';
 import { linesOfTokens, strongestTokens, weightByLine } from '../attention/lines';
 import type { HeadRef, TokenRange } from '../shared/address';
 import { formatNumber } from '../shared/labels';
@@ -19,11 +19,22 @@ export interface AttentionQuestion {
   readonly head?: HeadRef;
   readonly method: 'mean' | 'max' | 'rollout';
   readonly maxLines: number;
+  /** Also what the logit of the first token of the place is made of. */
+  readonly explain: boolean;
 }
 
 /** @throws TypeError naming the field that is wrong: a language model can correct it. */
 export function checkQuestion(input: unknown): AttentionQuestion {
-  const { file, cell, line, word, head, method = 'mean', maxLines = 8 } = (input ?? {}) as Record<string, unknown>;
+  const {
+    file,
+    cell,
+    line,
+    word,
+    head,
+    method = 'mean',
+    maxLines = 8,
+    explain = false,
+  } = (input ?? {}) as Record<string, unknown>;
   for (const [name, value] of Object.entries({ file, word })) {
     if (value !== undefined && (typeof value !== 'string' || value === ''))
       throw new TypeError(`"${name}" must be text.`);
@@ -37,13 +48,16 @@ export function checkQuestion(input: unknown): AttentionQuestion {
   if (method !== 'mean' && method !== 'max' && method !== 'rollout') {
     throw new TypeError(`"method" must be mean, max or rollout, and is ${JSON.stringify(method)}.`);
   }
+  if (typeof explain !== 'boolean') {
+    throw new TypeError(`"explain" must be true or false, and is ${JSON.stringify(explain)}.`);
+  }
   return {
     ...(file === undefined ? {} : { file: file as string }),
     ...(cell === undefined ? {} : { cell: cell as number }),
     ...(line === undefined ? {} : { line: line as number }),
     ...(word === undefined ? {} : { word: word as string }),
     ...(head === undefined ? {} : { head: checkHead(head) }),
-    ...{ method, maxLines: Math.min(maxLines as number, 50) },
+    ...{ method, maxLines: Math.min(maxLines as number, 50), explain },
   };
 }
 
@@ -106,6 +120,42 @@ export function writeAnswer({ analysis, question, label, lines, range, weights, 
       const token = tokens[tokenIdx]!;
       return `- ${JSON.stringify(token.label)} in line ${lineOfToken[tokenIdx]! + 1}, ${formatNumber(weight)}`;
     }),
+  ].join('\n');
+}
+
+/**
+ * What predicted a token, for a language model to read.
+ * @param heads how many a layer has.
+ */
+export function writeExplanation(
+  found: LogitAttribution,
+  tokens: Analysis['tokens'],
+  heads: number,
+  lineOf: (offset: number) => number,
+  maxTokens: number,
+): string {
+  const sum = (values: ArrayLike<number>) => Array.from(values).reduce((total, value) => total + value, 0);
+  const largest = (values: Float64Array) =>
+    Array.from(values, (value, i) => ({ value, i }))
+      .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
+      .slice(0, maxTokens);
+  return [
+    '',
+    '',
+    `What predicted the token ${JSON.stringify(found.target.text)}: its logit above the mean of all is ` +
+      `${formatNumber(found.logit)}, the sum of embedding ${formatNumber(found.embedding)}, heads ` +
+      `${formatNumber(sum(found.heads))}, MLPs ${formatNumber(sum(found.mlps))}, biases ${formatNumber(found.other)} and ` +
+      `remainder ${formatNumber(found.remainder)}. ` +
+      'Parts are what was added to this logit directly, not what the model would do without them.',
+    'Earlier tokens that added most through the heads:',
+    ...largest(found.tokens).map(({ value, i }) => {
+      const token = tokens[i]!;
+      return `- ${JSON.stringify(token.label)} in line ${lineOf(token.start) + 1}, ${formatNumber(value)}`;
+    }),
+    'Heads that added most:',
+    ...largest(found.heads).map(
+      ({ value, i }) => `- layer ${Math.floor(i / heads)}, head ${i % heads}: ${formatNumber(value)}`,
+    ),
   ].join('\n');
 }
 

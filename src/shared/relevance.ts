@@ -29,6 +29,8 @@ export interface RelevanceOptions {
   readonly method: RelevanceMethod;
   readonly direction: Direction;
   readonly heads: HeadChoice;
+  /** Its weights by default. */
+  readonly quantity?: Quantity;
 }
 
 export const defaultRelevance: RelevanceOptions = { method: 'head', direction: 'attends', heads: 'layer' };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Details, type OfferedRun, offer } from '../../../src/api/analysisHandle';
 import type { ModelSummary } from '../../../src/shared/analysis';
+import type { LogitAttribution } from '../../../src/shared/attribution';
 
 const model = {
   ...{
@@ -24,6 +25,9 @@ const run = {
   predictions: undefined,
 } as OfferedRun;
 
+/** What relevance and explain were asked. */
+const asked: object[] = [];
+
 /** Cell (query, key) of the map is 10 * query + key, wherever a rectangle begins. */
 const details: Details = {
   async tile({ queryStart, keyStart, nQueries, nKeys, ...address }) {
@@ -34,8 +38,13 @@ const details: Details = {
   async strongestKeys() {
     return [{ keyIdx: 0, weight: 42 }];
   },
-  async relevance() {
+  async relevance(options, range) {
+    asked.push({ ...options, ...range });
     return Float32Array.of(1, 2, 3);
+  },
+  async explain(args) {
+    asked.push(args);
+    return { row: args.row } as LogitAttribution;
   },
 };
 const map = { layerIdx: 0, headIdx: 0 };
@@ -82,4 +91,26 @@ test('what is not there is refused by name and limits', async () => {
 test('what others write into an answer does not reach our own', () => {
   offered.layers[0]!.topKeys.weights.fill(0);
   assert.equal(topKeys.weights[0], 1);
+});
+
+test('relevance of the rows that predict a range, and of what weights move', async () => {
+  await offered.relevance({ first: 1, end: 3 }, { rows: 'predicting', quantity: 'norm' });
+  const { first, end, quantity } = asked.at(-1) as Record<string, unknown>;
+  assert.deepEqual([first, end, quantity], [0, 2, 'norm']);
+  await assert.rejects(offered.relevance({ first: 0, end: 1 }, { rows: 'predicting' }), /nothing predicts token 0/);
+  await assert.rejects(
+    offered.relevance({ first: 1, end: 2 }, { rows: 'predicting', direction: 'attendedBy' }),
+    /rows is "predicting"; use reading/,
+  );
+  await assert.rejects(offered.relevance({ first: 1, end: 2 }, { quantity: 'size' as 'norm' }), /quantity is "size"/);
+});
+
+test('explain takes rows and targets that are there', async () => {
+  assert.equal((await offered.explain(2, { target: 'predicted', minus: 4 })).row, 2);
+  assert.deepEqual(asked.at(-1), { analysisId: 5, row: 2, target: 'predicted', minus: 4 });
+  await offered.explain(1);
+  assert.deepEqual(asked.at(-1), { analysisId: 5, row: 1, target: 'actual', minus: undefined });
+  await assert.rejects(offered.explain(3), /row is 3; it must be a whole number from 0 to 2/);
+  await assert.rejects(offered.explain(1, { target: 9 }), /target is 9; it must be a whole number from 0 to 8/);
+  await assert.rejects(offered.explain(1, { minus: -1 }), /minus is -1/);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { checkQuestion, writeAnswer } from '../../../src/api/toolAnswer';
+import { checkQuestion, writeAnswer, writeExplanation } from '../../../src/api/toolAnswer';
 import { root } from '../../fixtures/paths';
 
 const model = { name: 'tiny', nLayers: 2, nHeads: 3, maxSeqlen: 8, vocabSize: 9, nParameters: 2_600_000 };
@@ -36,9 +36,9 @@ test('the answer names model, window, lines and tokens, and never calls a weight
 });
 
 test('what a language model asks is checked, and said so that it can be corrected', () => {
-  assert.deepEqual(checkQuestion({}), { method: 'mean', maxLines: 8 });
+  assert.deepEqual(checkQuestion({}), { method: 'mean', maxLines: 8, explain: false });
   assert.deepEqual(checkQuestion({ head: '2.10', maxLines: 1000 }), {
-    ...{ head: { layerIdx: 2, headIdx: 10 }, method: 'mean', maxLines: 50 },
+    ...{ head: { layerIdx: 2, headIdx: 10 }, method: 'mean', maxLines: 50, explain: false },
   });
   const wrong: [unknown, RegExp][] = [
     [{ line: 0 }, /"line" must be a whole number from 1, and is 0/],
@@ -55,8 +55,22 @@ test('what a language model asks is checked, and said so that it can be correcte
 test('the schema in package.json offers what the tool reads', () => {
   const { contributes } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const { properties } = contributes.languageModelTools[0].inputSchema;
-  const example = { file: 'a.ts', cell: 1, line: 1, word: 'a', head: '0.0', method: 'max', maxLines: 2 };
+  const example = { file: 'a.ts', cell: 1, line: 1, word: 'a', head: '0.0', method: 'max', maxLines: 2, explain: true };
   assert.deepEqual(Object.keys(properties).sort(), Object.keys(example).sort());
   assert.match(example.head, new RegExp(properties.head.pattern));
   assert.deepEqual(Object.keys(checkQuestion(example)).sort(), Object.keys(example).sort());
+});
+
+test('what predicted a token: parts with their sum, tokens and heads that added most', () => {
+  const found = {
+    ...{ row: 3, target: { id: 4, text: 'a' }, minus: null, logit: 6, embedding: 1, other: 0.5, remainder: 0 },
+    ...{ heads: Float64Array.of(0, -2, 0, 0, 5, 0), mlps: Float64Array.of(1, 0.5), cells: new Float32Array(0) },
+    ...{ tokens: Float64Array.of(0.25, 3, -1, 0.75), frozen: [] },
+  };
+  const written = writeExplanation(found, tokens, 3, answered.lineOf, 2);
+  assert.match(written, /^\n\nWhat predicted the token "a"/);
+  assert.match(written, /is \+6\S* the sum of embedding \+1\S* heads \+3\S* MLPs \+1\.5\S* biases \+0\.5/);
+  assert.match(written, /- "let a" in line 1, \+3\S*\n- " = 1;\\n\\n" in line 1, −1/);
+  assert.match(written, /- layer 1, head 1: \+5\S*\n- layer 0, head 1: −2/);
+  assert.throws(() => checkQuestion({ explain: 'yes' }), /"explain" must be true or false/);
 });
