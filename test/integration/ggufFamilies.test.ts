@@ -13,7 +13,12 @@ import { huggingFaceCases } from '../fixtures/huggingFace';
 const scratch = mkdtempSync(join(tmpdir(), 'mta-gguf-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
+/** Cases of what only config.json and safetensors files have: missing keys, other names of tensors, a head instead. */
+const onlyTheirs =
+  /^(gpt2-bare|llama-(bare|both-ropes|longrope|other-activations|tied-only)|mistral-layer-types|olmo2-no-eps)/;
+
 const written = huggingFaceCases().flatMap(example => {
+  if (onlyTheirs.test(example.name)) return [];
   const content = ggufOf(example);
   return content ? [{ example, content }] : [];
 });
