@@ -61,10 +61,6 @@ const found: [string, unknown][] = [
   ['a list of ids, which took seconds', { ...whole, model: { type: 'WordPiece', vocab: ['a', 189_834_583] } }],
   ['a list of digits', { ...whole, model: { type: 'WordPiece', vocab: ['a', ['4000000']] } }],
   ['a huge added id', { model: bpe, added_tokens: [{ content: 'x', id: 1e9 }] }],
-  [
-    'letters that are no bytes',
-    { model: { ...bpe, vocab: { '▁': 0 } }, added_tokens: [], decoder: { type: 'ByteLevel' } },
-  ],
 ];
 for (const [what, json] of found) {
   test(`a tokenizer.json that is ${what} is refused`, () => {

@@ -98,7 +98,6 @@ const notices: [part: string, words: RegExp][] = [
   ['@bufbuild/protobuf', /Copyright 2008 Google Inc[\s\S]*Apache License[\s\S]*Neither the name/],
   ['@connectrpc/connect', /The Connect Authors[\s\S]*Apache License/],
   ['@connectrpc/connect-node', /The Connect Authors[\s\S]*Apache License/],
-  ['@huggingface/tokenizers', /Apache License/],
   ['@vscode/codicons', /Attribution 4\.0 International[\s\S]*MIT License/],
   ['@microsoft/fast-element', /Permission is hereby granted/],
   ['valibot', /Permission is hereby granted/],
@@ -106,12 +105,7 @@ const notices: [part: string, words: RegExp][] = [
 ];
 
 test('every bundled part has its licence in the notices, and its place in the bill of materials', () => {
-  const metafiles = [
-    '@bufbuild/protobuf',
-    '@connectrpc/connect',
-    '@connectrpc/connect-node',
-    '@huggingface/tokenizers',
-  ];
+  const metafiles = ['@bufbuild/protobuf', '@connectrpc/connect', '@connectrpc/connect-node'];
   const bundled = [...metafiles, '@microsoft/fast-element', 'valibot', 'fflate'].map(name => `node_modules/${name}`);
   const parts = partsOf(bundled);
   for (const [name, words] of notices) assert.match(parts.find(part => part.name === name)?.text ?? '', words, name);

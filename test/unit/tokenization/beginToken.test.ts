@@ -10,13 +10,15 @@ const sequence = (...processors: unknown[]) => ({ post_processor: { type: 'Seque
 
 const cases: [what: string, json: unknown, id: number | null][] = [
   ['the special token before the text', { post_processor: template }, 7],
-  ['its first id of several', { post_processor: { ...template, single: [{ SpecialToken: { id: '<t>' } }] } }, 8],
   ['an id of 0', { post_processor: { ...template, special_tokens: { '<s>': { ids: [0] } } } }, 0],
   ['a special token behind the text only', { post_processor: { ...template, single: [text, begin] } }, null],
   ['an empty template', { post_processor: { ...template, single: [] } }, null],
   ['a template that is not a list', { post_processor: { ...template, single: { 0: begin } } }, null],
   ['no template', { post_processor: { type: 'TemplateProcessing' } }, null],
-  ['another kind of processor', { post_processor: { ...template, type: 'RobertaProcessing' } }, null],
+  ['the first token of BERT', { post_processor: { type: 'BertProcessing', sep: ['b', 6], cls: ['a', 5] } }, 5],
+  ['the first token of RoBERTa', { post_processor: { type: 'RobertaProcessing', sep: ['b', 6], cls: ['a', 5] } }, 5],
+  ['no first token of BERT', { post_processor: { type: 'BertProcessing' } }, null],
+  ['another kind of processor', { post_processor: { ...template, type: 'ByteLevel' } }, null],
   ['a token that the list lacks', { post_processor: { ...template, special_tokens: {} } }, null],
   ['no list of tokens', { post_processor: { ...template, special_tokens: undefined } }, null],
   ['a token without ids', { post_processor: { ...template, special_tokens: { '<s>': {} } } }, null],
@@ -35,3 +37,14 @@ const cases: [what: string, json: unknown, id: number | null][] = [
   ['a file that is a text', 'x', null],
 ];
 for (const [what, json, id] of cases) test(`begin token: ${what}`, () => assert.equal(beginTokenOf(json), id));
+
+const double: [what: string, json: unknown][] = [
+  ['a token with several ids', { post_processor: { ...template, single: [{ SpecialToken: { id: '<t>' } }] } }],
+  ['two tokens', { post_processor: { ...template, single: [begin, begin, text] } }],
+  ['two templates', sequence(template, template)],
+];
+for (const [what, json] of double) {
+  test(`begin token: ${what} is refused`, () => {
+    assert.throws(() => beginTokenOf(json), { code: 'bad-tokenizer', message: /puts 2 tokens \(ids \[\d, \d\]\)/ });
+  });
+}

@@ -55,15 +55,15 @@ test('the largest id that is allowed', () => {
   assert.equal(new Tokenizer(file({}, { ...bpe, vocab: { a: 4_194_303 } }), 'm').maxId, 4_194_303);
 });
 
-test('added tokens count for the largest id, and are spelled as they are', () => {
+test('added tokens count for the largest id, and follow the vocabulary whatever id the file gives, as in the library', () => {
   const tokenizer = new Tokenizer(added({ id: 9, content: '<▁>' }), 'm');
-  assert.equal(tokenizer.maxId, 9);
-  assert.equal(tokenizer.label(9), '<▁>');
+  assert.equal(tokenizer.maxId, 2);
+  assert.equal(tokenizer.label(2), '<▁>');
   const { ids, byteLengths } = tokenizer.encode('a<▁>b');
   assert.deepEqual(
     [[...ids], [...byteLengths]],
     [
-      [0, 9, 1],
+      [0, 2, 1],
       [1, 5, 1],
     ],
   );
@@ -146,3 +146,65 @@ test('a long reason is cut', () => {
     ({ message }: Error) => /\(x{200}\)/.test(message),
   );
 });
+
+test('a token that is not of bytes stands for itself in a byte-level vocabulary', () => {
+  const json = file({ decoder: { type: 'ByteLevel' } }, { ...bpe, vocab: { '▁': 0, Ġ: 1 } });
+  const tokenizer = new Tokenizer(json, 'm');
+  assert.deepEqual([tokenizer.label(0), tokenizer.label(1)], ['▁', ' ']);
+});
+
+/** Which bytes of a text each token covers. */
+const covers = (json: unknown, text: string) => Array.from(new Tokenizer(json, 'm').encode(text).byteLengths);
+const letters = { type: 'BPE', vocab: { a: 0, b: 1, '▁': 2, é: 3, '\u0323': 4 }, merges: [] };
+
+test('what no token stands for counts with the token before it, what was put in covers nothing', () => {
+  const blanks = file({ pre_tokenizer: { type: 'WhitespaceSplit' } }, letters);
+  assert.deepEqual(covers(blanks, ' a\n\nb '), [4, 2]);
+  assert.deepEqual(covers(file({ normalizer: { type: 'Prepend', prepend: '▁' } }, letters), 'ab'), [0, 1, 1]);
+  assert.deepEqual(covers(file({ normalizer: { type: 'NFC' } }, letters), 'ae\u0301b'), [1, 3, 1]);
+  assert.deepEqual(covers(file({}, letters), 'axb'), [2, 1]);
+});
+
+const inPart = (json: object, path: string) => ({ json, path });
+const unsupported: { json: object; path: string }[] = [
+  inPart({ normalizer: { type: 'Spell' } }, 'normalizer "Spell" is not supported, only NFC'),
+  inPart({ normalizer: { type: 'NFC', x: 1 } }, 'option "x" of normalizer is not supported'),
+  inPart(
+    { normalizer: { type: 'Strip', strip_left: true } },
+    'normalizer.strip_right is missing, expected true or false',
+  ),
+  inPart({ normalizer: { type: 'Precompiled', precompiled_charsmap: 'AA==' } }, 'precompiled_charsmap has 1 bytes'),
+  inPart({ pre_tokenizer: { type: 'UnicodeScripts' } }, 'pre_tokenizer "UnicodeScripts" is not supported'),
+  inPart(
+    {
+      pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: true }, { type: 'X' }] },
+    },
+    'pre_tokenizer.pretokenizers[1] "X" is not supported',
+  ),
+  inPart(
+    { pre_tokenizer: { type: 'Metaspace', replacement: '▁', add_prefix_space: false } },
+    'pre_tokenizer.prepend_scheme is "always", expected "never", because add_prefix_space is false',
+  ),
+  inPart(
+    { pre_tokenizer: { type: 'Metaspace', replacement: '▁▁' } },
+    'pre_tokenizer.replacement is "▁▁", expected one character',
+  ),
+  inPart(
+    { pre_tokenizer: { type: 'Punctuation', behavior: 'Kept' } },
+    'pre_tokenizer.behavior is "Kept", expected "Removed"',
+  ),
+  inPart({ post_processor: { type: 'X' } }, 'post_processor "X" is not supported'),
+  inPart({ model: { ...bpe, dropout: 0.1 } }, 'model.dropout is 0.1, expected 0 or null'),
+  inPart({ model: { ...bpe, merges: ['a b c'] } }, 'model.merges[0] is ["a", "b", "c"], expected two tokens'),
+  inPart({ model: { ...bpe, merges: ['a b'] } }, 'model.merges[0] needs the token "ab"'),
+  inPart({ model: { ...bpe, byte_order: 1 } }, 'option "byte_order" of model is not supported'),
+  inPart({ added_tokens: [{ id: 2, content: 'x' }] }, 'added_tokens[0].single_word is missing'),
+];
+for (const { json, path } of unsupported) {
+  test(`refuses by name: ${path}`, () => {
+    assert.throws(
+      () => new Tokenizer({ ...file(), ...json }, 'm'),
+      (error: Error & { code?: string }) => error.code === 'bad-tokenizer' && error.message.includes(path),
+    );
+  });
+}

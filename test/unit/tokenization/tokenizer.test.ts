@@ -66,12 +66,20 @@ for (const [what, json, message] of bad) {
   test(`refuses ${what}`, () => assert.throws(() => new Tokenizer(json, 'm'), { code: 'bad-tokenizer', message }));
 }
 
-test('a text that the vocabulary cannot spell is refused', () => {
+test('what the vocabulary cannot spell is its unknown token, or dropped, as in the library', () => {
   const json = read('mistral').tokenizer;
   json.model.byte_fallback = false;
-  assert.throws(() => new Tokenizer(json, 'm').encode('a 多'), {
+  const { ids, byteLengths } = new Tokenizer(json, 'm').encode('a 多');
+  assert.deepEqual([ids.at(-1), byteLengths.at(-1)], [0, 3]);
+  json.model.unk_token = null;
+  assert.deepEqual([...new Tokenizer(json, 'm').encode('a 多').byteLengths], [1, 4]);
+});
+
+test('a text that the vocabulary cannot spell without an unknown token is refused', () => {
+  const model = { type: 'Unigram', unk_id: null, vocab: [['a', -1]] };
+  assert.throws(() => new Tokenizer({ model }, 'm').encode('a多'), {
     code: 'tokenizer-mismatch',
-    message: /spells 2 of 5/,
+    message: /the vocabulary of model "m" lacks "多"/,
   });
 });
 
@@ -102,3 +110,11 @@ test('the begin token is what the template puts first', () => {
     assert.equal(beginTokenOf(json), null);
   }
 });
+
+const trials: Record<string, { tokenizer: unknown; expected: { text: string; ids: number[] }[] }> = read('trials');
+for (const [name, { tokenizer: json, expected }] of Object.entries(trials)) {
+  test(`${name}: ids of a reported failure`, () => {
+    const tokenizer = new Tokenizer(json, name);
+    for (const { text, ids } of expected) assert.deepEqual(Array.from(tokenizer.encode(text).ids), ids, text);
+  });
+}
