@@ -270,6 +270,7 @@ test('a token above the embedding is refused only in a text that has it', async 
   const directory = brokenCopy(copy => {
     const path = join(copy, 'tokenizer.json');
     const tokenizer = JSON.parse(readFileSync(path, 'utf8'));
+    tokenizer.model.vocab['<pad>'] = 999; // an added token outside the vocabulary gets the next free id
     tokenizer.added_tokens.push({ ...tokenizer.added_tokens[0], id: 999, content: '<pad>' });
     writeFileSync(path, JSON.stringify(tokenizer));
   });
