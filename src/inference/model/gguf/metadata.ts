@@ -58,6 +58,16 @@ const architectures: Readonly<Record<string, Architecture>> = {
       sliding_window: number('attention.sliding_window') ?? 1024,
     }),
   },
+  // The converter orders queries and keys as llama's; every fourth layer has no positions, which the file does not say.
+  smollm3: { modelType: 'smollm3', rotatesPairs: true },
+  phi3: {
+    modelType: 'phi3',
+    keys: ['attention.sliding_window'],
+    read: (number, { headDim }) => ({
+      sliding_window: number('attention.sliding_window') ?? null,
+      partial_rotary_factor: Number(number('rope.dimension_count') ?? headDim) / headDim,
+    }),
+  },
   gpt2: {
     modelType: 'gpt2',
     keys: ['attention.layer_norm_epsilon'],
@@ -153,7 +163,8 @@ export function readModel(
     : Math.floor(width / nHeads);
   only('attention.value_length', headDim, `${headDim}, as attention.key_length`);
   const rotated = number('rope.dimension_count');
-  const isPart = architecture.modelType === 'gpt_neox' && typeof rotated === 'number' && rotated <= headDim;
+  const isPart =
+    ['gpt_neox', 'phi3'].includes(architecture.modelType) && typeof rotated === 'number' && rotated <= headDim;
   if (!isPart) only('rope.dimension_count', headDim, `${headDim}: all of a head is rotated`);
   const longest = size('context_length');
   const theta = number('rope.freq_base') ?? 10_000;

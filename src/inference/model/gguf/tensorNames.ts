@@ -49,6 +49,10 @@ export function ggufPlace(
   if (layer === undefined) return { name: `${whole[module] ?? module}.${kind}`, nRows };
   const named = (name: string) => `blk.${layer}.${name}.${kind}`;
   const { n_heads: n, n_kv_heads: nKv, head_dim: d, norm_position: norms, gated_ffn: isGated } = config;
+  const part = ['feed_forward.w1', 'feed_forward.w3'].indexOf(module);
+  if (part >= 0 && isGated && !has(named('ffn_gate')) && has(named('ffn_up'))) {
+    return { name: named('ffn_up'), rows: [part * nRows, (part + 1) * nRows], nRows: 2 * nRows };
+  }
   const starts: Readonly<Record<string, number>> = {
     'attention.wq': 0,
     'attention.wk': n * d,
