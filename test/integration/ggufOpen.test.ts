@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { after, test } from 'node:test';
 import { describeModel } from '../../src/inference/model/describeModel';
 import { dequantize } from '../../src/inference/model/gguf/dequantize';
@@ -95,9 +95,19 @@ test('a split model is opened by any of its parts, links to them included', asyn
   for (const path of [first, second, join(scratch, 'split')]) assert.deepEqual(await logitsOf(path), expected);
   assert.equal((await openModelFolder(second)).summary.name, 'm');
   if (process.platform !== 'win32') {
-    mkdirSync(join(scratch, 'links'));
-    for (const path of [first, second]) symlinkSync(path, join(scratch, 'links', path.slice(-22)));
-    assert.deepEqual(await logitsOf(join(scratch, 'links')), expected);
+    // As a snapshot of the Hugging Face cache has them; links elsewhere are not followed.
+    const repository = join(scratch, 'models--owner--m');
+    const snapshot = join(repository, 'snapshots', '0'.repeat(40));
+    const outside = join(scratch, 'links');
+    for (const folder of [join(repository, 'blobs'), snapshot, outside]) mkdirSync(folder, { recursive: true });
+    for (const [i, path] of [first, second].entries()) {
+      const blob = join(repository, 'blobs', String(i).repeat(64));
+      copyFileSync(path, blob);
+      symlinkSync(relative(snapshot, blob), join(snapshot, basename(path)));
+      symlinkSync(path, join(outside, basename(path)));
+    }
+    assert.deepEqual(await logitsOf(snapshot), expected);
+    await assert.rejects(openModelFolder(outside), /m-00001-of-00002\.gguf cannot be read, it leads out/);
   }
   writeFileSync(second, ggufBytes(part(0)));
   await assert.rejects(openModelFolder(first), /m-00002-of-00002\.gguf: it says that it is part 1\./);
