@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
@@ -43,12 +44,14 @@ def hugging_face_config(content: Mapping[str, Any]) -> ModelConfig:
     family = content.get("model_type")
     if family not in FAMILIES:
         raise ConversionError(f'config.json has model_type "{family}"; it must be one of {", ".join(FAMILIES)}.')
-    if content.get("hidden_act", "silu") != "silu" or content.get("quantization_config"):
+    if family == "mistral" and content.get("layer_types"):
+        raise ConversionError("layer_types is set, so that windows differ by layer: for mistral that is not converted.")
+    if content.get("hidden_act", "silu") not in ("silu", "swish") or content.get("quantization_config"):
         raise ConversionError("Only silu feed-forwards and weights without quantization are converted.")
     mapping: Dict[str, Any] = {ours: content[theirs] for theirs, ours in SIZES.items() if content.get(theirs) is not None}
     if family == "qwen3":
         mapping.setdefault("head_dim", 128)
-    mapping.setdefault("norm_eps", 1e-6)
+    mapping.setdefault("norm_eps", 1e-5 if family == "olmo2" else 1e-6)
     bias = bool(content.get("attention_bias", False))
     mapping.update(rope_style="half", qkv_bias=bias, output_bias=bias, ffn_bias=family == "llama" and bool(content.get("mlp_bias", False)))
     mapping.update(_rope(content))
@@ -62,7 +65,8 @@ def hugging_face_config(content: Mapping[str, Any]) -> ModelConfig:
 
 
 def _rope(content: Mapping[str, Any]) -> Dict[str, Any]:
-    given = dict(content.get("rope_parameters") or content.get("rope_scaling") or {})
+    # As the library reads them: rope_scaling counts before rope_parameters.
+    given = dict(content.get("rope_scaling") or content.get("rope_parameters") or {})
     theta = given.pop("rope_theta", None) or content.get("rope_theta") or 10000.0
     kind = given.pop("rope_type", None) or given.pop("type", None) or "default"
     if kind == "default":
@@ -91,6 +95,8 @@ def _sliding_window(content: Mapping[str, Any], family: str) -> Dict[str, Any]:
 
 def our_key(key: str, norm_position: str) -> str:
     """Our name of a tensor."""
+    if not key.startswith("model.") and key != "lm_head.weight":
+        key = f"model.{key}"  # saved from the model without its head
     if key in ENDS:
         return ENDS[key]
     layer = re.match(r"model\.layers\.(\d+)\.(?:self_attn\.|mlp\.)?(\w+)\.(weight|bias)$", key)
@@ -133,10 +139,20 @@ def read_hugging_face(folder: Path) -> Tuple[ModelConfig, Dict[str, torch.Tensor
     weights = {}
     for path in paths:
         for key, value in read(path).items():
-            if key.endswith("rotary_emb.inv_freq") or (config.weight_tying and key == "lm_head.weight"):
-                continue
-            weights[our_key(key, config.norm_position)] = value
-    return config, weights
+            if not key.endswith("rotary_emb.inv_freq"):
+                weights[our_key(key, config.norm_position)] = value
+    return _tied_as_the_library(config, weights)
+
+
+def _tied_as_the_library(config: ModelConfig, weights: Dict[str, torch.Tensor]) -> Tuple[ModelConfig, Dict[str, torch.Tensor]]:
+    """Of tied models a head of its own counts where it differs from the embedding, and is the embedding where that is missing."""
+    if not config.weight_tying or "output.weight" not in weights:
+        return config, weights
+    head = weights.pop("output.weight")
+    embedding = weights.setdefault("tok_embeddings.weight", head)
+    if torch.equal(embedding, head):
+        return config, weights
+    return replace(config, weight_tying=False), {**weights, "output.weight": head}
 
 
 def main() -> None:
