@@ -113,6 +113,16 @@ export async function regularFile(path: string): Promise<FileHandle> {
   throw unreadable(directory, name, 'it is not a regular file');
 }
 
+/** All bytes of a regular file. @throws Failure `bad-model-file`. */
+export async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await regularFile(path);
+  try {
+    return new Uint8Array(await file.readFile());
+  } finally {
+    await file.close();
+  }
+}
+
 /** A JSON file of the folder. @throws Failure if it is missing, not a regular file, too large or not JSON. */
 export async function readJson(directory: string, name: string): Promise<unknown> {
   const file = await regularFile(await inside(directory, name));

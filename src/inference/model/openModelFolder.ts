@@ -10,7 +10,7 @@ import { type ModelConfig, parseModelConfig } from '../../graph/modelConfig';
 import { expectedWeights } from '../../graph/modelGraphs';
 import { beginTokenOf } from '../../tokenization/beginToken';
 import { type ModelFolder, summarize } from './folder';
-import { folderName, modelDirectoryOf, onnxFileOf, readJson, regularFile, weightFolderOf } from './folderFiles';
+import { folderName, modelDirectoryOf, onnxFileOf, readJson, readWhole, weightFolderOf } from './folderFiles';
 import { ggufFileOf } from './gguf/files';
 import { openGguf } from './gguf/openGguf';
 import { openOnnxView } from './onnxView/openView';
@@ -79,15 +79,6 @@ function placesIn(files: readonly WeightFile[], layout: Layout, stated: ModelCon
     return placeOf(layout, prefix, key, config);
   };
   return { config, place };
-}
-
-async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const file = await regularFile(path);
-  try {
-    return new Uint8Array(await file.readFile());
-  } finally {
-    await file.close();
-  }
 }
 
 /** Calls `make` at the first call, and again only where it failed. */

@@ -15,7 +15,7 @@ export async function namesIn(directory: string): Promise<string[]> {
   return names.sort().slice(0, maxEntries);
 }
 
-/** Size of a file, links followed; 0 for what is no file. */
+/** Size of a file, links followed; 0 for what is not a file. */
 export async function sizeOf(path: string): Promise<number> {
   const found = await stat(path).catch(() => null);
   return found?.isFile() ? found.size : 0;

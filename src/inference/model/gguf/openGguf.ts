@@ -14,7 +14,7 @@ import { Failure } from '../../../shared/tools/failure';
 import { shorten } from '../../../shared/tools/plainText';
 import { beginTokenOf } from '../../../tokenization/beginToken';
 import { type ModelFolder, summarize } from '../folder';
-import { regularFile } from '../folderFiles';
+import { readWhole } from '../folderFiles';
 import { type GgufPart, ggufModelName, type KeptType, readGgufParts, readValues } from './files';
 import type { GgufTensor } from './header';
 import { type GgufModel, readModel } from './metadata';
@@ -187,15 +187,6 @@ async function ropeFactors(tensor: Found | undefined, model: string): Promise<Fl
   if (tensor.shape.length !== 1 || tensor.shape[0]! > 4096)
     throw unfit(`GGUF file "${model}"`, ropeTensor, 'too long', []);
   return new Float32Array((await readValues(tensor.part.path, tensor, 'float32')).buffer);
-}
-
-async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const file = await regularFile(path);
-  try {
-    return new Uint8Array(await file.readFile());
-  } finally {
-    await file.close();
-  }
 }
 
 function unfit(where: string, tensor: string, found: string, shape: readonly number[]): Failure {
