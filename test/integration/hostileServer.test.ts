@@ -310,6 +310,7 @@ const lost: [what: string, lose: (stream: ServerHttp2Stream) => void][] = [
     },
   ],
   ['resets the stream with CANCEL', stream => stream.close(8)],
+  ['ends the stream without an error and without an answer', stream => stream.close(0)],
   ['sits behind a proxy that cancels', stream => trailers(stream, 1, 'upstream reset')],
 ];
 for (const [what, lose] of lost) {
@@ -351,6 +352,14 @@ const grpcAnswers: [what: string, answer: (stream: ServerHttp2Stream) => void, c
     'floods',
     stream => respond(stream, 'application/grpc', Buffer.from([0, 0x7f, 0xff, 0xff, 0xff])),
     'remote-too-long',
+  ],
+  [
+    'ends the stream within an answer',
+    stream => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      stream.write(Buffer.from([0, 0, 0, 0, 9, 1]), () => stream.close(0));
+    },
+    'remote-refused',
   ],
   [
     'sends what is no message',

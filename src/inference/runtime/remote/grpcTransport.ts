@@ -26,13 +26,32 @@ const troubleCodes: readonly Code[] = [
 ];
 const transientCodes: readonly Code[] = [Code.Unavailable, Code.Internal, Code.Unknown, Code.Aborted];
 
+/**
+ * Connect waits until its time limit for a stream that a server reset without an error and without an answer
+ * (RST_STREAM with NO_ERROR, which some proxies send): such a stream is lost.
+ */
+class Sessions extends Http2SessionManager {
+  override async request(...request: Parameters<Http2SessionManager['request']>) {
+    const stream = await super.request(...request);
+    let answered = false;
+    stream.once('response', () => {
+      answered = true;
+    });
+    stream.once('close', () => {
+      if (!answered && stream.rstCode === 0)
+        stream.emit('error', new ConnectError('the stream ended without an answer', Code.Canceled));
+    });
+    return stream;
+  }
+}
+
 export class GrpcTransport implements Transport {
   private readonly sessions: Http2SessionManager;
   private readonly authorize: Interceptor;
 
   constructor(private readonly endpoint: Endpoint) {
     const { base, ca, token } = endpoint;
-    this.sessions = new Http2SessionManager(base, {}, ca ? { ca } : {});
+    this.sessions = new Sessions(base, {}, ca ? { ca } : {});
     this.authorize = next => request => {
       if (token) request.header.set('authorization', `Bearer ${token}`);
       return next(request);
