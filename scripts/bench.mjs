@@ -32,7 +32,16 @@ function main() {
     packageExtension();
     ensurePeers();
     const lines = JSON.parse(readFileSync(engineJson, 'utf8'));
-    for (const file of ['cursorMove', 'modelChange', 'panel', 'browser', 'firstMap', 'peers', 'prefill']) {
+    for (const file of [
+      'cursorMove',
+      'modelChange',
+      'hostileFolders',
+      'panel',
+      'browser',
+      'firstMap',
+      'peers',
+      'prefill',
+    ]) {
       // The numbers for people come first, those for machines in the last line.
       const printed = runNode(['--import', 'tsx', `test/bench/${file}.ts`]).trimEnd();
       const lastLine = printed.lastIndexOf('\n');
