@@ -19,6 +19,8 @@ export function pageHtml({ cspSource, nonce, script, styles, title, language, tr
     `style-src ${cspSource}`,
     `font-src ${cspSource}`,
     'img-src data: blob:',
+    "base-uri 'none'",
+    "form-action 'none'",
   ].join('; ');
   return `<!DOCTYPE html>
 <html lang="${translations ? language : 'en'}">

@@ -82,6 +82,7 @@ for (const [what, text] of hostile) {
     assert.deepEqual(html.match(/<\/?script/g), ['<script', '</script', '<script', '</script']);
     assert.deepEqual(html.match(/<\/?style/g), ['<style', '</style']);
     assert.doesNotMatch(html, /<!--|<img|unsafe-inline/);
+    assert.match(html, /default-src 'none';.*base-uri 'none'; form-action 'none'"/);
     const [, json = ''] = /<script type="application\/json"[^>]*>(.*?)<\/script>\n/s.exec(html) ?? [];
     assert.equal(JSON.parse(json).state.documentLabel, text);
   });

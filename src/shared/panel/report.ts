@@ -50,7 +50,8 @@ export function buildReportHtml(
 ): string {
   const script = page.script.replaceAll('</script', '<\\/script');
   const style = page.style.replaceAll('</style', '<\\/style');
-  const policy = `default-src 'none'; script-src '${hash(script)}'; style-src '${hash(style)}'; img-src data: blob:`;
+  const own = `script-src '${hash(script)}'; style-src '${hash(style)}'; img-src data: blob:`;
+  const policy = `default-src 'none'; ${own}; base-uri 'none'; form-action 'none'`;
   // Inside a script element only "</script" and "<!--" could end or change the data, so no "<" is left in it.
   const json = JSON.stringify(data).replaceAll('<', '\\u003c');
   const title = `MTA Inspector: ${data.state.documentLabel ?? ''}`.replace(/[<&>]/g, '_');

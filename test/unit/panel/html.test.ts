@@ -13,6 +13,7 @@ test('nothing may load but the bundle, nothing inline may run', () => {
     html,
     /default-src 'none'; script-src 'nonce-abc'; style-src https:\/\/webview; font-src https:\/\/webview/,
   );
+  assert.match(html, /base-uri 'none'; form-action 'none'/);
   assert.doesNotMatch(html, /unsafe|\son\w+=|style="|<script(?![^>]*nonce)/);
 });
 
