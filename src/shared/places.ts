@@ -86,7 +86,13 @@ function decodePieces(pieces: readonly (readonly number[])[]): (string | null)[]
   for (let i = 0; i < bytes.length; ) {
     const { byte, piece } = bytes[i]!;
     const length = byte < 0x80 ? 1 : byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 0;
-    const character = length === 0 ? null : decodeCharacter(bytes.slice(i, i + length).map(entry => entry.byte), length);
+    const character =
+      length === 0
+        ? null
+        : decodeCharacter(
+            bytes.slice(i, i + length).map(entry => entry.byte),
+            length,
+          );
     if (character === null) {
       isBroken[piece] = true;
       i++;

@@ -1,12 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  linesOfLabels,
-  placeName,
-  readableLabels,
-  textOfTokens,
-  wordAt,
-} from '../../../src/shared/places';
+import { linesOfLabels, placeName, readableLabels, textOfTokens, wordAt } from '../../../src/shared/places';
 
 /** Tokens as the engine places them: the first token of a character covers it. */
 function tokens(...parts: readonly (string | readonly [label: string, length: number])[]) {
