@@ -13,7 +13,7 @@ export interface Actions {
   run(command: PanelCommand): void;
   /** The cell that is looked at; null for none. Selects nothing in the document. */
   pickCell(cell: Cell | null): void;
-  /** Shows a view by its id. */
+  /** Shows a view, or a page, by its id. */
   showTab(id: string): void;
   /** Computes the document with changed kernels; the state shows when it is done. */
   setAblation(ablation: Ablation): void;

@@ -1,4 +1,4 @@
-/** Puts the panel together: one store, the shared choices, the tabs, and the shown map's data for all views. */
+/** Puts the panel together: one store, the pages, the breadcrumb, and the current map's data for all views. */
 
 import { effectiveStage } from '../src/shared/attentionMap';
 import type { PanelState, RunTokens } from '../src/shared/panel/panelMessages';
@@ -8,9 +8,10 @@ import { isSame } from '../src/shared/tools/isSame';
 import { t } from '../src/shared/tools/l10n';
 import type { Actions } from './actions';
 import { createAblationBanner } from './components/ablationBanner';
-import { createHeadPicker } from './components/headPicker';
+import { createBreadcrumb } from './components/breadcrumb';
+import { createMenu } from './components/menu';
+import { createPages } from './components/pages';
 import { createStatus } from './components/status';
-import { createTabs } from './components/tabs';
 import { h } from './dom';
 import type { MapRef } from './heatmap/mapData';
 import { MapLoader } from './heatmap/mapLoader';
@@ -20,7 +21,7 @@ import { KernelSource } from './kernelSource';
 import { OptimisticState } from './optimisticState';
 import { layerOf, mapRefOf, readLayout, type State, Store } from './state';
 import { onThemeChange, readTheme } from './theme';
-import { offeredViews } from './views/registry';
+import { menuView, offeredPages, placeOf } from './views/registry';
 import type { PanelView } from './views/view';
 
 export async function startApp(root: HTMLElement, host: PanelHost): Promise<void> {
@@ -68,7 +69,20 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
       );
     },
     stepAblation: step => void host.request('stepAblation', { step }).catch(ignore),
-    showTab: tab => actions.setLayout({ tab }),
+    showTab(id) {
+      const place = placeOf(offered, id);
+      if (!place) return;
+      const { views, sections } = store.state.layout;
+      const { region } = place;
+      const chosen =
+        region === null
+          ? {}
+          : region.shows === 'one'
+            ? { views: { ...views, [region.id]: id } }
+            : { sections: { ...sections, [id]: true } };
+      actions.setLayout({ tab: id, ...chosen });
+      pages.reveal(id);
+    },
     setLayout(patch) {
       store.update({ layout: { ...store.state.layout, ...patch } });
       host.saveLayout(store.state.layout);
@@ -79,46 +93,52 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
 
   const status = createStatus(actions, host.hasEditor);
   const banner = createAblationBanner(actions);
-  const picker = createHeadPicker(actions, host.hasTiles);
-  const definitions = offeredViews(host);
-  const tabs = createTabs(t('Views'), definitions, actions.showTab);
-  const tabPanels = h('div', { class: 'tab-panels' }, ...definitions.map(({ id }) => tabs.panel(id)));
+  const breadcrumb = createBreadcrumb(actions, host.hasTiles);
+  const offered = offeredPages(host);
+  const views = { store, actions, host, maps, kernels, loader };
+  const pages = createPages(offered, views);
+  let menuPart: PanelView | null = null;
+  const fillMenu = () => {
+    menuPart = menuView.create(views);
+    return menuPart.element;
+  };
+  const menu = menuView.isOffered(host)
+    ? createMenu(menuView.id, t('Export and links'), fillMenu, () => draw(store.state))
+    : null;
+  const bar = h('div', { class: 'shell-bar' }, pages.bar, ...(menu ? [menu.button] : []));
+  const header = h('div', { class: 'shell' }, bar, breadcrumb.element, ...(menu ? [menu.panel] : []));
+  const content = h('div', { class: 'content' }, status.element, banner.element, pages.element);
   root.setAttribute('role', 'main');
-  root.replaceChildren(status.element, banner.element, picker.element, tabs.bar, tabPanels);
+  root.replaceChildren(header, content);
 
-  const views = new Map<string, PanelView>();
-  let shownId = '';
-  store.subscribe(state => {
-    const definition = definitions.find(({ id }) => id === state.layout.tab) ?? definitions[0]!;
-    const { id } = definition;
-    let view = views.get(id);
-    if (!view) {
-      view = definition.create({ store, actions, host, maps, kernels, loader });
-      views.set(id, view);
-      tabs.panel(id).append(view.element);
-    }
-    if (id !== shownId) {
-      views.get(shownId)?.hide?.();
-      shownId = id;
-      tabs.show(id);
-      tellTab();
-    }
+  let shownTab = '';
+  function draw(state: State): void {
+    const { panel, layout } = state;
+    // Before the first run there is nothing to switch between.
+    header.hidden = !panel?.tokens;
+    pages.update(state);
     status.update(state);
     banner.update(state);
-    picker.update(state, definition.choices);
-    // Before the first run there is nothing to switch between.
-    const isEmpty = !state.panel?.tokens;
-    tabs.bar.hidden = isEmpty || definitions.length < 2;
-    view.update(state);
-  });
+    breadcrumb.update(state, pages.usesHead(state));
+    if (menu?.isOpen) menuPart?.update(state);
+    // Facts about the run, for tests and scripts.
+    root.dataset['run'] = String(panel?.analysisId ?? 0);
+    root.dataset['status'] = panel?.status ?? 'none';
+    const tab = placeOf(offered, layout.tab) ? layout.tab : offered[0]!.id;
+    if (tab === shownTab) return;
+    shownTab = tab;
+    tellTab();
+  }
+  store.subscribe(draw);
 
   function tellTab(): void {
-    if (host.hasEditor) void host.request('setTab', { tab: shownId }).catch(ignore);
+    if (host.hasEditor) void host.request('setTab', { tab: shownTab }).catch(ignore);
   }
 
   /** Shows the view that a link asks for, if there is one. */
   function openTab(tab: string | null): void {
-    if (definitions.some(({ id }) => id === tab)) actions.showTab(tab!);
+    if (tab === menuView.id) menu?.open();
+    else if (tab !== null) actions.showTab(tab);
   }
 
   function setPanel(panel: PanelState): void {

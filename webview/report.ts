@@ -105,6 +105,6 @@ void startApp(document.getElementById('app')!, {
   on: host.on.bind(host) as PanelHost['on'],
   hasTiles: false,
   hasEditor: false,
-  loadLayout: () => null,
+  loadLayout: () => ({ tab: 'map' }),
   saveLayout: () => {},
 });

@@ -23,12 +23,15 @@ export type Reference = (typeof references)[number];
 
 /** How the reader arranged the panel; kept across reloads. */
 export interface Layout {
-  /** Id of the chosen view; see views/registry.ts. Empty: the first one. */
+  /** Id of the view or page that was chosen last; see views/registry.ts. Empty: the first page. */
   readonly tab: string;
+  /** Ids of the chosen views by region, where a region shows one at a time. */
+  readonly views: Readonly<Record<string, string>>;
+  /** Whether sections are open, by the id of their view; those that are not named are. */
+  readonly sections: Readonly<Record<string, boolean>>;
   readonly zoom: SavedZoom;
   /** The colour scale leaves out the first keys, on which many heads rest when they look at nothing. */
   readonly leavesOutFirst: boolean;
-  readonly closedSections: readonly string[];
   readonly colorMap: ColorMap;
   /** Stages whose difference the stages view shows; null: the layer's first step. */
   readonly stagePair: { readonly stage: Stage; readonly minus: Stage } | null;
@@ -92,9 +95,10 @@ export class Store<S> {
 
 export const defaultLayout: Layout = {
   tab: '',
+  views: {},
+  sections: {},
   zoom: { factor: 1, centerQuery: 0.5, centerKey: 0.5 },
   leavesOutFirst: false,
-  closedSections: [],
   colorMap: defaultColorMap,
   stagePair: null,
   sharesScale: false,
@@ -108,13 +112,14 @@ export const defaultLayout: Layout = {
 /** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
 export function readLayout(saved: unknown): Layout {
   const layout = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
-  const { tab, zoom, leavesOutFirst, closedSections, colorMap, stagePair, sharesScale } = layout;
+  const { tab, views, sections, zoom, leavesOutFirst, colorMap, stagePair, sharesScale } = layout;
   const { lensReference, headMeasure, headOrder, kernelOrder, kernelPart } = layout;
   return {
     tab: typeof tab === 'string' ? tab : defaultLayout.tab,
+    views: entriesOf(views, value => typeof value === 'string'),
+    sections: entriesOf(sections, value => typeof value === 'boolean'),
     zoom: isZoom(zoom) ? zoom : defaultLayout.zoom,
     leavesOutFirst: leavesOutFirst === true,
-    closedSections: Array.isArray(closedSections) ? closedSections.filter(name => typeof name === 'string') : [],
     colorMap: isColorMap(colorMap) ? colorMap : defaultColorMap,
     stagePair: isStagePair(stagePair) ? stagePair : null,
     sharesScale: sharesScale === true,
@@ -124,6 +129,12 @@ export function readLayout(saved: unknown): Layout {
     kernelOrder: kernelOrders.find(name => name === kernelOrder) ?? defaultLayout.kernelOrder,
     kernelPart: kernelParts.find(name => name === kernelPart) ?? null,
   };
+}
+
+/** The entries of a saved record that fit. */
+function entriesOf<Value>(saved: unknown, fits: (value: unknown) => boolean): Readonly<Record<string, Value>> {
+  if (typeof saved !== 'object' || saved === null || Array.isArray(saved)) return {};
+  return Object.fromEntries(Object.entries(saved).filter(([, value]) => fits(value))) as Record<string, Value>;
 }
 
 function isStagePair(value: unknown): value is Layout['stagePair'] {
@@ -138,6 +149,11 @@ function isZoom(value: unknown): value is SavedZoom {
 
 export function layerOf(panel: PanelState): LayerSummary | undefined {
   return panel.model?.layers[panel.view.layerIdx];
+}
+
+/** Whether a model has convolutions or mixes heads. */
+export function hasKernels({ model }: PanelState): boolean {
+  return model?.layers.some(({ kernels }) => Object.keys(kernels).length > 0) ?? false;
 }
 
 /** The selected tokens. */

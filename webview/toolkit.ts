@@ -69,7 +69,8 @@ export interface DropdownOption {
 
 export interface DropdownControl {
   readonly element: HTMLElement;
-  set(options: readonly DropdownOption[], value: string): void;
+  /** @param shown what stands in the closed control, where that is shorter than the option's label. */
+  set(options: readonly DropdownOption[], value: string, shown?: string): void;
 }
 
 /** A dropdown with its visible label above it. */
@@ -78,14 +79,19 @@ export function dropdown(name: string, label: string, onChange: (value: string) 
   const element = h('vscode-dropdown' as 'select', { 'aria-labelledby': id, 'data-picker': name });
   const field = h('div', { class: `field field-${name}` }, h('label', { id }, label), element);
   let shownOptions: readonly DropdownOption[] = [];
+  const chosen = h('span', { slot: 'selected-value' });
   element.addEventListener('change', () => onChange(element.value));
   return {
     element: field,
-    set(options, value) {
+    set(options, value, shown) {
       if (!isSame(options, shownOptions)) {
         shownOptions = options;
-        element.replaceChildren(...options.map(option => toOption(option, value)));
+        element.replaceChildren(
+          ...options.map(option => toOption(option, value)),
+          ...(shown === undefined ? [] : [chosen]),
+        );
       }
+      if (shown !== undefined && chosen.textContent !== shown) chosen.textContent = shown;
       // New options take part only after the toolkit's next update.
       if (element.value !== value)
         requestAnimationFrame(() => (element as unknown as Dropdown).setAttribute('value', value));

@@ -12,7 +12,7 @@ import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/docum
 import type { Ablation } from '../../src/shared/ablation';
 import { bundledModelDirectory, root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
-import { acceptPath, inspectFile, mapOf, untilDone } from './harness/panel';
+import { acceptPath, inspectFile, mapOf, showView, untilDone, type ViewName } from './harness/panel';
 import { appears, startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-ablation-'));
@@ -58,7 +58,7 @@ after(async () => {
 });
 
 const banner = '.ablation-banner';
-const showTab = (name: string) => frame.getByRole('tab', { name, exact: true }).click();
+const showTab = (name: ViewName) => showView(frame, name);
 const number = (text: string | null | undefined) => Number((text ?? '').replace('−', '-').replace('+', ''));
 
 /** What the banner says once it has what was asked for. */
@@ -216,7 +216,7 @@ test('the ranking equals the command line’s', async () => {
 
 test('heads are ranked as on the command line; Enter opens the first one’s map', async () => {
   const reference = cli('heads', join(folder, sample), '--max-tokens', '512').heads[0];
-  await showTab('Heads');
+  await showTab('All heads');
   const first = frame.locator('.head-card[data-rank="1"]');
   await frame.waitForFunction(
     n => document.querySelectorAll('.head-card:not([data-value=""])').length === n,
@@ -349,7 +349,7 @@ test('an ablation stays over an edit and goes with another model', async () => {
 });
 
 test('200 heads: all of them are pictures with a rank, and one of them is switched off', async () => {
-  await showTab('Heads');
+  await showTab('All heads');
   await frame.waitForFunction(() => document.querySelectorAll('.head-card:not([data-value=""])').length === 200);
   await frame.waitForFunction(() => document.querySelector<HTMLCanvasElement>('.head-card canvas')!.width > 1);
   await frame.locator('.head-card[data-rank="200"]').click();

@@ -13,7 +13,7 @@ import { formatValue } from '../../src/shared/labels';
 import { entriesOf, sortEntries } from '../../webview/kernelGallery';
 import { root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
-import { inspectFile, mapOf, untilDone } from './harness/panel';
+import { inspectFile, mapOf, showView, untilDone, type ViewName } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-explorer-'));
@@ -52,6 +52,7 @@ after(async () => {
 });
 
 const tab = (name: string) => frame.getByRole('tab', { name, exact: true });
+const show = (name: ViewName) => showView(frame, name);
 const layer = 2;
 
 async function choose(label: string, option: string): Promise<void> {
@@ -96,21 +97,21 @@ test('the panel opens as an editor, with the same views, and tabs go by the keyb
   await workbench.screenshot('row-sums');
   await workbench.runCommand('MTA Inspector: Open Attention Panel in Editor');
   frame = await workbench.webviewFrame('MTA Inspector: Attention');
-  await frame.locator('canvas[data-source="tiles"]').waitFor();
   await workbench.runCommand('View: Close Primary Side Bar');
-  await tab('Map').focus();
-  const names = await frame.getByRole('tab').allTextContents();
-  for (const name of names.slice(1, 3)) {
+  await tab('Token').focus();
+  for (const name of ['Heads', 'Experiment']) {
     await workbench.page.keyboard.press('ArrowRight');
     assert.equal(await tab(name).getAttribute('aria-selected'), 'true');
-    assert.equal(await frame.getByRole('tabpanel').count(), 1);
+    assert.equal(await frame.locator('.page:visible').count(), 1);
   }
   await workbench.page.keyboard.press('Home');
-  assert.equal(await frame.locator(':focus').textContent(), 'Map');
+  assert.equal(await frame.locator(':focus').textContent(), 'Token');
+  await show('Map');
+  await frame.locator('canvas[data-source="tiles"]').waitFor();
 });
 
 test('stages side by side: every pane shows its stage at the crosshair, rows and differences add up', async () => {
-  await tab('Stages').click();
+  await show('Stages');
   const pane = (stage: Stage) => frame.locator(`.pane[data-stage="${stage}"][data-minus=""]`);
   await pane('mixed_pattern').and(frame.locator('[data-source="tiles"]')).waitFor();
   const { head } = await frame
@@ -160,7 +161,7 @@ test('stages side by side: every pane shows its stage at the crosshair, rows and
 });
 
 test('the lens takes a cell apart: taps sum to heads, heads to the engine’s value, before and after the softmax', async () => {
-  await tab('Lens').click();
+  await show('Lens');
   for (const [stage, label] of [
     ['mixed_pattern', 'Mixed pattern'],
     ['mixed_scores', 'Mixed scores'],
@@ -206,7 +207,7 @@ test('the lens takes a cell apart: taps sum to heads, heads to the engine’s va
 
 test('all heads of the layer: one crosshair, exact values once few cells are on screen, a click chooses the head', async () => {
   const { nHeads } = expected.engine.model;
-  await tab('Layer').click();
+  await show('Layer');
   const canvas = frame.locator(`canvas[data-heads="${nHeads}"][data-overviews="all"]`);
   await canvas.waitFor();
   await workbench.screenshot('layer');
@@ -244,7 +245,7 @@ test('all heads of the layer: one crosshair, exact values once few cells are on 
 });
 
 test('the gallery names every kernel and leads to where it changed most', async () => {
-  await tab('Kernels').click();
+  await show('Kernels');
   const { layers } = expected.engine.model;
   const kernels = layers.map(({ layerIdx }) => expected.engine.details.kernels({ analysisId: 1, layerIdx }));
   const entries = (await Promise.all(kernels)).flatMap((ofLayer, layerIdx) => entriesOf(layerIdx, ofLayer));
@@ -268,7 +269,7 @@ test('the gallery names every kernel and leads to where it changed most', async 
   const { queryIdx, keyIdx } = first!;
   const lens = await lensAt(queryIdx, keyIdx, 'convolved_scores');
   assertClose(lens['total'], await valueAt(2, 'convolved_scores', queryIdx, keyIdx), 'the cell in the lens');
-  assert.equal(await tab('Lens').getAttribute('aria-selected'), 'true');
+  assert.equal(await frame.locator('#tab-lens').getAttribute('aria-expanded'), 'true');
 });
 
 test('pictures in dark, light and high contrast', async () => {
@@ -279,8 +280,8 @@ test('pictures in dark, light and high contrast', async () => {
   ] as const) {
     await workbench.changeSettings({ 'workbench.colorTheme': theme });
     await frame.locator(`body[class*="vscode-${name === 'contrast' ? 'high-contrast' : name}"]`).waitFor();
-    for (const view of ['Layer', 'Stages', 'Lens', 'Kernels']) {
-      await tab(view).click();
+    for (const view of ['Layer', 'Stages', 'Lens', 'Kernels'] as const) {
+      await show(view);
       if (view === 'Layer') await frame.locator('canvas[data-overviews="all"]').waitFor();
       if (view === 'Stages') await frame.locator('.pane[data-stage="pattern"][data-source="tiles"]').waitFor();
       await workbench.screenshot(`explorer-${view.toLowerCase()}-${name}`);
@@ -290,7 +291,7 @@ test('pictures in dark, light and high contrast', async () => {
 });
 
 test('another model while the lens is open: 200 heads, a kernel that is no number, a map of one cell', async () => {
-  await tab('Lens').click();
+  await show('Lens');
   await workbench.changeSettings({ 'mtaInspector.model': oddModel });
   for (const [file, nTokens] of [
     [sample, 64],
@@ -299,7 +300,7 @@ test('another model while the lens is open: 200 heads, a kernel that is no numbe
     // Not over the panel.
     await workbench.runCommand('View: Focus First Editor Group');
     await inspectFile(workbench, file);
-    const canvas = frame.locator(`#panel-lens canvas[data-n-tokens="${nTokens}"][data-source="tiles"]`);
+    const canvas = frame.locator(`#panel-map canvas[data-n-tokens="${nTokens}"][data-source="tiles"]`);
     await canvas.waitFor();
     assert.equal(await frame.locator('.lens-body:visible').count(), 0, 'the cell of the other model is gone');
     await canvas.focus();
@@ -311,9 +312,9 @@ test('another model while the lens is open: 200 heads, a kernel that is no numbe
     assert.equal(lens['total'], 'NaN');
     assert.equal(lens['value'], 'NaN');
   }
-  await tab('Stages').click();
+  await show('Stages');
   await frame.locator('.pane[data-stage="scores"][data-source="tiles"]').waitFor();
-  await tab('Kernels').click();
+  await show('Kernels');
   await choose('Order', 'Layer and head');
   await frame.locator('.card[data-name="not a number"]').first().click();
   await frame.getByText('What it made is not a number anywhere.').waitFor();
@@ -324,31 +325,31 @@ test('another model while the lens is open: 200 heads, a kernel that is no numbe
 });
 
 test('200 heads in every other view', async () => {
-  await tab('Map').click();
+  await show('Map');
   await workbench.runCommand('View: Focus First Editor Group');
   await inspectFile(workbench, sample);
   await frame.locator('#panel-map canvas[data-n-tokens="64"][data-source="tiles"]').waitFor();
-  await tab('Heads').click();
+  await show('All heads');
   await frame.locator('.head-card[data-head="199"]:not(:disabled)').waitFor();
-  await tab('Layer').click();
+  await show('Layer');
   await frame.locator('canvas[data-heads="32"][data-overviews="all"]').waitFor();
   await choose('Heads', '192–199');
   await frame.locator('canvas[data-heads="8"][data-overviews="all"]').waitFor();
   await frame.locator('.head-plate.head-shown', { hasText: 'Head 192' }).waitFor();
-  await tab('Compare').click();
+  await show('Compare');
   await frame.getByRole('button', { name: 'Compare With…' }).click();
   await workbench.page.locator('.quick-input-list').getByText('The saved file', { exact: true }).first().click();
   await frame.locator('.compare[data-status="done"]').waitFor();
   await frame.getByRole('button', { name: 'End the comparison' }).click();
   await frame.locator('.compare[data-status="none"]').waitFor();
-  await tab('Tokens').click();
+  await show('Tokens');
   await frame.locator('#panel-tokens [role="option"]').nth(20).click();
   await frame.locator('#panel-tokens tbody tr').first().waitFor();
-  for (const name of ['Context', 'Table', 'Export']) {
-    await tab(name).click();
+  for (const name of ['Context', 'Table', 'Export'] as const) {
+    await show(name);
     await frame.locator(`#panel-${name.toLowerCase()}`).waitFor();
   }
-  await tab('Kernels').click();
+  await show('Kernels');
   assert.deepEqual(pageErrors(), []);
 });
 

@@ -14,7 +14,7 @@ import type { Stage } from '../../src/shared/attentionMap';
 import { root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
 import { Random } from '../random';
-import { inspectFile, mapOf, untilDone } from './harness/panel';
+import { inspectFile, mapOf, showView, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-take-away-'));
@@ -37,7 +37,7 @@ before(async () => {
   await workbench.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
   frame = await untilDone(workbench, () => inspectFile(workbench, sample));
   map = await mapOf(frame);
-  await frame.getByRole('tab', { name: 'Export', exact: true }).click();
+  await showView(frame, 'Export');
 });
 
 after(async () => {
@@ -182,10 +182,10 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
   await frame.getByRole('button', { name: 'Copy Link to This View' }).click();
   await workbench.statusItem('link copied').waitFor();
   const link = await copiedText();
-  assert.match(link, /&tab=export(&|$)/);
+  assert.match(link, /&tab=map(&|$)/);
   await workbench.runCommand('MTA Inspector: Open Link to a View…');
   await workbench.page.getByPlaceholder(/view\?file=/).waitFor();
-  const ablated = link.replace('tab=export', `tab=stages&off=${map.layer}.*.*&scope=layer&compare=saved`);
+  const ablated = link.replace('tab=map', `tab=stages&off=${map.layer}.*.*&scope=layer&compare=saved`);
   await workbench.page.keyboard.insertText(ablated);
   await workbench.page.keyboard.press('Enter');
   await frame.locator('#tab-stages[aria-selected="true"]').waitFor();
@@ -193,11 +193,11 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
   await banner.getByText(`layer ${map.layer} all parts off (this layer only)`).waitFor();
   await workbench.screenshot('link-ablated');
   const compared = frame.locator('.compare[data-status="done"]', { hasText: 'Compared with: The saved file' });
-  await frame.getByRole('tab', { name: 'Compare', exact: true }).click();
+  await showView(frame, 'Compare');
   await compared.waitFor();
   await workbench.runCommand('MTA Inspector: Copy Link to This View');
   await workbench.page.waitForFunction(async () => /compare=saved/.test(await navigator.clipboard.readText()));
-  await frame.getByRole('tab', { name: 'Stages', exact: true }).click();
+  await showView(frame, 'Stages');
   const gone = frame.waitForFunction(() => false).catch(() => {});
   await workbench.runCommand('Developer: Reload Window');
   await gone;
@@ -209,7 +209,7 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
     .waitFor();
   await frame.getByRole('button', { name: 'Reset ablation' }).click();
   await frame.locator('.ablation-banner[data-ablated="false"]').waitFor({ state: 'attached' });
-  await frame.getByRole('tab', { name: 'Compare', exact: true }).click();
+  await showView(frame, 'Compare');
   await frame.locator('.compare[data-status="done"]').waitFor();
   await frame.getByRole('button', { name: 'End the comparison' }).click();
   await frame.locator('.compare[data-status="none"]').waitFor();
@@ -217,13 +217,13 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
 
 test('T=2048: a picture larger than a message is copied in parts, a text too large for a clipboard says so', async () => {
   await workbench.changeSettings({ 'mtaInspector.model': longModel, 'mtaInspector.maxTokens': 2048 });
-  await frame.getByRole('tab', { name: 'Map', exact: true }).click();
+  await showView(frame, 'Map');
   await inspectFile(workbench, 'long.txt');
   await frame.locator('canvas[data-n-tokens="2048"]:not([data-source="none"])').waitFor();
   await workbench.statusItem(/MTA: (CPU|WebGPU)$/).waitFor();
   await frame.getByRole('combobox', { name: 'Stage', exact: true }).click();
   await frame.getByRole('option', { name: 'Scores', exact: true }).click();
-  await frame.getByRole('tab', { name: 'Export', exact: true }).click();
+  await showView(frame, 'Export');
   const sizes = await frame.evaluateHandle(() => {
     const seen: number[] = [];
     window.addEventListener('message', ({ data }) => {

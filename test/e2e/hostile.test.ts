@@ -18,7 +18,7 @@ import { after, before, test } from 'node:test';
 import type { Frame, Locator } from 'playwright-core';
 import { root } from '../../scripts/setup.mjs';
 import { tinyModelDirectory } from '../fixtures/paths';
-import { acceptPath, inspectFile, takeNotification, untilDone } from './harness/panel';
+import { acceptPath, inspectFile, showView, takeNotification, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const base = realpathSync(mkdtempSync(join(tmpdir(), 'mta-hostile-')));
@@ -143,9 +143,9 @@ test('the hover shows a token as text', async () => {
 
 test('the panel shows names and tokens as text, and nothing was loaded', async () => {
   await frame.getByText('**bold**.txt').first().waitFor();
-  for (const tab of ['Tokens', 'Context', 'Export', 'Map']) {
-    await frame.getByRole('tab', { name: tab, exact: true }).click();
-    await frame.locator(`[role=tab][aria-selected=true]`, { hasText: tab }).waitFor();
+  for (const tab of ['Tokens', 'Context', 'Map', 'Export'] as const) {
+    await showView(frame, tab);
+    await frame.locator(`#panel-${tab.toLowerCase()}`).waitFor();
     const found = await frame
       .locator('a[href], img[src^="http"], b, u, iframe, form')
       .evaluateAll(all => all.map(element => element.outerHTML.slice(0, 200)));

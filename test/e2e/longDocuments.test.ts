@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Frame } from 'playwright-core';
-import { done, untilDone } from './harness/panel';
+import { done, showView, untilDone } from './harness/panel';
 import { watchPauses } from './harness/pauses';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
@@ -83,14 +83,14 @@ test('ten edits a second: the last one is what is shown in the end', async () =>
   await page.keyboard.type(typed, { delay: 100 });
   // Keys are no limit of speed either: what was typed has arrived when it is in the line.
   await page.locator('.view-line').filter({ hasText: 'none is lost' }).first().waitFor();
-  await frame.getByRole('tab', { name: 'Tokens' }).click();
+  await showView(frame, 'Tokens');
   await frame
     .locator('[role="listbox"][aria-label^="Tokens of the window"]')
     .filter({ hasText: 'lost' })
     .last()
     .waitFor();
   await workbench.statusItem(done).waitFor();
-  await frame.getByRole('tab', { name: 'Map', exact: true }).click();
+  await showView(frame, 'Map');
   await save();
   assert.equal(readFileSync(join(folder, 'book.ts'), 'utf8').split('\n')[0], `${typed}${book.split('\n')[0]}`);
 });

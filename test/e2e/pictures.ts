@@ -7,7 +7,7 @@ import { decode, encode } from 'fast-png';
 import type { Frame } from 'playwright-core';
 import { root } from '../fixtures/paths';
 import { apng } from './harness/apng';
-import { untilDone, untilStill } from './harness/panel';
+import { showView, untilDone, untilStill, type ViewName } from './harness/panel';
 import { startWorkbench } from './harness/workbench';
 
 const walkthrough = join(root, 'media', 'walkthrough');
@@ -47,9 +47,9 @@ async function main(): Promise<void> {
       writeFileSync(path, png);
       return png;
     };
-    const tab = async (name: string) => {
+    const tab = async (name: ViewName) => {
       const frame = await workbench.webviewFrame('MTA Inspector: Attention');
-      await frame.getByRole('tab', { name, exact: true }).click();
+      await showView(frame, name);
       return frame;
     };
     await workbench.openFile('inventory.ts');
@@ -58,6 +58,7 @@ async function main(): Promise<void> {
     await workbench.runCommand('MTA Inspector: Open Attention Panel in Editor');
     await workbench.runCommand('View: Close Primary Side Bar');
     const panel = await workbench.webviewFrame('MTA Inspector: Attention');
+    await showView(panel, 'Map');
     await panel.locator('canvas[data-source="tiles"]').waitFor();
     await page.locator('.tab[data-resource-name="inventory.ts"]').first().click();
     const text = readFileSync(join(folder, 'inventory.ts'), 'utf8');
@@ -66,7 +67,7 @@ async function main(): Promise<void> {
     await picture(join(walkthrough, 'inspect.png'));
     for (const [name, file] of [
       ['Stages', 'stages'],
-      ['Heads', 'heads'],
+      ['All heads', 'heads'],
       ['Kernels', 'kernels'],
       ['Context', 'context'],
       ['Tokens', 'tokens'],

@@ -90,7 +90,7 @@ test('over an older version with its state, no home to write to, in WebAssembly:
   const frame = await untilDone(workbench, () => inspectFile(workbench, sample));
   assert.equal((await mapOf(frame)).nTokens, 128);
   assert.match(workbench.logFiles('MTA Inspector'), /WebAssembly/);
-  assert.equal(await frame.getByRole('tab', { name: 'Map' }).getAttribute('aria-selected'), 'true');
+  assert.equal(await frame.locator('#tab-map').getAttribute('aria-selected'), 'true');
   await workbench.screenshot('upgraded');
 });
 

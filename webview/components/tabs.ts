@@ -15,14 +15,26 @@ export interface Tabs {
   /** One panel per tab, empty at first. */
   panel(id: string): HTMLElement;
   show(id: string): void;
+  /** Hides the tabs of all others, and the bar where no choice is left. */
+  offer(ids: readonly string[]): void;
 }
 
-/** @param onChoose the reader chose a tab; `show` is for the caller to call. */
-export function createTabs(label: string, tabs: readonly Tab[], onChoose: (id: string) => void): Tabs {
+/**
+ * @param onChoose the reader chose a tab; `show` is for the caller to call.
+ * @param prefix of the ids of tabs and panels.
+ */
+export function createTabs(label: string, tabs: readonly Tab[], onChoose: (id: string) => void, prefix = ''): Tabs {
   const buttons = tabs.map(({ id, title }) =>
     h(
       'button',
-      { class: 'tab', type: 'button', role: 'tab', id: `tab-${id}`, 'aria-controls': `panel-${id}`, tabindex: -1 },
+      {
+        class: 'tab',
+        type: 'button',
+        role: 'tab',
+        id: `${prefix}tab-${id}`,
+        'aria-controls': `${prefix}panel-${id}`,
+        tabindex: -1,
+      },
       title,
     ),
   );
@@ -32,8 +44,8 @@ export function createTabs(label: string, tabs: readonly Tab[], onChoose: (id: s
       h('div', {
         class: 'tab-panel',
         role: 'tabpanel',
-        id: `panel-${id}`,
-        'aria-labelledby': `tab-${id}`,
+        id: `${prefix}panel-${id}`,
+        'aria-labelledby': `${prefix}tab-${id}`,
         hidden: true,
       }),
     ]),
@@ -61,23 +73,33 @@ export function createTabs(label: string, tabs: readonly Tab[], onChoose: (id: s
     button.addEventListener('click', () => onChoose(tabs[i]!.id));
   });
   list.addEventListener('keydown', event => {
-    const next = stepTab(event.key, shown, tabs.length);
+    const offered = buttons.flatMap((button, i) => (button.hidden ? [] : [i]));
+    const next = stepTab(event.key, offered.indexOf(shown), offered.length);
     if (next === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    onChoose(tabs[next]!.id);
-    buttons[next]!.focus({ preventScroll: true });
+    const chosen = offered[next]!;
+    onChoose(tabs[chosen]!.id);
+    buttons[chosen]!.focus({ preventScroll: true });
   });
   return {
     bar,
     panel: id => panels.get(id)!,
     show(id) {
-      shown = tabs.findIndex(tab => tab.id === id);
+      const next = tabs.findIndex(tab => tab.id === id);
+      if (next === shown) return;
+      shown = next;
       buttons.forEach((button, i) => {
         button.setAttribute('aria-selected', String(i === shown));
         button.tabIndex = i === shown ? 0 : -1;
       });
       for (const [panelId, panel] of panels) panel.hidden = panelId !== id;
       reveal(buttons[shown]);
+    },
+    offer(ids) {
+      buttons.forEach((button, i) => {
+        button.hidden = !ids.includes(tabs[i]!.id);
+      });
+      bar.hidden = ids.length < 2;
     },
   };
 }

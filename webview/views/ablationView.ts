@@ -14,7 +14,7 @@ import { createKernelEditor, type KernelGrid } from '../components/kernelEditor'
 import { createRankingTable } from '../components/rankingTable';
 import { h } from '../dom';
 import { viewerNote } from '../labels';
-import { layerOf, type State } from '../state';
+import { hasKernels, layerOf, type State } from '../state';
 import { button, dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
@@ -22,7 +22,8 @@ export const ablationView: ViewDefinition = {
   id: 'ablation',
   title: t('Ablation'),
   isOffered: host => host.hasEditor,
-  choices: ['head', 'stage'],
+  hasContent: hasKernels,
+  usesHead: () => true,
   create: context => new AblationView(context),
 };
 

@@ -28,7 +28,7 @@ export const compareView: ViewDefinition = {
   id: 'compare',
   title: t('Compare'),
   isOffered: host => host.hasEditor,
-  choices: ['head', 'stage'],
+  usesHead: () => true,
   create: context => new CompareView(context),
 };
 

@@ -60,7 +60,7 @@ export const contextView: ViewDefinition = {
   id: 'context',
   title: t('Context'),
   isOffered: host => host.hasEditor,
-  choices: ['head', 'stage', 'difference'],
+  usesHead: ({ context }) => context?.options.method === 'head',
   create: context => new ContextView(context),
 };
 

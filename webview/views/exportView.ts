@@ -39,7 +39,7 @@ export const exportView: ViewDefinition = {
   id: 'export',
   title: t('Export'),
   isOffered: host => host.hasEditor,
-  choices: ['head', 'stage', 'difference'],
+  usesHead: () => true,
   create({ store, actions, host }: ViewContext) {
     const status = h('p', { class: 'hint', role: 'status' });
     const failure = h('p', { class: 'failure', role: 'alert', hidden: true });

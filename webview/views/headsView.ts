@@ -15,9 +15,9 @@ import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 export const headsView: ViewDefinition = {
   id: 'heads',
-  title: t('Heads'),
+  title: t('All heads'),
   isOffered: host => host.hasTiles,
-  choices: [],
+  usesHead: () => false,
   create: context => new HeadsView(context),
 };
 

@@ -23,7 +23,7 @@ import {
   sortEntries,
 } from '../kernelGallery';
 import { viewerNote } from '../labels';
-import type { State } from '../state';
+import { hasKernels, type State } from '../state';
 import type { Theme } from '../theme';
 import { button, dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -32,7 +32,8 @@ export const kernelsView: ViewDefinition = {
   id: 'kernels',
   title: t('Kernels'),
   isOffered: host => host.hasTiles,
-  choices: [],
+  hasContent: hasKernels,
+  usesHead: () => false,
   create: context => new KernelsView(context),
 };
 

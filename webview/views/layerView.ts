@@ -30,7 +30,7 @@ export const layerView: ViewDefinition = {
   id: 'layer',
   title: t('Layer'),
   isOffered: host => host.hasTiles,
-  choices: ['head', 'stage'],
+  usesHead: () => true,
   create: context => new LayerView(context),
 };
 

@@ -1,4 +1,4 @@
-/** The convolution lens: what the value of one cell is made of, tap by tap and head by head. */
+/** The lens, inspector of the clicked cell: what its value is made of, tap by tap and head by head. */
 
 import { isPreSoftmax, type Stage } from '../../src/shared/attentionMap';
 import { formatValue, stageInText, stageLabel, visibleToken } from '../../src/shared/labels';
@@ -6,14 +6,13 @@ import { Cancelled, toFailureData } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { createLensSources } from '../components/lensSources';
-import { MapPanel } from '../components/mapPanel';
 import { createStrongestTaps } from '../components/strongestTaps';
 import { createTapGrid } from '../components/tapGrid';
 import { h, onChange } from '../dom';
 import { isMasked } from '../heatmap/hitTest';
 import { viewerNote } from '../labels';
 import { type LensContent, loadLens } from '../lensLoader';
-import { mapRefOf, type Reference, references, type State } from '../state';
+import { hasKernels, mapRefOf, type Reference, references, type State } from '../state';
 import type { Theme } from '../theme';
 import { button, dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -22,7 +21,8 @@ export const lensView: ViewDefinition = {
   id: 'lens',
   title: t('Lens'),
   isOffered: host => host.hasTiles,
-  choices: ['head', 'stage', 'difference'],
+  hasContent: hasKernels,
+  usesHead: () => true,
   create: context => new LensView(context),
 };
 
@@ -39,7 +39,6 @@ const delayMs = 80;
 
 class LensView implements PanelView {
   readonly element: HTMLElement;
-  private readonly map: MapPanel;
   private readonly hint = h('p', { class: 'hint' });
   private readonly hintButtons = h('div', { class: 'buttons' });
   private readonly title = h('h2', { class: 'lens-title' });
@@ -62,8 +61,6 @@ class LensView implements PanelView {
   private openedHead: number | null = null;
 
   constructor(private readonly context: ViewContext) {
-    const { store, loader, actions } = context;
-    this.map = new MapPanel(store, loader, actions);
     this.sourcesSection = h(
       'section',
       { 'aria-label': t('Head mixing') },
@@ -85,16 +82,10 @@ class LensView implements PanelView {
       this.sourcesSection,
       this.tapsSection,
     );
-    this.element = h(
-      'div',
-      { class: 'columns lens' },
-      h('div', { class: 'map-column' }, this.map.element),
-      h('div', { class: 'text-column' }, this.hint, this.hintButtons, this.body),
-    );
+    this.element = h('div', { class: 'lens' }, this.hint, this.hintButtons, this.body);
   }
 
   update(state: State): void {
-    this.map.update();
     this.reference.set(
       references.map(value => ({ value, label: referenceLabels[value] })),
       state.layout.lensReference,

@@ -26,7 +26,8 @@ export const stagesView: ViewDefinition = {
   id: 'stages',
   title: t('Stages'),
   isOffered: host => host.hasTiles,
-  choices: ['head'],
+  hasContent: panel => panel.model?.viewer === undefined,
+  usesHead: () => true,
   create: context => new StagesView(context),
 };
 

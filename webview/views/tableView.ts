@@ -21,7 +21,7 @@ export const tableView: ViewDefinition = {
   id: 'table',
   title: t('Table'),
   isOffered: () => true,
-  choices: ['head', 'stage', 'difference'],
+  usesHead: () => true,
   create: context => new TableView(context),
 };
 

@@ -33,7 +33,7 @@ export const tokensView: ViewDefinition = {
   id: 'tokens',
   title: t('Tokens'),
   isOffered: () => true,
-  choices: ['head', 'stage', 'difference'],
+  usesHead: () => true,
   create: context => new TokensView(context),
 };
 

@@ -1,14 +1,12 @@
-/** What a view of the panel is: one tab, one module. */
+/** What a view of the panel is: one part of a page, one module. */
 
+import type { PanelState } from '../../src/shared/panel/panelMessages';
 import type { Actions } from '../actions';
 import type { MapLoader } from '../heatmap/mapLoader';
 import type { MapSource } from '../heatmap/mapSource';
 import type { PanelHost } from '../host';
 import type { KernelSource } from '../kernelSource';
 import type { State, Store } from '../state';
-
-/** The choices that stand above the tabs, shared by all views. */
-export type Choice = 'head' | 'stage' | 'difference';
 
 export interface PanelView {
   readonly element: HTMLElement;
@@ -17,7 +15,7 @@ export interface PanelView {
    * hidden: compare with what was drawn last (`onChange` in dom.ts), since changes may have been missed.
    */
   update(state: State): void;
-  /** Another tab is shown now: the place to abort requests whose answers nobody waits for. */
+  /** Another view is shown now: the place to abort requests whose answers nobody waits for. */
   hide?(): void;
 }
 
@@ -39,12 +37,14 @@ export interface ViewContext {
 export interface ViewDefinition {
   /** 1 to 20 letters from a to z. Saved in the layout and named in links: never renamed. */
   readonly id: string;
-  /** The tab's text: one word where possible, the side bar is narrow. */
+  /** One word where possible: the side bar is narrow. */
   readonly title: string;
-  /** Whether the tab is offered: not every host can answer everything (an exported page has no exact values). */
+  /** Whether this host can fill the view: an exported page has no exact values. */
   isOffered(host: PanelHost): boolean;
-  /** Which of the shared choices mean something here. Layer goes with head. */
-  readonly choices: readonly Choice[];
-  /** Called once, when the tab is shown for the first time. */
+  /** Whether there is something to see for the current model; always where it is left out. */
+  hasContent?(panel: PanelState): boolean;
+  /** Whether the view shows the layer, head and stage of the breadcrumb. */
+  usesHead(state: State): boolean;
+  /** Called once, when the view is shown for the first time. */
   create(context: ViewContext): PanelView;
 }

@@ -12,9 +12,30 @@ export async function inspectFile(workbench: Workbench, name: string): Promise<v
   await workbench.runCommand(inspect);
 }
 
+const pages = {
+  Token: ['Context', 'Tokens'],
+  Heads: ['All heads', 'Kernels', 'Map', 'Stages', 'Layer', 'Table', 'Selected row', 'Lens'],
+  Experiment: ['Ablation', 'Compare'],
+} as const;
+/** Every view, page by page. */
+export const viewNames = Object.values(pages).flat();
+export type ViewName = (typeof viewNames)[number] | 'Export';
+
+/** Shows a view: its page, and its tab, section or menu. */
+export async function showView(frame: Frame | Page, name: ViewName): Promise<void> {
+  const id = name === 'All heads' ? 'heads' : name === 'Selected row' ? 'row' : name.toLowerCase();
+  const page = Object.entries(pages).find(([, views]) => (views as readonly string[]).includes(name))?.[0];
+  if (page) await frame.locator(`#page-tab-${page.toLowerCase()}`).click();
+  const control = frame.locator(`#tab-${id}`);
+  // A region with one view has no tabs.
+  if (!(await control.isVisible())) return frame.locator(`#panel-${id}`).waitFor();
+  if ((await control.getAttribute('aria-expanded')) !== 'true') await control.click();
+}
+
 /**
  * Does what starts a run, by default inspecting the active document, and returns the view's frame once that run's last
- * layer is there. Status bar and map may tell of the run before for a while, so neither alone says that this one is done.
+ * layer and its map are there. Status bar and map may tell of the run before for a while, so neither alone says that this
+ * one is done.
  */
 export async function untilDone(workbench: Workbench, start = () => workbench.runCommand(inspect)): Promise<Frame> {
   const shown = workbench.page.frames().map(frame => frame.evaluate(shownRun, 0).catch(() => 0));
@@ -22,14 +43,15 @@ export async function untilDone(workbench: Workbench, start = () => workbench.ru
   await start();
   const frame = await workbench.webviewFrame('MTA Inspector');
   await frame.waitForFunction(shownRun, before);
+  await panelOf(workbench);
   await workbench.statusItem(done).waitFor();
   return frame;
 }
 
-/** The run whose exact values are on the map if it is newer than `before`, else 0. Runs in the page. */
+/** The run that is done if it is newer than `before`, else 0. Runs in the page. */
 function shownRun(before: number): number {
-  const id = Number(document.querySelector<HTMLElement>('canvas[data-source="tiles"]')?.dataset['analysisId'] ?? 0);
-  return id > before ? id : 0;
+  const { run, status } = document.getElementById('app')?.dataset ?? {};
+  return status === 'done' && Number(run) > before ? Number(run) : 0;
 }
 
 /** Waits until nothing in a page or frame has changed for ten pictures on end. */
@@ -63,11 +85,16 @@ export async function takeNotification(workbench: Workbench, text: RegExp): Prom
   return said;
 }
 
-/** The view's frame, once the map shows exact values. */
+/** The view's frame, once its map shows exact values of the run that is done. */
 export async function panelOf(workbench: Workbench): Promise<Frame> {
   const frame = await workbench.webviewFrame('MTA Inspector');
-  // Other tabs may hold a map too; the first is the one of the Map tab.
-  await frame.locator('canvas[data-source="tiles"]').first().waitFor();
+  await frame.locator('#app[data-status="done"]').waitFor({ state: 'attached' });
+  await showView(frame, 'Map');
+  await frame.waitForFunction(() => {
+    const { run } = document.getElementById('app')!.dataset;
+    const map = document.querySelector<HTMLElement>('#panel-map canvas[data-source="tiles"]');
+    return map?.dataset['analysisId'] === run;
+  });
   return frame;
 }
 

@@ -14,7 +14,11 @@ const rubbish = [
   {},
   { zoom: null },
   { zoom: { factor: 'x' } },
-  { closedSections: 7 },
+  { views: 7 },
+  { views: ['map'] },
+  { views: { map: 7 } },
+  { sections: { lens: 'x' } },
+  { sections: null },
   { tab: 1 },
 ];
 for (const saved of rubbish) {
@@ -25,7 +29,7 @@ for (const saved of rubbish) {
 
 /** Any JSON, with the names of a layout more often than by chance. */
 function randomJson(random: Random, depth = 0): unknown {
-  const names = ['zoom', 'factor', 'centerQuery', 'centerKey', 'leavesOutFirst', 'closedSections', '__proto__', 'x'];
+  const names = ['zoom', 'factor', 'centerQuery', 'centerKey', 'leavesOutFirst', 'views', 'sections', '__proto__', 'x'];
   const leaves = [null, true, false, 0, -1, 0.5, 1e308, '', 'text', '1', []];
   const inner = () => randomJson(random, depth + 1);
   const kind = depth > 3 ? 2 : random.below(7);
@@ -40,10 +44,11 @@ test('whatever was saved, the layout has legal values', () => {
   let nKept = 0;
   for (let round = 0; round < 3000; round++) {
     const saved = JSON.parse(JSON.stringify(randomJson(random)));
-    const { zoom, leavesOutFirst, closedSections } = readLayout(saved);
+    const { zoom, leavesOutFirst, views, sections } = readLayout(saved);
     for (const key of ['factor', 'centerQuery', 'centerKey'] as const) assert.ok(Number.isFinite(zoom[key]), key);
     assert.equal(typeof leavesOutFirst, 'boolean');
-    assert.ok(Array.isArray(closedSections) && closedSections.every(name => typeof name === 'string'));
+    assert.ok(Object.values(views).every(id => typeof id === 'string'));
+    assert.ok(Object.values(sections).every(isOpen => typeof isOpen === 'boolean'));
     if (zoom !== defaultLayout.zoom) nKept++;
   }
   assert.ok(nKept > 50, 'too few of the cases hold a legal zoom');
@@ -51,13 +56,21 @@ test('whatever was saved, the layout has legal values', () => {
 
 test('what fits of a saved layout is kept', () => {
   const zoom = { factor: 3, centerQuery: 0.2, centerKey: 0.1 };
-  const saved = { tab: 'map', zoom, leavesOutFirst: true, closedSections: ['tokens', 3], fromTheFuture: 1 };
+  const saved = {
+    tab: 'map',
+    zoom,
+    leavesOutFirst: true,
+    views: { map: 'stages', grid: 3 },
+    sections: { lens: false },
+    fromTheFuture: 1,
+  };
   assert.deepEqual(readLayout(saved), {
     ...defaultLayout,
     tab: 'map',
     zoom,
     leavesOutFirst: true,
-    closedSections: ['tokens'],
+    views: { map: 'stages' },
+    sections: { lens: false },
   });
   assert.deepEqual(readLayout(JSON.parse(JSON.stringify(readLayout(saved)))), readLayout(saved));
 });

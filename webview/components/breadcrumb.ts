@@ -1,4 +1,4 @@
-/** Chooses layer, head, stage and difference. */
+/** Layer › head › stage: which map is looked at, and the difference from the stage before. */
 
 import type { LayerSummary } from '../../src/shared/analysis';
 import { effectiveStage, previousStage, type Stage, stages } from '../../src/shared/attentionMap';
@@ -8,36 +8,33 @@ import type { Actions } from '../actions';
 import { h } from '../dom';
 import { layerOf, type State } from '../state';
 import { checkbox, type DropdownOption, dropdown } from '../toolkit';
-import type { Choice } from '../views/view';
 
-export function createHeadPicker(actions: Actions, hasTiles: boolean) {
+export function createBreadcrumb(actions: Actions, hasTiles: boolean) {
   const layer = dropdown('layer', t('Layer'), value => actions.setView({ layerIdx: Number(value) }));
   const head = dropdown('head', t('Head'), value => actions.setView({ headIdx: Number(value) }));
   const stage = dropdown('stage', t('Stage'), value => actions.setView({ stage: value as Stage }));
-  const difference = checkbox(t('Difference to the stage before'), isOn => actions.setView({ difference: isOn }));
+  const difference = checkbox('Δ', isOn => actions.setView({ difference: isOn }));
+  difference.element.setAttribute('aria-label', t('Difference from previous stage'));
+  const separator = () => h('span', { class: 'breadcrumb-separator', 'aria-hidden': 'true' }, '›');
   const element = h(
     'section',
-    { class: 'picker', 'aria-label': t('Map') },
-    layer.element,
-    head.element,
-    stage.element,
-    difference.element,
+    { class: 'breadcrumb', 'aria-label': t('Map') },
+    ...[layer.element, separator(), head.element, separator(), stage.element, difference.element],
   );
-  difference.element.classList.add('picker-difference');
+  difference.element.classList.add('breadcrumb-difference');
   return {
     element,
-    update({ panel }: State, choices: readonly Choice[]): void {
+    /** @param isUsed whether a view on screen shows that map. */
+    update({ panel }: State, isUsed: boolean): void {
       const summary = panel && layerOf(panel);
-      element.hidden = !panel?.model || !panel.tokens || !summary || choices.length === 0;
-      for (const { element: field } of [layer, head]) field.hidden = !choices.includes('head');
-      stage.element.hidden = !choices.includes('stage');
-      difference.element.hidden = !choices.includes('difference');
+      element.hidden = !panel?.model || !panel.tokens || !summary || !isUsed;
       if (!panel?.model || !summary) return;
       const { view, model } = panel;
-      layer.set(layerOptions(model.layers, panel.layersDone), String(view.layerIdx));
+      layer.set(layerOptions(model.layers, panel.layersDone), String(view.layerIdx), `L${view.layerIdx}`);
       head.set(
         Array.from({ length: model.nHeads }, (_, headIdx) => ({ value: String(headIdx), label: String(headIdx) })),
         String(view.headIdx),
+        `H${view.headIdx}`,
       );
       stage.set(stageOptions(summary), view.stage);
       const shown = effectiveStage(summary.stages, view.stage);
@@ -45,7 +42,7 @@ export function createHeadPicker(actions: Actions, hasTiles: boolean) {
       const title = !hasTiles
         ? t('A report holds no exact values to subtract.')
         : before
-          ? t('{0} minus {1}', stageLabel(shown), stageInText(before))
+          ? t('Difference from previous stage: {0} minus {1}', stageLabel(shown), stageInText(before))
           : t('{0} has no stage before it that it can be compared with.', stageLabel(shown));
       difference.set(view.difference && before !== null && hasTiles, before !== null && hasTiles, title);
     },
