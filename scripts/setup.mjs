@@ -121,6 +121,19 @@ export function ensureNodeModules() {
   );
 }
 
+export const siteFolder = join(root, 'docs', 'site');
+
+/** Installs what builds the documentation site. @returns its program, for Node. */
+export function ensureSite() {
+  if (!isInstalled(siteFolder)) {
+    const advice = 'Check that the npm registry can be reached and run the command again.';
+    step('Installing the generator of the site', advice, () =>
+      run('npm', installArguments(siteFolder), { cwd: siteFolder }),
+    );
+  }
+  return join(siteFolder, 'node_modules', 'vitepress', 'bin', 'vitepress.js');
+}
+
 /**
  * Builds the bundles into `dist/`.
  * @param {string[]} options passed to the build, for example `--production`

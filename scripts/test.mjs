@@ -120,6 +120,10 @@ const tiers = {
     const succeeded = runVisibly('npm', ['run', '--silent', 'check']);
     return { passed: succeeded ? 1 : 0, failed: succeeded ? 0 : 1, skipped: 0, todo: 0 };
   },
+  docs() {
+    const succeeded = runVisibly('npm', ['run', '--silent', 'docs']);
+    return { passed: succeeded ? 1 : 0, failed: succeeded ? 0 : 1, skipped: 0, todo: 0 };
+  },
   unit(fileFilter) {
     ensureNodeModules();
     return runNodeTests('test/unit', { fileFilter, isBundled: true });

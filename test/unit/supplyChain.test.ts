@@ -16,7 +16,7 @@ interface Locked {
 
 const workbenches = ['test/e2e/workbench', 'test/e2e/oldestWorkbench'];
 const lockfiles = [
-  ...['package-lock.json', '.github/publish/package-lock.json'],
+  ...['package-lock.json', '.github/publish/package-lock.json', 'docs/site/package-lock.json'],
   ...workbenches.flatMap(folder => [`${folder}/package-lock.json`, `${folder}/vscode-lock.json`]),
 ];
 const textOf = (name: string) => readFileSync(join(root, name), 'utf8');

@@ -1,0 +1,80 @@
+// The documentation site, from the Markdown files of this repository as they are: they read the same on the site and in a
+// checkout. A link that leads nowhere fails the build.
+import { dirname, join } from 'node:path/posix';
+import { defineConfig } from 'vitepress';
+
+const read = name => ({ text: name[0], link: name[1] });
+const group = (text, ...pages) => ({ text, items: pages.map(read) });
+
+/** Where the files of the repository can be read, ending in `/`; without it, links to them are text on the site. */
+const content = process.env.MTA_CONTENT_URL;
+
+/** A link to anything but a page of the site, such as a source file, leads to the repository. */
+function linkFilesOutside(state) {
+  const folder = dirname(state.env.relativePath ?? '');
+  for (const block of state.tokens) {
+    let isText = false;
+    for (const token of block.children ?? []) {
+      if (token.type === 'link_open') {
+        const target = token.attrGet('href') ?? '';
+        if (/^([a-z]+:|#)|\.md(#|$)/i.test(target)) continue;
+        isText = content === undefined;
+        if (isText) token.tag = 'span';
+        token.attrs = isText ? [] : [['href', new URL(join(folder, target), content).href]];
+      } else if (token.type === 'link_close' && isText) {
+        token.tag = 'span';
+        isText = false;
+      }
+    }
+  }
+}
+
+export default defineConfig({
+  title: 'MTA Inspector',
+  description: 'See how a language model finds its context, and whether it mattered.',
+  srcDir: '../..',
+  srcExclude: [
+    '**/node_modules/**',
+    '.github/**',
+    'samples/**',
+    'test/**',
+    'CODE_OF_CONDUCT.md',
+    'models/export/notes/**',
+  ],
+  rewrites: { 'README.md': 'index.md' },
+  cleanUrls: true,
+  markdown: { config: md => md.core.ruler.push('files-outside', linkFilesOutside) },
+  themeConfig: {
+    search: { provider: 'local' },
+    outline: [2, 3],
+    sidebar: [
+      group(
+        'Use',
+        ['Start', '/'],
+        ['User guide', '/docs/guide'],
+        ['Command line', '/docs/command-line'],
+        ['Models', '/models/README'],
+      ),
+      group(
+        'Models in the box',
+        ['mta-base', '/models/bundled/mta-base/README'],
+        ['toy-mta-n5', '/models/bundled/toy-mta-n5/README'],
+        ['toy-transformer-n5', '/models/bundled/toy-transformer-n5/README'],
+        ['transformer-base', '/models/comparison/transformer-base/README'],
+      ),
+      group(
+        'Run it elsewhere',
+        ['Serving', '/models/serving/README'],
+        ['Other extensions', '/examples/attention-report/README'],
+      ),
+      group('Trust', ['Security', '/SECURITY'], ['What was attacked', '/docs/attacks']),
+      group(
+        'Develop',
+        ['Developer guide', '/docs/developing'],
+        ['Architecture', '/docs/architecture'],
+        ['Contributing', '/CONTRIBUTING'],
+        ['Changelog', '/CHANGELOG'],
+      ),
+    ],
+  },
+});
