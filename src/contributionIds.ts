@@ -11,6 +11,10 @@ export const commands = {
   setHubToken: 'mtaInspector.setHubToken',
   clearHubToken: 'mtaInspector.clearHubToken',
   clearHighlights: 'mtaInspector.clearHighlights',
+  toggleSurprisal: 'mtaInspector.toggleSurprisal',
+  /** Of links in our own hover. */
+  showToken: 'mtaInspector.showToken',
+  explainToken: 'mtaInspector.explainToken',
   openInEditor: 'mtaInspector.openInEditor',
   resetAblation: 'mtaInspector.resetAblation',
   undoAblation: 'mtaInspector.undoAblation',
@@ -92,6 +96,12 @@ export const tools = {
 export const colors = {
   positive: [1, 2, 3, 4].map(step => `mtaInspector.attention.positive${step}`),
   negative: [1, 2, 3, 4].map(step => `mtaInspector.attention.negative${step}`),
+  /** Lines under the marked places, whose backgrounds are the colors above. */
+  underline: {
+    positive: 'mtaInspector.attention.underline.positive',
+    negative: 'mtaInspector.attention.underline.negative',
+  },
+  surprisal: [1, 2, 3, 4].map(step => `mtaInspector.surprisal${step}`),
   selected: 'mtaInspector.selectedToken.border',
   window: 'mtaInspector.window.border',
   /** Of the document search. Their ids are older than its name; people's settings name them. */

@@ -25,6 +25,7 @@ import { readSettings, type Settings } from './contributions';
 import { registerCommands, withErrorReporting } from './editor/commands';
 import { compare } from './editor/compareCommand';
 import { registerContextCommands } from './editor/contextCommands';
+import { CursorMoves } from './editor/cursorMoves';
 import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
 import { HubCommands } from './editor/hubCommands';
@@ -35,6 +36,7 @@ import { revealLine, revealOffset, revealToken } from './editor/reveal';
 import { type Sample, Samples, showWhile } from './editor/samples';
 import { SearchMarks } from './editor/searchMarks';
 import { StatusBar } from './editor/statusBar';
+import { SurprisalMarks } from './editor/surprisalMarks';
 import { takeTour } from './editor/tour';
 import { ViewLinks } from './editor/viewLinks';
 import { WindowFollower } from './editor/windowFollower';
@@ -67,7 +69,8 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const analysis = new Analysis(client, readSettings, model, log);
   const context = new RelevantContext(analysis, new OcclusionRuns(client), workspaceState);
   const search = new DocumentSearch(analysis, context, client, readSettings, log);
-  const decorations = new AttentionDecorations(analysis, context, readSettings);
+  const moves = new CursorMoves();
+  const decorations = new AttentionDecorations(analysis, context, readSettings, moves);
   const ablations = new Ablations(analysis, client, readSettings, log);
   const comparison = new Comparison(analysis, client, readSettings, log);
   const exporter = new MapExporter(analysis, extensionUri);
@@ -118,16 +121,18 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     comparison,
     context,
     search,
+    moves,
     decorations,
     links,
     tab,
     new StatusBar(analysis),
-    new WindowFollower(analysis, log, runReported),
+    new WindowFollower(analysis, moves, log, runReported),
     new WindowMarks(analysis),
+    new SurprisalMarks(analysis, runReported),
     new SearchMarks(search, runReported, showPanel),
     editorPanel,
-    registerCommands(analysis, ablations, decorations, showPanel, log, models, folders),
-    registerContextCommands(analysis, context, decorations, runReported, showPanel),
+    registerCommands(analysis, ablations, decorations, showPanel, tab, log, models, folders),
+    registerContextCommands(analysis, context, decorations, moves, runReported, showPanel),
     samples,
     new ModelTree(models, readSettings, ({ setting }) => runReported(() => useModel(setting))),
     vscode.commands.registerCommand(commands.openSamples, () => {
@@ -156,7 +161,8 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     vscode.commands.registerCommand(commands.saveMap, () => runReported(() => exporter.saveAs())),
     vscode.window.registerUriHandler(links),
     vscode.window.registerWebviewViewProvider(views.attention, new AttentionView(page)),
-    vscode.languages.registerHoverProvider({ pattern: '**' }, new AttentionHover(analysis, readSettings)),
+    // A selector of `*` ranks lowest, so that this hover comes after those of the language.
+    vscode.languages.registerHoverProvider('*', new AttentionHover(analysis, context, readSettings)),
     vscode.workspace.onDidChangeConfiguration(change => {
       if (change.affectsConfiguration('mtaInspector')) log.info('settings changed');
     }),

@@ -125,7 +125,17 @@ export function treeItem(label: string, description: string, tooltip: string): v
   return item;
 }
 
-/** Markdown without commands, HTML and icons. What comes from others goes into `codeSpan` (shared/tools/markdown.ts). */
-export function markdown(lines: readonly string[]): vscode.MarkdownString {
-  return new vscode.MarkdownString(lines.join('\n'));
+/**
+ * Markdown without HTML and icons. What comes from others goes into `codeSpan` (shared/tools/markdown.ts).
+ * @param enabledCommands those that its links may run; by default none.
+ */
+export function markdown(lines: readonly string[], enabledCommands: readonly string[] = []): vscode.MarkdownString {
+  const text = new vscode.MarkdownString(lines.join('\n'));
+  if (enabledCommands.length > 0) text.isTrusted = { enabledCommands };
+  return text;
+}
+
+/** A link that runs a command. @param label our own words: names and tokens stand beside a link, never in it. */
+export function commandLink(label: string, command: string, args: readonly number[]): string {
+  return `[${label}](command:${command}?${encodeURIComponent(JSON.stringify(args))})`;
 }

@@ -15,6 +15,7 @@ import type { TokenRange } from '../shared/address';
 import type { LayerResult, Predictions, WindowTokens } from '../shared/analysis';
 import type { PanelAblation } from '../shared/panel/panelAblation';
 import type { PanelState, View } from '../shared/panel/panelMessages';
+import { readableLabels } from '../shared/places';
 import { rangeBetween } from '../shared/relevance';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
 import { tokenAt } from '../tokenization/offsets';
@@ -322,7 +323,7 @@ export class Analysis implements vscode.Disposable {
     this.update({
       window,
       windowLines: lineSpan(window, offset => document.positionAt(offset).line, lengthOf(document)),
-      tokens: { labels: tokens.labels, offsets: tokens.offsets, surprisalBits: null },
+      tokens: { labels: readableLabels(tokens), offsets: tokens.offsets, surprisalBits: null },
     });
   }
 

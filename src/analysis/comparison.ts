@@ -13,6 +13,7 @@ import { logFailure } from '../log';
 import type { LayerResult } from '../shared/analysis';
 import type { LinkedComparison } from '../shared/link';
 import type { PanelComparison } from '../shared/panel/comparison';
+import { readableLabels } from '../shared/places';
 import { sliceAround, textReach } from '../shared/tools/documentText';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
 import type { Analysis } from './analysis';
@@ -136,7 +137,8 @@ export class Comparison implements vscode.Disposable {
       const args = { ...shown, ...text, slot: 'compare', analysisId, maxTokens: limit } as const;
       const answer = await this.client.analyze(args, signal);
       if (signal.aborted) return;
-      const { labels, offsets } = this.opened!.tokens;
+      const { offsets } = this.opened!.tokens;
+      const labels = readableLabels(this.opened!.tokens);
       const { surprisalBits } = answer.predictions;
       this.update({ status: 'done', tokens: { labels, offsets, surprisalBits } });
       this.log.info(`run ${analysisId}: ${labels.length} tokens to compare, ${answer.durationMs.toFixed(0)} ms`);

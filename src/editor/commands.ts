@@ -9,21 +9,25 @@ import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import { showError, withProgress } from '../messages';
+import type { PanelTab } from '../panel/panelTab';
 import { Cancelled, type FailureAction, toFailureData } from '../shared/tools/failure';
+import { selectWord } from './cursorSelection';
 import type { AttentionDecorations } from './decorations';
 import { addModel, selectModel } from './modelCommands';
+import { revealToken } from './reveal';
 
 export function registerCommands(
   analysis: Analysis,
   ablations: Ablations,
   decorations: AttentionDecorations,
   showPanel: () => void,
+  tab: PanelTab,
   log: vscode.LogOutputChannel,
   models: AddedModels,
   folders: FolderReader,
 ): vscode.Disposable {
   const store = new DisposableStore();
-  const register = (id: string, run: (argument?: unknown) => unknown) =>
+  const register = (id: string, run: (...args: unknown[]) => unknown) =>
     store.add(vscode.commands.registerCommand(id, run));
   register(commands.inspectDocument, () => withErrorReporting(log, () => inspect(analysis, false, showPanel)));
   register(commands.inspectSelection, () => withErrorReporting(log, () => inspect(analysis, true, showPanel)));
@@ -31,6 +35,20 @@ export function registerCommands(
   register(commands.selectModel, () => withErrorReporting(log, () => selectModel(models, folders)));
   register(commands.addModel, () => withErrorReporting(log, () => addModel(models, folders)));
   register(commands.clearHighlights, () => decorations.clear());
+  /** Links of the hover name the run that they were made for: what they lead to may be gone. */
+  const isThere = (analysisId: unknown, tokenIdx: unknown): tokenIdx is number =>
+    analysisId === analysis.snapshot.analysisId &&
+    Number.isInteger(tokenIdx) &&
+    analysis.snapshot.tokens?.labels[tokenIdx as number] !== undefined;
+  register(commands.showToken, (analysisId, tokenIdx) => {
+    if (isThere(analysisId, tokenIdx)) revealToken(analysis, tokenIdx);
+  });
+  register(commands.explainToken, (analysisId, tokenIdx) => {
+    if (!isThere(analysisId, tokenIdx)) return;
+    selectWord(analysis, tokenIdx);
+    showPanel();
+    tab.show('tokens');
+  });
   register(commands.resetAblation, () => ablations.step('reset'));
   register(commands.undoAblation, () => ablations.step('undo'));
   register(commands.redoAblation, () => ablations.step('redo'));

@@ -12,6 +12,8 @@ import { formatValue, withLocalMark } from '../shared/labels';
 import type { ContextState } from '../shared/panel/context';
 import { defaultRelevance, type OcclusionMode, type RelevanceOptions } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
+import type { CursorMoves } from './cursorMoves';
+import { selectAtCursor } from './cursorSelection';
 import type { AttentionDecorations } from './decorations';
 import { describeRelevance, pickRelevance } from './relevancePicker';
 import { editorOf } from './reveal';
@@ -23,6 +25,7 @@ export function registerContextCommands(
   analysis: Analysis,
   context: RelevantContext,
   decorations: AttentionDecorations,
+  moves: CursorMoves,
   runReported: (run: () => Promise<void>) => Promise<void>,
   showPanel: () => void,
 ): vscode.Disposable {
@@ -33,7 +36,7 @@ export function registerContextCommands(
   /** The relevance of the selection; what the cursor is on is selected where nothing is. */
   async function relevance(): Promise<ContextState> {
     const editor = editorOf(analysis);
-    if (analysis.selectedRange === null && editor && !analysis.snapshot.isStale) decorations.selectAt(editor);
+    if (analysis.selectedRange === null && editor && !analysis.snapshot.isStale) selectAtCursor(analysis, editor);
     if (analysis.selectedRange === null) throw failures.noSelection();
     const state = await context.settled();
     if (state.failure) throw new Failure(state.failure.code, state.failure.message, state.failure.actions);
@@ -57,10 +60,8 @@ export function registerContextCommands(
         ? (ranges.find(({ start }) => start > cursor) ?? ranges[0])
         : (ranges.findLast(({ end }) => end < cursor) ?? ranges.at(-1));
     if (!next) throw failures.noPlaces();
-    const start = editor.document.positionAt(next.start);
-    // The cursor moves, the selected token stays: a move by command selects nothing (see decorations.ts).
-    editor.selection = new vscode.Selection(start, start);
-    editor.revealRange(new vscode.Range(start, editor.document.positionAt(next.end)), inCenter);
+    // The cursor moves, the selected tokens stay.
+    moves.moveTo(editor, editor.document.positionAt(next.start), editor.document.positionAt(next.end));
     const number = ranges.indexOf(next) + 1;
     const text = vscode.l10n.t('Relevant place {0} of {1}: {2}', number, ranges.length, formatValue(next.weight));
     showStatus(`MTA: ${text}`, 4000);
@@ -98,9 +99,7 @@ export function registerContextCommands(
       return;
     }
     const shown = await vscode.window.showTextDocument(editor.document, editor.viewColumn);
-    const start = new vscode.Position(picked.lineIdx, 0);
-    shown.selection = new vscode.Selection(start, start);
-    shown.revealRange(new vscode.Range(start, start), inCenter);
+    moves.moveTo(shown, new vscode.Position(picked.lineIdx, 0));
   }
 
   async function find(): Promise<void> {

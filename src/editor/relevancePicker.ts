@@ -7,26 +7,31 @@ import type { View } from '../shared/panel/panelMessages';
 import { formatHeads, parseHeads, type RelevanceMethod, type RelevanceOptions } from '../shared/relevance';
 
 /** One sentence on what the numbers are. */
-export function describeRelevance({ method, direction, heads }: RelevanceOptions, view: View): string {
+export function describeRelevance(options: RelevanceOptions, view: View): string {
+  const from =
+    options.direction === 'attends'
+      ? vscode.l10n.t('what the selection attends to')
+      : vscode.l10n.t('what attends to the selection');
+  return `${describeHeads(options, view)}: ${from}`;
+}
+
+/** Which heads a measure reads, and how. */
+export function describeHeads({ method, heads }: RelevanceOptions, view: View): string {
   const which =
     heads === 'layer'
       ? vscode.l10n.t('the heads of layer {0}', view.layerIdx)
       : heads === 'all'
         ? vscode.l10n.t('all heads of the model')
         : vscode.l10n.t('heads {0}', formatHeads(heads));
-  const from =
-    direction === 'attends'
-      ? vscode.l10n.t('what the selection attends to')
-      : vscode.l10n.t('what attends to the selection');
   switch (method) {
     case 'head':
-      return vscode.l10n.t('Layer {0}, head {1}: {2}', view.layerIdx, view.headIdx, from);
+      return vscode.l10n.t('Layer {0}, head {1}', view.layerIdx, view.headIdx);
     case 'mean':
-      return vscode.l10n.t('Mean over {0}: {1}', which, from);
+      return vscode.l10n.t('Mean over {0}', which);
     case 'max':
-      return vscode.l10n.t('Strongest of {0}: {1}', which, from);
+      return vscode.l10n.t('Strongest of {0}', which);
     case 'rollout':
-      return vscode.l10n.t('Rollout through {0}: {1}', which, from);
+      return vscode.l10n.t('Rollout through {0}', which);
   }
 }
 

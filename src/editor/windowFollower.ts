@@ -6,6 +6,8 @@ import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
+import type { CursorMoves } from './cursorMoves';
+import { selectAtCursor } from './cursorSelection';
 import { editorOf } from './reveal';
 
 /** The cursor rests this long before the window follows. */
@@ -17,6 +19,7 @@ export class WindowFollower implements vscode.Disposable {
 
   constructor(
     private readonly analysis: Analysis,
+    moves: CursorMoves,
     private readonly log: vscode.LogOutputChannel,
     runReported: (run: () => Promise<void>) => Promise<void>,
   ) {
@@ -25,13 +28,13 @@ export class WindowFollower implements vscode.Disposable {
     register(commands.pinWindow, () => this.pin());
     register(commands.followCursor, () => this.release());
     this.store.add(
-      vscode.window.onDidChangeTextEditorSelection(({ textEditor, kind }) => {
+      vscode.window.onDidChangeTextEditorSelection(event => {
         clearTimeout(this.timer);
+        const { textEditor } = event;
         if (!analysis.isOf(textEditor.document)) return;
-        // Steps from place to place move the cursor inside the window, which is what they are about.
-        const isByHand =
-          kind === vscode.TextEditorSelectionChangeKind.Keyboard || kind === vscode.TextEditorSelectionChangeKind.Mouse;
-        this.timer = setTimeout(() => void this.follow(textEditor, !isByHand), restMs);
+        // Our own steps from place to place move the cursor inside the window, which is what they are about.
+        const isOwn = moves.isOwn(event);
+        this.timer = setTimeout(() => void this.follow(textEditor, isOwn), restMs);
       }),
     );
   }
@@ -68,8 +71,8 @@ export class WindowFollower implements vscode.Disposable {
     if (hasContext || (staysInside && token !== null)) return;
     try {
       await analysis.inspect({ document, range: null, anchor });
-      const cursor = editorOf(analysis)?.selection.active;
-      if (cursor) analysis.selectToken(analysis.tokenAtOffset(document.offsetAt(cursor)));
+      const editor = editorOf(analysis);
+      if (editor) selectAtCursor(analysis, editor);
     } catch (error) {
       if (!(error instanceof Cancelled)) this.log.warn(toFailureData(error).message); // not the result of a user action
     }

@@ -42,6 +42,13 @@ export function withLocalMark(digits: string): string {
   return digits.replace('.', t('0.5').slice(1, -1));
 }
 
+/** A probability or share in the interface: "53%", below a percent with one digit that is not 0. */
+export function formatPercent(share: number): string {
+  const percent = 100 * share;
+  if (percent >= 1 || percent === 0) return t('{0}%', percent.toFixed(0));
+  return percent < 0.01 ? t('under {0}%', withLocalMark('0.01')) : t('{0}%', withLocalMark(percent.toPrecision(1)));
+}
+
 function formatMagnitude(magnitude: number): string {
   if (magnitude >= 1e5 || magnitude < 1e-3) return magnitude.toExponential(2).replace('e-', 'e−').replace('e+', 'e');
   return magnitude < 1000 ? magnitude.toPrecision(4) : magnitude.toFixed(1);

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Frame } from 'playwright-core';
-import { keysOfRow } from '../../src/attention/topKeys';
+import { strongestWords } from '../../src/attention/strongestWords';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import type { Ablation } from '../../src/shared/ablation';
 import { bundledModelDirectory, root } from '../fixtures/paths';
@@ -106,7 +106,7 @@ test('everything off: banner, status bar, hover and prediction are of the ablate
   const token = expected.tokens.offsets.findLastIndex((start, i) => start <= offset && i < expected.tokens.ids.length);
   const hover = await workbench.hoverText({ offset: offset + 1 });
   assert.match(hover, /Ablated: all of MTA off\. Not the model as trained/);
-  const [, layer, head] = /layer (\d+), head (\d+)/.exec(hover)!.map(Number);
+  const [, layer, head] = /Layer (\d+), head (\d+)/.exec(hover)!.map(Number);
   const nTokens = expected.tokens.ids.length;
   const rectangle = { queryStart: token, keyStart: 0, nQueries: 1, nKeys: nTokens };
   const row = await expected.engine.details.tile({
@@ -116,8 +116,10 @@ test('everything off: banner, status bar, hover and prediction are of the ablate
     stage: 'mixed_pattern',
     ...rectangle,
   });
-  const strongest = keysOfRow(row.values, token, 1)[0]!;
-  const weight = number(/([+−]\d+\.\d+)/.exec(hover)?.[1]);
+  const { labels, offsets } = expected.tokens;
+  const isText = (idx: number) => idx < token && offsets[idx + 1]! > offsets[idx]!;
+  const strongest = strongestWords(row.values, labels, 1, isText)[0]!;
+  const weight = number(/█ ([+−]\d+\.\d+)/.exec(hover)?.[1]);
   assert.ok(Math.abs(weight - strongest.weight) < 2e-3 * Math.abs(strongest.weight), `${hover}; ${strongest.weight}`);
 
   // The map before and after it, read at one cell of all three panes.

@@ -8,9 +8,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { keysOfRow } from '../../src/attention/topKeys';
+import { strongestWords } from '../../src/attention/strongestWords';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
+import type { Stage } from '../../src/shared/attentionMap';
 import { bakeColors, colorOf, levelOf, parseColor } from '../../src/shared/colorScale';
+import { textOfTokens, wordAt } from '../../src/shared/places';
+import { tokenAt } from '../../src/tokenization/offsets';
 import { root } from '../fixtures/paths';
 import { canvasPixels } from './harness/canvas';
 import { done, inspect, inspectFile, mapOf, panelOf, untilDone } from './harness/panel';
@@ -86,26 +89,44 @@ test('the command shows the maps; the heatmap’s pixels are the engine’s valu
   assert.ok(counts.compared > 100 && counts.strong > 3, JSON.stringify(counts));
 });
 
-test('hovering a word lists the tokens it attends to, with the engine’s weights', async () => {
+/** What a word attends to most by the engine's map: the mean of its tokens' rows, summed by word. */
+async function placesOf(offset: number, layer: number, head: number, stage: Stage, k: number) {
+  const { labels, offsets, ids } = expected.tokens;
+  const nTokens = ids.length;
+  const map = await headMap(expected, layer, head, stage);
+  const word = wordAt(labels, tokenAt(offsets, offset));
+  const weights = new Float32Array(nTokens);
+  for (let query = word.first; query < word.end; query++) {
+    for (let key = 0; key <= query; key++) weights[key]! += map[query * nTokens + key]! / (word.end - word.first);
+  }
+  const isText = (idx: number) => idx < word.first && offsets[idx + 1]! > offsets[idx]!;
+  return strongestWords(weights, labels, k, isText).map(place => ({
+    ...place,
+    text: textOfTokens(labels, place.tokens),
+  }));
+}
+
+const hoverRow = /line (\d+)\s+(\S+)\s+█+ ([+−]\d+\.\d+(?:e−\d+)?)/g;
+const near = (shown: string, value: number) =>
+  Math.abs(Number(shown.replaceAll('−', '-')) - value) < 2e-3 * Math.abs(value) + 1e-5;
+
+test('hovering a word says how it was predicted and where it looks, with the engine’s weights', async () => {
   const { layer, head } = await mapOf(await panel());
   const text = readFileSync(join(folder, sample), 'utf8');
   const offset = text.indexOf('total += item.price');
-  const token = expected.tokens.offsets.findLastIndex((start, i) => start <= offset && i < expected.tokens.ids.length);
-  const nTokens = expected.tokens.ids.length;
-  const map = await headMap(expected, layer, head, 'mixed_pattern');
-  const keys = keysOfRow(map.subarray(token * nTokens, (token + 1) * nTokens), token, 8);
   const hover = await workbench.hoverText({ offset: offset + 1 });
-  assert.match(hover, new RegExp(`layer ${layer}, head ${head}`));
-  const rows = [...hover.matchAll(/([+−]\d+\.\d+(?:e−\d+)?)\s+(.*?)\s+(\d+)\s+line (\d+)/g)];
-  assert.equal(rows.length, keys.length, hover);
-  for (const [i, [, weight = '', , index]] of rows.entries()) {
-    assert.ok(
-      Math.abs(Number(weight.replaceAll('−', '-')) - keys[i]!.weight) < 2e-3 * Math.abs(keys[i]!.weight) + 1e-5,
-      hover,
-    );
-    assert.equal(Number(index), keys[i]!.keyIdx, hover);
+  assert.match(hover, new RegExp(`Layer ${layer}, head ${head}`));
+  assert.match(hover, /total\s+· \d+\.\d bits · .* \d+%/);
+  assert.match(hover, /Explain this token/);
+  const places = await placesOf(offset, layer, head, 'mixed_pattern', 3);
+  const rows = [...hover.matchAll(hoverRow)];
+  assert.equal(rows.length, places.length, hover);
+  for (const [i, [, line, name, weight = '']] of rows.entries()) {
+    assert.ok(near(weight, places[i]!.weight), `${hover}; ${places[i]!.weight}`);
+    const start = expected.tokens.offsets[places[i]!.tokens.first]!;
+    assert.equal(Number(line), text.slice(0, start).split('\n').length, hover);
+    assert.equal(name, places[i]!.text, hover);
   }
-  assert.doesNotMatch(hover, /probab|%/i);
   await workbench.screenshot('hover');
 });
 
@@ -120,14 +141,11 @@ test('the convolution is a stage of its own: scores, after convolution, and thei
     await frame.getByRole('combobox', { name: 'Stage' }).click();
     await frame.getByRole('option', { name: label, exact: true }).click();
     await frame.locator(`canvas[data-stage="${stage}"][data-source="tiles"]`).waitFor();
-    const values = await headMap(expected, layer, head, stage);
-    const hover = await workbench.hoverText({ offset: expected.tokens.offsets[last]! });
-    const strongest = keysOfRow(values.subarray(last * nTokens), last, 1)[0]!;
-    const [, weight = ''] = /([+−]\d+\.\d+)/.exec(hover) ?? [];
-    assert.ok(
-      Math.abs(Number(weight.replaceAll('−', '-')) - strongest.weight) < 2e-3 * Math.abs(strongest.weight),
-      hover,
-    );
+    const offset = expected.tokens.offsets[last]!;
+    const hover = await workbench.hoverText({ offset });
+    const [strongest] = await placesOf(offset, layer, head, stage, 1);
+    const [[, , , weight = ''] = []] = hover.matchAll(hoverRow);
+    assert.ok(near(weight, strongest!.weight), `${hover}; ${strongest!.weight}`);
   }
   await frame.getByRole('checkbox', { name: /difference/i }).click();
   await frame.locator('canvas[data-source="tiles"][data-difference="true"]').waitFor();
@@ -138,17 +156,30 @@ test('the convolution is a stage of its own: scores, after convolution, and thei
   await frame.locator('canvas[data-stage="mixed_pattern"][data-source="tiles"]').waitFor();
 });
 
-test('a selected token shades its context in the document', async () => {
+test('a selected word marks what it looks at, whatever moved the cursor; the status bar says what the marks are', async () => {
   const text = readFileSync(join(folder, sample), 'utf8');
   await workbench.page.locator('.editor-group-container.active .view-lines').click();
   await workbench.goTo({ offset: text.indexOf('toOrder(least') + 2 });
-  await workbench.page.keyboard.press('ArrowRight');
+  const legend = workbench.statusItem(/^\s*‘toOrder’ ← \d+ places, strongest/);
+  await legend.waitFor();
   const decorated = workbench.page.locator(
     '.editor-group-container.active .view-overlays .cdr, .editor-group-container.active .view-line [class*="ced-"]',
   );
   await decorated.first().waitFor({ state: 'attached' });
   assert.ok((await decorated.count()) > 1);
   await workbench.screenshot('shaded');
+  await workbench.runCommand('Expand Selection');
+  await workbench.page.keyboard.press('ArrowLeft');
+  // Find moves the cursor by command.
+  await workbench.page.keyboard.press('Control+F');
+  await workbench.page.keyboard.type('quantity');
+  await workbench.page.keyboard.press('Enter');
+  await workbench.page.keyboard.press('Escape');
+  await workbench.statusItem(/‘quantity’ ←/).waitFor();
+  await workbench.runCommand('MTA Inspector: Toggle Surprisal in the Text');
+  await workbench.statusItem(/surprisal from 2 · 4 · 8 · 12 bits/).waitFor();
+  await workbench.screenshot('surprisal');
+  await workbench.runCommand('MTA Inspector: Toggle Surprisal in the Text');
 });
 
 test('an edit in mid-run drops the stale result; the new one describes the new text', async () => {
@@ -195,7 +226,7 @@ test('hostile text is shown as text: BOM, CRLF, emoji, markup, bidi', async () =
   const frame = await inspected('odd.md');
   assert.equal(await frame.locator('img').count(), 0);
   const hover = await workbench.hoverText({ offset: readFileSync(join(folder, 'odd.md'), 'utf8').indexOf('onerror') });
-  assert.match(hover, /attends to most/);
+  assert.match(hover, /looks at|no earlier place/);
   assert.equal(readFileSync(join(folder, 'odd.md'), 'utf8').charCodeAt(0), 0xfeff, 'the document is untouched');
 });
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { colors, commands, contextKeys, settings, tools, views } from '../../src/contributionIds';
+import { luminance, parseColor } from '../../src/shared/colorScale';
 import { root } from '../fixtures/paths';
 
 const read = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8'));
@@ -29,8 +30,37 @@ test('every id of the code is in package.json, and the other way round', () => {
   assert.ok(manifest.activationEvents.includes(`onWebviewPanel:${views.attentionEditor}`));
   assert.deepEqual(
     sorted(ids(contributes.colors)),
-    sorted([...colors.positive, ...colors.negative, ...colors.search, colors.selected, colors.window]),
+    sorted([
+      ...[...colors.positive, ...colors.negative, ...Object.values(colors.underline), ...colors.surprisal],
+      ...[...colors.search, colors.selected, colors.window],
+    ]),
   );
+});
+
+test('marks in the text have hues that the editor does not use for matches, repeats and changes, and lines that stand out', () => {
+  const hueOf = (hex: string) => {
+    const [r, g, b] = [1, 3, 5].map(i => Number.parseInt(hex.slice(i, i + 2), 16) / 255) as [number, number, number];
+    const [max, min] = [Math.max(r, g, b), Math.min(r, g, b)];
+    const sector =
+      max === r ? (g - b) / (max - min) : max === g ? 2 + (b - r) / (max - min) : 4 + (r - g) / (max - min);
+    return (sector * 60 + 360) % 360;
+  };
+  const papers = { light: '#ffffff', dark: '#1f1f1f', highContrast: '#000000', highContrastLight: '#ffffff' } as const;
+  const defaultsOf = (id: string): Record<keyof typeof papers, string> =>
+    contributes.colors.find((color: { id: string }) => color.id === id).defaults;
+  const luminanceOf = (hex: string) => luminance(parseColor(hex)!);
+  for (const id of [...colors.positive, ...colors.negative, ...Object.values(colors.underline)]) {
+    for (const color of Object.values(defaultsOf(id))) {
+      // Blue: selection and repeats. Orange and yellow: matches. Green and red: changes, errors.
+      assert.ok(hueOf(color) > 250 && hueOf(color) < 340, `${id} ${color}`);
+    }
+  }
+  for (const id of Object.values(colors.underline)) {
+    for (const [theme, paper] of Object.entries(papers)) {
+      const [a, b] = [luminanceOf(defaultsOf(id)[theme as keyof typeof papers]), luminanceOf(paper)];
+      assert.ok((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) >= 3, `${id} on ${theme}`);
+    }
+  }
 });
 
 test('menus name known commands and context keys', () => {

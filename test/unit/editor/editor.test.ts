@@ -11,31 +11,37 @@ import { RelevantContext } from '../../../src/analysis/relevantContext';
 import { colors, commands } from '../../../src/contributionIds';
 import { registerCommands, withErrorReporting } from '../../../src/editor/commands';
 import { registerContextCommands } from '../../../src/editor/contextCommands';
+import { CursorMoves } from '../../../src/editor/cursorMoves';
 import { AttentionDecorations } from '../../../src/editor/decorations';
 import { AttentionHover } from '../../../src/editor/hover';
 import { StatusBar } from '../../../src/editor/statusBar';
+import { SurprisalMarks } from '../../../src/editor/surprisalMarks';
 import { WindowFollower } from '../../../src/editor/windowFollower';
+import { PanelTab } from '../../../src/panel/panelTab';
 import { Cancelled, Failure } from '../../../src/shared/tools/failure';
 import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
 import { settle, tokensEvent } from '../../fixtures/fakeClient';
 import { editor, TextEditorSelectionChangeKind } from '../../fixtures/vscode';
 
-const text = 'abcd\nefgh';
+/** Each character is a token, and a word of its own, as in a script without spaces. */
+const text = '一二三四\n五六七八';
 
-async function open(isInspected = true) {
+async function open(isInspected = true, content = text) {
   const opened = openAnalysis();
   const { client, analysis, log } = opened;
   const readSettings = () => opened.settings;
   const context = new RelevantContext(analysis, new OcclusionRuns(client.asClient), fakeMemento());
-  const decorations = new AttentionDecorations(analysis, context, readSettings);
+  const moves = new CursorMoves();
+  const decorations = new AttentionDecorations(analysis, context, readSettings, moves);
   const ablations = new Ablations(analysis, client.asClient, readSettings, log);
   let nPanels = 0;
   const showPanel = () => nPanels++;
-  registerCommands(analysis, ablations, decorations, showPanel, log, {} as never, {} as never);
-  registerContextCommands(analysis, context, decorations, run => withErrorReporting(log, run), showPanel);
+  const tab = new PanelTab();
+  registerCommands(analysis, ablations, decorations, showPanel, tab, log, {} as never, {} as never);
+  registerContextCommands(analysis, context, decorations, moves, run => withErrorReporting(log, run), showPanel);
   new StatusBar(analysis);
-  new WindowFollower(analysis, log, run => withErrorReporting(log, run));
-  const document = editor.open(text);
+  new WindowFollower(analysis, moves, log, run => withErrorReporting(log, run));
+  const document = editor.open(content);
   const shown = editor.show(document);
   if (isInspected) await opened.inspect(document);
   /** Starts a command without waiting for it. */
@@ -52,22 +58,43 @@ async function open(isInspected = true) {
       [backgroundColor, borderColor].some(used => (used as { id?: string } | undefined)?.id === color),
     );
   const item = () => editor.statusItems.find(({ id }) => id === 'mtaInspector.status')!;
-  return { ...opened, context, decorations, document, shown, run, answer, marked, item, nPanels: () => nPanels };
+  return { ...opened, context, decorations, tab, document, shown, run, answer, marked, item, nPanels: () => nPanels };
 }
 
-test('the cursor selects its token, a selection its tokens; a move by command selects nothing', async () => {
-  const { analysis, shown } = await open();
-  shown.select(2);
-  assert.deepEqual(analysis.selectedRange, { first: 3, end: 4 });
-  shown.select(1, 3);
-  assert.deepEqual([analysis.selectedRange, analysis.snapshot.selectedToken], [{ first: 2, end: 4 }, 3]);
-  shown.select(3, 1);
-  assert.deepEqual([analysis.selectedRange, analysis.snapshot.selectedToken], [{ first: 2, end: 4 }, 2]);
-  shown.select(5, 5, TextEditorSelectionChangeKind.Command);
-  assert.deepEqual(analysis.selectedRange, { first: 2, end: 4 });
+test('the cursor selects its word, a selection its tokens, whatever moved them', async () => {
+  const { analysis, shown } = await open(true, 'ab cd(efg)');
+  const select = (...args: Parameters<typeof shown.select>) => {
+    shown.select(...args);
+    return analysis.selectedRange;
+  };
+  assert.deepEqual(select(1), { first: 1, end: 3 });
+  assert.deepEqual(select(2), { first: 1, end: 3 }, 'behind its last character');
+  assert.deepEqual(select(3), { first: 4, end: 6 });
+  assert.deepEqual(select(10), { first: 10, end: 11 });
+  assert.deepEqual(analysis.snapshot.selectionAnchor, null);
+  // Go to definition and go to symbol, find, other extensions.
+  assert.deepEqual(select(6, 6, TextEditorSelectionChangeKind.Command), { first: 7, end: 10 });
+  assert.deepEqual(select(0, 2, TextEditorSelectionChangeKind.Command), { first: 1, end: 3 });
+  assert.deepEqual(select(3, 4, TextEditorSelectionChangeKind.Keyboard), { first: 4, end: 5 }, 'one token');
+  assert.deepEqual([analysis.selectedRange, select(7, 9), analysis.snapshot.selectedToken].slice(1), [
+    { first: 8, end: 10 },
+    9,
+  ]);
+  assert.deepEqual([select(9, 7), analysis.snapshot.selectedToken], [{ first: 8, end: 10 }, 8]);
   const other = editor.show(editor.open('other', 'b.md'));
   other.select(4);
-  assert.deepEqual(analysis.selectedRange, { first: 2, end: 4 });
+  assert.deepEqual(analysis.selectedRange, { first: 8, end: 10 });
+});
+
+test('with several cursors the newest counts; Alt and a click take one token', async () => {
+  const { analysis, shown } = await open(true, 'ab cd(efg)');
+  shown.select(1);
+  shown.addSelection(6, 9, TextEditorSelectionChangeKind.Keyboard);
+  assert.deepEqual(analysis.selectedRange, { first: 7, end: 10 });
+  shown.addSelection(7);
+  assert.deepEqual(analysis.selectedRange, { first: 8, end: 9 });
+  shown.addSelection(9);
+  assert.deepEqual(analysis.selectedRange, { first: 10, end: 11 }, 'the token behind the cursor, not the word before');
 });
 
 test('in a text that changed the cursor selects nothing: the tokens are of another text', async () => {
@@ -83,41 +110,118 @@ test('relevant places are shaded by sign and strength, never the selection or th
   // Begin token, a b c d, line end, e f g h: the selected h has most.
   await answer([9, 1, -1, 0.5, 0, 0, 0.001, 0, 0, 8]);
   const strongest = colors.positive.at(-1)!;
-  assert.deepEqual([marked(strongest), marked(colors.negative.at(-1)!)], [['a'], ['b']]);
-  assert.deepEqual(colors.positive.slice(0, -1).flatMap(marked), ['c']);
-  assert.deepEqual(marked(colors.selected), ['h']);
+  assert.deepEqual([marked(strongest), marked(colors.negative.at(-1)!)], [['一'], ['二']]);
+  assert.deepEqual(colors.positive.slice(0, -1).flatMap(marked), ['三']);
+  assert.deepEqual(marked(colors.selected), ['八']);
   await editor.commands.get(commands.clearHighlights)!();
   assert.deepEqual([marked(strongest), marked(colors.selected)], [[], []]);
   shown.select(7);
   await answer([0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
-  assert.deepEqual(marked(strongest), ['a'], 'another selection shows its own');
+  assert.deepEqual(marked(strongest), ['一'], 'another selection shows its own');
 });
 
-test('a hover lists what the token attends to, names the ablation and an older version', async () => {
-  const { analysis, settings, document } = await open();
-  const hover = new AttentionHover(analysis, () => settings);
-  const at = async (offset: number, isCancelled = false) => {
-    const token = { isCancellationRequested: isCancelled } as never;
-    const found = await hover.provideHover(document.asDocument, document.positionAt(offset) as never, token);
-    return (found?.contents as unknown as { value: string } | undefined)?.value;
-  };
-  assert.match(
-    (await at(2))!,
-    /` c ` attends to most in layer 1, head 0 \(mixed pattern\)[\s\S]*\+1\.000[\s\S]*line 1/,
+test('what follows the rows that look is never marked, whatever weights are given', async () => {
+  const { shown, answer, marked, context, run } = await open();
+  shown.select(2);
+  // Masked cells are 0; a mistake there must not look like attention to the future.
+  await answer([0, 0.1, 0.2, 0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4]);
+  const all = () => [...colors.positive, ...colors.negative].flatMap(marked).sort();
+  assert.deepEqual(all(), ['一', '二']);
+  await run(commands.nextRelevantPlace);
+  assert.match(editor.status.at(-1)!, /place 1 of 1/);
+  context.setOptions({ ...context.snapshot.options, direction: 'attendedBy' });
+  await settle();
+  await answer([0, 0.1, 0.2, 0, 0.9, 0.8, 0, 0, 0, 0]);
+  assert.deepEqual(all(), ['\n', '四'], 'of what attends to the selection only later tokens have weight');
+});
+
+test('marks are violet or rose underlines, thicker for more weight; a legend says so and counts them', async () => {
+  const { shown, answer } = await open();
+  const legend = () => editor.statusItems.find(({ id }) => id === 'mtaInspector.legend')!;
+  assert.equal(legend()['isVisible'], false);
+  shown.select(8);
+  await answer([0, 1, -1, 0.5, 0, 0, 0.03, 0, 0, 0]);
+  assert.deepEqual(
+    [legend()['isVisible'], legend()['text']],
+    [true, '$(symbol-color) ‘八’ ← 2 places, strongest +1.000'],
   );
+  assert.match(
+    String(legend()['tooltip']),
+    /Layer 1, head 0: what the selection attends to\nViolet underlines: the thicker/,
+  );
+  const lines = shown
+    .options()
+    .flatMap(({ borderWidth, borderStyle, borderColor }) =>
+      borderWidth ? [`${borderWidth} ${borderStyle} ${(borderColor as { id: string }).id}`] : [],
+    );
+  assert.deepEqual(lines, [
+    ...[1, 2, 3, 4].map(px => `0 0 ${px}px 0 solid ${colors.underline.positive}`),
+    ...[1, 2, 3, 4].map(px => `0 0 ${px}px 0 dashed ${colors.underline.negative}`),
+  ]);
+  await editor.commands.get(commands.clearHighlights)!();
+  assert.equal(legend()['isVisible'], false);
+});
+
+test('surprisal of the whole text is shaded on request, by bits', async () => {
+  const { analysis, shown, document, run, marked, finish, start, load, bring } = await open();
+  new SurprisalMarks(analysis, work => work());
+  const shades = () => colors.surprisal.map(color => marked(color).join(''));
+  await run(commands.toggleSurprisal);
+  assert.deepEqual(shades(), ['', '', '', ''], 'the fake answers 1 bit for each token');
+  await start(document);
+  await load();
+  await bring(text);
+  await finish(text.length + 1, 5);
+  assert.deepEqual(shades(), ['', text, '', '']);
+  const legend = editor.statusItems.find(({ id }) => id === 'mtaInspector.surprisal')!;
+  assert.deepEqual([legend['isVisible'], legend['text']], [true, '$(graph) surprisal from 2 · 4 · 8 · 12 bits']);
+  await run(commands.toggleSurprisal);
+  assert.deepEqual([shades().join(''), legend['isVisible']], ['', false]);
+  assert.equal(shown.document, document);
+});
+
+test('a hover says how well a word was predicted and where it looks, in three lines with links', async () => {
+  const { analysis, client, context, settings, document, tab, run } = await open(true, 'ab cd\nef gh');
+  const hover = new AttentionHover(analysis, context, () => settings);
+  const weights = [0.9, 0.3, 0.2, 0, 0.1, 0, 0, 0, 0, 0, 0.8, 0];
+  const at = async (offset: number, isCancelled = false) => {
+    const token = { isCancellationRequested: isCancelled, onCancellationRequested() {} } as never;
+    const found = hover.provideHover(document.asDocument, document.positionAt(offset) as never, token);
+    await settle();
+    const asked = client.all('relevance').at(-1);
+    if (asked?.isOpen) asked.resolve(Float32Array.from(weights));
+    return (await found)?.contents as unknown as { value: string; isTrusted: unknown } | undefined;
+  };
+  const shown = (await at(9))!;
+  const [what, where, link, ...rest] = shown.value.split('\n\n');
+  assert.equal(what, '` gh ` · 2.0 bits · ` x ` 50% · the token itself: not among the first 1');
+  assert.match(
+    where!,
+    /^Layer 1, head 0 \(mixed pattern\) looks at \[line 1\]\(command:mtaInspector\.showToken\?\S+\) ` ab ` █████ \+0\.5000 · /,
+  );
+  assert.match(where!, /\[line 1\]\(\S+\) ` cd ` █ \+0\.1000$/);
+  assert.equal(link, `[Explain this token](command:mtaInspector.explainToken?${encodeURIComponent('[1,10]')})`);
+  assert.deepEqual(rest, []);
+  assert.deepEqual(shown.isTrusted, { enabledCommands: [commands.explainToken, commands.showToken] });
+  assert.deepEqual(client.last('relevance').args.range, { first: 10, end: 12 }, 'the whole word');
+  await run(commands.explainToken, 1, 10);
+  assert.deepEqual([analysis.selectedRange, tab.take()], [{ first: 10, end: 12 }, 'tokens']);
+  await run(commands.showToken, 1, 99);
+  await run(commands.explainToken, 7, 1);
+  assert.deepEqual(analysis.selectedRange, { first: 10, end: 12 }, 'links of another run lead nowhere');
   config({ contents: german });
-  assert.match((await at(2))!, /- \+1,000 /);
+  assert.match((await at(9))!.value, / █████ \+0,5000 /);
   config({ contents: {} });
   assert.equal(await at(2, true), undefined);
   const { ablation } = analysis.snapshot;
   const edits = [{ part: null, layerIdx: 0, headIdx: null, weights: null }];
   analysis.setAblation({ ...ablation, shown: { ...ablation.shown, edits } });
-  assert.match((await at(2))!, /Ablated: .*\. Not the model as trained\./);
+  assert.match((await at(2))!.value, /Ablated: .*\. Not the model as trained\./);
   settings.hoverEnabled = false;
   assert.equal(await at(2), undefined);
   settings.hoverEnabled = true;
   document.edit(8, 0, 'x');
-  assert.match((await at(2))!, /older version/);
+  assert.match((await at(2))!.value, /older version/);
   const other = await hover.provideHover(editor.open('x').asDocument, document.positionAt(0) as never, {} as never);
   assert.equal(other, undefined);
 });
@@ -149,7 +253,7 @@ test('commands inspect the document or its selection, and say what cannot be ins
   assert.equal(nPanels(), 0);
   shown.select(1, 3);
   await run(commands.inspectSelection);
-  assert.deepEqual([(await load()).args.text, nPanels()], ['bc', 1]);
+  assert.deepEqual([(await load()).args.text, nPanels()], ['二三', 1]);
   await run(commands.inspectDocument);
   const { args, signal } = await load();
   assert.deepEqual([args.text, args.anchor], [text, 3]);
@@ -223,7 +327,7 @@ test('a question is asked of the document, its tokens are selected and its lines
   mock.timers.tick(120);
   await settle();
   await answer([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
-  assert.deepEqual(offered, ['efgh', 'abcd'], 'the heaviest first');
+  assert.deepEqual(offered, ['五六七八', '一二三四'], 'the heaviest first');
   editor.answers.input = ' ';
   await run(commands.findContext);
   assert.equal(nPanels(), 1, 'no question, no run');
