@@ -200,7 +200,7 @@ export async function startServer({
  */
 export function workbenchAddress({ origin, authority, withSecret }, folder, file) {
   const url = new URL(origin);
-  url.searchParams.set('folder', folder);
+  url.searchParams.set(folder.endsWith('.code-workspace') ? 'workspace' : 'folder', folder);
   if (file) url.searchParams.set('payload', JSON.stringify([['openFile', `vscode-remote://${authority}${file}`]]));
   return withSecret(url);
 }

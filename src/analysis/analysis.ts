@@ -19,6 +19,7 @@ import { readableLabels } from '../shared/places';
 import { rangeBetween } from '../shared/relevance';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
 import { tokenAt } from '../tokenization/offsets';
+import { DocumentIdentity } from './documentIdentity';
 import type { ChosenModel } from './modelChoice';
 import { begun, nothingInspected, withLayer, withModel } from './panelState';
 import { type KnownRun, RunDetails } from './runDetails';
@@ -45,6 +46,9 @@ export class Analysis implements vscode.Disposable {
   private readonly finished = this.store.add(new vscode.EventEmitter<FinishedRun>());
   /** A run of the model as trained is done. */
   readonly onDidFinish = this.finished.event;
+  private readonly replaced = this.store.add(new vscode.EventEmitter<{ from: vscode.TextDocument }>());
+  /** The inspected document goes on as another object of the editor, or under another name. */
+  readonly onDidReplaceDocument = this.replaced.event;
   /** Details of the current run, and of that of the model as trained. */
   readonly details: RunDetails;
 
@@ -91,11 +95,11 @@ export class Analysis implements vscode.Disposable {
     this.store.add(vscode.workspace.onDidChangeTextDocument(event => this.onEdit(event)));
     this.store.add(
       vscode.workspace.onDidCloseTextDocument(document => {
-        if (document !== this.target?.document) return;
-        clearTimeout(this.editTimer); // the text that an edit would inspect again is gone
-        this.update({ isStale: true });
+        // What an edit would inspect again is gone; should the document be opened again, it is the same.
+        if (document === this.target?.document) clearTimeout(this.editTimer);
       }),
     );
+    this.store.add(new DocumentIdentity(this));
   }
 
   get snapshot(): PanelState {
@@ -230,6 +234,21 @@ export class Analysis implements vscode.Disposable {
     return this.target?.document;
   }
 
+  /** The inspected document is this one now: opened again, renamed, or a cell that was moved. */
+  replace(document: vscode.TextDocument): void {
+    const from = this.target?.document;
+    if (!this.target || !from) return;
+    this.target = { ...this.target, document };
+    const isSameText = from === document || from.getText() === document.getText();
+    const isStale = this.state.isStale || !isSameText;
+    this.update({ documentLabel: labelOf(document), isStale });
+    this.replaced.fire({ from });
+    if (isStale) {
+      this.running?.abort(); // what it would bring describes a text that is gone
+      this.inspectAfterEdit(this.target.anchor);
+    }
+  }
+
   /** The line of the document that each token starts in, -1 for the begin token and those of a question. */
   linesOfTokens(): Int32Array {
     const { document } = this;
@@ -339,15 +358,20 @@ export class Analysis implements vscode.Disposable {
     this.running?.abort(); // what it would bring describes a text that is gone
     if (!this.state.isStale) this.update({ isStale: true });
     if (this.windowStart !== undefined) this.windowStart = shiftedBy(this.windowStart, contentChanges);
-    clearTimeout(this.editTimer);
-    // A selection has no meaning once the text moved; the whole document is analysed again by itself.
-    if (target.range || !this.readSettings().analyzeOnEdit) return;
     const { rangeOffset, text } = contentChanges[0]!;
+    this.inspectAfterEdit(rangeOffset + text.length);
+  }
+
+  /** The whole document is analyzed again by itself, a selection not: it has no meaning once the text moved. */
+  private inspectAfterEdit(place: number): void {
+    clearTimeout(this.editTimer);
+    if (!this.target || this.target.range || !this.readSettings().analyzeOnEdit) return;
     this.editTimer = setTimeout(() => {
-      const { question } = target;
+      const { target, windowStart } = this;
+      if (!target) return;
+      const { document, question } = target;
       // A question stands behind the document's end, wherever the edit was.
-      const anchor = question === undefined ? rangeOffset + text.length : lengthOf(document) + question.length + 1;
-      const { windowStart } = this;
+      const anchor = question === undefined ? place : lengthOf(document) + question.length + 1;
       const { isPinned } = this.state;
       this.inspect({ ...target, anchor, windowStart, isPinned: isPinned && windowStart !== undefined }).catch(error => {
         if (!(error instanceof Cancelled)) this.log.warn(toFailureData(error).message);

@@ -62,6 +62,7 @@ export class DocumentSearch implements vscode.Disposable {
     private readonly log: vscode.LogOutputChannel,
   ) {
     client.listen({ searched: event => event.searchId === this.lastId && this.running && this.onWindow(event) });
+    this.store.add(analysis.onDidReplaceDocument(({ from }) => this.follow(from, analysis.document!)));
     this.store.add(
       vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
         if (document !== this.document || contentChanges.length === 0 || this.state?.isStale !== false) return;
@@ -69,6 +70,17 @@ export class DocumentSearch implements vscode.Disposable {
         this.cancel();
       }),
     );
+  }
+
+  /** The searched document goes on as another object of the editor. */
+  private follow(from: vscode.TextDocument, to: vscode.TextDocument): void {
+    if (from !== this.document) return;
+    this.document = to;
+    if (this.state?.isStale !== false) return;
+    if (this.analysis.snapshot.isStale) {
+      this.update({ isStale: true });
+      this.cancel();
+    } else this.update({ documentLabel: labelOf(to) });
   }
 
   get snapshot(): DocumentSearchState | null {

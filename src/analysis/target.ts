@@ -79,8 +79,15 @@ export function lengthOf(document: vscode.TextDocument): number {
 export function labelOf(document: vscode.TextDocument): string {
   for (const notebook of vscode.workspace.notebookDocuments) {
     const cell = notebook.getCells().find(candidate => candidate.document === document);
-    const name = vscode.workspace.asRelativePath(notebook.uri, false);
-    if (cell) return vscode.l10n.t('{0}, cell {1}', name, cell.index + 1);
+    if (cell) return vscode.l10n.t('{0}, cell {1}', pathLabel(notebook.uri), cell.index + 1);
   }
-  return vscode.workspace.asRelativePath(document.uri, false);
+  return pathLabel(document.uri);
+}
+
+/** The path in the workspace; where two folders of it have the same name, with the folder that this one lies in. */
+function pathLabel(uri: vscode.Uri): string {
+  const path = vscode.workspace.asRelativePath(uri, false);
+  const folder = vscode.workspace.getWorkspaceFolder(uri);
+  const named = vscode.workspace.workspaceFolders?.filter(({ name }) => name === folder?.name) ?? [];
+  return folder && named.length > 1 ? `${folder.uri.path.split('/').slice(-2).join('/')}/${path}` : path;
 }

@@ -80,6 +80,7 @@ export class AttentionDecorations implements vscode.Disposable {
       }),
     );
     this.store.add(vscode.window.onDidChangeVisibleTextEditors(() => this.draw()));
+    this.store.add(analysis.onDidReplaceDocument(() => this.draw()));
     this.store.add(
       vscode.window.onDidChangeTextEditorSelection(event => {
         const { textEditor, kind } = event;

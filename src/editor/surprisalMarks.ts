@@ -46,12 +46,12 @@ export class SurprisalMarks implements vscode.Disposable {
       vscode.commands.registerCommand(commands.toggleSurprisal, () => runReported(async () => this.toggle())),
     );
     this.store.add(analysis.onDidChange(() => this.isOn && this.draw()));
-    this.store.add(
-      vscode.window.onDidChangeVisibleTextEditors(() => {
-        this.drawn = undefined;
-        if (this.isOn) this.draw();
-      }),
-    );
+    const drawAnew = () => {
+      this.drawn = undefined;
+      if (this.isOn) this.draw();
+    };
+    this.store.add(vscode.window.onDidChangeVisibleTextEditors(drawAnew));
+    this.store.add(analysis.onDidReplaceDocument(drawAnew));
   }
 
   dispose(): void {

@@ -7,7 +7,7 @@ import type { Analysis } from '../analysis/analysis';
 import type { Comparison } from '../analysis/comparison';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
-import { askText, showInformation, showStatus } from '../messages';
+import { askText, pick, showInformation, showStatus } from '../messages';
 import { noAblation } from '../shared/ablation';
 import { isLinkable, type LinkTarget, linkQuery, parseLink } from '../shared/link';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
@@ -96,7 +96,7 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
   async openLink(): Promise<void> {
     const link = await askText({
       prompt: vscode.l10n.t('Link to a view, as Copy Link to This View makes it'),
-      placeHolder: `${vscode.env.uriScheme}://${extensionId}/view?file=…`,
+      placeHolder: `${vscode.env.uriScheme}://${extensionId}/view?path=…`,
       validateInput: text => {
         try {
           if (text.trim() !== '') this.parse(vscode.Uri.parse(text.trim(), true));
@@ -188,12 +188,23 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
   }
 }
 
-/** The file inside a folder of the workspace. @throws Failure if there is none: a link opens nothing else. */
+/**
+ * The file inside a folder of the workspace. Several folders may have the same name and the same file: then a person is
+ * asked which. @throws Failure if there is none: a link opens nothing else.
+ */
 async function findFile({ folder, file }: LinkTarget): Promise<vscode.Uri> {
   const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ name }) => folder === null || name === folder);
+  const found: vscode.Uri[] = [];
   for (const { uri } of folders) {
-    const found = await fileInWorkspace(vscode.Uri.joinPath(uri, ...file.split('/')), vscode.workspace);
-    if (found) return found;
+    const place = await fileInWorkspace(vscode.Uri.joinPath(uri, ...file.split('/')), vscode.workspace);
+    if (place) found.push(place);
   }
-  throw failures.notInWorkspace(file);
+  if (!found[0]) throw failures.notInWorkspace(file);
+  if (found.length === 1) return found[0];
+  const items = found.map(uri => ({ label: file, description: uri.fsPath, uri }));
+  const picked = await pick(items, {
+    placeHolder: vscode.l10n.t('Several folders have this file: which one to open?'),
+  });
+  if (!picked) throw new Cancelled();
+  return picked.uri;
 }

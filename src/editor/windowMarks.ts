@@ -36,6 +36,12 @@ export class WindowMarks implements vscode.Disposable {
     this.bottom = bracket('0 0 1px 0');
     this.store.add(analysis.onDidChange(state => this.show(state)));
     this.store.add(vscode.window.onDidChangeVisibleTextEditors(() => this.draw()));
+    this.store.add(
+      analysis.onDidReplaceDocument(() => {
+        this.document = analysis.document;
+        this.draw();
+      }),
+    );
   }
 
   dispose(): void {

@@ -39,6 +39,9 @@ export function linkedModel(name: string): { readonly link?: LinkedComparison } 
   return modelName.test(name) ? { link: { kind: 'model', name } } : {};
 }
 
+/** Of links of earlier versions, whose names are encoded as in any address. */
+const formerNames = ['folder', 'file'] as const;
+
 const maxPathLength = 1024;
 const maxNumber = 2 ** 31 - 1;
 const maxEdits = 200;
@@ -51,8 +54,8 @@ export function isLinkable({ edits }: Ablation): boolean {
 /** The query of a link, without the question mark. */
 export function linkQuery(target: LinkTarget): string {
   const parameters = new Map<string, string>();
-  if (target.folder !== null) parameters.set('folder', target.folder);
-  parameters.set('file', target.file);
+  if (target.folder !== null) parameters.set('root', encodeName(target.folder));
+  parameters.set('path', encodeName(target.file));
   parameters.set('layer', String(target.layerIdx));
   parameters.set('head', String(target.headIdx));
   parameters.set('stage', target.stage);
@@ -71,14 +74,37 @@ export function linkQuery(target: LinkTarget): string {
   }
   if (target.at !== null) parameters.set('at', String(target.at));
   if (target.anchor !== null) parameters.set('anchor', String(target.anchor));
-  return [...parameters].map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
+  // Every value is of characters that no decoding changes, so that it may happen once, twice or never.
+  return [...parameters].map(([name, value]) => `${name}=${value}`).join('&');
+}
+
+/**
+ * A name in characters that addresses leave as they are: all others become the bytes of UTF-8 as "~2B". VS Code decodes
+ * "%2B" before a link reaches its extension, and a "+", "&" or "%" would then be read as something else.
+ */
+function encodeName(name: string): string {
+  const odd = (character: string) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+  return encodeURIComponent(name)
+    .replace(/[~!'()*]/g, odd)
+    .replaceAll('%2F', '/')
+    .replaceAll('%', '~');
+}
+
+/** @throws RangeError naming the parameter. */
+function decodeName(parameter: string, text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('%', '%25').replaceAll('~', '%'));
+  } catch {
+    throw new RangeError(`"${parameter}" is "${text.slice(0, 40)}", expected a name with bytes as ~2B`);
+  }
 }
 
 /** @throws RangeError that names the parameter and says what it should be. */
 export function parseLink(query: string): LinkTarget {
   const parameters = new URLSearchParams(query);
   const known = [
-    ...['folder', 'file', 'layer', 'head', 'stage', 'difference', 'tab', 'off', 'scope', 'compare', 'at', 'anchor'],
+    ...['root', 'path', 'layer', 'head', 'stage', 'difference', 'tab', 'off', 'scope', 'compare', 'at', 'anchor'],
+    ...formerNames,
   ];
   for (const name of parameters.keys()) {
     if (!known.includes(name))
@@ -102,9 +128,13 @@ export function parseLink(query: string): LinkTarget {
   if (tab !== null && !viewIdPattern.test(tab)) {
     throw new RangeError(`"tab" is "${tab.slice(0, 40)}", expected a word such as lens`);
   }
+  const name = (current: string, former: string) => {
+    const text = parameters.get(current);
+    return text === null ? parameters.get(former) : decodeName(current, text);
+  };
   return {
-    folder: parameters.get('folder'),
-    file: checkPath(parameters.get('file') ?? ''),
+    folder: name('root', 'folder'),
+    file: checkPath(parameters.has('file') ? 'file' : 'path', name('path', 'file') ?? ''),
     layerIdx: number('layer') ?? 0,
     headIdx: number('head') ?? 0,
     stage: stage as Stage,
@@ -155,9 +185,11 @@ function parseComparison(text: string | null): LinkedComparison | null {
  * A path that stays inside its folder: relative, with slashes, without dots that climb (Windows overlooks spaces and dots
  * behind them) and without odd characters, drives and streams among them.
  */
-function checkPath(path: string): string {
+function checkPath(parameter: string, path: string): string {
   const isOdd = path.length === 0 || path.length > maxPathLength || /[\\:\p{Cc}\p{Cs}]/u.test(path);
   const climbs = path.split('/').some(part => /^[. ]*$/.test(part));
-  if (isOdd || climbs) throw new RangeError('"file" is not a path inside the workspace, expected one like src/main.ts');
+  if (isOdd || climbs) {
+    throw new RangeError(`"${parameter}" is not a path inside the workspace, expected one like src/main.ts`);
+  }
   return path;
 }

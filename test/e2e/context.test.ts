@@ -278,11 +278,11 @@ test('export: what is saved is what the command line writes; a link opens the sa
   const link = await workbench.page.evaluate(() => navigator.clipboard.readText());
   assert.match(
     link,
-    /^[\w-]+:\/\/mta-inspector\.mta-inspector\/view\?folder=[^&]+&file=inventory\.ts&layer=\d+&head=\d+/,
+    /^[\w-]+:\/\/mta-inspector\.mta-inspector\/view\?root=[^&]+&path=inventory\.ts&layer=\d+&head=\d+/,
   );
   const open = async (address: string) => {
     await workbench.runCommand('MTA Inspector: Open Link to a View…');
-    await workbench.page.getByPlaceholder(/view\?file=/).waitFor();
+    await workbench.page.getByPlaceholder(/view\?path=/).waitFor();
     await workbench.page.keyboard.insertText(address);
     await workbench.page.keyboard.press('Enter');
   };

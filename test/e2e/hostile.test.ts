@@ -165,7 +165,7 @@ for (const file of refusedLinks) {
     const tabs = () => workbench.page.locator('.tab').allTextContents();
     const before = await tabs();
     await workbench.runCommand('MTA Inspector: Open Link to a View…');
-    const input = workbench.page.getByPlaceholder(/view\?file=/);
+    const input = workbench.page.getByPlaceholder(/view\?path=/);
     await input.waitFor();
     const scheme = /^[\w-]+/.exec((await input.getAttribute('placeholder')) ?? '')![0];
     await input.fill(`${scheme}://mta-inspector.mta-inspector/view?file=${file}&stage=`);
@@ -182,7 +182,7 @@ for (const file of refusedLinks) {
 
 test('a link cannot put a link into the message that refuses it', async () => {
   await workbench.runCommand('MTA Inspector: Open Link to a View…');
-  const input = workbench.page.getByPlaceholder(/view\?file=/);
+  const input = workbench.page.getByPlaceholder(/view\?path=/);
   await input.waitFor();
   const scheme = /^[\w-]+/.exec((await input.getAttribute('placeholder')) ?? '')![0];
   const stage = encodeURIComponent('[Trust](command:a.b)');

@@ -253,6 +253,7 @@ const goldenIndex: Target<Uint8Array> = {
 
 const linkSeeds = [
   'file=src/a.ts',
+  'root=x~20y&path=src/a~2B.ts&layer=1&at=3',
   'folder=x&file=a.ts&layer=1&head=2&stage=pattern&off=*.*.*&scope=layer&at=3&anchor=9&tab=lens',
 ];
 const link: Target<string> = {

@@ -279,26 +279,102 @@ test('a failure of a run that an edit started is logged, nobody waits for it', a
   }
 });
 
-test('a closed document’s maps stay, as those of an older version', async () => {
-  const { analysis, inspect } = openAnalysis();
+test('a closed document’s maps stay; opened again it is the same, unless its text is another', async () => {
+  const { analysis, client, inspect } = openAnalysis();
   const document = editor.open('text');
   await inspect(document);
   document.close();
-  assert.deepEqual([analysis.snapshot.status, analysis.snapshot.isStale], ['done', true]);
+  assert.deepEqual([analysis.snapshot.status, analysis.snapshot.isStale], ['done', false]);
+  editor.open('text', 'b.md');
+  assert.equal(analysis.document, document.asDocument);
+  const again = editor.open('text');
+  assert.ok(analysis.isOf(again.asDocument));
+  assert.equal(analysis.snapshot.isStale, false);
+  again.close();
+  const changed = editor.open('changed outside');
+  assert.ok(analysis.isOf(changed.asDocument));
+  assert.equal(analysis.snapshot.isStale, true);
+  mock.timers.tick(200);
+  await settle();
+  assert.equal(client.all('load').length, 2, 'it is inspected again by itself');
 });
 
-test('a renamed document is another one: the run goes on for the old, edits of the new do not disturb it', async () => {
-  const { analysis, start, load } = openAnalysis();
-  const document = editor.open('text', 'old.md');
-  await start(document);
-  const { signal } = await load();
-  const renamed = editor.open('text', 'new.md');
+test('another object of an address that is still open is not taken for the document', async () => {
+  const { analysis, inspect } = openAnalysis();
+  const document = editor.open('text');
+  await inspect(document);
+  editor.open('text');
+  assert.equal(analysis.document, document.asDocument);
+});
+
+test('a renamed document is followed, also with the folder around it, opened before or after the news', async () => {
+  for (const isOpenedFirst of [true, false]) {
+    const { analysis, start, load } = openAnalysis();
+    const document = editor.open('text', 'src/old.md');
+    await start(document);
+    const { signal } = await load();
+    const open = () => {
+      document.close();
+      return editor.open('text', 'lib/old.md');
+    };
+    const early = isOpenedFirst ? open() : null;
+    editor.rename('src', 'lib');
+    const renamed = early ?? open();
+    assert.ok(analysis.isOf(renamed.asDocument));
+    const { documentLabel, isStale } = analysis.snapshot;
+    assert.deepEqual([documentLabel, isStale, signal?.aborted], ['lib/old.md', false, false]);
+    renamed.edit(0, 0, 'x');
+    assert.deepEqual([signal?.aborted, analysis.snapshot.isStale], [true, true], 'its edits count now');
+  }
+  const { analysis, inspect } = openAnalysis();
+  const document = editor.open('text', 'src/old.md');
+  await inspect(document);
+  editor.rename('sr', 'x');
+  editor.open('text', 'xc/old.md');
+  assert.equal(analysis.document, document.asDocument, 'a name that only begins alike is another');
+});
+
+test('an untitled document that is saved goes on as the file', async () => {
+  const { analysis, inspect } = openAnalysis();
+  const document = editor.open('text', 'Untitled-1', true);
+  editor.show(document);
+  await inspect(document);
+  editor.show(editor.open('other', 'b.md'));
+  const file = editor.show(editor.open('text', 'a.md'));
   document.close();
-  renamed.edit(0, 0, 'x');
-  assert.deepEqual([signal?.aborted, analysis.snapshot.isStale], [false, true]);
-  assert.ok(!analysis.isOf(renamed.asDocument));
-  await start(renamed);
-  assert.deepEqual([analysis.snapshot.documentLabel, analysis.snapshot.isStale], ['new.md', false]);
+  assert.ok(analysis.isOf(file.document.asDocument));
+  assert.deepEqual([analysis.snapshot.documentLabel, analysis.snapshot.isStale], ['a.md', false]);
+});
+
+test('a cell of a notebook is followed when it is moved, and when a move makes it another document', async () => {
+  const { analysis, inspect } = openAnalysis();
+  const cells = ['one', 'two', 'three'].map(text => editor.open(text, `n.ipynb/${text}`));
+  const notebook = { uri: editor.open('', 'n.ipynb').uri, cells };
+  editor.notebooks = [{ ...notebook, getCells: () => notebook.cells.map((document, index) => ({ document, index })) }];
+  await inspect(cells[1]!);
+  assert.equal(analysis.snapshot.documentLabel, 'n.ipynb, cell 2');
+  const change = (removed: object[], added: object[]) =>
+    editor.events.changeNotebook.fire({
+      contentChanges: [
+        { removedCells: removed.map(document => ({ document })), addedCells: added.map(document => ({ document })) },
+      ],
+    });
+  notebook.cells = [cells[1]!, cells[0]!, cells[2]!];
+  change([cells[1]!], [cells[1]!]);
+  assert.equal(analysis.snapshot.documentLabel, 'n.ipynb, cell 1');
+  const pasted = editor.open('two', 'n.ipynb/four');
+  notebook.cells = [cells[0]!, cells[2]!, pasted];
+  change([cells[1]!], [editor.open('other', 'n.ipynb/five'), pasted]);
+  assert.ok(analysis.isOf(pasted.asDocument));
+  assert.deepEqual([analysis.snapshot.documentLabel, analysis.snapshot.isStale], ['n.ipynb, cell 3', false]);
+});
+
+test('documents of two folders with one name are told apart', async () => {
+  const { analysis, inspect } = openAnalysis();
+  const at = (path: string, index: number) => ({ name: 'app', uri: editor.open('', `../${path}`).uri as never, index });
+  editor.folders = [at('one/app', 0), at('two/app', 1)];
+  await inspect(editor.open('text', '../two/app/src/a.ts'));
+  assert.equal(analysis.snapshot.documentLabel, 'two/app/src/a.ts');
 });
 
 test('a window that leaves something out begins at the same text after an edit; a pin holds it wherever the edit is', async () => {

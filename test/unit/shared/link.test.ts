@@ -39,6 +39,30 @@ test('a file name with blanks, quotes or signs of an address comes back as it is
   }
 });
 
+test('names outlive every decoding on the way: none, one by VS Code, two by another program', () => {
+  const names = ['c++ notes.md', 'R&D plan.txt', '50%25 off.txt', 'c++/main.cpp', 'a#b.ts', 'x=y.txt', 'ünï 価格.txt'];
+  for (const file of [...names, "~20 it's (1)!*.md", '😀.ts', 'src/main.ts']) {
+    const query = linkQuery({ ...target, folder: file.replaceAll('/', ' '), file });
+    assert.match(query, /^[\w.~/=&,*-]+$/);
+    for (const times of [0, 1, 2]) {
+      let received = query;
+      for (let i = 0; i < times; i++) received = decodeURIComponent(received);
+      const { folder, file: opened } = parseLink(received);
+      assert.deepEqual([folder, opened], [file.replaceAll('/', ' '), file]);
+    }
+  }
+  assert.match(
+    linkQuery({ ...target, folder: null, file: 'src/main.ts' }),
+    /^path=src\/main\.ts&/,
+    'plain names stay plain',
+  );
+});
+
+test('links of earlier versions still open', () => {
+  const { folder, file } = parseLink('folder=my%20work&file=src%2Fa%2Bb.ts&layer=1');
+  assert.deepEqual([folder, file], ['my work', 'src/a+b.ts']);
+});
+
 test('edited weights stay behind, and the maker of the link can find out', () => {
   const edit = { part: 'pre_softmax_conv', layerIdx: 0, headIdx: 0, weights: [1] } as const;
   const ablation = { scope: 'model', edits: [edit] } as const;
@@ -48,7 +72,15 @@ test('edited weights stay behind, and the maker of the link can find out', () =>
 });
 
 for (const [query, part] of [
-  ['', /file/],
+  ['', /path/],
+  ['path=', /"path" is not a path/],
+  ['path=..~2Fsecret', /path/],
+  ['path=a~00b', /path/],
+  ['path=a~5C..~5Cb', /path/],
+  ['path=~2Fetc~2Fpasswd', /path/],
+  ['path=a~2', /"path" is "a~2", expected a name with bytes as ~2B/],
+  ['path=a~FF', /"path"/],
+  ['path=a&path=b', /more than once/],
   ['file=', /file/],
   ['file=../secret', /file/],
   ['file=a/../../b', /file/],
