@@ -19,7 +19,7 @@ import { type MapRow, MapSource } from './heatmap/mapSource';
 import type { PanelHost } from './host';
 import { KernelSource } from './kernelSource';
 import { OptimisticState } from './optimisticState';
-import { layerOf, mapRefOf, readLayout, type State, Store } from './state';
+import { defaultLayout, isSameRange, layerOf, mapRefOf, readLayout, type State, Store, zoomRangeOf } from './state';
 import { onThemeChange, readTheme } from './theme';
 import { menuView, offeredPages, placeOf } from './views/registry';
 import type { PanelView } from './views/view';
@@ -86,7 +86,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     setLayout(patch) {
       store.update({ layout: { ...store.state.layout, ...patch } });
       host.saveLayout(store.state.layout);
-      if (patch.leavesOutFirst !== undefined) showMap();
+      if (patch.scale !== undefined) showMap();
       if (patch.colorMap !== undefined) store.update({ theme: readTheme(patch.colorMap) });
     },
   };
@@ -143,9 +143,21 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
 
   function setPanel(panel: PanelState): void {
     // An ablated run is of the same tokens: what is looked at stays.
-    const isNewRun = panel.analysisId !== store.state.panel?.analysisId && panel.ablation.trainedId === null;
-    store.update(isNewRun ? { panel, cell: null } : { panel });
+    const { panel: before, cell } = store.state;
+    const isNewRun = panel.analysisId !== before?.analysisId && panel.ablation.trainedId === null;
+    // One selection: a word that was selected elsewhere takes the place of the cell.
+    const isElsewhere = panel.selectedToken !== before?.selectedToken && panel.selectedToken !== cell?.queryIdx;
+    store.update(cell && (isNewRun || isElsewhere) ? { panel, cell: null } : { panel });
+    fitNewRange(panel);
     showMap();
+  }
+
+  /** Shows the whole map of another text, range or model: the zoom was that of the one before. */
+  function fitNewRange(panel: PanelState): void {
+    const range = zoomRangeOf(panel);
+    const { zoomRange } = store.state.layout;
+    if (!range || (zoomRange && isSameRange(range, zoomRange))) return;
+    actions.setLayout({ zoomRange: range, zoom: defaultLayout.zoom });
   }
 
   function changeMap(patch: Partial<State>): void {
@@ -156,7 +168,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   function showMap(): void {
     const { panel, layout } = store.state;
     const ref = mapRefOf(panel);
-    const isRescaled = loader.show(ref, layout.leavesOutFirst);
+    const isRescaled = loader.show(ref, layout.scale);
     if (loader.map !== store.state.map) changeMap({ map: loader.map, mapFailure: null });
     else if (isRescaled) changeMap({});
     void loadSelection(ref, panel?.selectedToken ?? null);

@@ -3,8 +3,9 @@
 import type { Cell } from '../src/shared/address';
 import type { ModelSummary } from '../src/shared/analysis';
 import { formatValue, visibleToken, withLocalMark } from '../src/shared/labels';
+import { linesOfLabels, placeName } from '../src/shared/places';
 import { t } from '../src/shared/tools/l10n';
-import type { CellValue } from './heatmap/mapData';
+import type { CellValue, MapData } from './heatmap/mapData';
 
 /** Power of ten, a multiple of 3, that numbers up to `max` are divided by so that two digits distinguish them. */
 export function unitExponent(max: number): number {
@@ -55,6 +56,35 @@ export function formatMeasure(value: number): string {
   return withLocalMark(value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 3));
 }
 
+/** The end of a map's scale, in a few characters. */
+export function scaleEndText({ max, scaleKind, isSigned }: MapData): string {
+  if (!(max > 0)) return '';
+  const end = formatPlain(max);
+  // On a power scale the strongest cells may lie beyond the end.
+  return `${scaleKind === 'power' ? '≥ ' : ''}${isSigned ? '±' : ''}${end}`;
+}
+
+/** What places are named by. */
+export interface TokenNames {
+  readonly labels: readonly string[];
+  /** Of the range, from 1. */
+  readonly firstLine: number;
+}
+
+const linesOf = new WeakMap<readonly string[], { readonly firstLine: number; readonly lines: Int32Array }>();
+
+/** A token's place: "line 33 `byte` (250)". */
+export function tokenPlace(idx: number, { labels, firstLine }: TokenNames): string {
+  let known = linesOf.get(labels);
+  if (known?.firstLine !== firstLine) {
+    known = { firstLine, lines: linesOfLabels(labels, firstLine) };
+    linesOf.set(labels, known);
+  }
+  const label = labels[idx] ?? '';
+  const line = label === '' ? null : known.lines[idx]!;
+  return `${placeName(line, visibleToken(label))} (${idx})`;
+}
+
 /** A cell's query and key tokens with their indices. */
 export function cellName({ queryIdx, keyIdx }: Cell, labels: readonly string[]): string {
   const token = (idx: number) => visibleToken(labels[idx] ?? '');
@@ -71,3 +101,16 @@ export function viewerNote(model: ModelSummary | null | undefined): string {
     lacks,
   );
 }
+
+const colorNames: Readonly<Record<string, string>> = {
+  red: t('red'),
+  blue: t('blue'),
+  orange: t('orange'),
+  purple: t('purple'),
+  green: t('green'),
+  brown: t('brown'),
+  teal: t('teal'),
+};
+
+/** The name of one of the color scale's hues. */
+export const colorName = (color: string): string => colorNames[color] ?? color;

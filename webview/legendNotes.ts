@@ -1,14 +1,14 @@
 /** What has to be known to read a map, in sentences. */
 
-import { isPreSoftmax } from '../src/shared/attentionMap';
-import { formatValue, stageInText, stageLabel } from '../src/shared/labels';
+import { stageInText, stageLabel } from '../src/shared/labels';
 import { t } from '../src/shared/tools/l10n';
+import type { MapData } from './heatmap/mapData';
 import type { MapLoader } from './heatmap/mapLoader';
 import type { State } from './state';
 
 /** The sentences under the scale. @param part what the loader has of the part on screen. */
 export function legendNotes(
-  { panel, map, selection }: State,
+  { panel, map }: State,
   { isExact, isTooLarge }: Pick<MapLoader, 'isExact' | 'isTooLarge'>,
 ): string[] {
   if (!map) return [];
@@ -17,21 +17,11 @@ export function legendNotes(
   if (ref.minus) {
     notes.push(t('{0} minus {1}.', stageLabel(ref.stage), stageInText(ref.minus)));
     if (isTooLarge) notes.push(t('Zoom in to see the difference: it needs exact values, and too many are on screen.'));
-    else notes.push(t('The scale ends at the largest difference among the cells loaded so far.'));
+    else notes.push(t('The scale is that of the cells loaded so far.'));
   } else if (!isExact && blockSize > 1) {
     notes.push(t('Each cell shows the strongest of {0}×{1}.', blockSize, blockSize));
   }
-  if (isExact) notes.push(t('A pixel that covers several cells shows the strongest.'));
-  if (map.keysLeftOut === 1) notes.push(t('Key 0 is left out of the scale; its cells may be stronger than shown.'));
-  if (map.keysLeftOut > 1) {
-    notes.push(t('Keys 0–{0} are left out of the scale; their cells may be stronger than shown.', map.keysLeftOut - 1));
-  }
-  if (!isPreSoftmax(ref.stage) && !ref.minus && selection?.row.isExact) {
-    const sum = selection.row.values.reduce((total, value) => total + value, 0);
-    const isOne = Math.abs(sum - 1) < 1e-3;
-    if (!isOne) notes.push(t('Row {0} sums to {1}, not 1.', selection.row.queryIdx, formatValue(sum)));
-  }
-  notes.push(t('Hatched: masked, the key comes after the query.'));
+  if (isExact) notes.push(t('Where cells are smaller than 2 pixels, the strongest of them is shown.'));
   const window = panel?.model?.layers[ref.layerIdx]?.slidingWindow;
   if (window && window < map.ref.nTokens) {
     notes.push(
@@ -39,4 +29,17 @@ export function legendNotes(
     );
   }
   return notes;
+}
+
+/** How to read any map. */
+export function readingNotes({ scaleKind }: MapData): string[] {
+  return [
+    t('Rows are tokens that look (queries), columns the tokens looked at (keys).'),
+    t('Above the diagonal: masked, the key comes after the query.'),
+    scaleKind === 'power'
+      ? t('Power scale (exponent 0.6) up to the 99.9th percentile; cells under 3 % of its end are left blank.')
+      : t('Linear scale up to the largest value; cells under 3 % of it are left blank.'),
+    t('The first token has a strip of its own at the left and does not count for the scale.'),
+    t('Ctrl or Cmd with the wheel zooms, a drag moves the map, a double click shows all of it.'),
+  ];
 }

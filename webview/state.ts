@@ -4,7 +4,7 @@ import { measures } from '../src/attention/headRanking';
 import type { Cell, Rect, TokenRange } from '../src/shared/address';
 import type { LayerSummary } from '../src/shared/analysis';
 import { effectiveStage, previousStage, type Stage, stages } from '../src/shared/attentionMap';
-import { type ColorMap, defaultColorMap, isColorMap } from '../src/shared/colorScale';
+import { type ColorMap, defaultColorMap, isColorMap, type ScaleKind, scaleKinds } from '../src/shared/colorScale';
 import type { MeasureName } from '../src/shared/headMeasures';
 import { type KernelPart, kernelParts } from '../src/shared/kernels';
 import type { PanelContext } from '../src/shared/panel/context';
@@ -30,8 +30,10 @@ export interface Layout {
   /** Whether sections are open, by the id of their view; those that are not named are. */
   readonly sections: Readonly<Record<string, boolean>>;
   readonly zoom: SavedZoom;
-  /** The colour scale leaves out the first keys, on which many heads rest when they look at nothing. */
-  readonly leavesOutFirst: boolean;
+  /** What `zoom` is of. */
+  readonly zoomRange: ZoomRange | null;
+  /** How magnitudes are spread over the maps' color scale. */
+  readonly scale: ScaleKind;
   readonly colorMap: ColorMap;
   /** Stages whose difference the stages view shows; null: the layer's first step. */
   readonly stagePair: { readonly stage: Stage; readonly minus: Stage } | null;
@@ -45,6 +47,13 @@ export interface Layout {
   /** How the kernel gallery is sorted, and which part it shows; null: all. */
   readonly kernelOrder: KernelOrder;
   readonly kernelPart: KernelPart | null;
+}
+
+/** A range of a text as a model reads it, as far as a zoom holds for it. */
+interface ZoomRange {
+  /** Document, model, and where the range begins. */
+  readonly name: string;
+  readonly nTokens: number;
 }
 
 export interface State {
@@ -98,7 +107,8 @@ export const defaultLayout: Layout = {
   views: {},
   sections: {},
   zoom: { factor: 1, centerQuery: 0.5, centerKey: 0.5 },
-  leavesOutFirst: false,
+  zoomRange: null,
+  scale: 'power',
   colorMap: defaultColorMap,
   stagePair: null,
   sharesScale: false,
@@ -112,14 +122,15 @@ export const defaultLayout: Layout = {
 /** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
 export function readLayout(saved: unknown): Layout {
   const layout = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
-  const { tab, views, sections, zoom, leavesOutFirst, colorMap, stagePair, sharesScale } = layout;
+  const { tab, views, sections, zoom, zoomRange, scale, colorMap, stagePair, sharesScale } = layout;
   const { lensReference, headMeasure, headOrder, kernelOrder, kernelPart } = layout;
   return {
     tab: typeof tab === 'string' ? tab : defaultLayout.tab,
     views: entriesOf(views, value => typeof value === 'string'),
     sections: entriesOf(sections, value => typeof value === 'boolean'),
     zoom: isZoom(zoom) ? zoom : defaultLayout.zoom,
-    leavesOutFirst: leavesOutFirst === true,
+    zoomRange: isZoomRange(zoomRange) ? zoomRange : null,
+    scale: scaleKinds.find(kind => kind === scale) ?? defaultLayout.scale,
     colorMap: isColorMap(colorMap) ? colorMap : defaultColorMap,
     stagePair: isStagePair(stagePair) ? stagePair : null,
     sharesScale: sharesScale === true,
@@ -145,6 +156,22 @@ function isStagePair(value: unknown): value is Layout['stagePair'] {
 function isZoom(value: unknown): value is SavedZoom {
   const { factor, centerQuery, centerKey } = (value ?? {}) as Record<string, unknown>;
   return [factor, centerQuery, centerKey].every(Number.isFinite);
+}
+
+function isZoomRange(value: unknown): value is ZoomRange {
+  const { name, nTokens } = (value ?? {}) as Record<string, unknown>;
+  return typeof name === 'string' && Number.isFinite(nTokens);
+}
+
+export function zoomRangeOf({ tokens, model, window, documentLabel }: PanelState): ZoomRange | null {
+  if (!tokens) return null;
+  const name = [documentLabel, model?.directory, window?.start].join('\n');
+  return { name, nTokens: tokens.labels.length };
+}
+
+/** Whether a zoom of one range shows about the same of the other: an edit changes a range's length a little. */
+export function isSameRange(a: ZoomRange, b: ZoomRange): boolean {
+  return a.name === b.name && Math.abs(a.nTokens - b.nTokens) <= 0.1 * Math.max(a.nTokens, b.nTokens);
 }
 
 export function layerOf(panel: PanelState): LayerSummary | undefined {

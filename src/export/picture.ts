@@ -9,12 +9,14 @@ import {
   levelOf,
   type PictureStyle,
   type Rgb,
+  type ScaleKind,
+  scaleEnd,
 } from '../shared/colorScale';
 import { formatNumber } from '../shared/labels';
 import { breakLines, drawText, heightOf } from './pixelText';
 import { captionOf, type MapFacts } from './source';
 
-export const defaultStyle: PictureStyle = { colorMap: defaultColorMap, leavesOutFirst: false };
+export const defaultStyle: PictureStyle = { colorMap: defaultColorMap, scale: 'power' };
 
 export interface Picture {
   /** Edge in pixels: the map's edge times `cellSize`. */
@@ -41,7 +43,7 @@ const largestCell = 24;
 export function drawMap(map: Float32Array, nTokens: number, style: PictureStyle): Picture {
   const cellSize = Math.max(1, Math.min(largestCell, Math.floor(edgePx / nTokens)));
   const size = nTokens * cellSize;
-  const max = scaleMax(map, nTokens, style.leavesOutFirst);
+  const max = scaleMax(map, nTokens, style.scale);
   const table = bakeColors(paper, false, style.colorMap);
   const pixels = new Uint8Array(size * size * 3);
   for (let y = 0; y < size; y++) {
@@ -53,7 +55,7 @@ export function drawMap(map: Float32Array, nTokens: number, style: PictureStyle)
           ? (x + y) % hatch.period === 0
             ? hatch.color
             : paper
-          : colorOf(table, levelOf(map[query * nTokens + key]!, max));
+          : colorOf(table, levelOf(map[query * nTokens + key]!, max, style.scale));
       pixels.set(color, (y * size + x) * 3);
     }
   }
@@ -61,10 +63,13 @@ export function drawMap(map: Float32Array, nTokens: number, style: PictureStyle)
 }
 
 /** What the colors mean. */
-export function scaleNote({ colorMap, leavesOutFirst }: PictureStyle): string {
+export function scaleNote({ colorMap, scale }: PictureStyle): string {
   const { negative, positive } = colorMaps[colorMap];
-  const note = leavesOutFirst ? ' The scale leaves out the first key.' : '';
-  return `Scale: ${negative} below zero, ${positive} above; hatched: masked, key after query.${note}`;
+  const kind =
+    scale === 'power'
+      ? 'power scale (exponent 0.6) up to the 99.9th percentile'
+      : 'linear scale up to the largest value';
+  return `Scale: ${negative} below zero, ${positive} above; ${kind}, first key left out; hatched: masked, key after query.`;
 }
 
 /** The picture with a caption that says what it shows. */
@@ -101,16 +106,17 @@ export function encodePng(
   return encode({ width, height, data: pixels, depth: 8, channels: 3, text });
 }
 
-/** Largest finite magnitude of the cells that exist. */
-export function scaleMax(map: Float32Array, nTokens: number, leavesOutFirst: boolean): number {
-  let max = 0;
+/** The end of the scale of the cells that exist, without key 0, on which many heads rest. */
+export function scaleMax(map: Float32Array, nTokens: number, scale: ScaleKind): number {
+  const first = nTokens > 1 ? 1 : 0;
+  const magnitudes: number[] = [];
   for (let query = 0; query < nTokens; query++) {
-    for (let key = leavesOutFirst ? 1 : 0; key <= query; key++) {
+    for (let key = first; key <= query; key++) {
       const magnitude = Math.abs(map[query * nTokens + key]!);
-      if (magnitude > max && magnitude !== Number.POSITIVE_INFINITY) max = magnitude;
+      if (Number.isFinite(magnitude)) magnitudes.push(magnitude);
     }
   }
-  return max;
+  return scaleEnd(Float32Array.from(magnitudes), scale);
 }
 
 function latin1(text: string): string {

@@ -72,7 +72,7 @@ export class MapExporter {
     exportSource(this.analysis); // fails at once when there is nothing
     const items = exportFormats.map(format => ({ label: formatNames[format], description: `.${format}`, format }));
     const picked = await pick(items, { title: vscode.l10n.t('Save the current map') });
-    if (picked) await this.save(picked.format, { colorMap: defaultColorMap, leavesOutFirst: false });
+    if (picked) await this.save(picked.format, { colorMap: defaultColorMap, scale: 'power' });
   }
 
   /** @throws RangeError for a format that is not text. */

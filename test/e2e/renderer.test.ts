@@ -9,18 +9,22 @@ import { root } from '../fixtures/paths';
 
 /** Runs in the page: draws the same by WebGL and by `paint`, and counts the pixels that differ. */
 const page = `
-import { bakeColors, colorOf } from './src/shared/colorScale';
-import { absentLevel } from './src/shared/colorScale';
-import { hatch } from './webview/heatmap/drawing';
+import { absentLevel, bakeColors, colorOf } from './src/shared/colorScale';
 import { cornerOfHead, layOutHeads } from './webview/heatmap/headGrid';
 import { createHeadGridRenderer } from './webview/heatmap/headGridRenderer';
-import { emptyExactGrid, maskedPixel, outsidePixel, paint } from './webview/heatmap/levels';
+import { emptyExactGrid, paint, toPixels } from './webview/heatmap/levels';
 import { createRenderer } from './webview/heatmap/renderer';
 import { WebGlRenderer } from './webview/heatmap/webglRenderer';
 import { Random } from './test/random';
 
-const [background, line] = [[30, 30, 30], [80, 80, 80]];
+const background = [30, 30, 30];
 const table = bakeColors(background);
+const colors = { table, background, masked: [45, 45, 45], edge: [130, 130, 130] };
+/** Of two equally strong cells with opposite signs either may be shown. */
+const isDrawn = (level, wanted, got) => {
+  const isNear = rgb => [0, 1, 2].every(i => Math.abs(rgb[i] - got[i]) <= 1);
+  return isNear(wanted) || (Math.abs(level) <= 128 && isNear(colorOf(table, -level)));
+};
 
 globalThis.compareHeads = ({ nTokens, blockSize, width, minEdge, count, viewport, part }) => {
   const random = new Random(6);
@@ -28,7 +32,7 @@ globalThis.compareHeads = ({ nTokens, blockSize, width, minEdge, count, viewport
   const grid = layOutHeads(count, width, { minEdge, gap: 5, header: 9 });
   [canvas.width, canvas.height] = [grid.width, grid.height];
   const renderer = createHeadGridRenderer(canvas, () => {});
-  renderer.setColors({ table, background, hatch: line });
+  renderer.setColors(colors);
   const size = Math.ceil(nTokens / blockSize);
   renderer.reserve(count, size);
   const overviews = Array.from({ length: count }, () => ({
@@ -56,16 +60,12 @@ globalThis.compareHeads = ({ nTokens, blockSize, width, minEdge, count, viewport
   let outside = 0;
   for (let slot = 0; slot < count; slot++) {
     const expected = paint(overviews[slot], exacts[slot], nTokens, viewport, grid.edge, grid.edge);
+    const pixels = toPixels(expected, colors);
     const corner = cornerOfHead(grid, slot);
     for (let y = 0; y < grid.edge; y++) {
       for (let x = 0; x < grid.edge; x++) {
-        const level = expected[y * grid.edge + x];
-        const isLine = level === maskedPixel && (x + y) % hatch.period < hatch.width;
-        const isEmpty = level === maskedPixel || level === outsidePixel || level === absentLevel;
-        const color = isLine ? line : isEmpty ? background : colorOf(table, level);
-        const got = colorAt(corner.x + x, corner.y + y);
-        const isDrawn = rgb => rgb.every((channel, i) => Math.abs(channel - got[i]) <= 1);
-        if (!isDrawn(color) && (isEmpty || !isDrawn(colorOf(table, -level)))) different.push([slot, x, y, level]);
+        const at = y * grid.edge + x;
+        if (!isDrawn(expected[at], pixels.subarray(at * 4), colorAt(corner.x + x, corner.y + y))) different.push([slot, x, y, expected[at]]);
       }
     }
     for (let x = 0; x < grid.edge; x++) if (background.some((c, i) => c !== colorAt(corner.x + x, corner.y - 1)[i])) outside++;
@@ -79,7 +79,7 @@ globalThis.compare = ({ nTokens, blockSize, width, height, viewport, holes, tile
   [canvas.width, canvas.height] = [width, height];
   const gl = canvas.getContext('webgl2', { alpha: false, antialias: false, preserveDrawingBuffer: true });
   const renderer = new WebGlRenderer(canvas, gl, () => {});
-  renderer.setColors({ table, background, hatch: line });
+  renderer.setColors(colors);
   const size = Math.ceil(nTokens / blockSize);
   const levels = n => Int16Array.from({ length: n * n }, () => random.below(256) - 128);
   const overview = { size, blockSize, levels: levels(size) };
@@ -96,17 +96,12 @@ globalThis.compare = ({ nTokens, blockSize, width, height, viewport, holes, tile
   const drawn = new Uint8Array(width * height * 4);
   gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, drawn);
   const expected = paint(overview, exact, nTokens, viewport, width, height);
+  const pixels = toPixels(expected, colors);
   const different = [];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const level = expected[y * width + x];
-      const isLine = level === maskedPixel && (x + y) % hatch.period < hatch.width;
-      const isEmpty = level === maskedPixel || level === outsidePixel || level === absentLevel;
-      const color = isLine ? line : isEmpty ? background : colorOf(table, level);
-      const at = ((height - 1 - y) * width + x) * 4;
-      const isDrawn = rgb => rgb.every((channel, i) => Math.abs(channel - drawn[at + i]) <= 1);
-      // Of two equally strong cells with opposite signs either may be shown.
-      if (!isDrawn(color) && (isEmpty || !isDrawn(colorOf(table, -level)))) different.push([x, y, level]);
+      const at = y * width + x;
+      if (!isDrawn(expected[at], pixels.subarray(at * 4), drawn.subarray(((height - 1 - y) * width + x) * 4))) different.push([x, y, expected[at]]);
     }
   }
   return { error: gl.getError(), different };
@@ -117,7 +112,7 @@ globalThis.lose = () => new Promise(resolve => {
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [20, 20];
   document.body.append(canvas);
-  const viewport = { originX: 0, originY: 0, cellSize: 10 };
+  const viewport = { originX: 0, originY: 0, cellSize: 10, unit: 1, firstKey: 0 };
   const renderer = createRenderer(canvas, () => {
     renderer.draw(2, viewport);
     const drawn = canvas.nextElementSibling.getContext('2d');
@@ -125,7 +120,7 @@ globalThis.lose = () => new Promise(resolve => {
     resolve({ kind: renderer.kind, before, at: [at(5, 5), at(15, 15)], expected: [colorOf(table, 100), colorOf(table, -50)] });
   });
   const before = renderer.kind;
-  renderer.setColors({ table, background, hatch: line });
+  renderer.setColors(colors);
   renderer.setGrids(null, { size: 2, blockSize: 1, levels: Int16Array.of(100, absentLevel, 3, -50) });
   renderer.draw(2, viewport);
   canvas.getContext('webgl2').getExtension('WEBGL_lose_context').loseContext();
@@ -151,17 +146,32 @@ after(() => browser?.close());
 
 const plain = { nTokens: 300, blockSize: 2, width: 200, height: 180, holes: false, tiles: [] };
 const tile = { queryStart: 130, keyStart: 40, nQueries: 60, nKeys: 50 };
+const view = (originX: number, originY: number, cellSize: number, unit = 1, firstKey = 0) => ({
+  viewport: { originX, originY, cellSize, unit, firstKey },
+});
 /** No sizes of which a pixel's edge is a multiple: there the rounding of the GPU's shorter numbers decides. */
 const cases = [
   ...[0.113, 0.241, 0.367, 0.5, 0.613, 0.991].map(cellSize => ({
-    ...{ ...plain, name: `cells of ${cellSize} pixels`, viewport: { originX: 0, originY: 0, cellSize } },
+    ...{ ...plain, name: `cells of ${cellSize} pixels`, ...view(0, 0, cellSize) },
   })),
-  { ...plain, name: 'cells of 2.5 pixels, moved', viewport: { originX: -120.4, originY: -301.7, cellSize: 2.5 } },
-  { ...plain, name: 'holes, small', holes: true, viewport: { originX: 0, originY: 0, cellSize: 0.613 } },
-  { ...plain, name: 'holes, large', holes: true, viewport: { originX: -10, originY: -80, cellSize: 1.7 } },
-  { ...plain, name: 'a tile arrives', tiles: [tile], viewport: { originX: 0, originY: 0, cellSize: 0.519 } },
-  { ...plain, name: 'moved and small', viewport: { originX: -30.25, originY: -41.5, cellSize: 0.8 } },
-  { ...plain, name: 'one token', nTokens: 1, blockSize: 1, viewport: { originX: 0, originY: 0, cellSize: 180 } },
+  ...[0.113, 0.367, 0.613, 1.371].flatMap(cellSize =>
+    [2, 3].map(unit => ({
+      ...{
+        ...plain,
+        name: `cells of ${cellSize} pixels in squares of ${unit}`,
+        ...view(-cellSize, 0, cellSize, unit, 1),
+      },
+    })),
+  ),
+  { ...plain, name: 'squares, moved', ...view(-31.3, -40.7, 0.83, 2, 1) },
+  { ...plain, name: 'squares with holes', holes: true, ...view(-0.613, 0, 0.613, 2, 1) },
+  { ...plain, name: 'squares of a large overview', blockSize: 8, holes: true, ...view(-0.613, 0, 0.613, 2, 1) },
+  { ...plain, name: 'cells of 2.5 pixels, moved', ...view(-120.4, -301.7, 2.5) },
+  { ...plain, name: 'holes, small', holes: true, ...view(0, 0, 0.613) },
+  { ...plain, name: 'holes, large', holes: true, ...view(-10, -80, 1.7) },
+  { ...plain, name: 'a tile arrives', tiles: [tile], ...view(0, 0, 0.519) },
+  { ...plain, name: 'moved and small', ...view(-30.25, -41.5, 0.8) },
+  { ...plain, name: 'one token', nTokens: 1, blockSize: 1, ...view(0, 0, 180) },
 ];
 for (const { name, ...map } of cases) {
   test(name, async () => {
@@ -180,10 +190,12 @@ for (const { name, ...map } of cases) {
 const heads = { nTokens: 300, blockSize: 4, width: 330, minEdge: 100, count: 5 };
 const part = { queryStart: 150, keyStart: 40, nQueries: 30, nKeys: 20 };
 const layers = [
-  { ...heads, name: 'the whole maps', viewport: { originX: 0, originY: 0, cellSize: 106 / 300.01 } },
-  { ...heads, name: 'blocks smaller than pixels', minEdge: 40, viewport: { originX: 0, originY: 0, cellSize: 0.151 } },
-  { ...heads, name: 'cells of 2.5 pixels, moved', viewport: { originX: -120.4, originY: -301.7, cellSize: 2.5 } },
-  { ...heads, name: 'exact values of a part', part, viewport: { originX: -70.37, originY: -380.29, cellSize: 2.713 } },
+  { ...heads, name: 'the whole maps', ...view(0, 0, 106 / 300.01) },
+  { ...heads, name: 'the whole maps in squares', ...view(0, 0, 106 / 300.01, 2) },
+  { ...heads, name: 'blocks smaller than pixels', minEdge: 40, ...view(0, 0, 0.151) },
+  { ...heads, name: 'blocks smaller than squares', minEdge: 40, ...view(0, 0, 0.151, 2) },
+  { ...heads, name: 'cells of 2.5 pixels, moved', ...view(-120.4, -301.7, 2.5) },
+  { ...heads, name: 'exact values of a part', part, ...view(-70.37, -380.29, 2.713) },
 ];
 for (const { name, ...layer } of layers) {
   test(`all heads of a layer, ${name}`, async () => {

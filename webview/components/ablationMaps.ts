@@ -10,8 +10,8 @@ import { describeCellValue } from '../labels';
 import type { State } from '../state';
 import { onPixelRatioChange } from '../theme';
 import type { ViewContext } from '../views/view';
+import { nKeysBeside } from './mapCanvas';
 import { createGestures, mapInstructions } from './mapGestures';
-import { listenToMap } from './mapInput';
 import { StagePane } from './stagePane';
 
 export class AblationMaps {
@@ -27,7 +27,7 @@ export class AblationMaps {
 
   constructor(private readonly context: ViewContext) {
     const { store, actions, maps } = context;
-    this.navigation = new Navigation(zoom => actions.setLayout({ zoom }));
+    this.navigation = new Navigation(zoom => actions.setLayout({ zoom }), nKeysBeside);
     const gestures = createGestures(store, actions, this.navigation, cell => {
       this.hovered = cell;
       this.draw();
@@ -35,7 +35,7 @@ export class AblationMaps {
     const pane = () => new StagePane(maps, () => this.draw());
     this.panes = [pane(), pane(), pane()];
     for (const { drawing } of this.panes) {
-      listenToMap(drawing.canvas, gestures);
+      drawing.listen(gestures);
       drawing.canvas.addEventListener('focus', () => this.draw());
     }
     const grid = h('div', { class: 'ablation-maps' }, ...this.panes.map(({ element }) => element));
@@ -65,7 +65,7 @@ export class AblationMaps {
         [difference, t('Ablated − trained')],
       ] as const
     ).entries()) {
-      this.panes[i]!.show(ref, layout.leavesOutFirst, title);
+      this.panes[i]!.show(ref, layout.scale, title);
     }
     this.navigation.follow(ablated.nTokens, layout.zoom);
     if (this.navigation.size.width === 0) this.resize();
@@ -74,7 +74,7 @@ export class AblationMaps {
 
   hide(): void {
     this.isShown = false;
-    for (const pane of this.panes) pane.show(null, false);
+    for (const pane of this.panes) pane.show(null, 'linear');
   }
 
   private resize(): void {

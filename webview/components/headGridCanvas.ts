@@ -7,6 +7,7 @@ import { cornerOfHead, type HeadGrid, headUnder } from '../heatmap/headGrid';
 import { createHeadGridRenderer, type HeadGridRenderer } from '../heatmap/headGridRenderer';
 import { cornerOf } from '../heatmap/hitTest';
 import type { LayerMaps } from '../heatmap/layerMaps';
+import { toDevice } from '../heatmap/levels';
 import type { Viewport } from '../heatmap/viewport';
 import type { Theme } from '../theme';
 import { mapColors, place } from './mapCanvas';
@@ -16,8 +17,7 @@ interface HeadPlate {
   readonly element: HTMLElement;
   readonly name: HTMLElement;
   readonly scale: HTMLElement;
-  readonly row: HTMLElement;
-  readonly column: HTMLElement;
+  readonly ring: HTMLElement;
 }
 
 export class HeadGridCanvas {
@@ -98,24 +98,19 @@ export class HeadGridCanvas {
   draw(nTokens: number, blockSize: number, viewport: Viewport): void {
     const isScheduled = this.pending !== null;
     this.pending = () => {
-      const ratio = devicePixelRatio;
-      this.renderer.draw(nTokens, blockSize, this.grid!, {
-        originX: viewport.originX * ratio,
-        originY: viewport.originY * ratio,
-        cellSize: viewport.cellSize * ratio,
-      });
+      // The first token has no strip here: it stays in the maps.
+      this.renderer.draw(nTokens, blockSize, this.grid!, toDevice(viewport, devicePixelRatio, 0));
     };
     if (this.isBlank) this.drawNow();
     else if (!isScheduled) requestAnimationFrame(() => this.drawNow());
   }
 
-  /** Crosshair over the same cell of every map. */
+  /** A frame around the same cell of every map. */
   mark(viewport: Viewport, cell: Cell | null): void {
     const { cellSize } = viewport;
     const corner = cell && cornerOf(viewport, cell);
-    for (const { row, column } of this.plates) {
-      place(row, corner && { top: corner.y, height: cellSize });
-      place(column, corner && { left: corner.x, width: cellSize });
+    for (const { ring } of this.plates) {
+      place(ring, corner && { left: corner.x - 2, top: corner.y - 2, width: cellSize + 4, height: cellSize + 4 });
     }
   }
 
@@ -136,9 +131,8 @@ export class HeadGridCanvas {
 
 function createPlate(): HeadPlate {
   const [name, scale] = [h('span', { class: 'head-name' }), h('span', { class: 'head-value' })];
-  const row = h('div', { class: 'band band-row', hidden: true });
-  const column = h('div', { class: 'band band-column', hidden: true });
-  const bands = h('div', { class: 'head-bands' }, row, column);
+  const ring = h('div', { class: 'mark mark-cell', hidden: true });
+  const bands = h('div', { class: 'head-bands' }, ring);
   const element = h('div', { class: 'head-plate' }, h('div', { class: 'head-title' }, name, scale), bands);
-  return { element, name, scale, row, column };
+  return { element, name, scale, ring };
 }

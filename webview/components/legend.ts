@@ -1,84 +1,57 @@
-/** The colour scale and what has to be known to read the map: what is pooled, subtracted, left out or masked. */
+/** What has to be known to read a map (what is pooled, subtracted or masked), and how it is colored. */
 
-import { type ColorMap, colorMaps, colorOf, maxLevel } from '../../src/shared/colorScale';
-import { formatValue } from '../../src/shared/labels';
+import { type ColorMap, colorMaps } from '../../src/shared/colorScale';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
 import type { MapLoader } from '../heatmap/mapLoader';
-import { legendNotes } from '../legendNotes';
+import { colorName } from '../labels';
+import { legendNotes, readingNotes } from '../legendNotes';
 import type { State } from '../state';
-import type { Theme } from '../theme';
-import { checkbox, dropdown } from '../toolkit';
-
-const colorNames: Readonly<Record<string, string>> = {
-  red: t('red'),
-  blue: t('blue'),
-  orange: t('orange'),
-  purple: t('purple'),
-  green: t('green'),
-  brown: t('brown'),
-  teal: t('teal'),
-};
-const named = (color: string) => colorNames[color] ?? color;
-const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+import { dropdown } from '../toolkit';
+import { linearScaleBox } from './scale';
 
 const colorOptions = Object.entries(colorMaps).map(([value, { negative, positive }]) => ({
   value,
-  label: t('{0} to {1}', capital(named(negative)), named(positive)),
+  label: t('{0} to {1}', capital(colorName(negative)), colorName(positive)),
 }));
 
 /** @param loader of the map that the legend explains. */
 export function createLegend(actions: Actions, loader: MapLoader) {
-  const bar = h('div', { class: 'scale-bar', role: 'img' });
-  const low = h('span');
-  const high = h('span');
   const notes = h('ul', { class: 'notes' });
-  const leaveOut = checkbox(t('Scale without the first token'), leavesOutFirst =>
-    actions.setLayout({ leavesOutFirst }),
-  );
-  const colors = dropdown('colors', t('Colours'), value => actions.setLayout({ colorMap: value as ColorMap }));
-  const scale = h('div', { class: 'scale' }, bar, h('div', { class: 'scale-ends' }, low, h('span', {}, '0'), high));
+  const reading = h('ul', { class: 'notes' });
+  const linear = linearScaleBox(scale => actions.setLayout({ scale }));
+  const colors = dropdown('colors', t('Colors'), value => actions.setLayout({ colorMap: value as ColorMap }));
   const element = h(
     'section',
-    { class: 'legend', 'aria-label': t('Colour scale') },
-    scale,
+    { class: 'legend', 'aria-label': t('Color scale') },
+    linear.element,
     notes,
-    leaveOut.element,
-    colors.element,
+    h('details', { class: 'reading' }, h('summary', {}, t('How to read the map')), reading, colors.element),
   );
-  const paintBar = onChange((theme: Theme) => bar.style.setProperty('background-image', gradient(theme.colors)));
   const writeNotes = onChange((text: string) => {
-    notes.replaceChildren(...text.split('\n').map(line => h('li', {}, line)));
+    notes.replaceChildren(...toItems(text));
+    notes.hidden = text === '';
   });
+  const writeReading = onChange((text: string) => reading.replaceChildren(...toItems(text)));
   return {
     element,
     update(state: State): void {
-      const { map, theme, layout } = state;
+      const { map, layout } = state;
       element.hidden = map === null;
       if (!map) return;
-      paintBar(theme);
-      low.textContent = map.max > 0 ? formatValue(-map.max) : '';
-      high.textContent = map.max > 0 ? formatValue(map.max) : '';
       element.dataset['scaleMax'] = String(map.max);
-      const { negative, positive } = colorMaps[theme.colorMap];
-      bar.setAttribute(
-        'aria-label',
-        t('{0} below zero, {1} above zero, to {2}', capital(named(negative)), named(positive), formatValue(map.max)),
-      );
+      element.dataset['scaleKind'] = map.scaleKind;
       colors.set(colorOptions, layout.colorMap);
-      leaveOut.set(
-        layout.leavesOutFirst,
-        true,
-        t('Many heads rest on the first token; this shows the rest more clearly.'),
-      );
+      linear.set(layout.scale);
       writeNotes(legendNotes(state, loader).join('\n'));
+      writeReading(readingNotes(map).join('\n'));
     },
   };
 }
 
-/** The whole scale from left to right, as a CSS image. */
-export function gradient(colors: Uint8Array): string {
-  const steps = Array.from({ length: 33 }, (_, i) => Math.round(-maxLevel + (i / 32) * 2 * maxLevel));
-  return `linear-gradient(to right, ${steps.map(level => `rgb(${colorOf(colors, level).join(' ')})`).join(', ')})`;
+const toItems = (text: string) => text.split('\n').map(line => h('li', {}, line));
+
+function capital(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
 }

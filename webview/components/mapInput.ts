@@ -5,7 +5,7 @@ export interface MapGestures {
   hover(point: { readonly x: number; readonly y: number } | null): void;
   click(x: number, y: number): void;
   pan(dx: number, dy: number): void;
-  /** @returns false when there is nothing left to zoom, so that the page may scroll. */
+  /** @returns whether there was something left to zoom. */
   zoom(factor: number, x?: number, y?: number): boolean;
   fit(): void;
   /** Moves the cell in focus; starts one where there is none. */
@@ -49,8 +49,11 @@ export function listenToMap(canvas: HTMLElement, gestures: MapGestures): void {
   canvas.addEventListener(
     'wheel',
     event => {
+      // The wheel alone scrolls the page. A pinch on a touchpad comes with the control key, too.
+      if (!event.ctrlKey && !event.metaKey) return;
       const pixels = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY * 16 : event.deltaY;
-      if (gestures.zoom(Math.exp(-pixels * 0.0025), event.offsetX, event.offsetY)) event.preventDefault();
+      event.preventDefault(); // else the whole window zooms
+      gestures.zoom(Math.exp(-pixels * (Math.abs(pixels) < 30 ? 0.01 : 0.0025)), event.offsetX, event.offsetY);
     },
     { passive: false },
   );

@@ -1,24 +1,30 @@
-/** The heatmap with its axes, crosshair, tooltip and zoom buttons. */
+/** The heatmap with its axes, scale, marks, tooltip and zoom buttons. */
 
 import type { Cell } from '../../src/shared/address';
-import { stageLabel, visibleToken } from '../../src/shared/labels';
-import { axisTicks, showsTokens } from '../../src/shared/tools/axisTicks';
+import { stageInText, stageLabel, visibleToken } from '../../src/shared/labels';
+import { axisTicks, showsTokens, type Tick } from '../../src/shared/tools/axisTicks';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
-import { h } from '../dom';
+import { h, onChange } from '../dom';
 import { cornerOf, visibleCells } from '../heatmap/hitTest';
 import type { MapLoader } from '../heatmap/mapLoader';
 import { Navigation } from '../heatmap/navigation';
 import type { PanelHost } from '../host';
+import { fittingMarks, type LineMark, lineMarks } from '../lineMarks';
 import type { State, Store } from '../state';
 import { onPixelRatioChange } from '../theme';
 import { button } from '../toolkit';
+import { LineLabels } from './lineLabels';
 import { createAxis } from './mapAxes';
-import { MapCanvas } from './mapCanvas';
+import { MapCanvas, nKeysBeside } from './mapCanvas';
 import { buttonZoom, createGestures, mapInstructions } from './mapGestures';
-import { listenToMap, type MapGestures } from './mapInput';
+import type { MapGestures } from './mapInput';
 import { createMapTooltip, describeCell } from './mapTooltip';
 import { RowSums } from './rowSums';
+import { createScale } from './scale';
+
+/** Room between line numbers along the axes, in CSS pixels. */
+const lineSpacing = { query: 16, key: 28 };
 
 export class MapPanel {
   readonly element: HTMLElement;
@@ -27,9 +33,14 @@ export class MapPanel {
   private readonly tooltip = createMapTooltip();
   private readonly queryAxis = createAxis('query');
   private readonly keyAxis = createAxis('key');
+  private readonly lineLabels = new LineLabels();
+  private readonly scale = createScale();
   private readonly navigation: Navigation;
   private readonly rowSums: RowSums | null;
   private hovered: Cell | null = null;
+  private marks: readonly LineMark[] = [];
+  /** What the reader was zoomed to last. */
+  private zoomedTo: { readonly analysisId: number; readonly token: number | null } | null = null;
 
   constructor(
     private readonly store: Store<State>,
@@ -40,33 +51,32 @@ export class MapPanel {
     /** Another part of the map came on screen, or went. */
     private readonly onResize: () => void = () => {},
   ) {
-    this.navigation = new Navigation(zoom => actions.setLayout({ zoom }));
+    this.navigation = new Navigation(zoom => actions.setLayout({ zoom }), nKeysBeside);
     const gestures = createGestures(store, actions, this.navigation, cell => {
       this.hovered = cell;
       this.showCell();
     });
     this.rowSums = sumsFrom && new RowSums(sumsFrom, () => this.showCell());
-    const { frame } = this.drawing;
-    frame.append(...this.tooltip.elements);
+    const { frame, element: body } = this.drawing;
+    frame.append(this.lineLabels.element, ...this.tooltip.elements);
     const corner = h(
       'div',
       { class: 'map-corner', 'aria-hidden': 'true' },
       h('span', {}, t('key →')),
       h('span', {}, t('query ↓')),
     );
-    const grid = h('div', { class: 'map-grid' }, corner, this.keyAxis.element, this.queryAxis.element, frame);
-    if (this.rowSums) {
-      grid.classList.add('has-row-sums');
-      grid.append(this.rowSums.element);
-    }
+    const grid = h(
+      'div',
+      { class: 'map-grid' },
+      ...[corner, this.keyAxis.element, this.queryAxis.element, body, this.scale.element, zoomTools(gestures)],
+    );
     this.element = h(
       'section',
       { class: 'map', 'aria-label': t('Attention map') },
-      zoomTools(gestures),
       grid,
-      ...(this.rowSums ? [this.rowSums.line] : []),
+      ...(this.rowSums ? [this.rowSums.element] : []),
     );
-    listenToMap(this.canvas, gestures);
+    this.drawing.listen(gestures);
     this.canvas.addEventListener('focus', () => this.showCell());
     this.canvas.addEventListener('blur', () => this.showCell());
     new ResizeObserver(() => this.resize()).observe(frame);
@@ -83,6 +93,7 @@ export class MapPanel {
       delete this.canvas.dataset['analysisId'];
       return;
     }
+    this.readLines(panel?.tokens?.labels ?? [], panel?.windowLines?.first ?? 1);
     if (this.navigation.follow(map.ref.nTokens, layout.zoom)) this.hovered = null;
     this.drawing.show(map, mapVersion, changedTile, theme);
     const { layerIdx, headIdx, stage } = map.ref;
@@ -95,8 +106,24 @@ export class MapPanel {
     );
     this.canvas.setAttribute('aria-label', label);
     this.describe(panel?.view.stage);
+    this.followSelection(map.ref.analysisId, panel?.selectedToken ?? null, cell);
     this.navigation.followCell(cell);
     this.draw();
+  }
+
+  private readonly readLines = onChange((labels: readonly string[], firstLine: number) => {
+    this.marks = lineMarks(labels, firstLine);
+  });
+
+  /** Zooms to a word that was selected elsewhere; a cell picked on a map is in sight already. */
+  private followSelection(analysisId: number, token: number | null, cell: Cell | null): void {
+    const last = this.zoomedTo;
+    if (last?.analysisId === analysisId && last.token === token) return;
+    if (!this.navigation.isReady) return;
+    this.zoomedTo = { analysisId, token };
+    // After an edit the same word has another index: the map stays where it is.
+    const isSameRun = last?.analysisId === analysisId;
+    if (token !== null && cell?.queryIdx !== token && (isSameRun || last === null)) this.navigation.zoomTo(token);
   }
 
   /** Facts about what is drawn, for tests and scripts. */
@@ -117,7 +144,7 @@ export class MapPanel {
   }
 
   private draw(): void {
-    const { map, panel } = this.store.state;
+    const { map, panel, theme } = this.store.state;
     const { viewport, size, nTokens, isReady } = this.navigation;
     if (!map || !isReady) return;
     this.drawing.draw(viewport, nTokens);
@@ -128,33 +155,59 @@ export class MapPanel {
       cellSize: viewport.cellSize,
       source: this.loader.isExact ? 'tiles' : map.overviewGrid ? 'overview' : 'none',
     });
-    const labels = panel?.tokens?.labels ?? [];
-    const label = (idx: number) => visibleToken(labels[idx] ?? '');
-    const ticks = (origin: number, length: number) => axisTicks(origin, viewport.cellSize, length, nTokens, label);
-    this.queryAxis.draw(ticks(viewport.originY, size.height), panel?.selectedToken ?? null, false);
-    this.keyAxis.draw(ticks(viewport.originX, size.width), null, showsTokens(viewport.cellSize));
+    const { layerIdx, headIdx, stage, minus } = map.ref;
+    const caption = `L${layerIdx}H${headIdx} · ${stageInText(stage)}${minus ? ` − ${stageInText(minus)}` : ''}`;
+    this.scale.show(map, theme, caption);
+    const tokenIdx = panel?.selectedToken ?? null;
+    const selection =
+      tokenIdx === null ? null : { tokenIdx, text: visibleToken(panel?.tokens?.labels[tokenIdx] ?? '') };
+    const isInMap = this.lineLabels.draw(viewport, size, nTokens, this.marks, selection);
+    this.scale.element.classList.toggle('scale-in-map', isInMap);
+    this.drawAxes();
     this.showCell();
   }
 
-  /** Crosshair and tooltip of the cell under the pointer, or of the one that is looked at. */
+  private drawAxes(): void {
+    const { panel } = this.store.state;
+    const { viewport, size, nTokens } = this.navigation;
+    const { originX, originY, cellSize } = viewport;
+    const labels = panel?.tokens?.labels ?? [];
+    const selected = panel?.selectedToken ?? null;
+    if (showsTokens(cellSize)) {
+      const label = (idx: number) => visibleToken(labels[idx] ?? '');
+      const ticks = (origin: number, length: number) => axisTicks(origin, cellSize, length, nTokens, label);
+      this.queryAxis.draw(ticks(originY, size.height), selected, false);
+      this.keyAxis.draw(ticks(originX, size.width), null, true);
+      return;
+    }
+    const ticks = (origin: number, length: number, spacing: number): Tick[] =>
+      fittingMarks(this.marks, origin, cellSize, length, spacing).map(({ tokenIdx, at, line }) => ({
+        ...{ idx: tokenIdx, at, text: String(line) },
+      }));
+    const selectedMark = selected === null ? null : this.marks.findLast(({ tokenIdx }) => tokenIdx <= selected);
+    this.queryAxis.draw(ticks(originY, size.height, lineSpacing.query), selectedMark?.tokenIdx ?? null, false);
+    this.keyAxis.draw(ticks(originX, size.width, lineSpacing.key), null, false);
+  }
+
+  /** Marks and tooltip of the cell under the pointer, or of the one that is looked at. */
   private showCell(): void {
-    const { map, panel, theme, cell: picked } = this.store.state;
+    const { map, panel, cell: picked } = this.store.state;
     const { viewport, size } = this.navigation;
     const cell = this.hovered ?? picked;
     this.drawing.mark(viewport, cell, panel?.selectedToken ?? null);
-    this.rowSums?.draw(viewport, size.height, theme, cell?.queryIdx ?? panel?.selectedToken ?? null);
+    this.rowSums?.say(cell?.queryIdx ?? panel?.selectedToken ?? null);
     const isFocused = document.activeElement === this.canvas;
-    // What was picked keeps its crosshair; its tooltip would hide the map from a reader who is elsewhere.
+    // What was picked keeps its marks; its tooltip would hide the map from a reader who is elsewhere.
     if (!cell || !map || !(this.hovered || isFocused)) {
       this.tooltip.hide();
       return;
     }
     const corner = cornerOf(viewport, cell);
     const near = { x: corner.x + viewport.cellSize, y: corner.y + viewport.cellSize };
-    const labels = panel?.tokens?.labels ?? [];
-    this.tooltip.show(cell, map.valueAt(cell), labels, near, size);
+    const names = { labels: panel?.tokens?.labels ?? [], firstLine: panel?.windowLines?.first ?? 1 };
+    this.tooltip.show(cell, map.valueAt(cell), names, near, size);
     if (cell === picked && isFocused) {
-      const said = [describeCell(cell, map.valueAt(cell), labels), this.rowSums?.ofRow(cell.queryIdx) ?? ''];
+      const said = [describeCell(cell, map.valueAt(cell), names), this.rowSums?.ofRow(cell.queryIdx) ?? ''];
       this.tooltip.announce(said.filter(Boolean).join(', '));
     }
   }

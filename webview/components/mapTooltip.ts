@@ -1,16 +1,15 @@
 /** What is said of one cell: beside it as a tooltip, and to screen readers when the keyboard moves. */
 
 import type { Cell } from '../../src/shared/address';
-import { visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import type { CellValue } from '../heatmap/mapData';
 import type { Size } from '../heatmap/viewport';
-import { describeCellValue } from '../labels';
+import { describeCellValue, type TokenNames, tokenPlace } from '../labels';
 
 export interface MapTooltip {
   readonly elements: readonly HTMLElement[];
-  show(cell: Cell, value: CellValue, labels: readonly string[], near: { x: number; y: number }, canvas: Size): void;
+  show(cell: Cell, value: CellValue, names: TokenNames, near: { x: number; y: number }, canvas: Size): void;
   hide(): void;
   announce(text: string): void;
 }
@@ -23,9 +22,9 @@ export function createMapTooltip(): MapTooltip {
   const live = h('div', { class: 'sr-only', 'aria-live': 'polite' });
   return {
     elements: [tooltip, live],
-    show(cell, cellValue, labels, near, canvas) {
-      query.textContent = t('query {0}  {1}', cell.queryIdx, visibleToken(labels[cell.queryIdx] ?? ''));
-      key.textContent = t('key {0}  {1}', cell.keyIdx, visibleToken(labels[cell.keyIdx] ?? ''));
+    show(cell, cellValue, names, near, canvas) {
+      query.textContent = t('query: {0}', tokenPlace(cell.queryIdx, names));
+      key.textContent = t('key: {0}', tokenPlace(cell.keyIdx, names));
       value.textContent = describeCellValue(cellValue);
       tooltip.hidden = false;
       const gap = 12;
@@ -45,7 +44,7 @@ export function createMapTooltip(): MapTooltip {
 }
 
 /** One sentence on a cell. */
-export function describeCell(cell: Cell, value: CellValue, labels: readonly string[]): string {
-  const token = (idx: number) => `${idx} ${visibleToken(labels[idx] ?? '')}`;
-  return t('query {0}, key {1}: {2}', token(cell.queryIdx), token(cell.keyIdx), describeCellValue(value));
+export function describeCell({ queryIdx, keyIdx }: Cell, value: CellValue, names: TokenNames): string {
+  const [query, key] = [tokenPlace(queryIdx, names), tokenPlace(keyIdx, names)];
+  return t('query {0}, key {1}: {2}', query, key, describeCellValue(value));
 }

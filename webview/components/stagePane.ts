@@ -2,6 +2,7 @@
 
 import type { Cell, Rect } from '../../src/shared/address';
 import { isPreSoftmax } from '../../src/shared/attentionMap';
+import type { ScaleKind } from '../../src/shared/colorScale';
 import { formatValue, stageInText, stageLabel } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
@@ -10,11 +11,9 @@ import type { MapRef } from '../heatmap/mapData';
 import { MapLoader } from '../heatmap/mapLoader';
 import type { MapRow, MapSource } from '../heatmap/mapSource';
 import type { Navigation } from '../heatmap/navigation';
-import type { PanelHost } from '../host';
-import { describeCellValue } from '../labels';
+import { describeCellValue, scaleEndText } from '../labels';
 import type { State } from '../state';
 import { MapCanvas } from './mapCanvas';
-import { RowSums } from './rowSums';
 
 export class StagePane {
   readonly element: HTMLElement;
@@ -23,7 +22,6 @@ export class StagePane {
   private readonly title = h('h3');
   private readonly scale = h('span', { class: 'pane-scale' });
   private readonly value = h('div', { class: 'pane-value' });
-  private readonly rowSums: RowSums | null;
   private readonly note = h('div', { class: 'pane-note' });
   private version = 0;
   private changedTile: Rect | null = null;
@@ -32,10 +30,7 @@ export class StagePane {
   constructor(
     maps: MapSource,
     private readonly onChange: () => void,
-    /** Where row sums come from; null where they are not shown. */
-    sumsFrom: PanelHost | null = null,
   ) {
-    this.rowSums = sumsFrom && new RowSums(sumsFrom, () => this.onChange());
     this.loader = new MapLoader(maps, rect => {
       this.version++;
       this.changedTile = rect ?? null;
@@ -45,7 +40,7 @@ export class StagePane {
       'figure',
       { class: 'pane' },
       h('figcaption', {}, this.title, this.scale),
-      h('div', { class: 'pane-map' }, this.drawing.frame, ...(this.rowSums ? [this.rowSums.element] : [])),
+      this.drawing.element,
       this.value,
       this.note,
     );
@@ -55,24 +50,16 @@ export class StagePane {
     return this.loader.map?.ref ?? null;
   }
 
-  /** Shows beside the map how far its rows are from summing to 1; null for a run that is not done. */
-  showSums(ref: MapRef | null): void {
-    this.rowSums?.show(ref);
-  }
-
   /** Takes another map, or none; the pane is hidden then. */
-  show(ref: MapRef | null, leavesOutFirst: boolean, title = ref && titleOf(ref)): void {
+  show(ref: MapRef | null, scale: ScaleKind, title = ref && titleOf(ref)): void {
     const { map } = this.loader;
-    const isRescaled = this.loader.show(ref, leavesOutFirst);
+    const isRescaled = this.loader.show(ref, scale);
     if (this.loader.map !== map || isRescaled) {
       this.version++;
       this.changedTile = null;
     }
     this.element.hidden = ref === null;
-    if (ref === null) {
-      this.drawing.clear();
-      this.rowSums?.show(null);
-    }
+    if (ref === null) this.drawing.clear();
     if (ref !== null) this.title.textContent = title;
   }
 
@@ -82,7 +69,7 @@ export class StagePane {
     this.changedTile = null;
   }
 
-  /** @param cell under the crosshair. */
+  /** @param cell that is marked. */
   draw(navigation: Navigation, { theme, panel }: State, cell: Cell | null): void {
     const { map } = this.loader;
     if (!map || !navigation.isReady) return;
@@ -91,9 +78,8 @@ export class StagePane {
     this.drawing.show(map, this.version, this.changedTile, theme);
     this.changedTile = null;
     this.drawing.draw(viewport, nTokens);
-    this.rowSums?.draw(viewport, size.height, theme, null);
     this.drawing.mark(viewport, cell, panel?.selectedToken ?? null);
-    this.scale.textContent = map.max > 0 ? `±${formatValue(map.max).slice(1)}` : '';
+    this.scale.textContent = scaleEndText(map);
     Object.assign(this.element.dataset, {
       stage: map.ref.stage,
       minus: map.ref.minus ?? '',

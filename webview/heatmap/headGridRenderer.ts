@@ -3,13 +3,11 @@
  * a layer may have more heads. Without WebGL2 each map is drawn on the CPU.
  */
 
-import { absentLevel, colorOf } from '../../src/shared/colorScale';
-import { hatch, type MapColors } from './drawing';
+import { absentLevel } from '../../src/shared/colorScale';
 import { cornerOfHead, type HeadGrid } from './headGrid';
 import type { PatchLevels } from './layerMaps';
-import { type LevelGrid, maskedPixel, outsidePixel, paint } from './levels';
-import { buildProgram, headCells, uniformsOf } from './shaders';
-import type { Viewport } from './viewport';
+import { type DeviceViewport, inUnits, type LevelGrid, type MapColors, paint, toPixels } from './levels';
+import { buildProgram, geometryUniforms, headCells, setGeometry, uniformsOf } from './shaders';
 import { bytesOf, onContextRestored, readCells, uploadColors } from './webglTextures';
 
 export interface HeadGridRenderer {
@@ -21,8 +19,8 @@ export interface HeadGridRenderer {
   setOverview(slot: number, overview: LevelGrid | null): void;
   /** Exact values of a part, of all heads. */
   setPatch(patch: PatchLevels | null): void;
-  /** @param viewport of each map, from its corner, in device pixels. */
-  draw(nTokens: number, blockSize: number, grid: HeadGrid, viewport: Viewport): void;
+  /** @param viewport of each map, from its corner. */
+  draw(nTokens: number, blockSize: number, grid: HeadGrid, viewport: DeviceViewport): void;
 }
 
 /** @param onRestore called when the graphics context came back after a loss: everything is to be handed over again. */
@@ -33,19 +31,20 @@ export function createHeadGridRenderer(canvas: HTMLCanvasElement, onRestore: () 
 
 const uniformNames = [
   ...['overviews', 'exact', 'colors', 'pitch', 'edge', 'header', 'columns', 'count', 'overviewSize', 'blockSize'],
-  ...['part', 'origin', 'cellsPerPixel', 'nTokens', 'canvasHeight', 'background', 'hatch'],
+  ...['part'],
+  ...geometryUniforms,
 ] as const;
 const samplers = ['overviews', 'exact', 'colors'] as const;
 
 class WebGlGrid implements HeadGridRenderer {
   readonly kind = 'webgl2';
-  private uniforms!: Readonly<Record<string, WebGLUniformLocation | null>>;
+  private uniforms!: Readonly<Record<(typeof uniformNames)[number], WebGLUniformLocation | null>>;
   private colors: MapColors | null = null;
   private size = 1;
   private part: readonly [number, number, number, number] = [0, 0, 0, 0];
 
   constructor(
-    private readonly canvas: HTMLCanvasElement,
+    canvas: HTMLCanvasElement,
     private readonly gl: WebGL2RenderingContext,
     onRestore: () => void,
   ) {
@@ -82,29 +81,19 @@ class WebGlGrid implements HeadGridRenderer {
     this.upload(this.gl.TEXTURE1, count, Math.max(1, nKeys), Math.max(1, nQueries), levels);
   }
 
-  draw(nTokens: number, blockSize: number, grid: HeadGrid, viewport: Viewport): void {
-    const { gl, canvas, uniforms, colors } = this;
+  draw(nTokens: number, blockSize: number, grid: HeadGrid, viewport: DeviceViewport): void {
+    const { gl, uniforms, colors } = this;
     if (!colors || gl.isContextLost()) return;
-    gl.viewport(0, 0, canvas.width, canvas.height);
-    gl.uniform2f(uniforms['pitch']!, grid.pitchX, grid.pitchY);
-    gl.uniform1f(uniforms['edge']!, grid.edge);
-    gl.uniform1f(uniforms['header']!, grid.header);
-    gl.uniform1f(uniforms['columns']!, grid.columns);
-    gl.uniform1f(uniforms['count']!, grid.count);
-    gl.uniform1f(uniforms['overviewSize']!, this.size);
-    gl.uniform1f(uniforms['blockSize']!, blockSize);
-    // Where cells are smaller than pixels, single ones are not distinguishable.
-    gl.uniform4f(uniforms['part']!, ...(viewport.cellSize < 1 ? nowhere : this.part));
-    gl.uniform2f(uniforms['origin']!, viewport.originX, viewport.originY);
-    gl.uniform1f(uniforms['cellsPerPixel']!, 1 / viewport.cellSize);
-    gl.uniform1f(uniforms['nTokens']!, nTokens);
-    gl.uniform1f(uniforms['canvasHeight']!, canvas.height);
-    for (const name of ['background', 'hatch'] as const) {
-      gl.uniform3fv(
-        uniforms[name]!,
-        colors[name].map(channel => channel / 255),
-      );
-    }
+    gl.uniform2f(uniforms.pitch, grid.pitchX, grid.pitchY);
+    gl.uniform1f(uniforms.edge, grid.edge);
+    gl.uniform1f(uniforms.header, grid.header);
+    gl.uniform1f(uniforms.columns, grid.columns);
+    gl.uniform1f(uniforms.count, grid.count);
+    gl.uniform1f(uniforms.overviewSize, this.size);
+    gl.uniform1f(uniforms.blockSize, blockSize);
+    // Where cells are smaller than units, single ones are not distinguishable.
+    gl.uniform4f(uniforms.part, ...(inUnits(viewport).cellSize < 1 ? nowhere : this.part));
+    setGeometry(gl, uniforms, nTokens, viewport, colors);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 
@@ -115,7 +104,7 @@ class WebGlGrid implements HeadGridRenderer {
     gl.useProgram(program);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 2);
     samplers.forEach((sampler, unit) => {
-      gl.uniform1i(this.uniforms[sampler]!, unit);
+      gl.uniform1i(this.uniforms[sampler], unit);
       const target = sampler === 'colors' ? gl.TEXTURE_2D : gl.TEXTURE_2D_ARRAY;
       gl.activeTexture(gl.TEXTURE0 + unit);
       gl.bindTexture(target, gl.createTexture());
@@ -160,23 +149,17 @@ class CanvasGrid implements HeadGridRenderer {
     // See above.
   }
 
-  draw(nTokens: number, _blockSize: number, grid: HeadGrid, viewport: Viewport): void {
+  draw(nTokens: number, _blockSize: number, grid: HeadGrid, viewport: DeviceViewport): void {
     const { context, colors } = this;
     if (!colors) return;
     context.fillStyle = `rgb(${colors.background.join(' ')})`;
     context.fillRect(0, 0, grid.width, grid.height);
     const { edge } = grid;
     for (let slot = 0; slot < grid.count; slot++) {
-      const shown = paint(this.overviews[slot] ?? null, null, nTokens, viewport, edge, edge);
       const image = context.createImageData(edge, edge);
+      const painted = paint(this.overviews[slot] ?? null, null, nTokens, viewport, edge, edge);
+      image.data.set(toPixels(painted, colors));
       const { x, y } = cornerOfHead(grid, slot);
-      for (let at = 0; at < shown.length; at++) {
-        const level = shown[at]!;
-        const isLine = level === maskedPixel && ((at % edge) + Math.floor(at / edge)) % hatch.period < hatch.width;
-        const isEmpty = level === maskedPixel || level === outsidePixel || level === absentLevel;
-        const color = isLine ? colors.hatch : isEmpty ? colors.background : colorOf(colors.table, level);
-        image.data.set([...color, 255], at * 4);
-      }
       context.putImageData(image, x, y);
     }
   }

@@ -5,7 +5,7 @@
 
 import type { Cell, Rect } from '../../src/shared/address';
 import { maxPatchCells, type Patch } from '../../src/shared/attentionMap';
-import { levelOf } from '../../src/shared/colorScale';
+import { levelOf, type ScaleKind } from '../../src/shared/colorScale';
 import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import type { PanelHost } from '../host';
@@ -42,18 +42,18 @@ export class LayerMaps {
   ) {}
 
   /** @param refs heads of one layer at one stage; none to let go of all. @param nHeads how many the layer has. */
-  show(refs: readonly MapRef[], nHeads: number, leavesOutFirst: boolean, sharesScale: boolean): void {
+  show(refs: readonly MapRef[], nHeads: number, scale: ScaleKind, sharesScale: boolean): void {
     const shown = this.maps.map(({ ref }) => ref);
     const isUnchanged = isSame(refs, shown) && sharesScale === this.sharesScale;
     if (isUnchanged) {
-      const isRescaled = this.maps.map(map => map.leaveOutFirst(leavesOutFirst)).some(Boolean);
+      const isRescaled = this.maps.map(map => map.setScale(scale)).some(Boolean);
       if (isRescaled) this.rescale();
       return;
     }
     this.stop();
     this.nHeads = nHeads;
     this.sharesScale = sharesScale;
-    this.maps = refs.map(ref => new MapData(ref, leavesOutFirst));
+    this.maps = refs.map(ref => new MapData(ref, scale));
     this.patch = null;
     this.failure = null;
     this.markAll();
@@ -102,8 +102,10 @@ export class LayerMaps {
     const { queryStart, keyStart, nQueries, nKeys, values } = this.patch;
     const nCells = nQueries * nKeys;
     const levels = new Int16Array(this.maps.length * nCells);
-    this.maps.forEach(({ ref, max }, slot) => {
-      for (let i = 0; i < nCells; i++) levels[slot * nCells + i] = levelOf(values[ref.headIdx * nCells + i]!, max);
+    this.maps.forEach(({ ref, max, scaleKind }, slot) => {
+      for (let i = 0; i < nCells; i++) {
+        levels[slot * nCells + i] = levelOf(values[ref.headIdx * nCells + i]!, max, scaleKind);
+      }
     });
     return { queryStart, keyStart, nQueries, nKeys, levels };
   }

@@ -1,13 +1,14 @@
 /**
  * Grids of levels and how pixels are made of them.
  *
- * A pixel that covers several cells shows the strongest of them with its sign, never a sample, so that thin lines do
- * not vanish. The shaders do the same as `paint` here, which draws where there is no WebGL2.
+ * Where cells are too small to be seen, squares of pixels (units) show the strongest of the cells that they cover, with
+ * its sign, never a sample, so that thin lines do not vanish. Elsewhere a unit is one pixel. The shaders do the same as
+ * `paint` here, which draws where there is no WebGL2.
  */
 
 import type { Rect } from '../../src/shared/address';
 import { type HeadOverview, overviewValue } from '../../src/shared/attentionMap';
-import { absentLevel, levelOf } from '../../src/shared/colorScale';
+import { absentLevel, colorOf, levelOf, type Rgb, type ScaleKind, scaleEnd } from '../../src/shared/colorScale';
 import type { Viewport } from './viewport';
 
 /** A square grid over the map: cell (I, J) stands for the `blockSize` x `blockSize` cells of the map at that place. */
@@ -21,12 +22,24 @@ export interface LevelGrid {
 /** What a pixel shows when it shows no level. */
 export const maskedPixel = 1000;
 export const outsidePixel = 1001;
+/** Masked, and beside a pixel that is not. */
+export const edgePixel = 1002;
 
-export function overviewGrid(overview: HeadOverview, max: number): LevelGrid {
+export interface MapColors {
+  /** 256 RGBA entries; see bakeColors. */
+  readonly table: Uint8Array;
+  readonly background: Rgb;
+  /** The half above the diagonal, where no cell exists. */
+  readonly masked: Rgb;
+  /** The line between the two halves. */
+  readonly edge: Rgb;
+}
+
+export function overviewGrid(overview: HeadOverview, max: number, kind: ScaleKind): LevelGrid {
   const { size, blockSize } = overview;
   const levels = new Int16Array(size * size);
   for (let i = 0; i < size; i++) {
-    for (let j = 0; j <= i; j++) levels[i * size + j] = levelOf(overviewValue(overview, i, j), max);
+    for (let j = 0; j <= i; j++) levels[i * size + j] = levelOf(overviewValue(overview, i, j), max, kind);
   }
   return { size, blockSize, levels };
 }
@@ -37,37 +50,52 @@ export function emptyExactGrid(nTokens: number): LevelGrid {
 }
 
 /** Writes a tile's values [nQueries, nKeys] into a grid of single cells. */
-export function writeTile(grid: LevelGrid, rect: Rect, values: Float32Array, max: number): void {
+export function writeTile(grid: LevelGrid, rect: Rect, values: Float32Array, max: number, kind: ScaleKind): void {
   for (let row = 0; row < rect.nQueries; row++) {
     const to = (rect.queryStart + row) * grid.size + rect.keyStart;
     for (let column = 0; column < rect.nKeys; column++) {
-      grid.levels[to + column] = levelOf(values[row * rect.nKeys + column]!, max);
+      grid.levels[to + column] = levelOf(values[row * rect.nKeys + column]!, max, kind);
     }
   }
 }
 
-/** Largest magnitude in an overview, leaving out its first `skipColumns` columns; 0 if nothing is left. */
-export function overviewMax(overview: HeadOverview, skipColumns = 0): number {
-  let strongest = 0;
-  for (let i = 0; i < overview.size; i++) {
-    for (let j = skipColumns; j <= i; j++) {
-      strongest = Math.max(strongest, Math.abs(overview.cells[i * overview.size + j]!));
-    }
+/** The end of an overview's scale. Its first column is left out: many heads rest on the first token. */
+export function overviewEnd({ size, scale, cells }: HeadOverview, kind: ScaleKind): number {
+  const magnitudes = new Float32Array((size * (size - 1)) / 2);
+  let count = 0;
+  for (let i = 1; i < size; i++) {
+    for (let j = 1; j <= i; j++) magnitudes[count++] = (Math.abs(cells[i * size + j]!) / 127) * scale;
   }
-  return (strongest / 127) * overview.scale;
+  return scaleEnd(magnitudes, kind);
 }
 
-/** Largest magnitude in a tile, leaving out keys before `firstKey`, masked cells and what is not finite. */
-export function tileMax(rect: Rect, values: Float32Array, firstKey = 0): number {
-  let strongest = 0;
+/** What a scale needs to know of a tile: how many cells it has, and the magnitudes of the strongest, the strongest last. */
+export interface TileMagnitudes {
+  readonly count: number;
+  readonly strongest: Float32Array;
+}
+
+/** More than a part of 1 - `percentile` of the cells of all tiles that may be loaded. */
+const nStrongest = 4096;
+
+/** Of a tile without key 0, masked cells and what is not finite. */
+export function tileMagnitudes(rect: Rect, values: Float32Array): TileMagnitudes {
+  const magnitudes = new Float32Array(rect.nQueries * rect.nKeys);
+  let count = 0;
   for (let row = 0; row < rect.nQueries; row++) {
     const lastKey = Math.min(rect.nKeys - 1, rect.queryStart + row - rect.keyStart);
-    for (let column = Math.max(0, firstKey - rect.keyStart); column <= lastKey; column++) {
+    for (let column = Math.max(0, 1 - rect.keyStart); column <= lastKey; column++) {
       const magnitude = Math.abs(values[row * rect.nKeys + column]!);
-      if (magnitude > strongest && magnitude < Number.POSITIVE_INFINITY) strongest = magnitude;
+      if (Number.isFinite(magnitude)) magnitudes[count++] = magnitude;
     }
   }
-  return strongest;
+  return { count, strongest: magnitudes.slice(0, count).sort().slice(-nStrongest) };
+}
+
+/** The end of the scale of some tiles. */
+export function tilesEnd(tiles: readonly TileMagnitudes[], kind: ScaleKind): number {
+  const count = tiles.reduce((sum, tile) => sum + tile.count, 0);
+  return scaleEnd(Float32Array.from(tiles.flatMap(({ strongest }) => [...strongest])), kind, count);
 }
 
 /**
@@ -87,8 +115,8 @@ export function strongestLevel(grid: LevelGrid, queries: readonly [number, numbe
 }
 
 /**
- * Grid cells [start, end) that device pixel `pixel` shows: the one under its centre where cells are larger than
- * pixels, all that it touches where they are smaller. Empty beside the grid.
+ * Grid cells [start, end) that unit `pixel` shows: the one under its center where cells are larger than units, all that
+ * it touches where they are smaller. Empty beside the grid.
  */
 export function cellsOfPixel(pixel: number, origin: number, cellSize: number, size: number): [number, number] {
   const isLarge = cellSize >= 1;
@@ -97,43 +125,106 @@ export function cellsOfPixel(pixel: number, origin: number, cellSize: number, si
   return [Math.max(0, start), Math.min(size, end)];
 }
 
-/** What every pixel of a canvas shows, row-major: a level, `absentLevel`, `maskedPixel` or `outsidePixel`. */
+/** Cells are never drawn smaller than this, in CSS pixels. */
+const smallestCell = 2;
+
+/** A viewport in device pixels, and how cells are drawn in it. */
+export interface DeviceViewport extends Viewport {
+  /** Edge of the squares of pixels that are drawn alike; 1 where single cells are large enough to be seen. */
+  readonly unit: number;
+  /** Keys before this one are left out: they are drawn beside the map. */
+  readonly firstKey: number;
+}
+
+/** @param ratio device pixels per CSS pixel. */
+export function toDevice({ originX, originY, cellSize }: Viewport, ratio: number, firstKey: number): DeviceViewport {
+  const smallest = Math.max(1, Math.round(smallestCell * ratio));
+  const unit = cellSize * ratio < smallest ? smallest : 1;
+  return { originX: originX * ratio, originY: originY * ratio, cellSize: cellSize * ratio, unit, firstKey };
+}
+
+/**
+ * The same viewport in units, and the pixel at which unit 0 begins. Units are counted from the map's corner, so that they
+ * move with the map.
+ */
+export function inUnits({ originX, originY, cellSize, unit }: DeviceViewport) {
+  if (unit === 1) return { originX, originY, cellSize, cornerX: 0, cornerY: 0 };
+  return {
+    originX: 0,
+    originY: 0,
+    cellSize: cellSize / unit,
+    cornerX: Math.floor(originX),
+    cornerY: Math.floor(originY),
+  };
+}
+
+/** What every pixel of a canvas shows, row-major: a level, `absentLevel`, or what is named above. */
 export function paint(
   overview: LevelGrid | null,
   exact: LevelGrid | null,
   nTokens: number,
-  /** In device pixels. */
-  viewport: Viewport,
+  viewport: DeviceViewport,
   width: number,
   height: number,
 ): Int16Array {
-  const pixels = new Int16Array(width * height).fill(outsidePixel);
-  const { originX, originY, cellSize } = viewport;
-  const mapEnd = (origin: number, length: number) => Math.min(length, Math.ceil(origin + nTokens * cellSize - 0.5));
-  const mapStart = (origin: number) => Math.max(0, Math.ceil(origin - 0.5));
+  const pixels = new Int16Array(width * height);
+  const { originX, originY, cellSize, cornerX, cornerY } = inUnits(viewport);
+  const unitsOf = (length: number, corner: number) =>
+    Int32Array.from({ length: length + 2 }, (_, pixel) => Math.floor((pixel - 1 - corner) / viewport.unit));
+  // One more at either end: for the edge of the masked half.
+  const [unitX, unitY] = [unitsOf(width, cornerX), unitsOf(height, cornerY)];
   const grids = [exact, overview].filter(grid => grid !== null);
-  const columns = grids.map(grid =>
-    Array.from({ length: width }, (_, x) => cellsOfPixel(x, originX, cellSize * grid.blockSize, grid.size)),
-  );
-  for (let y = mapStart(originY); y < mapEnd(originY, height); y++) {
-    const rows = grids.map(grid => cellsOfPixel(y, originY, cellSize * grid.blockSize, grid.size));
-    for (let x = mapStart(originX); x < mapEnd(originX, width); x++) {
-      if (cellSize >= 1 && isPixelMasked(x, y, viewport)) {
-        pixels[y * width + x] = maskedPixel; // Where single cells are distinguishable, a pooled cell must not hide the mask.
-        continue;
+  const reach = (unit: number, origin: number) => cellsOfPixel(unit, origin, cellSize, Number.POSITIVE_INFINITY);
+  const isMasked = (x: number, y: number) => reach(x, originX)[0] >= reach(y, originY)[1];
+  const isOutside = (unit: number, origin: number) => {
+    const cell = Math.floor((unit + 0.5 - origin) / cellSize);
+    return cell < 0 || cell >= nTokens;
+  };
+  const levelAt = (x: number, y: number): number => {
+    if (isOutside(x, originX) || isOutside(y, originY)) return outsidePixel;
+    if (isMasked(x, y)) return maskedPixel;
+    for (const grid of grids) {
+      const queries = cellsOfPixel(y, originY, cellSize * grid.blockSize, grid.size);
+      const [start, end] = cellsOfPixel(x, originX, cellSize * grid.blockSize, grid.size);
+      const first = Math.max(start, Math.ceil(viewport.firstKey / grid.blockSize));
+      const level = strongestLevel(grid, queries, [first, end]);
+      if (level !== absentLevel) return level === maskedPixel ? absentLevel : level;
+    }
+    return absentLevel;
+  };
+  for (let y = 0; y < height; y++) {
+    const isRepeated = y > 0 && unitY[y + 1] === unitY[y];
+    for (let x = 0; x < width; x++) {
+      const at = y * width + x;
+      const [unitAtX, unitAtY] = [unitX[x + 1]!, unitY[y + 1]!];
+      const above = isRepeated ? pixels[at - width]! : null;
+      let level =
+        above !== null && above !== edgePixel
+          ? above
+          : x > 0 && unitX[x] === unitAtX && pixels[at - 1] !== edgePixel
+            ? pixels[at - 1]!
+            : levelAt(unitAtX, unitAtY);
+      if (level === maskedPixel && !(isMasked(unitX[x]!, unitAtY) && isMasked(unitAtX, unitY[y + 2]!))) {
+        level = edgePixel;
       }
-      let shown = absentLevel;
-      for (let g = 0; g < grids.length && shown === absentLevel; g++) {
-        shown = strongestLevel(grids[g]!, rows[g]!, columns[g]![x]!);
-      }
-      if (shown === absentLevel && isPixelMasked(x, y, viewport)) shown = maskedPixel;
-      pixels[y * width + x] = shown;
+      pixels[at] = level;
     }
   }
   return pixels;
 }
 
-/** Whether the cell under the middle of a pixel is above the diagonal. */
-function isPixelMasked(x: number, y: number, { originX, originY, cellSize }: Viewport): boolean {
-  return Math.floor((x + 0.5 - originX) / cellSize) > Math.floor((y + 0.5 - originY) / cellSize);
+/** What `paint` gives, as RGBA pixels. */
+export function toPixels(painted: Int16Array, { table, background, masked, edge }: MapColors): Uint8ClampedArray {
+  const pixels = new Uint8ClampedArray(painted.length * 4).fill(255);
+  const others: Readonly<Record<number, Rgb>> = {
+    [maskedPixel]: masked,
+    [edgePixel]: edge,
+    [outsidePixel]: background,
+    [absentLevel]: background,
+  };
+  for (let at = 0; at < painted.length; at++) {
+    const level = painted[at]!;
+    pixels.set(others[level] ?? colorOf(table, level), at * 4);
+  }
+  return pixels;
 }

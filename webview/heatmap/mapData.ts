@@ -2,8 +2,18 @@
 
 import type { Cell, Rect } from '../../src/shared/address';
 import { type HeadOverview, overviewValue, type Stage } from '../../src/shared/attentionMap';
+import type { ScaleKind } from '../../src/shared/colorScale';
 import { isMasked } from './hitTest';
-import { emptyExactGrid, type LevelGrid, overviewGrid, overviewMax, tileMax, writeTile } from './levels';
+import {
+  emptyExactGrid,
+  type LevelGrid,
+  overviewEnd,
+  overviewGrid,
+  type TileMagnitudes,
+  tileMagnitudes,
+  tilesEnd,
+  writeTile,
+} from './levels';
 
 /** Which map. */
 export interface MapRef {
@@ -17,6 +27,12 @@ export interface MapRef {
   /** The head that `minus` is of, where it is another one or of another run. */
   readonly minusOf?: { readonly analysisId: number; readonly layerIdx: number; readonly headIdx: number };
   readonly nTokens: number;
+}
+
+interface LoadedTile {
+  readonly rect: Rect;
+  readonly values: Float32Array;
+  readonly magnitudes: TileMagnitudes | null;
 }
 
 /** What is known of a cell. */
@@ -33,17 +49,17 @@ const maxExactSize = 4096;
 export class MapData {
   overviewGrid: LevelGrid | null = null;
   exactGrid: LevelGrid | null = null;
-  /** Magnitude at the ends of the colour scale. */
+  /** Magnitude at the ends of the color scale. The first token does not count: it has a strip of its own. */
   max = 0;
   /** The same of the map by itself; the scale may be set to more, so that several maps compare. */
   ownMax = 0;
   private sharedMax = 0;
   private overview: HeadOverview | null = null;
-  private readonly tiles = new Map<string, { readonly rect: Rect; readonly values: Float32Array }>();
+  private readonly tiles = new Map<string, LoadedTile>();
 
   constructor(
     readonly ref: MapRef,
-    private leavesOutFirst: boolean,
+    private kind: ScaleKind,
   ) {}
 
   /** Cells per side of what an overview cell pools; 1 when nothing is pooled or nothing has arrived. */
@@ -59,9 +75,13 @@ export class MapData {
     return this.ref.nTokens <= maxExactSize;
   }
 
-  /** Keys whose columns the scale leaves out. */
-  get keysLeftOut(): number {
-    return this.leavesOutFirst ? this.blockSize : 0;
+  get scaleKind(): ScaleKind {
+    return this.kind;
+  }
+
+  /** Whether values may be negative: softmax makes none of those. */
+  get isSigned(): boolean {
+    return this.ref.minus !== null || this.ref.stage !== 'pattern';
   }
 
   hasTile(rect: Rect): boolean {
@@ -77,20 +97,22 @@ export class MapData {
 
   /** @returns true when the scale changed, so that the whole map has to be drawn anew. */
   addTile(rect: Rect, values: Float32Array): boolean {
-    this.tiles.set(tileKey(rect), { rect, values });
+    // The scale of a plain map is that of its overview.
+    const magnitudes = this.ref.minus ? tileMagnitudes(rect, values) : null;
+    this.tiles.set(tileKey(rect), { rect, values, magnitudes });
     this.exactGrid ??= emptyExactGrid(this.ref.nTokens);
     if (this.currentMax() !== this.ownMax) {
       this.rescale();
       return true;
     }
-    writeTile(this.exactGrid, rect, values, this.max);
+    writeTile(this.exactGrid, rect, values, this.max, this.kind);
     return false;
   }
 
   /** @returns whether the scale was computed anew. */
-  leaveOutFirst(leavesOutFirst: boolean): boolean {
-    if (leavesOutFirst === this.leavesOutFirst) return false;
-    this.leavesOutFirst = leavesOutFirst;
+  setScale(kind: ScaleKind): boolean {
+    if (kind === this.kind) return false;
+    this.kind = kind;
     this.rescale();
     return true;
   }
@@ -126,17 +148,18 @@ export class MapData {
   }
 
   private currentMax(): number {
-    if (!this.ref.minus) return this.overview ? overviewMax(this.overview, this.leavesOutFirst ? 1 : 0) : 0;
-    let max = 0;
-    for (const { rect, values } of this.tiles.values()) max = Math.max(max, tileMax(rect, values, this.keysLeftOut));
-    return max;
+    if (!this.ref.minus) return this.overview ? overviewEnd(this.overview, this.kind) : 0;
+    return tilesEnd(
+      [...this.tiles.values()].flatMap(({ magnitudes }) => magnitudes ?? []),
+      this.kind,
+    );
   }
 
   private rescale(): void {
     this.ownMax = this.currentMax();
     this.max = Math.max(this.ownMax, this.sharedMax);
-    if (this.overview && !this.ref.minus) this.overviewGrid = overviewGrid(this.overview, this.max);
-    for (const { rect, values } of this.tiles.values()) writeTile(this.exactGrid!, rect, values, this.max);
+    if (this.overview && !this.ref.minus) this.overviewGrid = overviewGrid(this.overview, this.max, this.kind);
+    for (const { rect, values } of this.tiles.values()) writeTile(this.exactGrid!, rect, values, this.max, this.kind);
   }
 }
 

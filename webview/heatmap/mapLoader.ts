@@ -2,6 +2,7 @@
 
 import type { Rect } from '../../src/shared/address';
 import { tileSize } from '../../src/shared/attentionMap';
+import type { ScaleKind } from '../../src/shared/colorScale';
 import { Cancelled, Failure, type FailureData, toFailureData } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import type { CellRange } from './hitTest';
@@ -41,12 +42,12 @@ export class MapLoader {
    * Shows another map, or none. Requests for the one before are aborted.
    * @returns whether the map on screen stayed the same one and its scale changed.
    */
-  show(ref: MapRef | null, leavesOutFirst: boolean): boolean {
-    if (isSame(ref, this.map?.ref ?? null)) return this.map?.leaveOutFirst(leavesOutFirst) ?? false;
+  show(ref: MapRef | null, scale: ScaleKind): boolean {
+    if (isSame(ref, this.map?.ref ?? null)) return this.map?.setScale(scale) ?? false;
     this.mapRequests.abort();
     this.tileRequests.abort();
     clearTimeout(this.timer);
-    this.map = ref && new MapData(ref, leavesOutFirst);
+    this.map = ref && new MapData(ref, scale);
     this.failure = null;
     this.isTooLarge = false;
     this.needed = [];

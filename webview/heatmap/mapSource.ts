@@ -55,7 +55,7 @@ export class MapSource {
       const values = await this.values(ref, rect, signal);
       return { queryIdx, values: values.slice(0, queryIdx + 1), isExact: true };
     }
-    const data = new MapData(ref, false);
+    const data = new MapData(ref, 'linear');
     data.setOverview(await this.overview(ref, signal));
     const values = Float32Array.from({ length: queryIdx + 1 }, (_, keyIdx) => {
       const cell = data.valueAt({ queryIdx, keyIdx });

@@ -11,6 +11,7 @@ import {
   toSavedZoom,
   type Viewport,
   zoomAt,
+  zoomTo,
 } from './viewport';
 
 export class Navigation {
@@ -20,8 +21,14 @@ export class Navigation {
   private zoom: SavedZoom | null = null;
   private cell: Cell | null = null;
 
-  /** @param save the reader moved the viewport: keep it in a form that outlives the panel's size, and draw. */
-  constructor(private readonly save: (zoom: SavedZoom) => void) {}
+  /**
+   * @param save the reader moved the viewport: keep it in a form that outlives the panel's size, and draw.
+   * @param nKeysBeside the map's first keys, which are drawn beside the canvas.
+   */
+  constructor(
+    private readonly save: (zoom: SavedZoom) => void,
+    private readonly nKeysBeside = 0,
+  ) {}
 
   /** There is a map and room for it. */
   get isReady(): boolean {
@@ -40,7 +47,7 @@ export class Navigation {
   /** @returns whether there is now something to draw. */
   resize(width: number, height: number): boolean {
     if (width === 0 || height === 0) return false;
-    this.size = { width, height };
+    this.size = { width, height, nKeysBeside: this.nKeysBeside };
     this.restore();
     return this.isReady;
   }
@@ -63,6 +70,11 @@ export class Navigation {
   /** Moves as little as possible so that the cell is in sight. */
   reveal({ queryIdx, keyIdx }: Cell): void {
     this.move(reveal(this.viewport, queryIdx, keyIdx, this.nTokens, this.size));
+  }
+
+  /** Zooms to a query and the tokens before it. */
+  zoomTo(queryIdx: number): void {
+    this.move(zoomTo(queryIdx, this.nTokens, this.size));
   }
 
   /** Brings a cell that was picked elsewhere to the middle, unless it is in sight already. */

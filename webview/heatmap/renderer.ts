@@ -2,9 +2,8 @@
 
 import type { Rect } from '../../src/shared/address';
 import { CanvasRenderer } from './canvasRenderer';
-import type { MapColors, Renderer } from './drawing';
-import type { LevelGrid } from './levels';
-import type { Viewport } from './viewport';
+import type { Renderer } from './drawing';
+import type { DeviceViewport, LevelGrid, MapColors } from './levels';
 import { WebGlRenderer } from './webglRenderer';
 
 /** @param onRestore called when the graphics context came back after a loss and everything has to be drawn again. */
@@ -56,7 +55,7 @@ class LastingRenderer implements Renderer {
     this.current.updateExact(rect);
   }
 
-  draw(nTokens: number, viewport: Viewport): void {
+  draw(nTokens: number, viewport: DeviceViewport): void {
     const { width, height } = this.canvas;
     if (this.substitute && (this.substitute.width !== width || this.substitute.height !== height)) {
       Object.assign(this.substitute, { width, height });

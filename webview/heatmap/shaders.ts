@@ -1,8 +1,7 @@
 /** The shaders of the heatmap, and how programs are made of them. Both do what `paint` in levels.ts does. */
 
 import { absentLevel } from '../../src/shared/colorScale';
-import { hatch } from './drawing';
-import { maskedPixel } from './levels';
+import { type DeviceViewport, inUnits, type MapColors, maskedPixel } from './levels';
 
 /** One triangle over the whole canvas. */
 const vertexShader = `#version 300 es
@@ -22,6 +21,44 @@ int levelIn(vec2 bytes) {
 }
 `;
 
+/** Where units of pixels and the masked half are; see `inUnits` and `paint` in levels.ts. */
+const geometry = `
+uniform float unit;          // edge of the squares of pixels that are drawn alike
+uniform vec2 corner;         // pixel at which unit 0 begins
+uniform vec2 origin;         // of the map, in units
+uniform float cellsPerUnit;
+uniform float nTokens;
+uniform float firstKey;      // those before it are drawn beside the map
+uniform float canvasHeight;
+uniform vec3 background;
+uniform vec3 maskedColor;
+uniform vec3 edgeColor;
+out vec4 color;
+
+/** The upper left corner of the pixel, from the upper left one of the canvas. */
+vec2 pixelHere() { return floor(vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y)); }
+vec2 unitOf(vec2 pixel) { return unit > 1.0 ? floor((pixel - corner) / unit) : pixel; }
+vec2 cellOf(vec2 unitHere) { return floor((unitHere + 0.5 - origin) * cellsPerUnit); }
+bool isOutside(vec2 cell) { return min(cell.x, cell.y) < 0.0 || max(cell.x, cell.y) >= nTokens; }
+
+/** The first cell that a unit shows. */
+vec2 firstOf(vec2 unitHere) {
+  return max(cellsPerUnit > 1.0 ? floor((unitHere - origin) * cellsPerUnit) : cellOf(unitHere), 0.0);
+}
+/** The one after its last. */
+vec2 endOf(vec2 unitHere) {
+  return cellsPerUnit > 1.0 ? ceil((unitHere + 1.0 - origin) * cellsPerUnit) : firstOf(unitHere) + 1.0;
+}
+bool isMasked(vec2 pixel) {
+  vec2 unitHere = unitOf(pixel);
+  return firstOf(unitHere).x >= endOf(unitHere).y;
+}
+vec4 masked(vec2 pixel) {
+  bool isInside = isMasked(pixel - vec2(1.0, 0.0)) && isMasked(pixel + vec2(0.0, 1.0));
+  return vec4(isInside ? maskedColor : edgeColor, 1.0);
+}
+`;
+
 /** What the shaders of all cases begin with, and what they share. */
 const common = `#version 300 es
 precision highp float;
@@ -33,38 +70,24 @@ uniform float windowSize;
 uniform sampler2D colors;    // by the low byte of a level; below them by rank, see strongestWindows.ts
 uniform vec2 sizes;          // edges of overview and exact; 0 where there is none
 uniform float blockSize;     // of the overview
-uniform vec2 origin;         // of the map on the canvas, in device pixels
-uniform float cellsPerPixel;
-uniform float nTokens;
-uniform float canvasHeight;
-uniform vec3 background;
-uniform vec3 hatch;
-out vec4 color;
+${geometry}
 ${cellBytes}
-/** The upper left corner of the pixel, from the upper left one of the canvas. */
-vec2 pixelHere() { return floor(vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y)); }
-
-bool isOutside(vec2 cell) { return min(cell.x, cell.y) < 0.0 || max(cell.x, cell.y) >= nTokens; }
-
-vec4 masked(vec2 pixel) {
-  return vec4(mod(pixel.x + pixel.y, ${hatch.period}.0) < ${hatch.width}.0 ? hatch : background, 1.0);
-}
-
 vec2 blockAt(vec2 block) { return textureLod(overview, (block + 0.5) / sizes.x, 0.0).rg; }
 vec4 colorOf(vec2 bytes) { return textureLod(colors, vec2(bytes.r, 0.25), 0.0); }
 `;
 
-/** Cells at least as large as a pixel: it shows the one under its middle. Most frames are drawn so, with little to do. */
+/** Cells at least as large as a unit: it shows the one under its middle. Most frames are drawn so, with little to do. */
 export const largeCells = `${common}
 void main() {
   vec2 pixel = pixelHere();
-  vec2 cell = floor((pixel + 0.5 - origin) * cellsPerPixel);
+  vec2 cell = cellOf(unitOf(pixel));
   color = vec4(background, 1.0);
   if (isOutside(cell)) return;
   if (cell.x > cell.y) {
     color = masked(pixel);
     return;
   }
+  if (cell.x < firstKey) return;
   vec2 found = textureLod(exact, (cell + 0.5) / nTokens, 0.0).rg;
   if (isAbsent(found)) {
     if (sizes.x < 1.0) return;
@@ -73,15 +96,15 @@ void main() {
   color = colorOf(found);
 }`;
 
-/** Cells smaller than pixels, read one by one: each pixel shows the strongest that it touches. */
+/** Cells smaller than units, read one by one: each unit shows the strongest that it touches. */
 export const smallCells = `${common}
 const int absent = ${absentLevel};
 const int maskedLevel = ${maskedPixel};
 
-ivec2 cellsOfPixel(float pixel, float start, float perPixel, int count) {
-  bool isLarge = perPixel <= 1.0;
-  int first = int(floor((pixel + (isLarge ? 0.5 : 0.0) - start) * perPixel));
-  int end = isLarge ? first + 1 : int(ceil((pixel + 1.0 - start) * perPixel));
+ivec2 cellsOfUnit(float unitHere, float start, float perUnit, int count) {
+  bool isLarge = perUnit <= 1.0;
+  int first = int(floor((unitHere + (isLarge ? 0.5 : 0.0) - start) * perUnit));
+  int end = isLarge ? first + 1 : int(ceil((unitHere + 1.0 - start) * perUnit));
   return ivec2(max(0, first), min(count, end));
 }
 
@@ -98,51 +121,52 @@ int strongest(sampler2D grid, ivec2 queries, ivec2 keys) {
   return found;
 }
 
-int levelOf(vec2 pixel, vec2 cell) {
-  int level = absent;
-  ivec2 edges = ivec2(sizes);
-  if (edges.y > 0) {
-    level = strongest(exact, cellsOfPixel(pixel.y, origin.y, cellsPerPixel, edges.y),
-                             cellsOfPixel(pixel.x, origin.x, cellsPerPixel, edges.y));
-  }
-  if (level == absent && edges.x > 0) {
-    float perPixel = cellsPerPixel / blockSize;
-    level = strongest(overview, cellsOfPixel(pixel.y, origin.y, perPixel, edges.x),
-                                cellsOfPixel(pixel.x, origin.x, perPixel, edges.x));
-  }
-  return level == absent && cell.x > cell.y ? maskedLevel : level;
+int strongestIn(sampler2D grid, vec2 unitHere, float perUnit, int size, int first) {
+  ivec2 keys = cellsOfUnit(unitHere.x, origin.x, perUnit, size);
+  return strongest(grid, cellsOfUnit(unitHere.y, origin.y, perUnit, size), ivec2(max(keys.x, first), keys.y));
 }
 
 void main() {
   vec2 pixel = pixelHere();
-  vec2 cell = floor((pixel + 0.5 - origin) * cellsPerPixel);
+  vec2 unitHere = unitOf(pixel);
   color = vec4(background, 1.0);
-  if (isOutside(cell)) return;
-  int level = levelOf(pixel, cell);
-  if (level == maskedLevel) color = masked(pixel);
-  else if (level != absent) color = colorOf(vec2(float(level & 255) / 255.0, 0.0));
+  if (isOutside(cellOf(unitHere))) return;
+  if (isMasked(pixel)) {
+    color = masked(pixel);
+    return;
+  }
+  int level = absent;
+  ivec2 edges = ivec2(sizes);
+  if (edges.y > 0) level = strongestIn(exact, unitHere, cellsPerUnit, edges.y, int(firstKey));
+  if (level == absent && edges.x > 0) {
+    level = strongestIn(overview, unitHere, cellsPerUnit / blockSize, edges.x, int(ceil(firstKey / blockSize)));
+  }
+  if (level != absent && level != maskedLevel) color = colorOf(vec2(float(level & 255) / 255.0, 0.0));
 }`;
 
 /**
- * The same by four windows that overlap and together cover what a pixel touches: as many reads for a large map as for a
- * small one. (In the map's first row and column of pixels, where one is cut off, a few cells of the next count too.)
- * Blocks of the overview, which stands in for what has not arrived, must not be smaller than pixels.
+ * The same by four windows that overlap and together cover what a unit touches: as many reads for a large map as for a
+ * small one. (In the map's first row and column of units, where one is cut off, a few cells of the next count too.)
+ * Blocks of the overview, which stands in for what has not arrived, must not be smaller than units.
  */
 export const windowedCells = `${common}
 vec2 windowAt(float key, float query) { return textureLod(windows, vec2(key, query), 0.0).rg; }
 
 void main() {
   vec2 pixel = pixelHere();
-  vec2 start = (pixel - origin) * cellsPerPixel;
-  vec2 cell = floor(start + 0.5 * cellsPerPixel);
+  vec2 unitHere = unitOf(pixel);
+  vec2 cell = cellOf(unitHere);
   color = vec4(background, 1.0);
   if (isOutside(cell)) return;
-  vec2 first = max(floor(start), 0.0);
-  vec2 end = min(ceil(start + cellsPerPixel), nTokens);
+  vec2 first = firstOf(unitHere);
+  vec2 end = endOf(unitHere);
   if (first.x >= end.y) { // every cell that it touches is above the diagonal
     color = masked(pixel);
     return;
   }
+  first.x = max(first.x, firstKey);
+  end = min(end, nTokens);
+  if (first.x >= end.x || first.x >= end.y) return;
   vec2 a = (first + 0.5) / nTokens;
   vec2 b = (max(end - windowSize, first) + 0.5) / nTokens;
   vec2 found = max(max(windowAt(a.x, a.y), windowAt(b.x, a.y)), max(windowAt(a.x, b.y), windowAt(b.x, b.y)));
@@ -151,8 +175,7 @@ void main() {
     return;
   }
   vec2 block = floor(cell / blockSize);
-  if (block.x > block.y || (sizes.x < 1.0 && cell.x > cell.y)) color = masked(pixel);
-  else if (sizes.x >= 1.0) color = colorOf(blockAt(block));
+  if (sizes.x >= 1.0 && block.x <= block.y && block.x >= ceil(firstKey / blockSize)) color = colorOf(blockAt(block));
 }`;
 
 /** The maps of several heads on one canvas, on one viewport; see headGridRenderer.ts. */
@@ -170,19 +193,13 @@ uniform float count;
 uniform float overviewSize;
 uniform float blockSize;
 uniform vec4 part;                // first key and query, number of keys and queries; 0 for none
-uniform vec2 origin;
-uniform float cellsPerPixel;
-uniform float nTokens;
-uniform float canvasHeight;
-uniform vec3 background;
-uniform vec3 hatch;
-out vec4 color;
+${geometry}
 ${cellBytes}
 vec2 blockAt(vec2 block, float head) {
   return textureLod(overviews, vec3((block + 0.5) / overviewSize, head), 0.0).rg;
 }
 
-/** Of the blocks that a pixel touches the one with the strongest level; none is absent when one is not. */
+/** Of the blocks that a unit touches the one with the strongest level; none is absent when one is not. */
 vec2 strongest(vec2 first, vec2 last, float head) {
   vec2 found = blockAt(vec2(min(first.x, last.y), last.y), head);
   for (float i = first.y; i <= last.y; i++) {
@@ -195,32 +212,69 @@ vec2 strongest(vec2 first, vec2 last, float head) {
 }
 
 void main() {
-  vec2 pixel = floor(vec2(gl_FragCoord.x, canvasHeight - gl_FragCoord.y));
+  vec2 pixel = pixelHere();
   vec2 place = floor(pixel / pitch);
   float head = place.y * columns + place.x;
   vec2 local = pixel - place * pitch - vec2(0.0, header);
   color = vec4(background, 1.0);
   if (local.y < 0.0 || max(local.x, local.y) >= edge || place.x >= columns || head >= count) return;
-  vec2 start = (local - origin) * cellsPerPixel;
-  vec2 cell = floor(start + 0.5 * cellsPerPixel);
-  if (min(cell.x, cell.y) < 0.0 || max(cell.x, cell.y) >= nTokens) return;
-  float perPixel = cellsPerPixel / blockSize;
-  vec2 found;
-  if (perPixel > 1.0) {
-    vec2 first = max(floor(start / blockSize), 0.0);
-    vec2 last = min(ceil(start / blockSize + perPixel), overviewSize) - 1.0;
-    found = first.x > last.y ? vec2(-1.0) : strongest(first, last, head);
-  } else {
+  vec2 unitHere = unitOf(local);
+  vec2 cell = cellOf(unitHere);
+  if (isOutside(cell)) return;
+  if (isMasked(local)) {
+    color = masked(local);
+    return;
+  }
+  float perUnit = cellsPerUnit / blockSize;
+  vec2 found = vec2(-1.0);
+  if (perUnit > 1.0) {
+    vec2 start = (unitHere - origin) * perUnit;
+    vec2 first = max(floor(start), ceil(firstKey / blockSize));
+    vec2 last = min(ceil(start + perUnit), overviewSize) - 1.0;
+    first.y = max(floor(start.y), 0.0);
+    if (first.x <= last.y && first.x <= last.x) found = strongest(first, last, head);
+  } else if (cell.x >= firstKey) {
     vec2 at = cell - part.xy;
     vec2 block = floor(cell / blockSize);
-    if (cellsPerPixel <= 1.0 ? cell.x > cell.y : block.x > block.y) found = vec2(-1.0);
-    else if (min(at.x, at.y) >= 0.0 && at.x < part.z && at.y < part.w) {
+    if (min(at.x, at.y) >= 0.0 && at.x < part.z && at.y < part.w) {
       found = textureLod(exact, vec3((at + 0.5) / part.zw, head), 0.0).rg;
-    } else found = blockAt(block, head);
+    } else if (block.x <= block.y && block.x >= ceil(firstKey / blockSize)) found = blockAt(block, head);
   }
-  if (found.r < 0.0) color.rgb = mod(local.x + local.y, ${hatch.period}.0) < ${hatch.width}.0 ? hatch : background;
-  else if (!isAbsent(found)) color = textureLod(colors, vec2(found.r, 0.25), 0.0);
+  if (found.r >= 0.0 && !isAbsent(found)) color = textureLod(colors, vec2(found.r, 0.25), 0.0);
 }`;
+
+/** The uniforms of a viewport and its colors. */
+export const geometryUniforms = [
+  ...['unit', 'corner', 'origin', 'cellsPerUnit', 'nTokens', 'firstKey', 'canvasHeight'],
+  ...['background', 'maskedColor', 'edgeColor'],
+] as const;
+type GeometryUniforms = Readonly<Record<(typeof geometryUniforms)[number], WebGLUniformLocation | null>>;
+
+/** Sets them for the program in use. */
+export function setGeometry(
+  gl: WebGL2RenderingContext,
+  uniforms: GeometryUniforms,
+  nTokens: number,
+  viewport: DeviceViewport,
+  { background, masked, edge }: MapColors,
+): void {
+  const { originX, originY, cellSize, cornerX, cornerY } = inUnits(viewport);
+  gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
+  gl.uniform1f(uniforms.unit, viewport.unit);
+  gl.uniform2f(uniforms.corner, cornerX, cornerY);
+  gl.uniform2f(uniforms.origin, originX, originY);
+  gl.uniform1f(uniforms.cellsPerUnit, 1 / cellSize);
+  gl.uniform1f(uniforms.nTokens, nTokens);
+  gl.uniform1f(uniforms.firstKey, viewport.firstKey);
+  gl.uniform1f(uniforms.canvasHeight, gl.drawingBufferHeight);
+  for (const [uniform, color] of [
+    [uniforms.background, background],
+    [uniforms.maskedColor, masked],
+    [uniforms.edgeColor, edge],
+  ] as const) {
+    gl.uniform3f(uniform, color[0] / 255, color[1] / 255, color[2] / 255);
+  }
+}
 
 /** @throws Error with the compiler's words, unless the context is lost: then nothing can be made. */
 export function buildProgram(gl: WebGL2RenderingContext, fragmentShader: string): WebGLProgram {

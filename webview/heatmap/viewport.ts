@@ -11,6 +11,8 @@ export interface Viewport {
 export interface Size {
   readonly width: number;
   readonly height: number;
+  /** The map's first keys, which are drawn beside the canvas: it begins after them. */
+  readonly nKeysBeside?: number;
 }
 
 /** What is worth keeping of a viewport when the panel is resized or reopened: no pixels. */
@@ -25,13 +27,29 @@ export interface SavedZoom {
 /** Cells never grow beyond this, unless the whole map still fits. */
 const largestCell = 40;
 
+/** The keys beside the canvas; a map of one token has none to spare. */
+const keysBeside = (nTokens: number, { nKeysBeside = 0 }: Size) => (nTokens > nKeysBeside ? nKeysBeside : 0);
+
 function fittingCellSize(nTokens: number, canvas: Size): number {
   return Math.min(canvas.width, canvas.height) / Math.max(1, nTokens);
 }
 
 /** The whole map, from the canvas's top left corner. */
 export function fit(nTokens: number, canvas: Size): Viewport {
-  return { originX: 0, originY: 0, cellSize: fittingCellSize(nTokens, canvas) };
+  const cellSize = fittingCellSize(nTokens, canvas);
+  return { originX: -keysBeside(nTokens, canvas) * cellSize, originY: 0, cellSize };
+}
+
+/** About this many tokens along an edge are in sight after a zoom to one of them. */
+const nTokensAround = 40;
+
+/** Zooms to where a query meets the tokens before it: it stands near the lower right corner. */
+export function zoomTo(queryIdx: number, nTokens: number, canvas: Size): Viewport {
+  const smallest = fittingCellSize(nTokens, canvas);
+  const edge = Math.min(canvas.width, canvas.height);
+  const cellSize = Math.max(smallest, Math.min(largestCell, edge / nTokensAround));
+  const originOf = (length: number) => length * 0.85 - (queryIdx + 0.5) * cellSize;
+  return clamp({ originX: originOf(edge), originY: originOf(canvas.height), cellSize }, nTokens, canvas);
 }
 
 /** Zooms by `factor` so that the point (x, y) of the canvas stays on the same place of the map. */
@@ -59,7 +77,8 @@ export function reveal(viewport: Viewport, queryIdx: number, keyIdx: number, nTo
   const { cellSize } = viewport;
   const shift = (start: number, length: number) =>
     start < 0 ? -start : start + cellSize > length ? length - start - cellSize : 0;
-  const dx = shift(viewport.originX + keyIdx * cellSize, canvas.width);
+  const key = Math.max(keyIdx, keysBeside(nTokens, canvas));
+  const dx = shift(viewport.originX + key * cellSize, canvas.width);
   const dy = shift(viewport.originY + queryIdx * cellSize, canvas.height);
   return dx === 0 && dy === 0 ? viewport : pan(viewport, dx, dy, nTokens, canvas);
 }
@@ -86,10 +105,11 @@ export function fromSavedZoom(zoom: SavedZoom, nTokens: number, canvas: Size): V
 /** Keeps the canvas filled: no empty margin before the first cell, none after the last one unless the map is small. */
 function clamp(viewport: Viewport, nTokens: number, canvas: Size): Viewport {
   const edge = viewport.cellSize * nTokens;
-  const within = (origin: number, length: number) => Math.min(0, Math.max(Math.min(0, length - edge), origin));
+  const within = (origin: number, length: number, most: number) =>
+    Math.min(most, Math.max(Math.min(most, length - edge), origin));
   return {
-    originX: within(viewport.originX, canvas.width),
-    originY: within(viewport.originY, canvas.height),
+    originX: within(viewport.originX, canvas.width, -keysBeside(nTokens, canvas) * viewport.cellSize),
+    originY: within(viewport.originY, canvas.height, 0),
     cellSize: viewport.cellSize,
   };
 }

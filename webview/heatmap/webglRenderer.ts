@@ -5,27 +5,23 @@
 
 import type { Rect } from '../../src/shared/address';
 import { absentLevel } from '../../src/shared/colorScale';
-import type { MapColors, Renderer } from './drawing';
-import type { LevelGrid } from './levels';
-import { buildProgram, largeCells, smallCells, uniformsOf, windowedCells } from './shaders';
+import type { Renderer } from './drawing';
+import { type DeviceViewport, inUnits, type LevelGrid, type MapColors } from './levels';
+import {
+  buildProgram,
+  geometryUniforms,
+  largeCells,
+  setGeometry,
+  smallCells,
+  uniformsOf,
+  windowedCells,
+} from './shaders';
 import { StrongestWindows, windowSizeFor } from './strongestWindows';
-import type { Viewport } from './viewport';
 import { bytesOf, onContextRestored, readCells, uploadColors } from './webglTextures';
 
 const uniformNames = [
-  'overview',
-  'exact',
-  'windows',
-  'windowSize',
-  'colors',
-  'sizes',
-  'blockSize',
-  'origin',
-  'cellsPerPixel',
-  'nTokens',
-  'canvasHeight',
-  'background',
-  'hatch',
+  ...['overview', 'exact', 'windows', 'windowSize', 'colors', 'sizes', 'blockSize'],
+  ...geometryUniforms,
 ] as const;
 
 /** The texture units of the samplers, in order. */
@@ -47,7 +43,7 @@ export class WebGlRenderer implements Renderer {
   private exactTexture: WebGLTexture | null = null;
 
   constructor(
-    private readonly canvas: HTMLCanvasElement,
+    canvas: HTMLCanvasElement,
     private readonly gl: WebGL2RenderingContext,
     onRestore: () => void,
   ) {
@@ -100,29 +96,18 @@ export class WebGlRenderer implements Renderer {
     this.windows?.invalidate(rect);
   }
 
-  draw(nTokens: number, viewport: Viewport): void {
-    const { gl, canvas } = this;
+  draw(nTokens: number, viewport: DeviceViewport): void {
+    const { gl } = this;
     if (!this.colors || gl.isContextLost()) return;
-    const windowSize = this.bindWindows(viewport.cellSize);
+    const { cellSize } = inUnits(viewport);
+    const windowSize = this.bindWindows(cellSize);
     const { large, windowed, small } = this.programs;
-    const { program, uniforms } = viewport.cellSize >= 1 ? large : windowSize > 1 ? windowed : small;
+    const { program, uniforms } = cellSize >= 1 ? large : windowSize > 1 ? windowed : small;
     gl.useProgram(program);
     gl.uniform1f(uniforms.windowSize, windowSize);
-    gl.viewport(0, 0, canvas.width, canvas.height);
     gl.uniform2f(uniforms.sizes, this.overview?.size ?? 0, this.exact?.size ?? 0);
     gl.uniform1f(uniforms.blockSize, this.overview?.blockSize ?? 1);
-    gl.uniform2f(uniforms.origin, viewport.originX, viewport.originY);
-    gl.uniform1f(uniforms.cellsPerPixel, 1 / viewport.cellSize);
-    gl.uniform1f(uniforms.nTokens, nTokens);
-    gl.uniform1f(uniforms.canvasHeight, canvas.height);
-    gl.uniform3fv(
-      uniforms.background,
-      this.colors.background.map(channel => channel / 255),
-    );
-    gl.uniform3fv(
-      uniforms.hatch,
-      this.colors.hatch.map(channel => channel / 255),
-    );
+    setGeometry(gl, uniforms, nTokens, viewport, this.colors);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 

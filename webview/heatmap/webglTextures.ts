@@ -1,7 +1,7 @@
 /** What the renderers of one map and of several do alike with WebGL2. */
 
 import { colorOf } from '../../src/shared/colorScale';
-import type { MapColors } from './drawing';
+import type { MapColors } from './levels';
 import { levelOfRank } from './strongestWindows';
 
 /** Lets the context come back after a loss and calls `restore` when it has. */

@@ -7,8 +7,9 @@ import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { factsOf, keyTable, paneTitle, sayCell, sayComparison } from '../components/compareText';
+import { nKeysBeside } from '../components/mapCanvas';
 import { createGestures, mapInstructions } from '../components/mapGestures';
-import { listenToMap, type MapGestures } from '../components/mapInput';
+import type { MapGestures } from '../components/mapInput';
 import { zoomTools } from '../components/mapPanel';
 import { StagePane } from '../components/stagePane';
 import { cellAcross, refsOf, type Sides, sidesOf, zoomAcross } from '../counterpart';
@@ -49,13 +50,13 @@ class CompareView implements PanelView {
   private readonly left: StagePane;
   private readonly right: StagePane;
   private readonly difference: StagePane;
-  private readonly navigation = new Navigation(zoom => this.context.actions.setLayout({ zoom }));
+  private readonly navigation = new Navigation(zoom => this.context.actions.setLayout({ zoom }), nKeysBeside);
   private readonly rightNavigation = new Navigation(zoom => {
     const { sides } = this;
     if (!sides) return;
     const [from, to] = [sides.right.tokens.labels.length, sides.left.tokens.labels.length];
     this.context.actions.setLayout({ zoom: zoomAcross(zoom, sides.toLeft, from, to) });
-  });
+  }, nKeysBeside);
   private comparison: PanelComparison | null = null;
   /** The head on the right, where the reader chose another one than on the left. */
   private other: { layerIdx?: number; headIdx?: number } = {};
@@ -72,9 +73,9 @@ class CompareView implements PanelView {
     const pane = () => new StagePane(maps, () => this.isShown && this.draw());
     [this.left, this.right, this.difference] = [pane(), pane(), pane()];
     const gestures = createGestures(store, actions, this.navigation, cell => this.hover(cell));
-    listenToMap(this.left.drawing.canvas, gestures);
-    listenToMap(this.difference.drawing.canvas, gestures);
-    listenToMap(this.right.drawing.canvas, this.rightGestures(gestures));
+    this.left.drawing.listen(gestures);
+    this.difference.drawing.listen(gestures);
+    this.right.drawing.listen(this.rightGestures(gestures));
     for (const { drawing } of this.panes()) drawing.canvas.addEventListener('focus', () => this.draw());
     this.end = button(t('End'), 'secondary', () => actions.run('endComparison'), t('End the comparison'));
     const choose = button(t('Compare With…'), 'primary', () => actions.run('compare'));
@@ -124,14 +125,14 @@ class CompareView implements PanelView {
     this.body.hidden = this.sides === null;
     const { sides } = this;
     if (!sides) {
-      for (const pane of this.panes()) pane.show(null, false);
+      for (const pane of this.panes()) pane.show(null, 'linear');
       return;
     }
     const other = this.drawOthers(panel, sides);
     const refs = refsOf(panel, sides, other);
-    this.left.show(refs.left, layout.leavesOutFirst, paneTitle(sides.left.label, refs.left));
-    this.right.show(refs.right, layout.leavesOutFirst, paneTitle(sides.right.label, refs.right));
-    this.difference.show(refs.difference, layout.leavesOutFirst, t('Difference: left − right'));
+    this.left.show(refs.left, layout.scale, paneTitle(sides.left.label, refs.left));
+    this.right.show(refs.right, layout.scale, paneTitle(sides.right.label, refs.right));
+    this.difference.show(refs.difference, layout.scale, t('Difference: left − right'));
     this.writeFacts(sides, refs.difference !== null);
     this.navigation.follow(refs.left.nTokens, layout.zoom);
     const { toRight } = sides;
@@ -148,7 +149,7 @@ class CompareView implements PanelView {
     this.isShown = false;
     this.rows.abort();
     this.shownRows = [];
-    for (const pane of this.panes()) pane.show(null, false);
+    for (const pane of this.panes()) pane.show(null, 'linear');
   }
 
   private panes(): StagePane[] {

@@ -46,8 +46,8 @@ export const exportView: ViewDefinition = {
     const waiting = h('p', { class: 'hint' }, t('Maps can be exported once the analysis is done.'));
     const list = h('ul', { class: 'export-list' });
     const style = (): PictureStyle => {
-      const { colorMap, leavesOutFirst } = store.state.layout;
-      return { colorMap, leavesOutFirst };
+      const { colorMap, scale } = store.state.layout;
+      return { colorMap, scale };
     };
     async function carryOut(what: string, work: () => Promise<string>): Promise<void> {
       failure.hidden = true;

@@ -1,20 +1,20 @@
 /** All heads of one layer side by side, on one viewport and with one crosshair. */
 
 import type { Cell } from '../../src/shared/address';
-import { formatValue, stageLabel } from '../../src/shared/labels';
+import { stageLabel } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { HeadGridCanvas } from '../components/headGridCanvas';
-import { gradient } from '../components/legend';
 import { createGestures, mapInstructions } from '../components/mapGestures';
 import { listenToMap, type MapGestures } from '../components/mapInput';
 import { zoomTools } from '../components/mapPanel';
+import { gradient, linearScaleBox } from '../components/scale';
 import { h, onChange } from '../dom';
 import { layOutHeads } from '../heatmap/headGrid';
 import { visibleCells } from '../heatmap/hitTest';
 import { LayerMaps } from '../heatmap/layerMaps';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
-import { cellName, describeCellValue } from '../labels';
+import { cellName, describeCellValue, scaleEndText } from '../labels';
 import { mapRefOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
 import { button, checkbox, dropdown } from '../toolkit';
@@ -49,9 +49,7 @@ class LayerView implements PanelView {
   private readonly empty = h('p', { class: 'hint' }, t('The heads of a layer appear here once it is ready.'));
   private readonly bar = h('div', { class: 'scale-bar', 'aria-hidden': 'true' });
   private readonly body: HTMLElement;
-  private readonly leaveOut = checkbox(t('Scale without the first token'), leavesOutFirst =>
-    this.context.actions.setLayout({ leavesOutFirst }),
-  );
+  private readonly linear = linearScaleBox(scale => this.context.actions.setLayout({ scale }));
   private readonly share = checkbox(t('Same scale for all heads'), sharesScale =>
     this.context.actions.setLayout({ sharesScale }),
   );
@@ -79,13 +77,7 @@ class LayerView implements PanelView {
       this.drawing.frame,
       this.cellLine,
       this.values,
-      h(
-        'section',
-        { class: 'stage-scale', 'aria-label': t('Colour scale') },
-        this.bar,
-        this.note,
-        this.leaveOut.element,
-      ),
+      h('section', { class: 'stage-scale', 'aria-label': t('Color scale') }, this.bar, this.note, this.linear.element),
       this.share.element,
       this.live,
     );
@@ -104,19 +96,15 @@ class LayerView implements PanelView {
     const nHeads = panel?.model?.nHeads ?? 0;
     this.body.hidden = refs.length === 0;
     this.empty.hidden = refs.length > 0 || !panel?.tokens;
-    this.maps.show(refs, nHeads, layout.leavesOutFirst, layout.sharesScale);
+    this.maps.show(refs, nHeads, layout.scale, layout.sharesScale);
     if (refs.length === 0) {
       this.hovered = null;
       this.drawing.clear();
       return;
     }
     this.paintBar(state.theme);
-    this.leaveOut.set(
-      layout.leavesOutFirst,
-      true,
-      t('Many heads rest on the first token; the rest shows more clearly.'),
-    );
-    this.share.set(layout.sharesScale, true, t('The same colour then means the same value in every head.'));
+    this.linear.set(layout.scale);
+    this.share.set(layout.sharesScale, true, t('The same color then means the same value in every head.'));
     this.page.element.hidden = nHeads <= pageSize;
     this.page.set(pagesOf(nHeads), String(refs[0]!.headIdx));
     if (this.navigation.follow(refs[0]!.nTokens, layout.zoom)) this.hovered = null;
@@ -127,7 +115,7 @@ class LayerView implements PanelView {
 
   hide(): void {
     this.isShown = false;
-    this.maps.show([], 0, false, false);
+    this.maps.show([], 0, 'linear', false);
     this.drawing.clear();
   }
 
@@ -155,12 +143,7 @@ class LayerView implements PanelView {
     const shown = state.panel!.view.headIdx;
     for (const [slot, map] of this.maps.maps.entries()) {
       const { headIdx } = map.ref;
-      this.drawing.label(
-        slot,
-        t('Head {0}', headIdx),
-        map.max > 0 ? `±${formatValue(map.max).slice(1)}` : '',
-        headIdx === shown,
-      );
+      this.drawing.label(slot, t('Head {0}', headIdx), scaleEndText(map), headIdx === shown);
     }
     const { layerIdx, stage } = first.ref;
     const what = t('{0} of all heads of layer {1}', stageLabel(stage), layerIdx);
@@ -260,7 +243,7 @@ function pagesOf(nHeads: number): { value: string; label: string }[] {
 }
 
 function noteOf(blockSize: number, isExact: boolean): string {
-  const scale = t('Each head’s scale is symmetric around zero; its end is written above it.');
+  const scale = t('The end of each head’s scale is written above it; the first token does not count for it.');
   if (blockSize === 1) return scale;
   return isExact
     ? t('Exact values. {0}', scale)

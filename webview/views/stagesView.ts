@@ -5,10 +5,10 @@ import { isPreSoftmax, type Stage, stages } from '../../src/shared/attentionMap'
 import { formatValue, stageLabel } from '../../src/shared/labels';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
-import { gradient } from '../components/legend';
+import { nKeysBeside } from '../components/mapCanvas';
 import { createGestures, mapInstructions } from '../components/mapGestures';
-import { listenToMap } from '../components/mapInput';
 import { zoomTools } from '../components/mapPanel';
+import { gradient, linearScaleBox } from '../components/scale';
 import { StagePane, titleOf } from '../components/stagePane';
 import { h, onChange } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
@@ -50,9 +50,7 @@ class StagesView implements PanelView {
   private readonly note = h('p', { class: 'notes' });
   private readonly stage = dropdown('difference-stage', t('Stage'), value => this.pick({ stage: value as Stage }));
   private readonly minus = dropdown('difference-minus', t('Minus'), value => this.pick({ minus: value as Stage }));
-  private readonly leaveOut = checkbox(t('Scale without the first token'), leavesOutFirst =>
-    this.context.actions.setLayout({ leavesOutFirst }),
-  );
+  private readonly linear = linearScaleBox(scale => this.context.actions.setLayout({ scale }));
   private readonly share = checkbox(t('One scale before, one after the softmax'), sharesScale =>
     this.context.actions.setLayout({ sharesScale }),
   );
@@ -65,12 +63,12 @@ class StagesView implements PanelView {
 
   constructor(private readonly context: ViewContext) {
     const { store, actions } = context;
-    this.navigation = new Navigation(zoom => actions.setLayout({ zoom }));
+    this.navigation = new Navigation(zoom => actions.setLayout({ zoom }), nKeysBeside);
     this.gestures = createGestures(store, actions, this.navigation, cell => {
       this.hovered = cell;
       this.draw();
     });
-    this.difference = this.createPane(null);
+    this.difference = this.createPane();
     const { before, after, difference } = this.groups;
     difference.append(
       this.difference.element,
@@ -87,9 +85,9 @@ class StagesView implements PanelView {
       section(t('Difference of two stages'), difference),
       h(
         'section',
-        { class: 'stage-scale', 'aria-label': t('Colour scale') },
+        { class: 'stage-scale', 'aria-label': t('Color scale') },
         this.bar,
-        this.leaveOut.element,
+        this.linear.element,
         this.share.element,
       ),
       this.live,
@@ -112,11 +110,10 @@ class StagesView implements PanelView {
     }
     for (const [stage, pane] of this.panes) {
       const ref = refs.find(ref => ref.stage === stage) ?? null;
-      pane.show(ref, layout.leavesOutFirst);
-      pane.showSums(panel?.status === 'done' ? ref : null);
+      pane.show(ref, layout.scale);
     }
     const pair = pairOf(state, refs);
-    this.difference.show(pair && { ...refs[0]!, ...pair }, layout.leavesOutFirst);
+    this.difference.show(pair && { ...refs[0]!, ...pair }, layout.scale);
     if (refs.length === 0) return;
     this.drawChoices(state, refs, pair);
     if (this.navigation.follow(refs[0]!.nTokens, layout.zoom)) this.hovered = null;
@@ -130,7 +127,7 @@ class StagesView implements PanelView {
     clearTimeout(this.rowTimer);
     this.rowRequests.abort();
     this.shownRow = [];
-    for (const pane of this.allPanes()) pane.show(null, false);
+    for (const pane of this.allPanes()) pane.show(null, 'linear');
   }
 
   private allPanes(): StagePane[] {
@@ -138,7 +135,7 @@ class StagesView implements PanelView {
   }
 
   private addPane(stage: Stage): void {
-    const pane = this.createPane(stage);
+    const pane = this.createPane();
     this.panes.set(stage, pane);
     const group = isPreSoftmax(stage) ? this.groups.before : this.groups.after;
     // Panes stand in the order in which the stages are computed, whenever they were made.
@@ -148,11 +145,9 @@ class StagesView implements PanelView {
     group.insertBefore(pane.element, next?.[1].element ?? null);
   }
 
-  private createPane(stage: Stage | null): StagePane {
-    // Scores sum to nothing in particular.
-    const sumsFrom = stage && !isPreSoftmax(stage) ? this.context.host : null;
-    const pane = new StagePane(this.context.maps, () => this.isShown && this.draw(), sumsFrom);
-    listenToMap(pane.drawing.canvas, this.gestures);
+  private createPane(): StagePane {
+    const pane = new StagePane(this.context.maps, () => this.isShown && this.draw());
+    pane.drawing.listen(this.gestures);
     pane.drawing.canvas.addEventListener('focus', () => this.draw());
     return pane;
   }
@@ -231,16 +226,12 @@ class StagesView implements PanelView {
 
   private drawChoices({ layout, theme }: State, refs: readonly MapRef[], pair: Layout | null): void {
     this.paintBar(theme);
-    this.leaveOut.set(
-      layout.leavesOutFirst,
-      true,
-      t('Many heads rest on the first token; this shows the rest more clearly.'),
-    );
-    this.share.set(layout.sharesScale, true, t('The same colour then means the same value in maps of the same kind.'));
+    this.linear.set(layout.scale);
+    this.share.set(layout.sharesScale, true, t('The same color then means the same value in maps of the same kind.'));
     const options = refs.map(({ stage }) => ({ value: stage, label: stageLabel(stage) }));
     this.stage.set(options, pair?.stage ?? '');
     this.minus.set(options, pair?.minus ?? '');
-    this.note.textContent = noteOf(pair, layout.leavesOutFirst);
+    this.note.textContent = noteOf(pair);
   }
 
   private paintBar = onChange((theme: Theme) => {
@@ -279,13 +270,11 @@ function pairOf({ layout }: State, refs: readonly MapRef[]): Layout | null {
   return first && second ? { stage: second.stage, minus: first.stage } : null;
 }
 
-function noteOf(pair: Layout | null, leavesOutFirst: boolean): string {
-  const notes = [t('Each map’s scale is symmetric around zero; its end is written above it.')];
+function noteOf(pair: Layout | null): string {
+  const notes = [t('The end of each map’s scale is written above it.')];
   if (pair && isPreSoftmax(pair.stage) !== isPreSoftmax(pair.minus)) {
     notes.push(t('One of these stages holds scores, the other weights: their difference has no unit.'));
   }
   if (pair) notes.push(t('The difference’s scale ends at the largest one among the cells loaded so far.'));
-  if (leavesOutFirst)
-    notes.push(t('The first keys are left out of the scales; their cells may be stronger than shown.'));
   return notes.join(' ');
 }

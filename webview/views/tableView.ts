@@ -134,7 +134,7 @@ class TableView implements PanelView {
       const values = await maps.values(ref, rect, signal);
       return (row: number, column: number): CellValue => ({ kind: 'exact', value: values[row * rect.nKeys + column]! });
     }
-    const data = new MapData(ref, false);
+    const data = new MapData(ref, 'linear');
     data.setOverview(await maps.overview(ref, signal));
     return (row: number, column: number) =>
       data.valueAt({ queryIdx: rect.queryStart + row, keyIdx: rect.keyStart + column });

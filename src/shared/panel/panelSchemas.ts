@@ -7,7 +7,7 @@
 
 import * as v from 'valibot';
 import { maxPatchCells, stages, tileSize } from '../attentionMap';
-import { type ColorMap, colorMaps } from '../colorScale';
+import { type ColorMap, colorMaps, scaleKinds } from '../colorScale';
 import { kernelParts } from '../kernels';
 import { viewIdPattern } from '../link';
 import { occlusionModes, type RelevanceOptions, relevanceMethods } from '../relevance';
@@ -50,7 +50,7 @@ const rectangle = { queryStart: index, keyStart: index, nQueries: index, nKeys: 
 const cell = v.object({ queryIdx: index, keyIdx: index });
 const part = v.picklist(kernelParts);
 const view = v.object({ layerIdx: index, headIdx: index, stage, difference: v.boolean() });
-const style = { colorMap: v.picklist(Object.keys(colorMaps) as ColorMap[]), leavesOutFirst: v.boolean() };
+const style = { colorMap: v.picklist(Object.keys(colorMaps) as ColorMap[]), scale: v.picklist(scaleKinds) };
 const exporting = v.object({ ...style, format: v.picklist(exportFormats) });
 const nullableIndex = v.nullable(index);
 const maxList = 1_000_000;

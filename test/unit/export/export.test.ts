@@ -72,16 +72,19 @@ test('the picture: every cell in its colour, masked cells hatched, NaN in its ow
         for (let x = 0; x < cellSize; x++) block.add(String(at(key * cellSize + x, query * cellSize + y)));
       }
       if (key > query) assert.equal(block.size, 2, 'lines on paper');
-      else assert.deepEqual([...block], [String(colorOf(table, levelOf(map[query * 4 + key]!, max)))]);
+      else assert.deepEqual([...block], [String(colorOf(table, levelOf(map[query * 4 + key]!, max, 'power')))]);
     }
   }
   assert.deepEqual(at(0, 2 * cellSize), nanColor);
 });
 
-test('the scale: finite magnitudes only, without the first key where asked', () => {
-  assert.equal(scaleMax(Float32Array.of(-9, 0, 2, Number.POSITIVE_INFINITY), 2, false), 9);
-  assert.equal(scaleMax(Float32Array.of(-9, 0, 2, 3), 2, true), 3);
-  assert.equal(scaleMax(Float32Array.of(Number.NaN), 1, false), 0);
+test('the scale: finite magnitudes only, without the first key, up to a percentile or the largest', () => {
+  assert.equal(scaleMax(Float32Array.of(-9, 0, 2, Number.POSITIVE_INFINITY), 2, 'linear'), 0);
+  assert.equal(scaleMax(Float32Array.of(-9, 0, 2, 3), 2, 'linear'), 3);
+  assert.equal(scaleMax(Float32Array.of(Number.NaN), 1, 'linear'), 0);
+  const ramp = Float32Array.from({ length: 80 * 80 }, (_, at) => at / 6400);
+  assert.equal(scaleMax(ramp, 80, 'linear'), ramp.at(-1));
+  assert.equal(scaleMax(ramp, 80, 'power'), ramp.at(-4), '3160 cells: 3 are beyond the percentile');
 });
 
 test('png: the picture, and text that names what it shows', async () => {

@@ -309,11 +309,11 @@ test('a tab that a link asks for is taken once; the one that is open is known; a
 
 test('exports are of the format and style that was chosen; a picture comes in parts', async () => {
   const { panel, calls } = await open();
-  const chosen = { format: 'svg', colorMap: 'redBlue', leavesOutFirst: true } as const;
+  const chosen = { format: 'svg', colorMap: 'redBlue', scale: 'power' } as const;
   assert.equal(await panel.request('save', chosen), true);
   await panel.request('copy', { ...chosen, format: 'csv' });
-  const { colorMap, leavesOutFirst } = chosen;
-  const part = await panel.request('picture', { colorMap, leavesOutFirst, partIdx: 0 });
+  const { colorMap, scale } = chosen;
+  const part = await panel.request('picture', { colorMap, scale, partIdx: 0 });
   assert.deepEqual([part.sizeBytes, [...part.bytes]], [2, [1, 2]]);
   assert.deepEqual(
     calls.map(([name, ...args]) => [
@@ -323,10 +323,10 @@ test('exports are of the format and style that was chosen; a picture comes in pa
     [
       ['save', ['svg', { ...chosen, format: 0 }]],
       ['copy', ['csv', { ...chosen, format: 0 }]],
-      ['picture', [{ colorMap, leavesOutFirst, format: 0 }]],
+      ['picture', [{ colorMap, scale, format: 0 }]],
     ],
   );
-  await assert.rejects(panel.request('picture', { colorMap, leavesOutFirst, partIdx: 1 }));
+  await assert.rejects(panel.request('picture', { colorMap, scale, partIdx: 1 }));
 });
 
 const panelCommands: Record<PanelCommand, unknown[]> = {
@@ -377,8 +377,8 @@ const bad: [keyof PanelRequests, object][] = [
   ['occlude', { mode: 'delete' }],
   ['revealLine', { lineIdx: -1 }],
   ['setTab', { tab: 'a b' }],
-  ['save', { format: 'exe', colorMap: 'redBlue', leavesOutFirst: false }],
-  ['copy', { format: 'csv', colorMap: 'constructor', leavesOutFirst: false }],
+  ['save', { format: 'exe', colorMap: 'redBlue', scale: 'linear' }],
+  ['copy', { format: 'csv', colorMap: 'constructor', scale: 'linear' }],
   ['thumbnails', { analysisId: 1, layerIdx: 1, headStart: 0, nHeads: 129 }],
 ];
 for (const [name, args] of bad) {

@@ -9,7 +9,7 @@ import { openAnalysis } from '../../fixtures/analysis';
 import { layerOf, settle } from '../../fixtures/fakeClient';
 import { editor } from '../../fixtures/vscode';
 
-const style = { colorMap: 'redBlue', leavesOutFirst: false } as const;
+const style = { colorMap: 'redBlue', scale: 'linear' } as const;
 
 async function open(isInspected = true) {
   const opened = openAnalysis();

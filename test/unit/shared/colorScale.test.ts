@@ -2,16 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   bakeColors,
+  blankBelow,
   type ColorMap,
   colorMaps,
   colorOf,
+  contrast,
   levelOf,
-  luminance,
   maxLevel,
   nanColor,
   nanLevel,
   parseColor,
+  partAt,
   type Rgb,
+  scaleKinds,
 } from '../../../src/shared/colorScale';
 
 const backgrounds: Rgb[] = [
@@ -19,20 +22,34 @@ const backgrounds: Rgb[] = [
   [31, 31, 31],
   [0, 0, 0],
 ];
-const contrast = (a: Rgb, b: Rgb) => {
-  const [dark, light] = [luminance(a), luminance(b)].sort((x, y) => x - y) as [number, number];
-  return (light + 0.05) / (dark + 0.05);
-};
 
 test('levels are odd in the value, grow with it, and end at the maximum', () => {
-  for (let value = -3; value <= 3; value += 0.01) {
-    assert.equal(levelOf(-value, 2), -levelOf(value, 2) + 0);
-    assert.ok(levelOf(value + 0.01, 2) >= levelOf(value, 2));
+  for (const kind of scaleKinds) {
+    for (let value = -3; value <= 3; value += 0.01) {
+      assert.equal(levelOf(-value, 2, kind), -levelOf(value, 2, kind) + 0);
+      assert.ok(levelOf(value + 0.01, 2, kind) >= levelOf(value, 2, kind));
+    }
   }
   assert.equal(levelOf(2, 2), maxLevel);
   assert.equal(levelOf(1e9, 2), maxLevel);
   assert.equal(levelOf(Number.NEGATIVE_INFINITY, 2), -maxLevel);
   assert.equal(levelOf(1, 0), 0);
+});
+
+test('near zero nothing is drawn; from there a power scale spreads weak values, a linear one does not', () => {
+  for (const kind of scaleKinds) {
+    assert.deepEqual(
+      [0, 0.029, -0.029, 0.03, -0.03].map(part => levelOf(2 * part, 2, kind)),
+      [0, 0, 0, 1, -1],
+    );
+    for (let level = 1; level <= maxLevel; level++) {
+      const part = partAt((level - 1) / (maxLevel - 1), kind);
+      assert.ok(part >= blankBelow && part <= 1);
+      assert.equal(levelOf(7 * part, 7, kind), level, `${kind}: the scale's legend says ${part} at level ${level}`);
+    }
+  }
+  // A tenth of the end: 20 % of the way on the power scale, 7 % on the linear one.
+  assert.deepEqual([levelOf(0.1, 1, 'power'), levelOf(0.1, 1, 'linear'), levelOf(0.1, 1)], [27, 10, 10]);
 });
 
 test('what is not a number has a level and a colour of its own', () => {
@@ -46,14 +63,15 @@ for (const background of backgrounds) {
     assert.deepEqual(colorOf(table, 0), background);
     for (const sign of [1, -1]) {
       let before = 1;
-      for (let level = 0; level <= maxLevel; level += 8) {
+      for (let level = 0; level <= maxLevel; level++) {
         const ratio = contrast(colorOf(table, sign * level), background);
-        assert.ok(ratio >= before * 0.97, `level ${sign * level}: ${ratio} after ${before}`);
+        assert.ok(ratio >= before * 0.995, `level ${sign * level}: ${ratio} after ${before}`);
+        assert.ok(level === 0 || ratio >= 3, `level ${sign * level} has a contrast of ${ratio}`);
         before = ratio;
       }
-      assert.ok(before > 3, `the end stands out by ${before}`);
+      assert.ok(before > 6, `the end stands out by ${before}`);
     }
-    for (let level = 32; level <= maxLevel; level++) {
+    for (let level = 1; level <= maxLevel; level++) {
       const [positiveRed, , positiveBlue] = colorOf(table, level);
       const [negativeRed, , negativeBlue] = colorOf(table, -level);
       assert.ok(positiveBlue > positiveRed && negativeRed > negativeBlue);
@@ -67,6 +85,7 @@ for (const background of backgrounds) {
       const ratio = positive! / negative!;
       assert.ok(ratio > 0.6 && ratio < 1.6, `level ${level}: ${positive} and ${negative}`);
       for (const sign of [1, -1]) {
+        if (level === 1) continue; // the first visible step is apart from the background on purpose
         const before = colorOf(table, sign * (level - 1));
         const jump = Math.max(...colorOf(table, sign * level).map((channel, i) => Math.abs(channel - before[i]!)));
         assert.ok(jump <= 16, `level ${sign * level} jumps by ${jump}`);

@@ -2,51 +2,41 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { legendNotes } from '../../../webview/legendNotes';
+import type { MapData } from '../../../webview/heatmap/mapData';
+import { legendNotes, readingNotes } from '../../../webview/legendNotes';
 import type { State } from '../../../webview/state';
 
 interface Case {
   readonly stage?: string;
   readonly minus?: string;
   readonly blockSize?: number;
-  readonly keysLeftOut?: number;
   readonly isExact?: boolean;
   readonly isTooLarge?: boolean;
   readonly slidingWindow?: number;
-  readonly row?: { readonly isExact: boolean; readonly values: readonly number[]; readonly queryIdx: number };
 }
 
-function notes({ stage = 'pattern', minus, blockSize = 1, keysLeftOut = 0, slidingWindow, row, ...rest }: Case) {
+function notes({ stage = 'pattern', minus, blockSize = 1, slidingWindow, ...rest }: Case) {
   const part = { isExact: false, isTooLarge: false, ...rest };
   const ref = { analysisId: 1, layerIdx: 0, headIdx: 0, stage, minus: minus ?? null, nTokens: 9 };
   const panel = { model: { layers: [{ slidingWindow }] } };
-  const state = { panel, map: { ref, blockSize, keysLeftOut }, selection: row ? { row } : null };
+  const state = { panel, map: { ref, blockSize } };
   return legendNotes(state as unknown as State, part);
 }
 
-const masked = 'Hatched: masked, the key comes after the query.';
-const covers = 'A pixel that covers several cells shows the strongest.';
-const row = (...values: number[]) => ({ isExact: true, values, queryIdx: 3 });
+const covers = 'Where cells are smaller than 2 pixels, the strongest of them is shown.';
 const cases: [string, Case, readonly (string | RegExp)[]][] = [
-  ['a plain map', {}, [masked]],
-  ['exact values', { isExact: true }, [covers, masked]],
-  ['pooled values', { blockSize: 4 }, ['Each cell shows the strongest of 4×4.', masked]],
-  ['exact values of a map that was pooled', { blockSize: 4, isExact: true }, [covers, masked]],
-  ['a difference', { stage: 'mixed_pattern', minus: 'pattern' }, [/ minus .*\.$/, /^The scale ends at/, masked]],
+  ['a plain map', {}, []],
+  ['exact values', { isExact: true }, [covers]],
+  ['pooled values', { blockSize: 4 }, ['Each cell shows the strongest of 4×4.']],
+  ['exact values of a map that was pooled', { blockSize: 4, isExact: true }, [covers]],
+  ['a difference', { stage: 'mixed_pattern', minus: 'pattern' }, [/ minus .*\.$/, /^The scale is that of/]],
   [
     'a difference of which too much is on screen',
     { stage: 'mixed_pattern', minus: 'pattern', isTooLarge: true, blockSize: 4 },
-    [/ minus .*\.$/, /^Zoom in/, masked],
+    [/ minus .*\.$/, /^Zoom in/],
   ],
-  ['the first key left out', { keysLeftOut: 1 }, [/^Key 0 is left out/, masked]],
-  ['the first keys left out', { keysLeftOut: 3 }, [/^Keys 0–2 are left out/, masked]],
-  ['a row that sums to 1', { row: row(0.5, 0.4996) }, [masked]],
-  ['a row that does not', { row: row(0.5, 0.25) }, ['Row 3 sums to +0.7500, not 1.', masked]],
-  ['a row of pooled values', { row: { ...row(0.5), isExact: false } }, [masked]],
-  ['a row of scores, which need not sum to 1', { stage: 'scores', row: row(0.5) }, [masked]],
-  ['a row of a difference', { stage: 'mixed_pattern', minus: 'pattern', row: row(0.5) }, [/minus/, /scale/, masked]],
-  ['a sliding window shorter than the text', { slidingWindow: 8 }, [masked, /looks back 8 tokens/]],
-  ['a sliding window as long as the text', { slidingWindow: 9 }, [masked]],
+  ['a sliding window shorter than the text', { slidingWindow: 8 }, [/looks back 8 tokens/]],
+  ['a sliding window as long as the text', { slidingWindow: 9 }, []],
 ];
 for (const [what, given, expected] of cases) {
   test(what, () => {
@@ -61,4 +51,14 @@ for (const [what, given, expected] of cases) {
 
 test('without a map there is nothing to say', () => {
   assert.deepEqual(legendNotes({ map: null } as unknown as State, { isExact: false, isTooLarge: false }), []);
+});
+
+test('how to read a map: which half is masked, which scale it has, where the first token is', () => {
+  for (const [scaleKind, pattern] of [
+    ['power', /^Power scale .* 99\.9th percentile/],
+    ['linear', /^Linear scale .* largest value/],
+  ] as const) {
+    const said = readingNotes({ scaleKind } as MapData);
+    for (const wanted of [/masked/, pattern, /strip of its own/]) assert.ok(said.some(note => wanted.test(note)));
+  }
 });

@@ -29,7 +29,7 @@ for (const saved of rubbish) {
 
 /** Any JSON, with the names of a layout more often than by chance. */
 function randomJson(random: Random, depth = 0): unknown {
-  const names = ['zoom', 'factor', 'centerQuery', 'centerKey', 'leavesOutFirst', 'views', 'sections', '__proto__', 'x'];
+  const names = ['zoom', 'factor', 'centerQuery', 'centerKey', 'scale', 'views', 'sections', '__proto__', 'x'];
   const leaves = [null, true, false, 0, -1, 0.5, 1e308, '', 'text', '1', []];
   const inner = () => randomJson(random, depth + 1);
   const kind = depth > 3 ? 2 : random.below(7);
@@ -44,9 +44,9 @@ test('whatever was saved, the layout has legal values', () => {
   let nKept = 0;
   for (let round = 0; round < 3000; round++) {
     const saved = JSON.parse(JSON.stringify(randomJson(random)));
-    const { zoom, leavesOutFirst, views, sections } = readLayout(saved);
+    const { zoom, scale, views, sections } = readLayout(saved);
     for (const key of ['factor', 'centerQuery', 'centerKey'] as const) assert.ok(Number.isFinite(zoom[key]), key);
-    assert.equal(typeof leavesOutFirst, 'boolean');
+    assert.ok(scale === 'power' || scale === 'linear');
     assert.ok(Object.values(views).every(id => typeof id === 'string'));
     assert.ok(Object.values(sections).every(isOpen => typeof isOpen === 'boolean'));
     if (zoom !== defaultLayout.zoom) nKept++;
@@ -59,7 +59,7 @@ test('what fits of a saved layout is kept', () => {
   const saved = {
     tab: 'map',
     zoom,
-    leavesOutFirst: true,
+    scale: 'linear',
     views: { map: 'stages', grid: 3 },
     sections: { lens: false },
     fromTheFuture: 1,
@@ -68,7 +68,7 @@ test('what fits of a saved layout is kept', () => {
     ...defaultLayout,
     tab: 'map',
     zoom,
-    leavesOutFirst: true,
+    scale: 'linear',
     views: { map: 'stages' },
     sections: { lens: false },
   });

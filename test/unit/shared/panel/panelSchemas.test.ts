@@ -12,7 +12,7 @@ const run = { analysisId: 1 };
 const layer = { ...run, layerIdx: 0 };
 const map = { ...layer, headIdx: 0, stage: 'mixed_pattern' };
 const rect = { queryStart: 0, keyStart: 0, nQueries: 1, nKeys: 4 };
-const style = { colorMap: 'redBlue', leavesOutFirst: false };
+const style = { colorMap: 'redBlue', scale: 'linear' };
 const edit = { part: 'pre_softmax_conv', layerIdx: 0, headIdx: null, weights: null };
 const notIndices = [-1, 0.5, Number.NaN, '0', undefined, Number.MAX_SAFE_INTEGER + 1];
 const notIndicesOrNull = [-1, 0.5, '0', undefined];
@@ -66,11 +66,11 @@ const requests: Record<
   revealInDocument: [{ offset: 0 }, { offset: notIndices }],
   save: [
     { ...style, format: 'png' },
-    { format: ['exe', undefined], colorMap: ['constructor', undefined], leavesOutFirst: [1] },
+    { format: ['exe', undefined], colorMap: ['constructor', undefined], scale: ['log', undefined] },
   ],
   copy: [
     { ...style, format: 'csv' },
-    { format: ['exe', undefined], colorMap: ['constructor'], leavesOutFirst: [1] },
+    { format: ['exe', undefined], colorMap: ['constructor'], scale: ['log', undefined] },
   ],
   picture: [
     { ...style, partIdx: 0 },

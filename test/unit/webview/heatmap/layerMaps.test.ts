@@ -28,7 +28,7 @@ class FakeHost {
     if (this.failure) throw this.failure;
     if (name === 'overview') {
       const { headIdx } = args as MapAddress;
-      return { ...overviewOf(new Float32Array([headIdx, 0, 1, 1]), 2, 1), headIdx, nTokens, blockSize: 300 };
+      return { ...overviewOf(new Float32Array([1, 0, 1, headIdx]), 2, 1), headIdx, nTokens, blockSize: 300 };
     }
     const { queryStart, keyStart, nQueries, nKeys } = args as PatchAddress;
     const values = Float32Array.from({ length: nHeads * nQueries * nKeys }, (_, at) => {
@@ -51,7 +51,7 @@ const settle = async () => {
 
 async function started(host = new FakeHost(), sharesScale = false) {
   const maps = new LayerMaps(new MapSource(host), host, () => {});
-  maps.show(refs, nHeads, false, sharesScale);
+  maps.show(refs, nHeads, 'linear', sharesScale);
   await settle();
   return { host, maps };
 }
@@ -69,7 +69,7 @@ test('the overview of every head arrives, each on its own scale, and is asked fo
   maps.show(
     refs.map(ref => ({ ...ref })),
     nHeads,
-    false,
+    'linear',
     false,
   );
   await settle();

@@ -35,7 +35,7 @@ test('a cell says what is known of it: masked, its exact value, what its block p
   for (let round = 0; round < 40; round++) {
     const { nTokens, map, overview, tiles } = randomCase(random);
     const minus = random.pick([null, 'scores'] as const);
-    const data = new MapData({ ...ref, minus, nTokens }, false);
+    const data = new MapData({ ...ref, minus, nTokens }, 'linear');
     const arrived = tiles.filter(() => random.next() < 0.5);
     const hasOverview = random.next() < 0.7;
     for (const { rect, values } of arrived) data.addTile(rect, values);
@@ -63,17 +63,17 @@ for (const minus of [null, 'scores'] as const) {
     const random = new Random(22);
     for (let round = 0; round < 40; round++) {
       const { nTokens, overview, tiles } = randomCase(random);
-      const leavesOutFirst = random.next() < 0.5;
+      const kind = random.pick(['power', 'linear'] as const);
       const arrivals = [
         (data: MapData) => data.setOverview(overview),
-        (data: MapData) => data.leaveOutFirst(leavesOutFirst),
+        (data: MapData) => data.setScale(kind),
         ...tiles.map(
           ({ rect, values }) =>
             (data: MapData) =>
               data.addTile(rect, values),
         ),
       ];
-      const [one, other] = [false, true].map(start => {
+      const [one, other] = (['power', 'linear'] as const).map(start => {
         const data = new MapData({ ...ref, minus, nTokens }, start);
         for (const arrive of shuffled(arrivals, random)) arrive(data);
         return data;
@@ -82,7 +82,7 @@ for (const minus of [null, 'scores'] as const) {
         [one!.max, one!.overviewGrid, one!.exactGrid],
         [other!.max, other!.overviewGrid, other!.exactGrid],
       );
-      assert.ok(one!.max > 0 || leavesOutFirst);
+      assert.ok(one!.max > 0 || nTokens <= overview.blockSize + 1);
     }
   });
 
@@ -90,7 +90,7 @@ for (const minus of [null, 'scores'] as const) {
     const random = new Random(23);
     for (let round = 0; round < 40; round++) {
       const { nTokens, map, overview, tiles } = randomCase(random);
-      const data = new MapData({ ...ref, minus, nTokens }, false);
+      const data = new MapData({ ...ref, minus, nTokens }, 'linear');
       data.setOverview(overview);
       const arrived: Rect[] = [];
       for (const { rect, values } of shuffled(tiles, random)) {
@@ -105,30 +105,39 @@ for (const minus of [null, 'scores'] as const) {
           }
         }
       }
-      const strongest = map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      assert.ok(Math.abs(data.max - strongest) <= 1e-6 * strongest);
+      const strongestFrom = (first: number) =>
+        map.reduce((most, value, at) => (at % nTokens < first ? most : Math.max(most, Math.abs(value))), 0);
+      // The first key, or block of keys, does not count.
+      const strongest = strongestFrom(minus ? 1 : overview.blockSize);
+      assert.ok(Math.abs(data.max - strongest) <= (minus ? 1e-6 : overview.scale / 127), `${data.max}, ${strongest}`);
       assert.equal(data.overviewGrid === null, minus !== null);
     }
   });
 }
 
-test('a scale without the first keys is that of the other blocks; values stay what they are', () => {
-  const overview = { ...overviewOf(Float32Array.of(1, 0, 0, -0.25), 2, 1), stage: 'pattern' as const };
-  const data = new MapData({ ...ref, nTokens: 2 }, false);
-  data.setOverview(overview);
-  const [whole, value] = [data.max, data.valueAt({ queryIdx: 0, keyIdx: 0 })];
-  data.leaveOutFirst(true);
-  assert.deepEqual([whole, data.keysLeftOut], [1, 1]);
-  assert.ok(Math.abs(data.max - 0.25) < 0.01);
-  assert.deepEqual(data.valueAt({ queryIdx: 0, keyIdx: 0 }), value);
-  data.leaveOutFirst(false);
-  assert.deepEqual([data.max, data.keysLeftOut], [1, 0]);
+test('the first token does not count for the scale; values stay what they are', () => {
+  const overview = { ...overviewOf(Float32Array.of(1, 0, 0.5, -0.25), 2, 1), stage: 'pattern' as const };
+  for (const kind of ['power', 'linear'] as const) {
+    const data = new MapData({ ...ref, nTokens: 2 }, kind);
+    data.setOverview(overview);
+    assert.ok(Math.abs(data.max - 0.25) < 0.01);
+    const value = data.valueAt({ queryIdx: 0, keyIdx: 0 });
+    assert.ok(value.kind === 'pooled' && value.value === 1);
+    assert.ok(data.setScale(kind === 'power' ? 'linear' : 'power') && !data.setScale(data.scaleKind));
+  }
+});
+
+test('only what a softmax made has no sign', () => {
+  const isSigned = (stage: MapRef['stage'], minus: MapRef['minus'] = null) =>
+    new MapData({ ...ref, stage, minus }, 'power').isSigned;
+  assert.ok(!isSigned('pattern'));
+  assert.ok(isSigned('pattern', 'scores') && isSigned('scores') && isSigned('mixed_pattern'));
 });
 
 test('a map is covered once every tile is there, and never by none', () => {
   const random = new Random(24);
   const { nTokens, tiles } = randomCase(random);
-  const data = new MapData({ ...ref, nTokens }, false);
+  const data = new MapData({ ...ref, nTokens }, 'linear');
   const rects = tiles.map(({ rect }) => rect);
   assert.ok(!data.covers([]) && !data.hasValues);
   for (const { rect, values } of tiles) {

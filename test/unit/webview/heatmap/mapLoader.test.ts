@@ -66,7 +66,7 @@ async function started(host: FakeHost, shown: MapRef = ref) {
   const changes: (Rect | undefined)[] = [];
   const source = new MapSource(host);
   const loader = new MapLoader(source, rect => changes.push(rect));
-  loader.show(shown, false);
+  loader.show(shown, 'linear');
   await settled();
   return { loader, changes, source };
 }
@@ -89,7 +89,7 @@ test('a map’s overview is asked for once and kept while the analysis lasts', a
   assert.deepEqual(loader.map?.valueAt({ queryIdx: 5, keyIdx: 5 }), { kind: 'pooled', value: 1, blockSize: 300 });
   const other = { ...ref, headIdx: 4 };
   for (const shown of [ref, other, ref, other]) {
-    loader.show({ ...shown }, false);
+    loader.show({ ...shown }, 'linear');
     await settled();
   }
   assert.deepEqual(loader.map?.valueAt({ queryIdx: 5, keyIdx: 5 }), { kind: 'pooled', value: 5, blockSize: 300 });
@@ -97,7 +97,7 @@ test('a map’s overview is asked for once and kept while the analysis lasts', a
     host.asked.map(({ args }) => args.headIdx),
     [0, 4],
   );
-  loader.show({ ...other, analysisId: 2 }, false);
+  loader.show({ ...other, analysisId: 2 }, 'linear');
   await settled();
   assert.equal(host.asked.length, 3);
 });
@@ -106,7 +106,7 @@ test('what was asked for a map that is gone changes nothing', async () => {
   const host = new FakeHost();
   host.isHolding = true;
   const { loader, changes } = await started(host);
-  loader.show({ ...ref, analysisId: 2, headIdx: 1 }, false);
+  loader.show({ ...ref, analysisId: 2, headIdx: 1 }, 'linear');
   host.release();
   await settled();
   assert.equal(changes.length, 1);
@@ -116,7 +116,7 @@ test('what was asked for a map that is gone changes nothing', async () => {
   host.isHolding = true;
   loader.view(all(600));
   await pause();
-  loader.show(null, false);
+  loader.show(null, 'linear');
   host.release();
   await pause();
   assert.deepEqual([loader.map, changes.length], [null, 1]);
@@ -197,7 +197,7 @@ test('a tile that was fetched is not asked for again, in this head or when it co
   const host = new FakeHost();
   const { loader } = await started(host);
   for (const shown of [ref, { ...ref, headIdx: 1 }, ref]) {
-    loader.show(shown, false);
+    loader.show(shown, 'linear');
     loader.view(all(600));
     await pause();
     loader.view({ ...all(600), queryStart: 300 });
@@ -271,7 +271,7 @@ test('a failure is shown until another map is shown; a newer run and a cancellat
     await pause();
     assert.equal(host.tilesAsked().length, 1, 'tiles after one that failed');
     host.failure = null;
-    loader.show({ ...ref, headIdx: 1 }, false);
+    loader.show({ ...ref, headIdx: 1 }, 'linear');
     assert.equal(loader.failure, null);
   }
 });
