@@ -25,7 +25,7 @@ import {
   ValueInfoProtoSchema,
 } from './onnx/onnx_pb';
 
-export type ElementType = 'float32' | 'float16' | 'bfloat16' | 'int32' | 'int64' | 'int8' | 'bool' | 'string';
+export type ElementType = 'float32' | 'float16' | 'bfloat16' | 'int32' | 'int64' | 'int8' | 'uint8' | 'bool' | 'string';
 
 const onnxTypes: Readonly<Record<ElementType, TensorProto_DataType>> = {
   float32: TensorProto_DataType.FLOAT,
@@ -34,6 +34,7 @@ const onnxTypes: Readonly<Record<ElementType, TensorProto_DataType>> = {
   int32: TensorProto_DataType.INT32,
   int64: TensorProto_DataType.INT64,
   int8: TensorProto_DataType.INT8,
+  uint8: TensorProto_DataType.UINT8,
   bool: TensorProto_DataType.BOOL,
   string: TensorProto_DataType.STRING,
 };
@@ -264,7 +265,7 @@ function weightTensor(name: string, { elementType, shape, source }: Weight): Ten
   return tensor;
 }
 
-function valueInfo(name: string, elementType: ElementType, shape: Shape): ValueInfoProto {
+export function valueInfo(name: string, elementType: ElementType, shape: Shape): ValueInfoProto {
   const dim = shape.map(size =>
     create(TensorShapeProto_DimensionSchema, {
       value: typeof size === 'string' ? { case: 'dimParam', value: size } : { case: 'dimValue', value: BigInt(size) },

@@ -1,7 +1,17 @@
-/** Reads back what a built graph takes and gives, and gathers the weights that it points at into one file. Pure. */
+/**
+ * Reads back what a built graph takes and gives; gathers the weights that it points at into one file, or makes inputs of
+ * them. Pure.
+ */
 
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { ModelProtoSchema, TensorProto_DataLocation, TensorProto_DataType, type ValueInfoProto } from './onnx/onnx_pb';
+import { valueInfo } from './graphBuilder';
+import {
+  ModelProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProto_DataType,
+  type ValueInfoProto,
+} from './onnx/onnx_pb';
 
 /** A tensor that goes in or comes out, in the words of the Open Inference Protocol; -1 for sizes known only at run time. */
 export interface TensorDescription {
@@ -44,6 +54,52 @@ export function weightFilesOf(built: Uint8Array): Set<string> {
   return new Set(entries.filter(({ key }) => key === 'location').map(({ value }) => value));
 }
 
+/** A matrix that a graph takes as an input: a range of a file, as it is stored. */
+export interface FedWeight {
+  readonly name: string;
+  readonly stored: keyof typeof fedTypes;
+  readonly shape: readonly number[];
+  readonly file: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What a graph may be fed as weights. */
+const fedTypes = { float32: true, float16: true, bfloat16: true, uint8: true } as const;
+
+const storedTypes: Partial<Record<TensorProto_DataType, FedWeight['stored']>> = {
+  [TensorProto_DataType.FLOAT]: 'float32',
+  [TensorProto_DataType.FLOAT16]: 'float16',
+  [TensorProto_DataType.BFLOAT16]: 'bfloat16',
+  [TensorProto_DataType.UINT8]: 'uint8',
+};
+
+/**
+ * Makes inputs of the matrices that a graph points at, so that several sessions can use the same memory. Vectors and
+ * kernels stay: they are small, and the runtime works with them ahead.
+ * @param typeOf the type that a stored one is fed as; null: it stays in its file.
+ */
+export function feedWeights(
+  built: Uint8Array,
+  typeOf: (stored: FedWeight['stored']) => 'float32' | 'float16' | 'uint8' | null,
+): { readonly graph: Uint8Array; readonly fed: readonly FedWeight[] } {
+  const model = fromBinary(ModelProtoSchema, built);
+  const graph = model.graph!;
+  const fed: FedWeight[] = [];
+  graph.initializer = graph.initializer.filter(tensor => {
+    const stored = storedTypes[tensor.dataType as TensorProto_DataType];
+    const isMatrix = tensor.dims.length === 2 || stored === 'uint8';
+    const type = stored && isMatrix ? typeOf(stored) : null;
+    if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL || !stored || !type) return true;
+    const shape = tensor.dims.map(Number);
+    const { file, offset, length } = placeOf(tensor);
+    fed.push({ name: tensor.name, stored, shape, file: file.value, offset: Number(offset.value), length });
+    graph.input.push(valueInfo(tensor.name, type, shape));
+    return false;
+  });
+  return fed.length === 0 ? { graph: built, fed } : { graph: toBinary(ModelProtoSchema, model), fed };
+}
+
 /** @param weightFile name of the gathered file, beside the graph's. */
 export function gatherWeights(built: Uint8Array, weightFile: string): GraphFile {
   const model = fromBinary(ModelProtoSchema, built);
@@ -52,16 +108,21 @@ export function gatherWeights(built: Uint8Array, weightFile: string): GraphFile 
   let end = 0;
   for (const tensor of initializer) {
     if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL) continue;
-    const entries = new Map(tensor.externalData.map(entry => [entry.key, entry]));
-    const [offset, length] = [Number(entries.get('offset')!.value), Number(entries.get('length')!.value)];
+    const { file, offset, length } = placeOf(tensor);
     const target = Math.ceil(end / pageBytes) * pageBytes;
-    pieces.push({ file: entries.get('location')!.value, offset, length, target });
-    entries.get('location')!.value = weightFile;
-    entries.get('offset')!.value = String(target);
+    pieces.push({ file: file.value, offset: Number(offset.value), length, target });
+    file.value = weightFile;
+    offset.value = String(target);
     end = target + length;
   }
   const graph = toBinary(ModelProtoSchema, model);
   return { graph, pieces, inputs: input.map(describe), outputs: output.map(describe) };
+}
+
+/** Where an external tensor is, as entries that may be changed. */
+function placeOf({ externalData }: TensorProto) {
+  const entry = (key: string) => externalData.find(each => each.key === key)!;
+  return { file: entry('location'), offset: entry('offset'), length: Number(entry('length').value) };
 }
 
 function describe({ name, type }: ValueInfoProto): TensorDescription {

@@ -123,6 +123,25 @@ export async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> 
   }
 }
 
+/** Most bytes that one call of the system reads. */
+const maxReadBytes = 2 ** 30;
+
+/** Some bytes of a regular file. @throws Failure `bad-model-file` where it has fewer. */
+export async function readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  const file = await regularFile(path);
+  try {
+    for (let at = 0; at < length; ) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(maxReadBytes, length - at), offset + at);
+      if (bytesRead === 0) throw unreadable(dirname(path), basename(path), 'it was cut since it was opened');
+      at += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
+  return bytes;
+}
+
 /** A JSON file of the folder. @throws Failure if it is missing, not a regular file, too large or not JSON. */
 export async function readJson(directory: string, name: string): Promise<unknown> {
   const file = await regularFile(await inside(directory, name));

@@ -1,16 +1,33 @@
 /** Sessions of graphs whose weights are in a model folder. */
 
-import { weightFilesOf } from '../../graph/graphFile';
-import type { ModelFolder } from '../model/folder';
+import { feedWeights, weightFilesOf } from '../../graph/graphFile';
+import { type ModelFolder, mappedFromBytes } from '../model/folder';
 import { isWasm, Session, type SessionOptions } from './session';
+import { fedType, WeightStore } from './weightStore';
 
-/** @throws as `Session.create`; Failure if a file of the folder cannot be read. */
+/** By folder: its weights that sessions on the CPU use. */
+const stores = new WeakMap<object, WeightStore>();
+
+type Folder = Pick<ModelFolder, 'weightFolder' | 'inMemory' | 'sizeBytes'>;
+
+/**
+ * On the CPU all sessions of a folder use the same memory for its matrices.
+ * @throws as `Session.create`; Failure if a file of the folder cannot be read.
+ */
 export async function folderSession(
-  folder: Pick<ModelFolder, 'weightFolder' | 'inMemory'>,
+  folder: Folder,
   graph: Uint8Array,
-  options: Omit<SessionOptions, 'weightFolder' | 'weightsInMemory'>,
+  options: Omit<SessionOptions, 'weightFolder' | 'weightsInMemory' | 'sharedWeights'>,
 ): Promise<Session> {
   const { weightFolder } = folder;
-  const weightsInMemory = await folder.inMemory(await isWasm(), weightFilesOf(graph));
-  return Session.create(graph, { ...options, weightFolder, weightsInMemory });
+  if (options.provider !== 'cpu' || (await isWasm())) {
+    const weightsInMemory = await folder.inMemory(await isWasm(), weightFilesOf(graph));
+    return Session.create(graph, { ...options, weightFolder, weightsInMemory });
+  }
+  const store = stores.get(folder) ?? new WeightStore(folder, folder.sizeBytes <= mappedFromBytes);
+  stores.set(folder, store);
+  const { graph: unweighted, fed } = feedWeights(graph, stored => fedType(stored, store.widens));
+  const sharedWeights = await store.load(fed);
+  const weightsInMemory = await folder.inMemory(false, weightFilesOf(unweighted));
+  return Session.create(unweighted, { ...options, weightFolder, weightsInMemory, sharedWeights });
 }

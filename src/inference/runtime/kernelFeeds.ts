@@ -6,7 +6,7 @@ import { kernelsOf, type LayerPlan, planLayer } from '../../graph/layerPlan';
 import type { KernelPart, KernelWeights } from '../../shared/kernels';
 import { decodeFloats } from '../../shared/tools/float16';
 import type { ModelFolder } from '../model/folder';
-import { regularFile } from '../model/folderFiles';
+import { readRange } from '../model/folderFiles';
 import type { Value, Values } from './session';
 
 const partOfFeed: Readonly<Record<string, KernelPart>> = {
@@ -62,17 +62,6 @@ async function readFloats(folder: ModelFolder, key: string): Promise<Float32Arra
   const inMemory = (await folder.inMemory(false, new Set([source.file]))).get(source.file);
   const bytes =
     inMemory?.subarray(source.offset, source.offset + source.length) ??
-    (await readPart(join(folder.weightFolder, source.file), source.offset, source.length));
+    (await readRange(join(folder.weightFolder, source.file), source.offset, source.length));
   return decodeFloats({ float32: 'F32', float16: 'F16', bfloat16: 'BF16' }[elementType as 'float32'], bytes);
-}
-
-async function readPart(path: string, offset: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  const file = await regularFile(path);
-  try {
-    await file.read(bytes, 0, length, offset);
-  } finally {
-    await file.close();
-  }
-  return bytes;
 }

@@ -21,8 +21,6 @@ export interface RunSize {
 const mb = 1e6;
 /** Node, ONNX Runtime's library, tokenizer and the process's own code, before any session; measured. */
 const processBytes = 175 * mb;
-/** Copies of a file's weights that sessions hold while they are made, besides those laid out again as fp32; measured. */
-const copiesWhileMaking = 1.5;
 
 /** Half of what this machine, or the container around the process, may use. */
 export function defaultBudgetBytes(): number {
@@ -42,14 +40,13 @@ export function estimatePeakBytes(
   const plans = Array.from({ length: config.n_layers }, (_, layerIdx) => planLayer(config, layerIdx));
   const isMapped = sizeBytes > mappedFromBytes;
   const weights = isMapped ? sizeBytes : 4 * summary.nParameters;
-  const making = isMapped ? 0 : copiesWhileMaking * sizeBytes;
   const perToken =
     4 * config.dim * (config.n_layers + 1) +
     8 * config.n_layers * (config.n_kv_heads * config.head_dim + config.n_heads * Math.min(topK, nTokens));
   const pooled = plans.reduce((sum, plan) => sum + streamedStages(plan).length, 0);
   const kept = nTokens * perToken + 5 * pooled * config.n_heads * Math.ceil(nTokens / blockSize) ** 2;
   const band = Math.max(...plans.map(plan => bandBytes(plan, config.hidden_dim, nTokens, nRows, blockSize)));
-  return processBytes + weights + Math.max(making, nRuns * kept + band);
+  return processBytes + weights + nRuns * kept + band;
 }
 
 /** What a layer holds while it computes its last band, which has most keys. */

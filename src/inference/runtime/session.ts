@@ -36,6 +36,13 @@ export class Resident implements Value {
   }
 }
 
+/** A weight that several sessions are fed with. */
+export interface SharedWeight {
+  readonly type: 'float32' | 'float16' | 'uint8';
+  readonly data: Float32Array | Uint16Array | Uint8Array;
+  readonly dims: readonly number[];
+}
+
 export interface SessionOptions {
   readonly provider: LocalProvider;
   /** Folder that external weights are read from; absent when the graph holds them. */
@@ -45,6 +52,8 @@ export interface SessionOptions {
    * costs some time in every run and spares twice to three times the file's size in memory.
    */
   readonly mapsWeights?: boolean;
+  /** Inputs that are the same in every run. */
+  readonly sharedWeights?: ReadonlyMap<string, SharedWeight>;
   /** Contents of external files that are not in the folder, by name. */
   readonly weightsInMemory?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
   /**
@@ -131,6 +140,8 @@ export class Session {
   private constructor(
     private readonly ort: InferenceSession,
     private readonly runtime: Runtime,
+    /** By input. */
+    private readonly shared: ReadonlyMap<string, Tensor>,
   ) {}
 
   /**
@@ -140,7 +151,7 @@ export class Session {
    */
   static async create(graph: Uint8Array | string, options: SessionOptions): Promise<Session> {
     const { provider, weightFolder, weightsInMemory, nThreads, mapsWeights = false, gpuLayout = 'NCHW' } = options;
-    const { keepsOnGpu = false } = options;
+    const { keepsOnGpu = false, sharedWeights = new Map<string, SharedWeight>() } = options;
     const runtime = await loadRuntime();
     try {
       const source = typeof graph === 'string' && runtime.isWasm ? await readFile(graph) : graph;
@@ -162,7 +173,8 @@ export class Session {
           optimization: mapsWeights ? { constant_folding_max_output_size_in_bytes: maxFoldedBytes } : {},
         },
       });
-      return new Session(ort, runtime);
+      const tensorOf = ({ type, data, dims }: SharedWeight) => new runtime.Tensor(type, data as never, dims);
+      return new Session(ort, runtime, new Map(Array.from(sharedWeights, ([name, value]) => [name, tensorOf(value)])));
     } catch (error) {
       if (provider !== 'cpu') throw providerFailure(provider, error);
       throw runtimeFailure('create a session', error);
@@ -180,6 +192,11 @@ export class Session {
   async run(feeds: Values, fetches: readonly string[] = this.ort.outputNames): Promise<Values> {
     const tensors: Record<string, Tensor> = {};
     for (const name of this.ort.inputNames) {
+      const shared = this.shared.get(name);
+      if (shared) {
+        tensors[name] = shared;
+        continue;
+      }
       const value = feeds[name];
       if (!value) throw new RangeError(`feed "${name}" is missing; given: ${Object.keys(feeds).join(', ')}`);
       tensors[name] = this.tensorOf(value);

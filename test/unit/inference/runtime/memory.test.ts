@@ -17,7 +17,7 @@ test('more tokens, more rows and more runs take more memory', async () => {
 
 test('the estimate is what was measured: the process, the weights, 12 matrices of a layer with kernels, kept rows', async () => {
   const folder = await openModelFolder(tinyModelDirectory);
-  const { config, summary, sizeBytes } = folder;
+  const { config, summary } = folder;
   const at = (nTokens: number, nRows: number, nRuns = 1) => estimatePeakBytes(folder, size(nTokens, nRuns), nRows);
   const perRow = 4 * (12 * config.n_heads * 4096 + 6 * config.dim + 3 * config.hidden_dim);
   assert.equal(at(4096, 256) - at(4096, 128), 128 * perRow);
@@ -27,8 +27,8 @@ test('the estimate is what was measured: the process, the weights, 12 matrices o
   // The last stage of every layer, and scores before and after the convolution of two, as 5 bytes per pooled cell.
   const pooled = 7 * 5 * config.n_heads * (4096 / blockSizeFor(4096)) ** 2;
   assert.equal(at(4096, 128, 2) - at(4096, 128), 4096 * perToken + pooled);
-  const making = 1.5 * sizeBytes;
-  assert.equal(at(1, 16), 175e6 + 4 * summary.nParameters + making, 'a short text takes less than making the sessions');
+  const others = at(1, 16) - 175e6 - 4 * summary.nParameters;
+  assert.ok(others > 0 && others < 1e6, 'of a short text: the process and the weights, once');
 });
 
 test('the largest bands that the budget allows; none at all is said with numbers', async () => {

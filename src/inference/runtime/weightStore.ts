@@ -1,0 +1,89 @@
+/**
+ * The weights of a model folder in memory, once for all sessions that use them: a session holds what it is fed with, and
+ * what no session holds any more is forgotten.
+ */
+
+import { join } from 'node:path';
+import type { FedWeight } from '../../graph/graphFile';
+import { widenFloats } from '../../shared/tools/float16';
+import type { ModelFolder } from '../model/folder';
+import { readRange } from '../model/folderFiles';
+import type { SharedWeight } from './session';
+
+/** A stretch of a file that is in memory. */
+interface Stretch {
+  readonly stored: FedWeight['stored'];
+  readonly offset: number;
+  readonly end: number;
+  /** Its values, as they are fed. */
+  readonly buffer: WeakRef<ArrayBuffer>;
+}
+
+/**
+ * The type that a stored weight is fed as. Without widening, a graph converts fp16 in every run, which costs little beside
+ * its products; bf16 then stays in the file, which the runtime maps: it cannot be fed.
+ */
+export function fedType(stored: FedWeight['stored'], widens: boolean): SharedWeight['type'] | null {
+  if (stored === 'bfloat16') return widens ? 'float32' : null;
+  return stored === 'float16' && widens ? 'float32' : stored;
+}
+
+const bytesOf = { float32: 4, float16: 2, bfloat16: 2, uint8: 1 };
+
+export class WeightStore {
+  private readonly stretches = new Map<string, Stretch[]>();
+  /** Loads come one after the other, so that none is done twice. */
+  private last: Promise<unknown> = Promise.resolve();
+
+  /** @param widens whether fp16 and bf16 become fp32. */
+  constructor(
+    private readonly folder: Pick<ModelFolder, 'weightFolder' | 'inMemory'>,
+    readonly widens: boolean,
+  ) {}
+
+  /** @throws Failure if a file cannot be read or was cut since it was opened. */
+  load(weights: readonly FedWeight[]): Promise<ReadonlyMap<string, SharedWeight>> {
+    const loading = this.last.then(async () => {
+      const loaded = new Map<string, SharedWeight>();
+      for (const weight of weights) loaded.set(weight.name, await this.weight(weight));
+      return loaded;
+    });
+    this.last = loading.catch(() => {});
+    return loading;
+  }
+
+  private async weight({ stored, shape, file, offset, length }: FedWeight): Promise<SharedWeight> {
+    const type = fedType(stored, this.widens) ?? 'float32';
+    const { buffer, offset: first } = this.find(file, stored, offset, offset + length) ?? {
+      buffer: await this.read(file, stored, offset, length),
+      offset,
+    };
+    const grown = bytesOf[type] / bytesOf[stored];
+    const [at, n] = [(offset - first) * grown, length / bytesOf[stored]];
+    const views = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array };
+    return { type, data: new views[type](buffer, at, n), dims: shape };
+  }
+
+  /** What holds all of a range, as the embedding's table holds parts of the output head's. */
+  private find(file: string, stored: FedWeight['stored'], start: number, end: number) {
+    for (const stretch of this.stretches.get(file) ?? []) {
+      const buffer = stretch.buffer.deref();
+      const holds = stretch.stored === stored && stretch.offset <= start && stretch.end >= end;
+      if (buffer && holds) return { buffer, offset: stretch.offset };
+    }
+    return undefined;
+  }
+
+  private async read(file: string, stored: FedWeight['stored'], offset: number, length: number): Promise<ArrayBuffer> {
+    const inMemory = (await this.folder.inMemory(false, new Set([file]))).get(file);
+    const bytes =
+      inMemory?.subarray(offset, offset + length) ??
+      (await readRange(join(this.folder.weightFolder, file), offset, length));
+    const isWidened = this.widens && stored !== 'float32' && stored !== 'uint8';
+    const isAligned = bytes.byteOffset === 0 && bytes.length === bytes.buffer.byteLength;
+    const buffer = isWidened ? widenFloats(stored, bytes).buffer : isAligned ? bytes.buffer : bytes.slice().buffer;
+    const kept = (this.stretches.get(file) ?? []).filter(stretch => stretch.buffer.deref());
+    this.stretches.set(file, [...kept, { stored, offset, end: offset + length, buffer: new WeakRef(buffer) }]);
+    return buffer;
+  }
+}
