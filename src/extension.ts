@@ -8,6 +8,7 @@ import type { MtaInspectorExports } from '../api/mtaInspector';
 import { Ablations } from './analysis/ablations';
 import { AddedModels } from './analysis/addedModels';
 import { Analysis } from './analysis/analysis';
+import { Answers } from './analysis/answers';
 import { Comparison } from './analysis/comparison';
 import { contributedModels } from './analysis/contributedModels';
 import { DocumentSearch } from './analysis/documentSearch';
@@ -77,6 +78,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const tab = new PanelTab();
   const page = {
     ...{ extensionUri, analysis, ablations, comparison, context, search, exporter, tab },
+    answers: new Answers(analysis),
     reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx),
     revealLine: (lineIdx: number) => revealLine(analysis, lineIdx),
     revealInDocument: (offset: number) => revealOffset(search.searchedDocument, offset),

@@ -21,6 +21,10 @@ import type { Theme } from './theme';
 export const references = ['none', 'largestOther', 'rowMean'] as const;
 export type Reference = (typeof references)[number];
 
+/** `predicting`: row t - 1, whose output predicts token t; `reading`: row t. */
+export const whyRows = ['predicting', 'reading'] as const;
+export type WhyRow = (typeof whyRows)[number];
+
 /** How the reader arranged the panel; kept across reloads. */
 export interface Layout {
   /** Id of the view or page that was chosen last; see views/registry.ts. Empty: the first page. */
@@ -29,6 +33,8 @@ export interface Layout {
   readonly views: Readonly<Record<string, string>>;
   /** Whether sections are open, by the id of their view; those that are not named are. */
   readonly sections: Readonly<Record<string, boolean>>;
+  /** Which row of the selected word is explained: the one that predicts it, or its own. */
+  readonly whyRow: WhyRow;
   readonly zoom: SavedZoom;
   /** What `zoom` is of. */
   readonly zoomRange: ZoomRange | null;
@@ -106,6 +112,7 @@ export const defaultLayout: Layout = {
   tab: '',
   views: {},
   sections: {},
+  whyRow: 'predicting',
   zoom: { factor: 1, centerQuery: 0.5, centerKey: 0.5 },
   zoomRange: null,
   scale: 'power',
@@ -122,12 +129,13 @@ export const defaultLayout: Layout = {
 /** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
 export function readLayout(saved: unknown): Layout {
   const layout = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
-  const { tab, views, sections, zoom, zoomRange, scale, colorMap, stagePair, sharesScale } = layout;
+  const { tab, views, sections, whyRow, zoom, zoomRange, scale, colorMap, stagePair, sharesScale } = layout;
   const { lensReference, headMeasure, headOrder, kernelOrder, kernelPart } = layout;
   return {
     tab: typeof tab === 'string' ? tab : defaultLayout.tab,
     views: entriesOf(views, value => typeof value === 'string'),
     sections: entriesOf(sections, value => typeof value === 'boolean'),
+    whyRow: whyRows.find(name => name === whyRow) ?? defaultLayout.whyRow,
     zoom: isZoom(zoom) ? zoom : defaultLayout.zoom,
     zoomRange: isZoomRange(zoomRange) ? zoomRange : null,
     scale: scaleKinds.find(kind => kind === scale) ?? defaultLayout.scale,

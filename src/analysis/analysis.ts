@@ -23,6 +23,7 @@ import { DocumentIdentity } from './documentIdentity';
 import type { ChosenModel } from './modelChoice';
 import { begun, nothingInspected, withLayer, withModel } from './panelState';
 import { type KnownRun, RunDetails } from './runDetails';
+import { type Sight, suggestWord } from './suggestWord';
 import { labelOf, lengthOf, type Target, textOf } from './target';
 import { keptStart, shiftedBy } from './windowStart';
 
@@ -307,7 +308,8 @@ export class Analysis implements vscode.Disposable {
     const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: predictions.surprisalBits };
     this.trained = { analysisId, layers: this.layers, predictions };
     const ablation = { ...this.state.ablation, trainedId: analysisId };
-    this.update({ status: 'done', tokens, ablation, durationMs: answer.durationMs });
+    const suggestion = tokens && suggestWord(tokens, predictions.surprisalBits, sightOf(target.document));
+    this.update({ status: 'done', tokens, ablation, suggestion, durationMs: answer.durationMs });
     this.finished.fire(this.trained);
     const { durationMs, firstLayerMs, nReused } = answer;
     this.log.info(
@@ -383,4 +385,16 @@ export class Analysis implements vscode.Disposable {
     this.state = { ...this.state, ...change };
     this.changed.fire(this.state);
   }
+}
+
+/** What is on screen of a document. */
+function sightOf(document: vscode.TextDocument): Sight {
+  const editors = vscode.window.visibleTextEditors.filter(editor => editor.document === document);
+  const offset = (position: vscode.Position) => document.offsetAt(position);
+  return {
+    cursor: editors[0] ? offset(editors[0].selection.active) : null,
+    visible: editors.flatMap(({ visibleRanges }) =>
+      visibleRanges.map(range => ({ start: offset(range.start), end: offset(range.end) })),
+    ),
+  };
 }

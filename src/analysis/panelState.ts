@@ -25,6 +25,7 @@ export const nothingInspected: PanelState = {
   ablation: asTrained,
   selectedToken: null,
   selectionAnchor: null,
+  suggestion: null,
   question: null,
   durationMs: null,
 };

@@ -4,7 +4,7 @@ import { poolOverview } from '../attention/thumbnails';
 import { keysOfQuery, keysOfRow, type WeightedKey } from '../attention/topKeys';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
-import type { ExplainArgs } from '../inference/protocol';
+import type { ExplainArgs, KnockOutAnswer, KnockOutArgs } from '../inference/protocol';
 import type { LayerAddress, PartAddress, TokenRange } from '../shared/address';
 import type { LayerOverview, LayerResult, ModelSummary, Predictions } from '../shared/analysis';
 import {
@@ -20,6 +20,7 @@ import {
 import type { LogitAttribution } from '../shared/attribution';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
+import type { AnswerHead } from '../shared/panel/answer';
 import type { ThumbnailAddress, Thumbnails } from '../shared/panel/panelMessages';
 import { chosenHeads, type RelevanceOptions } from '../shared/relevance';
 
@@ -138,6 +139,24 @@ export class RunDetails {
   async explain(args: ExplainArgs, signal = new AbortController().signal): Promise<LogitAttribution> {
     this.known(args.analysisId);
     return this.client.explain(args, signal);
+  }
+
+  /** The prediction of a row without the edges to some tokens. */
+  async knockOut(args: KnockOutArgs, signal = new AbortController().signal): Promise<KnockOutAnswer> {
+    this.known(args.analysisId);
+    return this.client.knockOut(args, signal);
+  }
+
+  /** The strongest key of every head before a row, of its last stage. */
+  strongestOfHeads(analysisId: number, row: number): AnswerHead[] {
+    const { layers, nTokens, model } = this.known(analysisId);
+    return layers.flatMap(({ layerIdx, topKeys }) =>
+      Array.from({ length: model.nHeads }, (_, headIdx) => {
+        const keys = keysOfQuery(topKeys, nTokens, headIdx, row).filter(({ keyIdx }) => keyIdx < row && keyIdx > 0);
+        const { keyIdx, weight } = keys[0] ?? { keyIdx: row, weight: 0 };
+        return { layerIdx, headIdx, value: weight, keyIdx, keyValue: weight };
+      }),
+    );
   }
 
   private known(analysisId: number): KnownRun {

@@ -50,6 +50,7 @@ async function reportData(source: ExportSource, choice: MapChoice): Promise<Repo
       ablation: asTrained,
       selectedToken: null,
       selectionAnchor: null,
+      suggestion: null,
       question: null,
       durationMs: source.durationMs,
     },

@@ -22,6 +22,8 @@ import {
   type ExplainArgs,
   type InferenceEvents,
   type InferenceRequests,
+  type KnockOutAnswer,
+  type KnockOutArgs,
   type LoadAnswer,
   type LoadArgs,
   type MeasuresArgs,
@@ -204,6 +206,11 @@ export class InferenceClient {
     return this.cancellable('explain', args, signal);
   }
 
+  /** @throws Failure `no-analysis`, `viewer` or `remote`; Cancelled as soon as `signal` fires. */
+  knockOut(args: KnockOutArgs, signal: AbortSignal): Promise<KnockOutAnswer> {
+    return this.cancellable('knockOut', args, signal);
+  }
+
   /** Brings an `occluded` event per span. @throws Cancelled as soon as `signal` fires. */
   occlude(args: OccludeArgs, signal: AbortSignal): Promise<OcclusionBaseline> {
     return this.cancellable('occlude', args, signal);
@@ -225,7 +232,9 @@ export class InferenceClient {
     this.connection?.process.kill();
   }
 
-  private async cancellable<Name extends 'ablate' | 'rankAblations' | 'explain' | 'occlude' | 'searchDocument'>(
+  private async cancellable<
+    Name extends 'ablate' | 'rankAblations' | 'explain' | 'knockOut' | 'occlude' | 'searchDocument',
+  >(
     name: Name,
     args: Parameters<InferenceRequests[Name]>[0],
     signal: AbortSignal,

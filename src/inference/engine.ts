@@ -28,6 +28,8 @@ import type {
   AnalyzeArgs,
   Emit,
   ExplainArgs,
+  KnockOutAnswer,
+  KnockOutArgs,
   LoadArgs,
   OccludeArgs,
   RankArgs,
@@ -195,6 +197,31 @@ export class Engine {
       checkWeightsAreHere(runtime, 'split a logit of');
       return explainLogit(runtime, this.attribution, run, request, this.label, signal);
     });
+  }
+
+  /**
+   * Predicts a row of a finished run as if no token after some could see them.
+   * @throws Failure `no-analysis`, `viewer` or `remote`; RangeError for tokens that are not before the row; Cancelled
+   * between layers once `signal` fires.
+   */
+  async knockOut({ analysisId, row, target, keys }: KnockOutArgs, signal?: AbortSignal): Promise<KnockOutAnswer> {
+    const run = this.runs.finished(analysisId);
+    checkRange(keys, run.nTokens);
+    if (!(row < run.nTokens && keys.end <= row)) {
+      throw new RangeError(`tokens ${keys.first} to ${keys.end} do not lie before row ${row} of ${run.nTokens}`);
+    }
+    if (!(target < this.model.vocabSize)) throw new RangeError(`target ${target}, expected less than ${this.model.vocabSize}`);
+    const rows = { first: row, end: row + 1 };
+    const runner = await this.experiments.knockOuts(analysisId, { ...rows, targets: [target] }, signal);
+    await this.pause(signal)();
+    const cut = [{ queries: { first: keys.end, end: rows.end }, keys, heads: null }];
+    const cuts = new Map(Array.from({ length: this.model.nLayers }, (_, layerIdx) => [layerIdx, cut]));
+    const without = await runner.without(cuts, signal);
+    return {
+      lostBits: toBits(runner.before.logProbabilities[0]! - without.logProbabilities[0]!),
+      topLabel: this.label(without.topIds[0]!),
+      topProbability: Math.exp(without.topLogProbabilities[0]!),
+    };
   }
 
   /** Whether a token of the model's own is put before every window, by which the first token of the text is predicted. */

@@ -157,6 +157,25 @@ export interface ExplainArgs {
   readonly minus?: number | undefined;
 }
 
+export interface KnockOutArgs {
+  /** A finished run. */
+  readonly analysisId: number;
+  /** Whose prediction is looked at. */
+  readonly row: number;
+  /** Id of the token whose probability is watched. */
+  readonly target: number;
+  /** Hidden from every token after them, in all layers and heads. They end before the row or at it. */
+  readonly keys: TokenRange;
+}
+
+export interface KnockOutAnswer {
+  /** Surprisal of the target that the knock-out adds, in bits. */
+  readonly lostBits: number;
+  /** The likeliest token then. */
+  readonly topLabel: string;
+  readonly topProbability: number;
+}
+
 /** A piece of a document to search; another `textId` drops the pieces of the last one. */
 export interface SearchTextArgs {
   readonly textId: number;
@@ -233,6 +252,8 @@ export interface InferenceRequests extends FolderRequests {
   relevance(args: RelevanceArgs): Float32Array;
   /** Splits a logit over what was added to the residual stream. Cancelled between layers. */
   explain(args: ExplainArgs): LogitAttribution;
+  /** Predicts a row without the edges to some tokens. Cancelled between layers. */
+  knockOut(args: KnockOutArgs): KnockOutAnswer;
   /** Emits `occluded` per span, then answers with what they are compared with. Cancelled between layers. */
   occlude(args: OccludeArgs): OcclusionBaseline;
   /** Reads a piece of a document to search; answers how many tokens all pieces have so far. */

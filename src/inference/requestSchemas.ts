@@ -60,6 +60,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   explain: v.looseObject({
     ...{ ...run, row: index, target: v.union([v.picklist(['actual', 'predicted']), index]), minus: v.optional(index) },
   }),
+  knockOut: v.looseObject({ ...run, row: index, target: index, keys: range }),
   occlude: v.looseObject({
     ...{ ...run, occlusionId: index, target: range, spans: list(range), mode: v.picklist(occlusionModes) },
   }),

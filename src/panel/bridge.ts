@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
+import type { Answers } from '../analysis/answers';
 import type { Comparison } from '../analysis/comparison';
 import type { DocumentSearch } from '../analysis/documentSearch';
 import type { RelevantContext } from '../analysis/relevantContext';
@@ -16,7 +17,7 @@ import { panelArguments } from '../shared/panel/panelSchemas';
 import { PanelSender } from '../shared/panel/panelUpdates';
 import { FileParts } from '../shared/tools/fileParts';
 import { type None, Rpc, type Wire } from '../shared/tools/rpc';
-import { checkRange, checkSelection, checkView } from './checkRequests';
+import { checkRange, checkRow, checkSelection, checkView } from './checkRequests';
 import type { MapExporter } from './mapExporter';
 import type { PanelTab } from './panelTab';
 
@@ -44,6 +45,7 @@ export interface PanelServices {
   readonly context: RelevantContext;
   readonly search: DocumentSearch;
   readonly exporter: MapExporter;
+  readonly answers: Answers;
   readonly tab: PanelTab;
   /** Shows a token in its document. */
   readonly reveal: (tokenIdx: number) => void;
@@ -87,6 +89,8 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       headMeasures: (args, signal) => details.headMeasures(args, signal),
       thumbnails: args => details.thumbnails(args),
       predictions: ({ analysisId }) => details.predictions(analysisId),
+      answer: (args, signal) => services.answers.answer(checkRow(args, nTokens()), signal),
+      hide: (args, signal) => services.answers.hide(checkRow(args, nTokens()), signal),
       rangeWeights(args, signal) {
         const { analysisId, range, direction, ...view } = checkRange(args, nTokens());
         if (analysisId !== analysis.snapshot.analysisId) throw failures.noAnalysis();

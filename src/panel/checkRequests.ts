@@ -28,6 +28,11 @@ export function checkRange(address: RangeAddress, nTokens: number): RangeAddress
   return address;
 }
 
+export function checkRow<Address extends { readonly row: number }>(address: Address, nTokens: number): Address {
+  checkIndex('row', address.row, nTokens);
+  return address;
+}
+
 function checkIndex(name: string, index: number, count: number): void {
   if (index >= count) throw new RangeError(`${name} is ${index}, expected less than ${count}`);
 }

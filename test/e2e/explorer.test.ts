@@ -150,7 +150,7 @@ test('stages side by side: every pane shows its stage at the crosshair, rows and
   assert.equal(places.length, stages.length + 1);
   assert.equal(new Set(places).size, 1, 'the crosshair stands at the same place in all panes');
 
-  await choose('Stage', 'Mixed pattern');
+  await choose('Difference of', 'Mixed pattern');
   await choose('Minus', 'Scores');
   const difference = frame.locator('.pane[data-stage="mixed_pattern"][data-minus="scores"]:not([data-value=""])');
   await difference.waitFor();
@@ -291,6 +291,7 @@ test('pictures in dark, light and high contrast', async () => {
 });
 
 test('another model while the lens is open: 200 heads, a kernel that is no number, a map of one cell', async () => {
+  await show('Map');
   await show('Lens');
   await workbench.changeSettings({ 'mtaInspector.model': oddModel });
   for (const [file, nTokens] of [

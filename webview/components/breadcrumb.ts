@@ -14,7 +14,6 @@ export function createBreadcrumb(actions: Actions, hasTiles: boolean) {
   const head = dropdown('head', t('Head'), value => actions.setView({ headIdx: Number(value) }));
   const stage = dropdown('stage', t('Stage'), value => actions.setView({ stage: value as Stage }));
   const difference = checkbox('Δ', isOn => actions.setView({ difference: isOn }));
-  difference.element.setAttribute('aria-label', t('Difference from previous stage'));
   const separator = () => h('span', { class: 'breadcrumb-separator', 'aria-hidden': 'true' }, '›');
   const element = h(
     'section',
@@ -44,6 +43,8 @@ export function createBreadcrumb(actions: Actions, hasTiles: boolean) {
         : before
           ? t('Difference from previous stage: {0} minus {1}', stageLabel(shown), stageInText(before))
           : t('{0} has no stage before it that it can be compared with.', stageLabel(shown));
+      // The toolkit names a checkbox by its text when it is put into the page.
+      difference.element.setAttribute('aria-label', t('Difference from previous stage'));
       difference.set(view.difference && before !== null && hasTiles, before !== null && hasTiles, title);
     },
   };

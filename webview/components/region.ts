@@ -22,7 +22,7 @@ export class Region {
     const { id, label, views, shows } = definition;
     this.element = h('section', { class: `region region-${id}`, 'aria-label': label, 'data-region': id });
     if (shows === 'all') {
-      for (const view of views) this.element.append(this.section(view, views.length > 1));
+      for (const view of views) this.element.append(this.section(view, views.length > 1 && view.section !== 'bare'));
       return;
     }
     const tabs = createTabs(label, views, view => context.actions.showTab(view));
@@ -37,7 +37,7 @@ export class Region {
     const usable = definition.views.filter(view => hasContent(view, state.panel));
     this.element.hidden = usable.length === 0;
     const shown = usable.filter(view =>
-      tabs ? view === chosenView(definition, state.layout, state.panel) : isOpen(state.layout, view.id),
+      tabs ? view === chosenView(definition, state.layout, state.panel) : isOpen(state.layout, view),
     );
     for (const view of this.shown) if (!shown.includes(view)) this.views.get(view.id)?.hide?.();
     this.shown = shown;
@@ -79,7 +79,8 @@ export class Region {
   }
 
   /** @param hasHeading a region with a single view needs none. */
-  private section({ id, title }: ViewDefinition, hasHeading: boolean): HTMLElement {
+  private section(definition: ViewDefinition, hasHeading: boolean): HTMLElement {
+    const { id, title } = definition;
     const place = h('div', { class: 'section-body', id: `panel-${id}` });
     this.places.set(id, place);
     if (!hasHeading) return place;
@@ -90,7 +91,8 @@ export class Region {
     );
     toggle.addEventListener('click', () => {
       const { sections } = this.context.store.state.layout;
-      this.context.actions.setLayout({ sections: { ...sections, [id]: sections[id] === false } });
+      const isOpenNow = isOpen(this.context.store.state.layout, definition);
+      this.context.actions.setLayout({ sections: { ...sections, [id]: !isOpenNow } });
     });
     const heading = h('h2', { class: 'section-heading' }, toggle);
     this.headings.set(id, heading);
@@ -108,8 +110,8 @@ function chosenView(region: RegionDefinition, layout: Layout, panel: PanelState 
   return usable.find(({ id }) => id === layout.views[region.id]) ?? usable[0];
 }
 
-function isOpen(layout: Layout, id: string): boolean {
-  return layout.sections[id] !== false;
+function isOpen({ sections }: Layout, { id, section }: ViewDefinition): boolean {
+  return section === 'bare' || (sections[id] ?? section !== 'closed');
 }
 
 /** Whether a region has a view with something to show for the current model. */

@@ -59,6 +59,7 @@ const cannotCheck = t(
 export const contextView: ViewDefinition = {
   id: 'context',
   title: t('Context'),
+  section: 'closed',
   isOffered: host => host.hasEditor,
   usesHead: ({ context }) => context?.options.method === 'head',
   create: context => new ContextView(context),

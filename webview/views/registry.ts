@@ -32,6 +32,7 @@ import { stagesView } from './stagesView';
 import { tableView } from './tableView';
 import { tokensView } from './tokensView';
 import type { ViewDefinition } from './view';
+import { whyView } from './whyView';
 
 /** A part of a page: one view at a time behind tabs, or all of them under headings that open and close. */
 export interface RegionDefinition {
@@ -53,7 +54,7 @@ export interface PageDefinition {
 const pages: readonly PageDefinition[] = [
   {
     ...{ id: 'token', title: t('Token'), main: 'answer' },
-    regions: [{ id: 'answer', label: t('Token'), shows: 'all', views: [contextView, tokensView] }],
+    regions: [{ id: 'answer', label: t('Token'), shows: 'all', views: [whyView, contextView, tokensView] }],
   },
   {
     ...{ id: 'heads', title: t('Heads'), main: 'map' },

@@ -48,7 +48,9 @@ class StagesView implements PanelView {
   private readonly body: HTMLElement;
   private readonly bar = h('div', { class: 'scale-bar', role: 'img' });
   private readonly note = h('p', { class: 'notes' });
-  private readonly stage = dropdown('difference-stage', t('Stage'), value => this.pick({ stage: value as Stage }));
+  private readonly stage = dropdown('difference-stage', t('Difference of'), value =>
+    this.pick({ stage: value as Stage }),
+  );
   private readonly minus = dropdown('difference-minus', t('Minus'), value => this.pick({ minus: value as Stage }));
   private readonly linear = linearScaleBox(scale => this.context.actions.setLayout({ scale }));
   private readonly share = checkbox(t('One scale before, one after the softmax'), sharesScale =>

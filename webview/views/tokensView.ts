@@ -32,6 +32,7 @@ interface Loaded {
 export const tokensView: ViewDefinition = {
   id: 'tokens',
   title: t('Tokens'),
+  section: 'closed',
   isOffered: () => true,
   usesHead: () => true,
   create: context => new TokensView(context),

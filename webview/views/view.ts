@@ -45,6 +45,8 @@ export interface ViewDefinition {
   hasContent?(panel: PanelState): boolean;
   /** Whether the view shows the layer, head and stage of the breadcrumb. */
   usesHead(state: State): boolean;
+  /** In a region that shows all of its views: without a heading, open at first (the default), or closed at first. */
+  readonly section?: 'bare' | 'open' | 'closed';
   /** Called once, when the view is shown for the first time. */
   create(context: ViewContext): PanelView;
 }

@@ -20,6 +20,7 @@ import type { KernelWeights } from '../kernels';
 import type { Direction, OcclusionMode, RelevanceOptions } from '../relevance';
 import type { FailureData } from '../tools/failure';
 import type { FilePart } from '../tools/fileParts';
+import type { AnswerAddress, HideAddress, HideEffect, TokenAnswer } from './answer';
 import type { PanelComparison } from './comparison';
 import type { PanelContext, PanelContextLines } from './context';
 import type { ExportFormat } from './exportFormats';
@@ -60,6 +61,8 @@ export interface PanelState {
   readonly selectedToken: number | null;
   /** The other end of a selected range of tokens; null when one token or none is selected. */
   readonly selectionAnchor: number | null;
+  /** The word that is explained while nothing is selected: the one at the cursor, else the most surprising one in view. */
+  readonly suggestion: TokenRange | null;
   /** A question appended to the document for the model only; its tokens lie behind the document's end. */
   readonly question: string | null;
   readonly durationMs: number | null;
@@ -132,6 +135,10 @@ export interface PanelRequests {
   }): void;
   /** Surprisal and likeliest next tokens. Fails with `no-analysis` until the run is done. */
   predictions(args: { readonly analysisId: number }): Predictions;
+  /** Where a prediction comes from. */
+  answer(args: AnswerAddress): TokenAnswer;
+  /** What hiding some tokens does to a prediction. Cancelled between layers. */
+  hide(args: HideAddress): HideEffect;
   /** One weight per token. */
   rangeWeights(args: RangeAddress): Float32Array;
   /** The relevant context but its lines; changes come as `context` events. */

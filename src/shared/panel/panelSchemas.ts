@@ -97,6 +97,14 @@ export const panelArguments = {
     reveal: v.boolean(),
   }),
   predictions: run,
+  answer: v.object({ ...run.entries, row: index, target: v.picklist(['actual', 'predicted']) }),
+  hide: v.object({
+    ...{ ...run.entries, row: index, targetId: index },
+    keys: v.pipe(
+      range,
+      v.check(({ first, end }) => first < end),
+    ),
+  }),
   rangeWeights: v.object({
     ...map.entries,
     range: v.pipe(
@@ -141,6 +149,7 @@ const stateFields = {
   ...{ status: v.picklist(['idle', 'loading', 'running', 'done', 'cancelled', 'failed']), analysisId: index },
   ...{ documentLabel: v.nullable(text), model, layersDone: index, isStale: v.boolean(), failure, view },
   ...{ ablation: panelAblation, selectedToken: nullableIndex, selectionAnchor: nullableIndex },
+  suggestion: v.nullable(range),
   question: v.nullable(text),
 };
 const state = v.object({ ...stateFields, tokens });
@@ -170,6 +179,14 @@ const headMeasures = v.object({
   ...{ sinkShare: figure, preConvChange: figure, postConvChange: figure, contextScore: figure },
 });
 
+const namedToken = v.object({ id: index, text });
+const answerLine = v.object({ lineIdx: index, text, value: figure, tokens: range, strongestIdx: index });
+const answerHead = v.object({ ...head.entries, value: figure, keyIdx: index, keyValue: figure });
+const answerParts = v.object({
+  ...{ logit: figure, embedding: figure, heads: figure, mlps: figure, other: figure, remainder: figure },
+  cap: v.nullable(v.number()),
+});
+
 /** What the host answers. */
 export const panelAnswers = formsOf<Answers>()({
   ready: state,
@@ -191,6 +208,12 @@ export const panelAnswers = formsOf<Answers>()({
   setView: nothing,
   selectToken: nothing,
   predictions: v.object({ surprisalBits: floats, k: index, topIds: ids, labels: none }),
+  answer: v.object({
+    ...{ measure: v.picklist(['logit', 'attention']), note: text, target: v.nullable(namedToken) },
+    ...{ ownLine: figure, outside: figure, frozen: none, lines: list(answerLine), heads: list(answerHead) },
+    parts: v.nullable(answerParts),
+  }),
+  hide: v.object({ lostBits: figure, topLabel: text, topProbability: figure }),
   rangeWeights: floats,
   context,
   contextLines: v.object({ linesId: index, lines: list(line) }),

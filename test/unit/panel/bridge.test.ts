@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import '../../fixtures/vscode';
 import { Ablations } from '../../../src/analysis/ablations';
+import { Answers } from '../../../src/analysis/answers';
 import { Comparison } from '../../../src/analysis/comparison';
 import { DocumentSearch } from '../../../src/analysis/documentSearch';
 import { OcclusionRuns } from '../../../src/analysis/occlusionRuns';
@@ -49,6 +50,7 @@ async function open(isInspected = true) {
     comparison: new Comparison(analysis, client.asClient, () => opened.settings, log),
     search: new DocumentSearch(analysis, context, client.asClient, () => opened.settings, log),
     tab: new PanelTab(),
+    answers: new Answers(analysis),
     exporter: { save: call('save'), copy: call('copy'), picture: call('picture') } as never,
     reveal: call('reveal'),
     revealLine: call('revealLine'),

@@ -49,6 +49,14 @@ const requests: Record<
     { tokenIdx: notIndicesOrNull, anchorIdx: [-1, 0.5, '0'], reveal: [1, undefined] },
   ],
   predictions: [run, { analysisId: notIndices }],
+  answer: [
+    { analysisId: 1, row: 2, target: 'actual' },
+    { analysisId: notIndices, row: notIndices, target: ['third', 5, undefined] },
+  ],
+  hide: [
+    { analysisId: 1, row: 2, targetId: 3, keys: { first: 0, end: 2 } },
+    { row: notIndices, targetId: notIndices, keys: [null, { first: 2, end: 2 }, { first: -1, end: 1 }] },
+  ],
   rangeWeights: [
     { ...map, range: { first: 0, end: 1 }, direction: 'attends' },
     { range: [null, {}, { first: 0 }, { first: -1, end: 1 }, { first: 0, end: 0.5 }], direction: ['up', undefined] },

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PanelState } from '../../../src/shared/panel/panelMessages';
+import { bestConvolution, leastExpected, mayRankUnasked } from '../../../webview/fileFindingsText';
+import { hiddenTokens, Places, questionOf } from '../../../webview/whyQuestion';
+import { model } from '../../fixtures/fakeClient';
+
+const labels = ['<begin>', 'const', ' byte', 'Width', ' = ', '1', ';\n', 'Width'];
+const tokens = {
+  ...{ labels, offsets: Uint32Array.of(0, 0, 5, 10, 15, 18, 19, 21, 26) },
+  surprisalBits: Float32Array.of(Number.NaN, 9, 3, 2, 1, 1, 1, 4),
+};
+const panel = {
+  ...{ status: 'done', analysisId: 7, tokens, selectedToken: null, selectionAnchor: null },
+  suggestion: { first: 2, end: 4 },
+} as unknown as PanelState;
+
+test('predicting: the row before the first token; reading: the row of the last, which has seen the word', () => {
+  assert.deepEqual(questionOf(panel, 'predicting', null), {
+    ...{ analysisId: 7, row: 1, target: 'actual', tokenIdx: 2, range: { first: 2, end: 4 }, isSuggested: true },
+  });
+  assert.deepEqual(questionOf(panel, 'reading', null), {
+    ...{ analysisId: 7, row: 3, target: 'predicted', tokenIdx: 3, range: { first: 2, end: 4 }, isSuggested: true },
+  });
+});
+
+test('a selection comes before the suggestion, and a picked token of it counts', () => {
+  const selected = { ...panel, selectedToken: 3, selectionAnchor: 2 };
+  const question = questionOf(selected, 'predicting', 3);
+  assert.deepEqual([question?.row, question?.tokenIdx, question?.isSuggested], [2, 3, false]);
+  assert.equal(questionOf(selected, 'predicting', 5)?.tokenIdx, 2, 'a token of another word does not');
+});
+
+test('there is no question before the run is done, without a word, or for tokens that are gone', () => {
+  assert.equal(questionOf({ ...panel, status: 'running' }, 'predicting', null), null);
+  assert.equal(questionOf({ ...panel, suggestion: null }, 'predicting', null), null);
+  assert.equal(questionOf({ ...panel, suggestion: { first: 7, end: 9 } }, 'predicting', null), null);
+  assert.equal(questionOf({ ...panel, selectedToken: 0 }, 'predicting', null)?.row, -1, 'nothing predicts token 0');
+});
+
+test('of a line that the row is in, the tokens before the row are hidden', () => {
+  const line = { lineIdx: 0, text: '', value: 1, strongestIdx: 0, tokens: { first: 1, end: 7 } };
+  assert.deepEqual(hiddenTokens(line, 6), { first: 1, end: 6 });
+  assert.equal(hiddenTokens({ ...line, tokens: { first: 6, end: 7 } }, 6), null);
+});
+
+test('places are named by line and text; the begin token is in no line', () => {
+  const places = new Places(tokens, 33);
+  assert.equal(places.nameOf(3), 'line 33 `Width`');
+  assert.equal(places.nameOf(7), 'line 34 `Width`');
+  assert.equal(places.lineOf(0), null);
+  assert.equal(places.textOf({ first: 2, end: 4 }), 'byteWidth');
+});
+
+test('the least expected identifier is a whole word', () => {
+  const found = leastExpected(tokens, new Places(tokens, 1));
+  assert.deepEqual(found, { tokenIdx: 1, text: 'const', line: 1, bits: 9 });
+});
+
+test('the convolution that matters most is of a whole layer', () => {
+  const effect = (part: string, layerIdx: number, headIdx: number | null, meanKlBits: number) =>
+    ({ edit: { part, layerIdx, headIdx, weights: null }, meanKlBits, meanSurprisalChangeBits: 0 }) as never;
+  const effects = [
+    effect('pre_softmax_head_mix', 0, null, 9),
+    effect('pre_softmax_conv', 1, 0, 8),
+    effect('pre_softmax_conv', 1, null, 0.5),
+    effect('post_softmax_conv', 6, null, 0.87),
+  ];
+  assert.deepEqual(bestConvolution({ effects }), { layerIdx: 6, bits: 0.87 });
+  assert.equal(bestConvolution({ effects: [] }), null);
+});
+
+test('parts are tried unasked where that takes at most half a minute', () => {
+  const nParts = model.layers.flatMap(({ kernels }) => Object.keys(kernels)).length;
+  assert.ok(nParts > 0);
+  assert.equal(mayRankUnasked({ ...panel, model, durationMs: 30_000 / nParts }), true);
+  assert.equal(mayRankUnasked({ ...panel, model, durationMs: 30_001 / nParts }), false);
+  assert.equal(mayRankUnasked({ ...panel, model: { ...model, layers: [] }, durationMs: 1 }), false);
+});

@@ -1,0 +1,148 @@
+/** One line on the whole text: which heads copy, which convolution matters, and which word was least expected. */
+
+import { type HeadKind, headKindMeanings, headKindNames, headKindOf } from '../../src/attention/headKind';
+import { withLocalMark } from '../../src/shared/labels';
+import type { Ranking } from '../../src/shared/panel/panelAblation';
+import type { PanelState } from '../../src/shared/panel/panelMessages';
+import { t } from '../../src/shared/tools/l10n';
+import { h, redraw } from '../dom';
+import { bestConvolution, leastExpected, mayRankUnasked } from '../fileFindingsText';
+import { HeadsLoader } from '../headsLoader';
+import type { State } from '../state';
+import { button } from '../toolkit';
+import type { ViewContext } from '../views/view';
+import type { Places } from '../whyQuestion';
+
+export function createFileFindings({ host, actions, store }: ViewContext, select: (tokenIdx: number) => void) {
+  const heads = new HeadsLoader(host, () => draw(store.state));
+  const title = h('h2', {}, t('In this file'));
+  const said = h('p', { class: 'why-file' });
+  const progress = h('progress', { 'aria-label': t('Parts tried') });
+  const cancel = button(t('Cancel'), 'secondary', stop, t('Cancel measuring the file'));
+  const start = button(t('Measure'), 'secondary', () => measure(), t('Measure which convolution matters'));
+  const tools = h('div', { class: 'why-tools' }, progress, start, cancel);
+  const element = h('section', { class: 'why-findings', 'aria-label': t('In this file') }, title, said, tools);
+  let ranking: Ranking | null = null;
+  let places: Places | null = null;
+  /** Runs that were measured, or whose measuring the reader cancelled. */
+  let begun = -1;
+  let cancelled = -1;
+  host.on('ranking', state => {
+    ranking = state;
+    draw(store.state);
+  });
+  host.request('ranking', {}).then(
+    state => {
+      ranking ??= state;
+    },
+    () => {}, // Without an answer there is no ranking yet.
+  );
+
+  function measure(): void {
+    void host.request('rankAblations', { withHeads: false }).catch(() => {});
+  }
+
+  function stop(): void {
+    cancelled = store.state.panel?.analysisId ?? -1;
+    heads.stop();
+    void host.request('cancelRanking', {}).catch(() => {});
+    draw(store.state);
+  }
+
+  /** The ranking of the current text, if there is one. */
+  function current(panel: PanelState | null): Ranking | null {
+    return ranking && ranking.trainedId === panel?.ablation.trainedId ? ranking : null;
+  }
+
+  function draw({ panel }: State): void {
+    element.hidden = panel?.status !== 'done' || !panel.tokens;
+    if (element.hidden || !panel?.tokens || !panel.model) return;
+    const { model } = panel;
+    const parts: (Node | string)[] = [];
+    const isMeasured = heads.layersMeasured >= model.nLayers;
+    if (heads.heads.length > 0) {
+      const kinds = heads.heads.map(head => ({ ...head, kind: headKindOf(head.values) }));
+      const of = (kind: HeadKind) => kinds.filter(head => head.kind === kind);
+      parts.push(headsLink(of('copies').length, 'copies'), ' · ', headsLink(of('previous').length, 'previous'));
+    }
+    const rank = current(panel);
+    const best = rank && rank.status !== 'running' ? bestConvolution(rank) : null;
+    if (best) {
+      const { layerIdx, bits } = best;
+      const text = t('convolution of L{0} matters most ({1} bits)', layerIdx, withLocalMark(bits.toFixed(2)));
+      parts.push(
+        ' · ',
+        link(text, () => actions.showTab('ablation')),
+      );
+    }
+    const least = places && leastExpected(panel.tokens, places);
+    if (least) {
+      const { text, line, bits, tokenIdx } = least;
+      const name = t('least expected: `{0}` in line {1}, {2} bits', text, line, withLocalMark(bits.toFixed(1)));
+      parts.push(
+        ...(parts.length > 0 ? [' · '] : []),
+        link(name, () => select(tokenIdx)),
+      );
+    }
+    redraw(said, ...parts);
+    const isRanking = rank?.status === 'running';
+    const isMeasuring = !isMeasured && cancelled !== panel.analysisId;
+    progress.hidden = !isRanking && !isMeasuring;
+    progress.max = isRanking ? Math.max(1, rank.total) : model.nLayers;
+    progress.value = isRanking ? rank.done : heads.layersMeasured;
+    cancel.hidden = progress.hidden;
+    const hasConvolution = model.layers.some(({ kernels }) => kernels.pre_softmax_conv ?? kernels.post_softmax_conv);
+    start.hidden = !hasConvolution || isRanking || isMeasuring || best !== null;
+    tools.hidden = cancel.hidden && start.hidden;
+    Object.assign(element.dataset, { layers: heads.layersMeasured, ranking: rank?.status ?? 'none' });
+  }
+
+  function headsLink(count: number, kind: HeadKind): HTMLElement {
+    const text = kind === 'copies' ? t('{0} heads copy', count) : t('{0} heads look at the token before', count);
+    return link(
+      text,
+      () => {
+        actions.setLayout({ headMeasure: kind === 'copies' ? 'induction' : 'previousToken', headOrder: 'rank' });
+        actions.showTab('heads');
+      },
+      headKindMeanings[kind],
+    );
+  }
+
+  return {
+    element,
+    /** What a head mostly does here; empty until it is measured. */
+    kindOf(layerIdx: number, headIdx: number): string {
+      const found = heads.heads.find(head => head.layerIdx === layerIdx && head.headIdx === headIdx);
+      return found ? headKindNames[headKindOf(found.values)] : '';
+    },
+    /** @param isQuiet nothing that the reader asked for is under way. */
+    update(state: State, names: Places | null, isQuiet: boolean): void {
+      const { panel } = state;
+      places = names;
+      if (
+        isQuiet &&
+        panel?.status === 'done' &&
+        panel.analysisId !== cancelled &&
+        panel.ablation.shown.edits.length === 0
+      ) {
+        heads.show(panel);
+        const isMeasured = heads.layersMeasured >= (panel.model?.nLayers ?? 0);
+        if (isMeasured && begun !== panel.analysisId && !current(panel) && mayRankUnasked(panel)) {
+          begun = panel.analysisId;
+          measure();
+        }
+      }
+      draw(state);
+    },
+    hide(): void {
+      heads.stop();
+    },
+  };
+}
+
+function link(text: string, onClick: () => void, title = ''): HTMLElement {
+  const element = h('button', { class: 'why-link', type: 'button', title }, text);
+  element.addEventListener('click', onClick);
+  return element;
+}
