@@ -210,7 +210,8 @@ export class Engine {
     if (!(row < run.nTokens && keys.end <= row)) {
       throw new RangeError(`tokens ${keys.first} to ${keys.end} do not lie before row ${row} of ${run.nTokens}`);
     }
-    if (!(target < this.model.vocabSize)) throw new RangeError(`target ${target}, expected less than ${this.model.vocabSize}`);
+    if (!(target < this.model.vocabSize))
+      throw new RangeError(`target ${target}, expected less than ${this.model.vocabSize}`);
     const rows = { first: row, end: row + 1 };
     const runner = await this.experiments.knockOuts(analysisId, { ...rows, targets: [target] }, signal);
     await this.pause(signal)();
