@@ -1,6 +1,6 @@
 // Compiles the unit tests once into test-results/, so that each test file starts without compiling what it imports.
-import { readFileSync, rmSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { root } from './setup.mjs';
@@ -21,12 +21,14 @@ const sourcePaths = {
 };
 
 /**
- * Bundles test files, which then start in a fifth of the processor time that compiling on the fly takes.
+ * Bundles test files into some programs, which take half the processor time of a process for each file, and a tenth of that of
+ * compiling on the fly. Each file is a suite of its own, so its hooks are its own; timers that it faked are real again after it.
  * @param {string} folder such as `test/unit`
  * @param {string[]} files within that folder, by their path within the project
- * @returns {Promise<string[]>} the bundles' paths
+ * @param {number} nPrograms at most
+ * @returns {Promise<string[]>} the programs' paths
  */
-export async function bundleTests(folder, files) {
+export async function bundleTests(folder, files, nPrograms) {
   const outdir = join(root, 'test-results', 'bundles', folder);
   rmSync(outdir, { recursive: true, force: true });
   await build({
@@ -43,5 +45,14 @@ export async function bundleTests(folder, files) {
     logLevel: 'warning',
     plugins: [sourcePaths],
   });
-  return files.map(name => join(root, 'test-results', 'bundles', name.replace(/\.ts$/, '.cjs')));
+  const suites = files.map(name => {
+    const bundle = JSON.stringify(`./${relative(folder, name).replace(/\.ts$/, '.cjs')}`);
+    return `suite(${JSON.stringify(name)}, () => {\n  after(() => mock.timers.reset());\n  require(${bundle});\n});\n`;
+  });
+  return Array.from({ length: Math.min(nPrograms, files.length) }, (_, i) => {
+    const path = join(outdir, `program-${i}.cjs`);
+    const own = suites.filter((_, k) => k % nPrograms === i);
+    writeFileSync(path, `const { after, mock, suite } = require('node:test');\n${own.join('')}`);
+    return path;
+  });
 }

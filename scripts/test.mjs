@@ -73,10 +73,10 @@ async function runNodeTests(folder, { fileFilter, recursive = true, maxConcurren
     ...['--test-reporter=tap', `--test-reporter-destination=${report}`],
   ];
   // By default Node leaves one core idle: half of a small machine.
-  const concurrency = `--test-concurrency=${Math.min(availableParallelism(), maxConcurrency)}`;
-  const runner = ['--test', concurrency, ...reporters];
+  const nProcesses = Math.min(availableParallelism(), maxConcurrency);
+  const runner = ['--test', `--test-concurrency=${nProcesses}`, ...reporters];
   // esbuild comes with the dependencies, which may have been installed only now.
-  const compiled = isBundled && (await (await import('./bundleTests.mjs')).bundleTests(folder, files));
+  const compiled = isBundled && (await (await import('./bundleTests.mjs')).bundleTests(folder, files, nProcesses));
   const succeeded = runVisibly(
     process.execPath,
     compiled ? [...runner, ...compiled] : ['--import', 'tsx', ...runner, ...files],
