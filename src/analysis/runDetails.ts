@@ -18,6 +18,7 @@ import {
   type TileAddress,
 } from '../shared/attentionMap';
 import type { LogitAttribution } from '../shared/attribution';
+import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type { AnswerHead } from '../shared/panel/answer';
@@ -139,6 +140,12 @@ export class RunDetails {
   async explain(args: ExplainArgs, signal = new AbortController().signal): Promise<LogitAttribution> {
     this.known(args.analysisId);
     return this.client.explain(args, signal);
+  }
+
+  /** What switching heads off does to the predictions. */
+  async ablateHeads(args: HeadAblationArgs, signal = new AbortController().signal): Promise<HeadAblationEffect> {
+    this.known(args.analysisId);
+    return this.client.ablateHeads(args, signal);
   }
 
   /** The prediction of a row without the edges to some tokens. */

@@ -8,6 +8,7 @@ import type { LayerAddress } from '../shared/address';
 import type { LayerOverview } from '../shared/analysis';
 import type { CellChange, Patch, PatchAddress, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
 import type { LogitAttribution } from '../shared/attribution';
+import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type { OcclusionBaseline } from '../shared/relevance';
@@ -206,6 +207,11 @@ export class InferenceClient {
     return this.cancellable('explain', args, signal);
   }
 
+  /** @throws as `Engine.ablateHeads`; Cancelled as soon as `signal` fires. */
+  ablateHeads(args: HeadAblationArgs, signal: AbortSignal): Promise<HeadAblationEffect> {
+    return this.cancellable('ablateHeads', args, signal);
+  }
+
   /** @throws Failure `no-analysis`, `viewer` or `remote`; Cancelled as soon as `signal` fires. */
   knockOut(args: KnockOutArgs, signal: AbortSignal): Promise<KnockOutAnswer> {
     return this.cancellable('knockOut', args, signal);
@@ -233,7 +239,7 @@ export class InferenceClient {
   }
 
   private async cancellable<
-    Name extends 'ablate' | 'rankAblations' | 'explain' | 'knockOut' | 'occlude' | 'searchDocument',
+    Name extends 'ablate' | 'ablateHeads' | 'rankAblations' | 'explain' | 'knockOut' | 'occlude' | 'searchDocument',
   >(
     name: Name,
     args: Parameters<InferenceRequests[Name]>[0],

@@ -9,6 +9,7 @@ import { type AblationEffect, checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
 import type { LogitAttribution } from '../shared/attribution';
 import type { SearchedRange } from '../shared/documentSearch';
+import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { OcclusionBaseline } from '../shared/relevance';
 import type { TextSlice } from '../shared/tools/documentText';
 import { Cancelled, Failure } from '../shared/tools/failure';
@@ -223,6 +224,18 @@ export class Engine {
       topLabel: this.label(without.topIds[0]!),
       topProbability: Math.exp(without.topLogProbabilities[0]!),
     };
+  }
+
+  /**
+   * Switches heads of a finished run of the model as trained off, together, in any family.
+   * @throws Failure `no-analysis`, `viewer`, `remote`, `bad-ablation` or `too-long`; Cancelled between layers.
+   */
+  async ablateHeads(args: HeadAblationArgs, signal?: AbortSignal): Promise<HeadAblationEffect> {
+    const run = this.runs.finished(args.analysisId);
+    if (run.kernels.size > 0)
+      throw new Failure('bad-ablation', 'Cannot switch off heads of a run with changed kernels. Restore them first.');
+    await this.pause(signal)();
+    return this.experiments.ablateHeads(args, signal);
   }
 
   /** Whether a token of the model's own is put before every window, by which the first token of the text is predicted. */

@@ -38,6 +38,7 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     kernels: (args, signal) => engines.holding(args.analysisId).details.kernels(args, signal),
     largestChanges: (args, signal) => engines.holding(args.analysisId).details.largestChanges(args, signal),
     explain: (args, signal) => engines.holding(args.analysisId).explain(args, signal),
+    ablateHeads: (args, signal) => engines.holding(args.analysisId).ablateHeads(args, signal),
     knockOut: (args, signal) => engines.holding(args.analysisId).knockOut(args, signal),
     relevance: (args, signal) => engines.holding(args.analysisId).details.relevance(args, signal),
     occlude: (args, signal) => engines.holding(args.analysisId).occlude(args, signal),

@@ -17,6 +17,7 @@ import type { CellChange, Patch, PatchAddress, Stage, StageAddress, Tile, TileAd
 import type { ExplainTarget, LogitAttribution } from '../shared/attribution';
 import type { Probe, SearchedRange, SearchMeasure } from '../shared/documentSearch';
 import type { FoundModel, ModelFacts } from '../shared/foundModels';
+import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type {
@@ -252,6 +253,8 @@ export interface InferenceRequests extends FolderRequests {
   relevance(args: RelevanceArgs): Float32Array;
   /** Splits a logit over what was added to the residual stream. Cancelled between layers. */
   explain(args: ExplainArgs): LogitAttribution;
+  /** Switches heads off in any family. Cancelled between layers. */
+  ablateHeads(args: HeadAblationArgs): HeadAblationEffect;
   /** Predicts a row without the edges to some tokens. Cancelled between layers. */
   knockOut(args: KnockOutArgs): KnockOutAnswer;
   /** Emits `occluded` per span, then answers with what they are compared with. Cancelled between layers. */

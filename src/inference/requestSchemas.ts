@@ -5,6 +5,7 @@
 
 import * as v from 'valibot';
 import { stages } from '../shared/attentionMap';
+import { headBaselines } from '../shared/headAblation';
 import { kernelParts } from '../shared/kernels';
 import { occlusionModes, quantities } from '../shared/relevance';
 import { finite, whole } from '../shared/tools/schema';
@@ -60,6 +61,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   explain: v.looseObject({
     ...{ ...run, row: index, target: v.union([v.picklist(['actual', 'predicted']), index]), minus: v.optional(index) },
   }),
+  ablateHeads: v.looseObject({ ...run, heads, baseline: v.picklist(headBaselines) }),
   knockOut: v.looseObject({ ...run, row: index, target: index, keys: range }),
   occlude: v.looseObject({
     ...{ ...run, occlusionId: index, target: range, spans: list(range), mode: v.picklist(occlusionModes) },

@@ -90,6 +90,7 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       thumbnails: args => details.thumbnails(args),
       predictions: ({ analysisId }) => details.predictions(analysisId),
       answer: (args, signal) => services.answers.answer(checkRow(args, nTokens()), signal),
+      ablateHeads: (args, signal) => details.ablateHeads(args, signal),
       hide: (args, signal) => services.answers.hide(checkRow(args, nTokens()), signal),
       rangeWeights(args, signal) {
         const { analysisId, range, direction, ...view } = checkRange(args, nTokens());

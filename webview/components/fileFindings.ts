@@ -98,7 +98,14 @@ export function createFileFindings({ host, actions, store }: ViewContext, select
   }
 
   function headsLink(count: number, kind: HeadKind): HTMLElement {
-    const text = kind === 'copies' ? t('{0} heads copy', count) : t('{0} heads look at the token before', count);
+    const text =
+      kind === 'copies'
+        ? count === 1
+          ? t('1 head copies')
+          : t('{0} heads copy', count)
+        : count === 1
+          ? t('1 head looks at the token before')
+          : t('{0} heads look at the token before', count);
     return link(
       text,
       () => {

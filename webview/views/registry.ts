@@ -22,6 +22,7 @@ import { ablationView } from './ablationView';
 import { compareView } from './compareView';
 import { contextView } from './contextView';
 import { exportView } from './exportView';
+import { headsOffView } from './headsOffView';
 import { headsView } from './headsView';
 import { kernelsView } from './kernelsView';
 import { layerView } from './layerView';
@@ -66,7 +67,7 @@ const pages: readonly PageDefinition[] = [
   },
   {
     ...{ id: 'experiment', title: t('Experiment'), main: 'trial' },
-    regions: [{ id: 'trial', label: t('Experiment'), shows: 'one', views: [ablationView, compareView] }],
+    regions: [{ id: 'trial', label: t('Experiment'), shows: 'one', views: [ablationView, headsOffView, compareView] }],
   },
 ];
 

@@ -179,7 +179,7 @@ class WhyView implements PanelView {
   }
 
   private drawTitle(question: Question, places: Places, panel: PanelState): void {
-    const { range, tokenIdx, isSuggested } = question;
+    const { range, tokenIdx } = question;
     const surprisal = panel.tokens?.surprisalBits;
     const sum = (first: number, end: number) => {
       let total = 0;
@@ -190,9 +190,8 @@ class WhyView implements PanelView {
     const line = places.lineOf(range.first);
     const where = line === null ? '' : t('line {0}', line);
     const said = Number.isNaN(bits) ? '' : ` · ${t('{0} bits', withLocalMark(bits.toFixed(1)))}`;
-    const why = isSuggested ? ` · ${t('picked for you')}` : '';
-    const text = [h('code', {}, places.textOf(range)), ` ${where}${said}${why}`];
-    const key = `${places.textOf(range)}${where}${said}${why}`;
+    const text = [h('code', {}, places.textOf(range)), ` ${where}${said}`];
+    const key = `${places.textOf(range)}${where}${said}`;
     if (this.title.dataset['key'] !== key) {
       this.title.dataset['key'] = key;
       this.title.replaceChildren(...text);

@@ -4,6 +4,7 @@
  */
 
 import type { TokenRange } from '../../shared/address';
+import type { HeadAblationArgs, HeadAblationEffect } from '../../shared/headAblation';
 import { Failure } from '../../shared/tools/failure';
 import type { Runs } from '../run/runs';
 import type { LastingRuntime } from '../runtime/lastingRuntime';
@@ -11,6 +12,7 @@ import type { LensRows } from '../runtime/lensRows';
 import { ModelRuntime } from '../runtime/modelRuntime';
 import { rowsOf } from '../runtime/values';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generateText';
+import { ablateHeads, predictTrained, type TrainedPredictions } from './headAblation';
 import { KnockOutRunner, type PredictedRows } from './knockOutRuns';
 import { type PatchResult, type PatchTask, patchRuns } from './patchRuns';
 import { type Streams, streamBefore, streamsOf, streamsOfRun } from './streams';
@@ -19,6 +21,9 @@ export class Experiments {
   private cpu: ModelRuntime | undefined;
   /** Streams of the last run that was on another provider. */
   private last: { readonly analysisId: number; readonly streams: Streams } | undefined;
+
+  /** Of the last run that heads of were switched off. */
+  private trained: { readonly analysisId: number; readonly predictions: TrainedPredictions } | undefined;
 
   constructor(
     private readonly runtime: LastingRuntime,
@@ -43,6 +48,19 @@ export class Experiments {
   /** Starts knock-outs on a run's tokens. @throws as `logitLens`. */
   async knockOuts(analysisId: number, rows: PredictedRows, signal?: AbortSignal): Promise<KnockOutRunner> {
     return KnockOutRunner.open(this.localRuntime(), await this.streams(analysisId, signal), rows);
+  }
+
+  /** What heads do to the predictions of a run, by switching them off. @throws as `logitLens` and `ablateHeads`. */
+  async ablateHeads(
+    { analysisId, heads, baseline }: HeadAblationArgs,
+    signal?: AbortSignal,
+  ): Promise<HeadAblationEffect> {
+    const runtime = this.localRuntime();
+    const streams = await this.streams(analysisId, signal);
+    if (this.trained?.analysisId !== analysisId) {
+      this.trained = { analysisId, predictions: await predictTrained(runtime, streams) };
+    }
+    return ablateHeads(runtime, streams, this.trained.predictions, heads, baseline, signal);
   }
 
   /** Puts parts of one text's run into another's; see `patchRuns`. @throws Failure `viewer` or `remote`. */

@@ -15,6 +15,7 @@ import type {
 } from '../attentionMap';
 import type { PictureStyle } from '../colorScale';
 import type { DocumentSearchState } from '../documentSearch';
+import type { HeadAblationArgs, HeadAblationEffect } from '../headAblation';
 import type { HeadMeasures } from '../headMeasures';
 import type { KernelWeights } from '../kernels';
 import type { Direction, OcclusionMode, RelevanceOptions } from '../relevance';
@@ -137,6 +138,8 @@ export interface PanelRequests {
   predictions(args: { readonly analysisId: number }): Predictions;
   /** Where a prediction comes from. */
   answer(args: AnswerAddress): TokenAnswer;
+  /** What switching heads off does to the predictions, in any family. Cancelled between layers. */
+  ablateHeads(args: HeadAblationArgs): HeadAblationEffect;
   /** What hiding some tokens does to a prediction. Cancelled between layers. */
   hide(args: HideAddress): HideEffect;
   /** One weight per token. */

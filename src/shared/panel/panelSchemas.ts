@@ -8,6 +8,7 @@
 import * as v from 'valibot';
 import { maxPatchCells, stages, tileSize } from '../attentionMap';
 import { type ColorMap, colorMaps, scaleKinds } from '../colorScale';
+import { headBaselines } from '../headAblation';
 import { kernelParts } from '../kernels';
 import { viewIdPattern } from '../link';
 import { occlusionModes, type RelevanceOptions, relevanceMethods } from '../relevance';
@@ -98,6 +99,7 @@ export const panelArguments = {
   }),
   predictions: run,
   answer: v.object({ ...run.entries, row: index, target: v.picklist(['actual', 'predicted']) }),
+  ablateHeads: v.object({ ...run.entries, heads, baseline: v.picklist(headBaselines) }),
   hide: v.object({
     ...{ ...run.entries, row: index, targetId: index },
     keys: v.pipe(
@@ -213,6 +215,7 @@ export const panelAnswers = formsOf<Answers>()({
     ...{ ownLine: figure, outside: figure, frozen: none, lines: list(answerLine), heads: list(answerHead) },
     parts: v.nullable(answerParts),
   }),
+  ablateHeads: v.object({ klBits: floats, meanKlBits: figure, changeBits: floats, meanChangeBits: figure }),
   hide: v.object({ lostBits: figure, topLabel: text, topProbability: figure }),
   rangeWeights: floats,
   context,

@@ -53,6 +53,10 @@ const requests: Record<
     { analysisId: 1, row: 2, target: 'actual' },
     { analysisId: notIndices, row: notIndices, target: ['third', 5, undefined] },
   ],
+  ablateHeads: [
+    { analysisId: 1, heads: [{ layerIdx: 1, headIdx: 2 }], baseline: 'mean' },
+    { analysisId: notIndices, heads: [[], null, [{ layerIdx: 1 }]], baseline: ['median', undefined] },
+  ],
   hide: [
     { analysisId: 1, row: 2, targetId: 3, keys: { first: 0, end: 2 } },
     { row: notIndices, targetId: notIndices, keys: [null, { first: 2, end: 2 }, { first: -1, end: 1 }] },

@@ -1,0 +1,113 @@
+/** Switches heads off one after the other and keeps what that did, for one run and one baseline. */
+
+import type { HeadRef } from '../src/shared/address';
+import type { HeadAblationEffect, HeadBaseline } from '../src/shared/headAblation';
+import { Cancelled, toFailureData } from '../src/shared/tools/failure';
+import type { PanelHost } from './host';
+
+/** Heads off together: one head, or all of a layer. */
+export interface Trial {
+  readonly layerIdx: number;
+  /** Null: every head of the layer. */
+  readonly headIdx: number | null;
+}
+
+export class HeadTrials {
+  failure = '';
+  isRunning = false;
+  done = 0;
+  total = 0;
+  private key = '';
+  private effects = new Map<string, HeadAblationEffect>();
+  private requests = new AbortController();
+  private startedAt = 0;
+
+  constructor(
+    private readonly host: Pick<PanelHost, 'request'>,
+    private readonly onChange: () => void,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** Trials of another run, or with another baseline, begin anew. */
+  show(analysisId: number, baseline: HeadBaseline): void {
+    const key = `${analysisId}/${baseline}`;
+    if (key === this.key) return;
+    this.stop();
+    this.key = key;
+    this.effects = new Map();
+    this.failure = '';
+    this.done = 0;
+    this.total = 0;
+  }
+
+  effectOf(trial: Trial): HeadAblationEffect | null {
+    return this.effects.get(nameOf(trial)) ?? null;
+  }
+
+  /** Single heads that were tried, the largest divergence first. */
+  ranked(): { readonly trial: Trial; readonly effect: HeadAblationEffect }[] {
+    return [...this.effects]
+      .map(([name, effect]) => ({ trial: trialOf(name), effect }))
+      .filter(({ trial }) => trial.headIdx !== null)
+      .sort((a, b) => b.effect.meanKlBits - a.effect.meanKlBits);
+  }
+
+  /** Milliseconds that the trials to come will take at the pace so far; null before the first one is done. */
+  get leftMs(): number | null {
+    if (this.done === 0 || this.done >= this.total) return null;
+    return ((this.now() - this.startedAt) / this.done) * (this.total - this.done);
+  }
+
+  stop(): void {
+    this.requests.abort();
+    this.isRunning = false;
+  }
+
+  /** Tries what was not tried yet. What was under way is left. */
+  async run(trials: readonly Trial[], analysisId: number, nHeads: number, baseline: HeadBaseline): Promise<void> {
+    this.stop();
+    this.show(analysisId, baseline);
+    this.requests = new AbortController();
+    const { signal } = this.requests;
+    const open = trials.filter(trial => !this.effects.has(nameOf(trial)));
+    Object.assign(this, { isRunning: open.length > 0, failure: '', done: 0, total: open.length });
+    this.startedAt = this.now();
+    this.onChange();
+    try {
+      for (const trial of open) {
+        const effect = await this.host.request(
+          'ablateHeads',
+          { analysisId, heads: headsOf(trial, nHeads), baseline },
+          signal,
+        );
+        if (signal.aborted) return;
+        this.effects.set(nameOf(trial), effect);
+        this.done++;
+        this.onChange();
+      }
+    } catch (error) {
+      if (signal.aborted || error instanceof Cancelled) return;
+      const { code, message } = toFailureData(error);
+      if (code !== 'no-analysis') this.failure = message;
+    } finally {
+      if (!signal.aborted) {
+        this.isRunning = false;
+        this.onChange();
+      }
+    }
+  }
+}
+
+function headsOf({ layerIdx, headIdx }: Trial, nHeads: number): HeadRef[] {
+  if (headIdx !== null) return [{ layerIdx, headIdx }];
+  return Array.from({ length: nHeads }, (_, each) => ({ layerIdx, headIdx: each }));
+}
+
+function nameOf({ layerIdx, headIdx }: Trial): string {
+  return `${layerIdx}.${headIdx ?? '*'}`;
+}
+
+function trialOf(name: string): Trial {
+  const [layer, head] = name.split('.');
+  return { layerIdx: Number(layer), headIdx: head === '*' ? null : Number(head) };
+}
