@@ -106,10 +106,19 @@ export interface Token {
 }
 
 /**
- * The stages of a head, in the order of computation. `scores`, `convolved_scores` and `mixed_scores` are unbounded scores;
- * rows of `pattern` sum to 1; rows of the later stages need not, and their cells may be negative.
+ * The stages of a head, in the order of computation. Those up to `mixed_scores` are unbounded scores; rows of `pattern` sum to
+ * 1, or to less where the model has attention sinks; rows of the later stages need not, and their cells may be negative.
+ * `gated_pattern` is the last stage times the gate of the query's row on the head's output.
  */
-export type Stage = 'scores' | 'convolved_scores' | 'mixed_scores' | 'pattern' | 'convolved_pattern' | 'mixed_pattern';
+export type Stage =
+  | 'scores'
+  | 'capped_scores'
+  | 'convolved_scores'
+  | 'mixed_scores'
+  | 'pattern'
+  | 'convolved_pattern'
+  | 'mixed_pattern'
+  | 'gated_pattern';
 
 export interface Layer {
   readonly layerIdx: number;
@@ -123,7 +132,7 @@ export interface Layer {
 export interface MapAddress {
   readonly layerIdx: number;
   readonly headIdx: number;
-  /** Default: the last stage, the weights that multiply the values. */
+  /** Default: the last stage before the gate, the weights that multiply the values. */
   readonly stage?: Stage;
 }
 

@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs';
 import { kernelFeatures, mixFeatures } from '../src/attention/kernelShape';
 import { largestOther, lensOf, lensPartsOf, tapRect } from '../src/attention/lens';
 import { Engine } from '../src/inference/engine';
-import type { Stage } from '../src/shared/attentionMap';
 import { headMatrix, isConv, sourceHead } from '../src/shared/kernels';
+import type { Stage } from '../src/shared/operators';
 
 async function main(modelDirectory: string, file: string): Promise<void> {
   const text = readFileSync(file, 'utf8');

@@ -1,6 +1,7 @@
 /** Puts the panel together: one store, the pages, the breadcrumb, and the current map's data for all views. */
 
-import { effectiveStage } from '../src/shared/attentionMap';
+import { previousStage } from '../src/shared/attentionMap';
+import type { Stage } from '../src/shared/operators';
 import type { PanelState, RunTokens } from '../src/shared/panel/panelMessages';
 import { withUpdate } from '../src/shared/panel/panelUpdates';
 import { Cancelled } from '../src/shared/tools/failure';
@@ -198,11 +199,10 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   async function convolutionRows(ref: MapRef, queryIdx: number, signal: AbortSignal) {
     const { panel } = store.state;
     const layer = panel && layerOf(panel);
-    if (!layer || !host.hasTiles || effectiveStage(layer.stages, 'convolved_scores') !== 'convolved_scores')
-      return null;
-    const rowOf = (stage: 'scores' | 'convolved_scores'): Promise<MapRow> =>
-      maps.row({ ...ref, stage, minus: null }, queryIdx, signal);
-    return { before: await rowOf('scores'), after: await rowOf('convolved_scores') };
+    const before = layer?.stages.includes('convolved_scores') && previousStage(layer.stages, 'convolved_scores');
+    if (!before || !host.hasTiles) return null;
+    const rowOf = (stage: Stage): Promise<MapRow> => maps.row({ ...ref, stage, minus: null }, queryIdx, signal);
+    return { before: await rowOf(before), after: await rowOf('convolved_scores') };
   }
 
   onThemeChange(() => store.update({ theme: readTheme(store.state.layout.colorMap) }));

@@ -11,7 +11,8 @@ import {
 import { describeAblation } from '../src/shared/ablation';
 import type { Cell } from '../src/shared/address';
 import type { ModelSummary, PanelTokens } from '../src/shared/analysis';
-import { effectiveStage, isPreSoftmax, type Stage } from '../src/shared/attentionMap';
+import { effectiveStage } from '../src/shared/attentionMap';
+import { isPreSoftmax, type Stage } from '../src/shared/operators';
 import type { PanelComparison } from '../src/shared/panel/comparison';
 import type { PanelState } from '../src/shared/panel/panelMessages';
 import { t } from '../src/shared/tools/l10n';

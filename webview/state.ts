@@ -3,10 +3,11 @@
 import { measures } from '../src/attention/headRanking';
 import type { Cell, Rect, TokenRange } from '../src/shared/address';
 import type { LayerSummary } from '../src/shared/analysis';
-import { effectiveStage, previousStage, type Stage, stages } from '../src/shared/attentionMap';
+import { effectiveStage, previousStage } from '../src/shared/attentionMap';
 import { type ColorMap, defaultColorMap, isColorMap, type ScaleKind, scaleKinds } from '../src/shared/colorScale';
 import type { MeasureName } from '../src/shared/headMeasures';
 import { type KernelPart, kernelParts } from '../src/shared/kernels';
+import { type Stage, stages } from '../src/shared/operators';
 import type { PanelContext } from '../src/shared/panel/context';
 import type { PanelState } from '../src/shared/panel/panelMessages';
 import { rangeBetween } from '../src/shared/relevance';

@@ -15,7 +15,7 @@ import dataclasses
 import json
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterable, Mapping, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
 import numpy as np
 import torch
@@ -182,14 +182,49 @@ def compute_case(name: str) -> Dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         model, tokens, shapes, written = build_case(name, folder)
-    with torch.no_grad():
+    with torch.no_grad(), _Recorder() as recorder:
         output = model(tokens, output_attentions=True, use_cache=False)
     return {
         "format": FORMAT, "transformers": transformers.__version__, "seed": SEED, "dtype": CASES[name][2],
         "config": written, "shapes": {key: list(shape) for key, shape in shapes.items()},
         "tokens": tokens[0].tolist(), "logits": encoded(output.logits[0]),
         "attentions": [encoded(attention[0]) for attention in output.attentions],
+        **({"stages": recorder.stages(model.config.get_text_config())} if name in CASES_WITH_STAGES else {}),
     }  # fmt: skip
+
+
+# Whose values before and beside the softmax are stored too.
+CASES_WITH_STAGES = ("gemma2", "gemma2-usual", "gemma3", "gpt-oss", "gpt-oss-unscaled", "gpt2-scales", "pythia", "falcon-40b", "granite")
+
+
+class _Recorder(torch.overrides.TorchFunctionMode):
+    """Notes what goes into and comes out of the softmax and the tanh of attention, [1, head, query, key] each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tanh: List[Tuple[torch.Tensor, torch.Tensor]] = []
+        self.softmax: List[Tuple[torch.Tensor, torch.Tensor]] = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        of = {"tanh": self.tanh, "softmax": self.softmax}.get(getattr(func, "__name__", ""))
+        if of is not None and args[0].dim() == 4:
+            of.append((args[0], result))
+        return result
+
+    def stages(self, config: Any) -> Dict[str, List[str]]:
+        """Per layer: `scores`, `capped_scores` where scores are capped, [head, query, key], 0 where the key comes after the
+        query; where there are sinks instead `sink` [head, query], what no key gets."""
+        n_layers = config.num_hidden_layers
+        if len(self.softmax) != n_layers or len(self.tanh) not in (0, n_layers):
+            raise ValueError(f"{len(self.softmax)} softmaxes and {len(self.tanh)} tanhs in {n_layers} layers.")
+        if config.model_type == "gpt_oss":
+            return {"sink": [encoded(after[0, :, :, -1]) for _, after in self.softmax]}
+        if not self.tanh:
+            return {"scores": [encoded(before[0].tril()) for before, _ in self.softmax]}
+        cap = config.attn_logit_softcapping
+        return {"scores": [encoded(cap * before[0].tril()) for before, _ in self.tanh],
+                "capped_scores": [encoded(cap * after[0].tril()) for _, after in self.tanh]}  # fmt: skip
 
 
 def library_defaults(model_types: Iterable[str]) -> Dict[str, Dict[str, Any]]:

@@ -21,6 +21,7 @@ import type { LogitAttribution } from '../shared/attribution';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
+import { weightsStage } from '../shared/operators';
 import type { AnswerHead } from '../shared/panel/answer';
 import type { ThumbnailAddress, Thumbnails } from '../shared/panel/panelMessages';
 import { chosenHeads, type RelevanceOptions } from '../shared/relevance';
@@ -110,7 +111,7 @@ export class RunDetails {
     const { nTokens } = run;
     if (queryIdx >= nTokens) return [];
     const { stages } = run.model.layers[layerIdx]!;
-    if (effectiveStage(stages, stage) === stages.at(-1)) {
+    if (effectiveStage(stages, stage) === weightsStage(stages)) {
       return keysOfQuery(layer.topKeys, nTokens, headIdx, queryIdx).slice(0, k);
     }
     const row = { queryStart: queryIdx, keyStart: 0, nQueries: 1, nKeys: nTokens };

@@ -4,7 +4,8 @@ import type * as api from '../../api/mtaInspector';
 import type { KnownRun, RunDetails } from '../analysis/runDetails';
 import { keysOfRow } from '../attention/topKeys';
 import type { AnalysisWindow, LayerResult, ModelSummary, WindowTokens } from '../shared/analysis';
-import { stages, tileSize } from '../shared/attentionMap';
+import { tileSize } from '../shared/attentionMap';
+import { stages } from '../shared/operators';
 import { predictingRows, quantities } from '../shared/relevance';
 import { tokenAt } from '../tokenization/offsets';
 

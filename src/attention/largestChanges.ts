@@ -7,8 +7,9 @@
  * it is the difference of the weights themselves.
  */
 
-import { type CellChange, effectiveStage, isPreSoftmax, type Stage, stages } from '../shared/attentionMap';
+import { type CellChange, effectiveStage } from '../shared/attentionMap';
 import type { KernelPart } from '../shared/kernels';
+import { isPreSoftmax, type Stage, stages } from '../shared/operators';
 import { softmax } from './distributions';
 import { type MapBand, queryEnd, rowOf } from './mapBand';
 

@@ -10,13 +10,14 @@
  */
 
 import type { Rect } from '../shared/address';
-import { isPreSoftmax, type Patch, type Stage } from '../shared/attentionMap';
+import type { Patch } from '../shared/attentionMap';
 import { headMatrix, type KernelPart, type KernelWeights, sourceHead } from '../shared/kernels';
+import { isPreSoftmax, type Stage, stages } from '../shared/operators';
 
 /** The learned parts that lead to the cell; null where the layer lacks one. */
 export interface LensParts {
   /** The stage that the parts read. */
-  readonly source: 'scores' | 'pattern';
+  readonly source: Stage;
   readonly conv: KernelWeights | null;
   readonly mix: KernelWeights | null;
 }
@@ -24,19 +25,29 @@ export interface LensParts {
 /**
  * What led to a stage, from the last one that is not a sum of taps.
  * @param kernels parts of the layer.
- * @returns null for `scores` and `pattern`, which no convolution or mixing made.
+ * @returns null for stages which no convolution or mixing made.
  */
 export function lensPartsOf(stage: Stage, kernels: readonly KernelWeights[]): LensParts | null {
-  if (stage === 'scores' || stage === 'pattern') return null;
+  if (!madeOfTaps.has(stage)) return null;
   const find = (part: KernelPart) => kernels.find(candidate => candidate.part === part) ?? null;
   const side = isPreSoftmax(stage) ? 'pre_softmax' : 'post_softmax';
   const isMixed = stage === 'mixed_scores' || stage === 'mixed_pattern';
   return {
-    source: isPreSoftmax(stage) ? 'scores' : 'pattern',
+    source: isPreSoftmax(stage) ? convolutionInput : 'pattern',
     conv: find(`${side}_conv`),
     mix: isMixed ? find(`${side}_head_mix`) : null,
   };
 }
+
+const madeOfTaps: ReadonlySet<Stage> = new Set([
+  'convolved_scores',
+  'mixed_scores',
+  'convolved_pattern',
+  'mixed_pattern',
+] as const);
+
+/** What the convolution of scores reads; a layer that lacks the stage has the same values in the one before. */
+const convolutionInput = stages[stages.indexOf('convolved_scores') - 1]!;
 
 /** Where a tap looks: at a value, after its query (where the convolution reads 0), or past the map's edge (also 0). */
 type TapPlace = 'value' | 'future' | 'outside';

@@ -13,13 +13,15 @@ export function analyzeText(json: AnalyzeJson, nRows = 20): string {
     ...(left > 0
       ? [`${left} of ${json.window.document_length} characters lie outside the window and were left out.`]
       : []),
+    ...(json.row_sum_note === null ? [] : [`Rows do not sum to 1. ${json.row_sum_note}`]),
     ...(json.rows.length > nRows ? [`The last ${nRows} queries (all of them with --json):`] : []),
   ];
   for (const row of json.rows.slice(-nRows)) {
     const keys = row.top
       .slice(0, 5)
       .map(({ key, weight }) => `${formatNumber(weight)} ${quoted(json.tokens[key]!.text)}@${key}`);
-    lines.push(`${String(row.query).padStart(5)} ${quoted(json.tokens[row.query]!.text)}: ${keys.join('  ')}`);
+    const sink = row.sink === undefined ? '' : `  ${formatNumber(row.sink)} to no key`;
+    lines.push(`${String(row.query).padStart(5)} ${quoted(json.tokens[row.query]!.text)}: ${keys.join('  ')}${sink}`);
   }
   return lines.join('\n');
 }

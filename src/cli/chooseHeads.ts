@@ -2,7 +2,7 @@
 
 import type { Engine } from '../inference/engine';
 import type { HeadRef } from '../shared/address';
-import type { Stage } from '../shared/attentionMap';
+import type { Stage } from '../shared/operators';
 import { chosenHeads, parseHeads, type RelevanceMethod } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { chooseMap } from './document';

@@ -7,7 +7,8 @@ import { codePointOffsets, type ExportSource, type MapChoice } from '../export/s
 import { Engine } from '../inference/engine';
 import type { Emit, TokensEvent } from '../inference/protocol';
 import type { LayerResult, Predictions, ProviderSetting } from '../shared/analysis';
-import { effectiveStage, type Stage } from '../shared/attentionMap';
+import { effectiveStage, offeredStages } from '../shared/attentionMap';
+import type { Stage } from '../shared/operators';
 import { withQuestion } from '../shared/panel/question';
 import { sliceAround, sliceFrom, textReach } from '../shared/tools/documentText';
 import { Failure } from '../shared/tools/failure';
@@ -187,6 +188,13 @@ export function chooseMap(
   const chosen = { layer: layer ?? Math.max(0, firstWithKernel), head: head ?? 0, stage: stage ?? 'mixed_pattern' };
   if (!(chosen.layer < nLayers)) throw outside('layer', chosen.layer, nLayers);
   if (!(chosen.head < nHeads)) throw outside('head', chosen.head, nHeads);
+  const offered = offeredStages(layers);
+  if (stage !== undefined && !offered.includes(stage)) {
+    throw new Failure(
+      'bad-usage',
+      `There is no stage ${stage}: the layers of the model "${engine.model.name}" have ${offered.join(', ')} only.`,
+    );
+  }
   return { ...chosen, shownStage: effectiveStage(layers[chosen.layer]!.stages, chosen.stage) };
 }
 

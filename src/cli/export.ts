@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportMap } from '../export/exportMap';
 import { defaultStyle } from '../export/picture';
-import type { Stage } from '../shared/attentionMap';
 import type { PictureStyle } from '../shared/colorScale';
+import type { Stage } from '../shared/operators';
 import type { ExportFormat } from '../shared/panel/exportFormats';
 import { type AnalyzedDocument, chooseMap, sourceOf } from './document';
 

@@ -11,6 +11,7 @@ import { allowedCells } from '../inference/runtime/feeds';
 import { Session, type Value, type Values } from '../inference/runtime/session';
 import { runTraced, type TracedRun } from '../inference/runtime/tracedBands';
 import type { LocalProvider } from '../shared/analysis';
+import { weightsStage } from '../shared/operators';
 import { Failure } from '../shared/tools/failure';
 import { float16Bytes, fromFloat16Bits, toFloat16Bits } from '../shared/tools/float16';
 import { type GoldenCase, type GoldenModel, type GoldenTensor, goldenAttention, goldenModel } from './goldenCase';
@@ -158,7 +159,7 @@ function goldenNames(model: GoldenModel, layerIdx: number, fetched: Values, pref
   const stages = stagesOf(planLayer(model.config, layerIdx));
   const named: Record<string, Value> = {};
   for (const [golden, ours] of Object.entries(stageNames)) {
-    const value = fetched[ours === 'attention' ? stages.at(-1)! : ours];
+    const value = fetched[ours === 'attention' ? weightsStage(stages) : ours];
     if (value) named[prefix + golden] = value;
   }
   if (prefix === '') for (const name of Object.keys(fetched)) if (!(name in named)) named[name] = fetched[name]!;

@@ -2,8 +2,8 @@
 
 import { parseArgs } from 'node:util';
 import { toolVersion } from '../export/source';
-import { stages } from '../shared/attentionMap';
 import { searchMethods } from '../shared/documentSearch';
+import { stages } from '../shared/operators';
 import { exportFormats } from '../shared/panel/exportFormats';
 import { occlusionModes, relevanceMethods } from '../shared/relevance';
 import { measureNames } from './heads';

@@ -8,8 +8,9 @@ import type { Analysis } from '../analysis/analysis';
 import { failures } from '../errors';
 import { showInformation, withProgress } from '../messages';
 import type { PanelTab } from '../panel/panelTab';
-import type { CellChange, Stage } from '../shared/attentionMap';
+import type { CellChange } from '../shared/attentionMap';
 import { formatValue } from '../shared/labels';
+import type { Stage } from '../shared/operators';
 import type { Sample, Samples } from './samples';
 
 interface Finding extends CellChange {

@@ -1,7 +1,7 @@
 /** Exports one map, or several, in any format. */
 
-import type { Stage } from '../shared/attentionMap';
 import type { PictureStyle } from '../shared/colorScale';
+import type { Stage } from '../shared/operators';
 import type { ExportFormat } from '../shared/panel/exportFormats';
 import { mapCsv, mapJson } from './mapText';
 import { npzBytes } from './npz';
@@ -52,7 +52,8 @@ export async function exportMap(
 /**
  * Arrays of an npz: `ids` [token]; `offsets` [token + 1] in UTF-16 units of the document and `offsets_codepoints` [token + 1]
  * in code points, as Python counts (absent where the document changed since); `surprisal_bits` [token], NaN for a token that
- * nothing predicts; `heads` [head]; `layer_L.<stage>` [head, query, key], 0 in masked cells (key after query); and `info`,
+ * nothing predicts; `heads` [head]; `layer_L.<stage>` [head, query, key], 0 in masked cells (key after query); of layers with
+ * attention sinks `layer_L.sink` [head, query], what went to no key, so that with it rows of the pattern sum to 1; and `info`,
  * the UTF-8 bytes of a JSON text: `json.loads(bytes(npz["info"]))`.
  */
 async function mapsNpz(source: ExportSource, options: ExportOptions, stage: Stage): Promise<Uint8Array> {
@@ -76,6 +77,14 @@ async function mapsNpz(source: ExportSource, options: ExportOptions, stage: Stag
     const data = new Float32Array(heads.length * nTokens * nTokens);
     for (const [i, head] of heads.entries()) data.set(await source.map(layer, head, stage), i * nTokens * nTokens);
     maps[`layer_${layer}.${stage}`] = { shape: [heads.length, nTokens, nTokens], data };
+    if (source.model.layers[layer]!.operators.includes('sink_softmax')) {
+      const sinks = new Float32Array(heads.length * nTokens).fill(1);
+      for (const [i, head] of heads.entries()) {
+        const pattern = await source.map(layer, head, 'pattern');
+        for (const [cell, weight] of pattern.entries()) sinks[i * nTokens + Math.floor(cell / nTokens)]! -= weight;
+      }
+      maps[`layer_${layer}.sink`] = { shape: [heads.length, nTokens], data: sinks };
+    }
   }
   return npzBytes(maps);
 }

@@ -1,7 +1,8 @@
 /** A map as text: CSV, and JSON in the form of `mta-inspect analyze --json`. Pure but for the maps it waits for. */
 
 import type { AnalysisWindow, ModelSummary } from '../shared/analysis';
-import type { Stage } from '../shared/attentionMap';
+import { rowSumNote } from '../shared/labels';
+import { type Operator, operators, type Stage } from '../shared/operators';
 import { chosenMap, csvColumns, type ExportSource, type MapChoice, toolVersion } from './source';
 
 /** How outputs name a model. */
@@ -31,6 +32,10 @@ export interface AnalyzeJson {
   readonly shown_stage: Stage;
   /** The stage that was subtracted, where a difference is shown. */
   readonly minus?: string;
+  /** What the layer's attention does, in order, with the stage that each step makes; empty for view-only models. */
+  readonly operators: readonly { readonly name: Operator; readonly stage: Stage | null; readonly formula: string }[];
+  /** Why rows of the shown stage do not sum to 1; null for scores and where they do. */
+  readonly row_sum_note: string | null;
   readonly window: { readonly start: number; readonly end: number; readonly document_length: number };
   readonly tokens: readonly {
     readonly index: number;
@@ -46,8 +51,10 @@ export interface AnalyzeJson {
   }[];
   readonly rows: readonly {
     readonly query: number;
-    /** Sum over the keys; 1 for `pattern` only. */
+    /** Sum over the keys; 1 for `pattern` only, less where the layer has sinks. */
     readonly sum: number;
+    /** What the sink took of a row of `pattern`; absent for other stages and layers without sinks. */
+    readonly sink?: number;
     readonly top: readonly { readonly key: number; readonly weight: number }[];
   }[];
 }
@@ -57,6 +64,8 @@ export async function analyzeJson(source: ExportSource, choice: MapChoice, topK:
   const map = await chosenMap(source, choice);
   const nTokens = tokens.ids.length;
   const codePoints = source.codePointOffsets();
+  const steps = model.layers[choice.layer]!.operators;
+  const hasSink = choice.shownStage === 'pattern' && !choice.minus && steps.includes('sink_softmax');
   return {
     format: 'mta-analyze-1',
     version: toolVersion,
@@ -68,6 +77,8 @@ export async function analyzeJson(source: ExportSource, choice: MapChoice, topK:
     stage: choice.stage,
     shown_stage: choice.shownStage,
     ...(choice.minus ? { minus: choice.minus } : {}),
+    operators: steps.map(name => ({ name, stage: operators[name].stage, formula: operators[name].formula })),
+    row_sum_note: rowSumNote(steps, choice.shownStage) || null,
     window: windowJson(window),
     tokens: Array.from(tokens.ids, (id, index) => ({
       index,
@@ -82,7 +93,8 @@ export async function analyzeJson(source: ExportSource, choice: MapChoice, topK:
     })),
     rows: Array.from({ length: nTokens }, (_, query) => {
       const row = map.subarray(query * nTokens, query * nTokens + query + 1);
-      return { query, sum: row.reduce((sum, x) => sum + x, 0), top: strongest(row, topK) };
+      const sum = row.reduce((total, x) => total + x, 0);
+      return { query, sum, ...(hasSink ? { sink: 1 - sum } : {}), top: strongest(row, topK) };
     }),
   };
 }

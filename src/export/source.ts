@@ -9,8 +9,8 @@ import type {
   Predictions,
   WindowTokens,
 } from '../shared/analysis';
-import type { Stage } from '../shared/attentionMap';
-import { stageNames } from '../shared/labels';
+import { rowSumNote, stageNames } from '../shared/labels';
+import type { Stage } from '../shared/operators';
 
 export interface ExportSource {
   /** The document's name. */
@@ -118,7 +118,12 @@ export function mapFacts(
 
 /** The JSON beside a CSV file; documented in cli/schemas/facts.schema.json. */
 export function factsJson(source: ExportSource, choice: MapChoice) {
-  return { format: factsFormat, ...mapFacts(source, choice), provider: source.provider, columns: csvColumns };
+  const { operators } = source.model.layers[choice.layer]!;
+  const row_sum_note = (!choice.minus && rowSumNote(operators, choice.shownStage)) || null;
+  return {
+    ...{ format: factsFormat, ...mapFacts(source, choice), row_sum_note },
+    ...{ provider: source.provider, columns: csvColumns },
+  };
 }
 
 export const factsFormat = 'mta-facts-1';

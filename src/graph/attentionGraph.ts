@@ -13,10 +13,10 @@
  * that many rows more, whose results are cut away. Without bands R = K = T.
  */
 
-import type { Stage } from '../shared/attentionMap';
+import { type Operator, operators, type Stage } from '../shared/operators';
 import { addConvolution, type ConvolutionForm, fedConvolution } from './convolution';
 import type { GraphBuilder } from './graphBuilder';
-import { type KernelSize, type LayerPlan, type NormPlan, reachAbove } from './layerPlan';
+import { type KernelSize, type LayerPlan, type NormPlan, operatorsOf, reachAbove } from './layerPlan';
 import { type Rotary, rotationMatrix } from './rotary';
 
 /** Values every attention graph is fed with. */
@@ -134,49 +134,53 @@ export function addAttention(
   const masked = (value: string) => g.op('Where', [allowed, value, zero]);
   /** Where edges are knocked out, a row may have no key left, and head mixing fills cells of one head from the others. */
   const withoutEdges = (value: string) => (feeds.edges === undefined ? value : masked(value));
+  const scores = () => {
+    const scaledQ = g.op('Mul', [q, g.scalar(plan.scoreScale)]);
+    return g.op('MatMul', [scaledQ, g.op('Transpose', [k], { perm: [0, 1, 3, 2] })]);
+  };
+  const unmasked = (map: string) => g.op('Where', [allowed, map, g.scalar(Number.NEGATIVE_INFINITY)]);
+  const mixPattern = (map: string) =>
+    plan.headKernelSize === null
+      ? headMix(g, map, kernels['wposm.weight']!)
+      : groupedHeadMix(g, map, kernels['head_kernel']!, nHeads, plan.headKernelSize);
+  /** From the map so far, whose masked cells may hold anything before the softmax, to the next. */
+  const steps: Readonly<Record<MapOperator, (map: string) => string>> = {
+    score: scores,
+    cap: map => capped(g, map, plan.scoreCap!),
+    convolve_scores: map => withoutEdges(convolve(masked(map), 'mta_kernel', plan.preSoftmaxKernel!)),
+    mix_scores: map => headMix(g, map, kernels['wpsm.weight']!),
+    softmax: map => withoutEdges(g.op('Softmax', [unmasked(map)], { axis: -1 })),
+    sink_softmax: map => withoutEdges(softmaxWithSink(g, unmasked(map), weight('sinks'), nHeads)),
+    convolve_pattern: map => masked(convolve(map, 'mta_kernel_after_sm', plan.postSoftmaxKernel!)),
+    mix_pattern: map => withoutEdges(mixPattern(map)),
+  };
   const stages: Partial<Record<Stage, string>> = {};
-
-  const scaledQ = g.op('Mul', [q, g.scalar(plan.scoreScale)]);
-  let map = g.op('MatMul', [scaledQ, g.op('Transpose', [k], { perm: [0, 1, 3, 2] })]);
-  if (plan.scoreCap !== null) map = capped(g, map, plan.scoreCap);
-  stages.scores = masked(map);
-  if (plan.preSoftmaxKernel) {
-    map = withoutEdges(convolve(stages.scores, 'mta_kernel', plan.preSoftmaxKernel));
-    stages.convolved_scores = masked(map);
-  }
-  if (plan.hasPreHeadMix) {
-    map = headMix(g, map, kernels['wpsm.weight']!);
-    stages.mixed_scores = masked(map);
-  }
-
-  map = g.op('Where', [allowed, map, g.scalar(Number.NEGATIVE_INFINITY)]);
-  map = plan.hasSinks ? softmaxWithSink(g, map, weight('sinks'), nHeads) : g.op('Softmax', [map], { axis: -1 });
-  map = withoutEdges(map);
-  stages.pattern = map;
-  if (plan.postSoftmaxKernel) {
-    map = masked(convolve(map, 'mta_kernel_after_sm', plan.postSoftmaxKernel));
-    stages.convolved_pattern = map;
-  }
-  if (plan.headKernelSize !== null) {
-    map = withoutEdges(groupedHeadMix(g, map, kernels['head_kernel']!, nHeads, plan.headKernelSize));
-    stages.mixed_pattern = map;
-  } else if (plan.hasPostHeadMix) {
-    map = withoutEdges(headMix(g, map, kernels['wposm.weight']!));
-    stages.mixed_pattern = map;
+  let map = '';
+  for (const operator of operatorsOf(plan)) {
+    if (!isOnMap(operator)) continue;
+    map = steps[operator](map);
+    const { on, stage } = operators[operator];
+    stages[stage] = on === 'scores' ? masked(map) : map;
   }
 
   map = patched('pattern', map);
-  const weightedValues = withoutRowsAbove(g, plan, feeds, g.op('MatMul', [map, v]), 2);
-  let normalized = g.op('Transpose', [weightedValues], { perm: [0, 2, 1, 3] });
-  // The published code fixes this epsilon whatever the model's norm_eps is (mta-spec, group norm).
-  if (plan.hasGroupNorm) normalized = rmsNorm(g, normalized, weight('subln.weight'), 1e-5);
-  if (plan.outputScale !== 1) normalized = g.op('Mul', [normalized, g.scalar(plan.outputScale)]);
-  let gated = normalized;
-  let gateLogit: string | null = null;
-  if (plan.gate) {
-    gateLogit = linear(g, normalized, weight('gate.weight'), weight('gate.bias'));
-    gated = g.op('Mul', [normalized, g.op('Sigmoid', [gateLogit])]);
+  const summedValues = g.op('MatMul', [map, v]);
+  /** The heads' outputs [B, rows, H, d] and, before the sigmoid, their gates. */
+  const finish = (summed: string) => {
+    let normalized = g.op('Transpose', [summed], { perm: [0, 2, 1, 3] });
+    // The published code fixes this epsilon whatever the model's norm_eps is (mta-spec, group norm).
+    if (plan.hasGroupNorm) normalized = rmsNorm(g, normalized, weight('subln.weight'), 1e-5);
+    if (plan.outputScale !== 1) normalized = g.op('Mul', [normalized, g.scalar(plan.outputScale)]);
+    const gateLogit = plan.gate && linear(g, normalized, weight('gate.weight'), weight('gate.bias'));
+    return { normalized, gateLogit };
+  };
+  if (plan.gate === 'scalar') {
+    const ofRows = g.op('Transpose', [g.op('Sigmoid', [finish(summedValues).gateLogit!])], { perm: [0, 2, 1, 3] });
+    stages.gated_pattern = g.op('Mul', [map, ofRows]);
   }
+  const weightedValues = withoutRowsAbove(g, plan, feeds, summedValues, 2);
+  const { normalized, gateLogit } = finish(weightedValues);
+  let gated = gateLogit === null ? normalized : g.op('Mul', [normalized, g.op('Sigmoid', [gateLogit])]);
   gated = patched('head', gated);
   const heads = g.op('Reshape', [gated, g.ints([0, 0, nHeads * headDim])]);
   const y = linear(g, heads, weight('wo.weight'), plan.hasOutputBias ? weight('wo.bias') : undefined);
@@ -184,6 +188,13 @@ export function addAttention(
     ...{ q, k, v, rowKeys, rowValues, allKeys, allValues, stages, attention: map },
     ...{ weightedValues, normalized, gateLogit, heads, y },
   };
+}
+
+/** Those that make a stage out of the one before. */
+type MapOperator = { [O in Operator]: (typeof operators)[O]['on'] extends 'output' ? never : O }[Operator];
+
+function isOnMap(operator: Operator): operator is MapOperator {
+  return operators[operator].on !== 'output';
 }
 
 /** A band's value without the rows that were only there for the convolutions. */

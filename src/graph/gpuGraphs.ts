@@ -9,6 +9,7 @@
  *   past_keys, past_values [1, first, n_kv, d]; past_hidden [1, first + n_above, D]: of the rows before
  */
 
+import { isSigned } from '../shared/operators';
 import type { GraphBuilder, WeightSource } from './graphBuilder';
 import type { LayerPlan } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
@@ -48,7 +49,7 @@ export function gpuBlockGraph(
     const isBefore = g.op('LessOrEqual', [indices, queryPositions(g)]);
     const integers = [g.cast(g.op('Where', [isBefore, indices, g.scalar(-1)]), 'int32')];
     const numbers = [topWeights];
-    const pooled = overviews.map(stage => addPooling(g, values.stages[stage]!, blockSize, stage !== 'pattern'));
+    const pooled = overviews.map(stage => addPooling(g, values.stages[stage]!, blockSize, isSigned(stage)));
     if (isWhole) {
       const cells = pooled.length === 1 ? pooled[0]! : g.op('Concat', pooled, { axis: 1 });
       const { steps, scales, sums } = quantized(g, cells);

@@ -1,8 +1,9 @@
 /** What one layer computes, derived once from the configuration so that no graph code looks at flags twice. */
 
 import type { LayerSummary } from '../shared/analysis';
-import type { Stage } from '../shared/attentionMap';
+import { previousStage } from '../shared/attentionMap';
 import type { KernelPart, KernelShape, LayerKernels } from '../shared/kernels';
+import { type Operator, type Stage, stagesBy, weightsStage } from '../shared/operators';
 import type { Activation, ExpertsConfig, ModelConfig } from './modelConfig';
 import { dependsOnLength } from './ropeScaling';
 import type { Rotary } from './rotary';
@@ -139,21 +140,35 @@ function isAmong(layers: readonly number[] | null | undefined, layerIdx: number)
   return layers?.includes(layerIdx) !== false;
 }
 
+/** What a layer's attention does, in order. */
+export function operatorsOf(plan: LayerPlan): Operator[] {
+  const { gate } = plan;
+  const steps: readonly (readonly [Operator, boolean])[] = [
+    ['score', true],
+    ['cap', plan.scoreCap !== null],
+    ['convolve_scores', plan.preSoftmaxKernel !== null],
+    ['mix_scores', plan.hasPreHeadMix],
+    [plan.hasSinks ? 'sink_softmax' : 'softmax', true],
+    ['convolve_pattern', plan.postSoftmaxKernel !== null],
+    ['mix_pattern', plan.headKernelSize !== null || plan.hasPostHeadMix],
+    ['sum_values', true],
+    ['norm_output', plan.hasGroupNorm],
+    ['scale_output', plan.outputScale !== 1],
+    [gate === 'full' ? 'gate_channels' : 'gate', gate !== null],
+  ];
+  return steps.flatMap(([operator, isThere]) => (isThere ? [operator] : []));
+}
+
 /** Stages a layer has of its own; a missing one equals the stage before it. */
 export function stagesOf(plan: LayerPlan): Stage[] {
-  const stages: Stage[] = ['scores'];
-  if (plan.preSoftmaxKernel) stages.push('convolved_scores');
-  if (plan.hasPreHeadMix) stages.push('mixed_scores');
-  stages.push('pattern');
-  if (plan.postSoftmaxKernel) stages.push('convolved_pattern');
-  if (plan.headKernelSize !== null || plan.hasPostHeadMix) stages.push('mixed_pattern');
-  return stages;
+  return stagesBy(operatorsOf(plan));
 }
 
 export function summarizeLayer(plan: LayerPlan): LayerSummary {
   const pair = (kernel: KernelSize | null): [number, number] | null => (kernel ? [kernel.query, kernel.key] : null);
   return {
     layerIdx: plan.layerIdx,
+    operators: operatorsOf(plan),
     stages: stagesOf(plan),
     preSoftmaxKernel: pair(plan.preSoftmaxKernel),
     postSoftmaxKernel: pair(plan.postSoftmaxKernel),
@@ -191,6 +206,7 @@ export function kernelsOf(plan: LayerPlan): LayerKernels {
 
 /** Stages streamed with every run: the convolution's input and output, and the weights that multiply the values. */
 export function streamedStages(plan: LayerPlan): Stage[] {
-  const last = stagesOf(plan).at(-1)!;
-  return plan.preSoftmaxKernel ? ['scores', 'convolved_scores', last] : [last];
+  const stages = stagesOf(plan);
+  const last = weightsStage(stages);
+  return plan.preSoftmaxKernel ? [previousStage(stages, 'convolved_scores')!, 'convolved_scores', last] : [last];
 }

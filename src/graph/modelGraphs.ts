@@ -3,7 +3,7 @@
  * The residual stream `hidden` [1, T, D] passes between them, so any layer can be run again by itself.
  */
 
-import type { Stage } from '../shared/attentionMap';
+import { isSigned, type Stage } from '../shared/operators';
 import {
   type AttentionFeeds,
   type AttentionValues,
@@ -397,6 +397,6 @@ function addPooledOutput(
   if (!value) {
     throw new RangeError(`layer ${plan.layerIdx} has no stage ${stage}; it has ${stagesOf(plan).join(', ')}`);
   }
-  const pooled = addPooling(g, value, blockSize, stage !== 'pattern');
+  const pooled = addPooling(g, value, blockSize, isSigned(stage));
   g.output(`pooled.${stage}`, pooled, 'float32', ['B', plan.nHeads, 'I', 'J']);
 }

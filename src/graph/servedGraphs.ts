@@ -10,7 +10,7 @@
  *   NAME-head             residual stream -> predictions
  */
 
-import type { Stage } from '../shared/attentionMap';
+import type { Stage } from '../shared/operators';
 import { Failure } from '../shared/tools/failure';
 import { kernelShapes } from './attentionGraph';
 import { GraphBuilder, type WeightSource } from './graphBuilder';

@@ -13,13 +13,14 @@ import type {
   ProviderSetting,
   WindowTokens,
 } from '../shared/analysis';
-import type { CellChange, Patch, PatchAddress, Stage, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
+import type { CellChange, Patch, PatchAddress, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
 import type { ExplainTarget, LogitAttribution } from '../shared/attribution';
 import type { Probe, SearchedRange, SearchMeasure } from '../shared/documentSearch';
 import type { FoundModel, ModelFacts } from '../shared/foundModels';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
+import type { Stage } from '../shared/operators';
 import type {
   Direction,
   OcclusionBaseline,

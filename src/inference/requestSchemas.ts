@@ -4,9 +4,9 @@
  */
 
 import * as v from 'valibot';
-import { stages } from '../shared/attentionMap';
 import { headBaselines } from '../shared/headAblation';
 import { kernelParts } from '../shared/kernels';
+import { stages } from '../shared/operators';
 import { occlusionModes, quantities } from '../shared/relevance';
 import { finite, whole } from '../shared/tools/schema';
 import type { InferenceRequests } from './protocol';

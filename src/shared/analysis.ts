@@ -1,7 +1,7 @@
 /** What an analysis of one window of text consists of, as the inference process sends it and the panel shows it. */
 
-import type { Stage } from './attentionMap';
 import type { LayerKernels } from './kernels';
+import type { Operator, Stage } from './operators';
 
 export type ExecutionProvider = LocalProvider | 'remote';
 /** What ONNX Runtime may hold on this machine. */
@@ -20,6 +20,8 @@ export type ProviderSetting = 'auto' | LocalProvider;
 /** What one layer of a model contains, as its configuration says. */
 export interface LayerSummary {
   readonly layerIdx: number;
+  /** What its attention does, in order; empty where only its pattern is known. */
+  readonly operators: readonly Operator[];
   /** Stages that differ from the stage before them; a stage that is missing equals its predecessor. */
   readonly stages: readonly Stage[];
   /** [query, key] sizes of the convolution kernels, null where the layer has none. */

@@ -5,18 +5,7 @@
  */
 
 import type { Cell, HeadRef, LayerAddress, Rect } from './address';
-
-/** The stages of Multi-Token Attention in the order in which they are computed (arXiv 2504.00927). */
-export const stages = [
-  'scores',
-  'convolved_scores',
-  'mixed_scores',
-  'pattern',
-  'convolved_pattern',
-  'mixed_pattern',
-] as const;
-
-export type Stage = (typeof stages)[number];
+import { isPreSoftmax, type Stage, stages } from './operators';
 
 /** One stage of all heads of a layer. */
 export interface StageAddress extends LayerAddress {
@@ -31,11 +20,6 @@ export interface TileAddress extends MapAddress, Rect {}
 
 /** A rectangle in all heads of a layer: over all of them at most maxPatchCells. */
 export interface PatchAddress extends StageAddress, Rect {}
-
-/** True for stages before the softmax, whose values are unbounded scores; later stages are weights. */
-export function isPreSoftmax(stage: Stage): boolean {
-  return stage === 'scores' || stage === 'convolved_scores' || stage === 'mixed_scores';
-}
 
 /** Longest edge of an overview, in cells. */
 export const maxOverviewSize = 256;
@@ -93,9 +77,14 @@ export function effectiveStage(available: readonly Stage[], stage: Stage): Stage
   return available.findLast(candidate => stages.indexOf(candidate) <= requested) ?? available[0]!;
 }
 
+/** The stages that a model has, in any of its layers. */
+export function offeredStages(layers: readonly { readonly stages: readonly Stage[] }[]): Stage[] {
+  return stages.filter(stage => layers.some(layer => layer.stages.includes(stage)));
+}
+
 /**
- * The stage that `stage` was made of by a linear step, so that their difference means something: the one before it
- * among those the layer has. Null for the first, and for `pattern`: the softmax is between it and the scores.
+ * The stage that `stage` was made of, where both are of one unit, so that their difference means something: the one before
+ * it among those the layer has. Null for the first, and for `pattern`: the softmax is between it and the scores.
  */
 export function previousStage(available: readonly Stage[], stage: Stage): Stage | null {
   const before = available.findLast(candidate => stages.indexOf(candidate) < stages.indexOf(stage)) ?? null;

@@ -1,17 +1,19 @@
 /** How stages, values and tokens are written for people, on screen and in exports. Pure. */
 
-import type { Stage } from './attentionMap';
+import { type Operator, rowSumReason, type Stage } from './operators';
 import { t } from './tools/l10n';
 
 /** The stages' names, as a label or at the beginning of a sentence, and within one. */
 const namesBy = (t: (text: string) => string) =>
   ({
     scores: { label: t('Scores'), inText: t('scores') },
+    capped_scores: { label: t('Capped scores'), inText: t('capped scores') },
     convolved_scores: { label: t('Scores after convolution'), inText: t('scores after convolution') },
     mixed_scores: { label: t('Mixed scores'), inText: t('mixed scores') },
     pattern: { label: t('Pattern'), inText: t('pattern') },
     convolved_pattern: { label: t('Pattern after convolution'), inText: t('pattern after convolution') },
     mixed_pattern: { label: t('Mixed pattern'), inText: t('mixed pattern') },
+    gated_pattern: { label: t('Gated pattern'), inText: t('gated pattern') },
   }) as const satisfies Record<Stage, object>;
 
 /** In English: for files, the command line and assistants. */
@@ -22,6 +24,26 @@ export const stageLabel = (stage: Stage): string => namesBy(t)[stage].label;
 
 /** A stage's name in the interface, within a sentence. */
 export const stageInText = (stage: Stage): string => namesBy(t)[stage].inText;
+
+/** Why rows sum to something else than 1, by the operator that did it. */
+const rowSumTexts = (t: (text: string) => string): Partial<Record<Operator, string>> => ({
+  sink_softmax: t('The rest went to the sink, a score of no key.'),
+  convolve_pattern: t('The convolution does not keep a row’s sum.'),
+  mix_pattern: t('Head mixing does not keep a row’s sum.'),
+  gate: t('The gate scales each row.'),
+});
+
+/** Why rows of a layer's stage sum to something else than 1, as a sentence in English; empty where they do not. */
+export function rowSumNote(layer: readonly Operator[], stage: Stage): string {
+  const reason = rowSumReason(layer, stage);
+  return (reason && rowSumTexts(text => text)[reason]) ?? '';
+}
+
+/** The same in the interface's language. */
+export function localRowSumNote(layer: readonly Operator[], stage: Stage): string {
+  const reason = rowSumReason(layer, stage);
+  return (reason && rowSumTexts(t)[reason]) ?? '';
+}
 
 /** A signed number in about four digits, with a real minus sign: for files, the command line and assistants. */
 export function formatNumber(value: number): string {

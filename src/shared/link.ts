@@ -1,8 +1,8 @@
 /** A view as an address: which file, which map, which selection. Pure; everything that comes in is checked. */
 
 import { type Ablation, type KernelEdit, noAblation } from './ablation';
-import { type Stage, stages } from './attentionMap';
 import { kernelParts } from './kernels';
+import { type Stage, stages } from './operators';
 
 /** What a link opens. Offsets are UTF-16 offsets in the document, since tokens depend on the model and the window. */
 export interface LinkTarget {

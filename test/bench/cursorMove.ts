@@ -13,7 +13,7 @@ import { benchLines, median } from '../../src/cli/benchLines';
 import type { InferenceClient, InferenceListeners } from '../../src/inference/client';
 import { connectPanel, type PanelServices } from '../../src/panel/bridge';
 import type { LayerResult, ModelSummary } from '../../src/shared/analysis';
-import { stages } from '../../src/shared/attentionMap';
+import { stages } from '../../src/shared/operators';
 import { FakeDocument } from '../fixtures/vscode';
 import { Random } from '../random';
 

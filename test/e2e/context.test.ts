@@ -11,7 +11,7 @@ import { addRangeWeights } from '../../src/attention/aggregate';
 import { type ContextJson, contextJson } from '../../src/cli/context';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import { exportDocument } from '../../src/cli/export';
-import type { Stage } from '../../src/shared/attentionMap';
+import type { Stage } from '../../src/shared/operators';
 import { root } from '../fixtures/paths';
 import {
   inspectFile,

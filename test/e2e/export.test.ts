@@ -10,7 +10,7 @@ import { unzipSync } from 'fflate';
 import type { Frame } from 'playwright-core';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import { exportDocument } from '../../src/cli/export';
-import type { Stage } from '../../src/shared/attentionMap';
+import type { Stage } from '../../src/shared/operators';
 import { root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
 import { Random } from '../random';

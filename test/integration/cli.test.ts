@@ -329,6 +329,11 @@ const usage: [string, string[], RegExp][] = [
     ['analyze', 'package.json', ...model, '--stage', 'softmax'],
     /--stage is "softmax", expected scores,/,
   ],
+  [
+    'a stage of other models',
+    ['analyze', 'package.json', ...model, '--stage', 'capped_scores'],
+    /no stage capped_scores: the layers of the model ".*" have scores, convolved_scores,.* only/,
+  ],
   ['an unknown format', ['export', 'package.json', '--format', 'gif', '--out', '-'], /--format is "gif", expected npz/],
 ];
 for (const [what, args, message] of usage) {

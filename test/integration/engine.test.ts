@@ -10,7 +10,8 @@ import type { AnalyzeArgs, LayerEvent, TokensEvent } from '../../src/inference/p
 import { minBandRows } from '../../src/inference/runtime/bands';
 import { estimatePeakBytes } from '../../src/inference/runtime/memory';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
-import { overviewValue, type Stage } from '../../src/shared/attentionMap';
+import { overviewValue } from '../../src/shared/attentionMap';
+import type { Stage } from '../../src/shared/operators';
 import { Cancelled } from '../../src/shared/tools/failure';
 import { tinyModelDirectory } from '../fixtures/paths';
 import { texts } from '../fixtures/texts';

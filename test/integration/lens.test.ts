@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { lensOf, lensPartsOf, tapRect, tapsOf } from '../../src/attention/lens';
 import { Engine } from '../../src/inference/engine';
-import type { Stage } from '../../src/shared/attentionMap';
+import type { Stage } from '../../src/shared/operators';
 import { bundledModelDirectory, tinyModelDirectory } from '../fixtures/paths';
 import { Random } from '../random';
 

@@ -13,7 +13,7 @@ import { RemoteRuntime } from '../../src/inference/runtime/remote/remoteRuntime'
 import { checkShape, datatypeOf, type InferCall, type Tensors } from '../../src/inference/runtime/remote/tensors';
 import type { Transport } from '../../src/inference/runtime/remote/transport';
 import { Session } from '../../src/inference/runtime/session';
-import type { Stage } from '../../src/shared/attentionMap';
+import type { Stage } from '../../src/shared/operators';
 import { layerVariants } from '../fixtures/layerVariants';
 import { tinyModelDirectory } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';

@@ -26,13 +26,14 @@ const hostile: readonly [string, string][] = [
 ];
 /** Characters that are not seen but change what is. */
 const invisible = /[\p{Cs}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|(?!\n)\p{Cc}/u;
+const layer = { operators: ['score', 'sink_softmax'], stages: [] };
 const choice: MapChoice = { layer: 0, head: 0, stage: 'pattern', shownStage: 'pattern', minus: null };
 
 function exported(text: string, format: 'html' | 'svg'): Promise<string | Uint8Array> {
   const labels = ['a', text];
   const source: ExportSource = {
     name: text,
-    model: { name: text, nLayers: 0, nHeads: 1, layers: [], directory: '' } as unknown as ModelSummary,
+    model: { name: text, nLayers: 0, nHeads: 1, layers: [layer, layer], directory: '' } as unknown as ModelSummary,
     provider: 'cpu',
     window: { start: 0, end: 2, documentLength: 2 },
     windowLines: { first: 1, last: 1, of: 1 },

@@ -1,8 +1,9 @@
 /** Layer › head › stage: which map is looked at, and the difference from the stage before. */
 
 import type { LayerSummary } from '../../src/shared/analysis';
-import { effectiveStage, previousStage, type Stage, stages } from '../../src/shared/attentionMap';
+import { effectiveStage, offeredStages, previousStage } from '../../src/shared/attentionMap';
 import { stageInText, stageLabel } from '../../src/shared/labels';
+import type { Stage } from '../../src/shared/operators';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h } from '../dom';
@@ -35,7 +36,8 @@ export function createBreadcrumb(actions: Actions, hasTiles: boolean) {
         String(view.headIdx),
         `H${view.headIdx}`,
       );
-      stage.set(stageOptions(summary), view.stage);
+      const offered = offeredStages(model.layers);
+      stage.set(stageOptions(offered, summary), effectiveStage(offered, view.stage));
       const shown = effectiveStage(summary.stages, view.stage);
       const before = previousStage(summary.stages, shown);
       const title = !hasTiles
@@ -59,9 +61,9 @@ function layerOptions(layers: readonly LayerSummary[], layersDone: number): Drop
   });
 }
 
-/** All stages; those that a layer lacks say what they equal, so that the choice survives a change of layer. */
-function stageOptions(layer: LayerSummary): DropdownOption[] {
-  return stages.map(stage => {
+/** The model's stages; those that the layer lacks say what they equal, so that the choice survives a change of layer. */
+function stageOptions(offered: readonly Stage[], layer: LayerSummary): DropdownOption[] {
+  return offered.map(stage => {
     const shown = effectiveStage(layer.stages, stage);
     const label = shown === stage ? stageLabel(stage) : t('{0} (same as {1})', stageLabel(stage), stageInText(shown));
     return { value: stage, label };

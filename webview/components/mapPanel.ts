@@ -1,7 +1,7 @@
 /** The heatmap with its axes, scale, marks, tooltip and zoom buttons. */
 
 import type { Cell } from '../../src/shared/address';
-import { stageInText, stageLabel, visibleToken } from '../../src/shared/labels';
+import { localRowSumNote, stageInText, stageLabel, visibleToken } from '../../src/shared/labels';
 import { axisTicks, showsTokens, type Tick } from '../../src/shared/tools/axisTicks';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
@@ -86,7 +86,9 @@ export class MapPanel {
   update(): void {
     const { map, mapVersion, changedTile, theme, panel, layout, cell } = this.store.state;
     this.element.hidden = map === null;
-    this.rowSums?.show(map && panel?.status === 'done' ? map.ref : null);
+    const operators = (map && panel?.model?.layers[map.ref.layerIdx]?.operators) ?? [];
+    const why = map ? localRowSumNote(operators, map.ref.stage) : '';
+    this.rowSums?.show(map && panel?.status === 'done' ? map.ref : null, why);
     if (!map) {
       this.hovered = null;
       this.drawing.clear();

@@ -1,6 +1,6 @@
 /** How far the rows of a map are from summing to 1, for the stages after the softmax whose rows need not: text on request. */
 
-import { isPreSoftmax } from '../../src/shared/attentionMap';
+import { isPreSoftmax } from '../../src/shared/operators';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
@@ -17,6 +17,7 @@ export class RowSums {
   /** Shape [nTokens]; null until they are there. */
   private sums: Float32Array | null = null;
   private said = '';
+  private why = '';
   private ref: MapRef | null = null;
   /** Whose sums were requested. */
   private requested: MapRef | null = null;
@@ -31,8 +32,12 @@ export class RowSums {
     this.element.addEventListener('toggle', () => this.request());
   }
 
-  /** @param ref the current map, once its run is done; else null. */
-  show(ref: MapRef | null): void {
+  /**
+   * @param ref the current map, once its run is done; else null.
+   * @param why a sentence on why its rows sum to something else than 1; empty: unknown.
+   */
+  show(ref: MapRef | null, why = ''): void {
+    this.why = why;
     const next = ref && !isPreSoftmax(ref.stage) && !ref.minus ? ref : null;
     if (isSame(next, this.ref)) return;
     this.ref = next;
@@ -72,7 +77,7 @@ export class RowSums {
         if (signal.aborted) return;
         // Asked for as the mean over all keys, masked ones included.
         this.sums = means.map(mean => mean * nTokens);
-        this.said = describeSums(this.sums);
+        this.said = describeSums(this.sums, this.why);
         this.text.textContent = this.said;
         this.onArrive();
       },
@@ -83,8 +88,13 @@ export class RowSums {
   }
 }
 
-/** What the rows sum to, in a sentence. */
-export function describeSums(sums: Float32Array): string {
+/** What the rows sum to, and why it is something else than 1. */
+export function describeSums(sums: Float32Array, why = ''): string {
+  const text = sumsText(sums);
+  return text.differs && why ? `${text.sentence} ${why}` : text.sentence;
+}
+
+function sumsText(sums: Float32Array): { readonly sentence: string; readonly differs: boolean } {
   let [count, lowest, highest] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const sum of sums) {
     if (Math.abs(sum - 1) < tolerance) continue;
@@ -93,9 +103,11 @@ export function describeSums(sums: Float32Array): string {
     lowest = Math.min(lowest, sum);
     highest = Math.max(highest, sum);
   }
-  if (count === 0) return t('Every row sums to 1.');
-  if (lowest > highest) return t('{0} of {1} map rows do not sum to 1: none is a number.', count, sums.length);
+  const n = sums.length;
+  if (count === 0) return { sentence: t('Every row sums to 1.'), differs: false };
+  const other = (sentence: string) => ({ sentence, differs: true });
+  if (lowest > highest) return other(t('{0} of {1} map rows do not sum to 1: none is a number.', count, n));
   const [from, to] = [formatPlain(lowest), formatPlain(highest)];
-  if (from === to) return t('{0} of {1} map rows do not sum to 1 but to {2}.', count, sums.length, from);
-  return t('{0} of {1} map rows do not sum to 1 but to {2} to {3}.', count, sums.length, from, to);
+  if (from === to) return other(t('{0} of {1} map rows do not sum to 1 but to {2}.', count, n, from));
+  return other(t('{0} of {1} map rows do not sum to 1 but to {2} to {3}.', count, n, from, to));
 }

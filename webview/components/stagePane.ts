@@ -1,9 +1,9 @@
 /** One of several maps side by side: its name and scale, the drawn map, and what the looked-at cell and row hold. */
 
 import type { Cell, Rect } from '../../src/shared/address';
-import { isPreSoftmax } from '../../src/shared/attentionMap';
 import type { ScaleKind } from '../../src/shared/colorScale';
 import { formatValue, stageInText, stageLabel } from '../../src/shared/labels';
+import { isPreSoftmax } from '../../src/shared/operators';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import { visibleCells } from '../heatmap/hitTest';

@@ -1,8 +1,9 @@
 /** One map (a stage of one head, or its difference to the stage before it) as far as it has arrived. No requests. */
 
 import type { Cell, Rect } from '../../src/shared/address';
-import { type HeadOverview, overviewValue, type Stage } from '../../src/shared/attentionMap';
+import { type HeadOverview, overviewValue } from '../../src/shared/attentionMap';
 import type { ScaleKind } from '../../src/shared/colorScale';
+import type { Stage } from '../../src/shared/operators';
 import { isMasked } from './hitTest';
 import {
   emptyExactGrid,

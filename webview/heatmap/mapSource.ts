@@ -2,7 +2,8 @@
 
 import { LRUCache } from 'lru-cache';
 import type { Rect } from '../../src/shared/address';
-import type { HeadOverview, Stage, Tile } from '../../src/shared/attentionMap';
+import type { HeadOverview, Tile } from '../../src/shared/attentionMap';
+import type { Stage } from '../../src/shared/operators';
 import type { PanelHost } from '../host';
 import { isMasked } from './hitTest';
 import { MapData, type MapRef } from './mapData';

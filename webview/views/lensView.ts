@@ -1,7 +1,7 @@
 /** The lens, inspector of the clicked cell: what its value is made of, tap by tap and head by head. */
 
-import { isPreSoftmax, type Stage } from '../../src/shared/attentionMap';
 import { formatValue, stageInText, stageLabel, visibleToken } from '../../src/shared/labels';
+import { isPreSoftmax, type Stage } from '../../src/shared/operators';
 import { Cancelled, toFailureData } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
@@ -152,15 +152,19 @@ class LensView implements PanelView {
   private explain({ panel, cell }: State): void {
     const stage = mapRefOf(panel)?.stage;
     const only = viewerNote(panel?.model);
-    const later = only ? null : stage === 'scores' ? 'mixed_scores' : stage === 'pattern' ? 'mixed_pattern' : null;
+    const later = only ? null : stageToExplain(stage);
     this.hintButtons.hidden = later === null;
     if (later) this.offer(later);
     if (!stage) this.say(t('The lens opens once the layer is ready.'));
     else if (only) this.say(only);
     else if (stage === 'scores')
       this.say(t('Scores are made of a query and a key alone: no convolution to look into.'));
+    else if (stage === 'capped_scores')
+      this.say(t('A cap made this of the scores, cell by cell: no convolution to look into.'));
     else if (stage === 'pattern')
       this.say(t('The softmax made this of the mixed scores: no convolution to look into.'));
+    else if (stage === 'gated_pattern')
+      this.say(t('A gate made this of the stage before, row by row: no convolution to look into.'));
     else if (cell && isMasked(cell)) this.say(t('This cell is masked, its key comes after its query. Pick one below.'));
     else this.say(t('Pick a cell: click in the map, or move there with the arrow keys.'));
   }
@@ -237,6 +241,12 @@ class LensView implements PanelView {
     this.grid.show(shown);
     this.strongest.show(shown);
   });
+}
+
+/** The stage of the same side that the lens can look into, for one that it cannot; null otherwise. */
+function stageToExplain(stage: Stage | undefined): Stage | null {
+  if (stage === 'scores' || stage === 'capped_scores') return 'mixed_scores';
+  return stage === 'pattern' || stage === 'gated_pattern' ? 'mixed_pattern' : null;
 }
 
 function noteOf(stage: Stage, isDifference: boolean): string {

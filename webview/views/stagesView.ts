@@ -1,8 +1,8 @@
 /** All stages of one head side by side, on one viewport and with one crosshair, and the difference of any two. */
 
 import type { Cell } from '../../src/shared/address';
-import { isPreSoftmax, type Stage, stages } from '../../src/shared/attentionMap';
 import { formatValue, stageLabel } from '../../src/shared/labels';
+import { isPreSoftmax, type Stage, stages } from '../../src/shared/operators';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { nKeysBeside } from '../components/mapCanvas';

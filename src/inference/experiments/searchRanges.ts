@@ -3,8 +3,9 @@
 import { maxOverHeads, meanOverHeads } from '../../attention/aggregate';
 import { nearestFirst, planRanges } from '../../attention/planRanges';
 import type { TokenRange } from '../../shared/address';
-import { effectiveStage, type Stage } from '../../shared/attentionMap';
+import { effectiveStage } from '../../shared/attentionMap';
 import type { Probe, SearchedRange, SearchMeasure, SearchRows } from '../../shared/documentSearch';
+import { type Stage, weightsStage } from '../../shared/operators';
 import { Failure } from '../../shared/tools/failure';
 import { tokenAt, tokenOffsets } from '../../tokenization/offsets';
 import type { Tokenizer } from '../../tokenization/tokenizer';
@@ -168,7 +169,7 @@ async function runWindow(
       const heads = headsOf.get(layerIdx);
       if (!heads || !measure) return runtime.bareBlock(layerIdx, stream, { signal });
       const { stages } = summary.layers[layerIdx]!;
-      const stage = measure.method === 'head' ? effectiveStage(stages, measure.stage) : stages.at(-1)!;
+      const stage = measure.method === 'head' ? effectiveStage(stages, measure.stage) : weightsStage(stages);
       const queries = [selection.first, selection.end] as const;
       const result = await runtime.blockRows(layerIdx, stream, { stage, queries, signal });
       for (const headIdx of heads) rows.push(meanRow(result.rows, headIdx, selection, ids.length));

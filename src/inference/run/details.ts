@@ -9,7 +9,6 @@ import {
   maxPatchCells,
   type Patch,
   type PatchAddress,
-  type Stage,
   type StageAddress,
   type Tile,
   type TileAddress,
@@ -17,6 +16,7 @@ import {
 } from '../../shared/attentionMap';
 import type { HeadMeasures } from '../../shared/headMeasures';
 import { isConv, type KernelWeights } from '../../shared/kernels';
+import { type Stage, weightsStage } from '../../shared/operators';
 import type { Quantity } from '../../shared/relevance';
 import { Turns } from '../../shared/tools/turns';
 import type { ChangesArgs, MeasuresArgs, RelevanceArgs } from '../protocol';
@@ -159,7 +159,7 @@ export class Details {
     const chosen = { ...args, heads: args.method === 'head' ? heads.slice(0, 1) : heads };
     return relevanceOfHeads(chosen, nTokens, async function* (layerIdx, headIdxs, queries, stage = 'mixed_pattern') {
       const { stages: all } = layers[layerIdx]!;
-      const stages = [quantity === 'weight' ? effectiveStage(all, stage) : all.at(-1)!];
+      const stages = [quantity === 'weight' ? effectiveStage(all, stage) : weightsStage(all)];
       for await (const [rows] of bandsOf({ layerIdx, stages, heads: headIdxs, queries })) yield rows!;
     });
   }
@@ -175,7 +175,7 @@ export class Details {
       this.inTurn(async runtime => {
         this.runs.withLayer(run.analysisId, deepestLayer);
         if (quantity === 'weight') return headBand(runtime, run, request, signal);
-        const last = model.layers[request.layerIdx]!.stages.at(-1)!;
+        const last = weightsStage(model.layers[request.layerIdx]!.stages);
         const others = { ...request, stages: request.stages.filter(stage => stage !== last) };
         const bands = others.stages.length > 0 ? await headBand(runtime, run, others, signal) : [];
         const moved = await quantityBand(runtime, attribution, run, request, quantity);

@@ -2,8 +2,9 @@
 
 import { HeadMeasurement, Repeats } from '../../attention/measureHead';
 import { planLayer, stagesOf } from '../../graph/layerPlan';
-import type { Stage } from '../../shared/attentionMap';
+import { previousStage } from '../../shared/attentionMap';
 import type { HeadMeasures } from '../../shared/headMeasures';
+import { type Stage, weightsStage } from '../../shared/operators';
 import type { ModelFolder } from '../model/folder';
 import type { Run } from './run';
 import type { HeadBandsOf } from './runMaps';
@@ -15,14 +16,12 @@ export async function measureHeads(
   bandsOf: HeadBandsOf,
 ): Promise<HeadMeasures[]> {
   const plan = planLayer(config, layerIdx);
-  const last = stagesOf(plan).at(-1)!;
-  const stages: Stage[] = [
-    ...new Set<Stage>([
-      last,
-      ...(plan.preSoftmaxKernel ? (['scores', 'convolved_scores'] as const) : []),
-      ...(plan.postSoftmaxKernel ? (['pattern', 'convolved_pattern'] as const) : []),
-    ]),
-  ];
+  const available = stagesOf(plan);
+  const last = weightsStage(available);
+  const around = (after: Stage) => ({ before: previousStage(available, after)!, after });
+  const preConv = plan.preSoftmaxKernel && around('convolved_scores');
+  const postConv = plan.postSoftmaxKernel && around('convolved_pattern');
+  const stages = [...new Set([last, ...[preConv, postConv].flatMap(pair => (pair ? [pair.before, pair.after] : []))])];
   const heads = Array.from({ length: plan.nHeads }, (_, headIdx) => headIdx);
   const repeats = new Repeats(run.ids, plan.slidingWindow ?? undefined);
   const measurements = heads.map(() => new HeadMeasurement(repeats));
@@ -31,8 +30,8 @@ export async function measureHeads(
       const bandOf = (stage: Stage) => bands[stages.indexOf(stage)]![headIdx]!;
       measurement.add({
         attention: bandOf(last),
-        preConv: plan.preSoftmaxKernel && { before: bandOf('scores'), after: bandOf('convolved_scores') },
-        postConv: plan.postSoftmaxKernel && { before: bandOf('pattern'), after: bandOf('convolved_pattern') },
+        preConv: preConv && { before: bandOf(preConv.before), after: bandOf(preConv.after) },
+        postConv: postConv && { before: bandOf(postConv.before), after: bandOf(postConv.after) },
       });
     }
   }

@@ -4,7 +4,7 @@ import { addRangeWeights, maxOverHeads, meanOverHeads } from '../../attention/ag
 import type { MapBand } from '../../attention/mapBand';
 import { addRolloutRows, residualFlow } from '../../attention/rollout';
 import type { HeadRef, TokenRange } from '../../shared/address';
-import type { Stage } from '../../shared/attentionMap';
+import type { Stage } from '../../shared/operators';
 import type { RelevanceArgs } from '../protocol';
 
 /** Rows of one stage (the last one where none is named) of some heads of one layer, band after band: one per head each. */

@@ -5,7 +5,8 @@
 
 import type { MapBand } from '../../attention/mapBand';
 import type { LayerOverview } from '../../shared/analysis';
-import { type Stage, tileSize } from '../../shared/attentionMap';
+import { tileSize } from '../../shared/attentionMap';
+import type { Stage } from '../../shared/operators';
 import type { Quantity } from '../../shared/relevance';
 import { type Attribution, checkWeightsAreHere, fetchRows } from '../runtime/attribution';
 import { minBandRows, usualBandRows } from '../runtime/bands';

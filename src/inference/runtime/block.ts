@@ -1,8 +1,8 @@
 /** How one layer is run, and its result. */
 
 import type { LayerOverview, TopKeys } from '../../shared/analysis';
-import type { Stage } from '../../shared/attentionMap';
 import type { KernelWeights } from '../../shared/kernels';
+import type { Stage } from '../../shared/operators';
 import type { LayerRows } from './bands';
 import type { PooledMap } from './overviews';
 import type { Value } from './session';

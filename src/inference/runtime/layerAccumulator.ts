@@ -2,7 +2,7 @@
 
 import { type LayerPlan, streamedStages } from '../../graph/layerPlan';
 import type { TopKeys } from '../../shared/analysis';
-import type { Stage } from '../../shared/attentionMap';
+import type { Stage } from '../../shared/operators';
 import type { Band } from './bands';
 import type { BlockResult, KnownRows } from './block';
 import { copyPooled, emptyPooledMap, type PooledMap, quantize, writePooled } from './overviews';

@@ -5,8 +5,8 @@
  */
 
 import type { ExecutionProvider, LayerOverview } from '../../shared/analysis';
-import type { Stage } from '../../shared/attentionMap';
 import type { KernelWeights } from '../../shared/kernels';
+import type { Stage } from '../../shared/operators';
 import type { ModelFolder } from '../model/folder';
 import type { LayerRows } from './bands';
 import type { BlockOptions, BlockResult, LayerOptions } from './block';

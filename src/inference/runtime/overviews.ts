@@ -1,7 +1,7 @@
 /** Pooled maps put together from bands, and quantised to 8 bits as they travel. Pure. */
 
 import type { LayerOverview } from '../../shared/analysis';
-import type { Stage } from '../../shared/attentionMap';
+import type { Stage } from '../../shared/operators';
 import type { Band } from './bands';
 import type { Value } from './session';
 

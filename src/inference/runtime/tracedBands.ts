@@ -2,7 +2,7 @@
 
 import type { LayerPlan } from '../../graph/layerPlan';
 import type { ModelConfig } from '../../graph/modelConfig';
-import { stages } from '../../shared/attentionMap';
+import { stages } from '../../shared/operators';
 import { bandAt, emptyRows, inBands } from './bands';
 import { bandFeeds, rotaryRows } from './feeds';
 import type { Session, Value, Values } from './session';

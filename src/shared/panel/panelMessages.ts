@@ -3,21 +3,13 @@
 import type { Ablation } from '../ablation';
 import type { Cell, LayerAddress, PartAddress, TokenRange } from '../address';
 import type { AnalysisWindow, ExecutionProvider, ModelSummary, PanelTokens, Predictions } from '../analysis';
-import type {
-  CellChange,
-  HeadOverview,
-  MapAddress,
-  Patch,
-  PatchAddress,
-  Stage,
-  Tile,
-  TileAddress,
-} from '../attentionMap';
+import type { CellChange, HeadOverview, MapAddress, Patch, PatchAddress, Tile, TileAddress } from '../attentionMap';
 import type { PictureStyle } from '../colorScale';
 import type { DocumentSearchState } from '../documentSearch';
 import type { HeadAblationArgs, HeadAblationEffect } from '../headAblation';
 import type { HeadMeasures } from '../headMeasures';
 import type { KernelWeights } from '../kernels';
+import type { Stage } from '../operators';
 import type { Direction, OcclusionMode, RelevanceOptions } from '../relevance';
 import type { FailureData } from '../tools/failure';
 import type { FilePart } from '../tools/fileParts';

@@ -6,11 +6,12 @@
  */
 
 import * as v from 'valibot';
-import { maxPatchCells, stages, tileSize } from '../attentionMap';
+import { maxPatchCells, tileSize } from '../attentionMap';
 import { type ColorMap, colorMaps, scaleKinds } from '../colorScale';
 import { headBaselines } from '../headAblation';
 import { kernelParts } from '../kernels';
 import { viewIdPattern } from '../link';
+import { stages } from '../operators';
 import { occlusionModes, type RelevanceOptions, relevanceMethods } from '../relevance';
 import { type Schema, whole } from '../tools/schema';
 import { exportFormats } from './exportFormats';

@@ -1,6 +1,6 @@
 /** The self-contained page that `export --format html` writes: the panel's own app, with its data beside it. */
 
-import type { Stage } from '../attentionMap';
+import type { Stage } from '../operators';
 import type { PanelState } from './panelMessages';
 
 /** Pooled maps of all heads of one layer's stage. */

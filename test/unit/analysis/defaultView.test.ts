@@ -5,6 +5,7 @@ import type { LayerSummary } from '../../../src/shared/analysis';
 
 const layer = (layerIdx: number, hasKernel: boolean): LayerSummary => ({
   layerIdx,
+  operators: ['score', 'softmax'],
   stages: ['scores', 'pattern'],
   preSoftmaxKernel: hasKernel ? [6, 11] : null,
   postSoftmaxKernel: null,

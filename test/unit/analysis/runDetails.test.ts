@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import '../../fixtures/vscode';
 import { RunDetails } from '../../../src/analysis/runDetails';
 import type { LayerSummary } from '../../../src/shared/analysis';
-import type { Stage } from '../../../src/shared/attentionMap';
+import type { Stage } from '../../../src/shared/operators';
 import { FakeClient, layerOf, model, predictionsOf } from '../../fixtures/fakeClient';
 
 /** Run 1 has layer 0 of two. @param stages those that its layers have. */

@@ -6,7 +6,8 @@ import type { LayerSummary } from '../../../src/shared/analysis';
 const conv = { rows: 2, columns: 3, identityColumn: 1 };
 const mix = { rows: 1, columns: 200, identityColumn: null };
 const layer = (layerIdx: number, kernels: LayerSummary['kernels']): LayerSummary => ({
-  ...{ layerIdx, stages: ['scores', 'pattern'], preSoftmaxKernel: null, postSoftmaxKernel: null, kernels },
+  ...{ layerIdx, operators: [], stages: ['scores', 'pattern'] },
+  ...{ preSoftmaxKernel: null, postSoftmaxKernel: null, kernels },
 });
 
 test('all single ablations: whole parts first, then their heads; nothing where there are no kernels', () => {

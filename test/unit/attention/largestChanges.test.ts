@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LargestChanges, type Reach, stagesOfPart } from '../../../src/attention/largestChanges';
-import { type Stage, stages } from '../../../src/shared/attentionMap';
+import { type Stage, stages } from '../../../src/shared/operators';
 import { bandsOf } from '../../bands';
 import { Random } from '../../random';
 
@@ -84,7 +84,7 @@ test('candidates that are dropped on the way change nothing', () => {
 });
 
 test('a part reads the stage before it that the layer has', () => {
-  assert.deepEqual(stagesOfPart('pre_softmax_conv', stages), { before: 'scores', after: 'convolved_scores' });
+  assert.deepEqual(stagesOfPart('pre_softmax_conv', stages), { before: 'capped_scores', after: 'convolved_scores' });
   assert.deepEqual(stagesOfPart('pre_softmax_head_mix', stages), { before: 'convolved_scores', after: 'mixed_scores' });
   const plain = ['scores', 'mixed_scores', 'pattern', 'mixed_pattern'] as const;
   assert.deepEqual(stagesOfPart('pre_softmax_head_mix', plain), { before: 'scores', after: 'mixed_scores' });

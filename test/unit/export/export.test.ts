@@ -27,13 +27,20 @@ import { describeCellValue } from '../../../webview/labels';
 
 const hostile = ['', '</script><img src=x onerror=alert(1)>', '\ud800"\u0000&', '=1+1'];
 const map = Float32Array.of(1, 0, 0, 0, -0.5, 2, 0, 0, Number.NaN, 0, -4, 0, 0.25, 0.25, 0.25, 0.25);
+const layer = { operators: ['score', 'sink_softmax'], stages: [] };
 const choice: MapChoice = { layer: 1, head: 2, stage: 'mixed_pattern', shownStage: 'pattern', minus: null };
 
 function sourceOf(labels: readonly string[], values: Float32Array): ExportSource {
   const nTokens = labels.length;
   return {
     name: 'a<b>&"c".ts',
-    model: { name: 'tiny', nLayers: 0, nHeads: 200, layers: [], directory: '/secret' } as unknown as ModelSummary,
+    model: {
+      name: 'tiny',
+      nLayers: 0,
+      nHeads: 200,
+      layers: [layer, layer],
+      directory: '/secret',
+    } as unknown as ModelSummary,
     provider: 'cpu',
     window: { start: 0, end: 9, documentLength: 20 },
     windowLines: { first: 1, last: 2, of: 5 },
@@ -146,10 +153,16 @@ test('json and npz name what they hold', async () => {
   assert.equal(json.shown_stage, 'pattern');
   assert.match(json.version, /^MTA Inspector /);
   assert.deepEqual(json.map[2], [null, 0, -4]);
+  const [score, softmax] = json.operators;
+  assert.deepEqual([score.name, softmax.name, softmax.stage], ['score', 'sink_softmax', 'pattern']);
+  assert.match(json.row_sum_note, /sink/);
+  assert.deepEqual([json.rows[0].sink, json.rows[1].sink], [0, -0.5]);
   const files = unzipSync((await exported('npz')) as Uint8Array);
   const info = new TextDecoder().decode(files['info.npy']!);
   assert.equal(JSON.parse(info.slice(info.indexOf('{"'))).model, 'tiny');
   assert.ok(files['layer_1.mixed_pattern.npy']);
+  const sinks = new Float32Array(files['layer_1.sink.npy']!.slice(-16).buffer);
+  assert.deepEqual([...sinks], [0, -0.5, Number.NaN, 0]);
 });
 
 test('html: no text of the document ends the data, and no path is written', async () => {
@@ -183,6 +196,8 @@ test('a cell reads alike everywhere; the interface has its language, files and t
     assert.match(cli, /head L1H2, pattern: /);
     assert.match(cli, /−4\.00e−4 /);
     assert.match(cli, /not a number /);
+    assert.match(cli, /Rows do not sum to 1\. The rest went to the sink/);
+    assert.match(cli, / to no key$/m);
   };
   const english = await texts();
   checkFiles(english);

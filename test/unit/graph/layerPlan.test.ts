@@ -3,8 +3,10 @@ import { test } from 'node:test';
 import {
   currentKeyColumn,
   kernelsOf,
+  operatorsOf,
   planLayer,
   reachAbove,
+  stagesOf,
   streamedStages,
   summarizeLayer,
 } from '../../../src/graph/layerPlan';
@@ -24,6 +26,10 @@ const plan = (mta: object = {}, extra: object = {}, layerIdx = 1) =>
 test('a summary of all parts', () => {
   assert.deepEqual(summarizeLayer(plan(everything, { sliding_window: 9 })), {
     layerIdx: 1,
+    operators: [
+      ...(['score', 'convolve_scores', 'mix_scores', 'softmax', 'convolve_pattern', 'mix_pattern'] as const),
+      'sum_values',
+    ],
     stages: ['scores', 'convolved_scores', 'mixed_scores', 'pattern', 'convolved_pattern', 'mixed_pattern'],
     preSoftmaxKernel: [6, 11],
     postSoftmaxKernel: [3, 5],
@@ -40,6 +46,7 @@ test('a summary of all parts', () => {
 test('a summary of no part', () => {
   const expected = {
     layerIdx: 1,
+    operators: ['score', 'softmax', 'sum_values'],
     stages: ['scores', 'pattern'],
     preSoftmaxKernel: null,
     postSoftmaxKernel: null,
@@ -47,6 +54,19 @@ test('a summary of no part', () => {
   };
   assert.deepEqual(summarizeLayer(plan()), expected);
   assert.deepEqual(summarizeLayer(plan({ ...everything, use_mta: false })), expected);
+});
+
+test('caps, sinks and gates are operators; only a gate for whole rows has a map', () => {
+  const capped = plan({ query_kernel_size: 2, key_kernel_size: 3 }, { score_cap: 30, attention_sinks: true });
+  assert.deepEqual(operatorsOf(capped), ['score', 'cap', 'convolve_scores', 'sink_softmax', 'sum_values']);
+  assert.deepEqual(streamedStages(capped), ['capped_scores', 'convolved_scores', 'pattern']);
+  const gated = plan({ add_gating: true, group_norm: true, head_kernel_size: 2 });
+  assert.deepEqual(operatorsOf(gated).slice(-4), ['mix_pattern', 'sum_values', 'norm_output', 'gate']);
+  assert.deepEqual(stagesOf(gated).slice(-2), ['mixed_pattern', 'gated_pattern']);
+  assert.deepEqual(streamedStages(gated), ['mixed_pattern'], 'what multiplies the values');
+  const perChannel = plan({ add_gating: true, gate_1d: false, layer_norm_rescale: true });
+  assert.deepEqual(operatorsOf(perChannel).slice(-3), ['sum_values', 'scale_output', 'gate_channels']);
+  assert.deepEqual(stagesOf(perChannel), ['scores', 'pattern']);
 });
 
 test('head mixing over all heads after the softmax', () => {

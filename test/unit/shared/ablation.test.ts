@@ -18,9 +18,13 @@ import { identityIndex, identityMatrix, type KernelWeights, sourceHead } from '.
 const conv = { rows: 2, columns: 3, identityColumn: 1 };
 const mix = { rows: 1, columns: 2, identityColumn: null };
 const layers: LayerSummary[] = [
-  { layerIdx: 0, stages: ['scores', 'pattern'], preSoftmaxKernel: null, postSoftmaxKernel: null, kernels: {} },
+  {
+    ...{ layerIdx: 0, operators: [], stages: ['scores', 'pattern'] },
+    ...{ preSoftmaxKernel: null, postSoftmaxKernel: null, kernels: {} },
+  },
   {
     layerIdx: 1,
+    operators: [],
     stages: ['scores', 'convolved_scores', 'pattern', 'mixed_pattern'],
     preSoftmaxKernel: [2, 3],
     postSoftmaxKernel: null,

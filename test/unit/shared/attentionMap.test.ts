@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { effectiveStage, overviewValue, type Stage, stages } from '../../../src/shared/attentionMap';
+import { effectiveStage, offeredStages, overviewValue } from '../../../src/shared/attentionMap';
+import { type Stage, stages } from '../../../src/shared/operators';
 
 test('a stage the layer lacks shows the last one before it', () => {
   const plain: Stage[] = ['scores', 'pattern'];
   const shown = stages.map(stage => effectiveStage(plain, stage));
-  assert.deepEqual(shown, ['scores', 'scores', 'scores', 'pattern', 'pattern', 'pattern']);
+  assert.deepEqual(shown, [...Array(4).fill('scores'), ...Array(4).fill('pattern')]);
   for (const stage of stages) assert.equal(effectiveStage(stages, stage), stage);
+});
+
+test('a model offers the stages that any of its layers has, in their order', () => {
+  const layers = [
+    { stages: ['scores', 'pattern', 'mixed_pattern'] },
+    { stages: ['scores', 'capped_scores', 'pattern'] },
+  ];
+  const offered = offeredStages(layers as { stages: Stage[] }[]);
+  assert.deepEqual(offered, ['scores', 'capped_scores', 'pattern', 'mixed_pattern']);
 });
 
 test('quantised cells become values again', () => {

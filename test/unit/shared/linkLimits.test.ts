@@ -2,16 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  effectiveStage,
-  isPreSoftmax,
-  overviewValue,
-  previousStage,
-  type Stage,
-  stages,
-} from '../../../src/shared/attentionMap';
+import { effectiveStage, overviewValue, previousStage } from '../../../src/shared/attentionMap';
 import { identityIndex, isConv, kernelParts, sourceHead } from '../../../src/shared/kernels';
 import { linkedModel, parseLink } from '../../../src/shared/link';
+import { isPreSoftmax, type Stage, stages } from '../../../src/shared/operators';
 
 const parsed = (query: string): object => parseLink(`file=a.ts&${query}`);
 const read: [query: string, fields: object][] = [
@@ -80,18 +74,21 @@ test('a layer shows the last stage that it has up to the chosen one, or else its
   const available: Stage[] = ['scores', 'mixed_scores', 'pattern'];
   assert.deepEqual(
     stages.map(stage => effectiveStage(available, stage)),
-    ['scores', 'scores', 'mixed_scores', 'pattern', 'pattern', 'pattern'],
+    ['scores', 'scores', 'scores', 'mixed_scores', 'pattern', 'pattern', 'pattern', 'pattern'],
   );
   assert.equal(effectiveStage(['pattern'], 'scores'), 'pattern');
 });
 
-test('the stage before, where a linear step lies between', () => {
+test('the stage before, of one unit', () => {
   assert.deepEqual(
     stages.map(stage => previousStage(stages, stage)),
-    [null, 'scores', 'convolved_scores', null, 'pattern', 'convolved_pattern'],
+    [
+      ...[null, 'scores', 'capped_scores', 'convolved_scores'],
+      ...[null, 'pattern', 'convolved_pattern', 'mixed_pattern'],
+    ],
   );
   assert.equal(previousStage(['scores', 'mixed_scores', 'pattern', 'mixed_pattern'], 'mixed_pattern'), 'pattern');
-  assert.deepEqual(stages.map(isPreSoftmax), [true, true, true, false, false, false]);
+  assert.deepEqual(stages.map(isPreSoftmax), [true, true, true, true, false, false, false, false]);
 });
 
 test('values of an overview', () => {

@@ -8,7 +8,7 @@ import { factsOf, sayComparison } from '../../../webview/components/compareText'
 import { cellAcross, meanSurprisal, refsOf, sidesOf, zoomAcross } from '../../../webview/counterpart';
 
 const layer = (stages: ModelSummary['layers'][number]['stages']) => ({
-  ...{ layerIdx: 0, stages, preSoftmaxKernel: null, postSoftmaxKernel: null, kernels: {} },
+  ...{ layerIdx: 0, operators: [], stages, preSoftmaxKernel: null, postSoftmaxKernel: null, kernels: {} },
 });
 const model = {
   ...{ name: 'mta', directory: '/mta', nLayers: 1, nHeads: 2 },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { previousStage, stages } from '../../../src/shared/attentionMap';
+import { previousStage } from '../../../src/shared/attentionMap';
 import { formatValue, stageLabel, visibleToken } from '../../../src/shared/labels';
+import { stages } from '../../../src/shared/operators';
 import { describeCellValue, formatDuration, shortValue, unitExponent } from '../../../webview/labels';
 import { Random } from '../../random';
 
@@ -62,10 +63,13 @@ test('no character of a written token is blank or without a glyph of its own', (
   }
 });
 
-test('differences are taken inside a linear step only, and to a stage that the layer has', () => {
+test('differences are taken between stages of one unit only, and to a stage that the layer has', () => {
   assert.deepEqual(
     stages.map(stage => previousStage(stages, stage)),
-    [null, 'scores', 'convolved_scores', null, 'pattern', 'convolved_pattern'],
+    [
+      ...[null, 'scores', 'capped_scores', 'convolved_scores'],
+      ...[null, 'pattern', 'convolved_pattern', 'mixed_pattern'],
+    ],
   );
   assert.equal(previousStage(['scores', 'mixed_scores', 'pattern'], 'mixed_scores'), 'scores');
   assert.equal(previousStage(['scores', 'pattern'], 'pattern'), null);

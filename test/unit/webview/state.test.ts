@@ -87,6 +87,7 @@ test('listeners hear the state now and after every update', () => {
 const layers = (['scores', 'pattern'] as const).map(
   (_, layerIdx): LayerSummary => ({
     layerIdx,
+    operators: [],
     stages: layerIdx === 0 ? ['scores', 'pattern'] : ['scores', 'convolved_scores', 'pattern', 'mixed_pattern'],
     preSoftmaxKernel: null,
     postSoftmaxKernel: null,

@@ -209,7 +209,14 @@ function summarizeView(
   hasPredictions: boolean,
 ): ModelSummary {
   const layers = Array.from({ length: n_layers }, (_, layerIdx) => ({
-    ...{ layerIdx, stages: ['pattern'] as const, preSoftmaxKernel: null, postSoftmaxKernel: null, kernels: {} },
+    ...{
+      layerIdx,
+      operators: [],
+      stages: ['pattern'] as const,
+      preSoftmaxKernel: null,
+      postSoftmaxKernel: null,
+      kernels: {},
+    },
   }));
   return {
     ...{ name, directory: path, nLayers: n_layers, nHeads: n_heads, dim: 0, vocabSize: vocab_size },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import type { Rect } from '../../../../src/shared/address';
-import { type MapAddress, type Stage, stages, type Tile, type TileAddress } from '../../../../src/shared/attentionMap';
+import type { MapAddress, Tile, TileAddress } from '../../../../src/shared/attentionMap';
+import { type Stage, stages } from '../../../../src/shared/operators';
 import { Cancelled, Failure } from '../../../../src/shared/tools/failure';
 import type { MapRef } from '../../../../webview/heatmap/mapData';
 import { MapLoader } from '../../../../webview/heatmap/mapLoader';
