@@ -62,6 +62,7 @@ export const contextKeys = {
   isAblated: 'mtaInspector.isAblated',
   isCompared: 'mtaInspector.isCompared',
   hasAnalysis: 'mtaInspector.hasAnalysis',
+  hasSelection: 'mtaInspector.hasSelection',
   isPinned: 'mtaInspector.isPinned',
   isSearching: 'mtaInspector.isSearching',
 } as const;

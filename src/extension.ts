@@ -131,7 +131,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     new WindowFollower(analysis, moves, log, runReported),
     new WindowMarks(analysis),
     new SurprisalMarks(analysis, runReported),
-    new SearchMarks(search, runReported, showPanel),
+    new SearchMarks(search, analysis, runReported, showPanel),
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, tab, log, models, folders),
     registerContextCommands(analysis, context, decorations, moves, runReported, showPanel),
@@ -168,13 +168,14 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     vscode.workspace.onDidChangeConfiguration(change => {
       if (change.affectsConfiguration('mtaInspector')) log.info('settings changed');
     }),
-    analysis.onDidChange(({ status, ablation, isPinned }) => {
+    analysis.onDidChange(({ status, ablation, isPinned, selectedToken }) => {
       keys.set(contextKeys.isPinned, isPinned);
       const isRunning = status === 'loading' || status === 'running';
       keys.set(contextKeys.isRunning, isRunning);
       const isAblated = ablation.shown.edits.length > 0 || ablation.requested.edits.length > 0;
       keys.set(contextKeys.isAblated, isAblated);
       keys.set(contextKeys.hasAnalysis, status === 'done');
+      keys.set(contextKeys.hasSelection, status === 'done' && selectedToken !== null);
     }),
   );
   void links.restore();

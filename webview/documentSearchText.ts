@@ -45,7 +45,7 @@ export function searchNotes({ measure, modelName, baselineBits }: DocumentSearch
           measure.heads.length,
           modelName,
         );
-  const baseline = Number.isNaN(baselineBits)
+  const baseline = !Number.isFinite(baselineBits)
     ? []
     : [t('Without any window the selection costs {0} bits per token.', withLocalMark(baselineBits.toFixed(2)))];
   return [

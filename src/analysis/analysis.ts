@@ -136,7 +136,12 @@ export class Analysis implements vscode.Disposable {
     } catch (error) {
       if (this.state.analysisId === analysisId) {
         const isCancelled = error instanceof Cancelled;
+        const { view, layersDone } = this.state;
+        // What is there is shown, though another layer was chosen.
+        const lastDone =
+          layersDone > 0 && view.layerIdx >= layersDone ? { view: { ...view, layerIdx: layersDone - 1 } } : {};
         this.update({
+          ...lastDone,
           status: isCancelled ? 'cancelled' : 'failed',
           failure: isCancelled ? null : toFailureData(error),
         });

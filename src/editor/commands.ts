@@ -13,6 +13,7 @@ import type { PanelTab } from '../panel/panelTab';
 import { Cancelled, type FailureAction, toFailureData } from '../shared/tools/failure';
 import { selectWord } from './cursorSelection';
 import type { AttentionDecorations } from './decorations';
+import { LastEditor } from './lastEditor';
 import { addModel, selectModel } from './modelCommands';
 import { revealToken } from './reveal';
 
@@ -29,10 +30,13 @@ export function registerCommands(
   const store = new DisposableStore();
   const register = (id: string, run: (...args: unknown[]) => unknown) =>
     store.add(vscode.commands.registerCommand(id, run));
-  register(commands.inspectDocument, () => withErrorReporting(log, () => inspect(analysis, false, showPanel)));
-  register(commands.inspectSelection, () => withErrorReporting(log, () => inspect(analysis, true, showPanel)));
+  const editors = store.add(new LastEditor());
+  register(commands.inspectDocument, () => withErrorReporting(log, () => inspect(analysis, editors, false, showPanel)));
+  register(commands.inspectSelection, () => withErrorReporting(log, () => inspect(analysis, editors, true, showPanel)));
   register(commands.cancel, id => analysis.cancel(typeof id === 'number' ? id : undefined));
-  register(commands.selectModel, () => withErrorReporting(log, () => selectModel(models, folders)));
+  register(commands.selectModel, () =>
+    withErrorReporting(log, () => selectModel(models, folders, analysis.chosenModel?.modelDirectory)),
+  );
   register(commands.addModel, () => withErrorReporting(log, () => addModel(models, folders)));
   register(commands.clearHighlights, () => decorations.clear());
   /** Links of the hover name the run that they were made for: what they lead to may be gone. */
@@ -56,9 +60,13 @@ export function registerCommands(
   return store;
 }
 
-async function inspect(analysis: Analysis, isSelection: boolean, showPanel: () => void): Promise<void> {
-  const editor =
-    vscode.window.activeTextEditor ?? vscode.window.visibleTextEditors.find(e => analysis.isOf(e.document));
+async function inspect(
+  analysis: Analysis,
+  editors: LastEditor,
+  isSelection: boolean,
+  showPanel: () => void,
+): Promise<void> {
+  const editor = await editors.find();
   if (!editor) throw failures.noEditor();
   const { document, selection } = editor;
   const [start, end] = [document.offsetAt(selection.start), document.offsetAt(selection.end)];

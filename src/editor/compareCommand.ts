@@ -33,7 +33,12 @@ export async function compare(
 }
 
 async function modelItems({ snapshot }: Analysis, added: AddedModels, folders: FolderReader): Promise<Item[]> {
-  const models = (await added.list()).filter(({ directory }) => directory !== snapshot.model?.directory);
+  const { model } = snapshot;
+  const others = (await added.list()).filter(({ directory }) => directory !== model?.directory);
+  // Those with the same vocabulary first: their tokens have counterparts.
+  const models = others.sort(
+    (a, b) => Number(b.vocabSize === model?.vocabSize) - Number(a.vocabSize === model?.vocabSize),
+  );
   return [
     { label: vscode.l10n.t('Another model'), kind: vscode.QuickPickItemKind.Separator },
     ...models.map(({ name, description, directory }) => ({

@@ -8,20 +8,35 @@ import { describedModels } from '../analysis/foundModels';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { pickGrowing, showInformation } from '../messages';
-import type { ModelSummary } from '../shared/analysis';
+import type { FolderDescription, ModelSummary } from '../shared/analysis';
 import { type ModelSource, sourceNames } from '../shared/foundModels';
 import { Failure } from '../shared/tools/failure';
 import { memoryText, modelText } from './modelTexts';
+
+/** Models of the toy task know a few letters; they come last. */
+const maxToyVocabulary = 256;
 
 interface ModelItem extends vscode.QuickPickItem {
   /** Runs when it is picked. */
   readonly use?: () => Promise<unknown>;
 }
 
-/** Lets the user pick the model and inspects again with it. @throws Failure with a message for the user. */
-export async function selectModel(models: AddedModels, folders: FolderReader): Promise<void> {
-  const installed = (await models.list()).map(({ name, description, setting }): ModelItem => {
-    return { label: name, description, use: () => useModel(setting) };
+/**
+ * Lets the user pick the model and inspects again with it. @throws Failure with a message for the user.
+ * @param current folder of the model in use; it is listed first.
+ */
+export async function selectModel(models: AddedModels, folders: FolderReader, current?: string): Promise<void> {
+  const rank = ({ directory, vocabSize }: FolderDescription) =>
+    directory === current ? 0 : vocabSize > maxToyVocabulary ? 1 : 2;
+  const listed = (await models.list()).sort((a, b) => rank(a) - rank(b));
+  const installed = listed.map(({ name, description, setting, directory }): ModelItem => {
+    const isCurrent = directory === current;
+    return {
+      label: name,
+      description: isCurrent ? vscode.l10n.t('in use · {0}', description) : description,
+      ...(isCurrent ? { iconPath: new vscode.ThemeIcon('check') } : {}),
+      use: () => useModel(setting),
+    };
   });
   const add = { label: vscode.l10n.t('Add a model…'), use: () => addModel(models, folders) };
   const fetched = {
@@ -97,5 +112,5 @@ export async function useModel(setting: string): Promise<void> {
   const isInWorkspace = configuration.inspect('model')?.workspaceValue !== undefined;
   const { Global, Workspace } = vscode.ConfigurationTarget;
   await configuration.update('model', setting, isInWorkspace ? Workspace : Global);
-  if (vscode.window.activeTextEditor) await vscode.commands.executeCommand(commands.inspectDocument);
+  if (vscode.window.visibleTextEditors.length > 0) await vscode.commands.executeCommand(commands.inspectDocument);
 }

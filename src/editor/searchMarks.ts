@@ -1,11 +1,14 @@
 /** Marks the most relevant lines of the document search beside the scroll bar; the commands that start and cancel a search. */
 
 import * as vscode from 'vscode';
+import type { Analysis } from '../analysis/analysis';
 import type { DocumentSearch } from '../analysis/documentSearch';
 import { shadeOf } from '../attention/topKeys';
 import { colors, commands, contextKeys, formerCommands, formerContextKeys } from '../contributionIds';
 import { DisposableStore } from '../lifecycle';
 import { withProgress } from '../messages';
+import { selectAtCursor } from './cursorSelection';
+import { editorOf } from './reveal';
 
 export class SearchMarks implements vscode.Disposable {
   private readonly store = new DisposableStore();
@@ -13,6 +16,7 @@ export class SearchMarks implements vscode.Disposable {
 
   constructor(
     private readonly search: DocumentSearch,
+    private readonly analysis: Analysis,
     runReported: (run: () => Promise<void>) => Promise<void>,
     showPanel: () => void,
   ) {
@@ -49,6 +53,10 @@ export class SearchMarks implements vscode.Disposable {
 
   private async start(showPanel: () => void): Promise<void> {
     showPanel();
+    const editor = editorOf(this.analysis);
+    const { isStale, tokens } = this.analysis.snapshot;
+    // Where nothing is selected, what the cursor is on is meant.
+    if (this.analysis.selectedRange === null && editor && tokens && !isStale) selectAtCursor(this.analysis, editor);
     const title = vscode.l10n.t('Searching the document');
     const progress = { location: vscode.ProgressLocation.Window, title };
     await withProgress(progress, async report => {

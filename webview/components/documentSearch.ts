@@ -23,7 +23,8 @@ export function createDocumentSearch({ actions, host }: ViewContext): { readonly
   const picture = h('div', { class: 'search-profile' });
   const notes = h('ul', { class: 'notes' });
   const reveal = (offset: number) => void host.request('revealInDocument', { offset }).catch(() => {});
-  const bits = (value: number) => (Number.isNaN(value) ? '–' : formatValue(value));
+  // NaN comes as null from the host.
+  const bits = (value: number) => (Number.isFinite(value) ? formatValue(value) : '–');
   const table = createDataTable<Row>(t('Relevant lines of the whole document'), [
     lineColumn(({ strongestAt }) => reveal(strongestAt)),
     ...relevanceColumns<Row>(
@@ -46,7 +47,7 @@ export function createDocumentSearch({ actions, host }: ViewContext): { readonly
       hint: t('Mean bits per token of the line, each with at least half a context before it.'),
       isNumber: true,
       sortBy: ({ surprisalBits }) => surprisalBits,
-      cell: ({ surprisalBits }) => (Number.isNaN(surprisalBits) ? '–' : withLocalMark(surprisalBits.toFixed(2))),
+      cell: ({ surprisalBits }) => (Number.isFinite(surprisalBits) ? withLocalMark(surprisalBits.toFixed(2)) : '–'),
     },
   ]);
 

@@ -122,6 +122,17 @@ test('a cancel ends the run that is meant, and is no failure', async () => {
   assert.deepEqual([analysis.snapshot.status, analysis.snapshot.failure], ['cancelled', null]);
 });
 
+test('after a cancel the last layer that is there is shown, whichever was chosen', async () => {
+  const { analysis, start, load, bring } = openAnalysis();
+  const { run } = await start(editor.open('text'));
+  await load();
+  await bring('text', 1);
+  analysis.setView({ ...analysis.snapshot.view, layerIdx: 1 });
+  analysis.cancel();
+  await assert.rejects(run, cancelled);
+  assert.deepEqual([analysis.snapshot.layersDone, analysis.snapshot.view.layerIdx], [1, 0]);
+});
+
 test('a cancel of a run that is done leaves it done; what comes late for it is dropped', async () => {
   const { analysis, client, inspect } = openAnalysis();
   const analysisId = await inspect(editor.open('text'));

@@ -247,7 +247,7 @@ test('the status bar says what runs and what a click does', async () => {
 });
 
 test('commands inspect the document or its selection, and say what cannot be inspected', async () => {
-  const { run, client, shown, nPanels, load, analysis } = await open(false);
+  const { run, client, shown, document, nPanels, load, analysis } = await open(false);
   await run(commands.inspectSelection);
   assert.match(editor.errors.at(-1)!.message, /Nothing is selected/);
   assert.equal(nPanels(), 0);
@@ -263,9 +263,41 @@ test('commands inspect the document or its selection, and say what cannot be ins
   assert.deepEqual([signal?.aborted, analysis.snapshot.status], [true, 'cancelled']);
   assert.equal(editor.errors.length, 1, 'a cancel is no error');
   Object.assign(editor, { active: undefined, visible: [] });
+  document.close();
   await run(commands.inspectDocument);
   assert.match(editor.errors.at(-1)!.message, /open a text document/);
   assert.equal(client.all('analyze').length, 2);
+});
+
+test('Inspect Document finds the text where the panel or the walkthrough has the focus', async () => {
+  const { run, load, client } = await open(false);
+  const texts = async () => {
+    await run(commands.inspectDocument);
+    await settle();
+    return (await load()).args.text;
+  };
+  // A second text had the focus last, and its tab is behind another now.
+  const other = editor.open('the last one', 'b.md');
+  editor.show(other);
+  Object.assign(editor, { active: undefined });
+  editor.events.changeActiveEditor.fire(undefined);
+  assert.equal(await texts(), 'the last one', 'both are visible');
+  Object.assign(editor, { visible: [] });
+  assert.equal(await texts(), 'the last one', 'it is shown again');
+  Object.assign(editor, { active: undefined });
+  other.close();
+  assert.equal(await texts(), 'the last one', 'a visible one');
+  Object.assign(editor, { visible: [], active: undefined });
+  const output = editor.open('printed', 'out');
+  Object.assign(output, { uri: { scheme: 'output' } });
+  editor.show(output);
+  Object.assign(editor, { visible: [], active: undefined });
+  const hidden = editor.open('in a tab', 'c.md');
+  editor.files.set(hidden.uri.path, new TextEncoder().encode('in a tab'));
+  editor.tabs = [hidden.uri];
+  assert.equal(await texts(), 'in a tab');
+  assert.equal(client.all('analyze').length, 4);
+  assert.deepEqual(editor.errors, []);
 });
 
 test('a failure is shown with buttons that help, a cancel is not; a mistake of ours is logged with its stack', async () => {

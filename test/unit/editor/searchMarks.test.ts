@@ -24,6 +24,7 @@ for (const [start, cancel] of ids) {
     const search = new DocumentSearch(analysis, context, client.asClient, () => opened.settings, log);
     const marks = new SearchMarks(
       search,
+      analysis,
       run => run(),
       () => {},
     );
@@ -46,3 +47,24 @@ for (const [start, cancel] of ids) {
     marks.dispose();
   });
 }
+
+test('where nothing is selected the word at the cursor is searched for', async () => {
+  const opened = openAnalysis();
+  const { client, analysis, log } = opened;
+  const context = new RelevantContext(analysis, new OcclusionRuns(client.asClient), fakeMemento());
+  const search = new DocumentSearch(analysis, context, client.asClient, () => opened.settings, log);
+  const marks = new SearchMarks(
+    search,
+    analysis,
+    run => run(),
+    () => {},
+  );
+  const document = editor.open('one\ntwo');
+  await opened.inspect(document);
+  editor.show(document).select(5, 5);
+  analysis.selectToken(null);
+  void editor.commands.get(commands.searchDocument)!();
+  assert.deepEqual([search.snapshot?.selection, search.snapshot?.status], ['two', 'reading']);
+  await editor.commands.get(commands.cancelSearch)!();
+  marks.dispose();
+});

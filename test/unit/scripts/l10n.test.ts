@@ -17,6 +17,12 @@ test('there is a translation', () => {
   assert.ok(languages().length > 0);
 });
 
+test('in German the rows of a map are not called as the lines of a text', () => {
+  for (const [text, translation] of Object.entries(german)) {
+    if (/\brows?\b/i.test(text) && !/\blines?\b/i.test(text)) assert.doesNotMatch(translation, /zeile/i, text);
+  }
+});
+
 test('no text of the panel bypasses its translation', () => {
   assert.deepEqual(untranslatedPanelTexts(), []);
 });

@@ -1,0 +1,60 @@
+/** Which document a command is about where no text editor has the focus: the panel, the walkthrough or a dialog has it. */
+
+import * as vscode from 'vscode';
+import { DisposableStore } from '../lifecycle';
+
+/** A document with the selection to start from. */
+export interface InspectedEditor {
+  readonly document: vscode.TextDocument;
+  readonly selection: vscode.Selection;
+}
+
+export class LastEditor implements vscode.Disposable {
+  private readonly store = new DisposableStore();
+  private last: vscode.TextEditor | undefined = textEditor(vscode.window.activeTextEditor);
+
+  constructor() {
+    this.store.add(
+      vscode.window.onDidChangeActiveTextEditor(editor => {
+        this.last = textEditor(editor) ?? this.last;
+      }),
+    );
+  }
+
+  /**
+   * The editor with the focus, else the last one that had it, else one that can be seen, else the document of a tab,
+   * which is shown. Undefined where no text is open.
+   */
+  async find(): Promise<InspectedEditor | undefined> {
+    const { activeTextEditor, visibleTextEditors } = vscode.window;
+    const active = textEditor(activeTextEditor);
+    if (active) return active;
+    const { last } = this;
+    const visible = visibleTextEditors.find(editor => editor.document === last?.document);
+    if (visible) return visible;
+    if (last && !last.document.isClosed) return this.show(last.document, last.viewColumn);
+    const seen = visibleTextEditors.find(editor => textEditor(editor));
+    if (seen) return seen;
+    const tabs = vscode.window.tabGroups.all.flatMap(group =>
+      [...group.tabs].sort((a, b) => Number(b.isActive) - Number(a.isActive)),
+    );
+    for (const { input, group } of tabs) {
+      if (input instanceof vscode.TabInputText) return this.show(input.uri, group.viewColumn);
+    }
+    return undefined;
+  }
+
+  dispose(): void {
+    this.store.dispose();
+  }
+
+  private async show(place: vscode.TextDocument | vscode.Uri, viewColumn: vscode.ViewColumn | undefined) {
+    const document = 'scheme' in place ? await vscode.workspace.openTextDocument(place) : place;
+    return vscode.window.showTextDocument(document, viewColumn === undefined ? {} : { viewColumn });
+  }
+}
+
+/** An editor of a text, not of the output of programs. */
+function textEditor(editor: vscode.TextEditor | undefined): vscode.TextEditor | undefined {
+  return editor && !['output', 'debug'].includes(editor.document.uri.scheme) ? editor : undefined;
+}
