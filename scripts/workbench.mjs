@@ -12,6 +12,8 @@ const quietSettings = {
   'files.autoSave': 'off',
   'extensions.autoCheckUpdates': false,
   'extensions.ignoreRecommendations': true,
+  // As long on every machine: else a range is as long as the machine is fast.
+  'mtaInspector.maxTokens': 512,
   'git.openRepositoryInParentFolders': 'never',
   'security.workspace.trust.banner': 'never',
   'security.workspace.trust.startupPrompt': 'never',

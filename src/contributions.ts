@@ -7,6 +7,7 @@ import type { RemoteOptions } from './shared/remote';
 export interface Settings {
   readonly model: string;
   readonly provider: ProviderSetting;
+  /** 0 where it is chosen by how fast the machine is; see analysis/rangeLength.ts. */
   readonly maxTokens: number;
   readonly threads: number;
   readonly memoryBudgetMb: number;
@@ -33,12 +34,13 @@ export function readSettings(): Settings {
     const value = section.get<unknown>(key);
     return typeof value === 'string' ? value : '';
   };
+  const maxTokens = whole('maxTokens', 0, 1 << 20, 0);
   const url = text('remote.url').trim();
   const provider = text('provider') as ProviderSetting;
   return {
     model: text('model').trim(),
     provider: ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'].includes(provider) ? provider : 'auto',
-    maxTokens: whole('maxTokens', 16, 1 << 20, 512),
+    maxTokens: maxTokens === 0 ? 0 : Math.max(16, maxTokens),
     threads: whole('threads', 0, 256, 0),
     memoryBudgetMb: whole('memoryBudgetMb', 0, 1 << 20, 0),
     topK: whole('topK', 1, 64, 16),

@@ -15,6 +15,7 @@ import { DocumentSearch } from './analysis/documentSearch';
 import { FolderReader } from './analysis/folderReader';
 import { chooseModel } from './analysis/modelChoice';
 import { OcclusionRuns } from './analysis/occlusionRuns';
+import { RangeLength } from './analysis/rangeLength';
 import { RelevantContext } from './analysis/relevantContext';
 import { AnalysisRuns } from './api/analysisRuns';
 import { registerAttentionTool } from './api/attentionTool';
@@ -22,7 +23,7 @@ import { exportsOf } from './api/exports';
 import { ShownRuns } from './api/shownRuns';
 import { ContextKeys } from './contextKeys';
 import { commands, contextKeys, views } from './contributionIds';
-import { readSettings, type Settings } from './contributions';
+import { readSettings as readOwnSettings, type Settings } from './contributions';
 import { registerCommands, withErrorReporting } from './editor/commands';
 import { compare } from './editor/compareCommand';
 import { registerContextCommands } from './editor/contextCommands';
@@ -53,6 +54,12 @@ import { PanelTab } from './panel/panelTab';
 export function activate(extension: vscode.ExtensionContext): MtaInspectorExports {
   const { subscriptions, extensionUri, globalState, workspaceState, secrets } = extension;
   const log = createLog();
+  const isLengthAutomatic = () => readOwnSettings().maxTokens === 0;
+  /** The settings, with the length of a range where they leave it open. */
+  const readSettings = (): Settings => {
+    const own = readOwnSettings();
+    return own.maxTokens > 0 ? own : { ...own, maxTokens: analysis.automaticLength };
+  };
   const bundled = vscode.Uri.joinPath(extensionUri, 'models', 'bundled').fsPath;
   const token = new RemoteToken(secrets);
   const here = { env: process.env, home: homedir(), platform: process.platform, join };
@@ -61,13 +68,13 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     chooseModel(settings, bundled, vscode.workspace.isTrusted, () => token.read(), contributed());
   /** @param name of a bundled model, or a folder, in place of what the settings say. */
   const model = (name?: string) =>
-    chooseOf(name === undefined ? readSettings() : { ...readSettings(), model: name, remote: null });
+    chooseOf(name === undefined ? readOwnSettings() : { ...readOwnSettings(), model: name, remote: null });
   const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
   const client = new InferenceClient(() => startProcess(processPath, log));
   const folders = new FolderReader(() => startProcess(processPath, log));
   const describe = (directory: string, maxMs: number) => folders.read('describeFolder', directory, maxMs);
   const models = new AddedModels(globalState, bundled, undefined, describe, contributed);
-  const analysis = new Analysis(client, readSettings, model, log);
+  const analysis = new Analysis(client, readSettings, model, log, new RangeLength(globalState), isLengthAutomatic);
   const context = new RelevantContext(analysis, new OcclusionRuns(client), workspaceState);
   const search = new DocumentSearch(analysis, context, client, readSettings, log);
   const moves = new CursorMoves();

@@ -12,7 +12,8 @@ import type { InferenceClient } from '../inference/client';
 import type { AnalyzeArgs, InferenceEvents, TokensEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import type { TokenRange } from '../shared/address';
-import type { LayerResult, Predictions, WindowTokens } from '../shared/analysis';
+import type { LayerResult, ModelSummary, Predictions, WindowTokens } from '../shared/analysis';
+import { withLocalMark } from '../shared/labels';
 import type { PanelAblation } from '../shared/panel/panelAblation';
 import type { PanelState, View } from '../shared/panel/panelMessages';
 import { readableLabels } from '../shared/places';
@@ -20,8 +21,9 @@ import { rangeBetween } from '../shared/relevance';
 import { Cancelled, toFailureData } from '../shared/tools/failure';
 import { tokenAt } from '../tokenization/offsets';
 import { DocumentIdentity } from './documentIdentity';
-import type { ChosenModel } from './modelChoice';
+import { type ChosenModel, modelKey } from './modelChoice';
 import { begun, nothingInspected, withLayer, withModel } from './panelState';
+import { firstLength, type RangeLength } from './rangeLength';
 import { type KnownRun, RunDetails } from './runDetails';
 import { type Sight, suggestWord } from './suggestWord';
 import { labelOf, lengthOf, type Target, textOf } from './target';
@@ -73,6 +75,8 @@ export class Analysis implements vscode.Disposable {
   private tokenLines:
     | { readonly offsets: Uint32Array; readonly version: number; readonly lines: Int32Array }
     | undefined;
+  /** What ran last, so that the first run of a model is known from the others. */
+  private lastMeasured: string | undefined;
   private note = '';
   private loaded: ChosenModel | undefined;
 
@@ -81,6 +85,9 @@ export class Analysis implements vscode.Disposable {
     private readonly readSettings: () => Settings,
     private readonly chooseModel: (name?: string) => Promise<ChosenModel>,
     private readonly log: vscode.LogOutputChannel,
+    private readonly lengths: RangeLength | null = null,
+    /** Whether the settings leave the length of the range open. */
+    private readonly isLengthAutomatic: () => boolean = () => false,
   ) {
     this.details = new RunDetails(client, analysisId => this.runOf(analysisId));
     client.listen({
@@ -291,11 +298,12 @@ export class Analysis implements vscode.Disposable {
   }
 
   private async run(target: Target, label: string, analysisId: number, signal: AbortSignal): Promise<void> {
+    const chosen = await this.chooseModel(target.model);
+    if (signal.aborted) throw new Cancelled();
+    this.loaded = chosen;
     const settings = this.readSettings();
     const { ownLength, ...text } = textOf(target, label, settings.maxTokens);
     this.ownLength = ownLength;
-    const chosen = await this.chooseModel(target.model);
-    this.loaded = chosen;
     const { model, provider, providerNote } = await this.client.load(chosen, signal);
     if (signal.aborted) throw new Cancelled();
     this.note = providerNote;
@@ -317,9 +325,31 @@ export class Analysis implements vscode.Disposable {
     this.update({ status: 'done', tokens, ablation, suggestion, durationMs: answer.durationMs });
     this.finished.fire(this.trained);
     const { durationMs, firstLayerMs, nReused } = answer;
+    const time = { nTokens: this.tokens?.ids.length ?? 0, ms: firstLayerMs };
+    const isCold = this.lastMeasured !== modelKey(chosen);
+    this.lastMeasured = modelKey(chosen);
+    if (nReused === 0 && time.nTokens > 0) this.lengths?.add(modelKey(chosen), time, isCold);
     this.log.info(
       `run ${analysisId}: ${tokens?.labels.length} tokens, ${nReused} reused, ${durationMs.toFixed(0)} ms, first layer ${firstLayerMs.toFixed(0)} ms, ${provider}`,
     );
+  }
+
+  /** How many tokens are inspected at once where the settings leave it open, for the model in use. */
+  get automaticLength(): number {
+    return this.lengths && this.loaded ? this.lengths.of(modelKey(this.loaded)) : firstLength;
+  }
+
+  /** Why a run is as long as it is, where something was left out: one sentence. */
+  private rangeReason(nTokens: number, model: ModelSummary): string {
+    if (nTokens >= model.maxSeqlen) return vscode.l10n.t('{0} tokens are the model’s whole context.', nTokens);
+    if (!this.isLengthAutomatic()) return vscode.l10n.t('{0} tokens are set as the longest range.', nTokens);
+    const measured = this.lengths && this.loaded ? this.lengths.measured(modelKey(this.loaded)) : undefined;
+    return measured
+      ? vscode.l10n.t(
+          '{0} tokens are as many as this machine brings a first map of in 1.5 s: {1} tokens took {2} s.',
+          ...[nTokens, measured.nTokens, withLocalMark((measured.ms / 1000).toFixed(2))],
+        )
+      : vscode.l10n.t('{0} tokens to begin with: this run measures how many this machine can do in 1.5 s.', nTokens);
   }
 
   private runOf(analysisId: number): KnownRun | undefined {
@@ -346,8 +376,11 @@ export class Analysis implements vscode.Disposable {
     const document = this.target!.document;
     this.tokens = tokens;
     this.windowStart = this.target!.range || this.target!.question ? undefined : keptStart(window, this.state.isPinned);
+    const isPart = window.start > 0 || window.end < window.documentLength;
+    const { model } = this.state;
     this.update({
       window,
+      rangeReason: isPart && model && !this.target!.range ? this.rangeReason(tokens.ids.length, model) : null,
       windowLines: lineSpan(window, offset => document.positionAt(offset).line, lengthOf(document)),
       tokens: { labels: readableLabels(tokens), offsets: tokens.offsets, surprisalBits: null },
     });

@@ -10,6 +10,11 @@ import { bundledModels } from './installedModels';
 /** A model and what runs it. */
 export type ChosenModel = Omit<LoadArgs, 'protocolVersion' | 'slot'>;
 
+/** What tells two choices apart whose runs take different times. */
+export function modelKey({ modelDirectory, provider, nThreads, remote }: ChosenModel): string {
+  return [remote ? remote.url : modelDirectory, provider, nThreads].join(' ');
+}
+
 /**
  * @param setting a bundled model's name, one that an extension brings, an absolute path, or '' for the default.
  * @throws Failure when there is no such model, or it may not be used in an untrusted workspace.

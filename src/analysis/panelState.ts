@@ -16,6 +16,7 @@ export const nothingInspected: PanelState = {
   provider: null,
   window: null,
   windowLines: null,
+  rangeReason: null,
   isPinned: false,
   tokens: null,
   layersDone: 0,

@@ -89,6 +89,7 @@ function tooltip(state: PanelState, providerNote: string): string {
     if (window.end - window.start < window.documentLength) {
       lines.push(vscode.l10n.t('The rest of the document was left out.'));
     }
+    if (state.rangeReason) lines.push(state.rangeReason);
   }
   if (durationMs !== null) lines.push(vscode.l10n.t('{0} ms', Math.round(durationMs)));
   if (providerNote) lines.push(providerNote);

@@ -63,7 +63,10 @@ export class WindowMarks implements vscode.Disposable {
       const mode = isPinned
         ? vscode.l10n.t('The analysed window is pinned. Click to let it follow the cursor.')
         : vscode.l10n.t('The analysed window follows the cursor. Click to pin it.');
-      const rest = isPartial(state) ? `\n${vscode.l10n.t('The rest of the document was left out.')}` : '';
+      const { rangeReason } = state;
+      const rest = isPartial(state)
+        ? `\n${[vscode.l10n.t('The rest of the document was left out.'), ...(rangeReason ? [rangeReason] : [])].join(' ')}`
+        : '';
       setStatusItem(this.item, isPinned ? 'pinned' : 'pin', text, mode + rest);
       this.item.accessibilityInformation = { label: `MTA Inspector: ${text}. ${mode}`, role: 'button' };
       this.item.command = isPinned ? commands.followCursor : commands.pinWindow;

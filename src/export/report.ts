@@ -42,6 +42,7 @@ async function reportData(source: ExportSource, choice: MapChoice): Promise<Repo
       provider: source.provider,
       window,
       windowLines,
+      rangeReason: null,
       layersDone: model.nLayers,
       isStale: false,
       isPinned: false,

@@ -81,7 +81,11 @@ export function createStatus(actions: Actions, hasEditor: boolean) {
         ];
       case 'done':
         return [
-          h('p', { class: 'facts facts-line', title: facts(panel) }, facts(panel)),
+          h(
+            'p',
+            { class: 'facts facts-line', title: [facts(panel), panel.rangeReason ?? ''].join(' ').trim() },
+            facts(panel),
+          ),
           ...(panel.isStale
             ? [
                 h('p', { class: 'stale' }, t('The text changed since: these maps are of an older version.')),

@@ -40,6 +40,8 @@ export interface PanelState {
   readonly window: AnalysisWindow | null;
   /** Lines of the window in the document, 1-based, for "lines a-b of n". */
   readonly windowLines: { readonly first: number; readonly last: number; readonly of: number } | null;
+  /** Why the range is as long as it is, where the rest of the document was left out. */
+  readonly rangeReason: string | null;
   /** The window stays where it is; otherwise it follows the cursor. */
   readonly isPinned: boolean;
   readonly tokens: PanelTokens | null;

@@ -556,3 +556,32 @@ test('disposed, it cancels its run and hears nothing of the editor', async () =>
   assert.equal(signal?.aborted, true);
   assert.deepEqual([editor.events.changeDocument.nListeners, editor.events.closeDocument.nListeners], [0, 0]);
 });
+
+test('where the settings leave it open, a range is as long as runs were measured, and the reason is said', async () => {
+  const { analysis, client, lengths, start, load } = openAnalysis({ maxTokens: 0 });
+  const document = editor.open('word '.repeat(1000));
+  const longModel = { ...loaded, model: { ...loaded.model, maxSeqlen: 4096 } };
+  const runOnce = async (firstLayerMs: number) => {
+    const { run } = await start(document);
+    const { args } = await load(longModel);
+    client.emit('tokens', tokensEvent(args.analysisId, 'word word', 5000));
+    const reason = analysis.snapshot.rangeReason;
+    client.last('analyze').resolve({ ...analyzeAnswer(args.analysisId, 10), firstLayerMs, nReused: 0 });
+    await run;
+    return [args.maxTokens, reason];
+  };
+  assert.deepEqual(await runOnce(100), [
+    512,
+    '10 tokens to begin with: this run measures how many this machine can do in 1.5 s.',
+  ]);
+  lengths.add('/m auto 2', { nTokens: 512, ms: 300 }, false);
+  assert.deepEqual(await runOnce(100), [
+    1024,
+    '10 tokens are as many as this machine brings a first map of in 1.5 s: 512 tokens took 0.30 s.',
+  ]);
+  const set = openAnalysis({ maxTokens: 32 });
+  await set.start(editor.open('word '.repeat(100)));
+  const { args } = await set.load();
+  set.client.emit('tokens', tokensEvent(args.analysisId, 'word word', 500));
+  assert.equal(set.analysis.snapshot.rangeReason, '10 tokens are set as the longest range.');
+});
