@@ -184,6 +184,7 @@ def octave(distance: int) -> int:
 def head_measures(ids: List[int], stages: Dict[str, np.ndarray], head: int, has_pre: bool, has_post: bool) -> Dict[str, float]:
     """By the table "Of heads" in docs/guide.md."""
     lists: Dict[str, list] = {name: [] for name in ["context", "pre", "post", "induction", "previous", "entropy", "distance", "sink"]}
+    lists.update({name: [] for name in ["duplicate", "own", "near", "evenness"]})
     weights = np.abs(stages["mixed_pattern"][head])
     for i in range(1, len(ids)):
         row = weights[i, : i + 1]
@@ -193,6 +194,9 @@ def head_measures(ids: List[int], stages: Dict[str, np.ndarray], head: int, has_
         lists["distance"].append((p * distances).sum())
         lists["previous"].append(p[i - 1])
         lists["sink"].append(p[0])
+        lists["own"].append(p[i])
+        lists["near"].append(p[max(1, i - 7) :].sum())
+        lists["evenness"].append(lists["entropy"][-1] / np.log2(i + 1))
         chance = p.copy()
         octaves = np.array([octave(distance) for distance in distances])
         for which in set(octaves):
@@ -202,6 +206,9 @@ def head_measures(ids: List[int], stages: Dict[str, np.ndarray], head: int, has_
         successors = [j + 1 for j in range(i) if ids[j] == ids[i] and j + 1 < i]
         if successors:
             lists["induction"].append((p - chance)[successors].sum())
+        duplicates = [j for j in range(1, i) if ids[j] == ids[i]]
+        if duplicates:
+            lists["duplicate"].append((p - chance)[duplicates].sum())
         following = ids[i + 1] if i + 1 < len(ids) else None
         content = [j for j in range(1, i - 7) if ids[j] == ids[i] or ids[j - 1] == ids[i] or ids[j] == following]
         if content:
@@ -214,6 +221,20 @@ def head_measures(ids: List[int], stages: Dict[str, np.ndarray], head: int, has_
     return {name: float(np.mean(values)) if values else math.nan for name, values in lists.items()}
 
 
+def head_kind(m: Dict[str, float]) -> str:
+    """By the guide's table "Kinds of heads": the first rule that holds."""
+    rules = [
+        ("induction", m["induction"] >= 0.1),
+        ("duplicate_token", m["duplicate"] >= 0.1),
+        ("previous_token", m["previous"] >= 0.3),
+        ("own_token", m["own"] >= 0.4),
+        ("first_token", m["sink"] >= 0.4),
+        ("local", m["near"] >= 0.6),
+        ("diffuse", m["evenness"] >= 0.7),
+    ]
+    return next((name for name, holds in rules if holds), "mixed")
+
+
 def test_heads(product, model, document):
     names = {
         "context": "context_score",
@@ -224,6 +245,10 @@ def test_heads(product, model, document):
         "entropy": "entropy_bits",
         "distance": "mean_distance",
         "sink": "sink_share",
+        "duplicate": "duplicate_token",
+        "own": "own_token",
+        "near": "near_share",
+        "evenness": "evenness",
     }
     json_ = product("heads", TEXT)
     assert json_["ranked_by"] == "context_score" and len(json_["heads"]) == model.n_layers * model.n_heads
@@ -237,6 +262,7 @@ def test_heads(product, model, document):
         for mine, theirs in names.items():
             value = math.nan if head[theirs] is None else head[theirs]
             close(f"heads: {theirs}", value, expected[mine], 1e-3 if mine == "distance" else 5e-5)
+        assert head["kind"] == head_kind(expected), head
 
 
 def relevance(document: Document, method: str, heads: List[Tuple[int, int]], rows: range, direction: str = "attends") -> np.ndarray:

@@ -55,6 +55,13 @@ export const measures: readonly Measure[] = [
     isAscending: false,
   },
   {
+    name: 'duplicateToken',
+    label: t('Duplicate token'),
+    unit: '',
+    meaning: t('First come heads that look at earlier places of the same token, more than chance.'),
+    isAscending: false,
+  },
+  {
     name: 'entropyBits',
     label: t('Entropy'),
     unit: 'bits',
@@ -73,6 +80,27 @@ export const measures: readonly Measure[] = [
     label: t('Share of the first token'),
     unit: '',
     meaning: t('First come heads that rest on the first token, often a way of doing nothing.'),
+    isAscending: false,
+  },
+  {
+    name: 'ownToken',
+    label: t('Own token'),
+    unit: '',
+    meaning: t('First come heads that look at the token itself.'),
+    isAscending: false,
+  },
+  {
+    name: 'nearShare',
+    label: t('Near tokens'),
+    unit: '',
+    meaning: t('First come heads that look at the last eight tokens, the first token of the text left out.'),
+    isAscending: false,
+  },
+  {
+    name: 'evenness',
+    label: t('Evenness'),
+    unit: '',
+    meaning: t('First come heads that spread their attention most evenly.'),
     isAscending: false,
   },
 ];

@@ -24,6 +24,7 @@ export class HeadMeasurement {
   private readonly means = {
     ...{ entropy: mean(), distance: mean(), previous: mean(), induction: mean(), sink: mean(), context: mean() },
     ...{ preConv: mean(), postConv: mean() },
+    ...{ duplicate: mean(), own: mean(), near: mean(), evenness: mean() },
   };
 
   constructor(private readonly repeats: Repeats) {}
@@ -39,6 +40,7 @@ export class HeadMeasurement {
   /** Of the rows so far; NaN where there is nothing to measure. */
   get measures(): HeadMeasures {
     const { entropy, distance, previous, induction, sink, context, preConv, postConv } = this.means;
+    const { duplicate, own, near, evenness } = this.means;
     return {
       entropyBits: entropy.value(),
       meanDistance: distance.value(),
@@ -48,22 +50,30 @@ export class HeadMeasurement {
       preConvChange: preConv.value(),
       postConvChange: postConv.value(),
       contextScore: context.value(),
+      duplicateToken: duplicate.value(),
+      ownToken: own.value(),
+      nearShare: near.value(),
+      evenness: evenness.value(),
     };
   }
 
   private addAttention(row: Float32Array, query: number): void {
-    const { entropy, distance, previous, induction, sink, context } = this.means;
+    const { entropy, distance, previous, induction, sink, context, duplicate, own, near, evenness } = this.means;
     const total = row.reduce((sum, weight) => sum + Math.abs(weight), 0);
     if (!(total > 0)) return;
     const octaves = new Float64Array(32);
-    let [bits, tokens] = [0, 0];
+    let [bits, tokens, nearby] = [0, 0, 0];
     for (let key = 0; key <= query; key++) {
       const share = Math.abs(row[key]!) / total;
       if (share > 0) bits -= share * Math.log2(share);
       tokens += share * (query - key);
       if (key > 0) octaves[octaveOf(query - key)]! += share;
+      if (key > 0 && query - key < neighbourhood) nearby += share;
     }
     entropy.add(bits);
+    evenness.add(bits / Math.log2(query + 1));
+    own.add(Math.abs(row[query]!) / total);
+    near.add(nearby);
     distance.add(tokens);
     previous.add(Math.abs(row[query - 1]!) / total);
     sink.add(Math.abs(row[0]!) / total);
@@ -79,6 +89,7 @@ export class HeadMeasurement {
     };
     measure(visit => repeats.visitSuccessors(query, visit), induction);
     measure(visit => repeats.visitContext(query, visit), context);
+    measure(visit => repeats.visitDuplicates(query, visit), duplicate);
   }
 }
 
@@ -109,6 +120,11 @@ export class Repeats {
   /** Keys within reach that followed the query's token earlier. */
   visitSuccessors(query: number, visit: (key: number) => void): void {
     this.visitPlaces(this.ids[query]!, this.firstKey(query) - 1, query - 2, place => visit(place + 1));
+  }
+
+  /** Earlier places of the query's token within reach. */
+  visitDuplicates(query: number, visit: (key: number) => void): void {
+    this.visitPlaces(this.ids[query]!, this.firstKey(query), query - 1, visit);
   }
 
   /** The keys C[i] of `contextScore`, each once. */

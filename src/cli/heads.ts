@@ -1,5 +1,6 @@
 /** `mta-inspect heads`: measures of every head on a file's window, ranked by one of them. */
 
+import { headKindOf } from '../attention/headKinds';
 import { type MeasuredHead, measures, rankHeads } from '../attention/headRanking';
 import type { HeadMeasures, MeasureName } from '../shared/headMeasures';
 import type { Quantity } from '../shared/relevance';
@@ -13,9 +14,15 @@ export interface HeadsJson extends DocumentJson {
   /** What the measures of the last stage are of. */
   readonly quantity: Quantity;
   readonly ranked_by: string;
-  readonly heads: readonly ({ readonly layer: number; readonly head: number } & Readonly<
-    Record<string, number | null>
-  >)[];
+  readonly heads: readonly HeadJson[];
+}
+
+/** One head: its place, its kind (attention/headKinds.ts), and its measures by their names in JSON. */
+export interface HeadJson {
+  readonly layer: number;
+  readonly head: number;
+  readonly kind: string;
+  readonly [measure: string]: number | string | null;
 }
 
 export async function headsJson(
@@ -37,6 +44,7 @@ export async function headsJson(
     heads: rankHeads(heads, by).map(({ layerIdx, headIdx, values }) => ({
       layer: layerIdx,
       head: headIdx,
+      kind: headKindOf(values).name,
       ...numbers(values),
     })),
   };
@@ -47,11 +55,15 @@ export function headsText(json: HeadsJson, nRows = 20): string {
   const names = measures.map(({ name }) => snakeCase(name));
   const lines = [
     `${oneLine(json.file)}: ${json.tokens} tokens, ${oneLine(json.model.name)} on ${json.provider}, heads ranked by ${json.ranked_by} of ${quantityTexts[json.quantity]}`,
-    `layer head  ${names.map(name => name.padStart(16)).join(' ')}`,
+    `layer head  ${'kind'.padEnd(15)} ${names.map(name => name.padStart(16)).join(' ')}`,
   ];
   for (const head of json.heads.slice(0, nRows)) {
-    const cells = names.map(name => (head[name]?.toFixed(4) ?? '–').padStart(16));
-    lines.push(`${String(head.layer).padStart(5)} ${String(head.head).padStart(4)}  ${cells.join(' ')}`);
+    const cells = names.map(name => {
+      const value = head[name];
+      return (typeof value === 'number' ? value.toFixed(4) : '–').padStart(16);
+    });
+    const place = `${String(head.layer).padStart(5)} ${String(head.head).padStart(4)}`;
+    lines.push(`${place}  ${head.kind.padEnd(15)} ${cells.join(' ')}`);
   }
   if (json.heads.length > nRows) lines.push(`${json.heads.length - nRows} more (all of them with --json)`);
   return lines.join('\n');

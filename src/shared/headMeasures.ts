@@ -16,7 +16,7 @@
  * rests on the first token, or that looks at the token before it, gives 0 in both.
  */
 
-/** Keys nearer than this count as the query's neighbourhood in `contextScore`. Where an octave begins. */
+/** Keys nearer than this count as the query's neighbourhood in `contextScore` and `nearShare`. Where an octave begins. */
 export const neighbourhood = 8;
 
 /** Each is a mean over queries; NaN where no query has it (one token; no token occurs twice; no convolution). */
@@ -35,6 +35,18 @@ export interface HeadMeasures {
    * a document tokens have many earlier places, so what the places get by chance is subtracted.
    */
   readonly induction: number;
+  /**
+   * sum of p[i, j] - c[i, j] over earlier places j of the query's token, 0 < j < i, over queries that have such a place
+   * within reach. Between -1 and 1; 0 is chance.
+   * After Wang et al., Interpretability in the Wild, arXiv 2211.00593 (duplicate token heads).
+   */
+  readonly duplicateToken: number;
+  /** p[i, i]. */
+  readonly ownToken: number;
+  /** sum of p[i, j] over i - j < neighbourhood, without key 0. */
+  readonly nearShare: number;
+  /** H[i] / log2(i + 1), 0 to 1: 1 looks at everything alike. */
+  readonly evenness: number;
   /** p[i, 0]. Source: Xiao et al., attention sinks, arXiv 2309.17453. */
   readonly sinkShare: number;
   /** Half the L1 distance of softmax(scores) and softmax(scores after the convolution), 0 to 1: total variation. */

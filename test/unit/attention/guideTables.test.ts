@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { headKinds } from '../../../src/attention/headKinds';
 import { measures } from '../../../src/attention/headRanking';
 import { kernelRules, mixRules } from '../../../src/attention/kernelShape';
 import { root } from '../../fixtures/paths';
@@ -42,4 +43,17 @@ test('kinds of kernels: the guide has the rules of the code, in their order', ()
 test('measures of heads: the guide has all of them', () => {
   const names = tableAfter('### Of heads').map(([name]) => name);
   assert.deepEqual(names.toSorted(), measures.map(({ label }) => label).toSorted());
+});
+
+test('kinds of heads: guide and schema have the rules of the code, in their order', () => {
+  assert.deepEqual(
+    tableAfter('### Kinds of heads'),
+    headKinds.map(({ label, rule }) => [label, rule]),
+  );
+  const schema = JSON.parse(readFileSync(join(root, 'src/cli/schemas/heads.schema.json'), 'utf8'));
+  const { kind } = schema.properties.heads.items.properties;
+  assert.deepEqual(
+    kind.enum,
+    headKinds.map(({ name }) => name),
+  );
 });
