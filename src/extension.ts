@@ -33,6 +33,7 @@ import { AttentionHover } from './editor/hover';
 import { HubCommands } from './editor/hubCommands';
 import { useModel } from './editor/modelCommands';
 import { ModelTree } from './editor/modelTree';
+import { PlaceMarks } from './editor/placeMarks';
 import { RemoteToken } from './editor/remoteToken';
 import { revealLine, revealOffset, revealToken } from './editor/reveal';
 import { type Sample, Samples, showWhile } from './editor/samples';
@@ -50,6 +51,7 @@ import { AttentionEditor } from './panel/attentionEditor';
 import { AttentionView } from './panel/attentionView';
 import { MapExporter } from './panel/mapExporter';
 import { PanelTab } from './panel/panelTab';
+import type { Cell } from './shared/address';
 
 export function activate(extension: vscode.ExtensionContext): MtaInspectorExports {
   const { subscriptions, extensionUri, globalState, workspaceState, secrets } = extension;
@@ -83,10 +85,12 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const comparison = new Comparison(analysis, client, readSettings, log);
   const exporter = new MapExporter(analysis, extensionUri);
   const tab = new PanelTab();
+  const placeMarks = new PlaceMarks(analysis);
   const page = {
     ...{ extensionUri, analysis, ablations, comparison, context, search, exporter, tab },
     answers: new Answers(analysis),
     reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx),
+    showPlace: (cell: Cell) => placeMarks.show(cell),
     revealLine: (lineIdx: number) => revealLine(analysis, lineIdx),
     revealInDocument: (offset: number) => revealOffset(search.searchedDocument, offset),
   };
@@ -136,6 +140,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     tab,
     new StatusBar(analysis),
     new WindowFollower(analysis, moves, log, runReported),
+    placeMarks,
     new WindowMarks(analysis),
     new SurprisalMarks(analysis, runReported),
     new SearchMarks(search, analysis, runReported, showPanel),

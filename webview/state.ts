@@ -1,5 +1,6 @@
 /** The one store: what came from the host, what the reader arranged, and what is derived from both. */
 
+import { headKinds } from '../src/attention/headKinds';
 import { measures } from '../src/attention/headRanking';
 import type { Cell, Rect, TokenRange } from '../src/shared/address';
 import type { LayerSummary } from '../src/shared/analysis';
@@ -51,6 +52,8 @@ export interface Layout {
   /** What heads are ranked by, and whether they stand in that order. */
   readonly headMeasure: MeasureName;
   readonly headOrder: 'rank' | 'layer';
+  /** Which kind of heads is shown; null: all. See attention/headKinds.ts. */
+  readonly headKind: string | null;
   /** How the kernel gallery is sorted, and which part it shows; null: all. */
   readonly kernelOrder: KernelOrder;
   readonly kernelPart: KernelPart | null;
@@ -123,6 +126,7 @@ export const defaultLayout: Layout = {
   lensReference: 'none',
   headMeasure: measures[0]!.name,
   headOrder: 'rank',
+  headKind: null,
   kernelOrder: 'place',
   kernelPart: null,
 };
@@ -131,7 +135,7 @@ export const defaultLayout: Layout = {
 export function readLayout(saved: unknown): Layout {
   const layout = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
   const { tab, views, sections, whyRow, zoom, zoomRange, scale, colorMap, stagePair, sharesScale } = layout;
-  const { lensReference, headMeasure, headOrder, kernelOrder, kernelPart } = layout;
+  const { lensReference, headMeasure, headOrder, headKind, kernelOrder, kernelPart } = layout;
   return {
     tab: typeof tab === 'string' ? tab : defaultLayout.tab,
     views: entriesOf(views, value => typeof value === 'string'),
@@ -146,6 +150,7 @@ export function readLayout(saved: unknown): Layout {
     lensReference: references.find(name => name === lensReference) ?? defaultLayout.lensReference,
     headMeasure: measures.find(({ name }) => name === headMeasure)?.name ?? defaultLayout.headMeasure,
     headOrder: headOrder === 'layer' ? 'layer' : 'rank',
+    headKind: headKinds.find(({ name }) => name === headKind)?.name ?? null,
     kernelOrder: kernelOrders.find(name => name === kernelOrder) ?? defaultLayout.kernelOrder,
     kernelPart: kernelParts.find(name => name === kernelPart) ?? null,
   };

@@ -10,6 +10,7 @@ import type { RelevantContext } from '../analysis/relevantContext';
 import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
+import type { Cell } from '../shared/address';
 import type { MapAddress } from '../shared/attentionMap';
 import { toPanelContext } from '../shared/panel/context';
 import type { PanelCommand, PanelEvents, PanelRequests } from '../shared/panel/panelMessages';
@@ -17,7 +18,7 @@ import { panelArguments } from '../shared/panel/panelSchemas';
 import { PanelSender } from '../shared/panel/panelUpdates';
 import { FileParts } from '../shared/tools/fileParts';
 import { type None, Rpc, type Wire } from '../shared/tools/rpc';
-import { checkRange, checkRow, checkSelection, checkView } from './checkRequests';
+import { checkCell, checkRange, checkRow, checkSelection, checkView } from './checkRequests';
 import type { MapExporter } from './mapExporter';
 import type { PanelTab } from './panelTab';
 
@@ -51,6 +52,8 @@ export interface PanelServices {
   readonly reveal: (tokenIdx: number) => void;
   /** Shows a line of the inspected document, from 0. */
   readonly revealLine: (lineIdx: number) => void;
+  /** Frames the two tokens of a cell in the document and shows them. */
+  readonly showPlace: (cell: Cell) => void;
   /** Shows a place of the searched document, UTF-16. */
   readonly revealInDocument: (offset: number) => Promise<void>;
 }
@@ -106,6 +109,9 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       cancelOcclusion: () => context.cancelOcclusion(),
       revealLine({ lineIdx }) {
         services.revealLine(lineIdx);
+      },
+      showPlace(args) {
+        services.showPlace(checkCell(args, nTokens()));
       },
       documentSearch: () => search.snapshot,
       revealInDocument: ({ offset }) => services.revealInDocument(offset),

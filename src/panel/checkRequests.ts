@@ -1,5 +1,6 @@
 /** Checks requests of a webview against the model and the run that they are about; their form is checked before. Pure. */
 
+import type { Cell } from '../shared/address';
 import type { ModelSummary } from '../shared/analysis';
 import type { PanelRequests, RangeAddress, View } from '../shared/panel/panelMessages';
 
@@ -20,6 +21,13 @@ export function checkSelection(
   if (tokenIdx !== null) checkIndex('tokenIdx', tokenIdx, nTokens);
   if (anchorIdx !== null) checkIndex('anchorIdx', anchorIdx, nTokens);
   return { tokenIdx, anchorIdx: tokenIdx === null ? null : anchorIdx, reveal };
+}
+
+/** Of a map, a cell that is not masked. */
+export function checkCell({ queryIdx, keyIdx }: Cell, nTokens: number): Cell {
+  checkIndex('queryIdx', queryIdx, nTokens);
+  checkIndex('keyIdx', keyIdx, queryIdx + 1);
+  return { queryIdx, keyIdx };
 }
 
 export function checkRange(address: RangeAddress, nTokens: number): RangeAddress {

@@ -11,7 +11,7 @@ import { parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights } from '../../src/graph/modelGraphs';
 import { SearchText } from '../../src/inference/experiments/searchText';
 import { withinTime } from '../../src/inference/model/withinTime';
-import { checkRange, checkSelection, checkView } from '../../src/panel/checkRequests';
+import { checkCell, checkRange, checkSelection, checkView } from '../../src/panel/checkRequests';
 import { checkAblation } from '../../src/shared/ablation';
 import type { ModelSummary } from '../../src/shared/analysis';
 import { parseLink } from '../../src/shared/link';
@@ -277,6 +277,7 @@ const requests: readonly [keyof PanelRequests, unknown][] = [
   ['largestChanges', { ...address, part: 'pre_softmax_conv' }],
   ['setView', { ...address, difference: false }],
   ['selectToken', { tokenIdx: 3, anchorIdx: null, reveal: true }],
+  ['showPlace', { queryIdx: 3, keyIdx: 1 }],
   ['rangeWeights', { ...address, range: { first: 0, end: 4 }, direction: 'attends' }],
   ['setRelevance', { method: 'mean', direction: 'attends', heads: [{ layerIdx: 0, headIdx: 1 }] }],
   ['save', { format: 'svg', colorMap: 'redBlue', scale: 'power' }],
@@ -291,6 +292,7 @@ const further: Partial<Record<keyof PanelRequests, (args: never) => unknown>> = 
   setView: args => checkView(args, summary),
   selectToken: args => checkSelection(args, 9),
   rangeWeights: args => checkRange(args, 9),
+  showPlace: args => checkCell(args, 9),
   setAblation: args => checkAblation(args, [], 4),
 };
 const refuse = (why: string) => new Failure('bad-message', why);

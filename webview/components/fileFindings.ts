@@ -1,6 +1,6 @@
 /** One line on the whole text: which heads copy, which convolution matters, and which word was least expected. */
 
-import { type HeadKind, headKindMeanings, headKindNames, headKindOf } from '../../src/attention/headKind';
+import { headKindOf, headKinds } from '../../src/attention/headKinds';
 import { withLocalMark } from '../../src/shared/labels';
 import type { Ranking } from '../../src/shared/panel/panelAblation';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
@@ -61,9 +61,20 @@ export function createFileFindings({ host, actions, store }: ViewContext, select
     const parts: (Node | string)[] = [];
     const isMeasured = heads.layersMeasured >= model.nLayers;
     if (heads.heads.length > 0) {
-      const kinds = heads.heads.map(head => ({ ...head, kind: headKindOf(head.values) }));
-      const of = (kind: HeadKind) => kinds.filter(head => head.kind === kind);
-      parts.push(headsLink(of('copies').length, 'copies'), ' · ', headsLink(of('previous').length, 'previous'));
+      const kinds = heads.heads.map(head => ({ ...head, kind: headKindOf(head.values).name }));
+      const countOf = (kind: string) => kinds.filter(head => head.kind === kind).length;
+      const [copying, looking] = [countOf('induction'), countOf('previous_token')];
+      parts.push(
+        headsLink(
+          copying === 1 ? t('1 head copies') : t('{0} heads copy', copying),
+          'induction',
+        ),
+        ' · ',
+        headsLink(
+          looking === 1 ? t('1 head looks at the token before') : t('{0} heads look at the token before', looking),
+          'previous_token',
+        ),
+      );
     }
     const rank = current(panel);
     const best = rank && rank.status !== 'running' ? bestConvolution(rank) : null;
@@ -97,22 +108,15 @@ export function createFileFindings({ host, actions, store }: ViewContext, select
     Object.assign(element.dataset, { layers: heads.layersMeasured, ranking: rank?.status ?? 'none' });
   }
 
-  function headsLink(count: number, kind: HeadKind): HTMLElement {
-    const text =
-      kind === 'copies'
-        ? count === 1
-          ? t('1 head copies')
-          : t('{0} heads copy', count)
-        : count === 1
-          ? t('1 head looks at the token before')
-          : t('{0} heads look at the token before', count);
+  /** Leads to the heads of a kind. */
+  function headsLink(text: string, kind: string): HTMLElement {
     return link(
       text,
       () => {
-        actions.setLayout({ headMeasure: kind === 'copies' ? 'induction' : 'previousToken', headOrder: 'rank' });
+        actions.setLayout({ headKind: kind });
         actions.showTab('heads');
       },
-      headKindMeanings[kind],
+      headKinds.find(({ name }) => name === kind)?.meaning,
     );
   }
 
@@ -121,7 +125,7 @@ export function createFileFindings({ host, actions, store }: ViewContext, select
     /** What a head mostly does here; empty until it is measured. */
     kindOf(layerIdx: number, headIdx: number): string {
       const found = heads.heads.find(head => head.layerIdx === layerIdx && head.headIdx === headIdx);
-      return found ? headKindNames[headKindOf(found.values)] : '';
+      return found ? headKindOf(found.values).label : '';
     },
     /** @param isQuiet nothing that the reader asked for is under way. */
     update(state: State, names: Places | null, isQuiet: boolean): void {

@@ -60,7 +60,10 @@ export function writeTile(grid: LevelGrid, rect: Rect, values: Float32Array, max
 }
 
 /** The end of an overview's scale. Its first column is left out: many heads rest on the first token. */
-export function overviewEnd({ size, scale, cells }: HeadOverview, kind: ScaleKind): number {
+export function overviewEnd(
+  { size, scale, cells }: Pick<HeadOverview, 'size' | 'scale' | 'cells'>,
+  kind: ScaleKind,
+): number {
   const magnitudes = new Float32Array((size * (size - 1)) / 2);
   let count = 0;
   for (let i = 1; i < size; i++) {

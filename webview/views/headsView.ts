@@ -1,6 +1,7 @@
 /** All heads at a glance, ranked: which one to look at. */
 
-import { type Measure, measures, rankHeads } from '../../src/attention/headRanking';
+import { type HeadKind, headKindOf, headKinds } from '../../src/attention/headKinds';
+import { type Measure, type MeasuredHead, measures, rankHeads } from '../../src/attention/headRanking';
 import type { MeasureName } from '../../src/shared/headMeasures';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { isSame } from '../../src/shared/tools/isSame';
@@ -30,6 +31,10 @@ class HeadsView implements PanelView {
   private readonly order = dropdown('order', t('Order'), value =>
     this.context.actions.setLayout({ headOrder: value === 'layer' ? 'layer' : 'rank' }),
   );
+  private readonly kind = dropdown('head-kind', t('Kind'), value =>
+    this.context.actions.setLayout({ headKind: value === '' ? null : value }),
+  );
+  private readonly sorting = h('summary');
   private readonly why = h('p', { class: 'heads-why' });
   private readonly progress = h('p', { class: 'facts', role: 'status' });
   private readonly grid = h('div', { class: 'heads-grid', role: 'group', 'aria-label': t('Heads') });
@@ -46,9 +51,15 @@ class HeadsView implements PanelView {
     this.element = h(
       'div',
       { class: 'heads' },
-      h('div', { class: 'heads-tools' }, this.measure.element, this.order.element),
-      this.why,
+      this.kind.element,
       this.progress,
+      h(
+        'details',
+        { class: 'heads-sorting' },
+        this.sorting,
+        h('div', { class: 'heads-tools' }, this.measure.element, this.order.element),
+        this.why,
+      ),
       this.grid,
       h(
         'p',
@@ -89,10 +100,17 @@ class HeadsView implements PanelView {
       ],
       layout.headOrder,
     );
+    const kind = headKinds.find(({ name }) => name === layout.headKind) ?? null;
+    this.kind.set(kindOptions(this.loader.heads), kind?.name ?? '');
+    this.kind.element.title = kind?.meaning ?? '';
+    this.sorting.textContent =
+      layout.headOrder === 'rank'
+        ? t('Sorted by: {0}', measure.label)
+        : t('Sorted by layer; number: {0}', measure.label);
     this.why.textContent = measure.meaning;
     this.progress.textContent = this.sayProgress(panel, measure);
     this.build(panel);
-    this.arrange(panel, measure, layout.headOrder === 'rank');
+    this.arrange(panel, measure, layout.headOrder === 'rank', kind);
     for (const card of this.cards) card.paint(this.loader.thumbnail(card.layerIdx, card.headIdx), theme);
   }
 
@@ -115,10 +133,10 @@ class HeadsView implements PanelView {
   }
 
   /** Labels the cards with their values and puts them in order; heads not measured yet come last. */
-  private arrange(panel: PanelState, measure: Measure, isRanked: boolean): void {
+  private arrange(panel: PanelState, measure: Measure, isRanked: boolean, kind: HeadKind | null): void {
     const { nHeads } = panel.model!;
     const { view, layersDone } = panel;
-    const key = [measure.name, isRanked, this.loader.heads.length, view.layerIdx, view.headIdx, layersDone];
+    const key = [measure.name, kind?.name, isRanked, this.loader.heads.length, view.layerIdx, view.headIdx, layersDone];
     if (isSame(key, this.shownOrder)) return;
     this.shownOrder = key;
     const ranked = rankHeads(this.loader.heads, measure.name);
@@ -126,16 +144,20 @@ class HeadsView implements PanelView {
     for (const card of this.cards) {
       const idx = card.layerIdx * nHeads + card.headIdx;
       const rank = rankOf.get(idx);
-      const value = rank === undefined ? undefined : ranked[rank]!.values[measure.name];
+      const values = rank === undefined ? undefined : ranked[rank]!.values;
+      const value = values?.[measure.name];
+      const own = values && headKindOf(values);
       const name = t('Layer {0}, head {1}', card.layerIdx, card.headIdx);
       const isShown = card.layerIdx === view.layerIdx && card.headIdx === view.headIdx;
       const text = value === undefined ? '' : formatMeasure(value);
       const said =
         value === undefined
           ? t('{0}: not measured yet', name)
-          : `${name}: ${measure.label} ${text} ${measure.unit}`.trimEnd() +
+          : `${name}: ${own!.label}. ${measure.label} ${text} ${measure.unit}`.trimEnd() +
             (Number.isNaN(value) ? '' : t(', rank {0} of {1}', rank! + 1, this.cards.length));
-      card.label(text, said, isShown);
+      card.label(own?.label ?? '', text, said, isShown);
+      card.element.hidden = kind !== null && own !== kind;
+      card.element.dataset['kind'] = own?.name ?? '';
       card.element.disabled = card.layerIdx >= layersDone;
       card.element.style.setProperty('order', String(isRanked ? (rank ?? idx + this.cards.length) : idx));
       card.element.dataset['rank'] = rank === undefined ? '' : String(rank + 1);
@@ -143,7 +165,9 @@ class HeadsView implements PanelView {
     }
     this.grid.classList.toggle('heads-by-layer', !isRanked);
     this.grid.style.setProperty('--heads', String(Math.min(nHeads, 12)));
-    this.sequence = [...this.cards].sort((a, b) => orderOf(a) - orderOf(b));
+    this.sequence = this.cards.filter(({ element }) => !element.hidden).sort((a, b) => orderOf(a) - orderOf(b));
+    const stop = this.cards[this.focused];
+    if (stop?.element.hidden && this.sequence[0]) this.setTabStop(this.cards.indexOf(this.sequence[0]));
   }
 
   private sayProgress(panel: PanelState, measure: Measure): string {
@@ -208,6 +232,21 @@ class HeadsView implements PanelView {
       element.tabIndex = i === index ? 0 : -1;
     });
   }
+}
+
+/** All kinds that occur, with how many heads each has. */
+function kindOptions(heads: readonly MeasuredHead[]): { value: string; label: string }[] {
+  const counts = new Map<string, number>();
+  for (const { values } of heads) {
+    const { name } = headKindOf(values);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [
+    { value: '', label: t('All kinds') },
+    ...headKinds
+      .filter(({ name }) => counts.has(name))
+      .map(({ name, label }) => ({ value: name, label: `${label} (${counts.get(name)})` })),
+  ];
 }
 
 function orderOf({ element }: HeadCard): number {

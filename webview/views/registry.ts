@@ -28,6 +28,7 @@ import { kernelsView } from './kernelsView';
 import { layerView } from './layerView';
 import { lensView } from './lensView';
 import { mapView } from './mapView';
+import { placesView } from './placesView';
 import { rowView } from './rowView';
 import { stagesView } from './stagesView';
 import { tableView } from './tableView';
@@ -62,7 +63,7 @@ const pages: readonly PageDefinition[] = [
     regions: [
       { id: 'grid', label: t('All heads'), shows: 'one', views: [headsView, kernelsView] },
       { id: 'map', label: t('Map'), shows: 'one', views: [mapView, stagesView, layerView, tableView] },
-      { id: 'inspector', label: t('Details'), shows: 'all', views: [rowView, lensView] },
+      { id: 'inspector', label: t('Details'), shows: 'all', views: [placesView, rowView, lensView] },
     ],
   },
   {

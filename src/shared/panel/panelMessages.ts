@@ -148,6 +148,8 @@ export interface PanelRequests {
   cancelOcclusion(args: Record<string, never>): void;
   /** Shows a line of the inspected document, from 0. */
   revealLine(args: { readonly lineIdx: number }): void;
+  /** Frames the two tokens of a cell in the document and shows them. */
+  showPlace(args: Cell): void;
   /** The document search as it is; changes come as `documentSearch` events. */
   documentSearch(args: Record<string, never>): DocumentSearchState | null;
   /** Shows a place of the searched document, UTF-16. */

@@ -52,7 +52,10 @@ test('the new measures by hand', () => {
   assert.ok(Math.abs(measures.ownToken - mean) < 1e-6);
   assert.ok(measures.nearShare > 0.7 && measures.nearShare < 0.76);
   assert.ok(Math.abs(measure(() => 1).evenness - 1) < 1e-6);
-  const distinct = measure(repeats, Array.from({ length: nTokens }, (_, i) => i));
+  const distinct = measure(
+    repeats,
+    Array.from({ length: nTokens }, (_, i) => i),
+  );
   assert.ok(Number.isNaN(distinct.duplicateToken), 'no token occurs twice');
 });
 

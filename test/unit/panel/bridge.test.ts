@@ -54,6 +54,7 @@ async function open(isInspected = true) {
     exporter: { save: call('save'), copy: call('copy'), picture: call('picture') } as never,
     reveal: call('reveal'),
     revealLine: call('revealLine'),
+    showPlace: call('showPlace'),
     revealInDocument: call('revealInDocument'),
   };
   const document = editor.open('text\nline');
@@ -283,7 +284,9 @@ test('relevance: its options, its changes, its check and the check’s end', asy
   await done;
   assert.equal(context.snapshot.occlusion?.status, 'cancelled');
   await panel.request('revealLine', { lineIdx: 1 });
-  assert.deepEqual(calls, [['revealLine', 1]]);
+  assert.deepEqual(calls.splice(0), [['revealLine', 1]]);
+  await panel.request('showPlace', { queryIdx: 5, keyIdx: 2 });
+  assert.deepEqual(calls, [['showPlace', { queryIdx: 5, keyIdx: 2 }]]);
 });
 
 test('the search of the document and the comparison are said as they are and as they change', async () => {
@@ -378,6 +381,8 @@ const bad: [keyof PanelRequests, object][] = [
   ['setRelevance', { method: 'sum', direction: 'attends', heads: 'all' }],
   ['occlude', { mode: 'delete' }],
   ['revealLine', { lineIdx: -1 }],
+  ['showPlace', { queryIdx: 10, keyIdx: 2 }],
+  ['showPlace', { queryIdx: 2, keyIdx: 3 }],
   ['setTab', { tab: 'a b' }],
   ['save', { format: 'exe', colorMap: 'redBlue', scale: 'linear' }],
   ['copy', { format: 'csv', colorMap: 'constructor', scale: 'linear' }],

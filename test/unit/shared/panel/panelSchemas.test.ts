@@ -74,6 +74,10 @@ const requests: Record<
   occlude: [{ mode: 'replace' }, { mode: ['delete', undefined] }],
   cancelOcclusion: [{}, {}],
   revealLine: [{ lineIdx: 0 }, { lineIdx: notIndices }],
+  showPlace: [
+    { queryIdx: 3, keyIdx: 1 },
+    { queryIdx: notIndices, keyIdx: notIndices },
+  ],
   documentSearch: [{}, {}],
   revealInDocument: [{ offset: 0 }, { offset: notIndices }],
   save: [
