@@ -65,10 +65,7 @@ export function createFileFindings({ host, actions, store }: ViewContext, select
       const countOf = (kind: string) => kinds.filter(head => head.kind === kind).length;
       const [copying, looking] = [countOf('induction'), countOf('previous_token')];
       parts.push(
-        headsLink(
-          copying === 1 ? t('1 head copies') : t('{0} heads copy', copying),
-          'induction',
-        ),
+        headsLink(copying === 1 ? t('1 head copies') : t('{0} heads copy', copying), 'induction'),
         ' · ',
         headsLink(
           looking === 1 ? t('1 head looks at the token before') : t('{0} heads look at the token before', looking),
