@@ -68,7 +68,7 @@ const bench = {
     const { width, height } = canvas.getBoundingClientRect();
     const at = { offsetX: width / 2, offsetY: height / 2 };
     const wheel = (deltaY: number) => {
-      const event = new WheelEvent('wheel', { deltaY, cancelable: true, bubbles: true });
+      const event = new WheelEvent('wheel', { deltaY, ctrlKey: true, cancelable: true, bubbles: true });
       Object.defineProperties(event, { offsetX: { value: at.offsetX }, offsetY: { value: at.offsetY } });
       canvas.dispatchEvent(event);
     };

@@ -31,7 +31,14 @@ export class SyntheticHost {
     this.state = {
       ...{ status: 'done', analysisId: 1, documentLabel: 'synthetic.ts', provider: 'cpu', layersDone: nLayers },
       model: { ...model, dim: 512, vocabSize: 256, nParameters: 1 } as unknown as ModelSummary,
-      ...{ window, windowLines: { first: 1, last: 200, of: 200 }, rangeReason: null, isStale: false, failure: null, durationMs: 1 },
+      ...{
+        window,
+        windowLines: { first: 1, last: 200, of: 200 },
+        rangeReason: null,
+        isStale: false,
+        failure: null,
+        durationMs: 1,
+      },
       isPinned: false,
       tokens: {
         labels: Array.from({ length: nTokens }, (_, i) => (i % 9 === 8 ? '\n' : ` t${i % 97}`)),
