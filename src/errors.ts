@@ -30,6 +30,24 @@ export const failures = {
         'Nothing outside the selection carries weight here. Select another token, or choose another way of measuring.',
       ),
     ),
+  cannotAnswer: (model: string) =>
+    new Failure(
+      'cannot-answer',
+      vscode.l10n.t(
+        '"{0}" knows the letters of the toy task only: no question can be put to it. Select another model.',
+        model,
+      ),
+      ['selectModel'],
+    ),
+  noAnswer: (model: string) =>
+    new Failure(
+      'no-answer',
+      vscode.l10n.t(
+        'No passage makes the question less surprising to {0}. Ask with words of the document, or select a larger model.',
+        model,
+      ),
+      ['selectModel'],
+    ),
   wrongDirection: () =>
     new Failure(
       'wrong-direction',

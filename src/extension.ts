@@ -146,7 +146,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     new SearchMarks(search, analysis, runReported, showPanel),
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, tab, log, models, folders),
-    registerContextCommands(analysis, context, decorations, moves, runReported, showPanel),
+    registerContextCommands(analysis, context, decorations, moves, search, runReported, showPanel),
     samples,
     new ModelTree(models, readSettings, ({ setting }) => runReported(() => useModel(setting))),
     vscode.commands.registerCommand(commands.openSamples, () => {

@@ -17,6 +17,7 @@ import {
   maxSearchTokens,
   type Probe,
   probeAt,
+  type SearchLine,
   type SearchMeasure,
   searchMethod,
 } from '../shared/documentSearch';
@@ -90,6 +91,11 @@ export class DocumentSearch implements vscode.Disposable {
   /** The document that is or was searched. */
   get searchedDocument(): vscode.TextDocument | undefined {
     return this.document;
+  }
+
+  /** Spans of lines with what they add to the prediction of the selection, the largest gain first, each by its main line. */
+  get spans(): DocumentSearchState['lines'] {
+    return this.lines && this.document ? this.withText(this.lines.spans, this.document) : [];
   }
 
   /** Searches the document for the selection. Resolves when done or cancelled. @throws Failure to show. */
@@ -221,12 +227,12 @@ export class DocumentSearch implements vscode.Disposable {
     const { lines, document } = this;
     // Lines of a text that is gone keep the words they had.
     const isReadable = lines && document && !change.isStale && !this.state.isStale;
-    const results = isReadable ? { lines: this.withText(lines, document), profile: lines.profile } : {};
+    const results = isReadable ? { lines: this.withText(lines.lines, document), profile: lines.profile } : {};
     this.state = { ...this.state, ...results, ...change };
     this.changed.fire(this.state);
   }
 
-  private withText({ lines }: LineRanking, document: vscode.TextDocument): DocumentSearchState['lines'] {
+  private withText(lines: readonly SearchLine[], document: vscode.TextDocument): DocumentSearchState['lines'] {
     return lines
       .filter(({ lineIdx }) => lineIdx < document.lineCount)
       .map(line => ({

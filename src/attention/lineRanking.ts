@@ -3,8 +3,12 @@
 import type { SearchedRange, SearchLine, SearchProfile } from '../shared/documentSearch';
 import { byRelevance } from './lines';
 
+/** Spans of lines that are kept, by their gain. */
+const maxSpans = 50;
+
 export class LineRanking {
   private heaviest: SearchLine[] = [];
+  private best: SearchLine[] = [];
   private readonly maxima: Float32Array;
   private readonly gains: Float32Array;
   private readonly bits: Float64Array;
@@ -27,6 +31,7 @@ export class LineRanking {
   add({ rows, gainBits }: Pick<SearchedRange, 'rows' | 'gainBits'>): void {
     const { lineIdxs, nTokens, nOwn, weights, strongestAt, strongestWeights, surprisalBits } = rows;
     const spanLines = [lineIdxs[0]!, lineIdxs.at(-1)!] as const;
+    let ofSpan: SearchLine | undefined;
     for (let i = 0; i < lineIdxs.length; i++) {
       const step = this.stepOf(lineIdxs[i]!);
       const weight = weights[i]!;
@@ -49,9 +54,13 @@ export class LineRanking {
           gainBits,
           spanLines,
         };
-        this.heaviest.push({ lineIdx: lineIdxs[i]!, ...figures });
+        const line = { lineIdx: lineIdxs[i]!, ...figures };
+        this.heaviest.push(line);
+        if (nOwn[i]! > 0 && (!ofSpan || byRelevance(line, ofSpan) < 0)) ofSpan = line;
       }
     }
+    if (ofSpan && !Number.isNaN(gainBits)) this.best.push(ofSpan);
+    this.best = this.best.sort((a, b) => b.gainBits - a.gainBits || a.lineIdx - b.lineIdx).slice(0, maxSpans);
     this.heaviest = this.heaviest.sort((a, b) => byRelevance(a, b) || a.strongestAt - b.strongestAt);
     this.heaviest.length = Math.min(this.heaviest.length, this.nLines);
   }
@@ -59,6 +68,11 @@ export class LineRanking {
   /** The lines with the largest mean weight so far, the largest first, blank ones last. A line longer than a window is there once for each of its parts. */
   get lines(): readonly SearchLine[] {
     return this.heaviest;
+  }
+
+  /** The most relevant line of each span, the span with the largest gain first. */
+  get spans(): readonly SearchLine[] {
+    return this.best;
   }
 
   get profile(): SearchProfile {

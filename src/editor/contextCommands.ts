@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
+import type { DocumentSearch } from '../analysis/documentSearch';
 import type { RelevantContext } from '../analysis/relevantContext';
 import { lengthOf } from '../analysis/target';
 import { commands } from '../contributionIds';
@@ -18,6 +19,9 @@ import type { AttentionDecorations } from './decorations';
 import { describeRelevance, pickRelevance } from './relevancePicker';
 import { editorOf } from './reveal';
 
+/** Models of the toy task know a few letters: no question can be put to them. */
+const maxToyVocabulary = 256;
+
 /** Lines offered to pick from. */
 const maxLines = 50;
 
@@ -26,6 +30,7 @@ export function registerContextCommands(
   context: RelevantContext,
   decorations: AttentionDecorations,
   moves: CursorMoves,
+  search: Pick<DocumentSearch, 'snapshot' | 'spans'>,
   runReported: (run: () => Promise<void>) => Promise<void>,
   showPanel: () => void,
 ): vscode.Disposable {
@@ -119,12 +124,47 @@ export function registerContextCommands(
     const anchor = lengthOf(document) + question.length + 1;
     const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };
     await withProgress(progress, () => analysis.inspect({ document, range: null, anchor, question }));
-    const { tokens } = analysis.snapshot;
+    const { tokens, model } = analysis.snapshot;
+    if (model && model.vocabSize <= maxToyVocabulary) throw failures.cannotAnswer(model.name);
     const first = tokens?.offsets.findIndex(offset => offset >= analysis.textEnd) ?? -1;
     const last = (tokens?.labels.length ?? 0) - 1;
     if (first < 0 || first > last) throw failures.noSelection();
     analysis.selectToken(last, first);
-    await showLines();
+    // The run holds the end of the document only: what answers may be anywhere in it.
+    await vscode.commands.executeCommand(commands.searchDocument);
+    if (search.snapshot?.status === 'done') await showAnswers(question, model?.name ?? '', editor);
+  }
+
+  /** Offers the passages that make the question less surprising, in the order of how much. */
+  async function showAnswers(question: string, model: string, editor: vscode.TextEditor): Promise<void> {
+    const spans = search.spans.filter(({ gainBits }) => gainBits > 0);
+    if (spans.length === 0) throw failures.noAnswer(model);
+    const items = spans.slice(0, maxLines).map(({ text, lineIdx, gainBits, spanLines: [first, last] }) => ({
+      label: text || vscode.l10n.t('(blank line)'),
+      description:
+        first === last
+          ? vscode.l10n.t('line {0}', lineIdx + 1)
+          : vscode.l10n.t('line {0}, of lines {1}–{2}', lineIdx + 1, first + 1, last + 1),
+      detail: vscode.l10n.t(
+        'gain {0} bits: each token of the question is that much less surprising after these lines',
+        withLocalMark(gainBits.toFixed(2)),
+      ),
+      lineIdx,
+    }));
+    const picked = await pick(items, {
+      title: vscode.l10n.t('Passages for “{0}”', question),
+      placeHolder: vscode.l10n.t(
+        '{0} ranks the passages of the document by gain; small models are weak at this: look at the first few',
+        model,
+      ),
+      onDidSelectItem: item => {
+        const { lineIdx } = item as (typeof items)[number];
+        editor.revealRange(new vscode.Range(lineIdx, 0, lineIdx, 0), inCenter);
+      },
+    });
+    if (!picked) return;
+    const shown = await vscode.window.showTextDocument(editor.document, editor.viewColumn);
+    moves.moveTo(shown, new vscode.Position(picked.lineIdx, 0));
   }
 
   async function check(): Promise<void> {

@@ -86,3 +86,17 @@ test('a blank line comes after those with text, and counts as 0 in the profile',
   );
   assert.equal(map.profile.weights[1], 0);
 });
+
+test('spans are kept by their gain, each with its most relevant line, whatever the weights elsewhere', () => {
+  const ranking = new LineRanking(0, 100, 1, 10);
+  ranking.add(window([[0, 9, 1], [1, 8, 2]], 0.5)); // biome-ignore format: rows
+  ranking.add(window([[60, 0.1, 1], [61, 0.2, 1]], 4)); // biome-ignore format: rows
+  ranking.add(window([[90, 5, 1]], Number.NaN));
+  assert.deepEqual(
+    ranking.spans.map(({ lineIdx, gainBits }) => [lineIdx, gainBits]),
+    [
+      [61, 4],
+      [0, 0.5],
+    ],
+  );
+});

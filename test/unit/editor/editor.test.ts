@@ -20,7 +20,7 @@ import { WindowFollower } from '../../../src/editor/windowFollower';
 import { PanelTab } from '../../../src/panel/panelTab';
 import { Cancelled, Failure } from '../../../src/shared/tools/failure';
 import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
-import { settle, tokensEvent } from '../../fixtures/fakeClient';
+import { loaded, settle, tokensEvent } from '../../fixtures/fakeClient';
 import { editor, TextEditorSelectionChangeKind } from '../../fixtures/vscode';
 
 /** Each character is a token, and a word of its own, as in a script without spaces. */
@@ -38,7 +38,16 @@ async function open(isInspected = true, content = text) {
   const showPanel = () => nPanels++;
   const tab = new PanelTab();
   registerCommands(analysis, ablations, decorations, showPanel, tab, log, {} as never, {} as never);
-  registerContextCommands(analysis, context, decorations, moves, run => withErrorReporting(log, run), showPanel);
+  const search = { snapshot: { status: 'done' }, spans: [] as object[] };
+  registerContextCommands(
+    analysis,
+    context,
+    decorations,
+    moves,
+    search as never,
+    run => withErrorReporting(log, run),
+    showPanel,
+  );
   new StatusBar(analysis);
   new WindowFollower(analysis, moves, log, run => withErrorReporting(log, run));
   const document = editor.open(content);
@@ -58,7 +67,20 @@ async function open(isInspected = true, content = text) {
       [backgroundColor, borderColor].some(used => (used as { id?: string } | undefined)?.id === color),
     );
   const item = () => editor.statusItems.find(({ id }) => id === 'mtaInspector.status')!;
-  return { ...opened, context, decorations, tab, document, shown, run, answer, marked, item, nPanels: () => nPanels };
+  return {
+    ...opened,
+    context,
+    decorations,
+    tab,
+    search,
+    document,
+    shown,
+    run,
+    answer,
+    marked,
+    item,
+    nPanels: () => nPanels,
+  };
 }
 
 test('the cursor selects its word, a selection its tokens, whatever moved them', async () => {
@@ -342,27 +364,53 @@ test('steps go to the next and the previous relevant place, round and round, and
   assert.deepEqual(analysis.selectedRange, { first: 9, end: 10 });
 });
 
-test('a question is asked of the document, its tokens are selected and its lines offered', async () => {
-  const { run, load, complete, answer, analysis, context, nPanels } = await open();
+test('a question is put to the whole document by its search, and passages are offered by gain', async () => {
+  const { run, load, complete, analysis, context, nPanels, search, shown, document } = await open();
   editor.answers.input = 'why?';
+  const span = (lineIdx: number, gainBits: number, text: string) => ({
+    ...{ lineIdx, gainBits, text, spanLines: [lineIdx, lineIdx] },
+  });
+  search.spans = [span(0, 2.5, '一二三四'), span(1, 0.5, '五六七八'), span(1, -1, 'harms')];
   const offered: string[] = [];
   editor.answers.pick = items => {
-    offered.push(...(items as readonly { label: string }[]).map(({ label }) => label));
-    return undefined;
+    offered.push(
+      ...(items as readonly { label: string; detail: string }[]).map(({ label, detail }) => `${label} ${detail}`),
+    );
+    return items[1];
   };
+  const big = { ...loaded, model: { ...loaded.model, vocabSize: 8192 } };
   await run(commands.findContext);
   assert.deepEqual([context.snapshot.options.method, context.snapshot.options.heads, nPanels()], ['mean', 'all', 1]);
-  const { args } = await load();
+  const { args } = await load(big);
   assert.deepEqual([args.text, args.anchor], [`${text}\nwhy?`, text.length + 5]);
   await complete();
   assert.deepEqual(analysis.selectedRange, { first: 10, end: 15 });
-  mock.timers.tick(120);
-  await settle();
-  await answer([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
-  assert.deepEqual(offered, ['五六七八', '一二三四'], 'the heaviest first');
+  assert.deepEqual(editor.executed.filter(([id]) => id === commands.searchDocument).length, 1);
+  assert.equal(offered.length, 2, 'what harms is no answer');
+  assert.match(offered[0]!, /^一二三四 gain 2\.50 bits/);
+  assert.equal(document.offsetAt(shown.selection.active), 5);
+  assert.deepEqual(analysis.selectedRange, { first: 10, end: 15 }, 'the question stays selected');
+  search.spans = [];
+  await run(commands.findContext);
+  await load(big);
+  await complete();
+  assert.match(editor.errors.at(-1)!.message, /No passage makes the question less surprising to m/);
   editor.answers.input = ' ';
   await run(commands.findContext);
-  assert.equal(nPanels(), 1, 'no question, no run');
+  assert.equal(nPanels(), 2, 'no question, no run');
+});
+
+test('no question is put to a model that knows a few letters only', async () => {
+  const { run, load, complete } = await open();
+  editor.answers.input = 'why?';
+  await run(commands.findContext);
+  await load();
+  await complete();
+  assert.match(editor.errors.at(-1)!.message, /"m" knows the letters of the toy task only/);
+  assert.deepEqual(
+    editor.executed.filter(([id]) => id === commands.searchDocument),
+    [],
+  );
 });
 
 test('the window of a long document follows the resting cursor, unless it is pinned', async () => {
