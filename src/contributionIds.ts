@@ -25,6 +25,7 @@ export const commands = {
   findContext: 'mtaInspector.findContext',
   checkByOccluding: 'mtaInspector.checkByOccluding',
   chooseRelevance: 'mtaInspector.chooseRelevance',
+  useRetrievalHeads: 'mtaInspector.useRetrievalHeads',
   saveMap: 'mtaInspector.saveMap',
   copyLink: 'mtaInspector.copyLink',
   openLink: 'mtaInspector.openLink',

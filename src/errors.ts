@@ -23,6 +23,13 @@ export const failures = {
       ),
     ),
   noAnalysis: () => new Failure('no-analysis', vscode.l10n.t('This map is not ready yet, or belongs to an older run.')),
+  noRepeatedWords: () =>
+    new Failure(
+      'no-examples',
+      vscode.l10n.t(
+        'Cannot choose heads by this text: no word of five letters or more comes again on a later line. Inspect a longer document, such as a source file.',
+      ),
+    ),
   noPlaces: () =>
     new Failure(
       'no-places',

@@ -17,6 +17,7 @@ import { chooseModel } from './analysis/modelChoice';
 import { OcclusionRuns } from './analysis/occlusionRuns';
 import { RangeLength } from './analysis/rangeLength';
 import { RelevantContext } from './analysis/relevantContext';
+import { RetrievalHeads } from './analysis/retrievalHeads';
 import { AnalysisRuns } from './api/analysisRuns';
 import { registerAttentionTool } from './api/attentionTool';
 import { exportsOf } from './api/exports';
@@ -35,6 +36,7 @@ import { useModel } from './editor/modelCommands';
 import { ModelTree } from './editor/modelTree';
 import { PlaceMarks } from './editor/placeMarks';
 import { RemoteToken } from './editor/remoteToken';
+import { registerRetrievalHeads } from './editor/retrievalHeadsCommand';
 import { revealLine, revealOffset, revealToken } from './editor/reveal';
 import { type Sample, Samples, showWhile } from './editor/samples';
 import { SearchMarks } from './editor/searchMarks';
@@ -147,6 +149,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, tab, log, models, folders),
     registerContextCommands(analysis, context, decorations, moves, search, runReported, showPanel),
+    registerRetrievalHeads(new RetrievalHeads(analysis, client, globalState), context, runReported),
     samples,
     new ModelTree(models, readSettings, ({ setting }) => runReported(() => useModel(setting))),
     vscode.commands.registerCommand(commands.openSamples, () => {

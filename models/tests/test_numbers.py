@@ -364,6 +364,35 @@ def test_context(product, model, document, options, method, heads):
         close("rank correlations", got, expected, 1e-9)
 
 
+def test_choose_heads(product, model, document, tmp_path):
+    """QRHead: attention of the predicting rows on the gold passage, less that of "N/A" in place of the query's line."""
+    lines = TEXT.split("\r\n")
+    starts = [utf16("\r\n".join(lines[:i])) + (2 if i else 0) for i in range(len(lines))]
+    passage, *_, asked = [i for i, line in enumerate(lines) if len(line) > 12]
+    label = {
+        "query": [starts[asked] + 4, starts[asked] + 9],
+        "gold": [starts[passage], starts[passage] + utf16(lines[passage])],
+    }
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps([label]))
+    got = product("choose-heads", TEXT, "--labels", str(labels), "--count", "3")
+    first, end = document.tokens_between(*label["query"])
+    gold = slice(*document.tokens_between(*label["gold"]))
+    without = TEXT[: len("\r\n".join(lines[:asked])) + 2] + "N/A"
+    other = Document(model, product("analyze", without, "--layer", "0", "--head", "0"), without)
+    nothing = [i for i, start in enumerate(other.starts) if start >= starts[asked]]
+    expected = []
+    for stages, stages_without in zip(document.layers, other.layers):
+        weights = stages["mixed_pattern"][:, first - 1 : end - 1].mean(1)
+        c = (weights[:, : len(other.ids)] - stages_without["mixed_pattern"][:, nothing].mean(1)[:, : weights.shape[1]])[:, gold]
+        kept = c >= c.mean(1, keepdims=True) - 2 * c.std(1, ddof=1, keepdims=True)
+        expected += list((c * kept).sum(1))
+    close("retrieval scores", [head["score"] for head in got["scores"]], expected, 2e-6)
+    order = np.argsort(-np.array(expected), kind="stable")[:3]
+    assert [head["layer"] * model.n_heads + head["head"] for head in got["heads"]] == list(order)
+    assert (got["examples"], got["source"]) == (1, "labels")
+
+
 def search_ranges(document: Document, room: int, earlier: int):
     """(first token of the range, first and last token of its span), by "document search" in the guide."""
     n = len(document.ids) - 1

@@ -6,11 +6,14 @@ import type { Stage } from '../shared/operators';
 import { chosenHeads, parseHeads, type RelevanceMethod } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { chooseMap } from './document';
+import { readHeadsFile } from './retrievalHeads';
 
 export interface HeadOptions {
   readonly method: RelevanceMethod;
   /** As `parseHeads` reads them; absent: all, for `head` the one that `layer` and `head` name. */
   readonly heads: string | undefined;
+  /** A file of heads that `choose-heads` wrote, in place of `heads`. */
+  readonly headsFile?: string | undefined;
   readonly layer: number | undefined;
   readonly head: number | undefined;
   readonly stage: Stage | undefined;
@@ -25,7 +28,12 @@ export interface ChosenHeads {
 }
 
 /** What is wrong with the options together, before a model is there; null for nothing. */
-export function headOptionsProblem({ method, heads, layer, head, stage }: HeadOptions): string | null {
+export function headOptionsProblem({ method, heads, headsFile, layer, head, stage }: HeadOptions): string | null {
+  if (headsFile !== undefined) {
+    if (heads !== undefined) return '--heads and --heads-file name the heads twice: give one of them';
+    if (method === 'head')
+      return '--heads-file is of several heads, and --method head takes one: give --heads LAYER.HEAD';
+  }
   if (method === 'head') {
     if (heads !== undefined && (layer !== undefined || head !== undefined)) {
       return '--heads and --layer or --head name the head twice: give one of them';
@@ -53,8 +61,9 @@ export function chooseHeads(engine: Engine, options: HeadOptions): ChosenHeads {
   };
   if (method !== 'head') {
     const { layer, stage } = chooseMap(engine, options);
+    const { headsFile } = options;
     return {
-      heads: listed(heads ?? 'all', layer),
+      heads: headsFile === undefined ? listed(heads ?? 'all', layer) : readHeadsFile(headsFile, engine),
       stage,
       named: { layer: heads === 'layer' ? layer : null, head: null, stage: null },
     };

@@ -39,6 +39,7 @@ import { checkFolderOutput, checkOutput, isOutputCut, print, report, writeOutput
 import { patchJson, patchKinds, patchText } from './patch';
 import { known, readDocument } from './readDocument';
 import { exportRepository } from './repository';
+import { chosenHeadsJson, chosenHeadsText } from './retrievalHeads';
 import { searchJson, searchText } from './search';
 import { rowKinds, type TargetChoice } from './targets';
 import { jsonText, oneLine } from './terminal';
@@ -196,6 +197,16 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
     const by = oneOf('--by', args.values.by ?? 'context_score', [...measureNames.keys()]);
     const json = await headsJson(await openDocument(args), measureNames.get(by)!, quantityOption(args));
     if (!args.values.json) await print(headsText(json));
+    return writeJson(args, json);
+  },
+
+  async 'choose-heads'(args) {
+    const { values } = args;
+    const json = await chosenHeadsJson(args.positionals[0]!, {
+      ...{ ...engineChoice(args), encoding: encoding(args), labels: values.labels },
+      count: wholeNumber('--count', values.count, 1),
+    });
+    if (!values.json) await print(chosenHeadsText(json));
     return writeJson(args, json);
   },
 
@@ -415,7 +426,12 @@ function selectionOptions<M extends string>(args: Arguments, methods: readonly M
   const at = wholeNumber('--at', values.at) ?? 0;
   if (to !== undefined && to <= at) throw new UsageError(`--to is ${to}, expected more than --at, which is ${at}`);
   const method = oneOf('--method', values.method ?? 'mean', methods);
-  const heads = { method: method as M & (typeof relevanceMethods)[number], heads: values.heads, ...mapOptions(args) };
+  const heads = {
+    method: method as M & (typeof relevanceMethods)[number],
+    heads: values.heads,
+    headsFile: values['heads-file'],
+    ...mapOptions(args),
+  };
   const problem = headOptionsProblem(heads);
   if (problem) throw new UsageError(problem);
   return { ...heads, to, question: values.question };

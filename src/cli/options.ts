@@ -83,6 +83,12 @@ export const options = {
     value: 'HEADS',
     help: 'all (unless given), layer with --layer, or a list such as 2.0,3.*; one head for --method head',
   },
+  'heads-file': { value: 'FILE', help: 'heads that choose-heads has saved, in place of --heads' },
+  labels: {
+    value: 'FILE',
+    help: 'examples, [{"query": [start, end], "gold": [start, end]}, …]; words that FILE repeats unless given',
+  },
+  count: { value: 'N', help: 'heads to choose; an eighth of all unless given' },
   quantity: {
     value: 'QUANTITY',
     help: 'weight (unless given), norm: of what the weight adds to the stream, contribution: its share of the output of the head',
@@ -125,7 +131,7 @@ export interface CommandSyntax {
 
 const engine = ['model', 'remote', 'provider'] as const;
 const file = [...engine, 'encoding', 'max-tokens'] as const;
-const selection = ['at', 'to', 'question', 'method', 'heads', 'layer', 'head', 'stage'] as const;
+const selection = ['at', 'to', 'question', 'method', 'heads', 'heads-file', 'layer', 'head', 'stage'] as const;
 
 export const syntax = {
   analyze: {
@@ -145,7 +151,7 @@ export const syntax = {
     takes: 'FILE',
     options: [...file, ...selection, 'window-start', 'direction', 'row', 'quantity', 'occlude', 'json'],
     usage:
-      '--at OFFSET [--to OFFSET] | --question TEXT [--method METHOD] [--heads HEADS] [--layer L --head H --stage STAGE]\n' +
+      '--at OFFSET [--to OFFSET] | --question TEXT [--method METHOD] [--heads HEADS | --heads-file FILE] [--layer L --head H --stage STAGE]\n' +
       '          [--direction attends|attendedBy] [--row reading|predicting] [--quantity weight|norm|contribution]\n' +
       '          [--occlude replace|remove] [--json OUT]',
   },
@@ -153,7 +159,7 @@ export const syntax = {
     summary: 'the same over a document of any length, range by range',
     takes: 'FILE',
     options: [...file, ...selection, 'json'],
-    usage: `--at OFFSET [--to OFFSET] | --question TEXT [--method ${searchMethods.join('|')}] [--heads HEADS] [--json OUT]`,
+    usage: `--at OFFSET [--to OFFSET] | --question TEXT [--method ${searchMethods.join('|')}]\n          [--heads HEADS | --heads-file FILE] [--json OUT]`,
   },
   ablate: {
     summary: 'what each part of the model does on this text',
@@ -215,6 +221,12 @@ export const syntax = {
     takes: 'FILE',
     options: [...file, 'at', 'window-start', 'by', 'quantity', 'json'],
     usage: '[--by MEASURE] [--quantity weight|norm|contribution] [--json OUT]',
+  },
+  'choose-heads': {
+    summary: 'heads that find context, by examples or by words that the file repeats, for --heads-file',
+    takes: 'FILE',
+    options: [...engine, 'encoding', 'labels', 'count', 'json'],
+    usage: '[--labels FILE] [--count N] [--json OUT]',
   },
   eval: {
     summary: 'bits per byte, perplexity and top-1 accuracy on whole files',
@@ -380,6 +392,10 @@ but those of the first window with at least half a window before them. A token t
 model without a begin token, counts in no figure. Bits per byte divides by the UTF-8 bytes of the whole text. Perplexity and
 accuracy are per token of the model's own vocabulary: compare them between models with the same tokenizer only, bits per
 byte between all. Tokens/s counts every token each time that it is computed.`,
+  'choose-heads': `QRHead (arXiv 2506.09944): the score of a head is its attention from the rows that predict the query to the gold passage,
+less the same with "N/A" in place of the query's line, mean over the examples. In a file without labels the query is the
+second occurrence of a word (without its first two characters), and the gold passage the line of the first. It says
+where heads look, not what the model uses.`,
   explain: `Row t makes the prediction of token t + 1: the predicting row of the token at --at is the one before it, the reading row
 its own. The logit is split exactly: logit = embedding + heads + mlps + other + remainder, where attention weights and norms
 are held at their values. It says what was added to this logit directly, not what the model would do without it.`,

@@ -12,6 +12,7 @@ import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblatio
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KernelWeights } from '../shared/kernels';
 import type { OcclusionBaseline } from '../shared/relevance';
+import type { ScoredHead } from '../shared/retrievalHeads';
 import { Cancelled, Failure } from '../shared/tools/failure';
 import { type None, Rpc } from '../shared/tools/rpc';
 import {
@@ -32,6 +33,7 @@ import {
   protocolVersion,
   type RankArgs,
   type RelevanceArgs,
+  type ScoreHeadsArgs,
   type SearchAnswer,
   type SearchArgs,
   type SearchTextArgs,
@@ -217,6 +219,11 @@ export class InferenceClient {
     return this.cancellable('knockOut', args, signal);
   }
 
+  /** @throws Failure `bad-example`; Cancelled as soon as `signal` fires. */
+  scoreHeads(args: ScoreHeadsArgs, signal: AbortSignal): Promise<readonly ScoredHead[]> {
+    return this.cancellable('scoreHeads', args, signal);
+  }
+
   /** Brings an `occluded` event per span. @throws Cancelled as soon as `signal` fires. */
   occlude(args: OccludeArgs, signal: AbortSignal): Promise<OcclusionBaseline> {
     return this.cancellable('occlude', args, signal);
@@ -239,7 +246,15 @@ export class InferenceClient {
   }
 
   private async cancellable<
-    Name extends 'ablate' | 'ablateHeads' | 'rankAblations' | 'explain' | 'knockOut' | 'occlude' | 'searchDocument',
+    Name extends
+      | 'ablate'
+      | 'ablateHeads'
+      | 'rankAblations'
+      | 'explain'
+      | 'knockOut'
+      | 'occlude'
+      | 'scoreHeads'
+      | 'searchDocument',
   >(
     name: Name,
     args: Parameters<InferenceRequests[Name]>[0],

@@ -11,6 +11,7 @@ import type { LogitAttribution } from '../shared/attribution';
 import type { SearchedRange } from '../shared/documentSearch';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { OcclusionBaseline } from '../shared/relevance';
+import type { ScoredHead } from '../shared/retrievalHeads';
 import type { TextSlice } from '../shared/tools/documentText';
 import { Cancelled, Failure } from '../shared/tools/failure';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
@@ -18,6 +19,7 @@ import { ablateRun, rankAblations } from './experiments/ablationRuns';
 import { Experiments } from './experiments/experiments';
 import { explainLogit } from './experiments/explainLogit';
 import { neutralToken, OcclusionRunner } from './experiments/occlusion';
+import { scoreHeads } from './experiments/retrievalHeads';
 import { searchRanges, tokenizeProbe } from './experiments/searchRanges';
 import { SearchText } from './experiments/searchText';
 import { openModelFolder } from './model/openModelFolder';
@@ -34,6 +36,7 @@ import type {
   LoadArgs,
   OccludeArgs,
   RankArgs,
+  ScoreHeadsArgs,
   SearchAnswer,
   SearchArgs,
   SearchTextArgs,
@@ -236,6 +239,15 @@ export class Engine {
       throw new Failure('bad-ablation', 'Cannot switch off heads of a run with changed kernels. Restore them first.');
     await this.pause(signal)();
     return this.experiments.ablateHeads(args, signal);
+  }
+
+  /**
+   * How well each head finds context in labeled examples, while no other run is waiting; see attention/retrievalHeads.
+   * @throws Failure `bad-example`; Cancelled between layers once `signal` fires.
+   */
+  scoreHeads({ examples }: ScoreHeadsArgs, signal?: AbortSignal): Promise<ScoredHead[]> {
+    const tokenize = (text: string) => this.lastTokens({ text, start: 0 }, this.model.maxSeqlen).tokens;
+    return scoreHeads(this.runtime.use, tokenize, examples, this.pause(signal), signal);
   }
 
   /** Whether a token of the model's own is put before every window, by which the first token of the text is predicted. */

@@ -42,6 +42,7 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     knockOut: (args, signal) => engines.holding(args.analysisId).knockOut(args, signal),
     relevance: (args, signal) => engines.holding(args.analysisId).details.relevance(args, signal),
     occlude: (args, signal) => engines.holding(args.analysisId).occlude(args, signal),
+    scoreHeads: (args, signal) => engines.of().scoreHeads(args, signal),
     readSearchText: args => engines.of().readSearchText(args),
     searchDocument: (args, signal) => engines.of().searchDocument(args, signal),
   };

@@ -30,6 +30,7 @@ import type {
   RelevanceMethod,
 } from '../shared/relevance';
 import type { RemoteOptions } from '../shared/remote';
+import type { RetrievalExample, ScoredHead } from '../shared/retrievalHeads';
 
 export const protocolVersion = 1;
 
@@ -136,6 +137,11 @@ export interface RelevanceArgs {
   readonly stage: Stage;
   /** What the cells of the last stage are; its weights by default, of `stage` where the method is `head`. */
   readonly quantity?: Quantity | undefined;
+}
+
+export interface ScoreHeadsArgs {
+  /** Of the model of the main slot. */
+  readonly examples: readonly RetrievalExample[];
 }
 
 export interface OccludeArgs {
@@ -258,6 +264,8 @@ export interface InferenceRequests extends FolderRequests {
   ablateHeads(args: HeadAblationArgs): HeadAblationEffect;
   /** Predicts a row without the edges to some tokens. Cancelled between layers. */
   knockOut(args: KnockOutArgs): KnockOutAnswer;
+  /** Scores every head by labeled examples, in the order of layers. Cancelled between layers. */
+  scoreHeads(args: ScoreHeadsArgs): readonly ScoredHead[];
   /** Emits `occluded` per span, then answers with what they are compared with. Cancelled between layers. */
   occlude(args: OccludeArgs): OcclusionBaseline;
   /** Reads a piece of a document to search; answers how many tokens all pieces have so far. */

@@ -20,6 +20,7 @@ const maxTokens = whole(1, 2 ** 31);
 const slot = v.pipe(text, v.regex(/^(main|compare|api-\d+)$/));
 const list = <T extends AnySchema>(item: T) => v.pipe(v.array(item), v.maxLength(1_000_000));
 const range = v.looseObject({ first: index, end: index });
+const textSpan = v.looseObject({ start: index, end: index });
 const heads = list(v.looseObject({ layerIdx: index, headIdx: index }));
 const method = text;
 const stage = v.picklist(stages);
@@ -65,6 +66,9 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   knockOut: v.looseObject({ ...run, row: index, target: index, keys: range }),
   occlude: v.looseObject({
     ...{ ...run, occlusionId: index, target: range, spans: list(range), mode: v.picklist(occlusionModes) },
+  }),
+  scoreHeads: v.looseObject({
+    examples: list(v.looseObject({ text, query: textSpan, gold: textSpan })),
   }),
   readSearchText: v.looseObject({ textId: index, start: index, firstLine: index, text }),
   searchDocument: v.looseObject({

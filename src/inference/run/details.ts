@@ -24,7 +24,7 @@ import type { Attribution } from '../runtime/attribution';
 import type { LastingRuntime } from '../runtime/lastingRuntime';
 import type { LayerRuntime } from '../runtime/layerRuntime';
 import { measureHeads } from './measureHeads';
-import { checkRange, relevanceOfHeads } from './relevance';
+import { checkRange, type HeadRelevance, type LayerBands, relevanceByHead, relevanceOfHeads } from './relevance';
 import type { Run } from './run';
 import {
   allHeadsRows,
@@ -145,7 +145,22 @@ export class Details {
    * @throws RangeError for a range or heads that are not there; Cancelled between layers once `signal` fires.
    */
   async relevance(args: RelevanceArgs, signal?: AbortSignal): Promise<Float32Array> {
-    const { analysisId, heads, range } = args;
+    const { method, heads } = args;
+    const chosen = { ...args, heads: method === 'head' ? heads.slice(0, 1) : heads };
+    const { nTokens, bands } = this.rowsOf(args, signal);
+    return relevanceOfHeads(chosen, nTokens, bands);
+  }
+
+  /** The same of each head by itself, at the last stage of each layer, in the order of layers. @throws as `relevance`. */
+  async relevanceByHead(args: Omit<RelevanceArgs, 'method' | 'stage'>, signal?: AbortSignal): Promise<HeadRelevance[]> {
+    const { nTokens, bands } = this.rowsOf(args, signal);
+    return relevanceByHead(args, nTokens, bands);
+  }
+
+  private rowsOf(
+    { analysisId, heads, range, quantity = 'weight' }: Omit<RelevanceArgs, 'method' | 'stage'>,
+    signal?: AbortSignal,
+  ): { readonly nTokens: number; readonly bands: LayerBands } {
     const { layers } = this.model;
     const deepest = Math.max(...heads.map(({ layerIdx }) => layerIdx));
     const run = this.runs.withLayer(analysisId, deepest);
@@ -154,14 +169,13 @@ export class Details {
     if (heads.length === 0 || heads.some(({ headIdx }) => !(headIdx < this.model.nHeads))) {
       throw new RangeError(`heads are ${JSON.stringify(heads)}, the model has ${this.model.nHeads} per layer`);
     }
-    const { quantity = 'weight' } = args;
     const bandsOf = this.bandsOf(run, signal, deepest, quantity);
-    const chosen = { ...args, heads: args.method === 'head' ? heads.slice(0, 1) : heads };
-    return relevanceOfHeads(chosen, nTokens, async function* (layerIdx, headIdxs, queries, stage = 'mixed_pattern') {
+    const bands: LayerBands = async function* (layerIdx, headIdxs, queries, stage = 'mixed_pattern') {
       const { stages: all } = layers[layerIdx]!;
       const stages = [quantity === 'weight' ? effectiveStage(all, stage) : weightsStage(all)];
       for await (const [rows] of bandsOf({ layerIdx, stages, heads: headIdxs, queries })) yield rows!;
-    });
+    };
+    return { nTokens, bands };
   }
 
   /**

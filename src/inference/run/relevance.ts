@@ -39,17 +39,43 @@ export async function relevanceOfHeads(
     }
     return Float32Array.from(weights);
   }
-  const rows: Float32Array[] = [];
-  const queries = [range.first, attends ? range.end : nTokens] as const;
-  for (const [layerIdx, headIdxs] of layers) {
-    const sums = headIdxs.map(() => new Float64Array(nTokens));
-    const shown = method === 'head' ? stage : undefined;
-    for await (const heads of bands(layerIdx, headIdxs, queries, shown)) {
-      for (const [i, band] of heads.entries()) addRangeWeights(sums[i]!, band, range, direction);
-    }
-    rows.push(...sums.map(sum => Float32Array.from(sum)));
-  }
+  const shown = method === 'head' ? stage : undefined;
+  const rows = (await relevanceByHead({ heads, range, direction, stage: shown }, nTokens, bands)).map(
+    row => row.weights,
+  );
   return method === 'max' ? maxOverHeads(rows) : meanOverHeads(rows);
+}
+
+/** A head's part of a relevance. */
+export interface HeadRelevance extends HeadRef {
+  /** Shape [nTokens]. */
+  readonly weights: Float32Array;
+}
+
+/**
+ * The weights of each head by itself, in the order of layers.
+ * @param stage the last one of each layer where none is named.
+ */
+export async function relevanceByHead(
+  {
+    heads,
+    range,
+    direction,
+    stage,
+  }: Pick<RelevanceArgs, 'heads' | 'range' | 'direction'> & { stage?: Stage | undefined },
+  nTokens: number,
+  bands: LayerBands,
+): Promise<HeadRelevance[]> {
+  const found: HeadRelevance[] = [];
+  const queries = [range.first, direction === 'attends' ? range.end : nTokens] as const;
+  for (const [layerIdx, headIdxs] of byLayer(heads)) {
+    const sums = headIdxs.map(() => new Float64Array(nTokens));
+    for await (const rows of bands(layerIdx, headIdxs, queries, stage)) {
+      for (const [i, band] of rows.entries()) addRangeWeights(sums[i]!, band, range, direction);
+    }
+    found.push(...sums.map((sum, i) => ({ layerIdx, headIdx: headIdxs[i]!, weights: Float32Array.from(sum) })));
+  }
+  return found;
 }
 
 /** The heads of each layer that has any, in the order of layers. */

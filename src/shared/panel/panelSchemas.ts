@@ -6,6 +6,7 @@
  */
 
 import * as v from 'valibot';
+import type { HeadRef } from '../address';
 import { maxPatchCells, tileSize } from '../attentionMap';
 import { type ColorMap, colorMaps, scaleKinds } from '../colorScale';
 import { headBaselines } from '../headAblation';
@@ -79,6 +80,12 @@ export const relevanceOptions: Schema<RelevanceOptions> = v.object({
 export function readRelevance(value: unknown): RelevanceOptions | null {
   const read = v.safeParse(relevanceOptions, value);
   return read.success ? read.output : null;
+}
+
+/** Chosen heads by the name of their model, as whichever version saved them; none for what is not that. */
+export function readChosenHeads(value: unknown): Readonly<Record<string, readonly HeadRef[]>> {
+  const read = v.safeParse(v.record(v.string(), heads), value);
+  return read.success ? read.output : {};
 }
 
 /** Arguments of what the webview requests. Fields that are not named here are dropped. */
