@@ -37,7 +37,7 @@ export function leastExpected(
     const range = wordAt(places.labels, token);
     token = range.end;
     const line = places.lineOf(range.first);
-    const text = places.textOf(range);
+    const text = places.wordOf(range);
     if (line === null || !/^[\p{L}_$][\p{L}\p{N}\p{M}_$]+$/u.test(text)) continue;
     const bits = surprisalBits.subarray(range.first, range.end).reduce((sum, value) => sum + value, 0);
     if (bits > (best?.bits ?? 0)) best = { tokenIdx: range.first, text, line, bits };

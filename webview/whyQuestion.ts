@@ -62,6 +62,11 @@ export class Places {
     return textOfTokens(this.labels, range);
   }
 
+  /** The same without signs that its first token begins with, as in ".name". */
+  wordOf(range: TokenRange): string {
+    return this.textOf(range).replace(/^[^\p{L}\p{N}\p{M}_$]+(?=[\p{L}\p{N}_$])/u, '');
+  }
+
   /** "line 33 `byteWidth`". */
   nameOf(tokenIdx: number): string {
     return placeName(this.lineOf(tokenIdx), this.textOf({ first: tokenIdx, end: tokenIdx + 1 }));

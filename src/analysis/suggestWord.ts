@@ -50,7 +50,8 @@ interface Candidate {
 }
 
 const isWord = /[\p{L}\p{N}_$]/u;
-const isIdentifier = /^[\p{L}_$][\p{L}\p{N}\p{M}_$]+$/u;
+/** Its first token may begin with signs, as in ".name" and "(name". */
+const isIdentifier = /^[^\p{L}\p{N}\p{M}_$]*[\p{L}_$][\p{L}\p{N}\p{M}_$]+$/u;
 
 function sum(values: ArrayLike<number>, { first, end }: TokenRange): number {
   let total = 0;

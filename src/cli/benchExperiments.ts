@@ -36,6 +36,17 @@ export async function benchExperiments(directory: string, text: string, nRepeats
     };
     const cutsMs = await medianMs(2, knockOuts);
     add(`knock-outs of ${nLines} lines, ${what}`, cutsMs, 'ms', runMs, 'whole analysis; the limit is 8');
+    let row = ids.length - 2;
+    const explain = () => engine.explain({ analysisId, row: row--, target: 'actual' });
+    await explain(); // the first one opens its sessions
+    add(`why a word was predicted, computed, ${what}`, await medianMs(nRepeats, explain), 'ms', 300, 'limit');
+    let headIdx = 0;
+    const ablate = () => {
+      const heads = [{ layerIdx: 0, headIdx: headIdx++ % engine.model.nHeads }];
+      return engine.ablateHeads({ analysisId, heads, baseline: 'mean' });
+    };
+    await ablate();
+    add(`a head off, ${what}`, await medianMs(nRepeats, ablate), 'ms', runMs, 'whole analysis');
     const times: number[] = [];
     const options = { nTokens: nGenerated, seed: 0, temperature: 0, topP: 1, topK: 5 };
     let last = 0;

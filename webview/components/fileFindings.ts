@@ -60,7 +60,11 @@ export function createFileFindings({ host, actions, store }: ViewContext, select
     const { model } = panel;
     const parts: (Node | string)[] = [];
     const isMeasured = heads.layersMeasured >= model.nLayers;
-    if (heads.heads.length > 0) {
+    // Counts of some layers would be wrong for the model.
+    if (!isMeasured && heads.layersMeasured > 0) {
+      parts.push(t('{0} of {1} layers measured.', heads.layersMeasured, model.nLayers));
+    }
+    if (isMeasured) {
       const kinds = heads.heads.map(head => ({ ...head, kind: headKindOf(head.values).name }));
       const countOf = (kind: string) => kinds.filter(head => head.kind === kind).length;
       const [copying, looking] = [countOf('induction'), countOf('previous_token')];

@@ -190,8 +190,8 @@ class WhyView implements PanelView {
     const line = places.lineOf(range.first);
     const where = line === null ? '' : t('line {0}', line);
     const said = Number.isNaN(bits) ? '' : ` · ${t('{0} bits', withLocalMark(bits.toFixed(1)))}`;
-    const text = [h('code', {}, places.textOf(range)), ` ${where}${said}`];
-    const key = `${places.textOf(range)}${where}${said}`;
+    const text = [h('code', {}, places.wordOf(range)), ` ${where}${said}`];
+    const key = `${places.wordOf(range)}${where}${said}`;
     if (this.title.dataset['key'] !== key) {
       this.title.dataset['key'] = key;
       this.title.replaceChildren(...text);

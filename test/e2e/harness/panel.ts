@@ -15,7 +15,7 @@ export async function inspectFile(workbench: Workbench, name: string): Promise<v
 const pages = {
   Token: ['Context', 'Tokens'],
   Heads: ['All heads', 'Kernels', 'Map', 'Stages', 'Layer', 'Table', 'Selected row', 'Lens'],
-  Experiment: ['Ablation', 'Compare'],
+  Experiment: ['Ablation', 'Heads off', 'Compare'],
 } as const;
 /** Every view, page by page. */
 export const viewNames = Object.values(pages).flat();
@@ -23,7 +23,7 @@ export type ViewName = (typeof viewNames)[number] | 'Export';
 
 /** Shows a view: its page, and its tab, section or menu. */
 export async function showView(frame: Frame | Page, name: ViewName): Promise<void> {
-  const id = name === 'All heads' ? 'heads' : name === 'Selected row' ? 'row' : name.toLowerCase();
+  const id = name === 'All heads' ? 'heads' : name === 'Selected row' ? 'row' : name.toLowerCase().replace(' ', '');
   const page = Object.entries(pages).find(([, views]) => (views as readonly string[]).includes(name))?.[0];
   if (page) await frame.locator(`#page-tab-${page.toLowerCase()}`).click();
   const control = frame.locator(`#tab-${id}`);

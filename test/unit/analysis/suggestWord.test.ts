@@ -52,6 +52,15 @@ test('of what is on screen alone; of everything where no identifier is', () => {
   assert.deepEqual(suggestWord(tokens, bits, { cursor: 0, visible: [{ start: 16, end: 19 }] }), { first: 8, end: 9 });
 });
 
+test('an identifier whose token begins with a sign counts', () => {
+  const { tokens, bits } = tokensOf([
+    ['item', 1],
+    ['.quantity', 7],
+    ['(7', 9],
+  ]);
+  assert.deepEqual(suggestWord(tokens, bits, { cursor: 0, visible: whole }), { first: 2, end: 3 });
+});
+
 test('numbers, signs and a first token that nothing predicts are no answer', () => {
   const { tokens, bits } = tokensOf([
     [' 1', 5],

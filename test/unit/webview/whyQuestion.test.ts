@@ -50,6 +50,9 @@ test('places are named by line and text; the begin token is in no line', () => {
   assert.equal(places.nameOf(7), 'line 34 `Width`');
   assert.equal(places.lineOf(0), null);
   assert.equal(places.textOf({ first: 2, end: 4 }), 'byteWidth');
+  const dotted = new Places({ labels: ['a', '.name', ' ='], offsets: Uint32Array.of(0, 1, 6, 8) }, 1);
+  assert.equal(dotted.wordOf({ first: 1, end: 2 }), 'name');
+  assert.equal(dotted.wordOf({ first: 2, end: 3 }), '=');
 });
 
 test('the least expected identifier is a whole word', () => {
