@@ -1,8 +1,9 @@
-/** One map large, with its scale. */
+/** One map large, with its scale, and the stages of its head as steps. */
 
 import { t } from '../../src/shared/tools/l10n';
 import { createLegend } from '../components/legend';
 import { MapPanel } from '../components/mapPanel';
+import { createStageSteps } from '../components/stageSteps';
 import { h } from '../dom';
 import type { ViewDefinition } from './view';
 
@@ -11,13 +12,16 @@ export const mapView: ViewDefinition = {
   title: t('Map'),
   isOffered: () => true,
   usesHead: () => true,
-  create({ store, loader, actions, host }) {
+  create(context) {
+    const { store, loader, actions, host } = context;
+    const steps = createStageSteps(context);
     const legend = createLegend(actions, loader);
     const map = new MapPanel(store, loader, actions, host.hasEditor ? host : null, () => legend.update(store.state));
     return {
-      element: h('div', { class: 'map-column' }, map.element, legend.element),
+      element: h('div', { class: 'map-column' }, steps.element, map.element, legend.element),
       update(state) {
-        map.update(); // first: it passes the visible part to the loader
+        steps.update(state);
+        map.update(); // before the legend: it passes the visible part to the loader
         legend.update(state);
       },
     };
