@@ -23,6 +23,8 @@ export function exportSource(analysis: Analysis): ExportSource {
     ablation,
     isStale,
     question,
+    selectedToken,
+    selectionAnchor,
   } = analysis.snapshot;
   const { windowTokens: tokens } = analysis;
   if (status !== 'done' || !model || !provider || !window || !windowLines || !tokens) throw failures.nothingToExport();
@@ -30,6 +32,7 @@ export function exportSource(analysis: Analysis): ExportSource {
   const whole = { queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens };
   return {
     ...{ name: documentLabel ?? '', model, provider, window, windowLines, tokens, durationMs: durationMs ?? 0 },
+    ...(selectedToken === null ? {} : { selection: { token: selectedToken, anchor: selectionAnchor } }),
     predictions: analysis.details.predictions(analysisId),
     ablation: describeAblation(ablation.shown) || null,
     codePointOffsets: () => {

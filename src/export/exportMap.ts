@@ -3,6 +3,7 @@
 import type { PictureStyle } from '../shared/colorScale';
 import type { Stage } from '../shared/operators';
 import type { ExportFormat } from '../shared/panel/exportFormats';
+import { readableLabels } from '../shared/places';
 import { mapCsv, mapJson } from './mapText';
 import { npzBytes } from './npz';
 import { captionedPng, drawMap } from './picture';
@@ -36,7 +37,7 @@ export async function exportMap(
       const facts = mapFacts(source, choice);
       return format === 'png'
         ? captionedPng(picture, facts, style)
-        : mapSvg(picture, source.tokens.labels, facts, style);
+        : mapSvg(picture, readableLabels(source.tokens), facts, style);
     }
     case 'json':
       return mapJson(source, choice, options.topK);

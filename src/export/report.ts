@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { deflateSync } from 'fflate';
 import { asTrained } from '../shared/panel/panelAblation';
 import { buildReportHtml, type ReportData, type ReportOverview } from '../shared/panel/report';
+import { readableLabels } from '../shared/places';
 import { type ExportSource, type MapChoice, toolVersion } from './source';
 
 /** The built page: script and style of the panel's app. */
@@ -49,14 +50,14 @@ async function reportData(source: ExportSource, choice: MapChoice): Promise<Repo
       failure: null,
       view: { layerIdx: choice.layer, headIdx: choice.head, stage: choice.stage, difference: Boolean(choice.minus) },
       ablation: asTrained,
-      selectedToken: null,
-      selectionAnchor: null,
+      selectedToken: source.selection?.token ?? null,
+      selectionAnchor: source.selection?.anchor ?? null,
       suggestion: null,
       question: null,
-      durationMs: source.durationMs,
+      durationMs: null, // of a run that may have taken over most of an earlier one
     },
     tokens: {
-      labels: tokens.labels,
+      labels: readableLabels(tokens),
       offsets: [...tokens.offsets],
       predictions: {
         k: predictions.k,

@@ -22,6 +22,8 @@ export interface ExportSource {
   readonly tokens: WindowTokens;
   readonly predictions: Predictions;
   readonly durationMs: number;
+  /** What is selected, for the page to open on; absent: nothing. */
+  readonly selection?: { readonly token: number; readonly anchor: number | null };
   /** What was changed in the model, in words; null when it ran as trained. */
   readonly ablation: string | null;
   /**
@@ -162,9 +164,11 @@ const longestBase = 60;
 
 /** A file name for a map: letters, digits, dots, dashes and underscores only, and none that a system reserves. */
 export function exportName(facts: MapFacts, extension: string): string {
+  // A page holds all maps of all heads.
+  const isPage = extension === 'html';
   const clean = (facts.file.split(/[\\/]/).at(-1) ?? '').replace(/[^\p{L}\p{N}._-]+/gu, '_').replace(/^\.+/, '');
   const base = Array.from(clean).slice(0, longestBase).join('') || 'map';
   const stage = facts.minus ? `${facts.stage}-minus-${facts.minus}` : facts.stage;
   const safe = deviceName.test(base) ? `_${base}` : base;
-  return `${safe}.layer${facts.layer}.head${facts.head}.${stage}.${extension}`;
+  return `${safe}.${isPage ? 'attention' : `layer${facts.layer}.head${facts.head}.${stage}`}.${extension}`;
 }

@@ -42,6 +42,7 @@ test('a report stands alone: its map shows the engine’s values, its pickers wo
     const errors: string[] = [];
     page.on('request', request => requests.push(request.url()));
     page.on('pageerror', error => errors.push(String(error)));
+    page.on('console', message => message.type() === 'error' && errors.push(message.text()));
     const address = pathToFileURL(report).href;
     await page.goto(address);
     const canvas = page.locator('canvas[data-source]');

@@ -1,5 +1,6 @@
 /** The self-contained page that `export --format html` writes: the panel's own app, with its data beside it. */
 
+import { formatLines } from '../labels';
 import type { Stage } from '../operators';
 import type { PanelState } from './panelMessages';
 
@@ -50,11 +51,15 @@ export function buildReportHtml(
 ): string {
   const script = page.script.replaceAll('</script', '<\\/script');
   const style = page.style.replaceAll('</style', '<\\/style');
-  const own = `script-src '${hash(script)}'; style-src '${hash(style)}'; img-src data: blob:`;
+  // The toolkit sets one empty style attribute: the hash of '' allows it and no other.
+  const styles = `'${hash(style)}' 'unsafe-hashes' '${hash('')}'`;
+  const own = `script-src '${hash(script)}'; style-src ${styles}; img-src data: blob:`;
   const policy = `default-src 'none'; ${own}; base-uri 'none'; form-action 'none'`;
   // Inside a script element only "</script" and "<!--" could end or change the data, so no "<" is left in it.
   const json = JSON.stringify(data).replaceAll('<', '\\u003c');
-  const title = `MTA Inspector: ${data.state.documentLabel ?? ''}`.replace(/[<&>]/g, '_');
+  const { documentLabel, model, windowLines } = data.state;
+  const lines = windowLines ? `, ${formatLines(windowLines.first, windowLines.last, windowLines.of)}` : '';
+  const title = `Attention of ${model?.name ?? ''} in ${documentLabel ?? ''}${lines}`.replace(/[<&>]/g, '_');
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -66,6 +71,17 @@ export function buildReportHtml(
 <style>${style}</style>
 </head>
 <body class="report">
+<header class="report-head">
+<h1>${title}</h1>
+<details>
+<summary>How to read this page</summary>
+<p>Each row of a map is a token that looks (query), each column a token that it can look at (key), earlier or itself. What
+the colors mean is on the scale below the map. Choose layer, head and stage above the map; click a row to see where that
+token looks. Scores are before the softmax, patterns after it; the mixed pattern multiplies the values, and its rows need not sum
+to 1. Where a cell stands for several, it shows the strongest. A large weight is where a head looks, not proof that the model
+used it.</p>
+</details>
+</header>
 <div id="app"></div>
 <script type="application/json" id="${reportDataId}">${json}</script>
 <script>${script}</script>

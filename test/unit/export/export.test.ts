@@ -176,6 +176,7 @@ test('one token, and names that are fit for files', async () => {
   for (const format of exportFormats) assert.ok((await exported(format, ['x'], Float32Array.of(1))).length > 0, format);
   const facts = mapFacts(sourceOf(hostile, map), choice);
   assert.equal(exportName(facts, 'png'), 'a_b_c_.ts.layer1.head2.pattern.png');
+  assert.equal(exportName(facts, 'html'), 'a_b_c_.ts.attention.html', 'a page holds all heads');
   assert.equal(
     exportName({ ...facts, file: '../..', minus: 'scores' }, 'csv'),
     'map.layer1.head2.pattern-minus-scores.csv',
@@ -211,4 +212,19 @@ test('a cell reads alike everywhere; the interface has its language, files and t
   } finally {
     config({ contents: {} });
   }
+});
+
+test('the page has a title and how to read it, opens on the selection, and allows no style but its own and an empty one', async () => {
+  const source = { ...sourceOf(hostile, map), selection: { token: 2, anchor: 1 } };
+  const model = { ...source.model, layers: [] };
+  const page = async () => ({ script: 'run()', style: 'body {}' });
+  const options = { choice, layers: [1], heads: [2], topK: 4, style: defaultStyle, page };
+  const html = (await exportMap({ ...source, model }, 'html', options)) as string;
+  assert.match(html, /<title>Attention of tiny in a_b__"c"\.ts, lines 1–2 of 5<\/title>/);
+  assert.match(html, /<h1>Attention of tiny in a_b__"c"\.ts[^<]*<\/h1>[\s\S]*How to read this page/);
+  const empty = 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=';
+  assert.match(html, new RegExp(`style-src 'sha256-[^']+' 'unsafe-hashes' '${empty.replaceAll('+', '\\+')}';`));
+  const [, json] = /id="mta-data">(.*?)<\/script>/.exec(html)!;
+  const { state } = JSON.parse(json!);
+  assert.deepEqual([state.selectedToken, state.selectionAnchor, state.durationMs], [2, 1, null]);
 });
