@@ -1,9 +1,9 @@
 /** The stages of the head as steps: scores, what each kernel makes of them, softmax, and on; each step opens its map. */
 
 import type { MapAddress } from '../../src/shared/attentionMap';
-import { isPreSoftmax, type Stage } from '../../src/shared/operators';
 import type { KernelPart, KernelWeights } from '../../src/shared/kernels';
 import { stageLabel } from '../../src/shared/labels';
+import { isPreSoftmax, type Stage } from '../../src/shared/operators';
 import { t } from '../../src/shared/tools/l10n';
 import { h, onChange, redraw } from '../dom';
 import { layerOf, mapRefOf, type State } from '../state';

@@ -48,7 +48,7 @@ export function zoomTo(queryIdx: number, nTokens: number, canvas: Size): Viewpor
   const smallest = fittingCellSize(nTokens, canvas);
   const edge = Math.min(canvas.width, canvas.height);
   const cellSize = Math.max(smallest, Math.min(largestCell, edge / nTokensAround));
-  const originOf = (length: number) => length * 0.85 - (queryIdx + 0.5) * cellSize;
+  const originOf = (length: number) => length * 0.75 - (queryIdx + 0.5) * cellSize;
   return clamp({ originX: originOf(edge), originY: originOf(canvas.height), cellSize }, nTokens, canvas);
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LayerSummary } from '../../../src/shared/analysis';
 import type { PanelState } from '../../../src/shared/panel/panelMessages';
-import { defaultLayout, mapRefOf, readLayout, Store } from '../../../webview/state';
+import { defaultLayout, isSameRange, mapRefOf, readLayout, Store, zoomRangeOf } from '../../../webview/state';
 import { Random } from '../../random';
 
 const rubbish = [
@@ -116,4 +116,24 @@ test('there is no map before its layer is ready', () => {
   assert.equal(mapRefOf({ ...panel, tokens: null }), null);
   assert.equal(mapRefOf({ ...panel, model: null }), null);
   assert.equal(mapRefOf(null), null);
+});
+
+test('a zoom holds for the same text, model and start, also after an edit; not for another range, model or length', () => {
+  const panel = (documentLabel: string, directory: string, start: number, nTokens: number) =>
+    zoomRangeOf({
+      ...{ documentLabel, model: { directory }, window: { start }, tokens: { labels: Array(nTokens).fill('a') } },
+    } as unknown as PanelState)!;
+  const range = panel('a.ts', '/m', 0, 512);
+  assert.ok(isSameRange(range, panel('a.ts', '/m', 0, 512)) && isSameRange(range, panel('a.ts', '/m', 0, 490)));
+  for (const other of [
+    panel('b.ts', '/m', 0, 512),
+    panel('a.ts', '/n', 0, 512),
+    panel('a.ts', '/m', 40, 512),
+    panel('a.ts', '/m', 0, 1500),
+    panel('a.ts', '/m', 0, 55),
+  ]) {
+    assert.ok(!isSameRange(range, other), JSON.stringify(other));
+  }
+  assert.equal(zoomRangeOf({ tokens: null } as unknown as PanelState), null);
+  assert.equal(readLayout({ zoomRange: { name: 3 } }).zoomRange, null);
 });

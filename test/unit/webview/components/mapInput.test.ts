@@ -96,3 +96,21 @@ test('other buttons and cancelled touches do nothing; without a button the point
     ['hover', null],
   ]);
 });
+
+(globalThis as Record<string, unknown>)['WheelEvent'] ??= { DOM_DELTA_LINE: 1 };
+
+test('the wheel alone scrolls the page; with Ctrl or Cmd, as a pinch comes, it zooms and the page stays', () => {
+  const canvas = new FakeCanvas();
+  const wheel = (deltaY: number, keys: object = {}) =>
+    canvas.send('wheel', { deltaY, deltaMode: 0, offsetX: 30, offsetY: 40, ctrlKey: false, metaKey: false, ...keys });
+  for (const deltaY of [-100, 100, 4]) assert.equal(wheel(deltaY), false);
+  assert.deepEqual(canvas.heard, []);
+  for (const keys of [{ ctrlKey: true }, { metaKey: true }]) {
+    assert.equal(wheel(-100, keys), true);
+    const [name, factor, x, y] = canvas.heard.at(-1)!;
+    assert.deepEqual([name, x, y], ['zoom', 30, 40]);
+    assert.ok((factor as number) > 1 && (factor as number) < 1.5);
+    wheel(100, keys);
+    assert.ok((canvas.heard.at(-1)![1] as number) < 1);
+  }
+});

@@ -59,3 +59,34 @@ test('a cell picked elsewhere comes to the middle; one in sight, or seen before,
   navigation.followCell(far);
   assert.equal(saved.length, nSaved + 1, 'the reader has moved on');
 });
+
+test('a zoom to a word shows about forty tokens, those before it more than those after', () => {
+  const { navigation } = shown(400);
+  navigation.zoomTo(250);
+  const { originX, originY, cellSize } = navigation.viewport;
+  assert.equal(200 / cellSize, 40);
+  for (const origin of [originX, originY]) {
+    const at = origin + 250.5 * cellSize;
+    assert.ok(at > 140 && at < 160, `${at} of 200`);
+  }
+  const small = shown(20);
+  small.navigation.zoomTo(3);
+  assert.equal(small.navigation.viewport.cellSize, 10, 'a text that fits stays whole');
+});
+
+test('keys beside the canvas are not on it, whatever one does', () => {
+  const navigation = new Navigation(() => {}, 1);
+  navigation.follow(100, whole);
+  navigation.resize(200, 200);
+  for (const move of [
+    () => {},
+    () => navigation.zoomAt(5, 0, 0),
+    () => navigation.pan(500, 500),
+    () => navigation.reveal({ queryIdx: 0, keyIdx: 0 }),
+    () => navigation.fit(),
+  ]) {
+    move();
+    const { originX, cellSize } = navigation.viewport;
+    assert.ok(originX + cellSize <= 1e-9, `key 0 ends at ${originX + cellSize}`);
+  }
+});
