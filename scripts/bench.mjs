@@ -41,6 +41,7 @@ function main() {
       'firstMap',
       'peers',
       'prefill',
+      'tokenize',
     ]) {
       // The numbers for people come first, those for machines in the last line.
       const printed = runNode(['--import', 'tsx', `test/bench/${file}.ts`]).trimEnd();

@@ -45,8 +45,8 @@ function addActivation(g: GraphBuilder, x: string, activation: Activation): stri
 }
 
 /**
- * Every token's experts of largest router logit, weighted by a softmax of those logits. An expert reads only the tokens
- * that chose it, unless `isDense`.
+ * Every token's experts of largest router logit, weighted by a softmax of those logits, and the expert that all tokens share,
+ * times the token's gate. Another expert reads only the tokens that chose it, unless `isDense`.
  */
 function addExperts(
   g: GraphBuilder,
@@ -82,6 +82,11 @@ function addExperts(
     const output = addExpert(g, plan, g.op('Gather', [flat, rows]), expertWeight, clamped);
     const weighted = g.op('Mul', [output, g.op('Gather', [column, rows])]);
     sum = g.op('ScatterND', [sum, g.op('Unsqueeze', [rows, g.ints([-1])]), weighted], { reduction: 'add' });
+  }
+  if (experts.shared_dim !== null) {
+    const output = addExpert(g, plan, flat, key => weight(`shared_expert.${key}`), null);
+    const gate = g.op('Sigmoid', [linear(g, flat, weight('shared_expert_gate.weight'))]);
+    sum = g.op('Add', [sum, g.op('Mul', [output, gate])]);
   }
   return g.op('Reshape', [sum, g.op('Shape', [x])]);
 }

@@ -122,6 +122,13 @@ function qwenWindow(json: Json): Json {
   return windowByType(json, layerIdx => layerIdx >= numberOr(json['max_window_layers'], 28));
 }
 
+/** Of the first layers every second one; without the switch the library takes a window of 0, which is refused. */
+function qwenMoeWindow(json: Json): Json {
+  const isOn = json['use_sliding_window'] === true;
+  const given = isOn ? json : { ...json, sliding_window: json['layer_types'] == null ? null : 0 };
+  return windowByType(given, layerIdx => layerIdx % 2 === 0 && layerIdx < numberOr(json['max_window_layers'], 28));
+}
+
 function gemma2Switches(json: Json): Json {
   return {
     ...gemmaSwitches(json),
@@ -432,6 +439,26 @@ export const families: Readonly<Record<string, Family>> = {
         ...experts(json, json['num_experts'], json['moe_intermediate_size']),
         normalizes: json['norm_topk_prob'],
         layers: sparseLayers(json),
+      },
+    }),
+  },
+  qwen2_moe: {
+    layout: 'llama',
+    defaults: {
+      ...qwenSizes,
+      ...{ hidden_size: 2048, intermediate_size: 5632, num_hidden_layers: 24, num_attention_heads: 16 },
+      ...{ num_key_value_heads: 16, decoder_sparse_step: 1, moe_intermediate_size: 1408, num_experts: 60 },
+      ...{ shared_expert_intermediate_size: 5632, num_experts_per_tok: 4, norm_topk_prob: false },
+      ...{ mlp_only_layers: null, qkv_bias: true },
+    },
+    read: json => ({
+      ...qwenMoeWindow(json),
+      qkv_bias: json['qkv_bias'],
+      experts: {
+        ...experts(json, json['num_experts'], json['moe_intermediate_size']),
+        normalizes: json['norm_topk_prob'],
+        layers: sparseLayers(json),
+        shared_dim: json['shared_expert_intermediate_size'],
       },
     }),
   },

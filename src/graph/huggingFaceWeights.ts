@@ -330,6 +330,9 @@ function renamed({ modules }: Names, module: string, config: ModelConfig): strin
     if (module === 'attention_norm') return 'ln_attn';
     if (module === 'ffn_norm') return 'ln_mlp';
   }
+  const [, matrix] = /^feed_forward\.shared_expert\.(w\d)$/.exec(module) ?? [];
+  if (matrix !== undefined) return `mlp.shared_expert.${llamaMatrices[matrix]}`;
+  if (module === 'feed_forward.shared_expert_gate') return 'mlp.shared_expert_gate';
   if (module === 'feed_forward.router') return modules[module] ?? 'mlp.gate';
   return modules[module] ?? module;
 }

@@ -44,6 +44,8 @@ export interface ExpertsConfig {
   readonly normalizes: boolean;
   /** Layers with experts; null: all. */
   readonly layers: readonly number[] | null;
+  /** Size of an expert that computes every token, its output times a gate of the token (Qwen2-MoE); null: none. */
+  readonly shared_dim: number | null;
   /** gpt-oss: biases, (up + 1) * gate sigmoid(alpha gate), both limited; null: the model's activation. */
   readonly clamped: { readonly alpha: number; readonly limit: number } | null;
 }
@@ -253,6 +255,7 @@ function parseExperts(json: unknown, where: string, nLayers: number): ExpertsCon
     hidden_dim: read.size('hidden_dim', 1 << 20),
     normalizes: read.flag('normalizes', true),
     layers: read.layers('layers', nLayers),
+    shared_dim: experts['shared_dim'] == null ? null : read.size('shared_dim', 1 << 20),
     clamped: limits && { alpha: limits.number('alpha'), limit: limits.number('limit') },
   };
 }

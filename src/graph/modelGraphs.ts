@@ -263,6 +263,10 @@ function addFeedForwardWeights(add: AddWeight, { experts, dim, hiddenDim, hasGat
   for (let expert = 0; expert < experts.n_experts; expert++) {
     addMatrices(`feed_forward.experts.${expert}.`, experts.hidden_dim, hasBias);
   }
+  if (experts.shared_dim !== null) {
+    addMatrices('feed_forward.shared_expert.', experts.shared_dim, false);
+    add('feed_forward.shared_expert_gate.weight', [1, dim]);
+  }
 }
 
 export interface BlockFeeds extends AttentionFeeds {

@@ -1,6 +1,7 @@
 /** SentencePiece's compiled normalization: a double-array trie from texts to what replaces them. */
 
 import type { AlignedText, Change } from './alignedText';
+import { graphemes } from './graphemes';
 
 export class CharsMap {
   private readonly trie: Uint32Array;
@@ -59,12 +60,6 @@ export class CharsMap {
 
 function offsetOf(unit: number): number {
   return (unit >>> 10) << ((unit & 0x200) >>> 6);
-}
-
-/** Characters as a reader sees them; those of ASCII need no segmenter. */
-function* graphemes(text: string): Iterable<string> {
-  if (/^[\x20-\x7e]*$/.test(text)) yield* text;
-  else for (const { segment } of new Intl.Segmenter().segment(text)) yield segment;
 }
 
 /** Characters too many are put in last; those too few leave with the last one. */

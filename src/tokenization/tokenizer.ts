@@ -7,6 +7,7 @@ import { Failure, shown } from '../shared/tools/failure';
 import { AddedTokens } from './addedTokens';
 import type { AlignedText } from './alignedText';
 import { bytesOfByteLevelToken } from './byteLevel';
+import { graphemes } from './graphemes';
 import { toModel } from './models';
 import type { NormalForm } from './normalForms';
 import { toNormalizer } from './normalizers';
@@ -228,8 +229,10 @@ class Collector {
   /** What a normal form changed, a character as a reader sees it, goes to the first of its tokens. */
   private keepWhole(text: string, form: NormalForm): void {
     let token = 0;
-    for (const { segment, index } of new Intl.Segmenter().segment(text)) {
-      const end = index + segment.length;
+    let end = 0;
+    for (const segment of graphemes(text)) {
+      const index = end;
+      end += segment.length;
       while (token < this.borders.length && this.borders[token]! <= index) token++;
       if (segment.normalize(form) === segment) continue;
       for (; token < this.borders.length && this.borders[token]! < end; token++) this.borders[token] = end;

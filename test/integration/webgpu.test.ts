@@ -9,9 +9,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { faultyInNhwc, operatorChecks } from '../../src/cli/operatorChecks';
+import { huggingFaceFamilies } from '../../src/graph/huggingFaceConfig';
 import { maxDifference } from '../../src/inference/runtime/fastestProvider';
 import type { GpuLayout } from '../../src/inference/runtime/session';
 import type { Difference } from '../fixtures/compareRuntimes';
+import { huggingFaceCases } from '../fixtures/huggingFace';
 import { bundledModelDirectory, cliEntry, goldenDirectory, root, tinyModelDirectory } from '../fixtures/paths';
 
 const drivers = ['/usr/lib/chromium/vk_swiftshader_icd.json', process.env['VK_DRIVER_FILES'] ?? ''];
@@ -59,6 +61,23 @@ test('what stays in the memory of the GPU is what the CPU has', { timeout: 600_0
   const found = Object.entries(JSON.parse(run.stdout) as Record<string, Difference>);
   assert.equal(found.length, 4);
   for (const [way, { difference, of }] of found) assert.ok(difference < 1e-5, `${way}: ${of} differs by ${difference}`);
+});
+
+/** One of each family, with its switches on. */
+const families = [
+  ...['llama-3', 'mistral-window', 'ministral', 'qwen2', 'qwen3', 'qwen3-moe', 'qwen2-moe', 'olmo', 'olmo2', 'olmo3'],
+  ...['gpt2', 'pythia', 'gptj', 'opt', 'falcon-40b', 'gemma', 'gemma2', 'gemma3', 'phi3', 'smollm3', 'granite'],
+  ...['stablelm-parallel', 'mixtral', 'gpt-oss'],
+];
+
+test('logits, maps and stages of every family are the library’s on WebGPU', { timeout: 600_000 }, () => {
+  const types = huggingFaceCases().filter(({ name }) => families.includes(name));
+  const covered = new Set(types.map(({ config }) => config['model_type']));
+  assert.deepEqual([...covered].sort(), [...huggingFaceFamilies].sort());
+  const run = runWithDriver(join(root, 'test', 'fixtures', 'gpuFamilies.ts'), families);
+  const found = Object.entries(JSON.parse(run.stdout) as Record<string, number | string>);
+  assert.equal(found.length, families.length);
+  for (const [name, worst] of found) assert.ok(Number(worst) < 1e-4, `${name}: ${worst}`);
 });
 
 test('no node is left to the CPU', { timeout: 600_000 }, () => {

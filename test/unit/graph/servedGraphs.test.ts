@@ -6,6 +6,7 @@ import { kernelShapes } from '../../../src/graph/attentionGraph';
 import { planLayer, stagesOf, streamedStages } from '../../../src/graph/layerPlan';
 import { type ModelConfig, parseModelConfig } from '../../../src/graph/modelConfig';
 import { servedGraphs, servedModelName } from '../../../src/graph/servedGraphs';
+import { weightsStage } from '../../../src/shared/operators';
 import {
   assertClose,
   divergence,
@@ -75,7 +76,7 @@ for (const [what, extra] of Object.entries({
         };
         const run = await runGraph(graphs.get(`m-layer-${layerIdx}`)!, feeds);
         assertClose(run['hidden_out']?.data, block.output.flat(), 'hidden_out');
-        const rows = block.stages[stagesOf(plan).at(-1)!]!.flat();
+        const rows = block.stages[weightsStage(stagesOf(plan))]!.flat();
         const tops = rows.map(cells => strongest(cells, 2));
         assertClose(run['top_keys.weights']?.data, tops.flat(), 'top_keys.weights');
         const indices = run['top_keys.indices']!.data;
