@@ -76,6 +76,7 @@ export const settings = [
   'mtaInspector.provider',
   'mtaInspector.maxTokens',
   'mtaInspector.threads',
+  'mtaInspector.quantizedWeights',
   'mtaInspector.memoryBudgetMb',
   'mtaInspector.topK',
   'mtaInspector.hover.enabled',

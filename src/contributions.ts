@@ -1,7 +1,7 @@
 /** The settings, read and checked. */
 
 import * as vscode from 'vscode';
-import type { ProviderSetting } from './shared/analysis';
+import { type ProviderSetting, type QuantizedWeights, quantizedWeights } from './shared/analysis';
 import type { RemoteOptions } from './shared/remote';
 
 export interface Settings {
@@ -10,6 +10,7 @@ export interface Settings {
   /** 0 where it is chosen by how fast the machine is; see analysis/rangeLength.ts. */
   readonly maxTokens: number;
   readonly threads: number;
+  readonly quantizedWeights: QuantizedWeights;
   readonly memoryBudgetMb: number;
   readonly topK: number;
   readonly hoverEnabled: boolean;
@@ -42,6 +43,7 @@ export function readSettings(): Settings {
     provider: ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'].includes(provider) ? provider : 'auto',
     maxTokens: maxTokens === 0 ? 0 : Math.max(16, maxTokens),
     threads: whole('threads', 0, 256, 0),
+    quantizedWeights: quantizedWeights.find(kind => kind === text('quantizedWeights')) ?? 'packed',
     memoryBudgetMb: whole('memoryBudgetMb', 0, 1 << 20, 0),
     topK: whole('topK', 1, 64, 16),
     hoverEnabled: flag('hover.enabled'),

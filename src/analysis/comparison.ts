@@ -123,9 +123,10 @@ export class Comparison implements vscode.Disposable {
     this.opened = undefined;
     this.update({ status: 'loading', analysisId, tokens: null, layersDone: 0, failure: null });
     try {
-      const { provider, threads, maxTokens } = this.readSettings();
+      const { provider, threads, quantizedWeights, maxTokens } = this.readSettings();
       const { modelDirectory } = counterpart;
-      const model = modelDirectory ? { modelDirectory, provider, nThreads: threads } : analysis.chosenModel!;
+      const options = { provider, nThreads: threads, quantizedWeights };
+      const model = modelDirectory ? { modelDirectory, ...options } : analysis.chosenModel!;
       const loaded = await this.client.load({ slot: 'compare', ...model }, signal);
       if (signal.aborted) return;
       this.update({ status: 'running', model: loaded.model, provider: loaded.provider });

@@ -43,11 +43,11 @@ export async function chooseModel(
   token: () => Thenable<string | undefined>,
   contributed: readonly ContributedModel[] = [],
 ): Promise<ChosenModel> {
-  const { model, provider, threads: nThreads, remote } = settings;
+  const { model, provider, threads: nThreads, quantizedWeights, remote } = settings;
   if (remote) {
     if (!isTrusted) throw failures.untrustedRemote();
     return { modelDirectory: '', provider, nThreads, remote: { ...remote, token: (await token()) ?? null } };
   }
   const modelDirectory = await chooseModelDirectory(model, bundled, isTrusted, undefined, contributed);
-  return { modelDirectory, provider, nThreads };
+  return { modelDirectory, provider, nThreads, quantizedWeights };
 }

@@ -6,7 +6,7 @@ import { type ModelJson, modelJson, windowJson } from '../export/mapText';
 import { codePointOffsets, type ExportSource, type MapChoice } from '../export/source';
 import { Engine } from '../inference/engine';
 import type { Emit, TokensEvent } from '../inference/protocol';
-import type { LayerResult, Predictions, ProviderSetting } from '../shared/analysis';
+import type { LayerResult, Predictions, ProviderSetting, QuantizedWeights } from '../shared/analysis';
 import { effectiveStage, offeredStages } from '../shared/attentionMap';
 import type { Stage } from '../shared/operators';
 import { withQuestion } from '../shared/panel/question';
@@ -20,6 +20,8 @@ import { readDocument } from './readDocument';
 export interface EngineChoice {
   readonly model: string | undefined;
   readonly provider: ProviderSetting;
+  /** Default: packed. */
+  readonly quantizedWeights?: QuantizedWeights;
   /** Address of a server that runs the layers; `model` is then the served model's name. */
   readonly remote?: string | undefined;
 }
@@ -53,10 +55,12 @@ export interface AnalyzedDocument {
 
 /** The token of a remote server comes from the environment: command lines are seen by others. */
 export async function loadEngine(
-  { model, provider, remote: url }: EngineChoice,
+  { model, provider, quantizedWeights, remote: url }: EngineChoice,
   emit: Emit = () => {},
 ): Promise<Engine> {
-  if (url === undefined) return Engine.load({ modelDirectory: await resolveModel(model), provider, nThreads: 0 }, emit);
+  if (url === undefined) {
+    return Engine.load({ modelDirectory: await resolveModel(model), provider, nThreads: 0, quantizedWeights }, emit);
+  }
   const token = process.env['MTA_INSPECTOR_TOKEN'] || null;
   const caFile = process.env['MTA_INSPECTOR_CA'] ?? '';
   const remote = { url, model: model ?? '', token, timeoutMs: remoteTimeoutMs, retries: 5, caFile };

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { analyzeJson } from '../export/mapText';
 import { csvSidecar, factsFormat, factsJson } from '../export/source';
-import type { ProviderSetting } from '../shared/analysis';
+import { type ProviderSetting, quantizedWeights } from '../shared/analysis';
 import { searchMethods } from '../shared/documentSearch';
 import { type Stage, stages } from '../shared/operators';
 import { exportFormats } from '../shared/panel/exportFormats';
@@ -442,7 +442,11 @@ function engineChoice(args: Arguments) {
   if (remote !== undefined && provider !== undefined) {
     throw new UsageError('--remote and --provider exclude each other: the server chooses its own');
   }
-  return { model, provider: oneOf('--provider', provider ?? 'cpu', providers), remote };
+  if (remote !== undefined && args.values['quantized-weights'] !== undefined) {
+    throw new UsageError('--remote and --quantized-weights exclude each other: the weights are on the server');
+  }
+  const quantized = oneOf('--quantized-weights', args.values['quantized-weights'] ?? 'packed', quantizedWeights);
+  return { model, provider: oneOf('--provider', provider ?? 'cpu', providers), quantizedWeights: quantized, remote };
 }
 
 /** The file with the facts of a CSV file has a name that nobody chose: it replaces its like only. */

@@ -5,7 +5,7 @@
  * parts are all here, and the one at fault as small as it gets.
  */
 
-import { GraphBuilder } from '../graph/graphBuilder';
+import { GraphBuilder, type PackedBits, type Weight } from '../graph/graphBuilder';
 import { relativeDifference } from '../inference/runtime/relativeDifference';
 import { Session, type SessionOptions, type Value, type Values } from '../inference/runtime/session';
 
@@ -34,7 +34,33 @@ const wideKeys = (heads: number): OperatorCheck => ({
 /** Twelve outputs in groups of six: the provider computes four at a time, of which some belong to the next group. */
 export const faultyInNhwc = 'wide keys of 2 heads: grouped Conv with several outputs a group';
 
+/** A product with a packed matrix, and the same matrix as fp32. */
+const packedProduct = (bits: PackedBits, blockSize: number, hasLeasts: boolean): OperatorCheck => ({
+  shapes: n => [[1, n, packedColumns]],
+  add: (g, [x]) => g.product(x!, g.weight('packed', packedWeight(bits, blockSize, hasLeasts))),
+});
+
+const [packedRows, packedColumns] = [96, 256];
+
+/** Any numbers. */
+export function packedWeight(bits: PackedBits, blockSize: number, hasLeasts: boolean): Weight {
+  const nBlocks = packedColumns / blockSize;
+  const floats = (factor: number): Weight => {
+    const values = Float32Array.from({ length: packedRows * nBlocks }, (_, i) => factor * (1 + ((i * 37) % 11)));
+    return { elementType: 'float32', shape: [packedRows, nBlocks], source: { bytes: new Uint8Array(values.buffer) } };
+  };
+  const blockBytes = (blockSize * bits) / 8;
+  const bytes = Uint8Array.from({ length: packedRows * nBlocks * blockBytes }, (_, i) => (i * 7919) >> 3);
+  const codes: Weight = { elementType: 'uint8', shape: [packedRows, nBlocks, blockBytes], source: { bytes } };
+  const packed = { bits, blockSize, codes, scales: floats(0.01), leasts: hasLeasts ? floats(-0.02) : undefined };
+  return { elementType: 'float32', shape: [packedRows, packedColumns], source: { packed } };
+}
+
 export const operatorChecks: Readonly<Record<string, OperatorCheck>> = {
+  'packed weights: MatMulNBits, 4 bits, blocks of 32': packedProduct(4, 32, false),
+  'packed weights: MatMulNBits, 4 bits, blocks of 16, with leasts': packedProduct(4, 16, true),
+  'packed weights: MatMulNBits, 8 bits, blocks of 32, with leasts': packedProduct(8, 32, true),
+  'packed weights: MatMulNBits, 8 bits, blocks of 16': packedProduct(8, 16, false),
   'scores: MatMul': { shapes: n => [perHead(n, headDim), [1, nHeads, headDim, n]], add: product },
   'wide product: MatMul': {
     shapes: n => [perHead(n, nRows * headDim), [1, nHeads, nRows * headDim, n]],

@@ -36,6 +36,10 @@ export const options = {
     value: 'NAME',
     help: 'auto, cpu (the default, so that figures can be reproduced), webgpu, cuda, dml, coreml',
   },
+  'quantized-weights': {
+    value: 'KIND',
+    help: 'of a GGUF file: packed (the default: in memory they stay as small as they are), float32 (larger, and faster on a CPU)',
+  },
   encoding: {
     value: 'NAME',
     help: 'of the file, as TextDecoder names it; otherwise by its byte order mark, else UTF-8',
@@ -129,7 +133,7 @@ export interface CommandSyntax {
   readonly usage: string;
 }
 
-const engine = ['model', 'remote', 'provider'] as const;
+const engine = ['model', 'remote', 'provider', 'quantized-weights'] as const;
 const file = [...engine, 'encoding', 'max-tokens'] as const;
 const selection = ['at', 'to', 'question', 'method', 'heads', 'heads-file', 'layer', 'head', 'stage'] as const;
 

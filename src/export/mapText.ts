@@ -12,10 +12,16 @@ export interface ModelJson {
   readonly n_heads: number;
   /** Type of quantized weights as their file names it. */
   readonly weights?: string;
+  /** What they are in memory. */
+  readonly weights_kept_as?: string;
 }
 
-export function modelJson({ name, nLayers, nHeads, weightType }: ModelSummary): ModelJson {
-  return { name, n_layers: nLayers, n_heads: nHeads, ...(weightType ? { weights: weightType } : {}) };
+export function modelJson({ name, nLayers, nHeads, weightType, weightsKeptAs }: ModelSummary): ModelJson {
+  return {
+    ...{ name, n_layers: nLayers, n_heads: nHeads },
+    ...(weightType ? { weights: weightType } : {}),
+    ...(weightsKeptAs ? { weights_kept_as: weightsKeptAs } : {}),
+  };
 }
 
 /** The JSON of `analyze --json`; documented in cli/schemas/analyze.schema.json. */

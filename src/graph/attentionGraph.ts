@@ -211,7 +211,7 @@ export function withoutRowsAbove(
 
 /** x W^T + b for a weight stored as [out, in]. */
 export function linear(g: GraphBuilder, x: string, weight: string, bias?: string): string {
-  const y = g.op('MatMul', [x, g.op('Transpose', [weight], { perm: [1, 0] })]);
+  const y = g.product(x, weight);
   return bias === undefined ? y : g.op('Add', [y, bias]);
 }
 

@@ -52,6 +52,24 @@ export interface StoredTensor {
   readonly steps: readonly WeightStep[];
 }
 
+/** Bits of a whole number that stands for a weight. */
+export type PackedBits = 4 | 8;
+
+/**
+ * A quantized matrix, as small as ONNX Runtime computes with: value = scale * (code - 2^(bits - 1)) + least, with one scale
+ * and least for `blockSize` values of a row.
+ */
+export interface PackedWeight {
+  readonly bits: PackedBits;
+  readonly blockSize: number;
+  /** uint8 [rows, blocks, bytes of a block]; of two 4-bit codes in a byte, the first is the low one. */
+  readonly codes: Weight;
+  /** fp32 [rows, blocks] */
+  readonly scales: Weight;
+  /** fp32 [rows, blocks]; absent where all are 0. */
+  readonly leasts?: Weight | undefined;
+}
+
 /** A trained tensor: where its bytes are, or the bytes themselves. */
 export interface Weight {
   readonly elementType: ElementType;
@@ -61,7 +79,8 @@ export interface Weight {
   /** Little-endian, row-major; or a range of a file beside the model, which the runtime maps instead of copying. */
   readonly source:
     | { readonly bytes: Uint8Array }
-    | { readonly file: string; readonly offset: number; readonly length: number };
+    | { readonly file: string; readonly offset: number; readonly length: number }
+    | { readonly packed: PackedWeight };
 }
 
 /** Gives the tensor of a state-dict key (e.g. `layers.0.attention.wq.weight`). */
@@ -76,6 +95,18 @@ type AttributeValue = number | readonly number[] | string | { readonly float: nu
 const irVersion = 9n;
 const opsetVersion = 20n;
 
+/** Operators of ONNX Runtime's own set, and its name. */
+const ownOperators = new Set(['MatMulNBits']);
+const ownDomain = 'com.microsoft';
+
+/** Names of a packed matrix's values in a graph. */
+interface PackedValues extends Pick<PackedWeight, 'bits' | 'blockSize'> {
+  readonly codes: string;
+  readonly scales: string;
+  readonly leasts: string | undefined;
+  readonly shape: readonly number[];
+}
+
 export class GraphBuilder {
   private readonly nodes: NodeProto[] = [];
   private readonly inputs: ValueInfoProto[] = [];
@@ -83,6 +114,10 @@ export class GraphBuilder {
   private readonly initializers = new Map<string, TensorProto>();
   /** Of weights that are stored in fewer bits. */
   private readonly casts = new Map<string, string>();
+  /** By the fp32 value of the same matrix. */
+  private readonly packed = new Map<string, PackedValues>();
+  /** Sums over blocks, by what is summed and the size of a block. */
+  private readonly blockSums = new Map<string, string>();
   private nextValue = 0;
 
   constructor(private readonly name: string) {}
@@ -100,12 +135,70 @@ export class GraphBuilder {
 
   /** A trained tensor under its state-dict name, as fp32 whatever it is stored as. */
   weight(name: string, weight: Weight): string {
-    const { stored } = weight;
+    const { stored, source } = weight;
+    if ('packed' in source) return this.packedWeight(name, weight, source.packed);
     if (!stored) return this.storedWeight(name, weight);
     return stored.steps.reduce(
       (value, step) => this.weightStep(value, step),
       this.storedWeight(stored.name, { ...weight, shape: stored.shape }),
     );
+  }
+
+  /** x W^T for a trained matrix W, [out, in]; a packed one is multiplied as it is. @param weight as `weight` named it. */
+  product(x: string, weight: string): string {
+    const packed = this.packed.get(weight);
+    if (!packed) return this.op('MatMul', [x, this.op('Transpose', [weight], { perm: [1, 0] })]);
+    const { codes, scales, leasts, bits, blockSize, shape } = packed;
+    const [N, K] = shape as [number, number];
+    const y = this.op('MatMulNBits', [x, codes, scales], { K, N, bits, block_size: blockSize });
+    if (leasts === undefined) return y;
+    const key = `${x}/${blockSize}`;
+    const blocks = () => this.op('Reshape', [x, this.ints([-1, K / blockSize, blockSize])]);
+    const sums = this.blockSums.get(key) ?? this.op('ReduceSum', [blocks(), this.ints([-1])], { keepdims: 0 });
+    this.blockSums.set(key, sums);
+    const added = this.op('MatMul', [sums, this.op('Transpose', [leasts], { perm: [1, 0] })]);
+    return this.op('Add', [y, this.op('Reshape', [added, this.op('Shape', [y])])]);
+  }
+
+  private packedValues(name: string, { shape }: Weight, packed: PackedWeight): PackedValues {
+    const { bits, blockSize, leasts } = packed;
+    const add = (kind: string, weight: Weight) => {
+      const key = `${name}.${kind}`;
+      if (!this.initializers.has(key)) this.initializers.set(key, weightTensor(key, weight));
+      return key;
+    };
+    const [codes, scales] = [add('codes', packed.codes), add('scales', packed.scales)];
+    return { bits, blockSize, shape, codes, scales, leasts: leasts && add('leasts', leasts) };
+  }
+
+  /** A packed matrix as fp32, for uses other than a product with it. */
+  private packedWeight(name: string, weight: Weight, packed: PackedWeight): string {
+    const values = this.packedValues(name, weight, packed);
+    const value = this.unpacked(values, values.codes, values.scales, values.leasts, this.ints(weight.shape));
+    this.packed.set(value, values);
+    return value;
+  }
+
+  /** @param shape of the fp32 values. */
+  private unpacked(
+    { bits }: PackedValues,
+    codes: string,
+    scales: string,
+    leasts: string | undefined,
+    shape: string,
+  ): string {
+    const uint8 = (value: number) => this.constant('uint8', [], Uint8Array.of(value));
+    const axis = this.ints([-1]);
+    // [..., bytes of a block, codes of a byte]
+    const ofBytes =
+      bits === 8
+        ? [codes]
+        : [this.op('BitwiseAnd', [codes, uint8(15)]), this.op('BitShift', [codes, uint8(4)], { direction: 'RIGHT' })];
+    const separate = ofBytes.map(part => this.op('Unsqueeze', [this.cast(part, 'float32'), axis]));
+    const all = separate.length === 1 ? separate[0]! : this.op('Concat', separate, { axis: -1 });
+    const perBlock = (value: string) => this.op('Unsqueeze', [value, this.ints([-1, -2])]);
+    const scaled = this.op('Mul', [this.op('Sub', [all, this.scalar(2 ** (bits - 1))]), perBlock(scales)]);
+    return this.op('Reshape', [leasts ? this.op('Add', [scaled, perBlock(leasts)]) : scaled, shape]);
   }
 
   /** A tensor as it is stored, as fp32; once for all weights that are parts of it. */
@@ -141,6 +234,14 @@ export class GraphBuilder {
 
   /** Rows of a trained table, as fp32; only the rows are converted. @param ids int64. */
   rows(name: string, weight: Weight, ids: string): string {
+    const { source, shape } = weight;
+    if ('packed' in source) {
+      const values = this.packedValues(name, weight, source.packed);
+      const of = (table: string) => this.op('Gather', [table, ids]);
+      const rowShape = this.op('Concat', [this.op('Shape', [ids]), this.ints(shape.slice(1))], { axis: 0 });
+      const { codes, scales, leasts } = values;
+      return this.unpacked(values, of(codes), of(scales), leasts && of(leasts), rowShape);
+    }
     if (!this.initializers.has(name)) this.initializers.set(name, weightTensor(name, weight));
     const rows = this.op('Gather', [name, ids]);
     return weight.elementType === 'float32' ? rows : this.cast(rows, 'float32');
@@ -195,6 +296,7 @@ export class GraphBuilder {
     this.nodes.push(
       create(NodeProtoSchema, {
         opType,
+        domain: ownOperators.has(opType) ? ownDomain : '',
         input: [...inputs],
         output: outputs,
         name: `${opType}_${outputs[0]}`,
@@ -215,7 +317,12 @@ export class GraphBuilder {
     }
     const model = create(ModelProtoSchema, {
       irVersion,
-      opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: opsetVersion })],
+      opsetImport: [
+        create(OperatorSetIdProtoSchema, { domain: '', version: opsetVersion }),
+        ...(kept.some(({ domain }) => domain === ownDomain)
+          ? [create(OperatorSetIdProtoSchema, { domain: ownDomain, version: 1n })]
+          : []),
+      ],
       producerName: 'mta-inspector',
       graph: create(GraphProtoSchema, {
         name: this.name,
@@ -236,9 +343,17 @@ export class GraphBuilder {
 }
 
 /** The weight of `count` rows from `first` on: a part of the same bytes. */
-function rowsOf({ elementType, shape, source }: Weight, first: number, count: number): Weight {
+export function rowsOf({ elementType, shape, source }: Weight, first: number, count: number): Weight {
   const nRows = shape[0]!;
   const part = { elementType, shape: [count, ...shape.slice(1)] };
+  if ('packed' in source) {
+    const { codes, scales, leasts, ...kind } = source.packed;
+    const of = (weight: Weight) => rowsOf(weight, first, count);
+    return {
+      ...part,
+      source: { packed: { ...kind, codes: of(codes), scales: of(scales), leasts: leasts && of(leasts) } },
+    };
+  }
   if ('bytes' in source) {
     const rowBytes = source.bytes.length / nRows;
     return { ...part, source: { bytes: source.bytes.subarray(first * rowBytes, (first + count) * rowBytes) } };
@@ -251,6 +366,7 @@ function rowsOf({ elementType, shape, source }: Weight, first: number, count: nu
 }
 
 function weightTensor(name: string, { elementType, shape, source }: Weight): TensorProto {
+  if ('packed' in source) throw new TypeError(`${name} is packed: it has no tensor of its own`);
   const tensor = create(TensorProtoSchema, { name, dataType: onnxTypes[elementType], dims: shape.map(BigInt) });
   if ('bytes' in source) {
     tensor.rawData = source.bytes;

@@ -6,6 +6,7 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { valueInfo } from './graphBuilder';
 import {
+  type GraphProto,
   ModelProtoSchema,
   type TensorProto,
   TensorProto_DataLocation,
@@ -76,7 +77,8 @@ const storedTypes: Partial<Record<TensorProto_DataType, FedWeight['stored']>> = 
 
 /**
  * Makes inputs of the matrices that a graph points at, so that several sessions can use the same memory. Vectors and
- * kernels stay: they are small, and the runtime works with them ahead.
+ * kernels stay: they are small, and the runtime works with them ahead. So do 4-bit matrices that are multiplied: the runtime
+ * is quick only with those that it lays out itself.
  * @param typeOf the type that a stored one is fed as; null: it stays in its file.
  */
 export function feedWeights(
@@ -86,6 +88,7 @@ export function feedWeights(
   const model = fromBinary(ModelProtoSchema, built);
   const graph = model.graph!;
   const fed: FedWeight[] = [];
+  const laidOut = fourBitFiles(graph);
   graph.initializer = graph.initializer.filter(tensor => {
     const stored = storedTypes[tensor.dataType as TensorProto_DataType];
     const isMatrix = tensor.dims.length === 2 || stored === 'uint8';
@@ -93,11 +96,24 @@ export function feedWeights(
     if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL || !stored || !type) return true;
     const shape = tensor.dims.map(Number);
     const { file, offset, length } = placeOf(tensor);
+    if (laidOut.has(file.value)) return true;
     fed.push({ name: tensor.name, stored, shape, file: file.value, offset: Number(offset.value), length });
     graph.input.push(valueInfo(tensor.name, type, shape));
     return false;
   });
   return fed.length === 0 ? { graph: built, fed } : { graph: toBinary(ModelProtoSchema, model), fed };
+}
+
+/** Files with matrices of 4-bit codes that are multiplied. */
+function fourBitFiles({ node, initializer }: GraphProto): Set<string> {
+  const codes = new Set(
+    node
+      .filter(
+        ({ opType, attribute }) => opType === 'MatMulNBits' && attribute.some(a => a.name === 'bits' && a.i === 4n),
+      )
+      .map(({ input }) => input[1]),
+  );
+  return new Set(initializer.filter(({ name }) => codes.has(name)).map(tensor => placeOf(tensor).file.value));
 }
 
 /** @param weightFile name of the gathered file, beside the graph's. */

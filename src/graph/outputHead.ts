@@ -7,7 +7,7 @@ import type { ModelConfig } from './modelConfig';
 import { largest } from './reductions';
 
 /** Size from which the vocabulary's matrix, the largest of a model, is used in parts, as fp32. */
-const maxTableBytes = 64 * 1024 * 1024;
+const maxTableBytes = 32 * 1024 * 1024;
 
 /** Begins a graph with the output head in it; `logitsOf` adds the vocabulary logits of another residual stream. */
 export function openHead(config: ModelConfig, weights: WeightSource) {

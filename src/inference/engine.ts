@@ -61,8 +61,8 @@ import { withoutToken } from './runtime/remote/redact';
 /** How often work in the background looks whether it may go on. */
 const pauseMs = 20;
 
-async function openLocal({ modelDirectory, provider, nThreads }: Omit<LoadArgs, 'protocolVersion'>) {
-  const folder = await openModelFolder(modelDirectory);
+async function openLocal({ modelDirectory, provider, nThreads, quantizedWeights }: Omit<LoadArgs, 'protocolVersion'>) {
+  const folder = await openModelFolder(modelDirectory, quantizedWeights);
   const { view } = folder;
   if (!view) {
     const chosen = await chooseProvider(folder, provider, nThreads);

@@ -27,10 +27,11 @@ export class EngineSlots {
     modelDirectory,
     provider,
     nThreads,
+    quantizedWeights,
     remote,
     slot = 'main',
   }: Omit<LoadArgs, 'protocolVersion'>): Promise<Engine> {
-    const args = remote ? { ...unusedLocalSettings, remote } : { modelDirectory, provider, nThreads };
+    const args = remote ? { ...unusedLocalSettings, remote } : { modelDirectory, provider, nThreads, quantizedWeights };
     const key = JSON.stringify(args);
     this.requested.set(slot, args);
     const shared = [...this.slots.values()].find(loaded => loaded.key === key);

@@ -11,6 +11,7 @@ import type {
   ModelSummary,
   Predictions,
   ProviderSetting,
+  QuantizedWeights,
   WindowTokens,
 } from '../shared/analysis';
 import type { CellChange, Patch, PatchAddress, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
@@ -45,6 +46,8 @@ export interface LoadArgs {
   readonly provider: ProviderSetting;
   /** Threads for CPU work; 0 lets the runtime choose. */
   readonly nThreads: number;
+  /** How quantized weights are kept in memory. Default: packed. */
+  readonly quantizedWeights?: QuantizedWeights | undefined;
   /** A server that runs the layers; folder, provider and threads are then ignored. */
   readonly remote?: RemoteOptions;
 }

@@ -4,6 +4,7 @@
  */
 
 import * as v from 'valibot';
+import { quantizedWeights } from '../shared/analysis';
 import { headBaselines } from '../shared/headAblation';
 import { kernelParts } from '../shared/kernels';
 import { stages } from '../shared/operators';
@@ -34,6 +35,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   load: v.looseObject({
     ...{ protocolVersion: v.number(), slot: v.optional(slot), modelDirectory: text, provider: text },
     nThreads: whole(0, 1024),
+    quantizedWeights: v.optional(v.picklist(quantizedWeights)),
     remote: v.optional(v.looseObject({ url: text, model: text, timeoutMs: finite(), retries: whole(0, 1000) })),
   }),
   unload: v.looseObject({ slot }),

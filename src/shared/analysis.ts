@@ -41,6 +41,10 @@ export interface FolderDescription {
   readonly vocabSize: number;
 }
 
+/** How quantized weights are kept in memory: in few bits, as the file has them, or as fp32 (fp16 above 4 GB). */
+export const quantizedWeights = ['packed', 'float32'] as const;
+export type QuantizedWeights = (typeof quantizedWeights)[number];
+
 export interface ModelSummary {
   readonly name: string;
   readonly directory: string;
@@ -53,6 +57,8 @@ export interface ModelSummary {
   readonly layers: readonly LayerSummary[];
   /** Type of quantized weights as their file names it ("Q4_K_M"); absent for others. */
   readonly weightType?: string;
+  /** What a file's quantized weights are in memory: packed, where nothing of them is rounded again, or numbers. */
+  readonly weightsKeptAs?: 'packed' | 'float32' | 'float16';
   /** Set for a view-only ONNX file: its attention patterns, and whether it exposes predictions. */
   readonly viewer?: { readonly hasPredictions: boolean };
 }

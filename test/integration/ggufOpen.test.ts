@@ -10,6 +10,8 @@ import { describeModel } from '../../src/inference/model/describeModel';
 import { dequantize } from '../../src/inference/model/gguf/dequantize';
 import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
+import { relativeDifference } from '../../src/inference/runtime/relativeDifference';
+import type { QuantizedWeights } from '../../src/shared/analysis';
 import { decodeFloats, float16Bytes } from '../../src/shared/tools/float16';
 import { type GgufContent, ggufBytes, smallGguf, type WrittenGgufTensor } from '../fixtures/ggufWriter';
 import { root } from '../fixtures/paths';
@@ -46,8 +48,8 @@ function toQ8(values: Float32Array): Uint8Array {
   return Uint8Array.from(blocks.flat());
 }
 
-async function logitsOf(path: string): Promise<Float32Array> {
-  const runtime = new ModelRuntime(await openModelFolder(path), 'cpu', 1);
+async function logitsOf(path: string, kept: QuantizedWeights = 'packed'): Promise<Float32Array> {
+  const runtime = new ModelRuntime(await openModelFolder(path, kept), 'cpu', 1);
   try {
     let hidden = await runtime.embed(Int32Array.of(5, 4, 3, 2, 1));
     for (let i = 0; i < runtime.folder.config.n_layers; i++) hidden = await runtime.bareBlock(i, hidden);
@@ -74,8 +76,18 @@ test('a quantized file computes what the same values as fp32 compute', async () 
     write('q.gguf', { metadata: { ...small.metadata, 'general.file_type': 7 }, tensors: quantized }),
     write('f.gguf', { ...small, tensors: plain }),
   ] as const;
-  assert.deepEqual(await logitsOf(paths[0]), await logitsOf(paths[1]));
-  assert.equal((await openModelFolder(paths[0])).summary.weightType, 'Q8_0');
+  const expected = await logitsOf(paths[1]);
+  assert.deepEqual(await logitsOf(paths[0], 'float32'), expected);
+  const packed = await logitsOf(paths[0]);
+  assert.ok(relativeDifference(packed, expected) < 1e-6, `${relativeDifference(packed, expected)}`);
+  const [small8, large] = [await openModelFolder(paths[0]), await openModelFolder(paths[0], 'float32')];
+  assert.equal(small8.summary.weightType, 'Q8_0');
+  assert.deepEqual(
+    [small8, large].map(({ summary }) => summary.weightsKeptAs),
+    ['packed', 'float32'],
+  );
+  assert.equal((await openModelFolder(paths[1])).summary.weightsKeptAs, undefined);
+  assert.ok(small8.sizeBytes < 0.4 * large.sizeBytes, `${small8.sizeBytes} and ${large.sizeBytes} bytes`);
   assert.match((await describeModel(paths[0])).description, /^2 layers, 4 heads, context 64, Q8_0$/);
 });
 

@@ -1,6 +1,6 @@
 /** What is going on and what to do next: empty state, progress, failure, staleness, and what the window left out. */
 
-import { providerNames } from '../../src/shared/analysis';
+import { type ModelSummary, providerNames } from '../../src/shared/analysis';
 import { formatLines } from '../../src/shared/labels';
 import type { PanelCommand, PanelState } from '../../src/shared/panel/panelMessages';
 import type { FailureAction } from '../../src/shared/tools/failure';
@@ -150,11 +150,19 @@ function facts({
     );
   }
   if (model && provider) parts.push(t('{0} on {1}', model.name, providerNames[provider]));
-  if (model?.weightType) parts.push(t('weights as {0}', model.weightType));
+  if (model?.weightType) parts.push(weightsText(model.weightType, model.weightsKeptAs));
   if (model?.viewer) parts.push(t('an ONNX file: attention patterns only'));
   if (durationMs !== null) parts.push(formatDuration(durationMs));
   return `${parts.join(' · ')}.`;
 }
+
+/** Quantized weights: what the file has, and what they are in memory. */
+function weightsText(type: string, keptAs: ModelSummary['weightsKeptAs']): string {
+  if (keptAs === 'packed') return t('weights as {0}, kept packed', type);
+  return keptAs === undefined ? t('weights as {0}', type) : t('weights as {0}, kept as {1}', type, precisions[keptAs]);
+}
+
+const precisions = { float32: 'fp32', float16: 'fp16' } as const;
 
 const wholeDocument = (nLines: number) =>
   nLines === 1 ? t('the whole document, 1 line') : t('the whole document, {0} lines', nLines);

@@ -8,6 +8,7 @@ import { isHuggingFaceConfig, readHuggingFaceConfig } from '../../graph/huggingF
 import { headNames, type Layout, placeOf, prefixOf, type WeightPlace } from '../../graph/huggingFaceWeights';
 import { type ModelConfig, parseModelConfig } from '../../graph/modelConfig';
 import { expectedWeights } from '../../graph/modelGraphs';
+import type { QuantizedWeights } from '../../shared/analysis';
 import { beginTokenOf } from '../../tokenization/beginToken';
 import { type ModelFolder, summarize } from './folder';
 import { folderName, modelDirectoryOf, onnxFileOf, readJson, readWhole, weightFolderOf } from './folderFiles';
@@ -19,13 +20,14 @@ import { checkedWeights, readWeightFiles, type WeightFile } from './weightFiles'
 /**
  * @param path the folder, or one of its files; a GGUF file, or an ONNX file with attention outputs, or a folder with that
  * alone.
+ * @param quantized how the quantized weights of a GGUF file are kept.
  * @throws Failure naming the file, and where it applies the tensor, what was expected and what was found.
  */
-export async function openModelFolder(path: string): Promise<ModelFolder> {
+export async function openModelFolder(path: string, quantized: QuantizedWeights = 'packed'): Promise<ModelFolder> {
   const onnx = await onnxFileOf(path);
   if (onnx) return openOnnxView(onnx);
   const gguf = await ggufFileOf(path);
-  if (gguf) return openGguf(gguf);
+  if (gguf) return openGguf(gguf, quantized);
   const directory = await modelDirectoryOf(path);
   const name = folderName(directory);
   const where = `config.json of model "${name}"`;

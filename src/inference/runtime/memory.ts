@@ -38,8 +38,8 @@ export function estimatePeakBytes(
   const { nTokens, topK, nRuns } = size;
   const blockSize = blockSizeFor(nTokens);
   const plans = Array.from({ length: config.n_layers }, (_, layerIdx) => planLayer(config, layerIdx));
-  const isMapped = sizeBytes > mappedFromBytes;
-  const weights = isMapped ? sizeBytes : 4 * summary.nParameters;
+  const areAsStored = sizeBytes > mappedFromBytes || summary.weightsKeptAs === 'packed';
+  const weights = areAsStored ? sizeBytes : 4 * summary.nParameters;
   const perToken =
     4 * config.dim * (config.n_layers + 1) +
     8 * config.n_layers * (config.n_kv_heads * config.head_dim + config.n_heads * Math.min(topK, nTokens));

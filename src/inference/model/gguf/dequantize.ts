@@ -1,13 +1,29 @@
 /**
- * Values of GGUF's tensor types as fp32. Each block has scales of its own; layouts are those of ggml
- * (https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h). Every value is rounded to fp32 once.
+ * GGUF's tensor types: as fp32, and as whole numbers with a scale for each few, which ONNX Runtime computes with. Layouts are
+ * those of ggml (https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h). Every fp32 value is rounded once.
  */
 
-import { fromFloat16Bits } from '../../../shared/tools/float16';
+import type { PackedBits } from '../../../graph/graphBuilder';
+import { float16Numbers } from '../../../shared/tools/float16';
 import { type GgmlType, ggmlTypes, layoutOf } from './types';
 
-/** Writes the values of one block. */
-type Block = (bytes: Uint8Array, at: number, out: Float32Array, to: number) => void;
+/** One block, taken apart: value i = scales[part] * codes[i] + leasts[part], with part = i / partSize, without rounding. */
+interface Block {
+  readonly codes: Int8Array;
+  readonly scales: Float64Array;
+  readonly leasts: Float64Array;
+}
+
+interface QuantizedType {
+  /** Values that share a scale. */
+  readonly partSize: 16 | 32;
+  /** The smaller of those that hold every code. */
+  readonly bits: PackedBits;
+  /** What is added to a code so that it is a whole number of that many bits. */
+  readonly shift: number;
+  readonly hasLeasts: boolean;
+  readonly read: (bytes: Uint8Array, at: number, block: Block) => void;
+}
 
 /** @param out as long as the values that `bytes` hold. @throws RangeError where the two do not fit. */
 export function dequantize(type: GgmlType, bytes: Uint8Array, out: Float32Array): void {
@@ -16,19 +32,84 @@ export function dequantize(type: GgmlType, bytes: Uint8Array, out: Float32Array)
   if (nBlocks % 1 !== 0 || nBlocks * blockValues !== out.length) {
     throw new RangeError(`${bytes.length} bytes of ${type} do not hold ${out.length} values`);
   }
-  const block = blocks[type];
-  for (let i = 0; i < nBlocks; i++) block(bytes, i * blockBytes, out, i * blockValues);
+  const quantized = quantizedTypes[type];
+  if (!quantized) {
+    const scratch = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let i = 0; i < nBlocks; i++) out[i] = plainValue(type, bytes, scratch, i);
+    return;
+  }
+  const { read, partSize } = quantized;
+  const block = emptyBlock();
+  const { codes, scales, leasts } = block;
+  for (let i = 0; i < nBlocks; i++) {
+    read(bytes, i * blockBytes, block);
+    for (let first = 0, part = 0; first < blockValues; first += partSize, part++) {
+      const [scale, least, to] = [scales[part]!, leasts[part]!, i * blockValues];
+      for (let j = first; j < first + partSize; j++) out[to + j] = scale * codes[j]! + least;
+    }
+  }
 }
 
-const scratch = new DataView(new ArrayBuffer(4));
+/** A tensor's values, packed: see `PackedWeight`. */
+export interface PackedArrays {
+  readonly codes: Uint8Array;
+  readonly scales: Float32Array;
+  readonly leasts: Float32Array | null;
+}
 
-/** fp16 numbers by their bits, made at the first use. */
-let halves: Float32Array | undefined;
+/** How a type is packed. @returns null for types that are not quantized. */
+export function packingOf(type: GgmlType): Pick<QuantizedType, 'bits' | 'partSize' | 'hasLeasts'> | null {
+  return quantizedTypes[type] ?? null;
+}
+
+/**
+ * Writes whole blocks as whole numbers of 4 or 8 bits. The numbers stay as they are: a scale is exact as fp32, a least is
+ * rounded once.
+ * @param first number of the first block in the arrays.
+ */
+export function packBlocks(type: GgmlType, bytes: Uint8Array, into: PackedArrays, first: number): void {
+  const { blockValues, blockBytes } = layoutOf(ggmlTypes[type])!;
+  const { read, partSize, bits, shift } = quantizedTypes[type]!;
+  const block = emptyBlock();
+  const nParts = blockValues / partSize;
+  const lift = 2 ** (bits - 1) - shift;
+  for (let i = 0; i < bytes.length / blockBytes; i++) {
+    read(bytes, i * blockBytes, block);
+    for (let part = 0; part < nParts; part++) {
+      const to = (first + i) * nParts + part;
+      const scale = block.scales[part]!;
+      into.scales[to] = scale;
+      if (into.leasts) into.leasts[to] = block.leasts[part]! + lift * scale;
+    }
+    packCodes(block.codes, blockValues, bits, shift, into.codes, ((first + i) * blockValues * bits) / 8);
+  }
+}
+
+function packCodes(codes: Int8Array, n: number, bits: PackedBits, shift: number, out: Uint8Array, to: number): void {
+  if (bits === 8) {
+    for (let j = 0; j < n; j++) out[to + j] = codes[j]! + shift;
+    return;
+  }
+  for (let j = 0; j < n; j += 2) out[to + (j >> 1)] = (codes[j]! + shift) | ((codes[j + 1]! + shift) << 4);
+}
+
+function emptyBlock(): Block {
+  return { codes: new Int8Array(256), scales: new Float64Array(16), leasts: new Float64Array(16) };
+}
 
 function half(bytes: Uint8Array, at: number): number {
-  halves ??= Float32Array.from({ length: 65_536 }, (_, bits) => fromFloat16Bits(bits));
-  return halves[bytes[at]! | (bytes[at + 1]! << 8)]!;
+  return float16Numbers()[bytes[at]! | (bytes[at + 1]! << 8)]!;
 }
+
+function plainValue(type: GgmlType, bytes: Uint8Array, view: DataView, i: number): number {
+  if (type === 'F16') return half(bytes, 2 * i);
+  if (type === 'F32') return view.getFloat32(4 * i, true);
+  bfloatView.setUint16(0, view.getUint16(2 * i, true));
+  return bfloatView.getFloat32(0);
+}
+
+/** Its last two bytes are 0. */
+const bfloatView = new DataView(new ArrayBuffer(4));
 
 /** Values of 4-bit codes: even steps, IQ4's, and the fp4 numbers of MXFP4, doubled. */
 const fromZero = Int8Array.from({ length: 16 }, (_, code) => code);
@@ -37,30 +118,22 @@ const iq4Values = Int8Array.of(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 
 const fp4Doubled = Int8Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
 
 /** 32 codes of 4 bits: the low halves of 16 bytes, then the high ones. */
-function nibbles(
-  bytes: Uint8Array,
-  at: number,
-  out: Float32Array,
-  to: number,
-  values: Int8Array,
-  scale: number,
-  least = 0,
-): void {
+function nibbles(bytes: Uint8Array, at: number, values: Int8Array, codes: Int8Array, to = 0): void {
   for (let j = 0; j < 16; j++) {
     const byte = bytes[at + j]!;
-    out[to + j] = scale * values[byte & 15]! + least;
-    out[to + 16 + j] = scale * values[byte >> 4]! + least;
+    codes[to + j] = values[byte & 15]!;
+    codes[to + 16 + j] = values[byte >> 4]!;
   }
 }
 
 /** 32 codes of 5 bits: 4 as `nibbles`, and the fifth of each in a word before them. */
-function fiveBits(bytes: Uint8Array, at: number, out: Float32Array, to: number, scale: number, least: number) {
+function fiveBits(bytes: Uint8Array, at: number, codes: Int8Array): void {
   for (let j = 0; j < 16; j++) {
     const byte = bytes[at + 4 + j]!;
     const low = ((bytes[at + (j >> 3)]! >> (j & 7)) & 1) << 4;
     const high = ((bytes[at + 2 + (j >> 3)]! >> (j & 7)) & 1) << 4;
-    out[to + j] = scale * ((byte & 15) | low) + least;
-    out[to + 16 + j] = scale * ((byte >> 4) | high) + least;
+    codes[j] = (byte & 15) | low;
+    codes[16 + j] = (byte >> 4) | high;
   }
 }
 
@@ -72,107 +145,148 @@ function packedLeast(bytes: Uint8Array, at: number, j: number): number {
   return j < 4 ? bytes[at + j + 4]! & 63 : (bytes[at + j + 4]! >> 4) | ((bytes[at + j]! >> 6) << 4);
 }
 
-const blocks: Readonly<Record<GgmlType, Block>> = {
-  F32(bytes, at, out, to) {
-    for (let i = 0; i < 4; i++) scratch.setUint8(i, bytes[at + i]!);
-    out[to] = scratch.getFloat32(0, true);
+const quantizedTypes: Readonly<Partial<Record<GgmlType, QuantizedType>>> = {
+  Q4_0: {
+    ...{ partSize: 32, bits: 4, shift: 8, hasLeasts: false },
+    read(bytes, at, { codes, scales }) {
+      scales[0] = half(bytes, at);
+      nibbles(bytes, at + 2, aroundZero, codes);
+    },
   },
-  F16(bytes, at, out, to) {
-    out[to] = half(bytes, at);
+  Q4_1: {
+    ...{ partSize: 32, bits: 4, shift: 0, hasLeasts: true },
+    read(bytes, at, { codes, scales, leasts }) {
+      scales[0] = half(bytes, at);
+      leasts[0] = half(bytes, at + 2);
+      nibbles(bytes, at + 4, fromZero, codes);
+    },
   },
-  BF16(bytes, at, out, to) {
-    scratch.setUint32(0, (bytes[at]! | (bytes[at + 1]! << 8)) << 16);
-    out[to] = scratch.getFloat32(0);
+  Q5_0: {
+    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: false },
+    read(bytes, at, { codes, scales }) {
+      scales[0] = half(bytes, at);
+      fiveBits(bytes, at + 2, codes);
+      for (let j = 0; j < 32; j++) codes[j]! -= 16;
+    },
   },
-  Q4_0(bytes, at, out, to) {
-    nibbles(bytes, at + 2, out, to, aroundZero, half(bytes, at));
+  Q5_1: {
+    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: true },
+    read(bytes, at, { codes, scales, leasts }) {
+      scales[0] = half(bytes, at);
+      leasts[0] = half(bytes, at + 2);
+      fiveBits(bytes, at + 4, codes);
+    },
   },
-  Q4_1(bytes, at, out, to) {
-    nibbles(bytes, at + 4, out, to, fromZero, half(bytes, at), half(bytes, at + 2));
+  Q8_0: {
+    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: false },
+    read(bytes, at, { codes, scales }) {
+      scales[0] = half(bytes, at);
+      for (let j = 0; j < 32; j++) codes[j] = bytes[at + 2 + j]!;
+    },
   },
-  Q5_0(bytes, at, out, to) {
-    const d = half(bytes, at);
-    fiveBits(bytes, at + 2, out, to, d, -16 * d);
-  },
-  Q5_1(bytes, at, out, to) {
-    fiveBits(bytes, at + 4, out, to, half(bytes, at), half(bytes, at + 2));
-  },
-  Q8_0(bytes, at, out, to) {
-    const d = half(bytes, at);
-    for (let j = 0; j < 32; j++) out[to + j] = d * ((bytes[at + 2 + j]! << 24) >> 24);
-  },
-  Q2_K(bytes, at, out, to) {
-    const [codes, d, dLeast] = [at + 16, half(bytes, at + 80), half(bytes, at + 82)];
-    for (let part = 0; part < 16; part++) {
-      const scales = bytes[at + part]!;
-      const [scale, least] = [d * (scales & 15), dLeast * (scales >> 4)];
-      const from = codes + 32 * (part >> 3) + 16 * (part & 1);
-      const shift = 2 * ((part >> 1) & 3);
-      for (let l = 0; l < 16; l++) out[to + 16 * part + l] = scale * ((bytes[from + l]! >> shift) & 3) - least;
-    }
-  },
-  Q3_K(bytes, at, out, to) {
-    const [codes, scales, d] = [at + 32, at + 96, half(bytes, at + 108)];
-    for (let part = 0; part < 16; part++) {
-      const low = part < 8 ? bytes[scales + part]! & 15 : bytes[scales + part - 8]! >> 4;
-      const high = (bytes[scales + 8 + (part & 3)]! >> (2 * (part >> 2))) & 3;
-      const scale = d * ((low | (high << 4)) - 32);
-      const [from, masks] = [codes + 32 * (part >> 3) + 16 * (part & 1), at + 16 * (part & 1)];
-      const [shift, bit] = [2 * ((part >> 1) & 3), part >> 1];
-      for (let l = 0; l < 16; l++) {
-        const code = ((bytes[from + l]! >> shift) & 3) | (((bytes[masks + l]! >> bit) & 1) << 2);
-        out[to + 16 * part + l] = scale * (code - 4);
+  Q2_K: {
+    ...{ partSize: 16, bits: 4, shift: 8, hasLeasts: true },
+    read(bytes, at, { codes, scales, leasts }) {
+      const [d, dLeast] = [half(bytes, at + 80), half(bytes, at + 82)];
+      for (let part = 0; part < 16; part++) {
+        scales[part] = d * (bytes[at + part]! & 15);
+        leasts[part] = -dLeast * (bytes[at + part]! >> 4);
+        const from = at + 16 + 32 * (part >> 3) + 16 * (part & 1);
+        const shift = 2 * ((part >> 1) & 3);
+        for (let l = 0; l < 16; l++) codes[16 * part + l] = (bytes[from + l]! >> shift) & 3;
       }
-    }
+    },
   },
-  Q4_K(bytes, at, out, to) {
-    const [d, dLeast] = [half(bytes, at), half(bytes, at + 2)];
-    for (let part = 0; part < 8; part++) {
-      const scale = d * packedScale(bytes, at + 4, part);
-      const least = dLeast * packedLeast(bytes, at + 4, part);
-      const [from, shift] = [at + 16 + 32 * (part >> 1), 4 * (part & 1)];
-      for (let l = 0; l < 32; l++) out[to + 32 * part + l] = scale * ((bytes[from + l]! >> shift) & 15) - least;
-    }
-  },
-  Q5_K(bytes, at, out, to) {
-    const [d, dLeast] = [half(bytes, at), half(bytes, at + 2)];
-    for (let part = 0; part < 8; part++) {
-      const scale = d * packedScale(bytes, at + 4, part);
-      const least = dLeast * packedLeast(bytes, at + 4, part);
-      const [from, shift] = [at + 48 + 32 * (part >> 1), 4 * (part & 1)];
-      for (let l = 0; l < 32; l++) {
-        const code = ((bytes[from + l]! >> shift) & 15) | (((bytes[at + 16 + l]! >> part) & 1) << 4);
-        out[to + 32 * part + l] = scale * code - least;
+  Q3_K: {
+    ...{ partSize: 16, bits: 4, shift: 8, hasLeasts: false },
+    read(bytes, at, { codes, scales }) {
+      const [packed, d] = [at + 96, half(bytes, at + 108)];
+      for (let part = 0; part < 16; part++) {
+        const low = part < 8 ? bytes[packed + part]! & 15 : bytes[packed + part - 8]! >> 4;
+        const high = (bytes[packed + 8 + (part & 3)]! >> (2 * (part >> 2))) & 3;
+        scales[part] = d * ((low | (high << 4)) - 32);
+        const [from, masks] = [at + 32 + 32 * (part >> 3) + 16 * (part & 1), at + 16 * (part & 1)];
+        const [shift, bit] = [2 * ((part >> 1) & 3), part >> 1];
+        for (let l = 0; l < 16; l++) {
+          const code = ((bytes[from + l]! >> shift) & 3) | (((bytes[masks + l]! >> bit) & 1) << 2);
+          codes[16 * part + l] = code - 4;
+        }
       }
-    }
+    },
   },
-  Q6_K(bytes, at, out, to) {
-    const d = half(bytes, at + 208);
-    for (let part = 0; part < 8; part++) {
-      const [half128, quarter] = [part >> 2, part & 3];
-      const low = at + 64 * half128 + 32 * (quarter & 1);
-      const high = at + 128 + 32 * half128;
-      for (let l = 0; l < 32; l++) {
-        const scale = (bytes[at + 192 + 2 * part + (l >> 4)]! << 24) >> 24;
-        const four = (bytes[low + l]! >> (4 * (quarter >> 1))) & 15;
-        const two = (bytes[high + l]! >> (2 * quarter)) & 3;
-        out[to + 32 * part + l] = d * scale * ((four | (two << 4)) - 32);
+  Q4_K: {
+    ...{ partSize: 32, bits: 4, shift: 0, hasLeasts: true },
+    read(bytes, at, block) {
+      readScalesAndLeasts(bytes, at, block);
+      for (let part = 0; part < 8; part++) {
+        const [from, shift] = [at + 16 + 32 * (part >> 1), 4 * (part & 1)];
+        for (let l = 0; l < 32; l++) block.codes[32 * part + l] = (bytes[from + l]! >> shift) & 15;
       }
-    }
+    },
   },
-  IQ4_NL(bytes, at, out, to) {
-    nibbles(bytes, at + 2, out, to, iq4Values, half(bytes, at));
+  Q5_K: {
+    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: true },
+    read(bytes, at, block) {
+      readScalesAndLeasts(bytes, at, block);
+      for (let part = 0; part < 8; part++) {
+        const [from, shift] = [at + 48 + 32 * (part >> 1), 4 * (part & 1)];
+        for (let l = 0; l < 32; l++) {
+          const high = ((bytes[at + 16 + l]! >> part) & 1) << 4;
+          block.codes[32 * part + l] = ((bytes[from + l]! >> shift) & 15) | high;
+        }
+      }
+    },
   },
-  IQ4_XS(bytes, at, out, to) {
-    const d = half(bytes, at);
-    const highs = bytes[at + 2]! | (bytes[at + 3]! << 8);
-    for (let part = 0; part < 8; part++) {
-      const low = (bytes[at + 4 + (part >> 1)]! >> (4 * (part & 1))) & 15;
-      const scale = d * ((low | (((highs >> (2 * part)) & 3) << 4)) - 32);
-      nibbles(bytes, at + 8 + 16 * part, out, to + 32 * part, iq4Values, scale);
-    }
+  Q6_K: {
+    ...{ partSize: 16, bits: 8, shift: 128, hasLeasts: false },
+    read(bytes, at, { codes, scales }) {
+      const d = half(bytes, at + 208);
+      for (let part = 0; part < 16; part++) scales[part] = d * ((bytes[at + 192 + part]! << 24) >> 24);
+      for (let part = 0; part < 8; part++) {
+        const [half128, quarter] = [part >> 2, part & 3];
+        const low = at + 64 * half128 + 32 * (quarter & 1);
+        const high = at + 128 + 32 * half128;
+        for (let l = 0; l < 32; l++) {
+          const four = (bytes[low + l]! >> (4 * (quarter >> 1))) & 15;
+          const two = (bytes[high + l]! >> (2 * quarter)) & 3;
+          codes[32 * part + l] = (four | (two << 4)) - 32;
+        }
+      }
+    },
   },
-  MXFP4(bytes, at, out, to) {
-    nibbles(bytes, at + 1, out, to, fp4Doubled, 2 ** (bytes[at]! - 128));
+  IQ4_NL: {
+    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: false },
+    read(bytes, at, { codes, scales }) {
+      scales[0] = half(bytes, at);
+      nibbles(bytes, at + 2, iq4Values, codes);
+    },
+  },
+  IQ4_XS: {
+    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: false },
+    read(bytes, at, { codes, scales }) {
+      const d = half(bytes, at);
+      const highs = bytes[at + 2]! | (bytes[at + 3]! << 8);
+      for (let part = 0; part < 8; part++) {
+        const low = (bytes[at + 4 + (part >> 1)]! >> (4 * (part & 1))) & 15;
+        scales[part] = d * ((low | (((highs >> (2 * part)) & 3) << 4)) - 32);
+        nibbles(bytes, at + 8 + 16 * part, iq4Values, codes, 32 * part);
+      }
+    },
+  },
+  MXFP4: {
+    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: false },
+    read(bytes, at, { codes, scales }) {
+      scales[0] = 2 ** (bytes[at]! - 128);
+      nibbles(bytes, at + 1, fp4Doubled, codes);
+    },
   },
 };
+
+/** Of Q4_K and Q5_K. */
+function readScalesAndLeasts(bytes: Uint8Array, at: number, { scales, leasts }: Block): void {
+  const [d, dLeast] = [half(bytes, at), half(bytes, at + 2)];
+  for (let part = 0; part < 8; part++) {
+    scales[part] = d * packedScale(bytes, at + 4, part);
+    leasts[part] = -dLeast * packedLeast(bytes, at + 4, part);
+  }
+}

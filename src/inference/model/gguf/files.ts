@@ -2,10 +2,11 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { PackedBits } from '../../../graph/graphBuilder';
 import { Failure } from '../../../shared/tools/failure';
 import { float16Bytes } from '../../../shared/tools/float16';
 import { inside, regularFile } from '../folderFiles';
-import { dequantize } from './dequantize';
+import { dequantize, packBlocks, packingOf } from './dequantize';
 import { type GgufHeader, type GgufTensor, parseGgufHeader } from './header';
 import { type GgmlType, ggmlType, layoutOf } from './types';
 
@@ -125,10 +126,75 @@ const blocksAtATime = 1 << 16;
 /** The values of a tensor, as bytes of `kept`. @throws Failure if the file ends, or a value is too large for fp16. */
 export async function readValues(path: string, tensor: GgufTensor, kept: KeptType): Promise<Uint8Array<ArrayBuffer>> {
   const type = ggmlType(tensor.type) as GgmlType;
-  const { blockBytes, blockValues } = layoutOf(tensor.type)!;
-  const nBlocks = (tensor.end - tensor.start) / blockBytes;
+  const { blockValues } = layoutOf(tensor.type)!;
   const valueBytes = kept === 'float32' ? 4 : 2;
-  const all = new Uint8Array(nBlocks * blockValues * valueBytes);
+  const all = new Uint8Array(nBlocksOf(tensor) * blockValues * valueBytes);
+  await readBlocks(path, tensor, (bytes, block, n) => {
+    const at = block * blockValues * valueBytes;
+    if (kept === 'float32') return dequantize(type, bytes, new Float32Array(all.buffer, at, n * blockValues));
+    const values = new Float32Array(n * blockValues);
+    dequantize(type, bytes, values);
+    if (values.some(value => Math.abs(value) > 65_504)) {
+      throw unreadable(
+        basename(path),
+        'a weight is too large for fp16',
+        'Pick a smaller model, which is kept as fp32.',
+      );
+    }
+    all.set(float16Bytes(values), at);
+  });
+  return all;
+}
+
+/** Where the parts of a packed tensor begin in its bytes. */
+export interface PackedLayout {
+  readonly bits: PackedBits;
+  readonly blockSize: number;
+  readonly hasLeasts: boolean;
+  readonly scalesAt: number;
+  readonly leastsAt: number;
+  readonly sizeBytes: number;
+}
+
+/** @returns null for a tensor that is not a quantized matrix. */
+export function packedLayoutOf(tensor: GgufTensor): PackedLayout | null {
+  const packing = tensor.shape.length === 2 ? packingOf(ggmlType(tensor.type) as GgmlType) : null;
+  if (!packing) return null;
+  const { bits, partSize, hasLeasts } = packing;
+  const nValues = nBlocksOf(tensor) * layoutOf(tensor.type)!.blockValues;
+  const scalesAt = (nValues * bits) / 8;
+  const leastsAt = scalesAt + (4 * nValues) / partSize;
+  const sizeBytes = hasLeasts ? 2 * leastsAt - scalesAt : leastsAt;
+  return { bits, blockSize: partSize, hasLeasts, scalesAt, leastsAt, sizeBytes };
+}
+
+/** A quantized tensor's codes, scales and leasts, as `PackedWeight` has them. @throws Failure if the file ends. */
+export async function readPacked(path: string, tensor: GgufTensor): Promise<Uint8Array<ArrayBuffer>> {
+  const { scalesAt, leastsAt, sizeBytes, hasLeasts } = packedLayoutOf(tensor)!;
+  const all = new Uint8Array(sizeBytes);
+  const nParts = (leastsAt - scalesAt) / 4;
+  const arrays = {
+    codes: all.subarray(0, scalesAt),
+    scales: new Float32Array(all.buffer, scalesAt, nParts),
+    leasts: hasLeasts ? new Float32Array(all.buffer, leastsAt, nParts) : null,
+  };
+  const type = ggmlType(tensor.type) as GgmlType;
+  await readBlocks(path, tensor, (bytes, block) => packBlocks(type, bytes, arrays, block));
+  return all;
+}
+
+function nBlocksOf({ type, start, end }: GgufTensor): number {
+  return (end - start) / layoutOf(type)!.blockBytes;
+}
+
+/** @param use gets some blocks, the number of the first, and how many they are. */
+async function readBlocks(
+  path: string,
+  tensor: GgufTensor,
+  use: (bytes: Uint8Array, first: number, nBlocks: number) => void,
+): Promise<void> {
+  const { blockBytes } = layoutOf(tensor.type)!;
+  const nBlocks = nBlocksOf(tensor);
   const stored = new Uint8Array(Math.min(nBlocks, blocksAtATime) * blockBytes);
   const file = await regularFile(path);
   try {
@@ -138,27 +204,11 @@ export async function readValues(path: string, tensor: GgufTensor, kept: KeptTyp
       if (bytesRead < n * blockBytes) {
         throw unreadable(basename(path), 'it was cut since it was opened', 'Download it again.');
       }
-      const bytes = stored.subarray(0, n * blockBytes);
-      const at = block * blockValues * valueBytes;
-      if (kept === 'float32') {
-        dequantize(type, bytes, new Float32Array(all.buffer, at, n * blockValues));
-        continue;
-      }
-      const values = new Float32Array(n * blockValues);
-      dequantize(type, bytes, values);
-      if (values.some(value => Math.abs(value) > 65_504)) {
-        throw unreadable(
-          basename(path),
-          'a weight is too large for fp16',
-          'Pick a smaller model, which is kept as fp32.',
-        );
-      }
-      all.set(float16Bytes(values), at);
+      use(stored.subarray(0, n * blockBytes), block, n);
     }
   } finally {
     await file.close();
   }
-  return all;
 }
 
 function unreadable(name: string, why: string, todo: string): Failure {

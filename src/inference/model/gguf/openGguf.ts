@@ -1,21 +1,29 @@
 /**
- * Opens a GGUF file as a model, by its own metadata alone. Weights that ONNX Runtime has a type for are mapped where they
- * are; quantized ones become numbers when a session is made, for that session only, so that no file is written and no more
- * than one layer exists twice.
+ * Opens a GGUF file as a model, by its own metadata alone. Weights that ONNX Runtime has a type for are read where they are;
+ * quantized ones are packed, or become numbers, when a session first uses them, so that no file is written.
  */
 
 import { basename, dirname } from 'node:path';
-import type { ElementType, Weight } from '../../../graph/graphBuilder';
+import { type ElementType, type PackedWeight, rowsOf, type Weight } from '../../../graph/graphBuilder';
 import { parseHuggingFaceConfig } from '../../../graph/huggingFaceConfig';
 import type { ModelConfig } from '../../../graph/modelConfig';
 import { expectedWeights } from '../../../graph/modelGraphs';
-import type { FolderDescription } from '../../../shared/analysis';
+import type { FolderDescription, QuantizedWeights } from '../../../shared/analysis';
 import { Failure } from '../../../shared/tools/failure';
 import { shorten } from '../../../shared/tools/plainText';
 import { beginTokenOf } from '../../../tokenization/beginToken';
 import { type ModelFolder, summarize } from '../folder';
 import { readWhole } from '../folderFiles';
-import { type GgufPart, ggufModelName, type KeptType, readGgufParts, readValues } from './files';
+import {
+  type GgufPart,
+  ggufModelName,
+  type KeptType,
+  type PackedLayout,
+  packedLayoutOf,
+  readGgufParts,
+  readPacked,
+  readValues,
+} from './files';
 import type { GgufTensor } from './header';
 import { type GgufModel, readModel } from './metadata';
 import { ggufPlace } from './tensorNames';
@@ -35,8 +43,11 @@ interface Found extends GgufTensor {
   readonly part: GgufPart;
 }
 
-/** @param path a `.gguf` file; of a split one, the first part. @throws Failure naming the file and what is wrong with it. */
-export async function openGguf(path: string): Promise<ModelFolder> {
+/**
+ * @param path a `.gguf` file; of a split one, the first part.
+ * @throws Failure naming the file and what is wrong with it.
+ */
+export async function openGguf(path: string, quantized: QuantizedWeights): Promise<ModelFolder> {
   const parts = await readGgufParts(path);
   const name = ggufModelName(path);
   const where = `GGUF file "${name}"`;
@@ -53,9 +64,10 @@ export async function openGguf(path: string): Promise<ModelFolder> {
   const kept: KeptType = 4 * nValues > maxFp32Bytes ? 'float16' : 'float32';
   const isMapped = canMap(tensors.values(), parts);
   const weights = new Map<string, Weight>();
-  const inMemory = new Map<string, Found>();
+  const inMemory = new Map<string, () => Promise<Uint8Array<ArrayBuffer>>>();
   const used = new Set([ropeTensor]);
   let sizeBytes = 0;
+  let isPacked = false;
   for (const [key, shape] of expected) {
     const { name, rows, nRows } = ggufPlace(key, shape, config, has);
     const tensor = tensors.get(name);
@@ -72,8 +84,22 @@ export async function openGguf(path: string): Promise<ModelFolder> {
       sizeBytes += bytes.length;
       continue;
     }
+    const layout = quantized === 'packed' ? packedLayoutOf(tensor) : null;
+    if (layout) {
+      const file = `${name}:packed`;
+      inMemory.set(file, () => readPacked(tensor.part.path, tensor));
+      const whole: Weight = {
+        elementType: 'float32',
+        shape: storedShape,
+        source: { packed: packedWeight(file, layout, storedShape) },
+      };
+      weights.set(key, rows ? rowsOf(whole, first, end - first) : whole);
+      sizeBytes += (layout.sizeBytes * (end - first)) / nRows;
+      isPacked = true;
+      continue;
+    }
     const file = isMapped ? basename(tensor.part.path) : `${name}:values`;
-    if (!isMapped) inMemory.set(file, tensor);
+    if (!isMapped) inMemory.set(file, () => readValues(tensor.part.path, tensor, kept));
     const rowBytes = isMapped ? (tensor.end - tensor.start) / nRows : shape[1]! * (kept === 'float32' ? 4 : 2);
     const offset = (isMapped ? tensor.start : 0) + first * rowBytes;
     const length = (end - first) * rowBytes;
@@ -97,15 +123,41 @@ export async function openGguf(path: string): Promise<ModelFolder> {
     inMemory: async (readsAll, files) => {
       const contents = new Map<string, Uint8Array<ArrayBuffer>>();
       for (const file of files) {
-        const tensor = inMemory.get(file);
+        const read = inMemory.get(file);
         const part = parts.find(part => basename(part.path) === file);
-        if (tensor) contents.set(file, await readValues(tensor.part.path, tensor, kept));
+        if (read) contents.set(file, await read());
         else if (readsAll && part) contents.set(file, await readWhole(part.path));
       }
       return contents;
     },
     sizeBytes,
-    summary: { ...summarize(config, path, name), weightType: weightTypeOf(parts) },
+    summary: {
+      ...summarize(config, path, name),
+      weightType: weightTypeOf(parts),
+      ...(isMapped ? {} : { weightsKeptAs: isPacked ? ('packed' as const) : kept }),
+    },
+  };
+}
+
+/** A matrix whose parts are in a file that exists in memory only. */
+function packedWeight(file: string, layout: PackedLayout, [nRows, nColumns]: readonly number[]): PackedWeight {
+  const { bits, blockSize, hasLeasts, scalesAt, leastsAt } = layout;
+  const nBlocks = nColumns! / blockSize;
+  const blockBytes = (blockSize * bits) / 8;
+  const floats = (offset: number): Weight => ({
+    elementType: 'float32',
+    shape: [nRows!, nBlocks],
+    source: { file, offset, length: leastsAt - scalesAt },
+  });
+  return {
+    ...{ bits, blockSize },
+    codes: {
+      elementType: 'uint8',
+      shape: [nRows!, nBlocks, blockBytes],
+      source: { file, offset: 0, length: scalesAt },
+    },
+    scales: floats(scalesAt),
+    leasts: hasLeasts ? floats(leastsAt) : undefined,
   };
 }
 
