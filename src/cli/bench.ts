@@ -1,7 +1,6 @@
 /** `mta-inspect bench`: every claim of speed or memory, as a ratio against a peer or a limit of the same run. */
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openModelFolder } from '../inference/model/openModelFolder';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
@@ -18,6 +17,7 @@ import { benchExperiments } from './benchExperiments';
 import { largeModelTokens, runLargeModel } from './benchLargeModel';
 import { type AddLine, type BenchLine, benchLines, growth, median } from './benchLines';
 import { runLongWindows } from './benchLongWindows';
+import { benchMemory, memoryMb } from './benchMemory';
 import { benchProvider } from './benchProvider';
 import { resolveModel } from './modelPaths';
 
@@ -44,7 +44,10 @@ export async function runBench(
     return lines;
   }
   print(`${directory.split(/[\\/]/).at(-1)}, medians of ${nRepeats} warm runs on the CPU`);
-  const { config, summary } = await openModelFolder(directory);
+  const folder = await openModelFolder(directory);
+  const { config, summary } = folder;
+  await benchMemory(folder, await resolveModel('toy-transformer-n5'), add);
+  if (summary.weightType) return lines;
   const { maxSeqlen } = summary;
   await benchChoices(config, add);
   for (const nTokens of [512, 1024].filter(length => length <= maxSeqlen)) {
@@ -65,6 +68,7 @@ export async function runBench(
   }
   if (maxSeqlen > 512) await benchExperiments(directory, text, nRepeats, add);
   const lengths = [256, 1024, 2048, 4096];
+  const peakMb = (child: ChildProcess) => memoryMb(child, 'VmHWM');
   const long = await runLongWindows(directory, lengths, text, peakMb);
   for (const [i, { nTokens, peakMb: peak, estimatedMb }] of long.entries()) {
     const limit = { 2048: 1500, 4096: 3500 }[nTokens];
@@ -167,19 +171,9 @@ async function measureProcess(directory: string, nTokens: number, addBytes?: Add
       editMs: median(edits.slice(2)), // the first shortens the text, the second warms up
       ablationMs: median(ablations.slice(1)),
       explainMs: median(explanations.slice(1)),
-      peakMb: peakMb(child),
+      peakMb: memoryMb(child, 'VmHWM'),
     };
   } finally {
     child.kill();
-  }
-}
-
-/** Peak resident memory of a process, from the kernel's books; NaN where there are none to read. */
-function peakMb(child: ChildProcess): number {
-  try {
-    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-    return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1000;
-  } catch {
-    return Number.NaN;
   }
 }

@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import type { FolderReader } from '../analysis/folderReader';
 import { commands } from '../contributionIds';
+import { readSettings } from '../contributions';
 import { failures } from '../errors';
 import { type DownloadProgress, download } from '../hub/download';
 import { type Download, listDownloads, removeDownload } from '../hub/fetched';
@@ -108,7 +109,7 @@ export class HubCommands {
     if (known.problem !== null) {
       throw new Failure('bad-config', vscode.l10n.t('Cannot use {0}: {1}', facts.id, known.problem));
     }
-    const memory = memoryText(known);
+    const memory = memoryText(known, readSettings().memoryBudgetMb);
     const detail = [
       modelText(known),
       facts.license === null ? vscode.l10n.t('No license is stated.') : vscode.l10n.t('License: {0}', facts.license),

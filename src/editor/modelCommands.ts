@@ -6,6 +6,7 @@ import type { AddedModels } from '../analysis/addedModels';
 import type { FolderReader } from '../analysis/folderReader';
 import { describedModels } from '../analysis/foundModels';
 import { commands } from '../contributionIds';
+import { readSettings } from '../contributions';
 import { failures } from '../errors';
 import { pickGrowing, showInformation } from '../messages';
 import type { FolderDescription, ModelSummary } from '../shared/analysis';
@@ -58,7 +59,7 @@ async function* foundItems(folders: FolderReader): AsyncGenerator<ModelItem> {
     if (source !== heading) yield { label: sourceNames[source], kind: vscode.QuickPickItemKind.Separator };
     heading = source;
     const { problem } = facts;
-    const detail = problem ?? memoryText(facts);
+    const detail = problem ?? memoryText(facts, readSettings().memoryBudgetMb);
     yield {
       label: revision === null || revision === 'main' ? name : `${name}@${revision}`,
       description: modelText({ ...facts, sizeBytes: sizeBytes || facts.sizeBytes }),

@@ -21,11 +21,18 @@ export function modelText({ family, nParameters, sizeBytes }: Omit<ModelFacts, '
   ].join(', ');
 }
 
-/** Whether it fits in memory; nothing where that is not known. */
-export function memoryText({ memoryBytes, fitsInMemory }: ModelFacts): string | undefined {
+/**
+ * Whether it fits in memory; nothing where that is not known.
+ * @param budgetMb the setting; 0 for the budget that this machine has without one.
+ */
+export function memoryText({ memoryBytes, fitsInMemory }: ModelFacts, budgetMb: number): string | undefined {
   if (memoryBytes === null) return undefined;
   const needed = megabytes(memoryBytes);
-  return fitsInMemory
+  if (budgetMb > 0 && memoryBytes > budgetMb * 1e6) {
+    const budget = megabytes(budgetMb * 1e6);
+    return vscode.l10n.t('Needs {0} of memory, more than mtaInspector.memoryBudgetMb allows ({1}).', needed, budget);
+  }
+  return fitsInMemory || budgetMb > 0
     ? vscode.l10n.t('Needs {0} of memory.', needed)
     : vscode.l10n.t('Needs {0} of memory, more than the memory budget of this machine.', needed);
 }
