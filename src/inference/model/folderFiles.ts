@@ -45,13 +45,26 @@ export async function modelDirectoryOf(path: string): Promise<string> {
  */
 export async function onnxFileOf(path: string): Promise<string | null> {
   if (isOnnx(path)) return (await stat(path).catch(() => null))?.isFile() ? path : null;
-  const names = await readdir(path).catch((): string[] => []);
-  const found = names.filter(isOnnx).sort();
-  if (found.length === 0 || names.some(name => /\.safetensors(\.index\.json)?$/.test(name))) return null;
-  if (found.length === 1) return join(path, found[0]!);
+  return onlyFileOf(path, 'ONNX', names => names.filter(isOnnx));
+}
+
+/**
+ * The one file of a kind that a folder without safetensors means.
+ * @param kind for the message. @param choose the files of the kind among the names in the folder.
+ * @throws Failure listing them where there are several. @returns null where there is none.
+ */
+export async function onlyFileOf(
+  folder: string,
+  kind: string,
+  choose: (names: readonly string[]) => readonly string[],
+): Promise<string | null> {
+  const names = await readdir(folder).catch((): string[] => []);
+  if (names.some(name => /\.safetensors(\.index\.json)?$/.test(name))) return null;
+  const found = [...new Set(choose(names))].sort();
+  if (found.length <= 1) return found[0] === undefined ? null : join(folder, found[0]);
   throw new Failure(
     'bad-model-file',
-    `Cannot load model "${basename(path)}": it has several ONNX files. Pick one of ${found.slice(0, 8).join(', ')}.`,
+    `Cannot load model "${basename(folder)}": it has several ${kind} files. Pick one of ${found.slice(0, 8).join(', ')}.`,
     ['selectModel'],
   );
 }

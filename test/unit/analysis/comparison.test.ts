@@ -49,6 +49,7 @@ test('another model gets the shown text in a slot of its own, under an id of its
     modelDirectory: '/other',
     provider: 'auto',
     nThreads: 2,
+    quantizedWeights: 'packed',
   });
   assert.deepEqual([comparison.snapshot?.isOtherModel, comparison.snapshot?.label], [true, 'other model']);
   const analysisId = await completeSecond();

@@ -9,7 +9,13 @@ import type { Settings } from '../../../src/contributions';
 import { tinyModelDirectory } from '../../fixtures/paths';
 
 const remote = { url: 'https://server.example', model: '', timeoutMs: 1000, retries: 0, caFile: '' };
-const settings = { model: '', provider: 'auto', threads: 0, remote: null } as unknown as Settings;
+const settings = {
+  model: '',
+  provider: 'auto',
+  threads: 0,
+  quantizedWeights: 'packed',
+  remote: null,
+} as unknown as Settings;
 const bundled = bundledModelsDirectory();
 
 /** Chooses, and counts how often the token was asked for. */
@@ -43,7 +49,7 @@ test('without trust no other folder is read and no server hears anything, not ev
 test('with trust both are used, and the token goes with the server alone', async () => {
   const folder = await choose({ model: tinyModelDirectory }, true);
   assert.deepEqual(folder, {
-    chosen: { modelDirectory: tinyModelDirectory, provider: 'auto', nThreads: 0 },
+    chosen: { modelDirectory: tinyModelDirectory, provider: 'auto', nThreads: 0, quantizedWeights: 'packed' },
     nAsked: 0,
   });
   const { chosen } = await choose({ remote, model: tinyModelDirectory }, true);

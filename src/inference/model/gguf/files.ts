@@ -1,11 +1,11 @@
 /** GGUF files on disk: which one is meant, its parts, and its values as fp32 or fp16. */
 
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import type { PackedBits } from '../../../graph/graphBuilder';
 import { Failure } from '../../../shared/tools/failure';
 import { float16Bytes } from '../../../shared/tools/float16';
-import { inside, regularFile } from '../folderFiles';
+import { inside, onlyFileOf, regularFile } from '../folderFiles';
 import { dequantize, packBlocks, packingOf } from './dequantize';
 import { type GgufHeader, type GgufTensor, parseGgufHeader } from './header';
 import { type GgmlType, ggmlType, layoutOf } from './types';
@@ -52,16 +52,7 @@ async function isGgufFile(path: string): Promise<boolean> {
  */
 export async function ggufFileOf(path: string): Promise<string | null> {
   if ((await stat(path).catch(() => null))?.isFile()) return (await isGgufFile(path)) ? firstPart(path) : null;
-  const names = await readdir(path).catch((): string[] => []);
-  if (names.some(name => /\.safetensors(\.index\.json)?$/.test(name))) return null;
-  const found = [...new Set(names.filter(name => isGguf(name) && !companion.test(name)).map(firstPart))].sort();
-  if (found.length === 0) return null;
-  if (found.length === 1) return join(path, found[0]!);
-  throw new Failure(
-    'bad-model-file',
-    `Cannot load model "${basename(path)}": it has several GGUF files. Pick one of ${found.slice(0, 8).join(', ')}.`,
-    ['selectModel'],
-  );
+  return onlyFileOf(path, 'GGUF', names => names.filter(name => isGguf(name) && !companion.test(name)).map(firstPart));
 }
 
 /** A file's name without its ending and number. */

@@ -21,6 +21,15 @@ export interface Architecture {
   readonly read?: (number: NumberOf, sizes: Sizes) => Json;
 }
 
+/** Tables of rotary factors: one for all lengths, and those of LongRoPE for long and short texts. */
+const [oneTable, longTable, shortTable] = [
+  'rope_freqs.weight',
+  'rope_factors_long.weight',
+  'rope_factors_short.weight',
+] as const;
+export const ropeTensors = [oneTable, longTable, shortTable] as const;
+export type RopeFactors = Readonly<Partial<Record<(typeof ropeTensors)[number], Float32Array>>>;
+
 interface Sizes {
   readonly nLayers: number;
   readonly nHeads: number;
@@ -66,6 +75,8 @@ const architectures: Readonly<Record<string, Architecture>> = {
     read: (number, { headDim }) => ({
       sliding_window: number('attention.sliding_window') ?? null,
       partial_rotary_factor: Number(number('rope.dimension_count') ?? headDim) / headDim,
+      // As config.json has it, beside the scaling.
+      original_max_position_embeddings: number('rope.scaling.original_context_length') ?? null,
     }),
   },
   gpt2: {
@@ -113,7 +124,7 @@ const knownKeys = new Set([
 /**
  * @param vocabSize rows of the embedding.
  * @param has whether the file has a tensor.
- * @param ropeFactors the tensor `rope_freqs.weight`, by which each rotary frequency is divided; null without it.
+ * @param ropeFactors by which each rotary frequency is divided, by tensor (`ropeTensors`).
  * @throws Failure naming the key, what was found and what is read.
  */
 export function readModel(
@@ -121,7 +132,7 @@ export function readModel(
   where: string,
   vocabSize: number,
   has: (tensor: string) => boolean,
-  ropeFactors: Float32Array | null,
+  ropeFactors: RopeFactors,
 ): GgufModel {
   const refuse = (key: string, expected: string) =>
     new Failure(
@@ -197,7 +208,7 @@ type NumberOf = (key: string) => MetadataValue | undefined;
 function ropeScaling(
   number: NumberOf,
   longest: unknown,
-  factors: Float32Array | null,
+  { [oneTable]: factors, [longTable]: long, [shortTable]: short }: RopeFactors,
   theta: number,
   refuse: (key: string, expected: string) => Failure,
   keyOf: (key: string) => string,
@@ -206,10 +217,22 @@ function ropeScaling(
   const type = number('rope.scaling.type') ?? (linear === undefined || linear === 1 ? 'none' : 'linear');
   const factor = number('rope.scaling.factor') ?? linear;
   if (factors && !factors.every(factor => factor === 1)) {
-    if (type !== 'none') throw refuse(keyOf('rope.scaling.type'), '"none" beside the tensor rope_freqs.weight');
+    if (type !== 'none') throw refuse(keyOf('rope.scaling.type'), `"none" beside the tensor ${oneTable}`);
     const scaling = llama3Scaling(factors, theta);
-    if (!scaling) throw refuse('rope_freqs.weight', 'the factors of Llama 3');
+    if (!scaling) throw refuse(oneTable, 'the factors of Llama 3');
     return scaling;
+  }
+  if (long || short) {
+    if (!long || !short) throw refuse(long ? shortTable : longTable, 'the other table of LongRoPE');
+    if (type !== 'none' && type !== 'longrope') {
+      throw refuse(keyOf('rope.scaling.type'), `"longrope" beside the tensors ${longTable} and ${shortTable}`);
+    }
+    const amplitude = shortest(number('rope.scaling.attn_factor'));
+    return {
+      ...{ rope_type: 'longrope', long_factor: decimals(long), short_factor: decimals(short) },
+      original_max_position_embeddings: number('rope.scaling.original_context_length') ?? longest,
+      ...(amplitude === undefined ? {} : { attention_factor: amplitude }),
+    };
   }
   switch (type) {
     case 'none':
@@ -236,6 +259,10 @@ function ropeScaling(
     default:
       throw refuse(keyOf('rope.scaling.type'), 'one of "none", "linear", "yarn"');
   }
+}
+
+function decimals(values: Float32Array): number[] {
+  return Array.from(values, value => shortest(value) as number);
 }
 
 /** The parameters that give a table of factors: llama.cpp stores the table alone. */
@@ -268,7 +295,8 @@ function shortest(value: MetadataValue | undefined): MetadataValue | undefined {
 }
 
 function found(metadata: Metadata, key: string): string {
-  if (key === 'rope_freqs.weight') return 'another table';
+  if (key === oneTable) return 'another table';
+  if (key === longTable || key === shortTable) return 'missing';
   const value = metadata.get(key);
   return shown(ArrayBuffer.isView(value) ? Array.from(value) : value);
 }

@@ -25,7 +25,7 @@ import {
   readValues,
 } from './files';
 import type { GgufTensor } from './header';
-import { type GgufModel, readModel } from './metadata';
+import { type GgufModel, type RopeFactors, readModel, ropeTensors } from './metadata';
 import { ggufPlace } from './tensorNames';
 import { readTokenizer } from './tokenizer';
 import { fileTypes, ggmlType, typeName } from './types';
@@ -35,9 +35,6 @@ const maxFp32Bytes = 2 ** 32;
 
 /** Types that a graph reads where they are in the file. */
 const plainTypes: Readonly<Record<string, ElementType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
-
-/** Tensors of rotary positions, which are read as configuration. */
-const ropeTensor = 'rope_freqs.weight';
 
 interface Found extends GgufTensor {
   readonly part: GgufPart;
@@ -54,8 +51,7 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
   const { metadata } = parts[0]!.header;
   const tensors = tensorsOf(parts, name);
   const vocabSize = tensors.get('token_embd.weight')?.shape[0] ?? 0;
-  const factors = tensors.get(ropeTensor);
-  const model = readModel(metadata, where, vocabSize, tensor => tensors.has(tensor), await ropeFactors(factors, name));
+  const model = readModel(metadata, where, vocabSize, tensor => tensors.has(tensor), await ropeFactors(tensors, name));
   const tokenizerJson = readTokenizer(metadata, where);
   const has = (tensor: string) => tensors.has(tensor);
   const config = configOf(model, where, beginTokenOf(tokenizerJson), has);
@@ -65,7 +61,7 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
   const isMapped = canMap(tensors.values(), parts);
   const weights = new Map<string, Weight>();
   const inMemory = new Map<string, () => Promise<Uint8Array<ArrayBuffer>>>();
-  const used = new Set([ropeTensor]);
+  const used = new Set<string>(ropeTensors);
   let sizeBytes = 0;
   let isPacked = false;
   for (const [key, shape] of expected) {
@@ -234,11 +230,16 @@ function tensorsOf(parts: readonly GgufPart[], model: string): Map<string, Found
   return tensors;
 }
 
-async function ropeFactors(tensor: Found | undefined, model: string): Promise<Float32Array | null> {
-  if (!tensor) return null;
-  if (tensor.shape.length !== 1 || tensor.shape[0]! > 4096)
-    throw unfit(`GGUF file "${model}"`, ropeTensor, 'too long', []);
-  return new Float32Array((await readValues(tensor.part.path, tensor, 'float32')).buffer);
+/** Tables of rotary factors, which are read as configuration. */
+async function ropeFactors(tensors: ReadonlyMap<string, Found>, model: string): Promise<RopeFactors> {
+  const factors: { -readonly [Name in keyof RopeFactors]: RopeFactors[Name] } = {};
+  for (const name of ropeTensors) {
+    const tensor = tensors.get(name);
+    if (!tensor) continue;
+    if (tensor.shape.length !== 1 || tensor.shape[0]! > 4096) throw unfit(`GGUF file "${model}"`, name, 'too long', []);
+    factors[name] = new Float32Array((await readValues(tensor.part.path, tensor, 'float32')).buffer);
+  }
+  return factors;
 }
 
 function unfit(where: string, tensor: string, found: string, shape: readonly number[]): Failure {
