@@ -90,7 +90,13 @@ export const gguf: Target<{ file: Uint8Array; missing: number; factors: readonly
     }
     const { metadata, tensors } = header;
     const vocabSize = tensors.get('token_embd.weight')?.shape[0] ?? 0;
-    const model = readModel(metadata, 'f', vocabSize, name => tensors.has(name), factors ? { 'rope_freqs.weight': Float32Array.from(factors) } : {});
+    const model = readModel(
+      metadata,
+      'f',
+      vocabSize,
+      name => tensors.has(name),
+      factors ? { 'rope_freqs.weight': Float32Array.from(factors) } : {},
+    );
     const begin = beginTokenOf(readTokenizer(metadata, 'f'));
     for (const [key, shape] of expectedWeights(parseHuggingFaceConfig(model.configJson, 'f', begin))) {
       if (!shape.every(n => Number.isSafeInteger(n) && n > 0)) throw new Error(`shape of ${key}: ${shape}`);
