@@ -18,6 +18,7 @@ import {
   strongestOf,
 } from './compare';
 import type { Measured } from './measure';
+import { readQuestions } from './questions';
 import type { Split } from './templates';
 
 const page = join(root, 'docs', 'relevance.md');
@@ -38,17 +39,17 @@ export function report(measured: Readonly<Record<Split, readonly Measured[]>>, n
     ...rowsTable(measured.held, methodsOf('mean', chosen, nHeads)),
     '',
     `Retrieval heads, the best first: ${chosen.retrieval.map(nameOf(nHeads)).join(', ')}. Best single head: ${nameOf(nHeads)(chosen.single)}. ` +
-      `${measured.held.length} questions of ${range(measured.held.map(({ nTokens }) => nTokens))} tokens and ` +
+      `${numberText(measured.held.length)} of ${range(measured.held.map(({ nTokens }) => nTokens))} tokens and ` +
       `${range(measured.held.map(({ lines }) => lines.length))} lines; the line that states the answer is first by chance in ` +
       `${percent(measured.held.reduce((sum, { lines }) => sum + 1 / lines.length, 0) / measured.held.length)} %.`,
   ].join('\n');
   console.log(tables);
   if (!writes) return;
   const text = readFileSync(page, 'utf8');
-  const marks = ['<!-- tables -->\n', '\n<!-- end of tables -->'] as const;
+  const marks = ['<!-- tables -->\n', '<!-- end of tables -->'] as const;
   const [start, end] = [text.indexOf(marks[0]) + marks[0].length, text.indexOf(marks[1])];
   if (end < start) throw new Error(`${page} lacks the marks of its tables`);
-  writeFileSync(page, `${text.slice(0, start)}\n${tables}\n${text.slice(end)}`);
+  writeFileSync(page, `${text.slice(0, start)}\n${tables}\n\n${text.slice(end)}`);
 }
 
 interface Chosen {
@@ -185,6 +186,14 @@ function rho({ mean: value, interval: [low, high] }: Estimate): string {
 
 function share({ mean: value, interval: [low, high] }: Estimate): string {
   return `${percent(value)} % (${percent(low)} to ${percent(high)})`;
+}
+
+/** Says so where not all of them were measured. */
+function numberText(n: number): string {
+  const { length } = readQuestions('held');
+  return n === length
+    ? `${n} questions`
+    : `Measured so far: ${n} of the ${length} questions (their order mixes all forms),`;
 }
 
 const signed = (value: number) => value.toFixed(2).replace('-', '−').replace('−0.00', '0.00');
