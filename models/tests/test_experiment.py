@@ -81,6 +81,11 @@ def test_the_stored_experiment_is_whole():
     assert differences["MTA, seed 1234", "plain, seed 1234"]["code"] == (-0.0013, -0.0015, -0.0011)
     long = differences["MTA, seed 1234, 117 M tokens", "plain, seed 1234, 117 M tokens"]
     assert long["docs"] == (-0.0012, -0.0014, -0.0009) and long["code"] == (-0.0013, -0.0017, -0.0009)
+    longest = differences["MTA, seed 1234, 287 M tokens", "plain, seed 1234, 287 M tokens"]
+    assert longest == {"books": (-0.0006, -0.0009, -0.0003), "code": (-0.0022, -0.0027, -0.0017), "docs": (-0.0016, -0.0018, -0.0013)}
+    assert differences["kernels alone, 63 M tokens", "start"]["code"] == (-0.0439, -0.0461, -0.0417)
+    table = group_table(read_outcomes([folder / "context-287m.json"]), "needles", lambda cell: cell[1], 2048)
+    assert "| 6 | 288 | 55 · 50 · 51 · 46 (+6: +1 to +10;" in table
     table = group_table(read_outcomes([folder / "context.json"]), "tokens", lambda cell: cell[2])
     assert "| 4096 | 288 | 56 · 60 · 56 (−4: −8 to 0; 0: −5 to +5) |" in table
 
