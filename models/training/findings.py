@@ -179,10 +179,11 @@ def mixing_table(models: Mapping[str, Parts], n_groups: Mapping[str, int]) -> st
             others = np.concatenate([off_diagonal(m) for m in matrices])
             energy = (others**2 * (others < 0)).sum() / (others**2).sum()
             shared = np.concatenate([m[same] for m in matrices])
-            own = np.concatenate([np.diag(m) for m in matrices])
-            rows.append([model, part, f"{own.mean():.2f}", f"{others.mean():+.3f}", f"{(others < 0).mean():.0%}", f"{energy:.0%}",
+            own = np.array([np.diag(m).mean() for m in matrices])
+            third = max(1, len(own) // 3)
+            rows.append([model, part, f"{own.mean():.2f} ({own[:third].mean():.2f}, {own[-third:].mean():.2f})", f"{others.mean():+.3f}", f"{(others < 0).mean():.0%}", f"{energy:.0%}",
                          f"{shared.mean():+.3f}, {(shared < 0).mean():.0%} negative" if len(shared) else "no such heads"])  # fmt: skip
-    return markdown_table(["model", "part", "own weight", "mean of other heads", "negative", "energy of these", "heads of one key/value group"], rows)
+    return markdown_table(["model", "part", "own weight (first, last third of the layers)", "mean of other heads", "negative", "energy of these", "heads of one key/value group"], rows)
 
 
 def report(experiment: Path, other: Path) -> str:

@@ -61,6 +61,7 @@ export default defineConfig({
         ['toy-mta-n5', '/models/bundled/toy-mta-n5/README'],
         ['toy-transformer-n5', '/models/bundled/toy-transformer-n5/README'],
         ['transformer-base', '/models/comparison/transformer-base/README'],
+        ['What kernels learn', '/docs/findings'],
       ),
       group(
         'Run it elsewhere',
