@@ -11,7 +11,7 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -148,12 +148,13 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> Tuple[float, float]:
     return found, float((np.abs(shuffled) >= abs(found) - 1e-12).mean())
 
 
-def diagonal_table(parts: Parts, induction: Mapping[str, Sequence[Sequence[float]]], retrieval: dict) -> str:
+def diagonal_table(parts: Parts, induction: Mapping[str, Sequence[Sequence[float]]], retrieval: Optional[dict]) -> str:
     """Heads with kernels before the softmax: the eight with the largest diagonal share, and rank correlations over all."""
     heads = [(layer_idx, head) for layer_idx, layer in parts["kernels before"].items() for head in range(len(layer))]
     share = [diagonal_share(parts["kernels before"][i][h]) for i, h in heads]
     scores = {name: [rows[i][h] for i, h in heads] for name, rows in induction.items()}
-    scores["retrieval"] = [retrieval["mixed_pattern_right"][i][h] - retrieval["mixed_pattern_others"][i][h] for i, h in heads]
+    if retrieval is not None:
+        scores["retrieval"] = [retrieval["mixed_pattern_right"][i][h] - retrieval["mixed_pattern_others"][i][h] for i, h in heads]
     order = np.argsort(share)[::-1][:8]
     rows = []
     for k in order:
@@ -193,7 +194,8 @@ def report(experiment: Path, other: Path) -> str:
     models = {"SmolLM2 with MTA": snapshots[-1], "kernels alone": alone, other.name: small}
     context = json.loads((experiment / "context-287m.json").read_text())
     induction = {f"induction, {model['name']}": model["induction"]["mixed_pattern"] for model in context["models"] if "plain" not in model["name"]}
-    retrieval = json.loads((experiment / "retrieval.json").read_text())
+    measured = experiment / "retrieval.json"
+    retrieval = json.loads(measured.read_text()) if measured.is_file() else None
     groups, single = ablation_tables(json.loads((experiment / "ablation.json").read_text()))
     config = json.loads((other / "config.json").read_text())
     n_groups = {"SmolLM2 with MTA": 3, "kernels alone": 3, other.name: config.get("n_kv_heads") or config["n_heads"]}
