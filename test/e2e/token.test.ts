@@ -126,11 +126,9 @@ test('a head of the answer opens its map; an old view in a link opens where it i
 test('a head is switched off: the verdict is what the engine computes', async () => {
   await frame.locator('#page-tab-experiment').click();
   await frame.locator('#tab-headsoff').click();
-  const { layer, head } = await frame
-    .locator('#panel-map canvas')
-    .first()
-    .evaluate(canvas => ({ ...(canvas as HTMLElement).dataset }) as { layer: string; head: string });
-  await frame.getByRole('button', { name: `Turn Off L${layer}H${head}` }).click();
+  const turnOff = frame.getByRole('button', { name: /^Turn Off L\d+H\d+$/ });
+  const [, layer, head] = /L(\d+)H(\d+)/.exec((await turnOff.textContent()) ?? '') ?? [];
+  await turnOff.click();
   await frame.locator('.heads-off[data-status="done"]').waitFor();
   const heads = [{ layerIdx: Number(layer), headIdx: Number(head) }];
   const { meanKlBits } = await expected.engine.ablateHeads({ analysisId: documentRun, heads, baseline: 'mean' });
