@@ -63,7 +63,7 @@ export function createStageSteps({ actions, kernels, host, store }: ViewContext)
     if (!found) return h('span', { class: 'stage-arrow' }, '→');
     const { rows, columns, values } = found;
     const matrix = { rows, columns, values: values.slice(headIdx * rows * columns, (headIdx + 1) * rows * columns) };
-    const kernel = h('button', { class: 'stage-kernel', type: 'button', 'data-key': `kernel of ${stage}` });
+    const kernel = h('button', { class: 'stage-kernel', type: 'button', 'data-key': `kernel-${stage}` });
     const name = t('Kernel that makes {0}: show all kernels', stageLabel(stage));
     kernel.setAttribute('aria-label', name);
     kernel.title = name;
