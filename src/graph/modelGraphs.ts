@@ -18,7 +18,7 @@ import { addFeedForward } from './feedForward';
 import { GraphBuilder, type WeightSource } from './graphBuilder';
 import { type LayerPlan, type NormPlan, normOf, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
-import { addEntropy, addRank, addTargets, addTopK, divergence, openHead } from './outputHead';
+import { addRank, addTargets, addTopK, crossEntropy, divergence, openHead } from './outputHead';
 import { addPooling, addTopKeys } from './reductions';
 
 /** Outputs of a block's graph besides the residual stream. */
@@ -162,19 +162,26 @@ export function predictionGraph(config: ModelConfig, weights: WeightSource, comp
 }
 
 /**
- * What a residual stream predicts when the output head reads it at once: the logit lens. As `predictionGraph` with
- * `before`, the log-probabilities after the last layer; also `rank` [1, T] of the targets, from 1, and `entropy`
- * [1, T] in nats.
+ * What a residual stream predicts when the output head reads it at once: the logit lens. As `predictionGraph`, with `rank`
+ * [1, T] of the targets, from 1, and `entropy` [1, T] in nats.
+ * @param kind `last` for the stream after the last layer, which also gives its `probabilities` [1, T, V]; `inner` for those
+ * before it, which take them and give `cross_entropy` [1, T] in nats: KL(last || here) is that minus the last entropy.
  */
-export function logitLensGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
+export function logitLensGraph(config: ModelConfig, weights: WeightSource, kind: 'inner' | 'last'): Uint8Array {
   const { g, logits } = openHead(config, weights);
   const logProbabilities = g.op('LogSoftmax', [logits], { axis: -1 });
   const target = addTargets(g, logProbabilities, 'B');
   addTopK(g, logProbabilities, 'B');
   addRank(g, logProbabilities, target);
-  addEntropy(g, logProbabilities);
-  const before = g.input('before', 'float32', ['B', 'T', config.vocab_size]);
-  g.output('divergence', divergence(g, before, logProbabilities), 'float32', ['B', 'T']);
+  const probabilities = g.op('Exp', [logProbabilities]);
+  g.output('entropy', crossEntropy(g, probabilities, logProbabilities), 'float32', ['B', 'T']);
+  const shape = ['B', 'T', config.vocab_size];
+  if (kind === 'last') {
+    g.output('probabilities', probabilities, 'float32', shape);
+  } else {
+    const last = g.input('probabilities', 'float32', shape);
+    g.output('cross_entropy', crossEntropy(g, last, logProbabilities), 'float32', ['B', 'T']);
+  }
   return g.build();
 }
 

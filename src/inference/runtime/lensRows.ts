@@ -18,16 +18,20 @@ export function emptyLensRows(n: number, k: number): LensRows {
   return { ...emptyPrediction(n, k, false), divergence, ranks: new Int32Array(n), entropy: new Float32Array(n) };
 }
 
-/** Writes what `logitLensGraph` gave for the positions from `first` on. */
-export function writeLensRows(to: LensRows, fetched: Values, first: number): void {
+/** Writes what `logitLensGraph` gave for the positions from `first` on. @param last of the last layer, at the same positions. */
+export function writeLensRows(to: LensRows, fetched: Values, last: Values, first: number): void {
+  const floats = (name: string, values = fetched) => values[name]?.data as Float32Array | undefined;
   const ranks = fetched['rank']!.data as Int32Array;
+  const lastEntropy = floats('entropy', last)!;
+  const crossEntropy = floats('cross_entropy') ?? lastEntropy;
   const part = {
-    divergence: fetched['divergence']!.data as Float32Array,
-    logProbabilities: fetched['log_probability']!.data as Float32Array,
+    // Rounding may leave the difference of two equal distributions a little below 0.
+    divergence: crossEntropy.map((value, i) => Math.max(0, value - lastEntropy[i]!)),
+    logProbabilities: floats('log_probability')!,
     topIds: fetched['top.indices']!.data as Int32Array,
-    topLogProbabilities: fetched['top.log_probabilities']!.data as Float32Array,
+    topLogProbabilities: floats('top.log_probabilities')!,
   };
   writePrediction(to, part, first, first + ranks.length);
   to.ranks.set(ranks, first);
-  to.entropy.set(fetched['entropy']!.data as Float32Array, first);
+  to.entropy.set(floats('entropy')!, first);
 }

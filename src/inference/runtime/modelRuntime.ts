@@ -288,20 +288,24 @@ export class ModelRuntime implements LayerRuntime {
     const { config, weights } = this.folder;
     const topK = Math.min(k, config.vocab_size);
     const lenses = streams.map(() => emptyLensRows(targets.length, topK));
+    const session = (kind: 'inner' | 'last') =>
+      this.session(`logit_lens/${kind}`, () => logitLensGraph(config, weights, kind));
+    const lastIdx = streams.length - 1;
     const work = async (from: number, to: number) => {
-      const session = await this.session('logit_lens', () => logitLensGraph(config, weights));
-      const before = await this.logProbabilities(rowsOf(streams.at(-1)!, from, to));
-      for (const [layerIdx, stream] of streams.entries()) {
-        const fetched = await session.run({
-          hidden: rowsOf(stream, from, to),
-          targets: int64(targets.slice(from, to), [1, to - from]),
-          top_k: int64([topK], [1]),
-          before,
-        });
-        writeLensRows(lenses[layerIdx]!, fetched, from);
+      const feeds = { targets: int64(targets.slice(from, to), [1, to - from]), top_k: int64([topK], [1]) };
+      const hidden = (layerIdx: number) => rowsOf(streams[layerIdx]!, from, to);
+      const last = await (await session('last')).run({ ...feeds, hidden: hidden(lastIdx) });
+      writeLensRows(lenses[lastIdx]!, last, last, from);
+      const probabilities = last['probabilities']!;
+      for (let layerIdx = 0; layerIdx < lastIdx; layerIdx++) {
+        const inner = await session('inner');
+        const fetched = await inner.run({ ...feeds, hidden: hidden(layerIdx), probabilities });
+        writeLensRows(lenses[layerIdx]!, fetched, last, from);
       }
     };
-    await inBands({ start: 0, end: targets.length }, this.predictionRows(), work, signal);
+    // Few enough rows that a processor's cache holds what each step reads of the one before.
+    const nRows = Math.min(usualBandRows, Math.max(32, Math.floor(2 ** 20 / config.vocab_size / 32) * 32));
+    await inBands({ start: 0, end: targets.length }, nRows, work, signal);
     return lenses;
   }
 
