@@ -27,10 +27,10 @@ export interface AttentionFeeds {
   /** bool [B or 1, 1, R, K]: true where the query may look at the key. */
   readonly allowed: string;
   /**
-   * bool [B or 1, H, R, K]: false for edges of a head that are knocked out. Such a cell is 0 in every stage, and no
-   * convolution reads it. Absent where none is.
+   * Whether edges are knocked out, which `allowed` then has as false: of all heads alike, or of some, where it is
+   * [B or 1, H, R, K]. Such a cell is 0 in every stage, and no convolution reads it. Absent where none is.
    */
-  readonly edges?: string;
+  readonly cuts?: CutHeads | undefined;
   /** Puts the values of another run in their place; absent where none are. */
   readonly patch?: (part: PatchedPart, value: string) => string;
   /** Keys with their rotary positions, and values, of the tokens before the rows: [B, K - R, n_kv, d]. */
@@ -45,6 +45,9 @@ export interface AttentionFeeds {
  * matrix, after norm and gate, [B, N, H, d].
  */
 export type PatchedPart = 'pattern' | 'value' | 'head';
+
+/** Heads that edges are knocked out of. */
+export type CutHeads = 'all heads' | 'some heads';
 
 /** Names of the values inside one attention layer; shapes in brackets. N = R without the rows above. */
 export interface AttentionValues {
@@ -130,10 +133,12 @@ export function addAttention(
   const [k, v] = [toHeads(allKeys), patched('value', toHeads(allValues))];
 
   const zero = g.scalar(0);
-  const allowed = feeds.edges === undefined ? feeds.allowed : g.op('And', [feeds.allowed, feeds.edges]);
+  const { allowed, cuts } = feeds;
   const masked = (value: string) => g.op('Where', [allowed, value, zero]);
-  /** Where edges are knocked out, a row may have no key left, and head mixing fills cells of one head from the others. */
-  const withoutEdges = (value: string) => (feeds.edges === undefined ? value : masked(value));
+  /** Head mixing fills cells that are cut in one head from the other heads. */
+  const withoutEdges = (value: string) => (cuts === 'some heads' ? masked(value) : value);
+  /** Rows that are only there for the convolutions may have no key left, and are NaN then. */
+  const withoutEmptyRows = (value: string) => (cuts === undefined ? value : masked(value));
   const scores = () => {
     const scaledQ = g.op('Mul', [q, g.scalar(plan.scoreScale)]);
     return g.op('MatMul', [scaledQ, g.op('Transpose', [k], { perm: [0, 1, 3, 2] })]);
@@ -149,8 +154,8 @@ export function addAttention(
     cap: map => capped(g, map, plan.scoreCap!),
     convolve_scores: map => withoutEdges(convolve(masked(map), 'mta_kernel', plan.preSoftmaxKernel!)),
     mix_scores: map => headMix(g, map, kernels['wpsm.weight']!),
-    softmax: map => withoutEdges(g.op('Softmax', [unmasked(map)], { axis: -1 })),
-    sink_softmax: map => withoutEdges(softmaxWithSink(g, unmasked(map), weight('sinks'), nHeads)),
+    softmax: map => withoutEmptyRows(g.op('Softmax', [unmasked(map)], { axis: -1 })),
+    sink_softmax: map => withoutEmptyRows(softmaxWithSink(g, unmasked(map), weight('sinks'), nHeads)),
     convolve_pattern: map => masked(convolve(map, 'mta_kernel_after_sm', plan.postSoftmaxKernel!)),
     mix_pattern: map => withoutEdges(mixPattern(map)),
   };

@@ -9,6 +9,7 @@ import {
   type AttentionValues,
   addAttention,
   addNorm,
+  type CutHeads,
   kernelShapes,
   type PatchedPart,
   withoutRowsAbove,
@@ -71,6 +72,13 @@ export function blockGraph(
     g.output('top_keys.indices', indices, 'int32', ['B', plan.nHeads, 'R', 'k']);
     g.output('top_keys.weights', topWeights, 'float32', ['B', plan.nHeads, 'R', 'k']);
   }
+  return g.build();
+}
+
+/** As `blockGraph`, but only the rows' `keys` and `values`. */
+export function keptRowsGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
+  const { g, plan, values } = openBlock(config, layerIdx, weights);
+  addKeptOutputs(g, plan, values);
   return g.build();
 }
 
@@ -330,11 +338,16 @@ export function openBlock(
 }
 
 function attentionFeeds(g: GraphBuilder, plan: LayerPlan): BlockFeeds {
+  return maskedFeeds(g, plan, 1);
+}
+
+/** @param nMasks one for all heads, or one for each. */
+function maskedFeeds(g: GraphBuilder, plan: LayerPlan, nMasks: number): BlockFeeds {
   const past = ['B', 'P', plan.nKvHeads, plan.headDim];
   return {
     cos: g.input('rotary_cos', 'float32', ['R', plan.headDim]),
     sin: g.input('rotary_sin', 'float32', ['R', plan.headDim]),
-    allowed: g.input('allowed', 'bool', ['A', 1, 'R', 'K']),
+    allowed: g.input('allowed', 'bool', ['A', nMasks, 'R', 'K']),
     pastKeys: g.input('past_keys', 'float32', past),
     pastValues: g.input('past_values', 'float32', past),
     nAbove: g.input('n_above', 'int64', [1]),
@@ -374,9 +387,9 @@ export function patchedBlockGraph(config: ModelConfig, layerIdx: number, weights
   return g.build();
 }
 
-/** As `attentionFeeds`, with the edges that are knocked out: bool [1, H, R, K], false for those. */
-export function knockOutFeeds(g: GraphBuilder, plan: LayerPlan): BlockFeeds {
-  return { ...attentionFeeds(g, plan), edges: g.input('edges', 'bool', [1, plan.nHeads, 'R', 'K']) };
+/** As `attentionFeeds`, with edges knocked out in `allowed`. */
+export function knockOutFeeds(cuts: CutHeads): FeedsOf {
+  return (g, plan) => ({ ...maskedFeeds(g, plan, cuts === 'some heads' ? plan.nHeads : 1), cuts });
 }
 
 function attentionWeight(g: GraphBuilder, layerIdx: number, weights: WeightSource): (key: string) => string {

@@ -22,7 +22,12 @@ export interface PredictedRows extends TokenRange {
   readonly targets: readonly number[];
 }
 
+/** Does one knock-out at a time: they share memory. */
 export class KnockOutRunner {
+  /** Keys and values of the layers as the last knock-out left them; rows before `changedFrom` are as the model has them. */
+  private readonly kept: readonly Pick<LayerRows, 'keys' | 'values'>[];
+  private changedFrom = Number.POSITIVE_INFINITY;
+
   private constructor(
     private readonly runtime: ModelRuntime,
     private readonly streams: Streams,
@@ -30,7 +35,9 @@ export class KnockOutRunner {
     private readonly logProbabilities: Value,
     /** As the model is. */
     readonly before: Prediction,
-  ) {}
+  ) {
+    this.kept = streams.layers.map(({ keys, values }) => ({ keys: copyOf(keys), values: copyOf(values) }));
+  }
 
   static async open(runtime: ModelRuntime, streams: Streams, rows: PredictedRows): Promise<KnockOutRunner> {
     const stream = rowsOf(streams.output, rows.first, rows.end);
@@ -42,28 +49,49 @@ export class KnockOutRunner {
   /** With some edges cut, and the divergence from the model as it is. @throws Cancelled between layers. */
   async without(cuts: Cuts, signal?: AbortSignal): Promise<Prediction> {
     const { runtime, rows, logProbabilities } = this;
-    const output = await this.outputWithout(cuts, signal);
-    return runtime.predict(rowsOf(output, rows.first, rows.end), rows.targets, 1, logProbabilities);
+    return runtime.predict(await this.outputWithout(cuts, signal), rows.targets, 1, logProbabilities);
   }
 
+  /** The stream after the last layer at the predicting rows. */
   private async outputWithout(cuts: Cuts, signal?: AbortSignal): Promise<Value> {
-    const { streams, runtime } = this;
-    const { end } = this.rows;
-    const edges = [...cuts.values()].flat();
-    const first = Math.min(...edges.map(({ queries }) => queries.first), end);
-    const firstLayer = Math.min(...[...cuts].filter(([, list]) => list.length > 0).map(([layerIdx]) => layerIdx));
-    if (first === end) return streams.output;
+    const { streams, runtime, rows } = this;
+    const { end } = rows;
+    const used = [...cuts].filter(([, list]) => list.length > 0);
+    const first = Math.min(...used.flatMap(([, list]) => list.map(({ queries }) => queries.first)), end);
+    const output = copyOf(rowsOf(streams.output, rows.first, end));
+    if (first === end) return output;
+    this.restore(first);
+    const firstLayer = Math.min(...used.map(([layerIdx]) => layerIdx));
+    const lastLayer = streams.layers.length - 1;
     // All rows, for rotations that depend on the length of the text; those behind `end` are as they were, and unused.
     let hidden = streamBefore(streams, firstLayer);
-    for (let layerIdx = firstLayer; layerIdx < streams.layers.length; layerIdx++) {
+    for (let layerIdx = firstLayer; layerIdx <= lastLayer; layerIdx++) {
       if (signal?.aborted) throw new Cancelled();
-      const { keys, values } = streams.layers[layerIdx]!;
-      const layer: LayerRows = { hidden, keys: copyOf(keys), values: copyOf(values) };
-      const changed = await runtime.layerRows(layerIdx, layer, { first, end }, { cuts: cuts.get(layerIdx), signal });
-      hidden = copyOf(streamBefore(streams, layerIdx + 1));
-      writeRows(hidden, first, changed);
+      const layer: LayerRows = { hidden, ...this.kept[layerIdx]! };
+      const options = { cuts: cuts.get(layerIdx), signal };
+      if (layerIdx < lastLayer) {
+        const changed = await runtime.layerRows(layerIdx, layer, { first, end }, options);
+        hidden = copyOf(streamBefore(streams, layerIdx + 1));
+        writeRows(hidden, first, changed);
+      } else {
+        // Of the last layer only the predicting rows matter; rows above them give it keys and values.
+        const start = Math.max(first, rows.first);
+        if (first < start) await runtime.keepRows(layerIdx, layer, { first, end: start }, signal);
+        writeRows(output, start - rows.first, await runtime.layerRows(layerIdx, layer, { first: start, end }, options));
+      }
     }
-    return hidden;
+    return output;
+  }
+
+  /** Makes rows before `first` of the keys and values what they are in the model, and lets those from it on be changed. */
+  private restore(first: number): void {
+    const { changedFrom: from, kept, streams } = this;
+    for (let layerIdx = 0; from < first && layerIdx < kept.length; layerIdx++) {
+      for (const part of ['keys', 'values'] as const) {
+        writeRows(kept[layerIdx]![part], from, rowsOf(streams.layers[layerIdx]![part], from, first));
+      }
+    }
+    this.changedFrom = first;
   }
 }
 

@@ -7,6 +7,8 @@
  * query, gets into the row within a layer, if all heads are cut.
  */
 
+import type { CutHeads } from '../../graph/attentionGraph';
+import { type LayerPlan, reachAbove } from '../../graph/layerPlan';
 import type { TokenRange } from '../../shared/address';
 import type { Band } from './bands';
 import type { Value } from './session';
@@ -37,18 +39,31 @@ export function partsOf({ first, end }: TokenRange, cuts: readonly Cut[]): CutRo
   });
 }
 
-/** Which edges are left in a band whose own rows all have the same cuts. @returns bool [1, H, R, K]. */
-export function edgesOf(cuts: readonly Cut[], nHeads: number, { first, start, end }: Band): Value {
+/** Which graph a layer needs for some cuts: none of its own where all heads lose whole keys and no convolution reaches them. */
+export function cutHeads(plan: LayerPlan, cuts: readonly Cut[]): CutHeads | undefined {
+  if (cuts.some(({ heads }) => heads !== null)) return 'some heads';
+  return cuts.length > 0 && reachAbove(plan) > 0 ? 'all heads' : undefined;
+}
+
+/**
+ * Cells that are left in a band whose own rows all have the same cuts.
+ * @param allowed bool [1, 1, R, K].
+ * @returns bool [1, H, R, K] where heads differ, [1, 1, R, K] otherwise.
+ */
+export function withoutCuts(allowed: Value, cuts: readonly Cut[], nHeads: number, { first, start, end }: Band): Value {
+  const nMasks = cuts.some(({ heads }) => heads !== null) ? nHeads : 1;
   const nRows = end - first;
-  const edges = new Uint8Array(nHeads * nRows * end).fill(1);
-  for (const { keys, heads } of cuts) {
-    for (const head of heads ?? Array.from({ length: nHeads }, (_, headIdx) => headIdx)) {
+  const cells = new Uint8Array(nMasks * nRows * end);
+  for (let mask = 0; mask < nMasks; mask++) {
+    cells.set(allowed.data as Uint8Array, mask * nRows * end);
+    for (const { keys, heads } of cuts) {
+      if (heads !== null && !heads.includes(mask)) continue;
       for (let row = first; row < end; row++) {
-        const at = (head * nRows + row - first) * end;
+        const at = (mask * nRows + row - first) * end;
         const isOfForbidden = row < start && row >= keys.first && row < keys.end;
-        edges.fill(0, at + (isOfForbidden ? 0 : keys.first), at + (isOfForbidden ? end : Math.min(keys.end, end)));
+        cells.fill(0, at + (isOfForbidden ? 0 : keys.first), at + (isOfForbidden ? end : Math.min(keys.end, end)));
       }
     }
   }
-  return { type: 'bool', data: edges, dims: [1, nHeads, nRows, end] };
+  return { type: 'bool', data: cells, dims: [1, nMasks, nRows, end] };
 }

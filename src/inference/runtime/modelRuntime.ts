@@ -13,6 +13,7 @@ import {
   blockGraph,
   embedGraph,
   type FeedsOf,
+  keptRowsGraph,
   knockOutFeeds,
   logitLensGraph,
   logitsGraph,
@@ -36,7 +37,7 @@ import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { folderSession } from './folderSession';
 import { kernelFeeds, readKernels } from './kernelFeeds';
-import { type Cut, edgesOf, partsOf } from './knockOut';
+import { type Cut, cutHeads, partsOf, withoutCuts } from './knockOut';
 import { LayerAccumulator } from './layerAccumulator';
 import type { BlockRowsOptions, LayerRuntime, OverviewOptions, StageRowsOptions } from './layerRuntime';
 import { emptyLensRows, type LensRows, writeLensRows } from './lensRows';
@@ -377,6 +378,18 @@ export class ModelRuntime implements LayerRuntime {
     return out;
   }
 
+  /** Writes keys and values of some rows of a layer, and computes nothing else of it. */
+  async keepRows(layerIdx: number, rows: LayerRows, { first, end }: TokenRange, signal?: AbortSignal): Promise<void> {
+    const { config, weights } = this.folder;
+    const plan = planLayer(config, layerIdx);
+    const session = await this.session(`kept/${layerIdx}`, () => keptRowsGraph(config, layerIdx, weights));
+    await this.inBands(first, end, signal, async (from, to) => {
+      const fetched = await session.run(await this.blockFeeds(plan, rows, { first: from, start: from, end: to }));
+      writeRows(rows.keys, from, fetched['keys']!);
+      writeRows(rows.values, from, fetched['values']!);
+    });
+  }
+
   private async runBlock(
     plan: LayerPlan,
     rows: LayerRows,
@@ -385,12 +398,13 @@ export class ModelRuntime implements LayerRuntime {
     const { config, weights } = this.folder;
     const { layerIdx } = plan;
     const form = kernels ? fedConvolution : await this.convolutionForm(plan);
-    const isCut = cuts.length > 0;
-    const graph = () => blockGraph(config, layerIdx, weights, taps, form, isCut ? knockOutFeeds : undefined);
-    const variant = `${form.isFixed ? '/fixed' : ''}${isCut ? '/cut' : ''}`;
+    const heads = cutHeads(plan, cuts);
+    const graph = () => blockGraph(config, layerIdx, weights, taps, form, heads && knockOutFeeds(heads));
+    const variant = `${form.isFixed ? '/fixed' : ''}${heads ? `/${heads}` : ''}`;
     const session = await this.blockSession(layerIdx, taps, variant, graph);
-    const edges = isCut ? { edges: edgesOf(cuts, plan.nHeads, band) } : {};
-    const fetched = await session.run({ ...(await this.blockFeeds(plan, rows, band, kernels)), ...extra, ...edges });
+    const feeds = await this.blockFeeds(plan, rows, band, kernels);
+    const allowed = cuts.length > 0 ? { allowed: withoutCuts(feeds['allowed']!, cuts, plan.nHeads, band) } : {};
+    const fetched = await session.run({ ...feeds, ...extra, ...allowed });
     writeRows(rows.keys, band.first, fetched['keys']!);
     writeRows(rows.values, band.first, fetched['values']!);
     return fetched;
