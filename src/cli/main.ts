@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { analyzeJson } from '../export/mapText';
 import { csvSidecar, factsFormat, factsJson } from '../export/source';
+import { patchKinds } from '../inference/experiments/patchRuns';
 import { type ProviderSetting, quantizedWeights } from '../shared/analysis';
 import { searchMethods } from '../shared/documentSearch';
 import { type Stage, stages } from '../shared/operators';
@@ -10,6 +11,7 @@ import { exportFormats } from '../shared/panel/exportFormats';
 import { occlusionModes, type Quantity, quantities, relevanceMethods } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { ablateJson, ablateText } from './ablate';
+import { ablatePartsJson, ablatePartsText, replacements } from './ablateParts';
 import { analyzeText } from './analyze';
 import { runBench } from './bench';
 import { headOptionsProblem } from './chooseHeads';
@@ -36,7 +38,7 @@ import { resolveModel } from './modelPaths';
 import { formatModel, foundText, listFoundModels, listModels } from './models';
 import { type Arguments, type CommandName, commandIn, readArguments, shortUsageOf, UsageError, usage } from './options';
 import { checkFolderOutput, checkOutput, isOutputCut, print, report, writeOutput } from './output';
-import { patchJson, patchKinds, patchText } from './patch';
+import { patchJson, patchText } from './patch';
 import { known, readDocument } from './readDocument';
 import { exportRepository } from './repository';
 import { chosenHeadsJson, chosenHeadsText } from './retrievalHeads';
@@ -110,6 +112,21 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
   },
 
   async ablate(args) {
+    const { values } = args;
+    if (values.what !== undefined || values.with !== undefined) {
+      if (values['parts-only']) throw new UsageError('--parts-only and --what exclude each other');
+      const what = oneOf('--what', values.what, patchKinds);
+      const replacement = oneOf('--with', values.with, replacements);
+      const { at } = placeOptions(args);
+      const { row, target } = questionOptions(args);
+      const options = { at, row, target, minus: wholeNumber('--minus', values.minus), what, replacement };
+      const json = await ablatePartsJson(await openDocument(args, true), options);
+      if (!values.json) await print(ablatePartsText(json));
+      return writeJson(args, json);
+    }
+    for (const name of ['row', 'target', 'minus'] as const) {
+      if (values[name] !== undefined) throw new UsageError(`--${name} needs --what and --with`);
+    }
     const json = await ablateJson(await openDocument(args), args.values['parts-only'] !== true);
     if (!args.values.json) await print(ablateText(json));
     return writeJson(args, json);
@@ -169,7 +186,16 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
       throw new UsageError('patch needs --target ID and --minus ID');
     const what = oneOf('--what', values.what, patchKinds);
     const [clean, corrupted] = args.positionals;
-    const options = { ...documentOptions(args), at, row, target, minus, what, topK: 1 };
+    const options = {
+      ...documentOptions(args),
+      at,
+      row,
+      target,
+      minus,
+      what,
+      topK: 1,
+      isAligned: values.align === true,
+    };
     const json = await patchJson(clean!, corrupted!, options);
     if (!values.json) await print(patchText(json));
     return writeJson(args, json);

@@ -2,13 +2,14 @@
 
 import { parseArgs } from 'node:util';
 import { toolVersion } from '../export/source';
+import { patchKinds } from '../inference/experiments/patchRuns';
 import { searchMethods } from '../shared/documentSearch';
 import { stages } from '../shared/operators';
 import { exportFormats } from '../shared/panel/exportFormats';
 import { occlusionModes, relevanceMethods } from '../shared/relevance';
+import { replacements } from './ablateParts';
 import { measureNames } from './heads';
 import { rangeUnits } from './knockOut';
-import { patchKinds } from './patch';
 import { toyAnswers } from './toy';
 
 /** Wrong use of the command line: exit code 2, and how the command is used. */
@@ -54,7 +55,12 @@ export const options = {
   target: { value: 'TARGET', help: 'actual (the token that came, unless given), predicted, or a token id' },
   minus: { value: 'ID', help: 'a token whose logit is subtracted; otherwise the mean of all logits is' },
   cells: { help: 'every source token of every head in the JSON' },
-  what: { value: 'WHAT', help: `${patchKinds.join(', ')}: what is patched` },
+  what: { value: 'WHAT', help: `${patchKinds.join(', ')}: what is replaced` },
+  with: {
+    value: 'VALUES',
+    help: `${replacements.join(' or ')} (over the tokens up to the row): what stands in its place`,
+  },
+  align: { help: 'equal tokens correspond, for texts of unequal length; otherwise equal positions do' },
   keys: { value: 'FROM:TO[,…]', help: 'what may not be seen, TO exclusive, counted in --unit' },
   unit: {
     value: 'UNIT',
@@ -168,8 +174,10 @@ export const syntax = {
   ablate: {
     summary: 'what each part of the model does on this text',
     takes: 'FILE',
-    options: [...file, 'at', 'window-start', 'parts-only', 'json'],
-    usage: '[--parts-only] [--json OUT]',
+    options: [...file, 'at', 'window-start', 'parts-only', 'what', 'with', 'row', 'target', 'minus', 'json'],
+    usage:
+      '[--parts-only] | --what head|mlp|value|pattern|residual --with zero|mean --at OFFSET\n' +
+      '          [--row predicting|reading] [--target actual|predicted|ID] [--minus ID] [--json OUT]',
   },
   explain: {
     summary: 'what a logit is made of: embedding, heads and their source tokens, MLPs',
@@ -210,9 +218,10 @@ export const syntax = {
   patch: {
     summary: 'parts of a clean text’s run put into a corrupted one’s: where the difference is made',
     takes: 'CLEAN CORRUPTED',
-    options: [...file, 'at', 'row', 'target', 'minus', 'what', 'json'],
+    options: [...file, 'at', 'row', 'target', 'minus', 'what', 'align', 'json'],
     usage:
-      '--at OFFSET --target ID --minus ID --what residual|head|pattern|value [--row predicting|reading] [--json OUT]',
+      '--at OFFSET --target ID --minus ID --what residual|head|pattern|value|mlp [--align] [--row predicting|reading]\n' +
+      '          [--json OUT]',
   },
   generate: {
     summary: 'continues the text from a place, without writing to the file; --tokens 1 --top K lists next tokens',
@@ -400,6 +409,10 @@ byte between all. Tokens/s counts every token each time that it is computed.`,
 less the same with "N/A" in place of the query's line, mean over the examples. In a file without labels the query is the
 second occurrence of a word (without its first two characters), and the gold passage the line of the first. It says
 where heads look, not what the model uses.`,
+  ablate: `Without --what, convolutions and head mixing are replaced by the identity, one part after another, over the whole text.
+With --what, heads, feed-forward parts or positions of any model are replaced by zeros or by their mean over the tokens up
+to the row, and what counts is the prediction of the token at --at: the log2 probability of the target, or with --minus
+the difference of two logits.`,
   explain: `Row t makes the prediction of token t + 1: the predicting row of the token at --at is the one before it, the reading row
 its own. The logit is split exactly: logit = embedding + heads + mlps + other + remainder, where attention weights and norms
 are held at their values. It says what was added to this logit directly, not what the model would do without it.`,

@@ -41,10 +41,11 @@ export interface AttentionFeeds {
 }
 
 /**
- * What a patch replaces: the last stage [B, H, R, K], the values [B, H, K, d], or the heads' outputs before the output
- * matrix, after norm and gate, [B, N, H, d].
+ * What a patch replaces: the last stage [B, H, R, K], the values [B, H, K, d], the heads' outputs before the output matrix,
+ * after norm and gate, [B, N, H, d], or what the feed-forward part adds to the stream, [B, N, D].
  */
-export type PatchedPart = 'pattern' | 'value' | 'head';
+export const patchedParts = ['pattern', 'value', 'head', 'mlp'] as const;
+export type PatchedPart = (typeof patchedParts)[number];
 
 /** Heads that edges are knocked out of. */
 export type CutHeads = 'all heads' | 'some heads';

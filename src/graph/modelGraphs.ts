@@ -333,7 +333,8 @@ export function openBlock(
     return before(plan.residual === 'parallel' ? rows : residual, 'ffn_norm');
   };
   const ffnWeight = (key: string) => weight(`feed_forward.${key}`);
-  const output = g.op('Add', [residual, after(addFeedForward(g, plan, readByFfn(), ffnWeight, feeds.isDense), 'ffn')]);
+  const mlp = after(addFeedForward(g, plan, readByFfn(), ffnWeight, feeds.isDense), 'ffn');
+  const output = g.op('Add', [residual, feeds.patch?.('mlp', mlp) ?? mlp]);
   return { g, plan, feeds, values, added, output };
 }
 
@@ -355,35 +356,48 @@ function maskedFeeds(g: GraphBuilder, plan: LayerPlan, nMasks: number): BlockFee
 }
 
 /**
- * One block on a whole text, with parts of it replaced in several variants P at once: feeds as `blockGraph`, and for each part
- * `patch.<part>`, the values of another run, and bool `takes.<part>` [P, H, 1, 1] (of `head` [P, 1, H, 1]), true for heads
- * that take them -> `hidden_out` [P, T, D], and the block's own `own.<part>` [B, ...].
+ * One block on a whole text, with one part of it replaced in several variants P at once: feeds as `blockGraph`, `patch`, the
+ * values of another run, and bool `takes` [P, H, 1, 1] ([P, 1, H, 1] for `head`, [P, 1, 1] for `mlp`), true for what takes
+ * them -> `hidden_out` [P, T, D], and `own`, what the block itself has there.
  */
-export function patchedBlockGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
-  const own: Partial<Record<PatchedPart, string>> = {};
+export function patchedBlockGraph(
+  config: ModelConfig,
+  layerIdx: number,
+  weights: WeightSource,
+  part: PatchedPart,
+): Uint8Array {
   const feedsOf: FeedsOf = (g, plan) => {
     const { nHeads, headDim } = plan;
     const shapes = {
-      pattern: ['B', nHeads, 'R', 'K'],
-      value: ['B', nHeads, 'K', headDim],
-      head: ['B', 'N', nHeads, headDim],
-    };
+      pattern: [
+        ['B', nHeads, 'R', 'K'],
+        ['P', nHeads, 1, 1],
+      ],
+      value: [
+        ['B', nHeads, 'K', headDim],
+        ['P', nHeads, 1, 1],
+      ],
+      head: [
+        ['B', 'N', nHeads, headDim],
+        ['P', 1, nHeads, 1],
+      ],
+      mlp: [
+        ['B', 'N', config.dim],
+        ['P', 1, 1],
+      ],
+    } as const;
     return {
       ...attentionFeeds(g, plan),
-      patch(part, value) {
-        own[part] = value;
-        const other = g.input(`patch.${part}`, 'float32', shapes[part]);
-        const takes = g.input(`takes.${part}`, 'bool', part === 'head' ? ['P', 1, nHeads, 1] : ['P', nHeads, 1, 1]);
-        return g.op('Where', [takes, other, value]);
+      patch(patched, value) {
+        if (patched !== part) return value;
+        const [shape, places] = shapes[part];
+        g.output('own', value, 'float32', shape);
+        return g.op('Where', [g.input('takes', 'bool', places), g.input('patch', 'float32', shape), value]);
       },
     };
   };
-  const { g, plan, output } = openBlock(config, layerIdx, weights, feedsOf);
+  const { g, output } = openBlock(config, layerIdx, weights, feedsOf);
   g.output('hidden_out', output, 'float32', ['P', 'N', config.dim]);
-  const { nHeads, headDim } = plan;
-  g.output('own.pattern', own.pattern!, 'float32', ['B', nHeads, 'R', 'K']);
-  g.output('own.value', own.value!, 'float32', ['B', nHeads, 'K', headDim]);
-  g.output('own.head', own.head!, 'float32', ['P', 'N', nHeads, headDim]);
   return g.build();
 }
 

@@ -26,7 +26,8 @@ function json(name: string, ...args: string[]): any {
   const run = cli(name, file, ...model, ...args, '--json', '-');
   assert.equal(run.status, 0, run.stderr);
   const parsed: object = JSON.parse(run.stdout);
-  const schema = JSON.parse(readFileSync(join(root, 'src', 'cli', 'schemas', `${name}.schema.json`), 'utf8'));
+  const schemaName = name === 'ablate' && args.includes('--what') ? 'ablate-parts' : name;
+  const schema = JSON.parse(readFileSync(join(root, 'src', 'cli', 'schemas', `${schemaName}.schema.json`), 'utf8'));
   const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(schema);
   assert.ok(validate(parsed), JSON.stringify(validate.errors));
   return parsed;
@@ -129,6 +130,69 @@ test('patch: every kind equals float64; all positions at once are the clean run;
 
 const expectedChanges = (clean: readonly string[], corrupted: readonly string[]) =>
   clean.map((label, i) => label !== corrupted[i]);
+
+test('patch --align: equal tokens correspond, and texts may be of unequal length', () => {
+  const corrupted = join(scratch, 'longer.py');
+  writeFileSync(corrupted, text.replace('moon', 'my coon'));
+  const at = ['--at', String(text.indexOf('+')), '--target', '109', '--minus', '99', '--align'];
+  const found = json('patch', corrupted, ...at, '--what', 'residual');
+  assert.equal(found.alignment, 'tokens');
+  assert.equal(found.corrupted_row, found.counterparts.indexOf(found.row));
+  for (const [i, token] of found.counterparts.entries()) {
+    if (token !== null) assert.equal(found.corrupted_tokens[i], found.clean_tokens[token]);
+  }
+  const unaligned = found.counterparts.findIndex((token: number | null) => token === null);
+  assert.ok(unaligned > 0);
+  for (const layer of found.changed) assert.equal(layer[unaligned], false, 'keeps its own values');
+  for (const layer of found.scores) assert.equal(layer[unaligned], 0);
+  // The row itself is patched after the last layer but one: what it reads of others is the corrupted text's.
+  const head = json('patch', corrupted, ...at, '--what', 'pattern');
+  assert.ok(head.scores.flat().every(Number.isFinite));
+  assert.match(
+    cli('patch', file, corrupted, ...model, ...at, '--what', 'head').stdout,
+    /tokens up to the row correspond, by equal tokens/,
+  );
+  writeFileSync(corrupted, text.replace('+', '-'));
+  const lost = cli(
+    'patch',
+    file,
+    corrupted,
+    ...model,
+    '--at',
+    String(text.indexOf('+') + 1),
+    ...at.slice(2),
+    '--what',
+    'head',
+  );
+  assert.match(lost.stderr, /whose row is asked about, has no equal one in longer.py/);
+  assert.equal(lost.status, 2);
+});
+
+test('ablate --what: parts of any model by zero or mean, beside the same prediction as it is', () => {
+  const at = ['--at', String(text.indexOf('+'))];
+  const found = json('ablate', ...at, '--what', 'head', '--with', 'zero');
+  assert.equal(found.measure, 'log2 probability');
+  const lens = json('lens', ...at);
+  assertClose(found.original, -lens.positions[0].layers.at(-1).surprisal_bits);
+  assert.ok(found.changes.flat().some((change: number) => Math.abs(change) > 1e-3));
+  const difference = json('ablate', ...at, '--what', 'mlp', '--with', 'mean', '--target', '109', '--minus', '99');
+  assert.equal(difference.measure, 'logit difference');
+  assert.deepEqual(difference.together, difference.changes.flat());
+  assert.match(
+    cli('ablate', file, ...model, ...at, '--what', 'mlp', '--with', 'zero').stdout,
+    /layer 0, feed-forward part/,
+  );
+  for (const [args, message] of [
+    [[...at, '--what', 'pattern', '--with', 'mean'], /would let tokens see later ones. Use --with zero/],
+    [[...at, '--what', 'head'], /--with is missing, expected zero, mean/],
+    [['--what', 'head', '--with', 'zero'], /ablate needs --at OFFSET/],
+    [[...at, '--target', '5'], /--target needs --what and --with/],
+  ] as const) {
+    const run = cli('ablate', file, ...model, ...args);
+    assert.match(run.stderr, message);
+    assert.equal(run.status, 2);
+  }
+});
 
 test('generate: greedy tokens equal float64 of the whole text; a seed draws the same again; the file stays', () => {
   const end = ['--at', String(text.length)];

@@ -59,10 +59,11 @@ export async function ablateHeads(
       hidden = await runtime.layerRows(layerIdx, rows, { first: 0, end: nTokens }, { signal });
       continue;
     }
-    const own =
-      baseline === 'mean' ? (await runtime.patchedBlock(layerIdx, streamBefore(streams, layerIdx))).parts.head : null;
-    const other = own ? { other: meanOfRows(own) } : {};
-    ({ hidden } = await runtime.patchedBlock(layerIdx, hidden, { part: 'head', heads: [off], ...other }));
+    const values =
+      baseline === 'mean'
+        ? meanOfRows(await runtime.blockPart(layerIdx, streamBefore(streams, layerIdx), 'head'))
+        : null;
+    hidden = await runtime.patchedBlock(layerIdx, hidden, { part: 'head', places: [off], values });
   }
   const { logProbabilities, divergence } = await runtime.predict(
     hidden,

@@ -66,15 +66,12 @@ export interface RowsOptions extends LayerOptions {
   readonly cuts?: readonly Cut[] | undefined;
 }
 
-/** What of a layer a patch replaces: see `PatchedPart`. */
-export type BlockParts = Readonly<Record<PatchedPart, Value>>;
-
-/** A patch of one part of a layer in several variants. */
+/** Other values in the place of one part of a layer, in several variants. */
 interface BlockPatch {
   readonly part: PatchedPart;
-  readonly heads: readonly (readonly number[])[];
-  /** The part of the other run. */
-  readonly other?: Value;
+  readonly places: readonly (readonly number[])[];
+  /** As the part's own; null for zeros. */
+  readonly values: Value | null;
 }
 
 export class ModelRuntime implements LayerRuntime {
@@ -241,38 +238,45 @@ export class ModelRuntime implements LayerRuntime {
   }
 
   /**
-   * Runs a layer of a whole text with parts of another run's layer in its own parts' place.
-   * @param takes one entry for each variant: the heads that take them.
-   * @param other the parts of the other run; absent: the layer runs as it is.
-   * @returns the stream after it, [variants, T, D], and the layer's own parts where nothing was replaced.
+   * Runs a layer of a whole text with other values in one of its parts' place.
+   * @param places one entry for each variant: the heads that take the values, or 0 for the feed-forward part.
+   * @returns the stream after it, [variants, T, D].
    */
-  async patchedBlock(
+  async patchedBlock(layerIdx: number, hidden: Value, { part, places, values }: BlockPatch): Promise<Value> {
+    return (await this.runPatched(layerIdx, hidden, { part, places, values }, 'hidden_out'))['hidden_out']!;
+  }
+
+  /** What a part of a layer is, as a patch replaces it: see `PatchedPart`. */
+  async blockPart(layerIdx: number, hidden: Value, part: PatchedPart): Promise<Value> {
+    return (await this.runPatched(layerIdx, hidden, { part, places: [[]], values: null }, 'own'))['own']!;
+  }
+
+  private async runPatched(
     layerIdx: number,
     hidden: Value,
-    { part, heads, other }: BlockPatch = { part: 'head', heads: [[]] },
-  ): Promise<{ readonly hidden: Value; readonly parts: BlockParts }> {
+    { part, places, values }: BlockPatch,
+    output: 'own' | 'hidden_out',
+  ): Promise<Values> {
     const { config, weights } = this.folder;
     const plan = planLayer(config, layerIdx);
     const { nHeads, headDim } = plan;
     const nTokens = hidden.dims[1]!;
-    const shapes = {
-      pattern: [1, nHeads, nTokens, nTokens],
-      value: [1, nHeads, nTokens, headDim],
-      head: [1, nTokens, nHeads, headDim],
-    };
-    const feeds: Record<string, Value> = {};
-    for (const kind of ['pattern', 'value', 'head'] as const) {
-      const dims = kind === 'head' ? [heads.length, 1, nHeads, 1] : [heads.length, nHeads, 1, 1];
-      const data = new Uint8Array(heads.length * nHeads);
-      if (kind === part) for (const [i, list] of heads.entries()) for (const head of list) data[i * nHeads + head] = 1;
-      feeds[`takes.${kind}`] = { type: 'bool', data, dims };
-      feeds[`patch.${kind}`] = (kind === part && other) || emptyValue(shapes[kind]);
-    }
-    const session = await this.detail(`patch/${layerIdx}`, () => patchedBlockGraph(config, layerIdx, weights));
+    const nVariants = places.length;
+    const nPlaces = part === 'mlp' ? 1 : nHeads;
+    const isTaken = new Uint8Array(nVariants * nPlaces);
+    for (const [i, list] of places.entries()) for (const place of list) isTaken[i * nPlaces + place] = 1;
+    const ofHeads = [nVariants, nHeads, 1, 1];
+    const takes = { pattern: ofHeads, value: ofHeads, head: [nVariants, 1, nHeads, 1], mlp: [nVariants, 1, 1] }[part];
+    const none = { pattern: [1, nHeads, 1, 1], value: [1, nHeads, 1, headDim], head: [1, 1, nHeads, headDim] };
+    const graph = () => patchedBlockGraph(config, layerIdx, weights, part);
+    const session = await this.detail(`patch/${part}/${layerIdx}`, graph);
     const rows = emptyRows(plan, hidden);
-    const fetched = await session.run({ ...(await this.blockFeeds(plan, rows, bandAt(plan, 0, nTokens))), ...feeds });
-    const parts = { pattern: fetched['own.pattern']!, value: fetched['own.value']!, head: fetched['own.head']! };
-    return { hidden: fetched['hidden_out']!, parts };
+    const feeds = {
+      ...(await this.blockFeeds(plan, rows, bandAt(plan, 0, nTokens))),
+      takes: { type: 'bool', data: isTaken, dims: takes } as const,
+      patch: values ?? emptyValue(part === 'mlp' ? [1, 1, config.dim] : none[part]),
+    };
+    return session.run(feeds, [output]);
   }
 
   /**
