@@ -37,6 +37,44 @@ export interface MtaInspectorApi {
    * `CancellationError` when cancelled.
    */
   analyze(source: string | TextDocument, options?: AnalyzeOptions, cancellation?: CancellationToken): Promise<Analysis>;
+  /**
+   * Continues a text token by token, from as many of its last tokens as leave room in the model's context. Writes nothing.
+   * @throws as `analyze`; Error with the code `no-room`, or `viewer` or `remote` for a model of an ONNX file or a server.
+   */
+  continueText(text: string, options: ContinueOptions, cancellation?: CancellationToken): Promise<Continuation>;
+}
+
+export interface ContinueOptions {
+  readonly nTokens: number;
+  /** Logits are divided by it. Default: 0, which takes the likeliest token each time. */
+  readonly temperature?: number;
+  /** Draws from the likeliest tokens that have this probability together. Default: 1. */
+  readonly topP?: number;
+  /** Of the draws. Default: 0. */
+  readonly seed?: number;
+  /** Likeliest tokens of each step that are reported. Default: 5. */
+  readonly topK?: number;
+  /** Default: the setting `mtaInspector.model`. */
+  readonly model?: string;
+  /** Called as each token comes. */
+  readonly onToken?: (token: ContinuedToken) => void;
+}
+
+/** Probabilities are those before temperature and top-p. */
+export interface ContinuedToken {
+  readonly id: number;
+  /** What it adds to the text: nothing where its bytes are the first of a character, which the next token ends. */
+  readonly text: string;
+  readonly probability: number;
+  readonly top: readonly { readonly id: number; readonly text: string; readonly probability: number }[];
+}
+
+export interface Continuation {
+  readonly text: string;
+  readonly tokens: readonly ContinuedToken[];
+  /** Tokens that the text was continued from. */
+  readonly nPromptTokens: number;
+  readonly ended: 'length' | 'end-token';
 }
 
 export interface AnalyzeOptions {
@@ -84,6 +122,107 @@ export interface Analysis extends Disposable {
    * @throws as `row`; Error with the code `bad-target`, or `cannot-explain` for a model that an ONNX file or a server holds.
    */
   explain(row: number, options?: ExplainOptions): Promise<LogitAttribution>;
+  /**
+   * The logit lens: what the output head reads in the residual stream after each layer, at rows `first` to `end` - 1. It only
+   * correlates: later layers need not read a stream that way.
+   * @throws as `row`; Error with the code `bad-target`, or `viewer` or `remote` for a model of an ONNX file or a server.
+   */
+  lens(rows: TokenRange, options?: LensOptions): Promise<LogitLens>;
+  /**
+   * What predictions at some rows are when rows may not see keys, for each cut by itself. A row computes its attention as if
+   * the forbidden tokens were not there; with Multi-Token Attention no path through a convolution is left. @throws as `lens`.
+   */
+  knockOut(rows: TokenRange, cuts: readonly EdgeCut[], options?: TargetOptions): Promise<KnockOuts>;
+  /**
+   * Puts parts of another analysis's run into this one's, or zeros or means, and measures a prediction of this text. Both are of
+   * the same model. @throws as `lens`; Error with the code `unequal-texts` where no token corresponds to the row's.
+   */
+  patch(row: number, options: PatchOptions): Promise<PatchedParts>;
+}
+
+export interface TargetOptions {
+  /** What each row should predict: the token that came after it, the likeliest, or any id. Default: `actual`. */
+  readonly target?: 'actual' | 'predicted' | number;
+}
+
+export interface LensOptions extends TargetOptions {
+  /** Likeliest tokens of each layer and row. Default: 5. */
+  readonly k?: number;
+}
+
+export interface LogitLens {
+  readonly rows: TokenRange;
+  /** One for each row. */
+  readonly targets: readonly { readonly id: number; readonly text: string }[];
+  /** Likeliest tokens of each layer and row. */
+  readonly k: number;
+  readonly layers: readonly LensLayer[];
+  /** Texts of the tokens in `topIds`. */
+  readonly labels: Readonly<Record<number, string>>;
+}
+
+/** Arrays have one value for each row; those of the likeliest tokens have shape [row, k]. */
+export interface LensLayer {
+  readonly surprisalBits: Float32Array;
+  /** Of the target: how many tokens are likelier, plus 1. */
+  readonly ranks: Int32Array;
+  readonly entropyBits: Float32Array;
+  /** KL(after the last layer || here). */
+  readonly divergenceBits: Float32Array;
+  readonly topIds: Int32Array;
+  readonly topProbabilities: Float32Array;
+}
+
+export interface EdgeCut {
+  /** What may not be seen. */
+  readonly keys: TokenRange;
+  /** Rows that may not see it, none before the keys' end. Default: all rows after them. */
+  readonly queries?: TokenRange;
+  /** Default: all. */
+  readonly layers?: readonly number[];
+  /** In place of `layers`. */
+  readonly heads?: readonly { readonly layerIdx: number; readonly headIdx: number }[];
+}
+
+export interface KnockOuts {
+  readonly rows: TokenRange;
+  readonly targets: readonly { readonly id: number; readonly text: string }[];
+  /** Of the targets as the model is, one for each row. */
+  readonly surprisalBits: Float32Array;
+  /**
+   * One for each cut: the change of log2 p(target) in bits, summed over the rows, below 0 where the prediction needs what was
+   * cut; and KL(as is || cut), the mean over the rows.
+   */
+  readonly effects: readonly { readonly changeBits: number; readonly divergenceBits: number }[];
+}
+
+export interface PatchOptions extends TargetOptions {
+  /** The measure is logit(target) - logit(minus). Default: log2 of the target's probability. */
+  readonly minus?: number;
+  /**
+   * What is replaced: the stream before a layer at one position, or at all positions the last stage of a head, its values, its
+   * output, or what the feed-forward part adds.
+   */
+  readonly what: 'residual' | 'pattern' | 'value' | 'head' | 'mlp';
+  /** Where the values come from; `mean` is over the tokens up to the row. */
+  readonly from: Analysis | 'zero' | 'mean';
+  /** Equal tokens correspond, not equal positions: for texts of unequal length. Default: false. */
+  readonly align?: boolean;
+}
+
+export interface PatchedParts {
+  readonly target: { readonly id: number; readonly text: string };
+  readonly minus: { readonly id: number; readonly text: string } | null;
+  /** The measure of the other analysis; null without one. */
+  readonly other: number | null;
+  /** The measure of this one as it is. */
+  readonly original: number;
+  /** [layer][position, head, or 0 for the feed-forward part]. */
+  readonly patched: readonly (readonly number[])[];
+  /** Whether what was put in differs from what was there. */
+  readonly isChanged: readonly (readonly boolean[])[];
+  /** All positions or heads of a layer at once, [layer]. */
+  readonly together: readonly number[];
 }
 
 export interface Model {

@@ -4,7 +4,14 @@ import { poolOverview } from '../attention/thumbnails';
 import { keysOfQuery, keysOfRow, type WeightedKey } from '../attention/topKeys';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
-import type { ExplainArgs, KnockOutAnswer, KnockOutArgs } from '../inference/protocol';
+import type {
+  ExplainArgs,
+  KnockOutAnswer,
+  KnockOutArgs,
+  KnockOutsArgs,
+  LensArgs,
+  PatchPartsArgs,
+} from '../inference/protocol';
 import type { LayerAddress, PartAddress, TokenRange } from '../shared/address';
 import type { LayerOverview, LayerResult, ModelSummary, Predictions } from '../shared/analysis';
 import {
@@ -20,6 +27,7 @@ import {
 import type { LogitAttribution } from '../shared/attribution';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
+import type { KnockOuts, LogitLens, PatchedParts } from '../shared/interventions';
 import type { KernelWeights } from '../shared/kernels';
 import { weightsStage } from '../shared/operators';
 import type { AnswerHead } from '../shared/panel/answer';
@@ -155,6 +163,18 @@ export class RunDetails {
     return this.client.knockOut(args, signal);
   }
 
+  /** What the stream after each layer predicts at some rows. */
+  async lens(args: LensArgs, signal = new AbortController().signal): Promise<LogitLens> {
+    this.known(args.analysisId);
+    return this.client.lens(args, signal);
+  }
+
+  /** What predictions are when rows may not see keys. */
+  async knockOuts(args: KnockOutsArgs, signal = new AbortController().signal): Promise<KnockOuts> {
+    this.known(args.analysisId);
+    return this.client.knockOuts(args, signal);
+  }
+
   /** The strongest key of every head before a row, of its last stage. */
   strongestOfHeads(analysisId: number, row: number): AnswerHead[] {
     const { layers, nTokens, model } = this.known(analysisId);
@@ -165,6 +185,12 @@ export class RunDetails {
         return { layerIdx, headIdx, value: weight, keyIdx, keyValue: weight };
       }),
     );
+  }
+
+  /** Replaces parts of a run by those of another text, zeros or means. */
+  async patchParts(args: PatchPartsArgs, signal = new AbortController().signal): Promise<PatchedParts> {
+    this.known(args.analysisId);
+    return this.client.patchParts(args, signal);
   }
 
   private known(analysisId: number): KnownRun {

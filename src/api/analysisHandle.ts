@@ -6,6 +6,7 @@ import { keysOfRow } from '../attention/topKeys';
 import type { AnalysisWindow, LayerResult, ModelSummary, WindowTokens } from '../shared/analysis';
 import { tileSize } from '../shared/attentionMap';
 import { stages } from '../shared/operators';
+import { patchedParts } from '../shared/interventions';
 import { predictingRows, quantities } from '../shared/relevance';
 import { tokenAt } from '../tokenization/offsets';
 
@@ -17,7 +18,10 @@ export interface OfferedRun extends KnownRun {
 }
 
 /** The part of RunDetails that other extensions reach. */
-export type Details = Pick<RunDetails, 'tile' | 'strongestKeys' | 'relevance' | 'explain'>;
+export type Details = Pick<
+  RunDetails,
+  'tile' | 'strongestKeys' | 'relevance' | 'explain' | 'lens' | 'knockOuts' | 'patchParts'
+>;
 
 /**
  * @param runOf the run as far as it has come; the same one at every call.
@@ -44,6 +48,14 @@ export function offer(runOf: () => OfferedRun, details: Details, letGo: () => vo
       return keyStart + (cell % nKeys) > query ? Number.NaN : value;
     });
   };
+  const checkTarget = (target: 'actual' | 'predicted' | number) => {
+    if (target !== 'actual' && target !== 'predicted') within('target', target, 0, model.vocabSize - 1);
+  };
+  const checkRange = (name: string, { first, end }: api.TokenRange) => {
+    within(`${name}.first`, first, 0, nTokens - 1);
+    within(`${name}.end`, end, first + 1, nTokens);
+  };
+  const rangeOf = ({ first, end }: api.TokenRange) => ({ first, end });
   const offered: readonly api.Token[] = Array.from(tokens.ids, (id, i) => ({
     ...{ id, label: tokens.labels[i]!, start: tokens.offsets[i]!, end: tokens.offsets[i + 1]! },
   }));
@@ -97,9 +109,44 @@ export function offer(runOf: () => OfferedRun, details: Details, letGo: () => vo
     },
     async explain(row, { target = 'actual', minus } = {}) {
       within('row', row, 0, nTokens - 1);
-      if (target !== 'actual' && target !== 'predicted') within('target', target, 0, model.vocabSize - 1);
+      checkTarget(target);
       if (minus !== undefined) within('minus', minus, 0, model.vocabSize - 1);
       return details.explain({ analysisId, row, target, minus });
+    },
+    async lens(rows, { target = 'actual', k = 5 } = {}) {
+      checkRange('rows', rows);
+      checkTarget(target);
+      within('k', k, 1, Math.min(model.vocabSize, 1000));
+      return details.lens({ analysisId, rows: rangeOf(rows), target, k });
+    },
+    async knockOut(rows, cuts, { target = 'actual' } = {}) {
+      checkRange('rows', rows);
+      checkTarget(target);
+      for (const { keys, queries, layers = [], heads = [] } of cuts) {
+        checkRange('keys', keys);
+        if (queries) checkRange('queries', queries);
+        for (const layerIdx of layers) within('layerIdx', layerIdx, 0, model.nLayers - 1);
+        for (const head of heads) addressOf(head);
+      }
+      return details.knockOuts({ analysisId, rows: rangeOf(rows), target, cuts });
+    },
+    async patch(row, { what, from, target = 'actual', minus, align = false }) {
+      within('row', row, 0, nTokens - 1);
+      checkTarget(target);
+      if (minus !== undefined) within('minus', minus, 0, model.vocabSize - 1);
+      if (!patchedParts.includes(what))
+        throw new RangeError(`what is "${what}"; use one of ${patchedParts.join(', ')}.`);
+      if (typeof from === 'string' && from !== 'zero' && from !== 'mean') {
+        throw new RangeError(`from is "${from}"; use an analysis, zero or mean.`);
+      }
+      if (typeof from !== 'string' && from.model.name !== model.name) {
+        throw new RangeError(
+          `from is an analysis by "${from.model.name}"; use one by the same model, "${model.name}".`,
+        );
+      }
+      const values =
+        typeof from === 'string' ? from : { ids: Int32Array.from(from.tokens, ({ id }) => id), isAligned: align };
+      return details.patchParts({ analysisId, row, target, minus, what, from: values });
     },
     dispose: letGo,
   };

@@ -33,6 +33,8 @@ export class AnalysisRuns {
   /** The oldest first. */
   private readonly open: OpenRun[] = [];
   private readonly details: RunDetails;
+  /** Who hears the tokens of a continuation, by its id. */
+  private readonly continued = new Map<number, (token: api.ContinuedToken) => void>();
   /** With what the panel shows, two documents at most are computed at a time, however many are requested. */
   private readonly turns = new Turns();
 
@@ -54,6 +56,7 @@ export class AnalysisRuns {
         run?.layers.push(layer);
         if (run?.model) run.onLayer?.(layerOf(layer, run.model));
       },
+      continued: ({ continuationId, token }) => this.continued.get(continuationId)?.(token),
     });
   }
 
@@ -63,16 +66,65 @@ export class AnalysisRuns {
     options: api.AnalyzeOptions = {},
     cancellation?: vscode.CancellationToken,
   ): Promise<api.Analysis> {
+    return this.cancellable(cancellation, signal => this.turns.take(() => this.run(source, options, signal), signal));
+  }
+
+  /** Work that a token of VS Code cancels. @throws CancellationError then. */
+  private async cancellable<T>(
+    cancellation: vscode.CancellationToken | undefined,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const controller = new AbortController();
     const watch = cancellation?.onCancellationRequested(() => controller.abort());
     if (cancellation?.isCancellationRequested) controller.abort();
     try {
-      const { signal } = controller;
-      return await this.turns.take(() => this.run(source, options, signal), signal);
+      return await work(controller.signal);
     } catch (error) {
       throw error instanceof Cancelled ? new vscode.CancellationError() : error;
     } finally {
       watch?.dispose();
+    }
+  }
+
+  /** See `MtaInspectorApi.continueText`. */
+  async continueText(
+    text: string,
+    options: api.ContinueOptions,
+    cancellation?: vscode.CancellationToken,
+  ): Promise<api.Continuation> {
+    return this.cancellable(cancellation, signal =>
+      this.turns.take(() => this.continueNow(text, options, signal), signal),
+    );
+  }
+
+  private async continueNow(
+    text: string,
+    options: api.ContinueOptions,
+    signal: AbortSignal,
+  ): Promise<api.Continuation> {
+    const label = vscode.l10n.t('The given text');
+    if (!/\S/.test(text)) throw failures.empty(label);
+    if (text.includes('\0')) throw failures.binary(label);
+    const { onToken, model, temperature = 0, topP = 1 } = options;
+    const chosenOptions = {
+      ...{ nTokens: wholeOr(Number.NaN, options.nTokens, 1, 1 << 20), temperature, topP },
+      ...{ seed: wholeOr(0, options.seed, 0, 2 ** 32 - 1), topK: wholeOr(5, options.topK, 0, 1000) },
+    };
+    if (!(temperature >= 0 && temperature <= 100)) throw new RangeError(`temperature is ${temperature}; use 0 to 100.`);
+    if (!(topP >= 0 && topP <= 1)) throw new RangeError(`topP is ${topP}; use 0 to 1.`);
+    const continuationId = this.nextId();
+    const slot: Slot = `api-${continuationId}`;
+    const tokens: api.ContinuedToken[] = [];
+    this.continued.set(continuationId, token => {
+      tokens.push(token);
+      onToken?.(token);
+    });
+    try {
+      await this.client.load({ slot, ...(await this.chooseModel(model)) }, signal);
+      return { ...(await this.client.continueText({ continuationId, slot, text, ...chosenOptions }, signal)), tokens };
+    } finally {
+      this.continued.delete(continuationId);
+      this.client.unload(slot).catch(error => this.log.warn(String(error)));
     }
   }
 

@@ -2,6 +2,7 @@
 
 import { isAbsolute } from 'node:path';
 import * as vscode from 'vscode';
+import type { Analysis } from '../../api/mtaInspector';
 import { labelOf } from '../analysis/target';
 import { tools } from '../contributionIds';
 import { failures } from '../errors';
@@ -10,7 +11,25 @@ import { rangeBetween } from '../shared/relevance';
 import { codeSpan } from '../shared/tools/markdown';
 import { fileInWorkspace } from '../workspaceFiles';
 import type { AnalysisRuns } from './analysisRuns';
-import { type AttentionQuestion, checkQuestion, writeAnswer, writeExplanation } from './toolAnswer';
+import {
+  type Replacement,
+  tokensOfLines,
+  writeContinuation,
+  writeKnockOuts,
+  writeLens,
+  writePatch,
+} from './experimentAnswers';
+import {
+  type Answered,
+  type AttentionQuestion,
+  checkQuestion,
+  linesByWeight,
+  writeAnswer,
+  writeExplanation,
+} from './toolAnswer';
+
+/** Lines that are knocked out; each costs about half a run. */
+const maxKnockOuts = 20;
 
 export function registerAttentionTool(runs: AnalysisRuns): vscode.Disposable {
   return vscode.lm.registerTool<unknown>(tools.attendedContext, new AttentionTool(runs));
@@ -51,19 +70,81 @@ class AttentionTool implements vscode.LanguageModelTool<unknown> {
       const weights = await analysis.relevance(range, { method: question.method, heads });
       const lines = Array.from({ length: document.lineCount }, (_, lineIdx) => document.lineAt(lineIdx).text);
       const lineOf = (offset: number) => document.positionAt(offset).line;
-      const answer = writeAnswer({ analysis, question, label: labelOf(document), lines, range, weights, lineOf });
-      const { tokens, model } = analysis;
-      const predictedBy = range.first - 1;
-      const explain = async () => {
-        if (!question.explain) return '';
-        if (predictedBy < 0) return '\n\nNothing predicts the first token of the text.';
-        const found = await analysis.explain(predictedBy);
-        return writeExplanation(found, tokens, model.nHeads, lineOf, question.maxLines);
-      };
-      const explanation = await explain();
-      return new vscode.LanguageModelToolResult([new vscode.LanguageModelTextPart(answer + explanation)]);
+      const answered = { analysis, question, label: labelOf(document), lines, range, weights, lineOf };
+      const text = writeAnswer(answered) + (await this.experiments(document, answered, anchor, cancellation));
+      return new vscode.LanguageModelToolResult([new vscode.LanguageModelTextPart(text)]);
     } finally {
       analysis.dispose();
+    }
+  }
+
+  /** What the question asks besides where the model looks. @param anchor where the place ends. */
+  private async experiments(
+    document: vscode.TextDocument,
+    { analysis, question, lines, range, weights, lineOf }: Answered & { readonly analysis: Analysis },
+    anchor: number,
+    cancellation: vscode.CancellationToken,
+  ): Promise<string> {
+    const { tokens, model } = analysis;
+    const { maxLines, continueTokens: nTokens } = question;
+    const continued = async () => {
+      if (nTokens === undefined) return '';
+      return writeContinuation(
+        await this.runs.continueText(document.getText().slice(0, anchor), { nTokens }, cancellation),
+      );
+    };
+    const row = range.first - 1;
+    const { replace, by } = question;
+    const asksRow = question.explain || question.lens || question.knockOut || replace !== undefined;
+    if (row < 0) return `${asksRow ? '\n\nNothing predicts the first token of the text.' : ''}${await continued()}`;
+    const parts: string[] = [];
+    if (question.explain) {
+      parts.push(writeExplanation(await analysis.explain(row), tokens, model.nHeads, lineOf, maxLines));
+    }
+    if (question.lens) parts.push(writeLens(await analysis.lens({ first: row, end: row + 1 })));
+    if (question.knockOut) {
+      const attended = linesByWeight({ analysis, lines, range, weights, lineOf }).slice(0, maxKnockOuts);
+      const lineIdxs = attended.map(({ lineIdx }) => lineIdx);
+      const cuts = tokensOfLines(tokens, lineIdxs, row, lineOf);
+      const found = await analysis.knockOut({ first: row, end: range.end - 1 }, cuts);
+      const cutLines = cuts.map(({ lineIdx }) => ({ lineIdx, text: (lines[lineIdx] ?? '').trim() }));
+      parts.push(writeKnockOuts(found, cutLines, maxLines));
+    }
+    if (replace !== undefined && by !== undefined) {
+      parts.push(await this.patch(document, analysis, row, { replace, by }, maxLines, cancellation));
+    }
+    return parts.join('') + (await continued());
+  }
+
+  /** Which heads carry the difference that a replacement before the row's next token makes. */
+  private async patch(
+    document: vscode.TextDocument,
+    analysis: Analysis,
+    row: number,
+    change: Replacement,
+    maxHeads: number,
+    cancellation: vscode.CancellationToken,
+  ): Promise<string> {
+    const text = document.getText();
+    const place = analysis.tokens[row + 1]!;
+    const { replace, by } = change;
+    const { start, end } = analysis.window;
+    const at = place.start < replace.length ? -1 : text.lastIndexOf(replace, place.start - replace.length);
+    if (at < start) {
+      throw new RangeError(`"replace" is ${JSON.stringify(replace)}, which is not in the text before the place.`);
+    }
+    const changed = text.slice(start, at) + by + text.slice(at + replace.length, end);
+    const moved = place.start - start + by.length - replace.length;
+    const other = await this.runs.analyze(changed, { anchor: moved }, cancellation);
+    try {
+      const otherRow = (other.tokenAt(moved) ?? 0) - 1;
+      const { layers } = await other.lens({ first: otherRow, end: otherRow + 1 }, { k: 2 });
+      const likeliest = Array.from(layers.at(-1)!.topIds);
+      const minus = likeliest.find(id => id !== place.id)!;
+      const options = { what: 'head', from: analysis, target: place.id, minus, align: true } as const;
+      return writePatch(await other.patch(otherRow, options), change, maxHeads);
+    } finally {
+      other.dispose();
     }
   }
 }

@@ -13,6 +13,7 @@ export function exportsOf(shown: ShownRuns, runs: AnalysisRuns): api.MtaInspecto
     onDidFinishLayer: shown.onDidFinishLayer,
     onDidFinish: shown.onDidFinish,
     analyze: (source, options, cancellation) => runs.analyze(source, options, cancellation),
+    continueText: (text, options, cancellation) => runs.continueText(text, options, cancellation),
   };
   return {
     versions: [1],

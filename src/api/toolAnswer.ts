@@ -21,7 +21,18 @@ export interface AttentionQuestion {
   readonly maxLines: number;
   /** Also what the logit of the first token of the place is made of. */
   readonly explain: boolean;
+  /** Also what the stream after each layer predicts there. */
+  readonly lens: boolean;
+  /** Also what the prediction is without each of the lines attended to most. */
+  readonly knockOut: boolean;
+  /** Also which heads carry the difference that replacing this text before the place makes; `by` comes with it. */
+  readonly replace?: string;
+  readonly by?: string;
+  /** Also so many tokens that the model writes after the place. */
+  readonly continueTokens?: number;
 }
+
+const maxContinued = 200;
 
 /** @throws TypeError naming the field that is wrong: a language model can correct it. */
 export function checkQuestion(input: unknown): AttentionQuestion {
@@ -34,12 +45,17 @@ export function checkQuestion(input: unknown): AttentionQuestion {
     method = 'mean',
     maxLines = 8,
     explain = false,
+    lens = false,
+    knockOut = false,
+    replace,
+    by,
+    continueTokens,
   } = (input ?? {}) as Record<string, unknown>;
-  for (const [name, value] of Object.entries({ file, word })) {
+  for (const [name, value] of Object.entries({ file, word, replace, by })) {
     if (value !== undefined && (typeof value !== 'string' || value === ''))
       throw new TypeError(`"${name}" must be text.`);
   }
-  for (const [name, value] of Object.entries({ cell, line, maxLines })) {
+  for (const [name, value] of Object.entries({ cell, line, maxLines, continueTokens })) {
     if (value === undefined) continue;
     if (!Number.isSafeInteger(value) || (value as number) < 1) {
       throw new TypeError(`"${name}" must be a whole number from 1, and is ${JSON.stringify(value)}.`);
@@ -48,16 +64,22 @@ export function checkQuestion(input: unknown): AttentionQuestion {
   if (method !== 'mean' && method !== 'max' && method !== 'rollout') {
     throw new TypeError(`"method" must be mean, max or rollout, and is ${JSON.stringify(method)}.`);
   }
-  if (typeof explain !== 'boolean') {
-    throw new TypeError(`"explain" must be true or false, and is ${JSON.stringify(explain)}.`);
+  for (const [name, value] of Object.entries({ explain, lens, knockOut })) {
+    if (typeof value === 'boolean') continue;
+    throw new TypeError(`"${name}" must be true or false, and is ${JSON.stringify(value)}.`);
   }
+  if ((replace === undefined) !== (by === undefined)) throw new TypeError('"replace" and "by" need each other.');
+  if (replace !== undefined && replace === by) throw new TypeError('"replace" and "by" must be different texts.');
   return {
     ...(file === undefined ? {} : { file: file as string }),
     ...(cell === undefined ? {} : { cell: cell as number }),
     ...(line === undefined ? {} : { line: line as number }),
     ...(word === undefined ? {} : { word: word as string }),
     ...(head === undefined ? {} : { head: checkHead(head) }),
-    ...{ method, maxLines: Math.min(maxLines as number, 50), explain },
+    ...(replace === undefined ? {} : { replace: replace as string, by: by as string }),
+    ...(continueTokens === undefined ? {} : { continueTokens: Math.min(continueTokens as number, maxContinued) }),
+    ...{ method, maxLines: Math.min(maxLines as number, 50), explain: explain as boolean },
+    ...{ lens: lens as boolean, knockOut: knockOut as boolean },
   };
 }
 
@@ -81,13 +103,21 @@ export interface Answered {
   readonly lineOf: (offset: number) => number;
 }
 
-export function writeAnswer({ analysis, question, label, lines, range, weights, lineOf }: Answered): string {
+/** Lines with weight, most first. */
+export function linesByWeight({ analysis, lines, range, weights, lineOf }: Omit<Answered, 'question' | 'label'>) {
+  const lineOfToken = linesOfTokens(offsetsOf(analysis), lineOf, analysis.window.end);
+  return weightByLine(weights, lineOfToken, range, line => lines[line] ?? '').filter(({ weight }) => weight > 0);
+}
+
+function offsetsOf({ tokens, window }: Answered['analysis']): Uint32Array {
+  return Uint32Array.from([...tokens.map(({ start }) => start), window.end]);
+}
+
+export function writeAnswer(answered: Answered): string {
+  const { analysis, question, label, lines, range, weights, lineOf } = answered;
   const { model, tokens, window, surprisalBits } = analysis;
-  const offsets = Uint32Array.from([...tokens.map(({ start }) => start), window.end]);
-  const lineOfToken = linesOfTokens(offsets, lineOf, window.end);
-  const byLine = weightByLine(weights, lineOfToken, range, line => lines[line] ?? '').filter(
-    ({ weight }) => weight > 0,
-  );
+  const lineOfToken = linesOfTokens(offsetsOf(analysis), lineOf, window.end);
+  const byLine = linesByWeight(answered);
   const isCandidate = (token: number) =>
     isApplicable('attends', range, token) && (token < range.first || token >= range.end) && lineOfToken[token]! >= 0;
   const strongest = strongestTokens(weights, question.maxLines, isCandidate);

@@ -10,6 +10,7 @@ import type { CellChange, Patch, PatchAddress, StageAddress, Tile, TileAddress }
 import type { LogitAttribution } from '../shared/attribution';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
+import type { Continuation, KnockOuts, LogitLens, PatchedParts } from '../shared/interventions';
 import type { KernelWeights } from '../shared/kernels';
 import type { OcclusionBaseline } from '../shared/relevance';
 import type { ScoredHead } from '../shared/retrievalHeads';
@@ -21,15 +22,19 @@ import {
   type AnalyzeAnswer,
   type AnalyzeArgs,
   type ChangesArgs,
+  type ContinueArgs,
   type ExplainArgs,
   type InferenceEvents,
   type InferenceRequests,
   type KnockOutAnswer,
   type KnockOutArgs,
+  type KnockOutsArgs,
+  type LensArgs,
   type LoadAnswer,
   type LoadArgs,
   type MeasuresArgs,
   type OccludeArgs,
+  type PatchPartsArgs,
   protocolVersion,
   type RankArgs,
   type RelevanceArgs,
@@ -224,6 +229,26 @@ export class InferenceClient {
     return this.cancellable('scoreHeads', args, signal);
   }
 
+  /** @throws Failure `no-analysis`, `viewer`, `remote` or `bad-target`; Cancelled as soon as `signal` fires. */
+  lens(args: LensArgs, signal: AbortSignal): Promise<LogitLens> {
+    return this.cancellable('lens', args, signal);
+  }
+
+  /** @throws as `lens`. */
+  knockOuts(args: KnockOutsArgs, signal: AbortSignal): Promise<KnockOuts> {
+    return this.cancellable('knockOuts', args, signal);
+  }
+
+  /** @throws as `lens`, and Failure `unequal-texts`. */
+  patchParts(args: PatchPartsArgs, signal: AbortSignal): Promise<PatchedParts> {
+    return this.cancellable('patchParts', args, signal);
+  }
+
+  /** Brings a `continued` event per token. @throws Failure `empty`, `no-room`, `viewer` or `remote`; Cancelled. */
+  continueText(args: ContinueArgs, signal: AbortSignal): Promise<Continuation> {
+    return this.cancellable('continueText', args, signal);
+  }
+
   /** Brings an `occluded` event per span. @throws Cancelled as soon as `signal` fires. */
   occlude(args: OccludeArgs, signal: AbortSignal): Promise<OcclusionBaseline> {
     return this.cancellable('occlude', args, signal);
@@ -251,7 +276,11 @@ export class InferenceClient {
       | 'ablateHeads'
       | 'rankAblations'
       | 'explain'
+      | 'lens'
       | 'knockOut'
+      | 'knockOuts'
+      | 'patchParts'
+      | 'continueText'
       | 'occlude'
       | 'scoreHeads'
       | 'searchDocument',

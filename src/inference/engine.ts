@@ -10,12 +10,21 @@ import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
 import type { LogitAttribution } from '../shared/attribution';
 import type { SearchedRange } from '../shared/documentSearch';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
+import type { Continuation, ContinuedToken, KnockOuts, LogitLens, PatchedParts } from '../shared/interventions';
 import type { OcclusionBaseline } from '../shared/relevance';
 import type { ScoredHead } from '../shared/retrievalHeads';
-import type { TextSlice } from '../shared/tools/documentText';
+import { sliceAround, type TextSlice, textReach } from '../shared/tools/documentText';
 import { Cancelled, Failure } from '../shared/tools/failure';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations } from './experiments/ablationRuns';
+import {
+  type Asked,
+  askContinuation,
+  askKnockOuts,
+  askLens,
+  askPatch,
+  continuationOf,
+} from './experiments/askExperiments';
 import { Experiments } from './experiments/experiments';
 import { explainLogit } from './experiments/explainLogit';
 import { neutralToken, OcclusionRunner } from './experiments/occlusion';
@@ -29,12 +38,16 @@ import type {
   AblateArgs,
   AnalyzeAnswer,
   AnalyzeArgs,
+  ContinueArgs,
   Emit,
   ExplainArgs,
   KnockOutAnswer,
   KnockOutArgs,
+  KnockOutsArgs,
+  LensArgs,
   LoadArgs,
   OccludeArgs,
+  PatchPartsArgs,
   RankArgs,
   ScoreHeadsArgs,
   SearchAnswer,
@@ -248,6 +261,47 @@ export class Engine {
   scoreHeads({ examples }: ScoreHeadsArgs, signal?: AbortSignal): Promise<ScoredHead[]> {
     const tokenize = (text: string) => this.lastTokens({ text, start: 0 }, this.model.maxSeqlen).tokens;
     return scoreHeads(this.runtime.use, tokenize, examples, this.pause(signal), signal);
+  }
+
+  /** @throws Failure `no-analysis`, `viewer`, `remote` or `bad-target`; RangeError for rows that are not there; Cancelled. */
+  async lens({ analysisId, ...request }: LensArgs, signal?: AbortSignal): Promise<LogitLens> {
+    return askLens(this.asked, this.runs.finished(analysisId), request, signal);
+  }
+
+  /** @throws as `lens`; RangeError for edges that are not there. */
+  async knockOuts({ analysisId, ...request }: KnockOutsArgs, signal?: AbortSignal): Promise<KnockOuts> {
+    return askKnockOuts(this.asked, this.runs.finished(analysisId), request, signal);
+  }
+
+  /** @throws as `lens`; Failure `unequal-texts` where no token corresponds to the row's. */
+  async patchParts({ analysisId, ...question }: PatchPartsArgs, signal?: AbortSignal): Promise<PatchedParts> {
+    return askPatch(this.asked, this.runs.finished(analysisId), question, signal);
+  }
+
+  /** Emits `continued` per token. @throws Failure `empty`, `viewer`, `remote`, or `no-room` in the context; Cancelled. */
+  async continueText({ continuationId, text, ...options }: ContinueArgs, signal?: AbortSignal): Promise<Continuation> {
+    const { nTokens } = options;
+    const room = this.model.maxSeqlen - nTokens;
+    if (room < 1) {
+      throw new Failure(
+        'no-room',
+        `Cannot write ${nTokens} tokens: the text and what follows it share a context of ${this.model.maxSeqlen} tokens. Write fewer.`,
+      );
+    }
+    const slice = sliceAround(text, text.length, textReach(this.model.maxSeqlen));
+    const { ids } = this.lastTokens(slice, room).tokens;
+    const tokens: ContinuedToken[] = [];
+    for await (const token of askContinuation(this.asked, ids, options, id => this.bytesOf(id), signal)) {
+      tokens.push(token);
+      this.emit('continued', { continuationId, token });
+    }
+    return continuationOf(tokens, ids.length, nTokens, this.endTokenId);
+  }
+
+  private get asked(): Asked {
+    const { experiments, model, label, rotatesByLength } = this;
+    const { nLayers, nHeads, vocabSize } = model;
+    return { experiments, nLayers, nHeads, vocabSize, label, rotatesByLength };
   }
 
   /** Whether a token of the model's own is put before every window, by which the first token of the text is predicted. */

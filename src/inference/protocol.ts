@@ -20,6 +20,16 @@ import type { Probe, SearchedRange, SearchMeasure } from '../shared/documentSear
 import type { FoundModel, ModelFacts } from '../shared/foundModels';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
+import type {
+  Continuation,
+  ContinuedToken,
+  ContinueOptions,
+  EdgeCut,
+  KnockOuts,
+  LogitLens,
+  PatchedParts,
+  PatchQuestion,
+} from '../shared/interventions';
 import type { KernelWeights } from '../shared/kernels';
 import type { Stage } from '../shared/operators';
 import type {
@@ -187,6 +197,38 @@ export interface KnockOutAnswer {
   readonly topProbability: number;
 }
 
+export interface LensArgs {
+  /** A finished run. */
+  readonly analysisId: number;
+  readonly rows: TokenRange;
+  readonly target: ExplainTarget;
+  /** Likeliest tokens of each layer and row. */
+  readonly k: number;
+}
+
+export interface KnockOutsArgs {
+  /** A finished run. */
+  readonly analysisId: number;
+  /** Whose predictions are looked at. */
+  readonly rows: TokenRange;
+  readonly target: ExplainTarget;
+  /** Each is knocked out by itself. */
+  readonly cuts: readonly EdgeCut[];
+}
+
+export interface PatchPartsArgs extends PatchQuestion {
+  /** A finished run, whose parts are replaced. */
+  readonly analysisId: number;
+}
+
+export interface ContinueArgs extends ContinueOptions {
+  /** Names the request in its events. */
+  readonly continuationId: number;
+  readonly slot?: Slot;
+  /** The text to continue: as many of its last tokens as leave room in the model's context. */
+  readonly text: string;
+}
+
 /** A piece of a document to search; another `textId` drops the pieces of the last one. */
 export interface SearchTextArgs {
   readonly textId: number;
@@ -269,6 +311,14 @@ export interface InferenceRequests extends FolderRequests {
   knockOut(args: KnockOutArgs): KnockOutAnswer;
   /** Scores every head by labeled examples, in the order of layers. Cancelled between layers. */
   scoreHeads(args: ScoreHeadsArgs): readonly ScoredHead[];
+  /** What the stream after each layer predicts at some rows. Cancelled between parts. */
+  lens(args: LensArgs): LogitLens;
+  /** What predictions are when rows may not see keys. Cancelled between layers. */
+  knockOuts(args: KnockOutsArgs): KnockOuts;
+  /** Replaces parts of a run by those of another text, zeros or means. Cancelled between layers. */
+  patchParts(args: PatchPartsArgs): PatchedParts;
+  /** Continues a text; emits `continued` per token. Cancelled between layers. */
+  continueText(args: ContinueArgs): Continuation;
   /** Emits `occluded` per span, then answers with what they are compared with. Cancelled between layers. */
   occlude(args: OccludeArgs): OcclusionBaseline;
   /** Reads a piece of a document to search; answers how many tokens all pieces have so far. */
@@ -315,6 +365,11 @@ export interface OccludedEvent {
   readonly baseline: OcclusionBaseline;
 }
 
+export interface ContinuedEvent {
+  readonly continuationId: number;
+  readonly token: ContinuedToken;
+}
+
 /** Events the inference process sends. */
 export interface InferenceEvents {
   tokens: TokensEvent;
@@ -322,6 +377,7 @@ export interface InferenceEvents {
   effects: EffectsEvent;
   occluded: OccludedEvent;
   searched: SearchedEvent;
+  continued: ContinuedEvent;
   /** For the log: never document text. */
   log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string };
   /** The provider changed in mid-run (a GPU vanished): what runs now and why. */

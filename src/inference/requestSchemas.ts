@@ -6,6 +6,7 @@
 import * as v from 'valibot';
 import { quantizedWeights } from '../shared/analysis';
 import { headBaselines } from '../shared/headAblation';
+import { patchedParts } from '../shared/interventions';
 import { kernelParts } from '../shared/kernels';
 import { stages } from '../shared/operators';
 import { occlusionModes, quantities } from '../shared/relevance';
@@ -27,6 +28,7 @@ const method = text;
 const stage = v.picklist(stages);
 const quantity = v.optional(v.picklist(quantities));
 const run = { analysisId: index };
+const target = v.union([v.picklist(['actual', 'predicted']), index]);
 const layer = { ...run, layerIdx: index };
 const rectangle = { queryStart: index, keyStart: index, nQueries: index, nKeys: index };
 
@@ -62,7 +64,29 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
     ...{ ...run, range, direction: v.picklist(['attends', 'attendedBy']), method, heads, stage, quantity },
   }),
   explain: v.looseObject({
-    ...{ ...run, row: index, target: v.union([v.picklist(['actual', 'predicted']), index]), minus: v.optional(index) },
+    ...{ ...run, row: index, target, minus: v.optional(index) },
+  }),
+  lens: v.looseObject({ ...run, rows: range, target, k: whole(1, 1000) }),
+  knockOuts: v.looseObject({
+    ...{ ...run, rows: range, target },
+    cuts: list(
+      v.looseObject({
+        ...{ keys: range, queries: v.optional(range), layers: v.optional(list(index)), heads: v.optional(heads) },
+      }),
+    ),
+  }),
+  patchParts: v.looseObject({
+    ...{ ...run, row: index, target, minus: v.optional(index), what: v.picklist(patchedParts) },
+    from: v.union([
+      v.picklist(['zero', 'mean']),
+      v.looseObject({ ids: v.instance(Int32Array), isAligned: v.boolean() }),
+    ]),
+  }),
+  continueText: v.looseObject({
+    ...{ continuationId: index, slot: v.optional(slot), text, nTokens: whole(1, 1_000_000), seed: index },
+    temperature: v.pipe(finite(), v.minValue(0)),
+    topP: v.pipe(finite(), v.minValue(0), v.maxValue(1)),
+    topK: whole(0, 1000),
   }),
   ablateHeads: v.looseObject({ ...run, heads, baseline: v.picklist(headBaselines) }),
   knockOut: v.looseObject({ ...run, row: index, target: index, keys: range }),

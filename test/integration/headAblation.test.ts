@@ -77,8 +77,8 @@ for (const directory of [tinyModelDirectory, join(scratch, 'llama')]) {
       // By hand: the patched block of each layer in turn, on the stream that the one before left.
       let hidden = await runtime.embed(ids);
       for (let layerIdx = 0; layerIdx < runtime.folder.config.n_layers; layerIdx++) {
-        const heads = [off.filter(head => head.layerIdx === layerIdx).map(({ headIdx }) => headIdx)];
-        ({ hidden } = await runtime.patchedBlock(layerIdx, hidden, { part: 'head', heads }));
+        const places = [off.filter(head => head.layerIdx === layerIdx).map(({ headIdx }) => headIdx)];
+        hidden = await runtime.patchedBlock(layerIdx, hidden, { part: 'head', places, values: null });
       }
       const { logProbabilities } = await runtime.predict(hidden, targetsOf(ids), 1);
       for (let token = 1; token < ids.length; token++) {

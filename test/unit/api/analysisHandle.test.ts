@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { type Details, type OfferedRun, offer } from '../../../src/api/analysisHandle';
 import type { ModelSummary } from '../../../src/shared/analysis';
 import type { LogitAttribution } from '../../../src/shared/attribution';
+import type { KnockOuts, LogitLens, PatchedParts } from '../../../src/shared/interventions';
 
 const model = {
   ...{
@@ -45,6 +46,18 @@ const details: Details = {
   async explain(args) {
     asked.push(args);
     return { row: args.row } as LogitAttribution;
+  },
+  async lens(args) {
+    asked.push(args);
+    return { k: args.k } as LogitLens;
+  },
+  async knockOuts(args) {
+    asked.push(args);
+    return { rows: args.rows } as KnockOuts;
+  },
+  async patchParts(args) {
+    asked.push(args);
+    return { original: 1 } as PatchedParts;
   },
 };
 const map = { layerIdx: 0, headIdx: 0 };
@@ -113,4 +126,43 @@ test('explain takes rows and targets that are there', async () => {
   await assert.rejects(offered.explain(3), /row is 3; it must be a whole number from 0 to 2/);
   await assert.rejects(offered.explain(1, { target: 9 }), /target is 9; it must be a whole number from 0 to 8/);
   await assert.rejects(offered.explain(1, { minus: -1 }), /minus is -1/);
+});
+
+test('the lens takes rows, targets and counts that are there', async () => {
+  await offered.lens({ first: 0, end: 2 });
+  assert.deepEqual(asked.at(-1), { analysisId: 5, rows: { first: 0, end: 2 }, target: 'actual', k: 5 });
+  await assert.rejects(offered.lens({ first: 0, end: 4 }), /rows.end is 4; it must be a whole number from 1 to 3/);
+  await assert.rejects(offered.lens({ first: 2, end: 3 }, { target: 9 }), /target is 9/);
+  await assert.rejects(offered.lens({ first: 2, end: 3 }, { k: 0 }), /k is 0; it must be a whole number from 1 to 9/);
+});
+
+test('knock-outs take edges, layers and heads that are there', async () => {
+  const cut = { keys: { first: 0, end: 1 }, heads: [{ layerIdx: 0, headIdx: 0 }] };
+  await offered.knockOut({ first: 1, end: 2 }, [cut], { target: 'predicted' });
+  assert.deepEqual(asked.at(-1), { analysisId: 5, rows: { first: 1, end: 2 }, target: 'predicted', cuts: [cut] });
+  const refused = (change: object, message: RegExp) =>
+    assert.rejects(offered.knockOut({ first: 1, end: 2 }, [{ ...cut, ...change }]), message);
+  await refused({ keys: { first: 0, end: 9 } }, /keys.end is 9/);
+  await refused({ queries: { first: 3, end: 3 } }, /queries.first is 3/);
+  await refused({ layers: [1] }, /layerIdx is 1/);
+  await refused({ heads: [{ layerIdx: 0, headIdx: 7 }] }, /headIdx is 7/);
+});
+
+test('a patch takes another analysis of the same model, zero or mean', async () => {
+  await offered.patch(2, { what: 'head', from: 'zero', target: 3 });
+  const question = { analysisId: 5, row: 2, target: 3, minus: undefined, what: 'head' };
+  assert.deepEqual(asked.at(-1), { ...question, from: 'zero' });
+  await offered.patch(2, { what: 'head', from: offered, target: 3, align: true });
+  assert.deepEqual(asked.at(-1), { ...question, from: { ids: Int32Array.of(1, 2, 3), isAligned: true } });
+  const other = { ...offered, dispose() {}, model: { ...offered.model, name: 'other' } };
+  await assert.rejects(offered.patch(2, { what: 'head', from: other }), /an analysis by "other"; use one by the same/);
+  await assert.rejects(
+    offered.patch(2, { what: 'heads' as 'head', from: 'zero' }),
+    /what is "heads"; use one of residual/,
+  );
+  await assert.rejects(
+    offered.patch(2, { what: 'mlp', from: 'one' as 'zero' }),
+    /from is "one"; use an analysis, zero/,
+  );
+  await assert.rejects(offered.patch(3, { what: 'mlp', from: 'zero' }), /row is 3/);
 });

@@ -36,9 +36,10 @@ test('the answer names model, window, lines and tokens, and never calls a weight
 });
 
 test('what a language model asks is checked, and said so that it can be corrected', () => {
-  assert.deepEqual(checkQuestion({}), { method: 'mean', maxLines: 8, explain: false });
+  const usual = { explain: false, lens: false, knockOut: false };
+  assert.deepEqual(checkQuestion({}), { method: 'mean', maxLines: 8, ...usual });
   assert.deepEqual(checkQuestion({ head: '2.10', maxLines: 1000 }), {
-    ...{ head: { layerIdx: 2, headIdx: 10 }, method: 'mean', maxLines: 50, explain: false },
+    ...{ head: { layerIdx: 2, headIdx: 10 }, method: 'mean', maxLines: 50, ...usual },
   });
   const wrong: [unknown, RegExp][] = [
     [{ line: 0 }, /"line" must be a whole number from 1, and is 0/],
@@ -47,6 +48,10 @@ test('what a language model asks is checked, and said so that it can be correcte
     [{ file: 7 }, /"file" must be text/],
     [{ word: '' }, /"word"/],
     [{ head: '2' }, /"head" must be LAYER\.HEAD/],
+    [{ lens: 1 }, /"lens" must be true or false, and is 1/],
+    [{ replace: 'a' }, /"replace" and "by" need each other/],
+    [{ replace: 'a', by: 'a' }, /must be different texts/],
+    [{ continueTokens: 0 }, /"continueTokens" must be a whole number from 1/],
     [{ method: 'sum' }, /"method" must be mean, max or rollout, and is "sum"/],
   ];
   for (const [input, message] of wrong) assert.throws(() => checkQuestion(input), { name: 'TypeError', message });
@@ -55,7 +60,10 @@ test('what a language model asks is checked, and said so that it can be correcte
 test('the schema in package.json offers what the tool reads', () => {
   const { contributes } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const { properties } = contributes.languageModelTools[0].inputSchema;
-  const example = { file: 'a.ts', cell: 1, line: 1, word: 'a', head: '0.0', method: 'max', maxLines: 2, explain: true };
+  const example = {
+    ...{ file: 'a.ts', cell: 1, line: 1, word: 'a', head: '0.0', method: 'max', maxLines: 2, explain: true },
+    ...{ lens: true, knockOut: true, replace: 'a', by: 'b', continueTokens: 3 },
+  };
   assert.deepEqual(Object.keys(properties).sort(), Object.keys(example).sort());
   assert.match(example.head, new RegExp(properties.head.pattern));
   assert.deepEqual(Object.keys(checkQuestion(example)).sort(), Object.keys(example).sort());
