@@ -104,6 +104,7 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
     const json = await searchJson(args.positionals[0]!, {
       ...documentOptions(args),
       ...selectionOptions(args, searchMethods),
+      row: oneOf('--row', args.values.row ?? 'reading', rowKinds),
       onProgress: (done, total) => isTTY && process.stderr.write(`\r${done} of ${total} ranges `),
     });
     if (isTTY) process.stderr.write('\n');

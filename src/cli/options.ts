@@ -50,7 +50,7 @@ export const options = {
   to: { value: 'OFFSET', help: 'where the selection ends, exclusive; otherwise it is the token at --at' },
   row: {
     value: 'ROW',
-    help: 'predicting (the default, but for context): the row that predicts the token; reading: its own row',
+    help: 'predicting (the default, but for context and search): the row that predicts the token; reading: its own row',
   },
   target: { value: 'TARGET', help: 'actual (the token that came, unless given), predicted, or a token id' },
   minus: { value: 'ID', help: 'a token whose logit is subtracted; otherwise the mean of all logits is' },
@@ -168,8 +168,8 @@ export const syntax = {
   search: {
     summary: 'the same over a document of any length, range by range',
     takes: 'FILE',
-    options: [...file, ...selection, 'json'],
-    usage: `--at OFFSET [--to OFFSET] | --question TEXT [--method ${searchMethods.join('|')}]\n          [--heads HEADS | --heads-file FILE] [--json OUT]`,
+    options: [...file, ...selection, 'row', 'json'],
+    usage: `--at OFFSET [--to OFFSET] | --question TEXT [--method ${searchMethods.join('|')}]\n          [--heads HEADS | --heads-file FILE] [--row reading|predicting] [--json OUT]`,
   },
   ablate: {
     summary: 'what each part of the model does on this text',
@@ -420,7 +420,12 @@ are held at their values. It says what was added to this logit directly, not wha
     'Weights are of the rows of the selected tokens themselves (the reading rows, which predict the tokens after them), or with\n' +
     '--row predicting of the rows before, which predict the selected tokens.\n' +
     '--layer, --head and --stage belong to --method head; --layer also to --heads layer.',
+  analyze: `Row t of a map is token t's own (its reading row) and makes the prediction of token t + 1: what predicts token t is in
+row t - 1. A query is a row.`,
+  export: `Row t of a map is token t's own (its reading row) and makes the prediction of token t + 1: what predicts token t is in
+row t - 1. A query is a row.`,
   search:
-    'Weights are of the rows of the selected tokens themselves (the reading rows, which predict the tokens after them).\n' +
+    'Weights are of the rows of the selected tokens themselves (the reading rows, which predict the tokens after them), or with\n' +
+    '--row predicting of the rows before, which predict the selected tokens.\n' +
     '--layer, --head and --stage belong to --method head; --layer also to --heads layer.',
 };

@@ -13,6 +13,7 @@ import { chooseHeads, type HeadOptions } from './chooseHeads';
 import { methodText } from './context';
 import { type DocumentOptions, loadEngine, windowSize } from './document';
 import { readDocument } from './readDocument';
+import type { RowKind } from './targets';
 import { oneLine } from './terminal';
 
 export interface SearchOptions
@@ -23,6 +24,7 @@ export interface SearchOptions
   /** UTF-16 offset where the selection ends, exclusive; absent: one character, and with it the token at `at`. */
   readonly to: number | undefined;
   readonly method: SearchMethod;
+  readonly row: RowKind;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -38,8 +40,8 @@ export interface SearchJson {
   readonly layer: number | null;
   readonly head: number | null;
   readonly stage: string | null;
-  /** Rows whose weights are taken: those of the selected tokens themselves. */
-  readonly rows: 'reading';
+  /** Rows whose weights are taken: those of the selected tokens themselves, or those that predict them. */
+  readonly rows: RowKind;
   readonly max_tokens: number;
   readonly selection: { readonly start: number; readonly end: number };
   readonly question: string | null;
@@ -98,7 +100,7 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
       question === undefined
         ? probeAt(whole, selection)
         : { text: question, start: selection.start, selectionStart: 0 };
-    const request = { searchId: 1, textId: 1, probe, stage, maxTokens, method: options.method, heads };
+    const request = { searchId: 1, textId: 1, probe, stage, maxTokens, method: options.method, heads, rows: options.row };
     const { baselineBits } = await engine.searchDocument(request);
     const mapped = lineSpan({ start: first, end }, offset => lineAt(starts, offset), written.length);
     const lineText = (line: number) =>
@@ -117,7 +119,7 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
       ...{
         heads: formatHeads(heads),
         ...named,
-        rows: 'reading',
+        rows: options.row,
         max_tokens: maxTokens,
         selection,
         question: question ?? null,
@@ -154,8 +156,8 @@ export function searchText(json: SearchJson, nLines = 12): string {
   const { mapped, selection, baseline_bits: baseline } = json;
   const bits = (value: number | null) => (value === null ? '–' : value.toFixed(3));
   const head = [
-    `${oneLine(json.file)}: ${oneLine(json.model)}, ${methodText(json)}, rows of the selected characters ${selection.start} to ` +
-      `${selection.end - 1} themselves`,
+    `${oneLine(json.file)}: ${oneLine(json.model)}, ${methodText(json)}, rows ${json.rows === 'predicting' ? 'that predict' : 'of'} the selected ` +
+      `characters ${selection.start} to ${selection.end - 1}${json.rows === 'predicting' ? '' : ' themselves'}`,
     `${json.tokens} tokens in ${json.windows} windows, lines ${mapped.first_line} to ${mapped.last_line} of ${mapped.of}; ` +
       `${bits(baseline)} bits per selected token without them`,
     ' line  relevance per token  in all  gain in bits of lines  surprisal',

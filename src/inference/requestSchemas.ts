@@ -99,6 +99,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   readSearchText: v.looseObject({ textId: index, start: index, firstLine: index, text }),
   searchDocument: v.looseObject({
     ...{ searchId: index, textId: index, method, heads, stage, maxTokens },
+    rows: v.optional(v.picklist(['reading', 'predicting'])),
     probe: v.looseObject({ text, start: index, selectionStart: index }),
   }),
 };

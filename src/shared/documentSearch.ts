@@ -62,6 +62,8 @@ export interface SearchMeasure {
   readonly method: SearchMethod;
   /** Exactly one for `head`. */
   readonly heads: readonly HeadRef[];
+  /** Rows whose weights are taken: those of the selected tokens themselves, or those before, which predict them. */
+  readonly rows?: 'reading' | 'predicting' | undefined;
 }
 
 /** Lines of one window's report, or the parts of them that lie in it, in document order; every array has one entry per line. */

@@ -151,7 +151,7 @@ async function runWindow(
   runtime: LayerRuntime,
   before: Int32Array,
   probe: ProbeTokens,
-  measure: Pick<SearchRequest, 'method' | 'heads' | 'stage'> | null,
+  measure: Pick<SearchRequest, 'method' | 'heads' | 'stage' | 'rows'> | null,
   pause: () => Promise<void>,
   signal?: AbortSignal,
 ): Promise<WindowFigures> {
@@ -161,6 +161,9 @@ async function runWindow(
   const ids = Int32Array.from([...begin, ...before, ...probe.ids]);
   const textStart = nBegin + before.length;
   const selection = { first: textStart + probe.selection.first, end: textStart + probe.selection.end };
+  // A window has text or a begin token before the probe, so that something predicts its first token.
+  const shift = measure?.rows === 'predicting' ? 1 : 0;
+  const asked = { first: Math.max(0, selection.first - shift), end: Math.max(1, selection.end - shift) };
   const headsOf = new Map(measure ? byLayer(measure.heads) : []);
   const rows: Float32Array[] = [];
   const hidden = await walkLayers(runtime, {
@@ -170,9 +173,9 @@ async function runWindow(
       if (!heads || !measure) return runtime.bareBlock(layerIdx, stream, { signal });
       const { stages } = summary.layers[layerIdx]!;
       const stage = measure.method === 'head' ? effectiveStage(stages, measure.stage) : weightsStage(stages);
-      const queries = [selection.first, selection.end] as const;
+      const queries = [asked.first, asked.end] as const;
       const result = await runtime.blockRows(layerIdx, stream, { stage, queries, signal });
-      for (const headIdx of heads) rows.push(meanRow(result.rows, headIdx, selection, ids.length));
+      for (const headIdx of heads) rows.push(meanRow(result.rows, headIdx, asked, ids.length));
       return result.hidden;
     },
   });

@@ -11,7 +11,7 @@ const [begin, filler, fact, lead, selected] = [0, 1, 2, 3, 4];
 const nPerLine = 5;
 
 /** 0.5 nats for every token after a fact, 4 otherwise; repeating the probe itself costs nothing. */
-function fakeRuntime(runs: number[][]): LayerRuntime {
+function fakeRuntime(runs: number[][], asked: (readonly [number, number])[]): LayerRuntime {
   const bits = (ids: readonly number[], token: number) => {
     if (ids.indexOf(selected) < token && ids[token] === selected) return 0;
     return ids.slice(0, token).includes(fact) ? 0.5 : 4;
@@ -26,10 +26,10 @@ function fakeRuntime(runs: number[][]): LayerRuntime {
       return hidden;
     },
     bareBlock: async () => hidden,
-    blockRows: async (_: number, __: Value, { queries: [first, end] }: BlockRowsOptions) => ({
-      hidden,
-      rows: new Float32Array((end - first) * ids.length).fill(1 / ids.length),
-    }),
+    blockRows: async (_: number, __: Value, { queries: [first, end] }: BlockRowsOptions) => {
+      asked.push([first - ids.length, end - ids.length]);
+      return { hidden, rows: new Float32Array((end - first) * ids.length).fill(1 / ids.length) };
+    },
     fetch: async () => hidden,
     predict: async (_: Value, targets: readonly number[]) => {
       const from = ids.length - targets.length;
@@ -41,6 +41,7 @@ function fakeRuntime(runs: number[][]): LayerRuntime {
 
 async function search(ids: readonly number[], change: Partial<SearchRequest> = {}, probeStart = 10_000) {
   const runs: number[][] = [];
+  const asked: (readonly [number, number])[] = [];
   const windows: SearchedRange[] = [];
   const text = {
     ids: Int32Array.from(ids),
@@ -57,14 +58,14 @@ async function search(ids: readonly number[], change: Partial<SearchRequest> = {
     ...{ method: 'mean', heads: [{ layerIdx: 0, headIdx: 0 }], ...change },
   };
   const baselineBits = await searchRanges(
-    use => use(fakeRuntime(runs)),
+    use => use(fakeRuntime(runs, asked)),
     text,
     request,
     probe,
     window => windows.push({ ...window, gainBits: rounded(window.gainBits) }),
     async () => {},
   );
-  return { runs, windows, baselineBits: rounded(baselineBits) };
+  return { runs, asked, windows, baselineBits: rounded(baselineBits) };
 }
 
 /** Log-probabilities are 32-bit floats. */
@@ -118,4 +119,10 @@ test('a document that is nothing but the selection has no gain', async () => {
     windows.map(({ gainBits, rows }) => [gainBits, [...rows.nOwn]]),
     [[Number.NaN, [0]]],
   );
+});
+
+test('weights are of the selection’s own rows, or of those that predict it', async () => {
+  const [reading, predicting] = [await search(filled(60, {})), await search(filled(60, {}), { rows: 'predicting' })];
+  assert.ok(reading.asked.every(([first, end]) => first === -1 && end === 0));
+  assert.ok(predicting.asked.every(([first, end]) => first === -2 && end === -1));
 });
