@@ -100,7 +100,16 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
       question === undefined
         ? probeAt(whole, selection)
         : { text: question, start: selection.start, selectionStart: 0 };
-    const request = { searchId: 1, textId: 1, probe, stage, maxTokens, method: options.method, heads, rows: options.row };
+    const request = {
+      searchId: 1,
+      textId: 1,
+      probe,
+      stage,
+      maxTokens,
+      method: options.method,
+      heads,
+      rows: options.row,
+    };
     const { baselineBits } = await engine.searchDocument(request);
     const mapped = lineSpan({ start: first, end }, offset => lineAt(starts, offset), written.length);
     const lineText = (line: number) =>
