@@ -1,6 +1,8 @@
 /** `mta-inspect bench`: every claim of speed or memory, as a ratio against a peer or a limit of the same run. */
 
 import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openModelFolder } from '../inference/model/openModelFolder';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
@@ -13,7 +15,7 @@ import { Failure } from '../shared/tools/failure';
 import { type None, Rpc } from '../shared/tools/rpc';
 import { benchBytes } from './benchBytes';
 import { benchChoices } from './benchChoices';
-import { benchExperiments } from './benchExperiments';
+import { benchAttribution, benchExperiments } from './benchExperiments';
 import { largeModelTokens, runLargeModel } from './benchLargeModel';
 import { type AddLine, type BenchLine, benchLines, growth, median } from './benchLines';
 import { runLongWindows } from './benchLongWindows';
@@ -25,6 +27,8 @@ type Client = Rpc<InferenceRequests, None, InferenceEvents, None>;
 
 /** Enough text for the longest window measured; plain words, so that the tokens are usual ones. */
 const text = 'The model looks back at the words before it and finds the one that matters here. '.repeat(400);
+/** As the test of the real GGUF file leaves it. */
+const smolLm2 = join(tmpdir(), 'mta-inspector-tests', 'SmolLM2-135M-Instruct.Q4_1.gguf');
 const nRepeats = 5;
 /** The most that an ablation can change: every layer is run again. */
 const everythingOff: Ablation = {
@@ -67,6 +71,8 @@ export async function runBench(
     else if (nTokens === 1024) add(`peak of the inference process, T=${nTokens}`, run.peakMb, 'MB', 1200, 'limit');
   }
   if (maxSeqlen > 512) await benchExperiments(directory, text, nRepeats, add);
+  if (existsSync(smolLm2)) await benchAttribution(smolLm2, text, nRepeats, add);
+  else print(`attribution with SmolLM2-135M: ${smolLm2} is not there; test/integration/ggufFile.test.ts fetches it`);
   const lengths = [256, 1024, 2048, 4096];
   const peakMb = (child: ChildProcess) => memoryMb(child, 'VmHWM');
   const long = await runLongWindows(directory, lengths, text, peakMb);

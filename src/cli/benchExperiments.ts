@@ -8,6 +8,8 @@ import { type AddLine, median } from './benchLines';
 const nTokens = 512;
 const nLines = 20;
 const nGenerated = 40;
+const nPatched = 128;
+const nAttributed = 1024;
 
 /** @param text of at least the window. */
 export async function benchExperiments(directory: string, text: string, nRepeats: number, add: AddLine): Promise<void> {
@@ -47,6 +49,7 @@ export async function benchExperiments(directory: string, text: string, nRepeats
     };
     await ablate();
     add(`a head off, ${what}`, await medianMs(nRepeats, ablate), 'ms', runMs, 'whole analysis');
+    await benchPatching(engine, ids.subarray(0, nPatched), add);
     const times: number[] = [];
     const options = { nTokens: nGenerated, seed: 0, temperature: 0, topP: 1, topK: 5 };
     let last = 0;
@@ -55,6 +58,33 @@ export async function benchExperiments(directory: string, text: string, nRepeats
       last = performance.now();
     }
     add(`a generated token after ${what}`, median(times), 'ms', 50, 'limit');
+  } finally {
+    await engine.release();
+  }
+}
+
+/** Patches every head at once where it can, against one run of all layers for each head. The texts differ in the second token. */
+async function benchPatching(engine: Engine, clean: Int32Array, add: AddLine): Promise<void> {
+  const { experiments, model } = engine;
+  const ids = Int32Array.from(clean, (id, i) => (i === 1 ? (id + 1) % model.vocabSize : id));
+  const row = ids.length - 1;
+  const source = { ids: clean, counterparts: clean.map((_, i) => i), row };
+  const task = { ids, source, kind: 'head', row, target: 1, minus: 2 } as const;
+  const patchMs = await medianMs(1, () => experiments.patch(task));
+  const oneMs = await medianMs(3, () => engine.score(ids));
+  const each = oneMs * model.nLayers * model.nHeads;
+  add(`patches head by head, T=${ids.length}`, patchMs, 'ms', each, 'one bare run for each head; the limit is 1/3');
+}
+
+/** Attribution of one token of a model of 135 M parameters, where its file is. */
+export async function benchAttribution(file: string, text: string, nRepeats: number, add: AddLine): Promise<void> {
+  const engine = await Engine.load({ modelDirectory: file, provider: 'cpu', nThreads: 0 }, () => {});
+  try {
+    const analyzed = { text, textStart: 0, documentLength: text.length, anchor: 0 };
+    await engine.analyze({ analysisId: 1, ...analyzed, maxTokens: nAttributed, topK: 16 });
+    const explain = () => engine.explain({ analysisId: 1, row: nAttributed - 2, target: 'actual' });
+    const name = `attribution of a logit, ${engine.model.name}, T=${nAttributed}`;
+    add(name, await medianMs(nRepeats, explain), 'ms', 1500, 'limit');
   } finally {
     await engine.release();
   }
