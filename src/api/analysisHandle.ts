@@ -5,8 +5,8 @@ import type { KnownRun, RunDetails } from '../analysis/runDetails';
 import { keysOfRow } from '../attention/topKeys';
 import type { AnalysisWindow, LayerResult, ModelSummary, WindowTokens } from '../shared/analysis';
 import { tileSize } from '../shared/attentionMap';
-import { stages } from '../shared/operators';
 import { patchedParts } from '../shared/interventions';
+import { stages } from '../shared/operators';
 import { predictingRows, quantities } from '../shared/relevance';
 import { tokenAt } from '../tokenization/offsets';
 
