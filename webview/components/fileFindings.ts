@@ -13,8 +13,13 @@ import { button } from '../toolkit';
 import type { ViewContext } from '../views/view';
 import type { Places } from '../whyQuestion';
 
-export function createFileFindings({ host, actions, store }: ViewContext, select: (tokenIdx: number) => void) {
-  const heads = new HeadsLoader(host, () => draw(store.state));
+/** @param onMeasured called after each layer whose heads were measured. */
+export function createFileFindings(
+  { host, actions, store }: ViewContext,
+  select: (tokenIdx: number) => void,
+  onMeasured: () => void,
+) {
+  const heads = new HeadsLoader(host, onMeasured);
   const title = h('h2', {}, t('In this file'));
   const said = h('p', { class: 'why-file' });
   const progress = h('progress', { 'aria-label': t('Parts tried') });

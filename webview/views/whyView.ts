@@ -59,7 +59,11 @@ class WhyView implements PanelView {
   constructor(private readonly context: ViewContext) {
     const { host, actions } = context;
     this.loader = new WhyLoader(host, () => this.update(this.context.store.state));
-    this.findings = createFileFindings(context, tokenIdx => this.select(tokenIdx));
+    this.findings = createFileFindings(
+      context,
+      tokenIdx => this.select(tokenIdx),
+      () => this.update(this.context.store.state),
+    );
     this.row = radioGroup<WhyRow>(
       t('Row'),
       [
