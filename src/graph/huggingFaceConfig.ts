@@ -61,6 +61,9 @@ function readFamily(
   const dim = given[keys.dim];
   const heads = given[keys.heads];
   const headDim = given['head_dim'] ?? undefined;
+  if (headDim === undefined && Number(dim) % Number(heads) !== 0 && Number(heads) > 0) {
+    throw refusal(where, keys.heads, heads, `a divisor of ${keys.dim}, ${shown(dim)}`);
+  }
   const ours: Record<string, unknown> = {
     dim,
     n_layers: given[keys.layers],
@@ -149,8 +152,24 @@ function checkKeys(json: Json, given: Json, family: Family, where: string): void
     const expected = ['nothing', ...values.map(shown)].join(' or ');
     throw refusal(where, key, value, `${expected}: this family does not compute it`);
   }
+  checkLayerKeys(given, family, where);
   const types = given['layer_types'];
   if (types != null && 'layer_types' in family.defaults) checkLayerTypes(types, given['num_hidden_layers'], where);
+}
+
+/** Keys that name layers, of families that read them. */
+function checkLayerKeys(given: Json, { defaults }: Family, where: string): void {
+  const { mlp_only_layers: plain, no_rope_layers: rotates, decoder_sparse_step: step, num_hidden_layers: n } = given;
+  if ('mlp_only_layers' in defaults && plain != null && !Array.isArray(plain)) {
+    throw refusal(where, 'mlp_only_layers', plain, 'a list of layers');
+  }
+  if ('decoder_sparse_step' in defaults && !(Number.isInteger(step) && Number(step) >= 1)) {
+    throw refusal(where, 'decoder_sparse_step', step, 'a whole number above 0');
+  }
+  const hasEach = Array.isArray(rotates) && rotates.length === n && rotates.every(flag => flag === 0 || flag === 1);
+  if ('no_rope_layers' in defaults && rotates != null && !hasEach) {
+    throw refusal(where, 'no_rope_layers', rotates, `a list with 0 or 1 for each of ${shown(n)} layers`);
+  }
 }
 
 function checkLayerTypes(types: unknown, nLayers: unknown, where: string): void {

@@ -138,6 +138,26 @@ const refusals: [what: string, json: object, message: RegExp][] = [
     /layer_types is "linear_attention"/,
   ],
   [
+    'heads that do not fill the stream',
+    { num_attention_heads: 7, num_key_value_heads: 1 },
+    /num_attention_heads is 7, expected a divisor of hidden_size/,
+  ],
+  [
+    'layers without experts as text',
+    { model_type: 'qwen2_moe', mlp_only_layers: 'all' },
+    /mlp_only_layers is "all", expected a list/,
+  ],
+  [
+    'no layer with experts',
+    { model_type: 'qwen3_moe', decoder_sparse_step: 0 },
+    /decoder_sparse_step is 0, expected a whole number above 0/,
+  ],
+  [
+    'positions of some layers',
+    { model_type: 'smollm3', no_rope_layers: [1] },
+    /no_rope_layers is .*, expected a list with 0 or 1 for each/,
+  ],
+  [
     'too few types of layers',
     { model_type: 'qwen3', layer_types: ['full_attention'] },
     /layer_types is .*, expected as many as num_hidden_layers, 4/,
