@@ -191,9 +191,13 @@ export interface KnockOuts {
   readonly surprisalBits: Float32Array;
   /**
    * One for each cut: the change of log2 p(target) in bits, summed over the rows, below 0 where the prediction needs what was
-   * cut; and KL(as is || cut), the mean over the rows.
+   * cut; KL(as is || cut), the mean over the rows; and the likeliest token of each row with the edges cut.
    */
-  readonly effects: readonly { readonly changeBits: number; readonly divergenceBits: number }[];
+  readonly effects: readonly {
+    readonly changeBits: number;
+    readonly divergenceBits: number;
+    readonly likeliest: readonly { readonly id: number; readonly text: string; readonly probability: number }[];
+  }[];
 }
 
 export interface PatchOptions extends TargetOptions {

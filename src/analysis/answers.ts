@@ -37,7 +37,11 @@ export class Answers {
     const key = [analysisId, row, targetId, keys.first, keys.end].join('/');
     const kept = this.effects.get(key);
     if (kept) return kept;
-    const effect = await this.analysis.details.knockOut({ analysisId, row, target: targetId, keys }, signal);
+    const rows = { first: row, end: row + 1 };
+    const request = { analysisId, rows, target: targetId, cuts: [{ keys }] };
+    const [cut] = (await this.analysis.details.knockOuts(request, signal)).effects;
+    const { text, probability } = cut!.likeliest[0]!;
+    const effect = { lostBits: -cut!.changeBits, topLabel: text, topProbability: probability };
     this.effects.set(key, effect);
     return effect;
   }

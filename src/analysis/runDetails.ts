@@ -4,14 +4,7 @@ import { poolOverview } from '../attention/thumbnails';
 import { keysOfQuery, keysOfRow, type WeightedKey } from '../attention/topKeys';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
-import type {
-  ExplainArgs,
-  KnockOutAnswer,
-  KnockOutArgs,
-  KnockOutsArgs,
-  LensArgs,
-  PatchPartsArgs,
-} from '../inference/protocol';
+import type { ExplainArgs, KnockOutsArgs, LensArgs, PatchPartsArgs } from '../inference/protocol';
 import type { LayerAddress, PartAddress, TokenRange } from '../shared/address';
 import type { LayerOverview, LayerResult, ModelSummary, Predictions } from '../shared/analysis';
 import {
@@ -155,12 +148,6 @@ export class RunDetails {
   async ablateHeads(args: HeadAblationArgs, signal = new AbortController().signal): Promise<HeadAblationEffect> {
     this.known(args.analysisId);
     return this.client.ablateHeads(args, signal);
-  }
-
-  /** The prediction of a row without the edges to some tokens. */
-  async knockOut(args: KnockOutArgs, signal = new AbortController().signal): Promise<KnockOutAnswer> {
-    this.known(args.analysisId);
-    return this.client.knockOut(args, signal);
   }
 
   /** What the stream after each layer predicts at some rows. */

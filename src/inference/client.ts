@@ -26,8 +26,6 @@ import {
   type ExplainArgs,
   type InferenceEvents,
   type InferenceRequests,
-  type KnockOutAnswer,
-  type KnockOutArgs,
   type KnockOutsArgs,
   type LensArgs,
   type LoadAnswer,
@@ -219,11 +217,6 @@ export class InferenceClient {
     return this.cancellable('ablateHeads', args, signal);
   }
 
-  /** @throws Failure `no-analysis`, `viewer` or `remote`; Cancelled as soon as `signal` fires. */
-  knockOut(args: KnockOutArgs, signal: AbortSignal): Promise<KnockOutAnswer> {
-    return this.cancellable('knockOut', args, signal);
-  }
-
   /** @throws Failure `bad-example`; Cancelled as soon as `signal` fires. */
   scoreHeads(args: ScoreHeadsArgs, signal: AbortSignal): Promise<readonly ScoredHead[]> {
     return this.cancellable('scoreHeads', args, signal);
@@ -277,7 +270,6 @@ export class InferenceClient {
       | 'rankAblations'
       | 'explain'
       | 'lens'
-      | 'knockOut'
       | 'knockOuts'
       | 'patchParts'
       | 'continueText'

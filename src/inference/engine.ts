@@ -41,8 +41,6 @@ import type {
   ContinueArgs,
   Emit,
   ExplainArgs,
-  KnockOutAnswer,
-  KnockOutArgs,
   KnockOutsArgs,
   LensArgs,
   LoadArgs,
@@ -217,32 +215,6 @@ export class Engine {
   }
 
   /**
-   * Predicts a row of a finished run as if no token after some could see them.
-   * @throws Failure `no-analysis`, `viewer` or `remote`; RangeError for tokens that are not before the row; Cancelled
-   * between layers once `signal` fires.
-   */
-  async knockOut({ analysisId, row, target, keys }: KnockOutArgs, signal?: AbortSignal): Promise<KnockOutAnswer> {
-    const run = this.runs.finished(analysisId);
-    checkRange(keys, run.nTokens);
-    if (!(row < run.nTokens && keys.end <= row)) {
-      throw new RangeError(`tokens ${keys.first} to ${keys.end} do not lie before row ${row} of ${run.nTokens}`);
-    }
-    if (!(target < this.model.vocabSize))
-      throw new RangeError(`target ${target}, expected less than ${this.model.vocabSize}`);
-    const rows = { first: row, end: row + 1 };
-    const runner = await this.experiments.knockOuts(analysisId, { ...rows, targets: [target] }, signal);
-    await this.pause(signal)();
-    const cut = [{ queries: { first: keys.end, end: rows.end }, keys, heads: null }];
-    const cuts = new Map(Array.from({ length: this.model.nLayers }, (_, layerIdx) => [layerIdx, cut]));
-    const without = await runner.without(cuts, signal);
-    return {
-      lostBits: toBits(runner.before.logProbabilities[0]! - without.logProbabilities[0]!),
-      topLabel: this.label(without.topIds[0]!),
-      topProbability: Math.exp(without.topLogProbabilities[0]!),
-    };
-  }
-
-  /**
    * Switches heads of a finished run of the model as trained off, together, in any family.
    * @throws Failure `no-analysis`, `viewer`, `remote`, `bad-ablation` or `too-long`; Cancelled between layers.
    */
@@ -270,7 +242,9 @@ export class Engine {
 
   /** @throws as `lens`; RangeError for edges that are not there. */
   async knockOuts({ analysisId, ...request }: KnockOutsArgs, signal?: AbortSignal): Promise<KnockOuts> {
-    return askKnockOuts(this.asked, this.runs.finished(analysisId), request, signal);
+    const run = this.runs.finished(analysisId);
+    await this.pause(signal)();
+    return askKnockOuts(this.asked, run, request, signal);
   }
 
   /** @throws as `lens`; Failure `unequal-texts` where no token corresponds to the row's. */

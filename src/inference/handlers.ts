@@ -39,7 +39,6 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     largestChanges: (args, signal) => engines.holding(args.analysisId).details.largestChanges(args, signal),
     explain: (args, signal) => engines.holding(args.analysisId).explain(args, signal),
     ablateHeads: (args, signal) => engines.holding(args.analysisId).ablateHeads(args, signal),
-    knockOut: (args, signal) => engines.holding(args.analysisId).knockOut(args, signal),
     lens: (args, signal) => engines.holding(args.analysisId).lens(args, signal),
     knockOuts: (args, signal) => engines.holding(args.analysisId).knockOuts(args, signal),
     patchParts: (args, signal) => engines.holding(args.analysisId).patchParts(args, signal),

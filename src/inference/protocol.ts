@@ -178,25 +178,6 @@ export interface ExplainArgs {
   readonly minus?: number | undefined;
 }
 
-export interface KnockOutArgs {
-  /** A finished run. */
-  readonly analysisId: number;
-  /** Whose prediction is looked at. */
-  readonly row: number;
-  /** Id of the token whose probability is watched. */
-  readonly target: number;
-  /** Hidden from every token after them, in all layers and heads. They end before the row or at it. */
-  readonly keys: TokenRange;
-}
-
-export interface KnockOutAnswer {
-  /** Surprisal of the target that the knock-out adds, in bits. */
-  readonly lostBits: number;
-  /** The likeliest token then. */
-  readonly topLabel: string;
-  readonly topProbability: number;
-}
-
 export interface LensArgs {
   /** A finished run. */
   readonly analysisId: number;
@@ -307,8 +288,6 @@ export interface InferenceRequests extends FolderRequests {
   explain(args: ExplainArgs): LogitAttribution;
   /** Switches heads off in any family. Cancelled between layers. */
   ablateHeads(args: HeadAblationArgs): HeadAblationEffect;
-  /** Predicts a row without the edges to some tokens. Cancelled between layers. */
-  knockOut(args: KnockOutArgs): KnockOutAnswer;
   /** Scores every head by labeled examples, in the order of layers. Cancelled between layers. */
   scoreHeads(args: ScoreHeadsArgs): readonly ScoredHead[];
   /** What the stream after each layer predicts at some rows. Cancelled between parts. */

@@ -89,7 +89,6 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
     topK: whole(0, 1000),
   }),
   ablateHeads: v.looseObject({ ...run, heads, baseline: v.picklist(headBaselines) }),
-  knockOut: v.looseObject({ ...run, row: index, target: index, keys: range }),
   occlude: v.looseObject({
     ...{ ...run, occlusionId: index, target: range, spans: list(range), mode: v.picklist(occlusionModes) },
   }),

@@ -43,6 +43,8 @@ export interface KnockOutEffect {
   readonly changeBits: number;
   /** KL(as is || cut), the mean over the rows. */
   readonly divergenceBits: number;
+  /** The likeliest token with the edges cut, one for each row. */
+  readonly likeliest: readonly (NamedToken & { readonly probability: number })[];
 }
 
 export interface KnockOuts {

@@ -80,8 +80,10 @@ test('after Inspect Document alone: the word at the cursor, its bits, the lines 
   await lines.first().and(frame.locator('[data-lost]')).waitFor();
   const { tokens: keys } = sums.lines[0]!;
   const target = tokens.ids[first]!;
-  const { lostBits } = await expected.engine.knockOut({ analysisId: documentRun, row: first - 1, target, keys });
-  near(await lines.first().getAttribute('data-lost'), lostBits);
+  const rows = { first: first - 1, end: first };
+  const request = { analysisId: documentRun, rows, target, cuts: [{ keys }] };
+  const { changeBits } = (await expected.engine.knockOuts(request)).effects[0]!;
+  near(await lines.first().getAttribute('data-lost'), -changeBits);
   await workbench.screenshot('token-page');
 });
 

@@ -8,6 +8,7 @@ import type {
   ContinuedToken,
   ContinueOptions,
   EdgeCut,
+  KnockOutEffect,
   KnockOuts,
   LogitLens,
   PatchedParts,
@@ -72,12 +73,15 @@ export async function askKnockOuts(
   const targets = targetsOf(run, rows, target, vocabSize);
   const edges = cuts.map(cut => edgesOf(cut, rows.end, nLayers, nHeads));
   const runner = await experiments.knockOuts(run.analysisId, { ...rows, targets }, signal);
-  const effects: { changeBits: number; divergenceBits: number }[] = [];
+  const effects: KnockOutEffect[] = [];
   for (const cut of edges) {
-    const { logProbabilities, divergence } = await runner.without(cut, signal);
+    const { logProbabilities, divergence, topIds, topLogProbabilities } = await runner.without(cut, signal);
     const change = logProbabilities.reduce((sum, value, i) => sum + value - runner.before.logProbabilities[i]!, 0);
     const mean = divergence!.reduce((sum, value) => sum + value, 0) / targets.length;
-    effects.push({ changeBits: toBits(change), divergenceBits: toBits(mean) });
+    const likeliest = Array.from(topIds, (id, i) => ({
+      ...{ id, text: label(id), probability: Math.exp(topLogProbabilities[i]!) },
+    }));
+    effects.push({ changeBits: toBits(change), divergenceBits: toBits(mean), likeliest });
   }
   const surprisalBits = runner.before.logProbabilities.map(value => -toBits(value));
   return { rows, targets: targets.map(id => ({ id, text: label(id) })), surprisalBits, effects };

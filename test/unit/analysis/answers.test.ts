@@ -85,9 +85,14 @@ test('hiding is asked once per place', async () => {
   const { client, answers } = open();
   const place = { analysisId: 1, row: 3, targetId: 9, keys: { first: 0, end: 2 } };
   const asked = answers.hide(place);
-  assert.deepEqual(client.last('knockOut').args, { analysisId: 1, row: 3, target: 9, keys: place.keys });
-  client.last('knockOut').resolve({ lostBits: 1.5, topLabel: 'x', topProbability: 0.5 });
+  const rows = { first: 3, end: 4 };
+  assert.deepEqual(client.last('knockOuts').args, { analysisId: 1, rows, target: 9, cuts: [{ keys: place.keys }] });
+  const likeliest = [{ id: 7, text: 'x', probability: 0.5 }];
+  const effects = [{ changeBits: -1.5, divergenceBits: 1, likeliest }];
+  client
+    .last('knockOuts')
+    .resolve({ rows, targets: [{ id: 9, text: 'y' }], surprisalBits: Float32Array.of(1), effects });
   assert.equal((await asked).lostBits, 1.5);
   await answers.hide(place);
-  assert.equal(client.all('knockOut').length, 1);
+  assert.equal(client.all('knockOuts').length, 1);
 });

@@ -25,7 +25,7 @@ test('the lens lists layers with the probability of the target and the likeliest
 });
 
 test('knock-outs list first the line that the prediction needs most', () => {
-  const effects = [0.5, -3, -1].map(changeBits => ({ changeBits, divergenceBits: 0 }));
+  const effects = [0.5, -3, -1].map(changeBits => ({ changeBits, divergenceBits: 0, likeliest: [] }));
   const lines = ['one', 'two', 'x'.repeat(200)].map((text, lineIdx) => ({ lineIdx, text }));
   const found = { rows: { first: 0, end: 1 }, targets: [target], surprisalBits: Float32Array.of(1), effects };
   const written = writeKnockOuts(found, lines, 2).split('\n');
