@@ -61,7 +61,7 @@ function readFamily(
   const dim = given[keys.dim];
   const heads = given[keys.heads];
   const headDim = given['head_dim'] ?? undefined;
-  if (headDim === undefined && Number(dim) % Number(heads) !== 0 && Number(heads) > 0) {
+  if (headDim === undefined && quotient(dim, heads) % 1 > 0) {
     throw refusal(where, keys.heads, heads, `a divisor of ${keys.dim}, ${shown(dim)}`);
   }
   const ours: Record<string, unknown> = {
@@ -157,13 +157,18 @@ function checkKeys(json: Json, given: Json, family: Family, where: string): void
   if (types != null && 'layer_types' in family.defaults) checkLayerTypes(types, given['num_hidden_layers'], where);
 }
 
+/** NaN where one of them is not a number; both are checked with the other sizes. */
+function quotient(a: unknown, b: unknown): number {
+  return typeof a === 'number' && typeof b === 'number' ? a / b : Number.NaN;
+}
+
 /** Keys that name layers, of families that read them. */
 function checkLayerKeys(given: Json, { defaults }: Family, where: string): void {
   const { mlp_only_layers: plain, no_rope_layers: rotates, decoder_sparse_step: step, num_hidden_layers: n } = given;
   if ('mlp_only_layers' in defaults && plain != null && !Array.isArray(plain)) {
     throw refusal(where, 'mlp_only_layers', plain, 'a list of layers');
   }
-  if ('decoder_sparse_step' in defaults && !(Number.isInteger(step) && Number(step) >= 1)) {
+  if ('decoder_sparse_step' in defaults && !(typeof step === 'number' && Number.isInteger(step) && step >= 1)) {
     throw refusal(where, 'decoder_sparse_step', step, 'a whole number above 0');
   }
   const hasEach = Array.isArray(rotates) && rotates.length === n && rotates.every(flag => flag === 0 || flag === 1);
@@ -229,7 +234,7 @@ function rotaryDim(
   if (typeof share !== 'number' || !(share > 0 && share <= 1)) {
     throw refusal(where, key, share, 'a number above 0, at most 1');
   }
-  const size = typeof headDim === 'number' ? headDim : Math.floor(Number(dim) / Number(heads));
+  const size = typeof headDim === 'number' ? headDim : Math.floor(quotient(dim, heads));
   const rotated = Math.floor(size * share);
   if (!(rotated >= 2 && rotated % 2 === 0) && Number.isFinite(size)) {
     throw refusal(where, key, share, `a share that rotates an even number of a head's ${size} components`);
