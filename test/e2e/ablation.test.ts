@@ -124,7 +124,7 @@ test('everything off: banner, status bar, hover and prediction are of the ablate
 
   // The map before and after it, read at one cell of all three panes.
   const panes = frame.locator('.ablation-maps .pane');
-  await panes.first().locator('canvas').focus();
+  await panes.first().locator('.map-canvas').focus();
   for (const key of ['ArrowDown', 'Shift+ArrowDown', 'Shift+ArrowDown']) await workbench.page.keyboard.press(key);
   await frame.locator('.ablation-maps .pane[data-minus="mixed_pattern"]:not([data-value=""])').waitFor();
   const [trained, now, difference] = await panes.evaluateAll(all =>
@@ -203,7 +203,7 @@ test('what is switched by keyboard keeps the focus, and what is taken back leave
 test('the ranking equals the command line’s', async () => {
   const reference = cli('ablate', join(folder, sample), '--parts-only', '--max-tokens', '512');
   await frame.getByRole('button', { name: 'Rank every part of every layer' }).click();
-  await frame.locator('[data-status="done"]').waitFor();
+  await frame.locator('#app[data-status="done"]').waitFor();
   const rows = await frame
     .locator('.ranking tbody tr')
     .evaluateAll(all => all.map(row => ({ ...(row as HTMLElement).dataset }) as { kl: string; what: string }));
@@ -261,7 +261,7 @@ async function compareUntil(item: string, what: RegExp): Promise<void> {
 
 /** Looks at the cell (query, key) of the left map, by keyboard. */
 async function lookAt(queryIdx: number, keyIdx: number): Promise<void> {
-  await pane(0).locator('canvas').focus();
+  await pane(0).locator('.map-canvas').focus();
   await workbench.page.keyboard.press('Escape');
   await workbench.page.keyboard.press('Escape');
   await workbench.page.keyboard.press('ArrowDown'); // the first cell, (0, 0) of a whole map

@@ -340,7 +340,7 @@ test('no tab has a serious finding by axe: side panel in dark and high contrast,
       await tab(title);
       await untilStill(frame);
       if (title === 'All heads') await frame.locator('.head-card canvas:not([width="1"])').first().waitFor();
-      if (title === 'Compare') await frame.locator('.compare[data-status="done"] .pane canvas').first().waitFor();
+      if (title === 'Compare') await frame.locator('.compare[data-status="done"] .pane .map-canvas').first().waitFor();
       await workbench.screenshot(`tab-${title.toLowerCase()}-${name}`);
       // What lies behind a webview is outside its frame, where axe cannot see it.
       await frame.evaluate(variable => {

@@ -119,7 +119,7 @@ test('stages side by side: every pane shows its stage at the crosshair, rows and
     .locator('canvas[data-source]')
     .first()
     .evaluate(canvas => ({ head: Number((canvas as HTMLElement).dataset['head']) }));
-  await pane('scores').locator('canvas').focus();
+  await pane('scores').locator('.map-canvas').focus();
   for (const key of ['ArrowDown', ...Array(10).fill('Shift+ArrowDown'), ...Array(4).fill('Shift+ArrowRight')]) {
     await workbench.page.keyboard.press(key);
   }
