@@ -119,7 +119,7 @@ export function registerContextCommands(
     if (!question?.trim()) return;
     // One head seldom answers a question; the reader's choice of several is kept.
     const { options } = context.snapshot;
-    if (options.method === 'head') context.setOptions({ ...defaultRelevance, method: 'mean', heads: 'all' });
+    if (options.method === 'head') context.setOptions(defaultRelevance);
     showPanel();
     const anchor = lengthOf(document) + question.length + 1;
     const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };

@@ -33,7 +33,7 @@ export interface RelevanceOptions {
   readonly quantity?: Quantity;
 }
 
-export const defaultRelevance: RelevanceOptions = { method: 'head', direction: 'attends', heads: 'layer' };
+export const defaultRelevance: RelevanceOptions = { method: 'mean', direction: 'attends', heads: 'all' };
 
 /**
  * The predicting rows of some tokens: row t - 1 predicts token t. The tokens' own rows are the reading rows.

@@ -12,7 +12,15 @@ import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/docum
 import type { Ablation } from '../../src/shared/ablation';
 import { bundledModelDirectory, root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
-import { acceptPath, inspectFile, mapOf, showView, untilDone, type ViewName } from './harness/panel';
+import {
+  acceptPath,
+  inspectFile,
+  mapOf,
+  measureByShownHead,
+  showView,
+  untilDone,
+  type ViewName,
+} from './harness/panel';
 import { appears, startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-ablation-'));
@@ -101,6 +109,7 @@ test('everything off: banner, status bar, hover and prediction are of the ablate
   );
   await workbench.statusItem(/MTA: ablated, /).waitFor();
 
+  await measureByShownHead(workbench);
   const text = readFileSync(join(folder, sample), 'utf8');
   const offset = text.indexOf('total += item.price');
   const token = expected.tokens.offsets.findLastIndex((start, i) => start <= offset && i < expected.tokens.ids.length);

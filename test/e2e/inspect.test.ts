@@ -16,7 +16,7 @@ import { textOfTokens, wordAt } from '../../src/shared/places';
 import { tokenAt } from '../../src/tokenization/offsets';
 import { root } from '../fixtures/paths';
 import { canvasPixels } from './harness/canvas';
-import { done, inspect, inspectFile, mapOf, panelOf, untilDone } from './harness/panel';
+import { done, inspect, inspectFile, mapOf, measureByShownHead, panelOf, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const folder = mkdtempSync(join(tmpdir(), 'mta-e2e-'));
@@ -116,6 +116,8 @@ test('hovering a word says how it was predicted and where it looks, with the eng
   const { layer, head } = await mapOf(await panel());
   const text = readFileSync(join(folder, sample), 'utf8');
   const offset = text.indexOf('total += item.price');
+  assert.match(await workbench.hoverText({ offset: offset + 1 }), /Mean over all heads of the model/);
+  await measureByShownHead(workbench);
   const hover = await workbench.hoverText({ offset: offset + 1 });
   assert.match(hover, new RegExp(`Layer ${layer}, head ${head}`));
   assert.match(hover, /total\s+· \d+\.\d bits · .* \d+%/);

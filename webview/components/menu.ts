@@ -42,6 +42,9 @@ export function createMenu(id: string, title: string, content: () => HTMLElement
     event.stopPropagation();
     leave();
   });
+  document.addEventListener('pointerdown', ({ target }) => {
+    if (!panel.hidden && target !== button && !panel.contains(target as Node)) toggle(false);
+  });
   return {
     button,
     panel,

@@ -85,6 +85,16 @@ export async function takeNotification(workbench: Workbench, text: RegExp): Prom
   return said;
 }
 
+/** Measures relevance by the head that the panel shows, for tests that look its map up. */
+export async function measureByShownHead(workbench: Workbench): Promise<void> {
+  await workbench.runCommand('MTA Inspector: Choose How Relevance Is Measured…');
+  for (const label of ['One head', 'What the selection attends to']) {
+    const row = workbench.page.locator('.quick-input-widget .monaco-list-row', { hasText: label });
+    await row.first().click();
+    await row.first().waitFor({ state: 'detached' });
+  }
+}
+
 /** The view's frame, once its map shows exact values of the run that is done. */
 export async function panelOf(workbench: Workbench): Promise<Frame> {
   const frame = await workbench.webviewFrame('MTA Inspector');

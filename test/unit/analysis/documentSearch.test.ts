@@ -7,15 +7,14 @@ import { DocumentSearch } from '../../../src/analysis/documentSearch';
 import { OcclusionRuns } from '../../../src/analysis/occlusionRuns';
 import { RelevantContext } from '../../../src/analysis/relevantContext';
 import { maxSearchTokens } from '../../../src/shared/documentSearch';
-import { defaultRelevance, type RelevanceOptions } from '../../../src/shared/relevance';
 import { Failure } from '../../../src/shared/tools/failure';
-import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
+import { byShownHead, fakeMemento, openAnalysis } from '../../fixtures/analysis';
 import { settle } from '../../fixtures/fakeClient';
 import { editor } from '../../fixtures/vscode';
 
 const text = 'one\n  two  \nsix\nten';
 
-async function open({ content = text, options = defaultRelevance as RelevanceOptions, question = '' } = {}) {
+async function open({ content = text, options = byShownHead, question = '' } = {}) {
   const opened = openAnalysis({ maxTokens: 100 });
   const { client, analysis, log } = opened;
   const memory = fakeMemento({ 'mtaInspector.relevance': options });

@@ -7,7 +7,7 @@ import { OcclusionRuns } from '../../../src/analysis/occlusionRuns';
 import { RelevantContext } from '../../../src/analysis/relevantContext';
 import { defaultRelevance, type OcclusionEffect, type RelevanceOptions } from '../../../src/shared/relevance';
 import { Failure } from '../../../src/shared/tools/failure';
-import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
+import { byShownHead, fakeMemento, openAnalysis } from '../../fixtures/analysis';
 import { layerOf, settle, tokensEvent } from '../../fixtures/fakeClient';
 import { editor } from '../../fixtures/vscode';
 
@@ -20,7 +20,7 @@ const effectOf = (bits: number): OcclusionEffect => ({
   ...{ surprisalBits: bits, divergenceBits: bits, topLabel: 'y', topProbability: 0.1 },
 });
 
-async function open(options: unknown = defaultRelevance, isInspected = true) {
+async function open(options: unknown = byShownHead, isInspected = true) {
   const opened = openAnalysis();
   const memory = fakeMemento({ 'mtaInspector.relevance': options });
   const context = new RelevantContext(opened.analysis, new OcclusionRuns(opened.client.asClient), memory);
@@ -95,9 +95,9 @@ test('a change that the weights do not depend on measures nothing anew; one that
   const otherHead = { ...view, headIdx: 1 };
   const otherLayer = { ...view, layerIdx: 0 };
   const cases: [RelevanceOptions, typeof view | typeof otherHead | typeof otherLayer, boolean][] = [
-    [defaultRelevance, view, false],
-    [defaultRelevance, otherHead, true],
-    [defaultRelevance, otherLayer, true],
+    [byShownHead, view, false],
+    [byShownHead, otherHead, true],
+    [byShownHead, otherLayer, true],
     [{ ...ofAllHeads, heads: 'layer' }, otherHead, false],
     [{ ...ofAllHeads, heads: 'layer' }, otherLayer, true],
     [ofAllHeads, otherLayer, false],
@@ -137,7 +137,7 @@ test('weights wait for the deepest layer that they ask', async () => {
     [{ ...ofAllHeads, heads: 'all' }, 2],
     [{ ...ofAllHeads, heads: [{ layerIdx: 0, headIdx: 1 }] }, 1],
     [{ ...ofAllHeads, heads: 'layer' }, 1],
-    [defaultRelevance, 1],
+    [byShownHead, 1],
   ];
   for (const [options, nLayers] of cases) {
     const { context, analysis, client, start, load } = await open(options, false);
@@ -156,7 +156,7 @@ test('weights wait for the deepest layer that they ask', async () => {
 test('how relevance is measured is remembered, and measured anew at once', async () => {
   const { context, memory, select, nRequests } = await open();
   await select();
-  const options = { ...defaultRelevance, direction: 'attendedBy' } as const;
+  const options = { ...byShownHead, direction: 'attendedBy' } as const;
   context.setOptions(options);
   assert.deepEqual([memory.held['mtaInspector.relevance'], context.snapshot.options], [options, options]);
   assert.deepEqual([nRequests(), context.snapshot.isBusy], [2, true]);
@@ -262,7 +262,7 @@ test('measured another way, a check keeps its effects beside the new relevance; 
   client.emit('occluded', { occlusionId: 1, spanIdx: 0, effect: effectOf(1), baseline });
   client.emit('occluded', { occlusionId: 1, spanIdx: 1, effect: effectOf(2), baseline });
   client.emit('occluded', { occlusionId: 1, spanIdx: 2, effect: effectOf(3), baseline });
-  context.setOptions({ ...defaultRelevance, method: 'head', direction: 'attendedBy' });
+  context.setOptions({ ...byShownHead, method: 'head', direction: 'attendedBy' });
   await answer(weights.map(weight => -2 * weight));
   const { rows, status, agreement } = context.snapshot.occlusion!;
   assert.equal(status, 'running');
@@ -284,10 +284,10 @@ test('a check is refused where there is nothing to check, and its failure is sai
   const { context, analysis, client, select, answer } = await open();
   await assert.rejects(context.occlude('replace'), { code: 'no-selection' });
   await select();
-  context.setOptions({ ...defaultRelevance, direction: 'attendedBy' });
+  context.setOptions({ ...byShownHead, direction: 'attendedBy' });
   await answer();
   await assert.rejects(context.occlude('replace'), { code: 'wrong-direction' });
-  context.setOptions(defaultRelevance);
+  context.setOptions(byShownHead);
   await answer();
   const done = context.occlude('replace');
   await settle();

@@ -19,7 +19,7 @@ import { SurprisalMarks } from '../../../src/editor/surprisalMarks';
 import { WindowFollower } from '../../../src/editor/windowFollower';
 import { PanelTab } from '../../../src/panel/panelTab';
 import { Cancelled, Failure } from '../../../src/shared/tools/failure';
-import { fakeMemento, openAnalysis } from '../../fixtures/analysis';
+import { byShownHead, fakeMemento, openAnalysis } from '../../fixtures/analysis';
 import { loaded, settle, tokensEvent } from '../../fixtures/fakeClient';
 import { editor, TextEditorSelectionChangeKind } from '../../fixtures/vscode';
 
@@ -30,7 +30,8 @@ async function open(isInspected = true, content = text) {
   const opened = openAnalysis();
   const { client, analysis, log } = opened;
   const readSettings = () => opened.settings;
-  const context = new RelevantContext(analysis, new OcclusionRuns(client.asClient), fakeMemento());
+  const memory = fakeMemento({ 'mtaInspector.relevance': byShownHead });
+  const context = new RelevantContext(analysis, new OcclusionRuns(client.asClient), memory);
   const moves = new CursorMoves();
   const decorations = new AttentionDecorations(analysis, context, readSettings, moves);
   const ablations = new Ablations(analysis, client.asClient, readSettings, log);
