@@ -25,7 +25,7 @@ import {
   askPatch,
   continuationOf,
 } from './experiments/askExperiments';
-import { Experiments } from './experiments/experiments';
+import { changedKernels, Experiments } from './experiments/experiments';
 import { explainLogit } from './experiments/explainLogit';
 import { neutralToken, OcclusionRunner } from './experiments/occlusion';
 import { scoreHeads } from './experiments/retrievalHeads';
@@ -57,6 +57,7 @@ import { Details } from './run/details';
 import { predictRun, scoreTokens, toBits, toPredictions } from './run/predictions';
 import { checkRange } from './run/relevance';
 import { handOn, knownRows } from './run/reuse';
+import type { Run } from './run/run';
 import { inputOf, newRun } from './run/run';
 import { Runs } from './run/runs';
 import { openWindow } from './run/textWindow';
@@ -219,9 +220,7 @@ export class Engine {
    * @throws Failure `no-analysis`, `viewer`, `remote`, `bad-ablation` or `too-long`; Cancelled between layers.
    */
   async ablateHeads(args: HeadAblationArgs, signal?: AbortSignal): Promise<HeadAblationEffect> {
-    const run = this.runs.finished(args.analysisId);
-    if (run.kernels.size > 0)
-      throw new Failure('bad-ablation', 'Cannot switch off heads of a run with changed kernels. Restore them first.');
+    this.trainedRun(args.analysisId);
     await this.pause(signal)();
     return this.experiments.ablateHeads(args, signal);
   }
@@ -237,19 +236,19 @@ export class Engine {
 
   /** @throws Failure `no-analysis`, `viewer`, `remote` or `bad-target`; RangeError for rows that are not there; Cancelled. */
   async lens({ analysisId, ...request }: LensArgs, signal?: AbortSignal): Promise<LogitLens> {
-    return askLens(this.asked, this.runs.finished(analysisId), request, signal);
+    return askLens(this.asked, this.trainedRun(analysisId), request, signal);
   }
 
-  /** @throws as `lens`; RangeError for edges that are not there. */
+  /** @throws as `lens`; Failure `bad-ablation`; RangeError for edges that are not there. */
   async knockOuts({ analysisId, ...request }: KnockOutsArgs, signal?: AbortSignal): Promise<KnockOuts> {
-    const run = this.runs.finished(analysisId);
+    const run = this.trainedRun(analysisId);
     await this.pause(signal)();
     return askKnockOuts(this.asked, run, request, signal);
   }
 
-  /** @throws as `lens`; Failure `unequal-texts` where no token corresponds to the row's. */
+  /** @throws as `lens`; Failure `bad-ablation`, or `unequal-texts` where no token corresponds to the row's. */
   async patchParts({ analysisId, ...question }: PatchPartsArgs, signal?: AbortSignal): Promise<PatchedParts> {
-    return askPatch(this.asked, this.runs.finished(analysisId), question, signal);
+    return askPatch(this.asked, this.trainedRun(analysisId), question, signal);
   }
 
   /** Emits `continued` per token. @throws Failure `empty`, `viewer`, `remote`, or `no-room` in the context; Cancelled. */
@@ -276,6 +275,13 @@ export class Engine {
     const { experiments, model, label, rotatesByLength } = this;
     const { nLayers, nHeads, vocabSize } = model;
     return { experiments, nLayers, nHeads, vocabSize, label, rotatesByLength };
+  }
+
+  /** @throws Failure `no-analysis`, or `bad-ablation` where kernels were changed. */
+  private trainedRun(analysisId: number): Run {
+    const run = this.runs.finished(analysisId);
+    if (run.kernels.size > 0) throw changedKernels();
+    return run;
   }
 
   /** Whether a token of the model's own is put before every window, by which the first token of the text is predicted. */

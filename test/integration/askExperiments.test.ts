@@ -95,3 +95,17 @@ test('a continuation reports each token as it comes, and says where there is no 
     name: 'Cancelled',
   });
 });
+
+test('what would be computed with the trained kernels is refused for a run with others', async () => {
+  const edits = [{ part: null, layerIdx: null, headIdx: null, weights: null }];
+  await engine.ablate({ analysisId: 2, baseId: 1, ablation: { scope: 'model', edits }, topK: 4 });
+  const rows = { first: 18, end: 20 };
+  const cuts = [{ keys: { first: 5, end: 9 } }];
+  const refused = { code: 'bad-ablation', message: /changed kernels. Restore them/ };
+  await assert.rejects(engine.knockOuts({ analysisId: 2, rows, target: 'actual', cuts }), refused);
+  const question = { analysisId: 2, row: 18, target: 'actual', what: 'head', from: 'zero' } as const;
+  await assert.rejects(engine.patchParts(question), refused);
+  const heads = [{ layerIdx: 0, headIdx: 0 }];
+  await assert.rejects(engine.ablateHeads({ analysisId: 2, heads, baseline: 'zero' }), refused);
+  await assert.rejects(engine.lens({ analysisId: 2, rows, target: 'predicted', k: 1 }), refused);
+});

@@ -81,6 +81,7 @@ export class Experiments {
     const run = this.runs.finished(analysisId);
     const runtime = this.localRuntime();
     if (runtime === this.runtime.current) return streamsOfRun(run);
+    if (run.kernels.size > 0) throw changedKernels();
     if (this.last?.analysisId !== analysisId) {
       this.last = { analysisId, streams: await streamsOf(runtime, run.ids, signal) };
     }
@@ -109,6 +110,11 @@ export class Experiments {
       ['selectModel'],
     );
   }
+}
+
+/** What is computed anew is of the model as trained. */
+export function changedKernels(): Failure {
+  return new Failure('bad-ablation', 'Cannot run this experiment on a model with changed kernels. Restore them first.');
 }
 
 export interface LensArgs {
