@@ -184,7 +184,7 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
   const link = await copiedText();
   assert.match(link, /&tab=map(&|$)/);
   await workbench.runCommand('MTA Inspector: Open Link to a View…');
-  await workbench.page.getByPlaceholder(/view\?file=/).waitFor();
+  await workbench.page.getByPlaceholder(/view\?path=/).waitFor();
   const ablated = link.replace('tab=map', `tab=stages&off=${map.layer}.*.*&scope=layer&compare=saved`);
   await workbench.page.keyboard.insertText(ablated);
   await workbench.page.keyboard.press('Enter');

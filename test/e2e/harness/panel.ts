@@ -91,7 +91,7 @@ export async function measureByShownHead(workbench: Workbench): Promise<void> {
   for (const label of ['One head', 'What the selection attends to']) {
     const row = workbench.page.locator('.quick-input-widget .monaco-list-row', { hasText: label });
     await row.first().click();
-    await row.first().waitFor({ state: 'detached' });
+    await row.first().waitFor({ state: 'hidden' });
   }
 }
 
