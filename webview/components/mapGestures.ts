@@ -26,7 +26,8 @@ export function createGestures(
     const selected = store.state.panel?.selectedToken;
     if (selected != null) return { queryIdx: selected, keyIdx: selected };
     const { queryStart, keyStart } = visibleCells(navigation.viewport, navigation.nTokens, navigation.size);
-    return { queryIdx: queryStart, keyIdx: keyStart };
+    // Never a masked one: the strip of the first token is always on screen.
+    return { queryIdx: queryStart, keyIdx: keyStart > queryStart ? 0 : keyStart };
   };
   return {
     hover: point => onHover(point && at(point.x, point.y)),
