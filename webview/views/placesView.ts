@@ -98,7 +98,7 @@ class PlacesView implements PanelView {
           h('span', { class: 'place-pair' }, `${query} → ${key}`),
           h('span', { class: 'place-value' }, formatValue(value)),
         );
-        button.setAttribute('aria-label', t('{0} looks at {1}: {2}', query, key, formatValue(value)));
+        button.title = t('{0} looks at {1}: {2}', query, key, formatValue(value));
         if (picked?.queryIdx === queryIdx && picked.keyIdx === keyIdx) button.setAttribute('aria-current', 'true');
         button.addEventListener('click', () => this.show({ queryIdx, keyIdx }));
         return h('li', {}, button);
