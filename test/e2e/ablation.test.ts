@@ -19,6 +19,7 @@ import {
   measureByShownHead,
   showView,
   untilDone,
+  untilStill,
   type ViewName,
 } from './harness/panel';
 import { appears, startWorkbench, type Workbench } from './harness/workbench';
@@ -273,9 +274,11 @@ async function lookAt(queryIdx: number, keyIdx: number): Promise<void> {
   await pane(0).locator('.map-canvas').focus();
   await workbench.page.keyboard.press('Escape');
   await workbench.page.keyboard.press('Escape');
+  await untilStill(frame); // the selection is the extension host's to clear
   await workbench.page.keyboard.press('ArrowDown'); // the first cell, (0, 0) of a whole map
   for (let i = 0; i < queryIdx; i++) await workbench.page.keyboard.press('ArrowDown');
   for (let i = 0; i < keyIdx; i++) await workbench.page.keyboard.press('ArrowRight');
+  await untilStill(frame); // until then the panes show a cell on the way
 }
 
 test('compare: another model beside the shown one, and the difference of what the engine computes', async () => {
