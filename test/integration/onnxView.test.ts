@@ -100,7 +100,8 @@ test('only what is there is described: patterns, no kernels, no predictions with
   assert.deepEqual(viewer, { hasPredictions: false });
   assert.equal(name, 'decoder');
   assert.deepEqual(layers[0], {
-    ...{ layerIdx: 0, stages: ['pattern'], preSoftmaxKernel: null, postSoftmaxKernel: null, kernels: {} },
+    ...{ layerIdx: 0, operators: [], stages: ['pattern'] },
+    ...{ preSoftmaxKernel: null, postSoftmaxKernel: null, kernels: {} },
   });
   assert.equal(predictions.k, 0);
   assert.ok(predictions.surprisalBits.every(Number.isNaN));

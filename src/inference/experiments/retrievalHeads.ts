@@ -2,6 +2,7 @@
 
 import { meanOfRows, retrievalScore } from '../../attention/retrievalHeads';
 import type { TokenRange } from '../../shared/address';
+import { weightsStage } from '../../shared/operators';
 import type { RetrievalExample, ScoredHead } from '../../shared/retrievalHeads';
 import { Failure } from '../../shared/tools/failure';
 import { walkLayers } from '../run/walkLayers';
@@ -90,7 +91,7 @@ function tokensIn({ ids, offsets }: TokenizedText, { start, end }: { start: numb
   return { first, end: last };
 }
 
-/** The mean of some rows of the last stage, [layer][head], each [token]. */
+/** The mean of some rows of the weights, [layer][head], each [token]. */
 async function headRows(
   withRuntime: WithRuntime,
   ids: Int32Array,
@@ -105,7 +106,7 @@ async function headRows(
     await walkLayers(runtime, {
       ...{ hidden: await runtime.embed(ids), pause, signal },
       runLayer: async (layerIdx, input, options) => {
-        const stage = layers[layerIdx]!.stages.at(-1)!;
+        const stage = weightsStage(layers[layerIdx]!.stages);
         const { hidden, rows } = await runtime.blockRows(layerIdx, input, { stage, queries: [first, end], ...options });
         const size = rows.length / nHeads;
         found.push(
