@@ -81,6 +81,7 @@ export function dropdown(name: string, label: string, onChange: (value: string) 
   let shownOptions: readonly DropdownOption[] = [];
   const chosen = h('span', { slot: 'selected-value' });
   element.addEventListener('change', () => onChange(element.value));
+  leaveShortcutsAlone(element as unknown as KeyHandler);
   return {
     element: field,
     set(options, value, shown) {
@@ -98,6 +99,18 @@ export function dropdown(name: string, label: string, onChange: (value: string) 
       element.value = value;
     },
   };
+}
+
+interface KeyHandler {
+  /** @returns true where the key keeps its usual effect. */
+  keydownHandler(event: KeyboardEvent): boolean | undefined;
+}
+
+/** The toolkit takes a letter for the beginning of an option with Ctrl, too: Ctrl+G would choose "Gated pattern". */
+function leaveShortcutsAlone(element: KeyHandler): void {
+  const handle = element.keydownHandler;
+  element.keydownHandler = event =>
+    event.key.length === 1 && (event.ctrlKey || event.metaKey || event.altKey) ? true : handle.call(element, event);
 }
 
 export function progressRing(label: string): HTMLElement {

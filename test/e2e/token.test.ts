@@ -129,7 +129,7 @@ test('a head is switched off: the verdict is what the engine computes', async ()
   await frame.locator('#page-tab-experiment').click();
   await frame.locator('#tab-headsoff').click();
   const turnOff = frame.locator('.heads-off vscode-button[appearance="primary"]');
-  await turnOff.filter({ hasText: /^Turn Off L\d+H\d+$/ }).waitFor();
+  await turnOff.filter({ hasText: /Turn Off L\d+H\d+/ }).waitFor();
   const [, layer, head] = /L(\d+)H(\d+)/.exec((await turnOff.textContent()) ?? '') ?? [];
   await turnOff.click();
   await frame.locator('.heads-off[data-status="done"]').waitFor();
