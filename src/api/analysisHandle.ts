@@ -5,7 +5,7 @@ import type { KnownRun, RunDetails } from '../analysis/runDetails';
 import { keysOfRow } from '../attention/topKeys';
 import type { AnalysisWindow, LayerResult, ModelSummary, WindowTokens } from '../shared/analysis';
 import { tileSize } from '../shared/attentionMap';
-import { patchedParts } from '../shared/interventions';
+import { patchKinds } from '../shared/interventions';
 import { stages } from '../shared/operators';
 import { predictingRows, quantities } from '../shared/relevance';
 import { tokenAt } from '../tokenization/offsets';
@@ -134,8 +134,7 @@ export function offer(runOf: () => OfferedRun, details: Details, letGo: () => vo
       within('row', row, 0, nTokens - 1);
       checkTarget(target);
       if (minus !== undefined) within('minus', minus, 0, model.vocabSize - 1);
-      if (!patchedParts.includes(what))
-        throw new RangeError(`what is "${what}"; use one of ${patchedParts.join(', ')}.`);
+      if (!patchKinds.includes(what)) throw new RangeError(`what is "${what}"; use one of ${patchKinds.join(', ')}.`);
       if (typeof from === 'string' && from !== 'zero' && from !== 'mean') {
         throw new RangeError(`from is "${from}"; use an analysis, zero or mean.`);
       }

@@ -1,6 +1,6 @@
 /** `mta-inspect ablate --what`: what a prediction is without a head, a feed-forward part or a position of any model. */
 
-import type { PatchKind } from '../inference/experiments/patchRuns';
+import type { PatchKind } from '../shared/interventions';
 import { Failure } from '../shared/tools/failure';
 import { type AnalyzedDocument, type DocumentJson, documentJson } from './document';
 import { quoted } from './logitLens';

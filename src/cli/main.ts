@@ -3,9 +3,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { analyzeJson } from '../export/mapText';
 import { csvSidecar, factsFormat, factsJson } from '../export/source';
-import { patchKinds } from '../inference/experiments/patchRuns';
 import { type ProviderSetting, quantizedWeights } from '../shared/analysis';
 import { searchMethods } from '../shared/documentSearch';
+import { patchKinds } from '../shared/interventions';
 import { type Stage, stages } from '../shared/operators';
 import { exportFormats } from '../shared/panel/exportFormats';
 import { occlusionModes, type Quantity, quantities, relevanceMethods } from '../shared/relevance';

@@ -2,8 +2,8 @@
 
 import { parseArgs } from 'node:util';
 import { toolVersion } from '../export/source';
-import { patchKinds } from '../inference/experiments/patchRuns';
 import { searchMethods } from '../shared/documentSearch';
+import { patchKinds } from '../shared/interventions';
 import { stages } from '../shared/operators';
 import { exportFormats } from '../shared/panel/exportFormats';
 import { occlusionModes, relevanceMethods } from '../shared/relevance';

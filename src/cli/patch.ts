@@ -1,7 +1,7 @@
 /** `mta-inspect patch`: parts of a clean text's run put into a corrupted one's, and what that does to a difference of logits. */
 
 import { alignTexts, inverted } from '../attention/alignTokens';
-import type { PatchKind } from '../inference/experiments/patchRuns';
+import type { PatchKind } from '../shared/interventions';
 import { Failure } from '../shared/tools/failure';
 import { type AnalyzedDocument, analyzeFile, type DocumentJson, type DocumentOptions, documentJson } from './document';
 import { quoted } from './logitLens';

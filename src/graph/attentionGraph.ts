@@ -13,6 +13,7 @@
  * that many rows more, whose results are cut away. Without bands R = K = T.
  */
 
+import type { PatchKind } from '../shared/interventions';
 import { type Operator, operators, type Stage } from '../shared/operators';
 import { addConvolution, type ConvolutionForm, fedConvolution } from './convolution';
 import type { GraphBuilder } from './graphBuilder';
@@ -44,8 +45,7 @@ export interface AttentionFeeds {
  * What a patch replaces: the last stage [B, H, R, K], the values [B, H, K, d], the heads' outputs before the output matrix,
  * after norm and gate, [B, N, H, d], or what the feed-forward part adds to the stream, [B, N, D].
  */
-export const patchedParts = ['pattern', 'value', 'head', 'mlp'] as const;
-export type PatchedPart = (typeof patchedParts)[number];
+export type PatchedPart = Exclude<PatchKind, 'residual'>;
 
 /** Heads that edges are knocked out of. */
 export type CutHeads = 'all heads' | 'some heads';

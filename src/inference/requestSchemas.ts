@@ -6,7 +6,7 @@
 import * as v from 'valibot';
 import { quantizedWeights } from '../shared/analysis';
 import { headBaselines } from '../shared/headAblation';
-import { patchedParts } from '../shared/interventions';
+import { patchKinds } from '../shared/interventions';
 import { kernelParts } from '../shared/kernels';
 import { stages } from '../shared/operators';
 import { occlusionModes, quantities } from '../shared/relevance';
@@ -76,11 +76,8 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
     ),
   }),
   patchParts: v.looseObject({
-    ...{ ...run, row: index, target, minus: v.optional(index), what: v.picklist(patchedParts) },
-    from: v.union([
-      v.picklist(['zero', 'mean']),
-      v.looseObject({ ids: v.instance(Int32Array), isAligned: v.boolean() }),
-    ]),
+    ...{ ...run, row: index, target, minus: v.optional(index), what: v.picklist(patchKinds) },
+    from: v.union([v.picklist(headBaselines), v.looseObject({ ids: v.instance(Int32Array), isAligned: v.boolean() })]),
   }),
   continueText: v.looseObject({
     ...{ continuationId: index, slot: v.optional(slot), text, nTokens: whole(1, 1_000_000), seed: index },

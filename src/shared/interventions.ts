@@ -2,6 +2,7 @@
 
 import type { HeadRef, TokenRange } from './address';
 import type { ExplainTarget, NamedToken } from './attribution';
+import type { HeadBaseline } from './headAblation';
 
 /** What the stream after one layer predicts at some rows. */
 export interface LensLayer {
@@ -56,9 +57,9 @@ export interface KnockOuts {
   readonly effects: readonly KnockOutEffect[];
 }
 
-export const patchedParts = ['residual', 'pattern', 'value', 'head', 'mlp'] as const;
+export const patchKinds = ['residual', 'pattern', 'value', 'head', 'mlp'] as const;
 /** What is replaced: the residual stream before a layer at a position, or a part of a layer at all positions. */
-export type PatchableKind = (typeof patchedParts)[number];
+export type PatchKind = (typeof patchKinds)[number];
 
 export interface PatchQuestion {
   /** Whose prediction is measured. */
@@ -66,9 +67,9 @@ export interface PatchQuestion {
   readonly target: ExplainTarget;
   /** The measure is logit(target) - logit(minus); without it, log2 of the target's probability. */
   readonly minus?: number | undefined;
-  readonly what: PatchableKind;
+  readonly what: PatchKind;
   /** Another text's tokens, zeros, or each part's mean over the tokens up to the row. */
-  readonly from: PatchTokens | 'zero' | 'mean';
+  readonly from: PatchTokens | HeadBaseline;
 }
 
 export interface PatchTokens {

@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { type Cuts, KnockOutRunner } from '../../src/inference/experiments/knockOutRuns';
-import { type PatchKind, type PatchSource, patchRuns } from '../../src/inference/experiments/patchRuns';
+import { type PatchSource, patchRuns } from '../../src/inference/experiments/patchRuns';
 import { streamBefore, streamsOf } from '../../src/inference/experiments/streams';
 import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import { targetsOf } from '../../src/inference/run/predictions';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
+import type { PatchKind } from '../../src/shared/interventions';
 import { huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
 import { root } from '../fixtures/paths';
 

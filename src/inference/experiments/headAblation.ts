@@ -10,6 +10,7 @@ import { emptyRows } from '../runtime/bands';
 import type { ModelRuntime } from '../runtime/modelRuntime';
 import type { Prediction } from '../runtime/prediction';
 import type { Value } from '../runtime/session';
+import { atItsMean } from '../runtime/values';
 import { type Streams, streamBefore } from './streams';
 
 /** Cells of one layer's maps, which run in one piece here: 512 MB. */
@@ -61,7 +62,7 @@ export async function ablateHeads(
     }
     const values =
       baseline === 'mean'
-        ? meanOfRows(await runtime.blockPart(layerIdx, streamBefore(streams, layerIdx), 'head'))
+        ? atItsMean(await runtime.blockPart(layerIdx, streamBefore(streams, layerIdx), 'head'), 1)
         : null;
     hidden = await runtime.patchedBlock(layerIdx, hidden, { part: 'head', places: [off], values });
   }
@@ -77,18 +78,6 @@ export async function ablateHeads(
     token === 0 ? Number.NaN : toBits(trained.own.logProbabilities[token - 1]! - logProbabilities[token - 1]!),
   );
   return { klBits, meanKlBits: finiteMean(klBits), changeBits, meanChangeBits: finiteMean(changeBits) };
-}
-
-/** Every row replaced by the mean of all rows. @param value [1, T, H, d]. */
-function meanOfRows(value: Value): Value {
-  const [, nRows = 1] = value.dims;
-  const data = value.data as Float32Array;
-  const size = data.length / nRows;
-  const mean = new Float32Array(size);
-  for (let i = 0; i < data.length; i++) mean[i % size]! += data[i]! / nRows;
-  const filled = new Float32Array(data.length);
-  for (let row = 0; row < nRows; row++) filled.set(mean, row * size);
-  return { ...value, data: filled };
 }
 
 function checkHeads(heads: readonly HeadRef[], nLayers: number, nHeads: number): void {

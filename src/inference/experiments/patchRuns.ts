@@ -5,20 +5,17 @@
  */
 
 import { logSoftmaxRows } from '../../attention/distributions';
-import { type PatchedPart, patchedParts } from '../../graph/attentionGraph';
+import type { HeadBaseline } from '../../shared/headAblation';
+import type { PatchKind } from '../../shared/interventions';
 import { Cancelled } from '../../shared/tools/failure';
 import type { LayerRows } from '../runtime/bands';
 import type { ModelRuntime } from '../runtime/modelRuntime';
 import type { Value } from '../runtime/session';
-import { emptyValue, rowsOf, writeRows } from '../runtime/values';
+import { atItsMean, emptyValue, rowsOf, sizesAt, writeRows } from '../runtime/values';
 import { type Streams, streamBefore, streamsOf } from './streams';
 
-/** What is patched: the residual stream before a layer at a position, or a part of a layer at all positions. */
-export const patchKinds = ['residual', ...patchedParts] as const;
-export type PatchKind = 'residual' | PatchedPart;
-
 /** What is put in: another run's values at the tokens that correspond, zeros, or each part's mean over the text. */
-export type PatchSource = CleanText | 'zero' | 'mean';
+export type PatchSource = CleanText | HeadBaseline;
 
 export interface CleanText {
   readonly ids: Int32Array;
@@ -197,17 +194,7 @@ class PatchRunner {
 /** What is put in the place of `there`, of the same shape. @param clean the part of the clean run. */
 function otherValues(kind: PatchKind, there: Value, source: PatchSource, clean: Value | null): Value {
   if (clean) return aligned(kind, there, clean, (source as CleanText).counterparts);
-  const values = emptyValue(there.dims);
-  if (source === 'zero') return values;
-  const { outer, n, inner } = sizesAt(there, tokenAxes[kind]);
-  const [from, to] = [there.data as Float32Array, values.data as Float32Array];
-  const mean = new Float64Array(inner);
-  for (let o = 0; o < outer; o++) {
-    mean.fill(0);
-    for (let t = 0; t < n; t++) for (let i = 0; i < inner; i++) mean[i]! += from[(o * n + t) * inner + i]! / n;
-    for (let t = 0; t < n; t++) to.set(mean, (o * n + t) * inner);
-  }
-  return values;
+  return source === 'zero' ? emptyValue(there.dims) : atItsMean(there, tokenAxes[kind]);
 }
 
 /**
@@ -215,7 +202,7 @@ function otherValues(kind: PatchKind, there: Value, source: PatchSource, clean: 
  * the clean row: at a key without counterpart that is 0.
  */
 function aligned(kind: PatchKind, there: Value, clean: Value, counterparts: Int32Array): Value {
-  const values = { ...there, type: there.type, data: there.data.slice() as Value['data'], dims: there.dims };
+  const values = { ...there, data: there.data.slice() as Value['data'] };
   const to = sizesAt(there, tokenAxes[kind]);
   const from = sizesAt(clean, tokenAxes[kind]);
   for (let o = 0; o < to.outer; o++) {
@@ -230,15 +217,6 @@ function aligned(kind: PatchKind, there: Value, clean: Value, counterparts: Int3
     }
   }
   return values;
-}
-
-/** Sizes of a tensor before, at and after an axis. */
-function sizesAt(
-  { dims }: Value,
-  axis: number,
-): { readonly outer: number; readonly n: number; readonly inner: number } {
-  const product = (sizes: readonly number[]) => sizes.reduce((total, n) => total * n, 1);
-  return { outer: product(dims.slice(0, axis)), n: dims[axis]!, inner: product(dims.slice(axis + 1)) };
 }
 
 /** Whether two tensors of the same shape differ anywhere at one index of an axis. */

@@ -44,3 +44,26 @@ export function writeRows(to: Value, at: number, rows: Value): void {
     (to.data as Float32Array).set(part, (batch * to.dims[1]! + at) * size);
   }
 }
+
+/** Sizes of a tensor before, at and after an axis. */
+export function sizesAt(
+  { dims }: Value,
+  axis: number,
+): { readonly outer: number; readonly n: number; readonly inner: number } {
+  const product = (sizes: readonly number[]) => sizes.reduce((total, n) => total * n, 1);
+  return { outer: product(dims.slice(0, axis)), n: dims[axis]!, inner: product(dims.slice(axis + 1)) };
+}
+
+/** A tensor that is everywhere its mean over an axis, fp32. */
+export function atItsMean(value: Value, axis: number): Value {
+  const { outer, n, inner } = sizesAt(value, axis);
+  const filled = emptyValue(value.dims);
+  const [from, to] = [value.data as Float32Array, filled.data as Float32Array];
+  const mean = new Float64Array(inner);
+  for (let o = 0; o < outer; o++) {
+    mean.fill(0);
+    for (let t = 0; t < n; t++) for (let i = 0; i < inner; i++) mean[i]! += from[(o * n + t) * inner + i]! / n;
+    for (let t = 0; t < n; t++) to.set(mean, (o * n + t) * inner);
+  }
+  return filled;
+}
