@@ -1,5 +1,5 @@
 // Builds the four bundles into dist/: extension host, inference process, command line, webview.
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { build, context } from 'esbuild';
 
 const isWatch = process.argv.includes('--watch');
@@ -17,6 +17,19 @@ function packagesIn(metafiles) {
   const folders = used.flatMap(path => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []);
   return [...new Set(folders)].sort();
 }
+
+/**
+ * A program that reads a bundle while it is built again finds the old one or the new one, never half of it: test files
+ * that build run beside others that start the command line.
+ * @param {string} path
+ * @param {string | Uint8Array} contents
+ */
+function replaceFile(path, contents) {
+  const written = `${path}.${process.pid}.new`;
+  writeFileSync(written, contents);
+  renameSync(written, path);
+}
+
 const node = {
   ...common,
   platform: 'node',
@@ -48,8 +61,9 @@ mkdirSync('dist', { recursive: true });
 if (isWatch) {
   for (const options of bundles) await (await context(options)).watch();
 } else {
-  const built = await Promise.all(bundles.map(options => build({ ...options, metafile: true })));
-  writeFileSync('dist/packages.json', JSON.stringify(packagesIn(built.map(({ metafile }) => metafile))));
+  const built = await Promise.all(bundles.map(options => build({ ...options, metafile: true, write: false })));
+  for (const { path, contents } of built.flatMap(({ outputFiles }) => outputFiles)) replaceFile(path, contents);
+  replaceFile('dist/packages.json', JSON.stringify(packagesIn(built.map(({ metafile }) => metafile))));
 }
 cpSync('node_modules/@vscode/codicons/dist/codicon.ttf', 'dist/codicon.ttf', { force: true });
 cpSync('node_modules/@vscode/codicons/dist/codicon.css', 'dist/codicon.css', { force: true });

@@ -23,12 +23,14 @@ export class LastEditor implements vscode.Disposable {
 
   /**
    * The editor with the focus, else the last one that had it, else one that can be seen, else the document of a tab,
-   * which is shown. Undefined where no text is open.
+   * which is shown. Undefined where no text is open, or where the file in front gives extensions none (a binary file, a
+   * large one): another file would be a wrong answer.
    */
   async find(): Promise<InspectedEditor | undefined> {
     const { activeTextEditor, visibleTextEditors } = vscode.window;
     const active = textEditor(activeTextEditor);
     if (active) return active;
+    if (!activeTextEditor && isFile(vscode.window.tabGroups.activeTabGroup.activeTab?.input)) return undefined;
     const { last } = this;
     const visible = visibleTextEditors.find(editor => editor.document === last?.document);
     if (visible) return visible;
@@ -52,6 +54,11 @@ export class LastEditor implements vscode.Disposable {
     const document = 'scheme' in place ? await vscode.workspace.openTextDocument(place) : place;
     return vscode.window.showTextDocument(document, viewColumn === undefined ? {} : { viewColumn });
   }
+}
+
+/** Whether a tab is of a file, as against a panel, a walkthrough or a terminal. */
+function isFile(input: unknown): boolean {
+  return input instanceof vscode.TabInputText || input instanceof vscode.TabInputCustom;
 }
 
 /** An editor of a text, not of the output of programs. */

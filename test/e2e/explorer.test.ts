@@ -196,7 +196,9 @@ test('the lens takes a cell apart: taps sum to heads, heads to the engine’s va
   // Taps go by the keyboard, and say what they are.
   await frame.locator('.tap[tabindex="0"]').focus();
   await workbench.page.keyboard.press('ArrowUp');
-  assert.match((await frame.locator(':focus').getAttribute('title')) ?? '', /^query 99 .* weight .* = /);
+  const above = frame.locator('.tap:focus[title^="query 99 "]');
+  await above.waitFor();
+  assert.match((await above.getAttribute('title')) ?? '', /^query 99 .* weight .* = /);
   await choose('Compared with', 'Nothing: the value itself');
 });
 

@@ -45,6 +45,7 @@ test('it computes what the checkout computes, and its schemas are in it', () => 
   const installed = inspect('analyze', 'text.md', ...options);
   assert.equal(installed.status, 0, installed.stderr);
   const checkout = run(process.execPath, [join(root, 'dist', 'cli.cjs'), 'analyze', 'text.md', ...options]);
+  assert.equal(checkout.status, 0, checkout.stderr);
   assert.deepEqual(JSON.parse(installed.stdout), JSON.parse(checkout.stdout));
   const schemas = readdirSync(join(folder, 'node_modules', 'mta-inspect', 'schemas'));
   assert.ok(schemas.includes('analyze.schema.json'));

@@ -323,6 +323,22 @@ test('Inspect Document finds the text where the panel or the walkthrough has the
   assert.deepEqual(editor.errors, []);
 });
 
+test('a file in front of which VS Code gives no text is not answered with another file', async () => {
+  const { run, load, client } = await open(false);
+  const other = editor.open('a text beside it', 'b.md');
+  editor.show(other);
+  Object.assign(editor, { active: undefined, activeTab: editor.open('', 'binary.dat').uri });
+  editor.events.changeActiveEditor.fire(undefined);
+  await run(commands.inspectDocument);
+  await settle();
+  assert.match(editor.errors.at(-1)!.message, /There is no text to inspect/);
+  assert.equal(client.all('analyze').length, 0);
+  editor.activeTab = undefined;
+  await run(commands.inspectDocument);
+  await settle();
+  assert.equal((await load()).args.text, 'a text beside it', 'the panel in front: the text that had the focus last');
+});
+
 test('a failure is shown with buttons that help, a cancel is not; a mistake of ours is logged with its stack', async () => {
   const { log, lines } = openAnalysis();
   await withErrorReporting(log, () => Promise.reject(new Cancelled()));
