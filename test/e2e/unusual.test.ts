@@ -256,7 +256,7 @@ test('cancel while running: a process that hangs is left, which is said, and the
   await workbench.page.keyboard.press(keys.cancelFirstRun);
   // Commands reach the extension in order: once a later one shows something, that one was heard.
   await workbench.runCommand('MTA Inspector: Open Link to a View…');
-  const laterOne = workbench.page.getByPlaceholder(/view\?file=/);
+  const laterOne = workbench.page.getByPlaceholder(/view\?path=/);
   await laterOne.waitFor();
   await workbench.page.keyboard.press('Escape');
   await laterOne.waitFor({ state: 'hidden' });
