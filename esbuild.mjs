@@ -1,9 +1,17 @@
-// Builds the four bundles into dist/: extension host, inference process, command line, webview.
+// Builds the four bundles into dist/, or the folder after --outdir: extension host, inference process, command line, webview.
 import { cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { build, context } from 'esbuild';
 
-const isWatch = process.argv.includes('--watch');
-const isProduction = process.argv.includes('--production');
+const { values } = parseArgs({
+  options: {
+    watch: { type: 'boolean' },
+    production: { type: 'boolean', default: false },
+    outdir: { type: 'string', default: 'dist' },
+  },
+});
+const { production: isProduction, outdir } = values;
 const common = { bundle: true, minify: isProduction, sourcemap: !isProduction, logLevel: 'warning', target: 'es2022' };
 
 /**
@@ -39,13 +47,13 @@ const node = {
 };
 
 const bundles = [
-  { ...node, entryPoints: { extension: 'src/extension.ts' }, outdir: 'dist', outExtension: { '.js': '.cjs' } },
-  { ...node, entryPoints: { inference: 'src/inference/process.ts' }, outdir: 'dist', outExtension: { '.js': '.cjs' } },
+  { ...node, entryPoints: { extension: 'src/extension.ts' }, outdir, outExtension: { '.js': '.cjs' } },
+  { ...node, entryPoints: { inference: 'src/inference/process.ts' }, outdir, outExtension: { '.js': '.cjs' } },
   {
     ...node,
     entryPoints: { cli: 'src/cli/main.ts' },
     banner: { js: '#!/usr/bin/env node' },
-    outdir: 'dist',
+    outdir,
     outExtension: { '.js': '.cjs' },
   },
   {
@@ -53,17 +61,17 @@ const bundles = [
     platform: 'browser',
     format: 'iife',
     entryPoints: { webview: 'webview/main.ts', report: 'webview/report.ts' },
-    outdir: 'dist',
+    outdir,
   },
 ];
 
-mkdirSync('dist', { recursive: true });
-if (isWatch) {
+mkdirSync(outdir, { recursive: true });
+if (values.watch) {
   for (const options of bundles) await (await context(options)).watch();
 } else {
   const built = await Promise.all(bundles.map(options => build({ ...options, metafile: true, write: false })));
   for (const { path, contents } of built.flatMap(({ outputFiles }) => outputFiles)) replaceFile(path, contents);
-  replaceFile('dist/packages.json', JSON.stringify(packagesIn(built.map(({ metafile }) => metafile))));
+  replaceFile(join(outdir, 'packages.json'), JSON.stringify(packagesIn(built.map(({ metafile }) => metafile))));
 }
-cpSync('node_modules/@vscode/codicons/dist/codicon.ttf', 'dist/codicon.ttf', { force: true });
-cpSync('node_modules/@vscode/codicons/dist/codicon.css', 'dist/codicon.css', { force: true });
+cpSync('node_modules/@vscode/codicons/dist/codicon.ttf', join(outdir, 'codicon.ttf'), { force: true });
+cpSync('node_modules/@vscode/codicons/dist/codicon.css', join(outdir, 'codicon.css'), { force: true });

@@ -7,8 +7,10 @@ import {
   constants,
   copyFileSync,
   existsSync,
+  readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -142,6 +144,23 @@ export function ensureBuild(...options) {
   step('Building', 'Correct the errors below and run the command again.', () =>
     run(process.execPath, ['esbuild.mjs', ...options]),
   );
+}
+
+/** Where `ensurePrograms` builds. */
+export const programsFolder = join(root, 'test-results', 'programs');
+
+/**
+ * Builds what tests start as programs of their own, unless it is newer than every source. A bundle starts in a fifth of
+ * the processor time that compiling the sources takes at each start.
+ */
+export function ensurePrograms() {
+  const built = statSync(join(programsFolder, 'packages.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = ['src', 'webview'].flatMap(folder =>
+    readdirSync(join(root, folder), { encoding: 'utf8', recursive: true }).map(name => join(root, folder, name)),
+  );
+  const isNewer = (/** @type {string} */ path) => statSync(path).mtimeMs > built;
+  if ([...sources, join(root, 'esbuild.mjs'), join(root, 'package-lock.json')].some(isNewer))
+    run(process.execPath, ['esbuild.mjs', '--outdir', programsFolder]);
 }
 
 const hasDpkg = () => findProgram('dpkg-query') !== undefined && findProgram('apt-get') !== undefined;

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,6 +46,17 @@ class GoldenCase:
 
     def with_role(self, role: str) -> dict:
         return {n: self.tensor(n) for n, e in self.content["tensors"].items() if e["role"] == role}
+
+
+@pytest.fixture(scope="session")
+def command_line() -> list:
+    """How to start the command line, built from the sources as they are now."""
+    root = MODELS_DIR.parent
+    if shutil.which("node") is None or not (root / "node_modules" / "esbuild").exists():
+        pytest.skip("needs Node and the npm dependencies")
+    build = "import('./scripts/setup.mjs').then(setup => setup.ensurePrograms())"
+    subprocess.run(["node", "-e", build], cwd=root, check=True)
+    return ["node", str(root / "test-results" / "programs" / "cli.cjs")]
 
 
 @pytest.fixture

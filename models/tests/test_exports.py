@@ -14,7 +14,7 @@ TEXT = '\n=1+1,"a"; \'b\'\r\n\N{GRINNING FACE}\N{GRINNING FACE} e\N{COMBINING AC
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory):
+def exports(tmp_path_factory, command_line):
     """A document, and a function that exports it from the tiny model."""
     folder = tmp_path_factory.mktemp("exports")
     document = folder / "odd, 'name'.txt"
@@ -22,7 +22,7 @@ def exports(tmp_path_factory):
 
     def export(form: str, *options: str) -> Path:
         out = folder / f"out.{form}"
-        command = ["node", "--import", "tsx", "src/cli/main.ts", "export", document, "--model", "test/fixtures/tiny-model"]
+        command = [*command_line, "export", document, "--model", "test/fixtures/tiny-model"]
         subprocess.run([*command, "--format", form, "--out", out, *options], cwd=ROOT, check=True)
         return out
 

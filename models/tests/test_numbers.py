@@ -54,8 +54,8 @@ def offset_of(text: str, part: str, last: bool = False) -> int:
 class Product:
     """The command line, on one document."""
 
-    def __init__(self, folder: Path, model: Path) -> None:
-        self.folder, self.model = folder, model
+    def __init__(self, program: List[str], folder: Path, model: Path) -> None:
+        self.program, self.folder, self.model = program, folder, model
 
     def __call__(self, command: str, text: str, *options: str, model: Optional[Path] = None):
         document = self.folder / f"{command}.md"
@@ -63,7 +63,7 @@ class Product:
         out = self.folder / f"{command}.out"
         flag = "--out" if command == "export" else "--json"
         run = subprocess.run(
-            ["node", "--import", "tsx", "src/cli/main.ts", command, str(document), "--model", str(model or self.model), *options, flag, str(out)],
+            [*self.program, command, str(document), "--model", str(model or self.model), *options, flag, str(out)],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -81,16 +81,14 @@ class Product:
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory) -> Product:
-    if shutil.which("node") is None or not (ROOT / "node_modules" / "tsx").exists():
-        pytest.skip("needs Node and the npm dependencies")
+def product(tmp_path_factory, command_line) -> Product:
     folder = tmp_path_factory.mktemp("numbers")
     # A random model with every part; its context is made longer, so that a whole document fits.
     model = folder / "tiny-model"
     shutil.copytree(ROOT / "test" / "fixtures" / "tiny-model", model)
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps({**config, "max_seqlen": 512}))
-    return Product(folder, model)
+    return Product(command_line, folder, model)
 
 
 @pytest.fixture(scope="module")

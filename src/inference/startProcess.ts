@@ -10,18 +10,14 @@ import type { InferenceProcess } from './client';
 const memoryReturned = { MALLOC_MMAP_THRESHOLD_: String(16 << 20) };
 
 /**
- * @param path of the built process, or of its source where `execArgv` says how that is run.
+ * @param path of the built process.
  * @param log hears when it starts and ends, and what it writes, since native libraries complain there.
  */
-export function startProcess(
-  path: string,
-  log: Pick<Console, 'debug' | 'info'>,
-  execArgv: readonly string[] = [],
-): InferenceProcess {
+export function startProcess(path: string, log: Pick<Console, 'debug' | 'info'>): InferenceProcess {
   const child = fork(path, {
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    execArgv: [...execArgv],
+    execArgv: [],
     env: { ...memoryReturned, ...process.env },
   });
   for (const stream of [child.stdout, child.stderr]) {

@@ -8,14 +8,15 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import Ajv from 'ajv';
 import { unzipSync } from 'fflate';
-import { cliEntry, goldenDirectory, root, tinyModelDirectory } from '../fixtures/paths';
+import { goldenDirectory, root, tinyModelDirectory } from '../fixtures/paths';
+import { cliProgram } from '../fixtures/programs';
 import { texts } from '../fixtures/texts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-cli-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 function cli(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ['--import', 'tsx', cliEntry, ...args], { cwd: root, encoding: 'utf8' });
+  return spawnSync(process.execPath, [cliProgram, ...args], { cwd: root, encoding: 'utf8' });
 }
 
 function document(text: string, name = 'sample.ts'): string {

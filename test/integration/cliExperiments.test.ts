@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import Ajv from 'ajv';
-import { cliEntry, root, tinyModelDirectory } from '../fixtures/paths';
+import { root, tinyModelDirectory } from '../fixtures/paths';
+import { cliProgram } from '../fixtures/programs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-cli-experiments-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -18,7 +19,7 @@ writeFileSync(file, text);
 const model = ['--model', tinyModelDirectory];
 
 function cli(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ['--import', 'tsx', cliEntry, ...args], { cwd: root, encoding: 'utf8' });
+  return spawnSync(process.execPath, [cliProgram, ...args], { cwd: root, encoding: 'utf8' });
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the schema says what it is

@@ -16,7 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { cliEntry, root, tinyModelDirectory } from '../fixtures/paths';
+import { root, tinyModelDirectory } from '../fixtures/paths';
+import { cliProgram } from '../fixtures/programs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-output-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -24,11 +25,10 @@ const file = join(scratch, 'a.txt');
 before(() => writeFileSync(file, 'const a = 1;\n'));
 
 const model = ['--model', tinyModelDirectory];
-const cli = (...args: string[]) =>
-  spawnSync(process.execPath, ['--import', 'tsx', cliEntry, ...args], { cwd: root, encoding: 'utf8' });
+const cli = (...args: string[]) => spawnSync(process.execPath, [cliProgram, ...args], { cwd: root, encoding: 'utf8' });
 /** A command line of a shell, with the program as $0. */
 const shell = (line: string) =>
-  spawnSync('bash', ['-c', `mi() { "${process.execPath}" --import tsx "${cliEntry}" "$@"; }; ${line}`], {
+  spawnSync('bash', ['-c', `mi() { "${process.execPath}" "${cliProgram}" "$@"; }; ${line}`], {
     cwd: root,
     encoding: 'utf8',
   });

@@ -15,6 +15,7 @@ import type { QuantizedWeights } from '../../src/shared/analysis';
 import { decodeFloats, float16Bytes } from '../../src/shared/tools/float16';
 import { type GgufContent, ggufBytes, smallGguf, type WrittenGgufTensor } from '../fixtures/ggufWriter';
 import { root } from '../fixtures/paths';
+import { cliProgram } from '../fixtures/programs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-gguf-open-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -217,17 +218,7 @@ test('the command line takes the file and says which weights were read', () => {
   );
   const text = join(scratch, 'text.txt');
   writeFileSync(text, 'abba');
-  const args = [
-    '--import',
-    'tsx',
-    join(root, 'src', 'cli', 'main.ts'),
-    'analyze',
-    text,
-    '--model',
-    path,
-    '--json',
-    '-',
-  ];
+  const args = [cliProgram, 'analyze', text, '--model', path, '--json', '-'];
   const run = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: root });
   assert.equal(run.status, 0, run.stderr);
   const { model, tokens } = JSON.parse(run.stdout);

@@ -26,7 +26,8 @@ import { planDownload, searchModels } from '../../src/hub/planDownload';
 import { modelFacts } from '../../src/inference/modelFacts';
 import { cachedModels } from '../../src/inference/stores/huggingFaceCache';
 import { FakeHub, gitHash, type HubRepository, sha256 } from '../fixtures/hub';
-import { cliEntry, root, tinyModelDirectory } from '../fixtures/paths';
+import { root, tinyModelDirectory } from '../fixtures/paths';
+import { cliProgram } from '../fixtures/programs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-hub-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -358,7 +359,7 @@ test('the command line shows what the model is, then fetches it; a proxy of the 
     HF_TOKEN: hub.token,
   };
   const run = async (env: NodeJS.ProcessEnv, ...args: string[]) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', cliEntry, ...args], { cwd: root, env });
+    const child = spawn(process.execPath, [cliProgram, ...args], { cwd: root, env });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', chunk => {
       stdout += chunk;

@@ -25,7 +25,8 @@ import { findModels } from '../../src/inference/stores/findModels';
 import { cachedModels, cachedSnapshot } from '../../src/inference/stores/huggingFaceCache';
 import { huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
 import { commit, writeManifest, writeOllamaModel, writeSnapshot } from '../fixtures/modelStores';
-import { cliEntry, root, tinyModelDirectory } from '../fixtures/paths';
+import { root, tinyModelDirectory } from '../fixtures/paths';
+import { cliProgram } from '../fixtures/programs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-stores-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -215,7 +216,7 @@ test('the command line lists them as its schema says, and --model takes a reposi
   const folder = home();
   const env = { PATH: process.env['PATH'], HOME: folder, USERPROFILE: folder };
   const run = (...args: string[]) =>
-    spawnSync(process.execPath, ['--import', 'tsx', cliEntry, ...args], { cwd: root, encoding: 'utf8', env });
+    spawnSync(process.execPath, [cliProgram, ...args], { cwd: root, encoding: 'utf8', env });
   const json = run('models', '--json');
   assert.equal(json.status, 0, json.stderr);
   const schema = readFileSync(join(root, 'src', 'cli', 'schemas', 'models.schema.json'), 'utf8');

@@ -13,7 +13,8 @@ import { test } from 'node:test';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../../src/inference/protocol';
 import { type None, Rpc } from '../../src/shared/tools/rpc';
 import { FakeHub } from '../fixtures/hub';
-import { cliEntry, inferenceEntry, root, tinyModelDirectory } from '../fixtures/paths';
+import { root, tinyModelDirectory } from '../fixtures/paths';
+import { cliProgram, inferenceProgram } from '../fixtures/programs';
 
 /** Source files that name a way out of the machine. */
 const reachingOut = [
@@ -40,12 +41,12 @@ test('what is watched is seen', () => {
 });
 
 test('the command line analyses without network', () => {
-  const stderr = reported('--import', 'tsx', cliEntry, 'analyze', document, '--model', tinyModelDirectory);
+  const stderr = reported(cliProgram, 'analyze', document, '--model', tinyModelDirectory);
   assert.doesNotMatch(stderr, /network:/);
 });
 
 test('the command line lists models, also those of other programs, without network', () => {
-  assert.doesNotMatch(reported('--import', 'tsx', cliEntry, 'models'), /network:/);
+  assert.doesNotMatch(reported(cliProgram, 'models'), /network:/);
 });
 
 test('a download reaches its endpoint and where that redirects to, and nothing else', async () => {
@@ -54,7 +55,7 @@ test('a download reaches its endpoint and where that redirects to, and nothing e
   const cache = mkdtempSync(join(tmpdir(), 'mta-network-'));
   try {
     const env = { PATH: process.env['PATH'], HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: cache };
-    const child = spawn(process.execPath, [...watch, '--import', 'tsx', cliEntry, 'download', 'owner/tiny'], {
+    const child = spawn(process.execPath, [...watch, cliProgram, 'download', 'owner/tiny'], {
       cwd: root,
       env,
     });
@@ -98,9 +99,9 @@ test('only downloads and the remote server’s transports reach out, in the whol
 });
 
 test('the inference process runs a document without network, and holds no internet socket', async () => {
-  const child = fork(inferenceEntry, {
+  const child = fork(inferenceProgram, {
     serialization: 'advanced',
-    execArgv: [...watch, '--import', 'tsx'],
+    execArgv: watch,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let stderr = '';

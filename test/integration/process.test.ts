@@ -11,13 +11,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../../src/inference/protocol';
 import { Failure } from '../../src/shared/tools/failure';
 import { type None, Rpc } from '../../src/shared/tools/rpc';
-import { inferenceEntry, root, tinyModelDirectory } from '../fixtures/paths';
+import { root, tinyModelDirectory } from '../fixtures/paths';
+import { inferenceProgram } from '../fixtures/programs';
 
 let child: ChildProcess;
 let rpc: Rpc<InferenceRequests, None, InferenceEvents, None>;
 
-function start(execArgv = ['--import', 'tsx']): void {
-  child = fork(inferenceEntry, { serialization: 'advanced', execArgv });
+function start(execArgv: string[] = []): void {
+  child = fork(inferenceProgram, { serialization: 'advanced', execArgv });
   rpc = new Rpc(
     { send: message => child.send(message as object), onMessage: listener => child.on('message', listener) },
     {},
@@ -92,7 +93,7 @@ test('where the native library cannot be loaded, WebAssembly gives the same resu
   const native = await rpc.request('analyze', run);
   child.kill('SIGKILL');
   await once(child, 'exit');
-  start(['--require', join(root, 'test', 'fixtures', 'noNativeLibrary.cjs'), '--import', 'tsx']);
+  start(['--require', join(root, 'test', 'fixtures', 'noNativeLibrary.cjs')]);
   const { provider, providerNote } = await rpc.request('load', { protocolVersion, ...model, provider: 'auto' });
   assert.equal(provider, 'cpu');
   assert.match(providerNote, /WebAssembly/);
@@ -128,9 +129,9 @@ for (const [what, code] of Object.entries(block)) {
         '-e',
         `
       const { fork } = require('node:child_process');
-      const child = fork(${JSON.stringify(inferenceEntry)}, {
+      const child = fork(${JSON.stringify(inferenceProgram)}, {
         serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-        execArgv: ['--import', 'tsx', '--require', ${JSON.stringify(join(folder, 'block.cjs'))}],
+        execArgv: ['--require', ${JSON.stringify(join(folder, 'block.cjs'))}],
       });
       child.on('message', () => console.log(child.pid));
       child.send({ kind: 'request', id: 1, name: 'ping', args: null });

@@ -25,7 +25,8 @@ import { startProcess } from '../../src/inference/startProcess';
 import type { LayerResult } from '../../src/shared/analysis';
 import type { RemoteOptions } from '../../src/shared/remote';
 import { Failure } from '../../src/shared/tools/failure';
-import { cliEntry, inferenceEntry, root, tinyModelDirectory } from '../fixtures/paths';
+import { root, tinyModelDirectory } from '../fixtures/paths';
+import { cliProgram, inferenceProgram } from '../fixtures/programs';
 import { texts } from '../fixtures/texts';
 import { listenersOf, processesBelow, type Server, startMlserver, startRay, token } from './servers';
 
@@ -130,7 +131,7 @@ for (const [what, remote, note] of ways) {
 
 test('the inference process runs a remote model for the extension', async () => {
   const layers: number[] = [];
-  const client = new InferenceClient(() => startProcess(inferenceEntry, quiet, ['--import', 'tsx']));
+  const client = new InferenceClient(() => startProcess(inferenceProgram, quiet));
   client.listen({ layer: ({ layer }) => layers.push(layer.layerIdx) });
   try {
     const { signal } = new AbortController();
@@ -147,20 +148,7 @@ test('the command line gives the same figures with --remote', async () => {
   const file = join(scratch, 'document.ts');
   writeFileSync(file, text);
   const analyze = async (...args: string[]) => {
-    const command = [
-      '--import',
-      'tsx',
-      cliEntry,
-      'analyze',
-      file,
-      '--layer',
-      '2',
-      '--head',
-      '1',
-      '--json',
-      '-',
-      ...args,
-    ];
+    const command = [cliProgram, 'analyze', file, '--layer', '2', '--head', '1', '--json', '-', ...args];
     const child = spawn(process.execPath, command, { cwd: root, env: { ...process.env, MTA_INSPECTOR_TOKEN: token } });
     let [out, err] = ['', ''];
     child.stdout.on('data', chunk => (out += chunk));

@@ -14,7 +14,8 @@ import { maxDifference } from '../../src/inference/runtime/fastestProvider';
 import type { GpuLayout } from '../../src/inference/runtime/session';
 import type { Difference } from '../fixtures/compareRuntimes';
 import { huggingFaceCases } from '../fixtures/huggingFace';
-import { bundledModelDirectory, cliEntry, goldenDirectory, root, tinyModelDirectory } from '../fixtures/paths';
+import { bundledModelDirectory, goldenDirectory, root, tinyModelDirectory } from '../fixtures/paths';
+import { cliProgram } from '../fixtures/programs';
 
 const drivers = ['/usr/lib/chromium/vk_swiftshader_icd.json', process.env['VK_DRIVER_FILES'] ?? ''];
 
@@ -46,7 +47,7 @@ const cases = [
 test('WebGPU passes attention cases and a whole model', { timeout: 600_000 }, () => {
   const chosen = [...cases, 'lm_tiny_full'];
   const only = chosen.flatMap(name => ['--only', name]);
-  const run = runWithDriver(cliEntry, ['golden', goldenDirectory, '--provider', 'webgpu', ...only]);
+  const run = runWithDriver(cliProgram, ['golden', goldenDirectory, '--provider', 'webgpu', ...only]);
   assert.match(run.stdout, new RegExp(`^${chosen.length} passed, 0 failed$`, 'm'));
 });
 
