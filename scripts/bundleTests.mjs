@@ -1,4 +1,4 @@
-// Compiles the unit tests once into test-results/, so that each test file starts without compiling what it imports.
+// Compiles tests once into test-results/, so that each test file starts without compiling what it imports.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -21,14 +21,12 @@ const sourcePaths = {
 };
 
 /**
- * Bundles test files into some programs, which take half the processor time of a process for each file, and a tenth of that of
- * compiling on the fly. Each file is a suite of its own, so its hooks are its own; timers that it faked are real again after it.
+ * Bundles test files, which start in a tenth of the processor time of compiling what they import on the fly.
  * @param {string} folder such as `test/unit`
  * @param {string[]} files within that folder, by their path within the project
- * @param {number} nPrograms at most
- * @returns {Promise<string[]>} the programs' paths
+ * @returns {Promise<string[]>} the bundles' paths, in the order of the files
  */
-export async function bundleTests(folder, files, nPrograms) {
+export async function bundleTests(folder, files) {
   const outdir = join(root, 'test-results', 'bundles', folder);
   rmSync(outdir, { recursive: true, force: true });
   await build({
@@ -45,12 +43,24 @@ export async function bundleTests(folder, files, nPrograms) {
     logLevel: 'warning',
     plugins: [sourcePaths],
   });
-  const suites = files.map(name => {
-    const bundle = JSON.stringify(`./${relative(folder, name).replace(/\.ts$/, '.cjs')}`);
+  return files.map(name => join(outdir, relative(folder, name).replace(/\.ts$/, '.cjs')));
+}
+
+/**
+ * Joins bundles into some programs, which take half the processor time of a process for each. Each file is a suite of its own,
+ * so its hooks are its own; timers that it faked are real again after it.
+ * @param {string[]} files the names of the suites
+ * @param {string[]} bundles of `bundleTests`
+ * @param {number} nPrograms at most
+ * @returns {string[]} the programs' paths
+ */
+export function joinBundles(files, bundles, nPrograms) {
+  const suites = files.map((name, i) => {
+    const bundle = JSON.stringify(bundles[i]);
     return `suite(${JSON.stringify(name)}, () => {\n  after(() => mock.timers.reset());\n  require(${bundle});\n});\n`;
   });
   return Array.from({ length: Math.min(nPrograms, files.length) }, (_, i) => {
-    const path = join(outdir, `program-${i}.cjs`);
+    const path = join(root, 'test-results', 'bundles', `program-${i}.cjs`);
     const own = suites.filter((_, k) => k % nPrograms === i);
     writeFileSync(path, `const { after, mock, suite } = require('node:test');\n${own.join('')}`);
     return path;

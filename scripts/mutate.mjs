@@ -91,7 +91,7 @@ async function main() {
   });
   if (values.bundle) {
     const files = values.bundle.split(',');
-    await bundleTests(unitTests, files, 1);
+    await bundleTests(unitTests, files);
     return;
   }
   ensureNodeModules();

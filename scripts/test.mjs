@@ -5,14 +5,14 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageExtension } from './package.mjs';
 import {
-  ensureBuild,
   ensureChromium,
   ensureMlserver,
   ensureNodeModules,
+  ensurePrograms,
   ensurePython,
   ensureServing,
   ensureSystemPackages,
@@ -55,16 +55,26 @@ function freshReport(name) {
 /**
  * Runs all `*.test.ts` files of a folder in plain Node.
  * @param {string} folder
- * @param {{fileFilter: string[], recursive?: boolean, maxConcurrency?: number, isBundled?: boolean}} settings
+ * @param {object} settings
+ * @param {string[]} settings.fileFilter
+ * @param {boolean} [settings.recursive]
+ * @param {number} [settings.maxConcurrency]
+ * @param {string[]} [settings.first] the files that take longest: begun last, one of them would be waited for alone
+ * @param {boolean} [settings.areJoined] runs the files of a core in one process
+ * @param {boolean} [settings.isBundled]
  * @returns {Promise<Counts>}
  */
-async function runNodeTests(folder, { fileFilter, recursive = true, maxConcurrency = Infinity, isBundled = false }) {
+async function runNodeTests(
+  folder,
+  { fileFilter, recursive = true, maxConcurrency = Infinity, first = [], areJoined = false, isBundled = true },
+) {
   // Node 20's test runner takes files, not patterns.
+  const rank = (/** @type {string} */ path) => first.indexOf(basename(path, '.test.ts')) + 1 || Infinity;
   const files = readdirSync(join(root, folder), { encoding: 'utf8', recursive })
     .filter(name => name.endsWith('.test.ts'))
     .map(name => join(folder, name))
     .filter(name => fileFilter.length === 0 || fileFilter.some(part => name.includes(part)))
-    .sort();
+    .sort((a, b) => (rank(a) === rank(b) ? (a < b ? -1 : 1) : rank(a) - rank(b)));
   if (files.length === 0) throw new Error(`No test files in ${folder}${fileFilter.length ? ' match the filter' : ''}.`);
 
   const report = freshReport(`${folder.replaceAll(/[\\/]/g, '-')}.tap`);
@@ -75,12 +85,15 @@ async function runNodeTests(folder, { fileFilter, recursive = true, maxConcurren
   // By default Node leaves one core idle: half of a small machine.
   const nProcesses = Math.min(availableParallelism(), maxConcurrency);
   const runner = ['--test', `--test-concurrency=${nProcesses}`, ...reporters];
-  // esbuild comes with the dependencies, which may have been installed only now.
-  const compiled = isBundled && (await (await import('./bundleTests.mjs')).bundleTests(folder, files, nProcesses));
-  const succeeded = runVisibly(
-    process.execPath,
-    compiled ? [...runner, ...compiled] : ['--import', 'tsx', ...runner, ...files],
-  );
+  const compiled = async () => {
+    // esbuild comes with the dependencies, which may have been installed only now.
+    const { bundleTests, joinBundles } = await import('./bundleTests.mjs');
+    const bundles = await bundleTests(folder, files);
+    return areJoined ? joinBundles(files, bundles, nProcesses) : bundles;
+  };
+  const programs = isBundled ? await compiled() : files;
+  const flags = isBundled ? [] : ['--import', 'tsx'];
+  const succeeded = runVisibly(process.execPath, [...flags, ...runner, ...programs]);
   const tap = readFileSync(report, 'utf8');
   // The totals come last; what a test prints can look the same, earlier.
   const total = (/** @type {string} */ name) => {
@@ -99,6 +112,7 @@ async function runNodeTests(folder, { fileFilter, recursive = true, maxConcurren
 
 /** @returns {Counts} */
 function runPythonTests() {
+  ensureNodeModules();
   const report = freshReport('python.xml');
   const succeeded = runVisibly(ensurePython(), ['-m', 'pytest', '-q', `--junitxml=${report}`], join(root, 'models'));
   const suite = readFileSync(report, 'utf8').match(/<testsuite [^>]*>/)?.[0] ?? '';
@@ -126,11 +140,11 @@ const tiers = {
   },
   unit(fileFilter) {
     ensureNodeModules();
-    return runNodeTests('test/unit', { fileFilter, isBundled: true });
+    return runNodeTests('test/unit', { fileFilter, areJoined: true });
   },
   integration(fileFilter) {
     ensureNodeModules();
-    ensureBuild();
+    ensurePrograms();
     // With Chromium comes a software Vulkan driver; with both, the GPU path can be tested without a GPU.
     const { missing, advice } = ensureSystemPackages(['libvulkan1', 'chromium']);
     if (fileFilter.length === 0 || fileFilter.some(part => 'serving.test.ts'.includes(part))) {
@@ -138,7 +152,9 @@ const tiers = {
       ensureMlserver();
     }
     if (missing.length > 0) console.log(`The GPU path cannot be tested here. ${advice}`);
-    return runNodeTests('test/integration', { fileFilter });
+    // Whose waiting for servers, drivers and packages goes on beside the others.
+    const first = ['serving', 'cliPackage', 'webgpu', 'ggufFile', 'cli', 'newcomer', 'hub'];
+    return runNodeTests('test/integration', { fileFilter, first });
   },
   python: runPythonTests,
   e2e(fileFilter) {
@@ -147,7 +163,7 @@ const tiers = {
     packageExtension();
     // A workbench and its browser use two cores: on two, files side by side took 800 s and one after another 890.
     const maxConcurrency = Math.max(1, Math.floor(availableParallelism() / 2));
-    return runNodeTests('test/e2e', { fileFilter, recursive: false, maxConcurrency });
+    return runNodeTests('test/e2e', { fileFilter, recursive: false, maxConcurrency, isBundled: false });
   },
 };
 
