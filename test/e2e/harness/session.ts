@@ -46,6 +46,25 @@ export interface Session {
 const nameHelper = 'globalThis.__name ??= value => value';
 const loadMs = 60_000;
 
+/** What is drawn again and again for nobody: half of a browser's processor time, since no GPU draws it. */
+const stillSettings = {
+  'editor.cursorBlinking': 'solid',
+  'editor.minimap.enabled': false,
+  'editor.occurrencesHighlight': 'off',
+  'workbench.reduceMotion': 'on',
+  // Of the language only its syntax: nothing here asks for types.
+  'typescript.tsserver.useSyntaxServer': 'always',
+  'typescript.validate.enable': false,
+};
+
+/** Runs in the page. The workbench turns its spinners whatever its settings say; webviews keep theirs. */
+function stopSpinners(): void {
+  if (window !== window.top) return;
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync('.codicon-modifier-spin, .progress-bit { animation: none !important; }');
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+}
+
 export async function openBrowser(options: WorkbenchOptions): Promise<Session> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error('No Chromium was found. Install it or set CHROMIUM_PATH.');
@@ -60,7 +79,8 @@ export async function openBrowser(options: WorkbenchOptions): Promise<Session> {
     environment = {},
   } = options;
   const place = dataFolder ? { dataFolder } : {};
-  const server = await startServer({ vsix, more, settings, keybindings, trust, environment, ...place });
+  const settled = { ...stillSettings, ...settings };
+  const server = await startServer({ vsix, more, settings: settled, keybindings, trust, environment, ...place });
   let browser: Browser | undefined;
   const close = async () => {
     await browser?.close();
@@ -76,6 +96,7 @@ export async function openBrowser(options: WorkbenchOptions): Promise<Session> {
     });
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
     await page.addInitScript(nameHelper);
+    await page.addInitScript(stopSpinners);
     const load = async () => {
       await page.goto(workbenchAddress(server, resolve(options.folder)));
       await untilShown(page);
