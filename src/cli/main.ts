@@ -333,10 +333,11 @@ async function main(argv: readonly string[]): Promise<number> {
       await print(args.help.trimEnd());
       return 0;
     }
-    const { command } = args;
-    const { json, out } = args.values;
-    if (typeof json === 'string') checkOutput('--json', json);
-    if (out && command === 'export') checkOutput('--out', out);
+    const { command, values } = args;
+    const { json, out, model, labels } = values;
+    const inputs = [...args.positionals, model, labels, values['heads-file']].filter(name => name !== undefined);
+    if (typeof json === 'string') checkOutput('--json', json, inputs);
+    if (out && command === 'export') checkOutput('--out', out, inputs);
     return await commands[command](args);
   } catch (error) {
     return failed(error, argv);

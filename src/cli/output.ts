@@ -35,15 +35,24 @@ export function report(text: string): void {
   process.stderr.write(`${printable(text)}\n`);
 }
 
+/** Of a model's folder, the names of what is read. */
+const modelFile = /^(config|tokenizer|tokenizer_config|generation_config|.*\.index)\.json$|\.(safetensors|onnx|gguf)$/;
+
 /**
  * Says ahead of the work whether a result can be written.
  * @param option that names the output, for the message; @param out a path, or - for standard output.
+ * @param inputs files that the command reads, and folders of models: a result takes the place of none of them.
  * @throws Failure `no-write`
  */
-export function checkOutput(option: string, out: string): void {
+export function checkOutput(option: string, out: string, inputs: readonly string[] = []): void {
   if (out === '-') return;
   const fail = (why: string) => new Failure('no-write', `Cannot write ${option} ${out}: ${why}.`);
   const path = targetOf(out);
+  // A file of a model's folder may be a link to where it really is.
+  const place = targetOf(dirname(resolve(out)));
+  const isRead = (input: string) =>
+    targetOf(input) === path || (targetOf(input) === place && modelFile.test(basename(out)));
+  if (inputs.some(isRead)) throw fail('the command reads this file. Name another one');
   if (Buffer.byteLength(basename(path)) > 255) throw fail('the name is longer than 255 bytes');
   const stats = statsOf(path, fail);
   if (stats?.isDirectory()) throw fail('it is a folder. Name a file in it');

@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -55,6 +56,33 @@ for (const [what, out, message] of noPlace) {
     }
   });
 }
+
+test('what the command reads is not written over, however it is named', () => {
+  const link = join(scratch, 'link.txt');
+  symlinkSync(file, link);
+  const folder = join(scratch, 'model');
+  cpSync(tinyModelDirectory, folder, { recursive: true });
+  const heads = join(scratch, 'heads.json');
+  writeFileSync(heads, '{}');
+  const cases = [
+    ['analyze', file, '--json', file],
+    ['analyze', file, '--json', join(scratch, '.', 'none', '..', 'a.txt')],
+    ['analyze', file, '--json', link],
+    ['export', file, '--format', 'json', '--out', file],
+    ['export', file, '--format', 'json', '--out', join(folder, 'config.json')],
+    ['export', file, '--format', 'npz', '--out', join(folder, 'model.safetensors')],
+    ['context', file, '--at', '3', '--heads-file', heads, '--json', heads],
+    ['patch', file, link, '--at', '3', '--target', '1', '--minus', '2', '--what', 'head', '--json', file],
+  ];
+  for (const args of cases) {
+    const run = cli(...args, '--model', folder);
+    assert.deepEqual([run.status, run.stdout], [1, ''], args.join(' '));
+    assert.match(run.stderr, /the command reads this file\. Name another one/);
+  }
+  assert.equal(readFileSync(file, 'utf8'), 'const a = 1;\n');
+  // Another name in a model's folder is free.
+  assert.equal(cli('analyze', file, '--json', join(folder, 'out.json'), '--model', folder).status, 0);
+});
 
 test('a file is replaced when the new one is whole, and nothing else stays', () => {
   const folder = join(scratch, 'out');
