@@ -23,6 +23,10 @@ test('every claim names a proof, and every proof is there', () => {
   for (const [, claim, proof] of rows) {
     const named = [...proof!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
     assert.ok(named.length > 0, claim);
-    assert.deepEqual(named.filter(name => !exists(name)), [], claim);
+    assert.deepEqual(
+      named.filter(name => !exists(name)),
+      [],
+      claim,
+    );
   }
 });

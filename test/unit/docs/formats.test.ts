@@ -37,7 +37,10 @@ test('every error code of the sources is listed, and none else', () => {
   }
   assert.deepEqual(sorted(firstColumn(section('Error codes'))), sorted(codes));
   // Elsewhere a code is passed on, so that the list above has all of them.
-  assert.deepEqual(others.filter(place => !/: \w+(\.\w+)*\.code$/.test(place)), []);
+  assert.deepEqual(
+    others.filter(place => !/: \w+(\.\w+)*\.code$/.test(place)),
+    [],
+  );
 });
 
 test('every command is listed with its title', () => {

@@ -12,14 +12,34 @@ import { root } from '../../fixtures/paths';
 const tracked = execFileSync('git', ['ls-files', '*.md', 'docs/*.md'], { cwd: root, encoding: 'utf8' })
   .trim()
   .split('\n');
-const pages = tracked.filter(name => /^(docs\/)?[\w-]+\.md$/.test(name));
+const pages = tracked.filter(name => /^(docs\/([\w-]+\/)?)?[\w-]+\.md$/.test(name));
+
+/** Where headings of a page can be reached, as GitHub and the site make them. */
+function anchorsOf(page: string): Set<string> {
+  const text = readFileSync(join(root, page), 'utf8').replaceAll(/^```[\s\S]*?^```/gm, '');
+  const slug = (heading: string) =>
+    heading
+      .replaceAll(/<[^>]+>|\]\([^)]*\)/g, '')
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-');
+  const named = [...text.matchAll(/<a id="([\w-]+)"/g)].map(([, id]) => id!);
+  return new Set([...named, ...[...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => slug(heading!))]);
+}
 
 for (const page of pages) {
   test(`${page}: what it links to is there`, () => {
     const text = readFileSync(join(root, page), 'utf8');
-    const targets = [...text.matchAll(/\]\((?!https?:|#|command:)([^)#\s]+)/g)].map(([, target]) => target!);
-    const missing = targets.filter(target => !existsSync(join(root, dirname(page), target)));
-    assert.deepEqual(missing, []);
+    const links = [...text.matchAll(/\]\((?!https?:|command:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
+    const missing = links.filter(([, file, anchor]) => {
+      const target = file ? join(dirname(page), file) : page;
+      if (!existsSync(join(root, target))) return true;
+      return anchor !== undefined && target.endsWith('.md') && !anchorsOf(target).has(anchor);
+    });
+    assert.deepEqual(
+      missing.map(([link]) => link),
+      [],
+    );
   });
 }
 
