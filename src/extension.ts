@@ -9,6 +9,7 @@ import { Ablations } from './analysis/ablations';
 import { AddedModels } from './analysis/addedModels';
 import { Analysis } from './analysis/analysis';
 import { Answers } from './analysis/answers';
+import { ChangedRuns } from './analysis/changedRuns';
 import { Comparison } from './analysis/comparison';
 import { contributedModels } from './analysis/contributedModels';
 import { DocumentSearch } from './analysis/documentSearch';
@@ -91,6 +92,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const page = {
     ...{ extensionUri, analysis, ablations, comparison, context, search, exporter, tab },
     answers: new Answers(analysis),
+    changed: new ChangedRuns(analysis, client),
     reveal: (tokenIdx: number) => revealToken(analysis, tokenIdx),
     showPlace: (cell: Cell) => placeMarks.show(cell),
     revealLine: (lineIdx: number) => revealLine(analysis, lineIdx),

@@ -10,7 +10,7 @@ import type { InferenceClient } from '../inference/client';
 import type { TokensEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import { logFailure } from '../log';
-import type { LayerResult } from '../shared/analysis';
+import type { LayerResult, Predictions } from '../shared/analysis';
 import type { LinkedComparison } from '../shared/link';
 import type { PanelComparison } from '../shared/panel/comparison';
 import { readableLabels } from '../shared/places';
@@ -40,6 +40,7 @@ export class Comparison implements vscode.Disposable {
   private counterpart: Counterpart | undefined;
   private layers: LayerResult[] = [];
   private opened: TokensEvent | undefined;
+  private predictions: Predictions | undefined;
   private running: AbortController | undefined;
 
   constructor(
@@ -97,6 +98,7 @@ export class Comparison implements vscode.Disposable {
     this.state = null;
     this.layers = [];
     this.opened = undefined;
+    this.predictions = undefined;
     this.changed.fire(null);
     await this.client.unload('compare').catch(error => this.log.warn(toFailureData(error).message));
   }
@@ -121,6 +123,7 @@ export class Comparison implements vscode.Disposable {
     const analysisId = analysis.nextId();
     this.layers = [];
     this.opened = undefined;
+    this.predictions = undefined;
     this.update({ status: 'loading', analysisId, tokens: null, layersDone: 0, failure: null });
     try {
       const { provider, threads, quantizedWeights, maxTokens } = this.readSettings();
@@ -141,6 +144,7 @@ export class Comparison implements vscode.Disposable {
       const { offsets } = this.opened!.tokens;
       const labels = readableLabels(this.opened!.tokens);
       const { surprisalBits } = answer.predictions;
+      this.predictions = answer.predictions;
       this.update({ status: 'done', tokens: { labels, offsets, surprisalBits } });
       this.log.info(`run ${analysisId}: ${labels.length} tokens to compare, ${answer.durationMs.toFixed(0)} ms`);
     } catch (error) {
@@ -152,7 +156,7 @@ export class Comparison implements vscode.Disposable {
   private runOf(analysisId: number): KnownRun | undefined {
     const model = this.state?.model;
     if (!this.holds(analysisId) || !model || !this.opened) return undefined;
-    return { model, nTokens: this.opened.tokens.ids.length, layers: this.layers, predictions: undefined };
+    return { model, nTokens: this.opened.tokens.ids.length, layers: this.layers, predictions: this.predictions };
   }
 
   private update(change: Partial<PanelComparison>): void {

@@ -21,6 +21,8 @@ import {
   type AblateArgs,
   type AnalyzeAnswer,
   type AnalyzeArgs,
+  type ChangeAnswer,
+  type ChangeArgs,
   type ChangesArgs,
   type ContinueArgs,
   type ExplainArgs,
@@ -212,6 +214,11 @@ export class InferenceClient {
     return this.cancellable('explain', args, signal);
   }
 
+  /** @throws as `Engine.change`; Cancelled as soon as `signal` fires. */
+  change(args: ChangeArgs, signal: AbortSignal): Promise<ChangeAnswer> {
+    return this.cancellable('change', args, signal);
+  }
+
   /** @throws as `Engine.ablateHeads`; Cancelled as soon as `signal` fires. */
   ablateHeads(args: HeadAblationArgs, signal: AbortSignal): Promise<HeadAblationEffect> {
     return this.cancellable('ablateHeads', args, signal);
@@ -267,6 +274,7 @@ export class InferenceClient {
     Name extends
       | 'ablate'
       | 'ablateHeads'
+      | 'change'
       | 'rankAblations'
       | 'explain'
       | 'lens'

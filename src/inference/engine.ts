@@ -5,12 +5,12 @@
 
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { hasLengthDependentPositions } from '../graph/layerPlan';
-import { type AblationEffect, checkAblation } from '../shared/ablation';
+import { type Ablation, type AblationEffect, checkAblation } from '../shared/ablation';
 import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
 import type { LogitAttribution } from '../shared/attribution';
 import type { SearchedRange } from '../shared/documentSearch';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
-import type { Continuation, ContinuedToken, KnockOuts, LogitLens, PatchedParts } from '../shared/interventions';
+import type { Change, Continuation, ContinuedToken, KnockOuts, LogitLens, PatchedParts } from '../shared/interventions';
 import type { OcclusionBaseline } from '../shared/relevance';
 import type { ScoredHead } from '../shared/retrievalHeads';
 import { sliceAround, type TextSlice, textReach } from '../shared/tools/documentText';
@@ -19,14 +19,16 @@ import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations } from './experiments/ablationRuns';
 import {
   type Asked,
+  askChange,
   askContinuation,
   askKnockOuts,
   askLens,
   askPatch,
   continuationOf,
 } from './experiments/askExperiments';
-import { changedKernels, Experiments } from './experiments/experiments';
+import { type ChangedRun, changedKernels, Experiments } from './experiments/experiments';
 import { explainLogit } from './experiments/explainLogit';
+import { effectOf } from './experiments/headAblation';
 import { neutralToken, OcclusionRunner } from './experiments/occlusion';
 import { scoreHeads } from './experiments/retrievalHeads';
 import { searchRanges, tokenizeProbe } from './experiments/searchRanges';
@@ -38,6 +40,8 @@ import type {
   AblateArgs,
   AnalyzeAnswer,
   AnalyzeArgs,
+  ChangeAnswer,
+  ChangeArgs,
   ContinueArgs,
   Emit,
   ExplainArgs,
@@ -54,7 +58,7 @@ import type {
   Slot,
 } from './protocol';
 import { Details } from './run/details';
-import { predictRun, scoreTokens, toBits, toPredictions } from './run/predictions';
+import { nPredictions, predictRun, scoreTokens, toBits, toPredictions } from './run/predictions';
 import { checkRange } from './run/relevance';
 import { handOn, knownRows } from './run/reuse';
 import type { Run } from './run/run';
@@ -223,6 +227,48 @@ export class Engine {
     this.trainedRun(args.analysisId);
     await this.pause(signal)();
     return this.experiments.ablateHeads(args, signal);
+  }
+
+  /**
+   * Runs the model with something changed, on the tokens of a finished run of the model as trained.
+   * @throws as `ablateHeads`; Failure `unequal-texts`, `bad-kernel`; RangeError for tokens that are not there.
+   */
+  async change({ analysisId, baseId, change, keeps }: ChangeArgs, signal?: AbortSignal): Promise<ChangeAnswer> {
+    const start = performance.now();
+    const base = this.trainedRun(baseId);
+    await this.pause(signal)();
+    const { prediction, effect } =
+      change.kind === 'kernels'
+        ? await this.kernelEffect(base, change.ablation, signal)
+        : await this.changeRun(base, change, { analysisId, keeps }, signal);
+    const predictions = toPredictions(base.ids, prediction, this.label);
+    return { ...effect, predictions, durationMs: performance.now() - start };
+  }
+
+  private async changeRun(
+    base: Run,
+    change: Exclude<Change, { readonly kind: 'kernels' }>,
+    { analysisId, keeps }: Pick<ChangeArgs, 'analysisId' | 'keeps'>,
+    signal?: AbortSignal,
+  ): Promise<ChangedRun> {
+    const otherIds = change.kind === 'patch' ? this.runs.finished(change.otherId).ids : null;
+    const changed = await askChange(this.asked, base, change, { analysisId, k: nPredictions, otherIds }, signal);
+    if (keeps && this.runs.holds(base.analysisId)) this.runs.keepChanged(changed.run);
+    return changed;
+  }
+
+  /** What changed kernels do; their run is not kept. */
+  private async kernelEffect(
+    base: Run,
+    requested: Ablation,
+    signal?: AbortSignal,
+  ): Promise<Pick<ChangedRun, 'prediction' | 'effect'>> {
+    this.checkChangeable();
+    const ablation = checkAblation(requested, this.model.layers, this.model.nHeads);
+    return this.runtime.use(async runtime => {
+      const { prediction } = await ablateRun(runtime, base, ablation, { analysisId: 0, topK: 1 }, signal);
+      return { prediction, effect: effectOf(prediction, { own: base.prediction! }) };
+    });
   }
 
   /**

@@ -38,6 +38,7 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     kernels: (args, signal) => engines.holding(args.analysisId).details.kernels(args, signal),
     largestChanges: (args, signal) => engines.holding(args.analysisId).details.largestChanges(args, signal),
     explain: (args, signal) => engines.holding(args.analysisId).explain(args, signal),
+    change: (args, signal) => engines.holding(args.baseId).change(args, signal),
     ablateHeads: (args, signal) => engines.holding(args.analysisId).ablateHeads(args, signal),
     lens: (args, signal) => engines.holding(args.analysisId).lens(args, signal),
     knockOuts: (args, signal) => engines.holding(args.analysisId).knockOuts(args, signal),

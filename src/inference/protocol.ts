@@ -21,6 +21,7 @@ import type { FoundModel, ModelFacts } from '../shared/foundModels';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type {
+  Change,
   Continuation,
   ContinuedToken,
   ContinueOptions,
@@ -103,6 +104,21 @@ export interface AnalyzeAnswer {
   /** Whole run, and its part up to the first layer's result, as measured inside the process. */
   readonly durationMs: number;
   readonly firstLayerMs: number;
+}
+
+export interface ChangeArgs {
+  /** Of the new run; it replaces the one of the experiment before. */
+  readonly analysisId: number;
+  /** The finished run of the model as trained that it departs from. */
+  readonly baseId: number;
+  readonly change: Change;
+  /** Whether maps of the new run will be requested. */
+  readonly keeps: boolean;
+}
+
+export interface ChangeAnswer extends HeadAblationEffect {
+  readonly predictions: Predictions;
+  readonly durationMs: number;
 }
 
 export interface AblateArgs {
@@ -286,6 +302,8 @@ export interface InferenceRequests extends FolderRequests {
   relevance(args: RelevanceArgs): Float32Array;
   /** Splits a logit over what was added to the residual stream. Cancelled between layers. */
   explain(args: ExplainArgs): LogitAttribution;
+  /** Runs the model with something changed on the tokens of a finished run. Cancelled between layers. */
+  change(args: ChangeArgs): ChangeAnswer;
   /** Switches heads off in any family. Cancelled between layers. */
   ablateHeads(args: HeadAblationArgs): HeadAblationEffect;
   /** Scores every head by labeled examples, in the order of layers. Cancelled between layers. */

@@ -32,6 +32,22 @@ const target = v.union([v.picklist(['actual', 'predicted']), index]);
 const layer = { ...run, layerIdx: index };
 const rectangle = { queryStart: index, keyStart: index, nQueries: index, nKeys: index };
 
+const cuts = list(
+  v.looseObject({
+    ...{ keys: range, queries: v.optional(range), layers: v.optional(list(index)), heads: v.optional(heads) },
+  }),
+);
+const change = v.variant('kind', [
+  v.looseObject({ kind: v.literal('heads'), heads, baseline: v.picklist(headBaselines) }),
+  v.looseObject({ kind: v.literal('edges'), cuts }),
+  v.looseObject({
+    ...{ kind: v.literal('patch'), what: v.picklist(['residual', 'head', 'mlp']), layerIdx: index },
+    ...{ headIdx: v.nullable(index), tokens: v.nullable(range), otherId: index },
+  }),
+  // Its edits are checked against the model.
+  v.looseObject({ kind: v.literal('kernels') }),
+]);
+
 export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   ping: v.unknown(),
   load: v.looseObject({
@@ -67,14 +83,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
     ...{ ...run, row: index, target, minus: v.optional(index) },
   }),
   lens: v.looseObject({ ...run, rows: range, target, k: whole(1, 1000) }),
-  knockOuts: v.looseObject({
-    ...{ ...run, rows: range, target },
-    cuts: list(
-      v.looseObject({
-        ...{ keys: range, queries: v.optional(range), layers: v.optional(list(index)), heads: v.optional(heads) },
-      }),
-    ),
-  }),
+  knockOuts: v.looseObject({ ...run, rows: range, target, cuts }),
   patchParts: v.looseObject({
     ...{ ...run, row: index, target, minus: v.optional(index), what: v.picklist(patchKinds) },
     from: v.union([v.picklist(headBaselines), v.looseObject({ ids: v.instance(Int32Array), isAligned: v.boolean() })]),
@@ -85,6 +94,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
     topP: v.pipe(finite(), v.minValue(0), v.maxValue(1)),
     topK: whole(0, 1000),
   }),
+  change: v.looseObject({ ...run, baseId: index, change, keeps: v.boolean() }),
   ablateHeads: v.looseObject({ ...run, heads, baseline: v.picklist(headBaselines) }),
   occlude: v.looseObject({
     ...{ ...run, occlusionId: index, target: range, spans: list(range), mode: v.picklist(occlusionModes) },

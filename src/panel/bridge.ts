@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { Ablations } from '../analysis/ablations';
 import type { Analysis } from '../analysis/analysis';
 import type { Answers } from '../analysis/answers';
+import type { ChangedRuns } from '../analysis/changedRuns';
 import type { Comparison } from '../analysis/comparison';
 import type { DocumentSearch } from '../analysis/documentSearch';
 import type { RelevantContext } from '../analysis/relevantContext';
@@ -11,7 +12,6 @@ import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import type { Cell } from '../shared/address';
-import type { MapAddress } from '../shared/attentionMap';
 import { toPanelContext } from '../shared/panel/context';
 import type { PanelCommand, PanelEvents, PanelRequests } from '../shared/panel/panelMessages';
 import { panelArguments } from '../shared/panel/panelSchemas';
@@ -47,6 +47,7 @@ export interface PanelServices {
   readonly search: DocumentSearch;
   readonly exporter: MapExporter;
   readonly answers: Answers;
+  readonly changed: ChangedRuns;
   readonly tab: PanelTab;
   /** Shows a token in its document. */
   readonly reveal: (tokenIdx: number) => void;
@@ -63,15 +64,18 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
   const { analysis, ablations, comparison, context, search, exporter, tab } = services;
   const store = new DisposableStore();
   const { details } = analysis;
-  const detailsOf = ({ analysisId }: MapAddress) => (comparison.holds(analysisId) ? comparison.details : details);
+  const detailsOf = (analysisId: number) => {
+    if (services.changed.holds(analysisId)) return services.changed.details;
+    return comparison.holds(analysisId) ? comparison.details : details;
+  };
   const picture = new FileParts();
   const nTokens = () => analysis.snapshot.tokens?.labels.length ?? 0;
   const rpc = new Rpc<None, PanelRequests, None, PanelEvents>(
     wire,
     {
       ready: () => sender.start(analysis.snapshot),
-      overview: (args, signal) => detailsOf(args).overview(args, signal),
-      tile: (args, signal) => detailsOf(args).tile(args, signal),
+      overview: (args, signal) => detailsOf(args.analysisId).overview(args, signal),
+      tile: (args, signal) => detailsOf(args.analysisId).tile(args, signal),
       patch: (args, signal) => details.patch(args, signal),
       kernels: (args, signal) => details.kernels(args, signal),
       largestChanges: (args, signal) => details.largestChanges(args, signal),
@@ -91,8 +95,9 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       ranking: () => ablations.ranking,
       headMeasures: (args, signal) => details.headMeasures(args, signal),
       thumbnails: args => details.thumbnails(args),
-      predictions: ({ analysisId }) => details.predictions(analysisId),
+      predictions: ({ analysisId }) => detailsOf(analysisId).predictions(analysisId),
       answer: (args, signal) => services.answers.answer(checkRow(args, nTokens()), signal),
+      change: (args, signal) => services.changed.change(args, signal),
       ablateHeads: (args, signal) => details.ablateHeads(args, signal),
       hide: (args, signal) => services.answers.hide(checkRow(args, nTokens()), signal),
       rangeWeights(args, signal) {

@@ -1,5 +1,6 @@
 /** What experiments on a run answer: logit lens, knock-outs, patches and continuations. See docs/guide.md for the formulas. */
 
+import type { Ablation } from './ablation';
 import type { HeadRef, TokenRange } from './address';
 import type { ExplainTarget, NamedToken } from './attribution';
 import type { HeadBaseline } from './headAblation';
@@ -89,6 +90,26 @@ export interface PatchedParts {
   readonly isChanged: readonly (readonly boolean[])[];
   /** All positions or heads of a layer at once, [layer]. */
   readonly together: readonly number[];
+}
+
+/** Something that is changed about the model, or about what it reads. */
+export type Change =
+  | { readonly kind: 'heads'; readonly heads: readonly HeadRef[]; readonly baseline: HeadBaseline }
+  | { readonly kind: 'edges'; readonly cuts: readonly EdgeCut[] }
+  | PatchChange
+  | { readonly kind: 'kernels'; readonly ablation: Ablation };
+
+/** Parts of another text's run are put in at the tokens that correspond. */
+export interface PatchChange {
+  readonly kind: 'patch';
+  readonly what: 'residual' | 'head' | 'mlp';
+  readonly layerIdx: number;
+  /** Of `head`; null: all heads of the layer. */
+  readonly headIdx: number | null;
+  /** Tokens of the changed text; null: all that correspond. */
+  readonly tokens: TokenRange | null;
+  /** A finished run of the other text by the same model. */
+  readonly otherId: number;
 }
 
 /** How a text is continued. */

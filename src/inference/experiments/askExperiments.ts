@@ -4,6 +4,7 @@ import { alignTexts, inverted } from '../../attention/alignTokens';
 import type { TokenRange } from '../../shared/address';
 import type { ExplainTarget, NamedToken } from '../../shared/attribution';
 import type {
+  Change,
   Continuation,
   ContinuedToken,
   ContinueOptions,
@@ -18,7 +19,9 @@ import { Failure } from '../../shared/tools/failure';
 import { toBits } from '../run/predictions';
 import type { Run } from '../run/run';
 import type { Cut } from '../runtime/knockOut';
-import type { Experiments } from './experiments';
+import { headsOff, partsPutIn } from './changedRun';
+import type { ChangedRun, Experiments } from './experiments';
+import { checkHeads } from './headAblation';
 import type { Cuts } from './knockOutRuns';
 
 export interface Asked {
@@ -118,6 +121,65 @@ export async function askPatch(
     ...{ target: named(targetId!), minus: minus === undefined ? null : named(minus) },
     ...{ other: clean, original, patched, isChanged, together },
   };
+}
+
+/**
+ * Runs the model with something changed in a text's run.
+ * @param otherIds tokens of the text that parts are taken from.
+ * @throws Failure `bad-ablation`, `unequal-texts`, `too-long`; RangeError for tokens, layers or heads that are not there; as
+ * `askLens`.
+ */
+export async function askChange(
+  { experiments, nLayers, nHeads }: Asked,
+  base: Run,
+  change: Exclude<Change, { readonly kind: 'kernels' }>,
+  { analysisId, k, otherIds }: { readonly analysisId: number; readonly k: number; readonly otherIds: Int32Array | null },
+  signal?: AbortSignal,
+): Promise<ChangedRun> {
+  const args = { analysisId, baseId: base.analysisId, k };
+  switch (change.kind) {
+    case 'heads':
+      checkHeads(change.heads, nLayers, nHeads);
+      return experiments.change(
+        args,
+        (runtime, streams) => headsOff(runtime, streams, change.heads, change.baseline),
+        signal,
+      );
+    case 'edges': {
+      const cuts = new Map<number, Cut[]>();
+      for (const cut of change.cuts) {
+        for (const [layerIdx, list] of edgesOf(cut, base.nTokens, nLayers, nHeads)) {
+          cuts.set(layerIdx, [...(cuts.get(layerIdx) ?? []), ...list]);
+        }
+      }
+      const changes = new Map([...cuts].map(([layerIdx, list]) => [layerIdx, { cuts: list }]));
+      return experiments.change(args, async () => changes, signal);
+    }
+    case 'patch': {
+      const { layerIdx, headIdx, tokens } = change;
+      within(layerIdx < nLayers && (headIdx ?? 0) < nHeads, `${layerIdx}.${headIdx ?? 0}`);
+      const all = { first: 0, end: base.nTokens };
+      if (tokens) checkRows(tokens, base);
+      const counterparts = partners(base.ids, otherIds!, tokens ?? all);
+      return experiments.change(
+        args,
+        async (runtime, streams) =>
+          partsPutIn(runtime, streams, await experiments.streamsOf(otherIds!, signal), counterparts, change),
+        signal,
+      );
+    }
+  }
+}
+
+/** For each token of a range the corresponding one of another text, -1 for none. @throws Failure `unequal-texts` */
+function partners(ids: Int32Array, other: Int32Array, { first, end }: TokenRange): Int32Array {
+  const all = inverted(alignTexts(Array.from(other, String), Array.from(ids, String)), ids.length);
+  const inside = all.map((token, i) => (i >= first && i < end ? token : -1));
+  if (inside.some(token => token >= 0)) return inside;
+  throw new Failure(
+    'unequal-texts',
+    `Cannot patch: none of the tokens ${first} to ${end - 1} has a counterpart in the other text. Choose tokens that both texts have.`,
+  );
 }
 
 /** @param ids of the text to continue. */

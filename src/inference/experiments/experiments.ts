@@ -6,13 +6,17 @@
 import type { TokenRange } from '../../shared/address';
 import type { HeadAblationArgs, HeadAblationEffect } from '../../shared/headAblation';
 import { Failure } from '../../shared/tools/failure';
+import { changedRun, type Run } from '../run/run';
 import type { Runs } from '../run/runs';
 import type { LastingRuntime } from '../runtime/lastingRuntime';
 import type { LensRows } from '../runtime/lensRows';
 import { ModelRuntime } from '../runtime/modelRuntime';
+import type { Prediction } from '../runtime/prediction';
 import { rowsOf } from '../runtime/values';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generateText';
-import { ablateHeads, predictTrained, type TrainedPredictions } from './headAblation';
+import { predictAgainst } from './ablationRuns';
+import { type LayerChanges, runChanged } from './changedRun';
+import { ablateHeads, effectOf, predictTrained, type TrainedPredictions } from './headAblation';
 import { KnockOutRunner, type PredictedRows } from './knockOutRuns';
 import { type PatchResult, type PatchTask, patchRuns } from './patchRuns';
 import { type Streams, streamBefore, streamsOf, streamsOfRun } from './streams';
@@ -22,8 +26,8 @@ export class Experiments {
   /** Streams of the last run that was on another provider. */
   private last: { readonly analysisId: number; readonly streams: Streams } | undefined;
 
-  /** Of the last run that heads of were switched off. */
-  private trained: { readonly analysisId: number; readonly predictions: TrainedPredictions } | undefined;
+  /** Of the last run that something was changed in. */
+  private trained: TrainedPredictions | undefined;
 
   constructor(
     private readonly runtime: LastingRuntime,
@@ -57,10 +61,36 @@ export class Experiments {
   ): Promise<HeadAblationEffect> {
     const runtime = this.localRuntime();
     const streams = await this.streams(analysisId, signal);
-    if (this.trained?.analysisId !== analysisId) {
-      this.trained = { analysisId, predictions: await predictTrained(runtime, streams) };
-    }
-    return ablateHeads(runtime, streams, this.trained.predictions, heads, baseline, signal);
+    const trained = await this.trainedOf(runtime, streams, analysisId);
+    return ablateHeads(runtime, streams, trained, heads, baseline, signal);
+  }
+
+  /**
+   * Runs the model with something changed.
+   * @param toChanges from the streams of the text as the model is.
+   * @returns the run, which keeps what its maps are computed from, and what it predicts. @throws as `logitLens`.
+   */
+  async change(
+    { analysisId, baseId, k }: { readonly analysisId: number; readonly baseId: number; readonly k: number },
+    toChanges: (runtime: ModelRuntime, streams: Streams) => Promise<LayerChanges>,
+    signal?: AbortSignal,
+  ): Promise<ChangedRun> {
+    const runtime = this.localRuntime();
+    const streams = await this.streams(baseId, signal);
+    const trained = await this.trainedOf(runtime, streams, baseId);
+    const changes = await toChanges(runtime, streams);
+    const { ids, layers, output } = await runChanged(runtime, streams, changes, signal);
+    const prediction = await predictAgainst(runtime, trained.run, output, k);
+    const cuts = new Map([...changes].flatMap(([layerIdx, change]) => (change.cuts ? [[layerIdx, change.cuts]] : [])));
+    return {
+      run: changedRun(analysisId, ids, layers, output, { cuts, runtime }),
+      ...{ prediction, effect: effectOf(prediction, trained) },
+    };
+  }
+
+  /** Streams of any text. @throws as `logitLens`. */
+  streamsOf(ids: Int32Array, signal?: AbortSignal): Promise<Streams> {
+    return streamsOf(this.localRuntime(), ids, signal);
   }
 
   /** Puts parts of one text's run into another's; see `patchRuns`. @throws Failure `viewer` or `remote`. */
@@ -75,6 +105,13 @@ export class Experiments {
 
   async release(): Promise<void> {
     await this.cpu?.release();
+  }
+
+  private async trainedOf(runtime: ModelRuntime, streams: Streams, analysisId: number): Promise<TrainedPredictions> {
+    if (this.trained?.run.analysisId !== analysisId) {
+      this.trained = await predictTrained(runtime, streams, analysisId);
+    }
+    return this.trained;
   }
 
   private async streams(analysisId: number, signal?: AbortSignal): Promise<Streams> {
@@ -115,6 +152,13 @@ export class Experiments {
 /** What is computed anew is of the model as trained. */
 export function changedKernels(): Failure {
   return new Failure('bad-ablation', 'Cannot run this experiment on a model with changed kernels. Restore them first.');
+}
+
+export interface ChangedRun {
+  readonly run: Run;
+  /** With the divergence from the model as it is. */
+  readonly prediction: Prediction;
+  readonly effect: HeadAblationEffect;
 }
 
 export interface LensArgs {

@@ -1,30 +1,31 @@
 /** Heads whose output is replaced by zero or by its mean over the text, in any family; later layers run on what is left. */
 
 import { finiteMean } from '../../attention/ablationEffects';
-import { planLayer } from '../../graph/layerPlan';
 import type { HeadRef } from '../../shared/address';
 import type { HeadAblationEffect, HeadBaseline } from '../../shared/headAblation';
-import { Cancelled, Failure } from '../../shared/tools/failure';
+import { Failure } from '../../shared/tools/failure';
 import { targetsOf, toBits } from '../run/predictions';
-import { emptyRows } from '../runtime/bands';
+import { newRun, type Run } from '../run/run';
 import type { ModelRuntime } from '../runtime/modelRuntime';
 import type { Prediction } from '../runtime/prediction';
-import type { Value } from '../runtime/session';
-import { atItsMean } from '../runtime/values';
-import { type Streams, streamBefore } from './streams';
-
-/** Cells of one layer's maps, which run in one piece here: 512 MB. */
-const maxCells = 2 ** 27;
+import { predictAgainst } from './ablationRuns';
+import { headsOff, runChanged } from './changedRun';
+import type { Streams } from './streams';
 
 /** What the model predicts as it is. */
 export interface TrainedPredictions {
-  readonly logProbabilities: Value;
+  readonly run: Run;
   readonly own: Prediction;
 }
 
-export async function predictTrained(runtime: ModelRuntime, { ids, output }: Streams): Promise<TrainedPredictions> {
-  const logProbabilities = await runtime.logProbabilities(output);
-  return { logProbabilities, own: await runtime.predict(output, targetsOf(ids), 1) };
+/** @param analysisId of the run that the streams are of. */
+export async function predictTrained(
+  runtime: ModelRuntime,
+  { ids, output }: Streams,
+  analysisId = 0,
+): Promise<TrainedPredictions> {
+  const run = { ...newRun(analysisId, ids), output };
+  return { run, own: await runtime.predict(output, targetsOf(ids), 1) };
 }
 
 /**
@@ -39,48 +40,23 @@ export async function ablateHeads(
   baseline: HeadBaseline,
   signal?: AbortSignal,
 ): Promise<HeadAblationEffect> {
-  const { config } = runtime.folder;
-  const { n_layers: nLayers, n_heads: nHeads } = config;
-  const nTokens = streams.ids.length;
+  const { n_layers: nLayers, n_heads: nHeads } = runtime.folder.config;
   checkHeads(heads, nLayers, nHeads);
-  if (nHeads * nTokens ** 2 > maxCells) {
-    throw new Failure(
-      'too-long',
-      `Cannot switch off heads over ${nTokens} tokens: the maps of a layer would take ${Math.round((nHeads * nTokens ** 2 * 4) / 1e6)} MB. Inspect at most ${Math.floor(Math.sqrt(maxCells / nHeads))} tokens (mtaInspector.maxTokens).`,
-      ['openSettings'],
-    );
-  }
-  const first = Math.min(...heads.map(({ layerIdx }) => layerIdx));
-  let hidden = streamBefore(streams, first);
-  for (let layerIdx = first; layerIdx < nLayers; layerIdx++) {
-    if (signal?.aborted) throw new Cancelled();
-    const off = heads.filter(head => head.layerIdx === layerIdx).map(({ headIdx }) => headIdx);
-    if (off.length === 0) {
-      const rows = emptyRows(planLayer(config, layerIdx), hidden);
-      hidden = await runtime.layerRows(layerIdx, rows, { first: 0, end: nTokens }, { signal });
-      continue;
-    }
-    const values =
-      baseline === 'mean'
-        ? atItsMean(await runtime.blockPart(layerIdx, streamBefore(streams, layerIdx), 'head'), 1)
-        : null;
-    hidden = await runtime.patchedBlock(layerIdx, hidden, { part: 'head', places: [off], values });
-  }
-  const { logProbabilities, divergence } = await runtime.predict(
-    hidden,
-    targetsOf(streams.ids),
-    1,
-    trained.logProbabilities,
-  );
+  const { output } = await runChanged(runtime, streams, await headsOff(runtime, streams, heads, baseline), signal);
+  return effectOf(await predictAgainst(runtime, trained.run, output, 1), trained);
+}
+
+/** @param prediction with its divergence from the model as it is. */
+export function effectOf({ divergence, logProbabilities }: Prediction, { own }: Pick<TrainedPredictions, 'own'>): HeadAblationEffect {
   const klBits = Float32Array.from(divergence!, toBits);
   // Position i predicts token i + 1; nothing follows the last one.
-  const changeBits = Float32Array.from({ length: nTokens }, (_, token) =>
-    token === 0 ? Number.NaN : toBits(trained.own.logProbabilities[token - 1]! - logProbabilities[token - 1]!),
+  const changeBits = Float32Array.from(klBits, (_, token) =>
+    token === 0 ? Number.NaN : toBits(own.logProbabilities[token - 1]! - logProbabilities[token - 1]!),
   );
   return { klBits, meanKlBits: finiteMean(klBits), changeBits, meanChangeBits: finiteMean(changeBits) };
 }
 
-function checkHeads(heads: readonly HeadRef[], nLayers: number, nHeads: number): void {
+export function checkHeads(heads: readonly HeadRef[], nLayers: number, nHeads: number): void {
   if (heads.length === 0) throw new Failure('bad-ablation', 'No head was named to switch off. Name at least one.');
   const wrong = heads.find(({ layerIdx, headIdx }) => !(layerIdx < nLayers && headIdx < nHeads));
   if (!wrong) return;

@@ -193,7 +193,7 @@ class PatchRunner {
 
 /** What is put in the place of `there`, of the same shape. @param clean the part of the clean run. */
 function otherValues(kind: PatchKind, there: Value, source: PatchSource, clean: Value | null): Value {
-  if (clean) return aligned(kind, there, clean, (source as CleanText).counterparts);
+  if (clean) return alignedValues(kind, there, clean, (source as CleanText).counterparts);
   return source === 'zero' ? emptyValue(there.dims) : atItsMean(there, tokenAxes[kind]);
 }
 
@@ -201,7 +201,7 @@ function otherValues(kind: PatchKind, there: Value, source: PatchSource, clean: 
  * What is there, with the clean run's values at the tokens that have a counterpart. A row of a pattern takes the weights of
  * the clean row: at a key without counterpart that is 0.
  */
-function aligned(kind: PatchKind, there: Value, clean: Value, counterparts: Int32Array): Value {
+export function alignedValues(kind: PatchKind, there: Value, clean: Value, counterparts: Int32Array): Value {
   const values = { ...there, data: there.data.slice() as Value['data'] };
   const to = sizesAt(there, tokenAxes[kind]);
   const from = sizesAt(clean, tokenAxes[kind]);

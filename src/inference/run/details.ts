@@ -59,7 +59,7 @@ export class Details {
   async overview({ analysisId, layerIdx, stage }: StageAddress, signal?: AbortSignal): Promise<LayerOverview> {
     const run = this.runs.withLayer(analysisId, layerIdx);
     const request = { layerIdx, stage: this.effectiveStage(layerIdx, stage) };
-    return this.inTurn(runtime => overviewOf(runtime, run, request, signal), signal);
+    return this.inTurn(run, runtime => overviewOf(runtime, run, request, signal), signal);
   }
 
   /** Exact values of one head. @throws RangeError outside the map. */
@@ -78,7 +78,7 @@ export class Details {
       const bandIdx = Math.floor(first / tileSize);
       const end = Math.min(queryStart + nQueries, (bandIdx + 1) * tileSize);
       const request = { ...place, bandIdx };
-      const band = await this.inTurn(runtime => tileBand(runtime, run, request, signal), signal);
+      const band = await this.inTurn(run, runtime => tileBand(runtime, run, request, signal), signal);
       const rows = band.values.subarray((first - band.queryStart) * band.nKeys, (end - band.queryStart) * band.nKeys);
       values.set(columnsOf(rows, band.nKeys, keyStart, nKeys), (first - queryStart) * nKeys);
       first = end;
@@ -100,7 +100,7 @@ export class Details {
     for (let first = queryStart; first < queryStart + nQueries; first += nAtOnce) {
       const end = Math.min(first + nAtOnce, queryStart + nQueries);
       const request = { ...place, queries: [first, end] as const };
-      const rows = await this.inTurn(runtime => allHeadsRows(runtime, run, request, signal), signal);
+      const rows = await this.inTurn(run, runtime => allHeadsRows(runtime, run, request, signal), signal);
       const columns = columnsOf(rows, end, keyStart, nKeys);
       const size = (end - first) * nKeys;
       for (let headIdx = 0; headIdx < nHeads; headIdx++) {
@@ -113,8 +113,8 @@ export class Details {
 
   /** The kernels that a run's layer was computed with. */
   async kernels({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
-    const { kernels } = this.runs.withLayer(analysisId, layerIdx);
-    return kernels.get(layerIdx) ?? this.inTurn(runtime => runtime.trainedKernels(layerIdx), signal);
+    const run = this.runs.withLayer(analysisId, layerIdx);
+    return run.kernels.get(layerIdx) ?? this.inTurn(run, runtime => runtime.trainedKernels(layerIdx), signal);
   }
 
   /** Where a part changed a head's attention most. @throws RangeError if the layer lacks the part or the head. */
@@ -186,7 +186,7 @@ export class Details {
   private bandsOf(run: Run, signal?: AbortSignal, deepestLayer = 0, quantity: Quantity = 'weight'): HeadBandsOf {
     const { attribution, model } = this;
     const band = (request: RowsRequest) =>
-      this.inTurn(async runtime => {
+      this.inTurn(run, async runtime => {
         this.runs.withLayer(run.analysisId, deepestLayer);
         if (quantity === 'weight') return headBand(runtime, run, request, signal);
         const last = weightsStage(model.layers[request.layerIdx]!.stages);
@@ -208,8 +208,8 @@ export class Details {
     return effectiveStage(this.model.layers[layerIdx]!.stages, stage);
   }
 
-  private inTurn<T>(work: (runtime: LayerRuntime) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return this.turns.take(() => this.runtime.use(work), signal);
+  private inTurn<T>(run: Run, work: (runtime: LayerRuntime) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.turns.take(() => (run.runtime ? work(run.runtime) : this.runtime.use(work)), signal);
   }
 }
 

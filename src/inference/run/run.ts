@@ -5,10 +5,13 @@ import type { MapBand } from '../../attention/mapBand';
 import { blockSizeFor } from '../../graph/reductions';
 import type { LayerOverview } from '../../shared/analysis';
 import type { KernelWeights } from '../../shared/kernels';
+import type { LayerRows } from '../runtime/bands';
 import type { BlockResult } from '../runtime/block';
+import type { Cut } from '../runtime/knockOut';
 import type { LayerRuntime } from '../runtime/layerRuntime';
 import type { Prediction } from '../runtime/prediction';
 import type { Value } from '../runtime/session';
+import { emptyTopKeys } from '../runtime/topKeyRows';
 import type { Known } from './known';
 import { emptyMaps, emptyOverviews } from './mapCaches';
 import { walkLayers } from './walkLayers';
@@ -30,6 +33,10 @@ export interface Run {
   readonly known: Known;
   /** Layers computed with other weights than the trained ones. */
   readonly kernels: ReadonlyMap<number, readonly KernelWeights[]>;
+  /** Edges knocked out of layers. */
+  readonly cuts?: ReadonlyMap<number, readonly Cut[]>;
+  /** What computed it and computes its maps, where that is not what runs the model. */
+  readonly runtime?: LayerRuntime;
   /** Bands of single heads at full precision. */
   readonly maps: LRUCache<string, MapBand>;
   /** Of all heads. */
@@ -38,6 +45,23 @@ export interface Run {
   rows?: { readonly key: string; readonly values: Float32Array };
   /** Log-probabilities of the next token, [1, T, V], once a run with changed kernels was compared with this one. */
   logProbabilities?: Value;
+}
+
+/** A run that departs from another one on the same tokens, finished. @param layers before the last one's output. */
+export function changedRun(
+  analysisId: number,
+  ids: Int32Array,
+  layers: readonly LayerRows[],
+  output: Value,
+  changes: Pick<Run, 'cuts' | 'runtime'>,
+): Run {
+  const run: Run = { ...newRun(analysisId, ids), ...changes, output };
+  const noMaps = { overviews: [], blockSize: run.blockSize, pooled: async () => new Map() };
+  const topKeys = emptyTopKeys(0, ids.length, 0);
+  run.layers.push(
+    ...layers.map((rows, i) => ({ rows, hidden: layers[i + 1]?.hidden ?? output, topKeys, ...noMaps })),
+  );
+  return run;
 }
 
 /** The residual stream before a layer, as far as the run has come: [1, T, D]. */

@@ -11,6 +11,7 @@ import type { Quantity } from '../../shared/relevance';
 import { type Attribution, checkWeightsAreHere, fetchRows } from '../runtime/attribution';
 import { minBandRows, usualBandRows } from '../runtime/bands';
 import type { LayerRuntime } from '../runtime/layerRuntime';
+import { emptyPooledMap, poolRows, quantize } from '../runtime/overviews';
 import { maxMapBytes } from './mapCaches';
 import type { Run } from './run';
 
@@ -35,7 +36,8 @@ export async function headBand(
 ): Promise<MapBand[][]> {
   const layer = run.layers[layerIdx]!;
   const kernels = run.kernels.get(layerIdx);
-  const fetched = await runtime.stageRows(layerIdx, layer.rows, { ...rows, kernels, signal });
+  const cuts = run.cuts?.get(layerIdx);
+  const fetched = await runtime.stageRows(layerIdx, layer.rows, { ...rows, kernels, cuts, signal });
   const { heads } = rows;
   const [queryStart, nKeys] = rows.queries;
   return fetched.map(values =>
@@ -119,7 +121,8 @@ export async function allHeadsRows(
   const key = `${layerIdx}/${stage}/${queries.join()}`;
   if (run.rows?.key !== key) {
     const heads = Array.from({ length: runtime.folder.config.n_heads }, (_, headIdx) => headIdx);
-    const options = { stages: [stage], heads, queries, kernels: run.kernels.get(layerIdx), signal };
+    const changes = { kernels: run.kernels.get(layerIdx), cuts: run.cuts?.get(layerIdx) };
+    const options = { stages: [stage], heads, queries, ...changes, signal };
     const [values] = await runtime.stageRows(layerIdx, run.layers[layerIdx]!.rows, options);
     run.rows = { key, values: values! };
   }
@@ -138,7 +141,28 @@ export async function overviewOf(
   const known = overviews.get(key);
   if (known) return known;
   const options = { stage, blockSize, kernels: run.kernels.get(layerIdx), signal };
-  const overview = await runtime.overview(layerIdx, run.layers[layerIdx]!.rows, options);
+  const overview = run.cuts?.has(layerIdx)
+    ? await overviewOfRows(runtime, run, { layerIdx, stage }, signal)
+    : await runtime.overview(layerIdx, run.layers[layerIdx]!.rows, options);
   overviews.set(key, overview);
   return overview;
+}
+
+/** The same from its rows: what is cut there may begin inside a pooled block. */
+async function overviewOfRows(
+  runtime: LayerRuntime,
+  run: Run,
+  { layerIdx, stage }: { readonly layerIdx: number; readonly stage: Stage },
+  signal?: AbortSignal,
+): Promise<LayerOverview> {
+  const { nTokens, blockSize } = run;
+  const heads = Array.from({ length: runtime.folder.config.n_heads }, (_, headIdx) => headIdx);
+  const map = emptyPooledMap(heads.length, nTokens, blockSize);
+  const nAtOnce = rowsAtOnce(heads.length, nTokens);
+  for (let start = 0; start < nTokens; start += nAtOnce) {
+    const queries = [start, Math.min(start + nAtOnce, nTokens)] as const;
+    const [bands] = await headBand(runtime, run, { layerIdx, stages: [stage], heads, queries }, signal);
+    for (const [head, band] of bands!.entries()) poolRows(map, head, band);
+  }
+  return quantize(stage, map);
 }

@@ -1,4 +1,4 @@
-/** The runs that an engine keeps: the newest of each slot, and the newest with changed kernels. */
+/** The runs that an engine keeps: the newest of each slot, the newest with changed kernels, the newest of an experiment. */
 
 import { Failure } from '../../shared/tools/failure';
 import type { Slot } from '../protocol';
@@ -6,7 +6,7 @@ import type { LayerRuntime } from '../runtime/layerRuntime';
 import { type Run, restoreRun } from './run';
 
 export class Runs {
-  private readonly runs = new Map<Slot | 'ablated', Run>();
+  private readonly runs = new Map<Slot | 'ablated' | 'changed', Run>();
 
   /** Keeps a run in place of the slot's last one. An ablated run goes with the main one it departs from. */
   keep(slot: Slot, run: Run): void {
@@ -18,6 +18,11 @@ export class Runs {
     this.runs.set('ablated', run);
   }
 
+  /** Keeps a run of an experiment, until the next one. It goes with the main one. */
+  keepChanged(run: Run): void {
+    this.runs.set('changed', run);
+  }
+
   /** The newest run of a slot. */
   of(slot: Slot): Run | undefined {
     return this.runs.get(slot);
@@ -25,7 +30,7 @@ export class Runs {
 
   forget(slot: Slot): void {
     this.runs.delete(slot);
-    if (slot === 'main') this.runs.delete('ablated');
+    if (slot === 'main') this.forgetChanged();
   }
 
   holds(analysisId: number): boolean {
@@ -54,12 +59,17 @@ export class Runs {
   }
 
   /**
-   * See `restoreRun`. An ablated run goes, since it does not come from its tokens alone, and so does one that fails: those
-   * that request it get `no-analysis`.
+   * See `restoreRun`. Runs with something changed go, since they do not come from their tokens alone, and so does one that
+   * fails: those that request it get `no-analysis`.
    */
   async restore(runtime: LayerRuntime): Promise<void> {
-    this.runs.delete('ablated');
+    this.forgetChanged();
     for (const [slot, run] of this.runs) await restoreRun(runtime, run).catch(() => this.runs.delete(slot));
+  }
+
+  private forgetChanged(): void {
+    this.runs.delete('ablated');
+    this.runs.delete('changed');
   }
 
   private find(analysisId: number): Run | undefined {

@@ -10,6 +10,7 @@ import type { Stage } from '../../shared/operators';
 import type { ModelFolder } from '../model/folder';
 import type { LayerRows } from './bands';
 import type { BlockOptions, BlockResult, LayerOptions } from './block';
+import type { Cut } from './knockOut';
 import type { RunSize } from './memory';
 import type { Prediction } from './prediction';
 import type { Value } from './session';
@@ -22,6 +23,8 @@ export interface OverviewOptions extends LayerOptions {
 
 export interface StageRowsOptions extends LayerOptions {
   readonly stages: readonly Stage[];
+  /** Edges knocked out, by runtimes on the CPU of this machine. */
+  readonly cuts?: readonly Cut[] | undefined;
   readonly heads: readonly number[];
   /** Rows [start, end). */
   readonly queries: readonly [start: number, end: number];

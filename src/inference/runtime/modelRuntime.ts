@@ -188,27 +188,46 @@ export class ModelRuntime implements LayerRuntime {
   }
 
   async stageRows(layerIdx: number, rows: LayerRows, options: StageRowsOptions): Promise<Float32Array[]> {
-    const { stages, heads, kernels, signal } = options;
+    const { stages, heads } = options;
     const [start, end] = options.queries;
-    const { config, weights } = this.folder;
-    const plan = planLayer(config, layerIdx);
+    const plan = planLayer(this.folder.config, layerIdx);
     const nRows = end - start;
     const maps = stages.map(() => new Float32Array(heads.length * nRows * end));
-    await this.inBands(start, end, signal, async (from, to) => {
-      const graph = () => stagesGraph(config, layerIdx, stages, weights, this.feedsOf);
-      const session = await this.detail(`stages/${layerIdx}/${stages.join()}`, graph);
-      const feeds = await this.blockFeeds(plan, rows, bandAt(plan, from, to), kernels);
-      const fetched = await session.run({ ...feeds, head_indices: int64(heads, [heads.length]) });
-      for (const [i, stage] of stages.entries()) {
-        const data = fetched[stage]!.data as Float32Array;
-        for (let row = 0; row < heads.length * (to - from); row++) {
-          const head = Math.floor(row / (to - from));
-          const query = from - start + (row % (to - from));
-          maps[i]!.set(data.subarray(row * to, (row + 1) * to), (head * nRows + query) * end);
+    for (const { first, end: stop, cuts } of partsOf({ first: start, end }, options.cuts ?? [])) {
+      await this.stageRowsOf(plan, rows, [first, stop], cuts, options, (from, to, fetched) => {
+        for (const [i, stage] of stages.entries()) {
+          const data = fetched[stage]!.data as Float32Array;
+          for (let row = 0; row < heads.length * (to - from); row++) {
+            const head = Math.floor(row / (to - from));
+            const query = from - start + (row % (to - from));
+            maps[i]!.set(data.subarray(row * to, (row + 1) * to), (head * nRows + query) * end);
+          }
         }
-      }
-    });
+      });
+    }
     return maps;
+  }
+
+  /** Rows of stages, all with the same edges cut, some at a time. */
+  private async stageRowsOf(
+    plan: LayerPlan,
+    rows: LayerRows,
+    [start, end]: readonly [number, number],
+    cuts: readonly Cut[],
+    { stages, heads, kernels, signal }: StageRowsOptions,
+    write: (from: number, to: number, fetched: Values) => void,
+  ): Promise<void> {
+    const { config, weights } = this.folder;
+    const { layerIdx } = plan;
+    const cut = cutHeads(plan, cuts);
+    const graph = () => stagesGraph(config, layerIdx, stages, weights, cut ? knockOutFeeds(cut) : this.feedsOf);
+    await this.inBands(start, end, signal, async (from, to) => {
+      const session = await this.detail(`stages/${layerIdx}/${stages.join()}/${cut ?? ''}`, graph);
+      const band = bandAt(plan, from, to);
+      const feeds = await this.blockFeeds(plan, rows, band, kernels);
+      const allowed = cuts.length > 0 ? { allowed: withoutCuts(feeds['allowed']!, cuts, plan.nHeads, band) } : {};
+      write(from, to, await session.run({ ...feeds, ...allowed, head_indices: int64(heads, [heads.length]) }));
+    });
   }
 
   /** Natural log-probabilities of the next token after each position, [1, T, V]. */

@@ -1,5 +1,6 @@
 /** Pooled maps put together from bands, and quantised to 8 bits as they travel. Pure. */
 
+import type { MapBand } from '../../attention/mapBand';
 import type { LayerOverview } from '../../shared/analysis';
 import type { Stage } from '../../shared/operators';
 import type { Band } from './bands';
@@ -27,6 +28,17 @@ export function writePooled({ blockSize, size, cells }: PooledMap, { first, star
       const from = (head * nRows + row) * nColumns;
       cells.set(data.subarray(from, from + nColumns), (head * size + first / blockSize + row) * size);
     }
+  }
+}
+
+/** Pools rows of one head: of each block the strongest value, with its sign. */
+export function poolRows({ blockSize, size, cells }: PooledMap, head: number, band: MapBand): void {
+  const { queryStart, nKeys, values } = band;
+  for (let at = 0; at < values.length; at++) {
+    const [row, key] = [queryStart + Math.floor(at / nKeys), at % nKeys];
+    if (key > row) continue;
+    const cell = (head * size + Math.floor(row / blockSize)) * size + Math.floor(key / blockSize);
+    if (Math.abs(values[at]!) > Math.abs(cells[cell]!)) cells[cell] = values[at]!;
   }
 }
 

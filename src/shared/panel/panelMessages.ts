@@ -16,6 +16,7 @@ import type { FilePart } from '../tools/fileParts';
 import type { AnswerAddress, HideAddress, HideEffect, TokenAnswer } from './answer';
 import type { PanelComparison } from './comparison';
 import type { PanelContext, PanelContextLines } from './context';
+import type { ChangeEffect, ChangeRequest } from './experiment';
 import type { ExportFormat } from './exportFormats';
 import type { AblationStep, PanelAblation, Ranking } from './panelAblation';
 
@@ -128,10 +129,12 @@ export interface PanelRequests {
     readonly anchorIdx?: number | null;
     readonly reveal: boolean;
   }): void;
-  /** Surprisal and likeliest next tokens. Fails with `no-analysis` until the run is done. */
+  /** Surprisal and likeliest next tokens of a run, also of the one that is compared with. Fails with `no-analysis` until it is done. */
   predictions(args: { readonly analysisId: number }): Predictions;
   /** Where a prediction comes from. */
   answer(args: AnswerAddress): TokenAnswer;
+  /** What changing something about the model or its text does. Cancelled between layers. */
+  change(args: ChangeRequest): ChangeEffect;
   /** What switching heads off does to the predictions, in any family. Cancelled between layers. */
   ablateHeads(args: HeadAblationArgs): HeadAblationEffect;
   /** What hiding some tokens does to a prediction. Cancelled between layers. */

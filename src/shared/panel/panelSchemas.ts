@@ -69,6 +69,21 @@ const ablation = v.object({ scope: v.picklist(['model', 'layer']), edits: list(e
 /** More heads than any model on a desk has. */
 const maxHeads = 4096;
 const heads = v.pipe(v.array(head), v.minLength(1), v.maxLength(maxHeads), v.readonly());
+const edgeCut = v.object({
+  keys: range,
+  queries: v.optional(range),
+  layers: v.optional(list(index)),
+  heads: v.optional(heads),
+});
+const change = v.variant('kind', [
+  v.object({ kind: v.literal('heads'), heads, baseline: v.picklist(headBaselines) }),
+  v.object({ kind: v.literal('edges'), cuts: v.pipe(list(edgeCut), v.minLength(1)) }),
+  v.object({
+    ...{ kind: v.literal('patch'), what: v.picklist(['residual', 'head', 'mlp']), layerIdx: index },
+    ...{ headIdx: nullableIndex, tokens: v.nullable(range), otherId: index },
+  }),
+  v.object({ kind: v.literal('kernels'), ablation }),
+]);
 /** Also of what was saved. Heads that the model lacks are left out where they are used. */
 export const relevanceOptions: Schema<RelevanceOptions> = v.object({
   method: v.picklist(relevanceMethods),
@@ -107,6 +122,7 @@ export const panelArguments = {
   }),
   predictions: run,
   answer: v.object({ ...run.entries, row: index, target: v.picklist(['actual', 'predicted']) }),
+  change: v.object({ ...run.entries, change, keeps: v.boolean() }),
   ablateHeads: v.object({ ...run.entries, heads, baseline: v.picklist(headBaselines) }),
   hide: v.object({
     ...{ ...run.entries, row: index, targetId: index },
@@ -225,6 +241,7 @@ export const panelAnswers = formsOf<Answers>()({
     ...{ ownLine: figure, outside: figure, frozen: none, lines: list(answerLine), heads: list(answerHead) },
     parts: v.nullable(answerParts),
   }),
+  change: v.object({ ...run.entries, klBits: floats, meanKlBits: figure, changeBits: floats, meanChangeBits: figure }),
   ablateHeads: v.object({ klBits: floats, meanKlBits: figure, changeBits: floats, meanChangeBits: figure }),
   hide: v.object({ lostBits: figure, topLabel: text, topProbability: figure }),
   rangeWeights: floats,

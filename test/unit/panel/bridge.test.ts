@@ -5,6 +5,7 @@ import { mock, test } from 'node:test';
 import '../../fixtures/vscode';
 import { Ablations } from '../../../src/analysis/ablations';
 import { Answers } from '../../../src/analysis/answers';
+import { ChangedRuns } from '../../../src/analysis/changedRuns';
 import { Comparison } from '../../../src/analysis/comparison';
 import { DocumentSearch } from '../../../src/analysis/documentSearch';
 import { OcclusionRuns } from '../../../src/analysis/occlusionRuns';
@@ -51,6 +52,7 @@ async function open(isInspected = true) {
     search: new DocumentSearch(analysis, context, client.asClient, () => opened.settings, log),
     tab: new PanelTab(),
     answers: new Answers(analysis),
+    changed: new ChangedRuns(analysis, client.asClient),
     exporter: { save: call('save'), copy: call('copy'), picture: call('picture') } as never,
     reveal: call('reveal'),
     revealLine: call('revealLine'),

@@ -53,6 +53,17 @@ const requests: Record<
     { analysisId: 1, row: 2, target: 'actual' },
     { analysisId: notIndices, row: notIndices, target: ['third', 5, undefined] },
   ],
+  change: [
+    { analysisId: 1, change: { kind: 'edges', cuts: [{ keys: { first: 0, end: 1 } }] }, keeps: true },
+    {
+      ...{ analysisId: notIndices, keeps: ['yes', undefined] },
+      change: [
+        ...[null, {}, { kind: 'heads', heads: [], baseline: 'mean' }, { kind: 'edges', cuts: [] }],
+        { kind: 'edges', cuts: [{ keys: { first: -1, end: 1 } }] },
+        { kind: 'patch', what: 'pattern', layerIdx: 0, headIdx: null, tokens: null, otherId: 1 },
+      ],
+    },
+  ],
   ablateHeads: [
     { analysisId: 1, heads: [{ layerIdx: 1, headIdx: 2 }], baseline: 'mean' },
     { analysisId: notIndices, heads: [[], null, [{ layerIdx: 1 }]], baseline: ['median', undefined] },
