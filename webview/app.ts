@@ -14,13 +14,24 @@ import { createMenu } from './components/menu';
 import { createPages } from './components/pages';
 import { createStatus } from './components/status';
 import { h } from './dom';
+import { Experiments } from './experiments';
 import type { MapRef } from './heatmap/mapData';
 import { MapLoader } from './heatmap/mapLoader';
 import { type MapRow, MapSource } from './heatmap/mapSource';
 import type { PanelHost } from './host';
 import { KernelSource } from './kernelSource';
 import { OptimisticState } from './optimisticState';
-import { defaultLayout, isSameRange, layerOf, mapRefOf, readLayout, type State, Store, zoomRangeOf } from './state';
+import {
+  defaultLayout,
+  isRenewing,
+  isSameRange,
+  layerOf,
+  mapRefOf,
+  readLayout,
+  type State,
+  Store,
+  zoomRangeOf,
+} from './state';
 import { onThemeChange, readTheme } from './theme';
 import { menuView, offeredPages, placeOf } from './views/registry';
 import type { PanelView } from './views/view';
@@ -30,6 +41,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   const store = new Store<State>({
     panel: null,
     context: null,
+    comparison: null,
     layout,
     theme: readTheme(layout.colorMap),
     map: null,
@@ -96,7 +108,9 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   const banner = createAblationBanner(actions);
   const breadcrumb = createBreadcrumb(actions, host.hasTiles);
   const offered = offeredPages(host);
-  const views = { store, actions, host, maps, kernels, loader };
+  // A result of an experiment is drawn like any other change.
+  const experiments = new Experiments(host, () => store.update({}));
+  const views = { store, actions, host, maps, kernels, loader, experiments };
   const pages = createPages(offered, views);
   let menuPart: PanelView | null = null;
   const fillMenu = () => {
@@ -113,14 +127,23 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   root.replaceChildren(header, content);
 
   let shownTab = '';
+  /** The document whose pages are on screen. */
+  let drawn: string | null = null;
   function draw(state: State): void {
     const { panel, layout } = state;
+    const isWaiting = isRenewing(panel, drawn);
+    content.classList.toggle('is-waiting', isWaiting);
+    pages.element.inert = isWaiting;
+    experiments.follow(panel?.ablation.trainedId ?? null);
     // Before the first run there is nothing to switch between.
-    header.hidden = !panel?.tokens;
-    pages.update(state);
     status.update(state);
-    banner.update(state);
-    breadcrumb.update(state, pages.usesHead(state));
+    if (!isWaiting) {
+      header.hidden = !panel?.tokens;
+      pages.update(state);
+      banner.update(state);
+      breadcrumb.update(state, pages.usesHead(state));
+      drawn = panel?.tokens ? panel.documentLabel : null;
+    }
     if (menu?.isOpen) menuPart?.update(state);
     // Facts about the run, for tests and scripts.
     root.dataset['run'] = String(panel?.analysisId ?? 0);
@@ -168,6 +191,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   /** Shows the map the view asks for, and the selected query's rows. */
   function showMap(): void {
     const { panel, layout } = store.state;
+    if (isRenewing(panel, drawn)) return; // the map on screen stays until there is another one
     const ref = mapRefOf(panel);
     const isRescaled = loader.show(ref, layout.scale);
     if (loader.map !== store.state.map) changeMap({ map: loader.map, mapFailure: null });
@@ -211,6 +235,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     run = tokens;
   });
   host.on('state', update => optimistic.receiveUpdate(panel => withUpdate(panel, update, run)));
+  host.on('comparison', comparison => store.update({ comparison }));
   host.on('context', context => store.update({ context }));
   optimistic.receive(await host.request('ready', {}));
   if (!host.hasEditor) return;
@@ -222,7 +247,8 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   });
   host.on('cell', cell => actions.pickCell(cell));
   openTab(await host.request('tab', {}));
-  store.update({ context: await host.request('context', {}) });
+  const comparison = await host.request('comparison', {});
+  store.update({ context: await host.request('context', {}), comparison: store.state.comparison ?? comparison });
 }
 
 function ignore(): void {

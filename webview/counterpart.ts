@@ -16,6 +16,7 @@ import { isPreSoftmax, type Stage } from '../src/shared/operators';
 import type { PanelComparison } from '../src/shared/panel/comparison';
 import type { PanelState } from '../src/shared/panel/panelMessages';
 import { t } from '../src/shared/tools/l10n';
+import type { ChangeResult } from './experiments';
 import type { MapRef } from './heatmap/mapData';
 import type { SavedZoom } from './heatmap/viewport';
 
@@ -23,13 +24,29 @@ import type { SavedZoom } from './heatmap/viewport';
 export interface Sides {
   readonly left: { readonly label: string; readonly tokens: PanelTokens };
   readonly right: { readonly label: string; readonly tokens: PanelTokens };
+  readonly leftId: number;
   readonly rightId: number;
   readonly model: ModelSummary;
   /** Shown token to counterpart, and back; -1 for tokens without one. */
   readonly toRight: Alignment;
   readonly toLeft: Alignment;
-  /** Both have the same tokens, so that cells can be subtracted. */
+  /** Both have the same tokens. */
   readonly isSame: boolean;
+}
+
+/** The run of an experiment beside the model as trained. */
+export function changedSides(panel: PanelState, { experiment, effect }: ChangeResult): Sides | null {
+  const { tokens, model, ablation } = panel;
+  const before = ablation.effect?.trainedSurprisalBits ?? tokens?.surprisalBits;
+  if (!tokens || !model || !before || ablation.trainedId === null) return null;
+  const identity = Int32Array.from(tokens.labels, (_, i) => i);
+  const surprisalBits = effect.changeBits.map((change, i) => before[i]! + change);
+  return {
+    left: { label: experiment.label, tokens: { ...tokens, surprisalBits } },
+    right: { label: t('As trained'), tokens: { ...tokens, surprisalBits: before } },
+    ...{ leftId: effect.analysisId, rightId: ablation.trainedId, model },
+    ...{ toRight: identity, toLeft: identity, isSame: true },
+  };
 }
 
 /**
@@ -48,7 +65,17 @@ export function sidesOf(panel: PanelState, comparison: PanelComparison | null): 
     const identity = Int32Array.from(tokens.labels, (_, i) => i);
     const surprisalBits = ablation.effect?.trainedSurprisalBits ?? null;
     const right = { label: t('As trained'), tokens: { ...tokens, surprisalBits } };
-    return { left, right, rightId: ablation.trainedId, model, toRight: identity, toLeft: identity, isSame: true };
+    const leftId = panel.analysisId;
+    return {
+      left,
+      right,
+      leftId,
+      rightId: ablation.trainedId,
+      model,
+      toRight: identity,
+      toLeft: identity,
+      isSame: true,
+    };
   }
   if (comparison.status !== 'done' || !comparison.tokens || !comparison.model) return null;
   const right = { label: comparison.label, tokens: comparison.tokens };
@@ -58,7 +85,8 @@ export function sidesOf(panel: PanelState, comparison: PanelComparison | null): 
       ? alignOffsets(tokens.offsets, right.tokens.offsets)
       : alignTexts(tokens.labels, right.tokens.labels);
   const toLeft = inverted(toRight, right.tokens.labels.length);
-  return { left, right, rightId: comparison.analysisId, model: comparison.model, toRight, toLeft, isSame };
+  const ids = { leftId: panel.analysisId, rightId: comparison.analysisId };
+  return { left, right, ...ids, model: comparison.model, toRight, toLeft, isSame };
 }
 
 /** The maps of both sides and, where their cells mean the same, left minus right. */
@@ -67,19 +95,20 @@ export function refsOf(
   sides: Sides,
   rightHead: { readonly layerIdx: number; readonly headIdx: number },
 ) {
-  const { view, analysisId, model } = panel;
+  const { view, model } = panel;
   const stageIn = (of: ModelSummary, layerIdx: number): Stage =>
     effectiveStage(of.layers[layerIdx]!.stages, view.stage);
   const left: MapRef = {
-    ...{ analysisId, layerIdx: view.layerIdx, headIdx: view.headIdx, minus: null },
+    ...{ analysisId: sides.leftId, layerIdx: view.layerIdx, headIdx: view.headIdx, minus: null },
     ...{ stage: stageIn(model!, view.layerIdx), nTokens: sides.left.tokens.labels.length },
   };
   const right: MapRef = {
     ...{ analysisId: sides.rightId, ...rightHead, minus: null },
     ...{ stage: stageIn(sides.model, rightHead.layerIdx), nTokens: sides.right.tokens.labels.length },
   };
-  const isComparable = sides.isSame && isPreSoftmax(left.stage) === isPreSoftmax(right.stage);
-  const minusOf = { analysisId: right.analysisId, layerIdx: right.layerIdx, headIdx: right.headIdx };
+  const isComparable = isPreSoftmax(left.stage) === isPreSoftmax(right.stage);
+  const other = { analysisId: right.analysisId, layerIdx: right.layerIdx, headIdx: right.headIdx };
+  const minusOf = sides.isSame ? other : { ...other, nTokens: right.nTokens, across: sides.toRight };
   const difference: MapRef | null = isComparable ? { ...left, minus: right.stage, minusOf } : null;
   return { left, right, difference };
 }
@@ -113,4 +142,21 @@ export function meanSurprisal({ surprisalBits, offsets }: PanelTokens): { perTok
     length += offsets[i + 1]! - offsets[i]!;
   });
   return { perToken: bits / count, perCharacter: bits / length };
+}
+
+/** Surprisal with the change minus that of its counterpart, bits per token of the left side; NaN where there is none. */
+export function changeOf({ left, right, toRight }: Sides): Float32Array {
+  const [now, before] = [left.tokens.surprisalBits, right.tokens.surprisalBits];
+  return Float32Array.from(left.tokens.labels, (_, token) => {
+    const other = toRight[token] ?? -1;
+    return now && before && other >= 0 ? now[token]! - before[other]! : Number.NaN;
+  });
+}
+
+/** Tokens whose surprisal changed most, the largest change first; those without a counterpart are left out. */
+export function largestTokenChanges(changeBits: Float32Array, k: number): number[] {
+  return Array.from(changeBits.keys())
+    .filter(token => !Number.isNaN(changeBits[token]))
+    .sort((a, b) => Math.abs(changeBits[b]!) - Math.abs(changeBits[a]!) || a - b)
+    .slice(0, k);
 }

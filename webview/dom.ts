@@ -24,6 +24,17 @@ export function onChange<T extends readonly unknown[]>(draw: (...inputs: T) => v
   };
 }
 
+/** The result for the last inputs is kept; inputs compare as in `onChange`. */
+export function keepLast<T extends readonly unknown[], Result>(
+  make: (...inputs: T) => Result,
+): (...inputs: T) => Result {
+  let last: { readonly inputs: T; readonly result: Result } | undefined;
+  return (...inputs) => {
+    if (!last?.inputs.every((input, i) => Object.is(input, inputs[i]))) last = { inputs, result: make(...inputs) };
+    return last!.result;
+  };
+}
+
 const takesFocus = ['a[href]', 'button', 'input', 'select', '[tabindex]', 'vscode-button', 'vscode-checkbox'].join();
 
 /**

@@ -40,6 +40,12 @@ export class HeadTrials {
     this.total = 0;
   }
 
+  /** Keeps what was found elsewhere of a single head. */
+  add(heads: readonly HeadRef[], effect: HeadAblationEffect, analysisId: number, baseline: HeadBaseline): void {
+    this.show(analysisId, baseline);
+    if (heads.length === 1) this.effects.set(nameOf(heads[0]!), effect);
+  }
+
   effectOf(trial: Trial): HeadAblationEffect | null {
     return this.effects.get(nameOf(trial)) ?? null;
   }

@@ -29,6 +29,8 @@ export function describeCellValue(cell: CellValue): string {
   switch (cell.kind) {
     case 'masked':
       return t('masked: key after query');
+    case 'unmatched':
+      return t('no counterpart');
     case 'absent':
       return t('not loaded yet');
     case 'exact':

@@ -9,6 +9,7 @@ import { type ColorMap, defaultColorMap, isColorMap, type ScaleKind, scaleKinds 
 import type { MeasureName } from '../src/shared/headMeasures';
 import { type KernelPart, kernelParts } from '../src/shared/kernels';
 import { type Stage, stages } from '../src/shared/operators';
+import type { PanelComparison } from '../src/shared/panel/comparison';
 import type { PanelContext } from '../src/shared/panel/context';
 import type { PanelState } from '../src/shared/panel/panelMessages';
 import { rangeBetween } from '../src/shared/relevance';
@@ -71,6 +72,8 @@ export interface State {
   readonly panel: PanelState | null;
   /** What is relevant for the selection; null where nobody works it out. */
   readonly context: PanelContext | null;
+  /** The second run beside the shown one. */
+  readonly comparison: PanelComparison | null;
   readonly layout: Layout;
   readonly theme: Theme;
   /** The shown map as far as it has arrived. The object is mutable: `mapVersion` counts its changes. */
@@ -201,6 +204,16 @@ export function hasKernels({ model }: PanelState): boolean {
 export function selectedRange(panel: PanelState | null): TokenRange | null {
   if (!panel?.tokens || panel.selectedToken === null) return null;
   return rangeBetween(panel.selectedToken, panel.selectionAnchor ?? panel.selectedToken);
+}
+
+/**
+ * Whether a run of the document whose pages are on screen is on its way to the map in view: until that is there the pages
+ * stay as they are.
+ * @param drawn the document on screen, null for none.
+ */
+export function isRenewing(panel: PanelState | null, drawn: string | null): boolean {
+  if (panel === null || drawn === null || panel.documentLabel !== drawn) return false;
+  return (panel.status === 'loading' || panel.status === 'running') && mapRefOf(panel) === null;
 }
 
 export function isLayerReady(panel: PanelState): boolean {

@@ -59,6 +59,8 @@ export class Analysis implements vscode.Disposable {
   private lastId = 0;
   /** The finished run of the model as trained, on the same tokens; another may be the current one. */
   private trained: FinishedRun | undefined;
+  /** The text in front, as far as it is known. */
+  private front: vscode.TextDocument | undefined;
   private hasPickedLayer = false;
   private target: Target | undefined;
   /** Length of the document, without a question. */
@@ -137,7 +139,10 @@ export class Analysis implements vscode.Disposable {
     this.tokens = undefined;
     this.predicted = undefined;
     this.trained = undefined;
-    this.update(begun(this.state, { analysisId, documentLabel, question: target.question ?? null, isPinned }));
+    const otherInFront = this.otherInFront();
+    this.update(
+      begun(this.state, { analysisId, documentLabel, question: target.question ?? null, isPinned, otherInFront }),
+    );
     try {
       await this.run(target, documentLabel, analysisId, controller.signal);
     } catch (error) {
@@ -193,6 +198,18 @@ export class Analysis implements vscode.Disposable {
     this.predicted = predictions;
     const tokens = this.state.tokens && { ...this.state.tokens, surprisalBits: predictions.surprisalBits };
     this.update({ analysisId, tokens, ablation });
+  }
+
+  /** Another text came to the front. */
+  setFront(document: vscode.TextDocument): void {
+    this.front = document;
+    const otherInFront = this.otherInFront();
+    if (otherInFront !== this.state.otherInFront) this.update({ otherInFront });
+  }
+
+  private otherInFront(): string | null {
+    const { front, target } = this;
+    return front && target && front !== target.document && !front.isClosed ? labelOf(front) : null;
   }
 
   setAblation(ablation: PanelAblation): void {
@@ -254,7 +271,7 @@ export class Analysis implements vscode.Disposable {
     this.target = { ...this.target, document };
     const isSameText = from === document || from.getText() === document.getText();
     const isStale = this.state.isStale || !isSameText;
-    this.update({ documentLabel: labelOf(document), isStale });
+    this.update({ documentLabel: labelOf(document), isStale, otherInFront: this.otherInFront() });
     this.replaced.fire({ from });
     if (isStale) {
       this.running?.abort(); // what it would bring describes a text that is gone

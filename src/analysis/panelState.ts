@@ -28,13 +28,14 @@ export const nothingInspected: PanelState = {
   selectionAnchor: null,
   suggestion: null,
   question: null,
+  otherInFront: null,
   durationMs: null,
 };
 
 /** A run begins: the requests and the view stay, results go. */
 export function begun(
   { model, provider, view, ablation: { requested, canUndo, canRedo } }: PanelState,
-  run: Pick<PanelState, 'analysisId' | 'documentLabel' | 'question' | 'isPinned'>,
+  run: Pick<PanelState, 'analysisId' | 'documentLabel' | 'question' | 'isPinned' | 'otherInFront'>,
 ): PanelState {
   const ablation = { ...asTrained, requested, canUndo, canRedo };
   return { ...nothingInspected, ...run, status: 'loading', model, provider, view, ablation };

@@ -30,7 +30,7 @@ export function registerCommands(
   const store = new DisposableStore();
   const register = (id: string, run: (...args: unknown[]) => unknown) =>
     store.add(vscode.commands.registerCommand(id, run));
-  const editors = store.add(new LastEditor());
+  const editors = store.add(new LastEditor(document => analysis.setFront(document)));
   register(commands.inspectDocument, () => withErrorReporting(log, () => inspect(analysis, editors, false, showPanel)));
   register(commands.inspectSelection, () => withErrorReporting(log, () => inspect(analysis, editors, true, showPanel)));
   register(commands.cancel, id => analysis.cancel(typeof id === 'number' ? id : undefined));

@@ -13,10 +13,14 @@ export class LastEditor implements vscode.Disposable {
   private readonly store = new DisposableStore();
   private last: vscode.TextEditor | undefined = textEditor(vscode.window.activeTextEditor);
 
-  constructor() {
+  /** @param onFront another text came to the front, or was there from the start. */
+  constructor(onFront: (document: vscode.TextDocument) => void = () => {}) {
+    if (this.last) onFront(this.last.document);
     this.store.add(
       vscode.window.onDidChangeActiveTextEditor(editor => {
-        this.last = textEditor(editor) ?? this.last;
+        const active = textEditor(editor);
+        this.last = active ?? this.last;
+        if (active) onFront(active.document);
       }),
     );
   }

@@ -54,6 +54,7 @@ async function reportData(source: ExportSource, choice: MapChoice): Promise<Repo
       selectionAnchor: source.selection?.anchor ?? null,
       suggestion: null,
       question: null,
+      otherInFront: null,
       durationMs: null, // of a run that may have taken over most of an earlier one
     },
     tokens: {

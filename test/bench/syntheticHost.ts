@@ -46,7 +46,14 @@ export class SyntheticHost {
         surprisalBits: new Float32Array(nTokens).fill(3),
       },
       view: { layerIdx: 2, headIdx: 0, stage: 'mixed_pattern', difference: false },
-      ...{ ablation: asTrained, selectedToken: null, selectionAnchor: null, suggestion: null, question: null },
+      ...{
+        ablation: asTrained,
+        selectedToken: null,
+        selectionAnchor: null,
+        suggestion: null,
+        question: null,
+        otherInFront: null,
+      },
     };
   }
 

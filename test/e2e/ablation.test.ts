@@ -98,7 +98,7 @@ function cli(...args: string[]) {
 }
 
 test('everything off: banner, status bar, hover and prediction are of the ablated model, as the engine computes it', async () => {
-  await showTab('Ablation');
+  await showTab('Kernels changed');
   await frame.getByRole('button', { name: 'All of MTA off' }).click();
   const said = await ablated(/all of MTA off/);
   const ablation: Ablation = { scope: 'model', edits: [{ part: null, layerIdx: null, headIdx: null, weights: null }] };
@@ -133,14 +133,14 @@ test('everything off: banner, status bar, hover and prediction are of the ablate
   assert.ok(Math.abs(weight - strongest.weight) < 2e-3 * Math.abs(strongest.weight), `${hover}; ${strongest.weight}`);
 
   // The map before and after it, read at one cell of all three panes.
-  const panes = frame.locator('.ablation-maps .pane');
+  const panes = frame.locator('.side-panes .pane');
   await panes.first().locator('.map-canvas').focus();
   for (const key of ['ArrowDown', 'Shift+ArrowDown', 'Shift+ArrowDown']) await workbench.page.keyboard.press(key);
-  await frame.locator('.ablation-maps .pane[data-minus="mixed_pattern"]:not([data-value=""])').waitFor();
+  await frame.locator('.side-panes .pane[data-minus="mixed_pattern"]:not([data-value=""])').waitFor();
   const [trained, now, difference] = await panes.evaluateAll(all =>
     all.map(pane => Number((pane as HTMLElement).dataset['value'])),
   );
-  const place = /query (\d+) .*, key (\d+) /.exec((await frame.locator('.ablation .cell-line').textContent()) ?? '');
+  const place = /query (\d+).*key (\d+)/.exec((await frame.locator('.result .cell-line').textContent()) ?? '');
   const [query, key] = [Number(place?.[1]), Number(place?.[2])];
   const asTrained = (await headMap(expected, layer!, head!, 'mixed_pattern'))[query * nTokens + key]!;
   const ablatedRow = await expected.engine.details.tile({
@@ -212,6 +212,7 @@ test('what is switched by keyboard keeps the focus, and what is taken back leave
 
 test('the ranking equals the command line’s', async () => {
   const reference = cli('ablate', join(folder, sample), '--parts-only', '--max-tokens', '512');
+  await frame.locator('.ranking-section summary').click();
   await frame.getByRole('button', { name: 'Rank every part of every layer' }).click();
   await frame.locator('div[data-status="done"]:has(> .details-table .ranking)').waitFor();
   const rows = await frame
@@ -246,16 +247,18 @@ test('heads are ranked as on the command line; Enter opens the first one’s map
   assert.equal((await mapOf(frame)).head, reference.head);
 });
 
-const pane = (side: number) => frame.locator('.compare-panes .pane').nth(side);
+const pane = (side: number) => frame.locator('.side-panes .pane').nth(side);
 /** The exact value that a side shows of the cell that is looked at. */
 const paneValue = async (side: number) => {
   await frame.waitForFunction(
-    i => document.querySelectorAll<HTMLElement>('.compare-panes .pane')[i]?.dataset['value'] !== '',
+    i => document.querySelectorAll<HTMLElement>('.side-panes .pane')[i]?.dataset['value'] !== '',
     side,
   );
   return Number(await pane(side).getAttribute('data-value'));
 };
-const compared = (what: RegExp) => frame.locator('.compare[data-status="done"]').filter({ hasText: what }).waitFor();
+/** The result is there, and says what. */
+const compared = (what: RegExp) =>
+  frame.locator('.page-experiment:has(.result[data-status="done"])').filter({ hasText: what }).waitFor();
 
 async function compareWith(item: string): Promise<void> {
   await frame.getByRole('button', { name: 'Compare With…' }).click();
@@ -269,9 +272,9 @@ async function compareUntil(item: string, what: RegExp): Promise<void> {
   while (!(await appears(shown, 60_000)));
 }
 
-/** Looks at the cell (query, key) of the left map, by keyboard. */
+/** Looks at the cell (query, key) of the shown text's map, by keyboard. */
 async function lookAt(queryIdx: number, keyIdx: number): Promise<void> {
-  await pane(0).locator('.map-canvas').focus();
+  await pane(1).locator('.map-canvas').focus();
   await workbench.page.keyboard.press('Escape');
   await workbench.page.keyboard.press('Escape');
   await untilStill(frame); // the selection is the extension host's to clear
@@ -287,7 +290,7 @@ async function lookAt(queryIdx: number, keyIdx: number): Promise<void> {
 test('compare: another model beside the shown one, and the difference of what the engine computes', async () => {
   const other = await analyzeFile(join(folder, sample), { ...options, model: plainModel });
   const { layer, head } = await mapOf(frame);
-  await showTab('Compare');
+  await showTab('Other text or model');
   await compareWith('Browse for a model folder…');
   await acceptPath(workbench, plainModel, 'Add Model');
   await compared(/Compared with: plain/);
@@ -300,8 +303,8 @@ test('compare: another model beside the shown one, and the difference of what th
   ];
   await other.engine.release();
   const near = (got: number, want: number) => assert.ok(Math.abs(got - want) < 1e-5, `${got} instead of ${want}`);
-  near(await paneValue(0), left);
-  near(await paneValue(1), right);
+  near(await paneValue(0), right);
+  near(await paneValue(1), left);
   near(await paneValue(2), left - right);
   await pictures('compare-model');
 });
@@ -310,11 +313,14 @@ test('compare: the saved file beside an edited one, aligned by tokens', async ()
   await compareUntil('The saved file', /Compared with: The saved file/);
   await typeAtStart('// A line that the saved file does not have.\n');
   await compared(/The tokens differ/);
-  const text = (await frame.locator('.compare .notes').textContent()) ?? '';
+  const text = (await frame.locator('.result .notes').textContent()) ?? '';
   const [, aligned, all] = /(\d+) of (\d+) have a counterpart/.exec(text)!.map(Number);
   // The new line may be cut into tokens together with the first of the file.
   assert.ok(aligned! >= expected.tokens.ids.length - 2, `${aligned} of ${expected.tokens.ids.length}`);
   assert.ok(all! > aligned!);
+  // The difference is of the tokens that both have, and the change of surprisal too.
+  await pane(2).waitFor();
+  await frame.locator('.result .data-table tbody tr').first().waitFor();
   await workbench.screenshot('compare-text');
   await frame.getByRole('button', { name: 'End the comparison' }).click();
   await frame.locator('.compare[data-status="none"]').waitFor();
@@ -351,7 +357,7 @@ async function typeAtStart(text: string): Promise<void> {
 }
 
 test('an ablation stays over an edit and goes with another model', async () => {
-  await showTab('Ablation');
+  await showTab('Kernels changed');
   await frame.getByRole('button', { name: 'Convolution before softmax off' }).click();
   await ablated(/convolution before softmax off/);
   await workbench.page.locator('.editor-group-container.active .view-lines').click();
@@ -371,7 +377,7 @@ test('200 heads: all of them are pictures with a rank, and one of them is switch
   await frame.waitForFunction(() => document.querySelector<HTMLCanvasElement>('.head-card canvas')!.width > 1);
   await frame.locator('.head-card[data-rank="200"]').click();
   const { head } = await mapOf(frame);
-  await showTab('Ablation');
+  await showTab('Kernels changed');
   await frame.getByRole('checkbox', { name: `Head mixing before softmax, layer 0, head ${head}` }).click();
   await ablated(new RegExp(`layer 0 head ${head} head mixing before softmax off`));
   await workbench.screenshot('ablation-200-heads');

@@ -334,7 +334,7 @@ test('200 heads in every other view', async () => {
   await choose('Heads', '192–199');
   await frame.locator('canvas[data-heads="8"][data-overviews="all"]').waitFor();
   await frame.locator('.head-plate.head-shown', { hasText: 'Head 192' }).waitFor();
-  await show('Compare');
+  await show('Other text or model');
   await frame.getByRole('button', { name: 'Compare With…' }).click();
   await workbench.page.locator('.quick-input-list').getByText('The saved file', { exact: true }).first().click();
   await frame.locator('.compare[data-status="done"]').waitFor();

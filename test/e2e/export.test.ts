@@ -193,7 +193,7 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
   await banner.getByText(`layer ${map.layer} all parts off (this layer only)`).waitFor();
   await workbench.screenshot('link-ablated');
   const compared = frame.locator('.compare[data-status="done"]', { hasText: 'Compared with: The saved file' });
-  await showView(frame, 'Compare');
+  await showView(frame, 'Other text or model');
   await compared.waitFor();
   await workbench.runCommand('MTA Inspector: Copy Link to This View');
   await workbench.page.waitForFunction(async () => /compare=saved/.test(await navigator.clipboard.readText()));
@@ -209,7 +209,7 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
     .waitFor();
   await frame.getByRole('button', { name: 'Reset ablation' }).click();
   await frame.locator('.ablation-banner[data-ablated="false"]').waitFor({ state: 'attached' });
-  await showView(frame, 'Compare');
+  await showView(frame, 'Other text or model');
   await frame.locator('.compare[data-status="done"]').waitFor();
   await frame.getByRole('button', { name: 'End the comparison' }).click();
   await frame.locator('.compare[data-status="none"]').waitFor();

@@ -71,7 +71,7 @@ async function main(): Promise<void> {
       ['Kernels', 'kernels'],
       ['Context', 'context'],
       ['Tokens', 'tokens'],
-      ['Ablation', 'ablation'],
+      ['Kernels changed', 'ablation'],
       ['Table', 'table'],
       ['Export', 'export'],
     ] as const) {

@@ -132,14 +132,16 @@ test('a head is switched off: the verdict is what the engine computes', async ()
   await turnOff.filter({ hasText: /Turn Off L\d+H\d+/ }).waitFor();
   const [, layer, head] = /L(\d+)H(\d+)/.exec((await turnOff.textContent()) ?? '') ?? [];
   await turnOff.click();
-  await frame.locator('.heads-off[data-status="done"]').waitFor();
+  await frame.locator('.result[data-kind="headsoff"][data-status="done"]').waitFor();
   const heads = [{ layerIdx: Number(layer), headIdx: Number(head) }];
   const { meanKlBits } = await expected.engine.ablateHeads({ analysisId: documentRun, heads, baseline: 'mean' });
-  near(await frame.locator('.heads-off').getAttribute('data-kl'), meanKlBits);
+  near(await frame.locator('.result').getAttribute('data-kl'), meanKlBits);
   assert.match(
-    (await frame.locator('.heads-off-verdict').textContent()) ?? '',
-    new RegExp(`^Without L${layer}H${head} `),
+    (await frame.locator('.result .verdict').textContent()) ?? '',
+    new RegExp(`^Without L${layer}H${head}: `),
   );
+  // The maps of the run without the head, of the layer above it: not those of the model as trained.
+  await frame.locator('.side-panes .pane').nth(2).waitFor();
   await workbench.screenshot('heads-off');
   const errors = workbench.consoleErrors().filter(error => /Error: /.test(error) && !/workbench\.js/.test(error));
   assert.deepEqual(errors, []);

@@ -60,7 +60,10 @@ test('heads off: the effect of the trial; their own maps stay, those of later la
 test('edges cut: the effect of knock-outs, and maps without the cut cells, pooled alike', async () => {
   const keys = { first: 5, end: 9 };
   const queries = { first: 12, end: 20 };
-  for (const cut of [{ keys, queries }, { keys, queries, heads: [{ layerIdx: 1, headIdx: 2 }] }]) {
+  for (const cut of [
+    { keys, queries },
+    { keys, queries, heads: [{ layerIdx: 1, headIdx: 2 }] },
+  ]) {
     const got = await change(12, { kind: 'edges', cuts: [cut] });
     const rows = { first: 19, end: 20 };
     const { effects } = await engine.knockOuts({ analysisId: 1, rows, target: 'actual', cuts: [cut] });
@@ -113,9 +116,12 @@ test('kernels: the effect of an ablation, whose run is not kept', async () => {
   assert.deepEqual(got.klBits, want.klBits);
   assert.deepEqual(got.predictions.surprisalBits, want.predictions.surprisalBits);
   assert.ok(!engine.holds(14));
-  await assert.rejects(engine.change({ analysisId: 15, baseId: 3, change: { kind: 'kernels', ablation }, keeps: true }), {
-    code: 'bad-ablation',
-  });
+  await assert.rejects(
+    engine.change({ analysisId: 15, baseId: 3, change: { kind: 'kernels', ablation }, keeps: true }),
+    {
+      code: 'bad-ablation',
+    },
+  );
 });
 
 test('the newest one is kept where maps will be asked for, and goes with the run it departs from', async () => {

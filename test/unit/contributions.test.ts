@@ -68,7 +68,10 @@ test('menus name known commands and context keys', () => {
   for (const { command, when = '' } of entries) {
     assert.ok((Object.values(commands) as string[]).includes(command), command);
     for (const key of when.match(/mtaInspector\.\w+/g) ?? []) {
-      assert.ok([...Object.values(contextKeys), views.attention, views.models].includes(key as never), key);
+      assert.ok(
+        [...Object.values(contextKeys), views.attention, views.attentionEditor, views.models].includes(key as never),
+        key,
+      );
     }
   }
 });

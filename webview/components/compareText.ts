@@ -13,13 +13,7 @@ import { cellName, formatPlain } from '../labels';
 
 /** Where the comparison stands, in a sentence. */
 export function sayComparison(panel: PanelState, comparison: PanelComparison | null): string {
-  if (!comparison) {
-    return panel.ablation.shown.edits.length > 0
-      ? t('The ablated model beside the model as trained.')
-      : t(
-          'Compare with another model, or with another version of the text. What is ablated is compared with the model as trained.',
-        );
-  }
+  if (!comparison) return t('Choose another model, or another version of the text, to see what differs.');
   const { status, label, layersDone, model, failure } = comparison;
   switch (status) {
     case 'waiting':
@@ -35,35 +29,30 @@ export function sayComparison(panel: PanelState, comparison: PanelComparison | n
   }
 }
 
-/** What has to be known to read the two maps. */
-export function factsOf({ left, right, isSame, toRight }: Sides, hasDifference: boolean): string[] {
-  const facts = [left, right].map(({ label, tokens }) => {
-    const { perToken, perCharacter } = meanSurprisal(tokens);
-    return t(
-      '{0}: {1} tokens, surprisal {2} bits per token, {3} bits per character.',
-      label,
-      tokens.labels.length,
-      formatPlain(perToken),
-      formatPlain(perCharacter),
-    );
-  });
-  if (!isSame) {
-    const nAligned = toRight.reduce((count, token) => count + (token >= 0 ? 1 : 0), 0);
-    facts.push(
-      t('The tokens differ: {0} of {1} have a counterpart, and there is no difference map.', nAligned, toRight.length),
-    );
-  } else if (!hasDifference) {
-    facts.push(t('One side shows scores, the other weights: there is no difference map.'));
-  }
-  return facts;
+/** What has to be known to read the two sides where their tokens differ. */
+export function factsOf({ left, right, toRight }: Sides): string[] {
+  const nAligned = toRight.reduce((count, token) => count + (token >= 0 ? 1 : 0), 0);
+  return [
+    ...[right, left].map(({ label, tokens }) => {
+      const { perToken, perCharacter } = meanSurprisal(tokens);
+      return t(
+        '{0}: {1} tokens, surprisal {2} bits per token, {3} bits per character.',
+        label,
+        tokens.labels.length,
+        formatPlain(perToken),
+        formatPlain(perCharacter),
+      );
+    }),
+    t('The tokens differ: {0} of {1} have a counterpart, and changes are of those.', nAligned, toRight.length),
+  ];
 }
 
 /** A cell's tokens, and those of its counterpart where they are others. */
 export function sayCell(cell: Cell, across: Cell | null, { left, right }: Sides): string {
   const say = ({ tokens }: Sides['left'], shown: Cell) => cellName(shown, tokens.labels);
-  if (!across) return t('{0} · no counterpart on the right', say(left, cell));
+  if (!across) return t('{0} · no counterpart', say(left, cell));
   const isSame = across.queryIdx === cell.queryIdx && across.keyIdx === cell.keyIdx;
-  return isSame ? say(left, cell) : t('{0} · right: {1}', say(left, cell), say(right, across));
+  return isSame ? say(left, cell) : t('{0} · {1}: {2}', say(left, cell), right.label, say(right, across));
 }
 
 export function paneTitle(label: string, { layerIdx, headIdx, stage }: MapRef): string {

@@ -81,21 +81,26 @@ export function createStatus(actions: Actions, hasEditor: boolean) {
         ];
       case 'done':
         return [
-          h(
-            'p',
-            { class: 'facts facts-line', title: [facts(panel), panel.rangeReason ?? ''].join(' ').trim() },
-            facts(panel),
-          ),
-          ...(panel.isStale
-            ? [
-                h('p', { class: 'stale' }, t('The text changed since: these maps are of an older version.')),
-                ...buttons(command(t('Inspect Document'), 'primary', 'inspectDocument')),
-              ]
-            : []),
+          ...(panel.isStale ? stale() : [factsLine(panel)]),
+          ...(panel.otherInFront === null ? [] : inFront(panel.otherInFront)),
           ...(mapFailure ? [h('p', { class: 'failure', role: 'alert' }, mapFailure)] : []),
         ];
     }
   }
+
+  const stale = () => {
+    const said = t('The text changed since: these maps are of an older version.');
+    return [
+      h('p', { class: 'stale', title: said }, said),
+      ...buttons(command(t('Inspect Document'), 'primary', 'inspectDocument')),
+    ];
+  };
+  /** Another text is looked at in the editor than here. */
+  const inFront = (name: string) => {
+    const inspect = command(t('Inspect {0}', name), 'secondary', 'inspectDocument');
+    inspect.title = t('{0} is in front and not inspected.', name);
+    return buttons(inspect);
+  };
 
   const draw = onChange((..._inputs: unknown[]) => redraw(element, ...parts(current.panel, failureOf(current))));
   let current!: State;
@@ -111,6 +116,7 @@ export function createStatus(actions: Actions, hasEditor: boolean) {
         panel?.view.layerIdx,
         panel?.isStale,
         panel?.isPinned,
+        panel?.otherInFront,
         panel?.failure?.message,
         failureOf(state),
       );
@@ -120,6 +126,11 @@ export function createStatus(actions: Actions, hasEditor: boolean) {
 
 function failureOf({ mapFailure }: State): string | null {
   return mapFailure?.message ?? null;
+}
+
+function factsLine(panel: PanelState): HTMLElement {
+  const title = [facts(panel), panel.rangeReason ?? ''].join(' ').trim();
+  return h('p', { class: 'facts facts-line', title }, facts(panel));
 }
 
 /** One line on what was analysed, by what, and what was left out. */

@@ -1,5 +1,6 @@
 /** One map (a stage of one head, or its difference to the stage before it) as far as it has arrived. No requests. */
 
+import type { Alignment } from '../../src/attention/alignTokens';
 import type { Cell, Rect } from '../../src/shared/address';
 import { type HeadOverview, overviewValue } from '../../src/shared/attentionMap';
 import type { ScaleKind } from '../../src/shared/colorScale';
@@ -26,8 +27,18 @@ export interface MapRef {
   /** The stage that is subtracted, where the difference is shown. */
   readonly minus: Stage | null;
   /** The head that `minus` is of, where it is another one or of another run. */
-  readonly minusOf?: { readonly analysisId: number; readonly layerIdx: number; readonly headIdx: number };
+  readonly minusOf?: Subtracted;
   readonly nTokens: number;
+}
+
+/** Another map, or the same place of another run. */
+export interface Subtracted {
+  readonly analysisId: number;
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  /** Of a run with other tokens: how many, and the counterpart of each token of the map, -1 for none. */
+  readonly nTokens?: number;
+  readonly across?: Alignment;
 }
 
 interface LoadedTile {
@@ -39,6 +50,8 @@ interface LoadedTile {
 /** What is known of a cell. */
 export type CellValue =
   | { readonly kind: 'masked' }
+  /** A difference where one of the tokens has no counterpart. */
+  | { readonly kind: 'unmatched' }
   | { readonly kind: 'exact'; readonly value: number }
   /** The strongest value among blockSize x blockSize cells, in steps of 1/127 of the head's scale. */
   | { readonly kind: 'pooled'; readonly value: number; readonly blockSize: number }
@@ -106,7 +119,7 @@ export class MapData {
       this.rescale();
       return true;
     }
-    writeTile(this.exactGrid, rect, values, this.max, this.kind);
+    this.write(rect, values);
     return false;
   }
 
@@ -133,7 +146,8 @@ export class MapData {
       const row = cell.queryIdx - rect.queryStart;
       const column = cell.keyIdx - rect.keyStart;
       if (row >= 0 && row < rect.nQueries && column >= 0 && column < rect.nKeys) {
-        return { kind: 'exact', value: values[row * rect.nKeys + column]! };
+        const value = values[row * rect.nKeys + column]!;
+        return Number.isNaN(value) && this.ref.minusOf?.across ? { kind: 'unmatched' } : { kind: 'exact', value };
       }
     }
     if (!this.overview || this.ref.minus) return { kind: 'absent' };
@@ -160,7 +174,13 @@ export class MapData {
     this.ownMax = this.currentMax();
     this.max = Math.max(this.ownMax, this.sharedMax);
     if (this.overview && !this.ref.minus) this.overviewGrid = overviewGrid(this.overview, this.max, this.kind);
-    for (const { rect, values } of this.tiles.values()) writeTile(this.exactGrid!, rect, values, this.max, this.kind);
+    for (const { rect, values } of this.tiles.values()) this.write(rect, values);
+  }
+
+  /** What has no counterpart is left blank. */
+  private write(rect: Rect, values: Float32Array): void {
+    const drawn = this.ref.minusOf?.across ? values.map(value => (Number.isNaN(value) ? 0 : value)) : values;
+    writeTile(this.exactGrid!, rect, drawn, this.max, this.kind);
   }
 }
 

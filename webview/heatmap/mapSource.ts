@@ -6,7 +6,8 @@ import type { HeadOverview, Tile } from '../../src/shared/attentionMap';
 import type { Stage } from '../../src/shared/operators';
 import type { PanelHost } from '../host';
 import { isMasked } from './hitTest';
-import { MapData, type MapRef } from './mapData';
+import { MapData, type MapRef, type Subtracted } from './mapData';
+import { coverWithTiles } from './tiles';
 
 /** Exact values of one query's row, or what the overview knows of it. */
 export interface MapRow {
@@ -46,7 +47,9 @@ export class MapSource {
   async values(ref: MapRef, rect: Rect, signal: AbortSignal): Promise<Float32Array> {
     const values = await this.tile(ref, ref.stage, rect, signal);
     if (!ref.minus) return values;
-    return subtract(values, await this.tile({ ...ref, ...ref.minusOf }, ref.minus, rect, signal));
+    const { minusOf } = ref;
+    if (minusOf?.across) return subtract(values, await this.counterparts(ref, minusOf, rect, signal));
+    return subtract(values, await this.tile({ ...ref, ...minusOf }, ref.minus, rect, signal));
   }
 
   /** One query's row. Falls back to the overview where there are no exact values. */
@@ -65,6 +68,30 @@ export class MapSource {
     return { queryIdx, values, isExact: false };
   }
 
+  /** The cells of another run that correspond to those of a rectangle; NaN where there is none. */
+  private async counterparts(ref: MapRef, minusOf: Subtracted, rect: Rect, signal: AbortSignal): Promise<Float32Array> {
+    const { queryStart, keyStart, nQueries, nKeys } = rect;
+    const across = minusOf.across!;
+    const nTokens = minusOf.nTokens!;
+    const values = new Float32Array(nQueries * nKeys).fill(Number.NaN);
+    const queries = across.subarray(queryStart, queryStart + nQueries);
+    const keys = across.subarray(keyStart, keyStart + nKeys);
+    const [rows, columns] = [spanOf(queries), spanOf(keys)];
+    if (!rows || !columns) return values;
+    const range = { queryStart: rows[0], queryEnd: rows[1], keyStart: columns[0], keyEnd: columns[1] };
+    for (const tile of coverWithTiles(range, nTokens)) {
+      const of = await this.tile({ ...ref, ...minusOf }, ref.minus!, tile, signal);
+      for (const [row, query] of queries.entries()) {
+        if (query < tile.queryStart || query >= tile.queryStart + tile.nQueries) continue;
+        for (const [column, key] of keys.entries()) {
+          if (key < tile.keyStart || key >= tile.keyStart + tile.nKeys) continue;
+          values[row * nKeys + column] = of[(query - tile.queryStart) * tile.nKeys + key - tile.keyStart]!;
+        }
+      }
+    }
+    return values;
+  }
+
   private async tile(ref: MapRef, stage: Stage, rect: Rect, signal: AbortSignal): Promise<Float32Array> {
     const { analysisId, layerIdx, headIdx } = ref;
     const { queryStart, keyStart, nQueries, nKeys } = rect;
@@ -75,6 +102,12 @@ export class MapSource {
     this.tiles.set(key, tile.values);
     return tile.values;
   }
+}
+
+/** The tokens from the first to the last that is there; null for none. */
+function spanOf(tokens: Int32Array): readonly [first: number, end: number] | null {
+  const there = tokens.filter(token => token >= 0);
+  return there.length === 0 ? null : [Math.min(...there), Math.max(...there) + 1];
 }
 
 /** Element-wise a - b. */

@@ -1,28 +1,25 @@
-/** Switches learned parts off or edits them, and shows what that does to this document. */
+/** What if kernels were off, or other ones: switches, an editor, and a ranking of all of them. */
 
 import { ablatedWeights, editOf, partLabels, withEdit } from '../../src/shared/ablation';
-import type { Predictions } from '../../src/shared/analysis';
 import { headMatrix, identityMatrix, type KernelPart, type KernelWeights, kernelParts } from '../../src/shared/kernels';
 import type { Ranking } from '../../src/shared/panel/panelAblation';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
-import { Cancelled } from '../../src/shared/tools/failure';
 import { t } from '../../src/shared/tools/l10n';
-import { createAblationEffect, type PredictionPair } from '../components/ablationEffect';
-import { AblationMaps } from '../components/ablationMaps';
 import { createAblationSwitches } from '../components/ablationSwitches';
 import { createKernelEditor, type KernelGrid } from '../components/kernelEditor';
 import { createRankingTable } from '../components/rankingTable';
 import { h } from '../dom';
+import { allows } from '../experimentKinds';
 import { viewerNote } from '../labels';
-import { hasKernels, layerOf, type State } from '../state';
+import { layerOf, type State } from '../state';
 import { button, dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 export const ablationView: ViewDefinition = {
   id: 'ablation',
-  title: t('Ablation'),
+  title: t('Kernels changed'),
   isOffered: host => host.hasEditor,
-  hasContent: hasKernels,
+  hasContent: panel => allows('ablation', panel),
   usesHead: () => true,
   create: context => new AblationView(context),
 };
@@ -30,8 +27,6 @@ export const ablationView: ViewDefinition = {
 class AblationView implements PanelView {
   readonly element: HTMLElement;
   private readonly switches;
-  private readonly maps;
-  private readonly effect;
   private readonly ranking;
   private readonly editor = createKernelEditor(weights => this.edit(weights));
   private readonly part = dropdown('part', t('Kernel'), value => {
@@ -63,14 +58,11 @@ class AblationView implements PanelView {
   private kernelsWanted = '';
   private kernels: { readonly key: string; readonly layer: string; readonly values: readonly KernelWeights[] } | null =
     null;
-  private predictions: { readonly key: string; readonly pair: PredictionPair | null } = { key: '', pair: null };
   private requests = new AbortController();
 
   constructor(private readonly context: ViewContext) {
     const { host, actions } = context;
     this.switches = createAblationSwitches(ablation => actions.setAblation(ablation));
-    this.maps = new AblationMaps(context);
-    this.effect = createAblationEffect(actions);
     this.ranking = createRankingTable({
       start: withHeads => void host.request('rankAblations', { withHeads }).catch(() => {}),
       cancel: () => void host.request('cancelRanking', {}).catch(() => {}),
@@ -92,7 +84,7 @@ class AblationView implements PanelView {
       h('section', { 'aria-label': title }, h('h2', {}, title), ...content);
     this.element = h(
       'div',
-      { class: 'columns ablation' },
+      { class: 'ablation' },
       h(
         'div',
         {},
@@ -101,13 +93,7 @@ class AblationView implements PanelView {
         section(t('Switch off'), this.switches.element),
         section(t('Edit the kernel of one head'), this.part.element, this.empty, this.editor.element, this.tools),
       ),
-      h(
-        'div',
-        {},
-        section(t('Change in the map'), this.maps.element),
-        section(t('Effect on this document'), this.effect.element),
-        section(t('Which part matters most'), this.ranking.element),
-      ),
+      h('details', { class: 'ranking-section' }, h('summary', {}, t('Which part matters most')), this.ranking.element),
     );
     this.element.addEventListener('keydown', event => this.onKey(event));
     host.on('ranking', ranking => {
@@ -124,7 +110,7 @@ class AblationView implements PanelView {
   }
 
   update(state: State): void {
-    const { panel, theme } = state;
+    const { panel } = state;
     this.element.hidden = !panel?.tokens || !panel.model;
     if (!panel?.model || !panel.tokens) return;
     const { ablation } = panel;
@@ -149,17 +135,12 @@ class AblationView implements PanelView {
     this.ranking.update(this.rankingState);
     this.loadKernels(panel);
     this.drawEditor(panel, state);
-    this.loadPredictions(panel);
-    this.maps.update(state);
-    this.effect.update(this.predictions.pair, panel, theme);
   }
 
   hide(): void {
-    this.maps.hide();
     this.requests.abort();
     this.requests = new AbortController();
     this.kernels = null;
-    this.predictions = { key: '', pair: null };
   }
 
   private drawEditor(panel: PanelState, { theme }: State): void {
@@ -248,29 +229,6 @@ class AblationView implements PanelView {
       },
       () => {
         this.kernelsWanted = '';
-      },
-    );
-  }
-
-  /** Asks for what the trained and the shown model predict. */
-  private loadPredictions(panel: PanelState): void {
-    const { trainedId, shown } = panel.ablation;
-    const isThere = trainedId !== null && shown.edits.length > 0;
-    const key = isThere ? `${trainedId}/${panel.analysisId}` : '';
-    if (key === this.predictions.key) return;
-    this.predictions = { key, pair: null };
-    if (!isThere) return;
-    const ask = (analysisId: number): Promise<Predictions> =>
-      this.context.host.request('predictions', { analysisId }, this.requests.signal);
-    Promise.all([ask(trainedId), ask(panel.analysisId)]).then(
-      ([trained, ablated]) => {
-        if (this.predictions.key !== key) return;
-        this.predictions = { key, pair: { trained, ablated } };
-        this.update(this.context.store.state);
-      },
-      error => {
-        // A newer run took over; its state is on the way.
-        if (!(error instanceof Cancelled) && this.predictions.key === key) this.predictions = { key: '', pair: null };
       },
     );
   }

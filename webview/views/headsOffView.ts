@@ -1,29 +1,19 @@
-/** What if a head, or all heads of a layer, said nothing: verdict, largest changes, change along the text, and a ranking. */
+/** What if a head, or all heads of a layer, said nothing: one of them, or all ranked one after the other. */
 
-import { finiteMean } from '../../src/attention/ablationEffects';
 import { type HeadBaseline, headBaselines } from '../../src/shared/headAblation';
-import { formatValue, withLocalMark } from '../../src/shared/labels';
-import type { PanelState } from '../../src/shared/panel/panelMessages';
+import { formatValue } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { type Column, createDataTable } from '../components/dataTable';
 import { radioGroup } from '../components/fields';
-import { createTokenStrip } from '../components/tokenStrip';
 import { h } from '../dom';
-import { HeadTrials, type Trial } from '../headTrials';
-import { largestTokenChanges, sayProgress, trialName, verdict } from '../headTrialsText';
+import { allows } from '../experimentKinds';
+import { headsChange } from '../experiments';
+import type { HeadTrials, Trial } from '../headTrials';
+import { sayProgress, trialName } from '../headTrialsText';
 import { formatPlain } from '../labels';
 import type { State } from '../state';
 import { button } from '../toolkit';
-import { Places } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
-
-const nChanges = 8;
-
-interface ChangeRow {
-  readonly idx: number;
-  readonly before: number;
-  readonly change: number;
-}
 
 interface RankRow {
   readonly trial: Trial;
@@ -39,9 +29,9 @@ const baselineLabels: Readonly<Record<HeadBaseline, string>> = {
 
 export const headsOffView: ViewDefinition = {
   id: 'headsoff',
-  title: t('Heads off'),
+  title: t('Head off'),
   isOffered: host => host.hasEditor,
-  hasContent: ({ model }) => model?.viewer === undefined,
+  hasContent: panel => allows('headsoff', panel),
   usesHead: () => true,
   create: context => new HeadsOffView(context),
 };
@@ -51,32 +41,25 @@ class HeadsOffView implements PanelView {
   private readonly trials: HeadTrials;
   private readonly baselines;
   private baseline: HeadBaseline = 'mean';
+  private picked: Trial | null = null;
   private readonly headButton;
   private readonly layerButton;
   private readonly cancel;
   private readonly progress = h('progress', { 'aria-label': t('Heads tried') });
   private readonly said = h('span', { role: 'status' });
   private readonly failure = h('p', { class: 'failure', role: 'alert', hidden: true });
-  private readonly verdict = h('p', { class: 'heads-off-verdict', role: 'status' });
-  private readonly changes;
-  private readonly strip;
-  private readonly result: HTMLElement;
   private readonly ranking;
   private readonly rankingSection: HTMLElement;
-  private shown: Trial | null = null;
-  private places: Places | null = null;
-  private placesOf: unknown = null;
 
   constructor(private readonly context: ViewContext) {
-    const { host, actions } = context;
-    this.trials = new HeadTrials(host, () => this.update(this.context.store.state));
+    this.trials = context.experiments.heads;
     this.baselines = radioGroup<HeadBaseline>(
       t('In its place'),
       headBaselines.map(value => ({ value, label: baselineLabels[value] })),
       value => {
         this.baseline = value;
         this.update(this.context.store.state);
-        if (this.shown) this.try([this.shown]);
+        if (this.picked && context.experiments.resultOf('headsoff')) this.pick(this.picked);
       },
     );
     const current = () => this.context.store.state.panel!.view;
@@ -96,22 +79,11 @@ class HeadsOffView implements PanelView {
       },
       t('Cancel the trials'),
     );
-    this.changes = createDataTable<ChangeRow>(t('Largest changes of surprisal'), this.changeColumns());
     this.ranking = createDataTable<RankRow>(t('Heads by effect'), this.rankColumns());
-    this.strip = createTokenStrip(actions, 'off-token');
-    this.result = h(
-      'section',
-      { 'aria-label': t('Result') },
-      this.verdict,
-      h('h2', {}, t('Largest changes of surprisal')),
-      this.changes.element,
-      h('h2', {}, t('Change of surprisal along the text')),
-      this.strip.element,
-    );
     this.rankingSection = h(
-      'section',
-      { 'aria-label': t('Heads by effect') },
-      h('h2', {}, t('Heads by effect')),
+      'details',
+      { class: 'ranking-section' },
+      h('summary', {}, t('Heads by effect')),
       h(
         'div',
         { class: 'buttons' },
@@ -128,7 +100,6 @@ class HeadsOffView implements PanelView {
       h('div', { class: 'buttons' }, this.headButton, this.layerButton),
       h('div', { class: 'progress' }, this.progress, this.said, this.cancel),
       this.failure,
-      this.result,
       this.rankingSection,
     );
   }
@@ -138,11 +109,6 @@ class HeadsOffView implements PanelView {
     const trainedId = panel?.ablation.trainedId ?? null;
     this.element.hidden = !panel?.tokens || !panel.model || trainedId === null;
     if (this.element.hidden || !panel?.tokens) return;
-    if (panel.tokens.offsets !== this.placesOf) {
-      this.placesOf = panel.tokens.offsets;
-      this.places = new Places(panel.tokens, panel.windowLines?.first ?? 1);
-      this.shown = null;
-    }
     this.trials.show(trainedId!, this.baseline);
     this.baselines.set(this.baseline);
     const { layerIdx, headIdx } = panel.view;
@@ -150,40 +116,23 @@ class HeadsOffView implements PanelView {
     this.headButton.setAttribute('aria-label', this.headButton.textContent);
     this.layerButton.textContent = t('Turn Off All Heads of Layer {0}', layerIdx);
     this.layerButton.setAttribute('aria-label', this.layerButton.textContent);
-    this.draw(panel, state);
+    this.draw();
   }
 
   hide(): void {
     this.trials.stop();
   }
 
-  private draw(panel: PanelState, state: State): void {
-    const { trials, shown } = this;
-    const { isRunning, done, total, failure } = trials;
+  private draw(): void {
+    const { isRunning, done, total, failure } = this.trials;
     for (const element of [this.progress, this.said, this.cancel]) element.hidden = !isRunning;
     this.progress.max = Math.max(1, total);
     this.progress.value = done;
-    this.said.textContent = isRunning ? sayProgress(trials) : '';
+    this.said.textContent = isRunning ? sayProgress(this.trials) : '';
     this.failure.hidden = failure === '';
     this.failure.textContent = failure;
-    const effect = shown && trials.effectOf(shown);
-    this.result.hidden = !effect;
-    Object.assign(this.element.dataset, {
-      ...{ status: isRunning ? 'running' : effect ? 'done' : 'none', tried: trials.ranked().length },
-      kl: effect?.meanKlBits ?? '',
-    });
-    const surprisal = this.trainedBits(panel);
-    if (effect && shown && surprisal) {
-      this.verdict.textContent = verdict(shown, effect, trials, finiteMean(surprisal));
-      this.changes.update(
-        largestTokenChanges(effect.changeBits, nChanges).map(idx => ({
-          ...{ idx, before: surprisal[idx]!, change: effect.changeBits[idx]! },
-        })),
-      );
-      const values = effect.changeBits.map(value => (Number.isNaN(value) ? 0 : value));
-      this.strip.update(state, { values, max: values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) });
-    }
-    const ranked = trials.ranked();
+    const ranked = this.trials.ranked();
+    Object.assign(this.element.dataset, { status: isRunning ? 'running' : 'none', tried: ranked.length });
     this.ranking.element.hidden = ranked.length === 0;
     this.ranking.update(
       ranked.map(({ trial, effect: { meanKlBits, meanChangeBits } }, i) => ({
@@ -192,15 +141,17 @@ class HeadsOffView implements PanelView {
     );
   }
 
-  /** Surprisal of the model as trained, also while an ablated run is on screen. */
-  private trainedBits({ ablation, tokens }: PanelState): Float32Array | null {
-    return ablation.effect?.trainedSurprisalBits ?? tokens?.surprisalBits ?? null;
-  }
-
-  private pick(trial: Trial): void {
-    this.shown = trial;
-    // All heads of the layer are what one of them is compared with.
-    this.try(trial.headIdx === null ? [trial] : [trial, { ...trial, headIdx: null }]);
+  private pick({ layerIdx, headIdx }: Trial): void {
+    const { panel } = this.context.store.state;
+    if (!panel?.model) return;
+    this.trials.stop();
+    this.picked = { layerIdx, headIdx };
+    const all = headsChange(layerIdx, [...Array(panel.model.nHeads).keys()], this.baseline);
+    void this.context.experiments.run('headsoff', {
+      label: t('Without {0}', trialName({ layerIdx, headIdx })),
+      change: headIdx === null ? all : headsChange(layerIdx, [headIdx], this.baseline),
+      yardstick: headIdx === null ? null : { label: t('All heads of layer {0} off', layerIdx), change: all },
+    });
   }
 
   private rank(isWhole: boolean): void {
@@ -217,27 +168,6 @@ class HeadsOffView implements PanelView {
     void this.trials.run(trials, trainedId, panel.model.nHeads, this.baseline);
   }
 
-  private changeColumns(): Column<ChangeRow>[] {
-    const bits = (value: number) => withLocalMark(value.toFixed(2));
-    return [
-      {
-        title: t('Token'),
-        cell: ({ idx }) => {
-          const link = h('button', { class: 'why-link', type: 'button' }, this.places?.nameOf(idx) ?? String(idx));
-          link.addEventListener('click', () => this.context.actions.selectToken(idx, true));
-          return link;
-        },
-      },
-      { title: t('Before, bits'), isNumber: true, sortBy: ({ before }) => before, cell: ({ before }) => bits(before) },
-      {
-        title: t('Change'),
-        isNumber: true,
-        sortBy: ({ change }) => change,
-        cell: ({ change }) => formatValue(change),
-      },
-    ];
-  }
-
   private rankColumns(): Column<RankRow>[] {
     return [
       { title: t('Rank'), isNumber: true, sortBy: ({ rank }) => rank, cell: ({ rank }) => String(rank) },
@@ -248,8 +178,8 @@ class HeadsOffView implements PanelView {
           const link = h('button', { class: 'why-link', type: 'button' }, trialName(trial));
           link.addEventListener('click', () => {
             const { layerIdx, headIdx } = trial;
-            this.shown = trial;
             this.context.actions.setView({ layerIdx, headIdx: headIdx ?? 0 });
+            this.pick(trial);
           });
           return link;
         },

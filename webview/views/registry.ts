@@ -21,14 +21,18 @@ import type { PanelHost } from '../host';
 import { ablationView } from './ablationView';
 import { compareView } from './compareView';
 import { contextView } from './contextView';
+import { edgesView } from './edgesView';
 import { exportView } from './exportView';
 import { headsOffView } from './headsOffView';
 import { headsView } from './headsView';
+import { hiddenView } from './hiddenView';
 import { kernelsView } from './kernelsView';
 import { layerView } from './layerView';
 import { lensView } from './lensView';
 import { mapView } from './mapView';
+import { patchView } from './patchView';
 import { placesView } from './placesView';
+import { resultView } from './resultView';
 import { rowView } from './rowView';
 import { stagesView } from './stagesView';
 import { tableView } from './tableView';
@@ -68,7 +72,13 @@ const pages: readonly PageDefinition[] = [
   },
   {
     ...{ id: 'experiment', title: t('Experiment'), main: 'trial' },
-    regions: [{ id: 'trial', label: t('Experiment'), shows: 'one', views: [ablationView, headsOffView, compareView] }],
+    regions: [
+      {
+        ...{ id: 'trial', label: t('What if…'), shows: 'one' },
+        views: [headsOffView, ablationView, hiddenView, edgesView, compareView, patchView],
+      },
+      { id: 'result', label: t('Result'), shows: 'all', views: [resultView] },
+    ],
   },
 ];
 

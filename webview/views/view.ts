@@ -2,6 +2,7 @@
 
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import type { Actions } from '../actions';
+import type { Experiments } from '../experiments';
 import type { MapLoader } from '../heatmap/mapLoader';
 import type { MapSource } from '../heatmap/mapSource';
 import type { PanelHost } from '../host';
@@ -30,6 +31,8 @@ export interface ViewContext {
   readonly maps: MapSource;
   /** The learned parts of the current run's layers. */
   readonly kernels: KernelSource;
+  /** Runs with something changed. */
+  readonly experiments: Experiments;
   /** Of the map that the shared choices name, `state.map`. */
   readonly loader: MapLoader;
 }

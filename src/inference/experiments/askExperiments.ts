@@ -133,7 +133,11 @@ export async function askChange(
   { experiments, nLayers, nHeads }: Asked,
   base: Run,
   change: Exclude<Change, { readonly kind: 'kernels' }>,
-  { analysisId, k, otherIds }: { readonly analysisId: number; readonly k: number; readonly otherIds: Int32Array | null },
+  {
+    analysisId,
+    k,
+    otherIds,
+  }: { readonly analysisId: number; readonly k: number; readonly otherIds: Int32Array | null },
   signal?: AbortSignal,
 ): Promise<ChangedRun> {
   const args = { analysisId, baseId: base.analysisId, k };

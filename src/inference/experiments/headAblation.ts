@@ -47,7 +47,10 @@ export async function ablateHeads(
 }
 
 /** @param prediction with its divergence from the model as it is. */
-export function effectOf({ divergence, logProbabilities }: Prediction, { own }: Pick<TrainedPredictions, 'own'>): HeadAblationEffect {
+export function effectOf(
+  { divergence, logProbabilities }: Prediction,
+  { own }: Pick<TrainedPredictions, 'own'>,
+): HeadAblationEffect {
   const klBits = Float32Array.from(divergence!, toBits);
   // Position i predicts token i + 1; nothing follows the last one.
   const changeBits = Float32Array.from(klBits, (_, token) =>

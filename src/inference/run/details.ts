@@ -186,15 +186,19 @@ export class Details {
   private bandsOf(run: Run, signal?: AbortSignal, deepestLayer = 0, quantity: Quantity = 'weight'): HeadBandsOf {
     const { attribution, model } = this;
     const band = (request: RowsRequest) =>
-      this.inTurn(run, async runtime => {
-        this.runs.withLayer(run.analysisId, deepestLayer);
-        if (quantity === 'weight') return headBand(runtime, run, request, signal);
-        const last = weightsStage(model.layers[request.layerIdx]!.stages);
-        const others = { ...request, stages: request.stages.filter(stage => stage !== last) };
-        const bands = others.stages.length > 0 ? await headBand(runtime, run, others, signal) : [];
-        const moved = await quantityBand(runtime, attribution, run, request, quantity);
-        return request.stages.map(stage => (stage === last ? moved : bands[others.stages.indexOf(stage)]!));
-      }, signal);
+      this.inTurn(
+        run,
+        async runtime => {
+          this.runs.withLayer(run.analysisId, deepestLayer);
+          if (quantity === 'weight') return headBand(runtime, run, request, signal);
+          const last = weightsStage(model.layers[request.layerIdx]!.stages);
+          const others = { ...request, stages: request.stages.filter(stage => stage !== last) };
+          const bands = others.stages.length > 0 ? await headBand(runtime, run, others, signal) : [];
+          const moved = await quantityBand(runtime, attribution, run, request, quantity);
+          return request.stages.map(stage => (stage === last ? moved : bands[others.stages.indexOf(stage)]!));
+        },
+        signal,
+      );
     return async function* (request) {
       const [start, end] = request.queries;
       const nAtOnce = rowsAtOnce(request.stages.length * request.heads.length, run.nTokens);

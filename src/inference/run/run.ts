@@ -58,9 +58,7 @@ export function changedRun(
   const run: Run = { ...newRun(analysisId, ids), ...changes, output };
   const noMaps = { overviews: [], blockSize: run.blockSize, pooled: async () => new Map() };
   const topKeys = emptyTopKeys(0, ids.length, 0);
-  run.layers.push(
-    ...layers.map((rows, i) => ({ rows, hidden: layers[i + 1]?.hidden ?? output, topKeys, ...noMaps })),
-  );
+  run.layers.push(...layers.map((rows, i) => ({ rows, hidden: layers[i + 1]?.hidden ?? output, topKeys, ...noMaps })));
   return run;
 }
 

@@ -61,6 +61,8 @@ export interface PanelState {
   readonly suggestion: TokenRange | null;
   /** A question appended to the document for the model only; its tokens lie behind the document's end. */
   readonly question: string | null;
+  /** The text in the editor that is looked at, where it is another one than the inspected. */
+  readonly otherInFront: string | null;
   readonly durationMs: number | null;
 }
 

@@ -178,6 +178,7 @@ const stateFields = {
   ...{ ablation: panelAblation, selectedToken: nullableIndex, selectionAnchor: nullableIndex },
   suggestion: v.nullable(range),
   question: v.nullable(text),
+  otherInFront: v.nullable(text),
 };
 const state = v.object({ ...stateFields, tokens });
 const comparison = v.nullable(v.object({ status: text, label: text, analysisId: index, model, tokens, failure }));

@@ -15,15 +15,33 @@ export async function inspectFile(workbench: Workbench, name: string): Promise<v
 const pages = {
   Token: ['Context', 'Tokens'],
   Heads: ['All heads', 'Kernels', 'Map', 'Stages', 'Layer', 'Table', 'Selected row', 'Lens'],
-  Experiment: ['Ablation', 'Heads off', 'Compare'],
+  Experiment: [
+    'Head off',
+    'Kernels changed',
+    'Line hidden',
+    'Edges forbidden',
+    'Other text or model',
+    'Part of another text',
+  ],
 } as const;
+/** Ids of views that are not their titles. */
+const ids: Readonly<Record<string, string>> = {
+  'All heads': 'heads',
+  'Selected row': 'row',
+  'Head off': 'headsoff',
+  'Kernels changed': 'ablation',
+  'Line hidden': 'hidden',
+  'Edges forbidden': 'edges',
+  'Other text or model': 'compare',
+  'Part of another text': 'patch',
+};
 /** Every view, page by page. */
 export const viewNames = Object.values(pages).flat();
 export type ViewName = (typeof viewNames)[number] | 'Export';
 
 /** Shows a view: its page, and its tab, section or menu. */
 export async function showView(frame: Frame | Page, name: ViewName): Promise<void> {
-  const id = name === 'All heads' ? 'heads' : name === 'Selected row' ? 'row' : name.toLowerCase().replace(' ', '');
+  const id = ids[name] ?? name.toLowerCase();
   const page = Object.entries(pages).find(([, views]) => (views as readonly string[]).includes(name))?.[0];
   if (page) await frame.locator(`#page-tab-${page.toLowerCase()}`).click();
   const control = frame.locator(`#tab-${id}`);

@@ -585,3 +585,18 @@ test('where the settings leave it open, a range is as long as runs were measured
   set.client.emit('tokens', tokensEvent(args.analysisId, 'word word', 500));
   assert.equal(set.analysis.snapshot.rangeReason, '10 tokens are set as the longest range.');
 });
+
+test('another text in front is named, the inspected one is not', async () => {
+  const { analysis, inspect, start } = openAnalysis();
+  const [own, other] = [editor.open('ab', 'a.md'), editor.open('cd', 'b.md')];
+  analysis.setFront(other.asDocument);
+  assert.equal(analysis.snapshot.otherInFront, null, 'before anything is inspected');
+  await inspect(own);
+  assert.equal(analysis.snapshot.otherInFront, 'b.md');
+  analysis.setFront(own.asDocument);
+  assert.equal(analysis.snapshot.otherInFront, null);
+  analysis.setFront(other.asDocument);
+  assert.equal(analysis.snapshot.otherInFront, 'b.md');
+  await start(other);
+  assert.equal(analysis.snapshot.otherInFront, null);
+});

@@ -75,7 +75,7 @@ test('each run’s maps come from its own layers', async () => {
   await assert.rejects(comparison.details.overview({ analysisId: 1, ...map }), { code: 'no-analysis' });
   await assert.rejects(analysis.details.overview({ analysisId, ...map }), { code: 'no-analysis' });
   assert.deepEqual([comparison.holds(analysisId), comparison.holds(1), comparison.holds(0)], [true, false, false]);
-  assert.throws(() => comparison.details.predictions(analysisId), { code: 'no-analysis' });
+  assert.equal(comparison.details.predictions(analysisId).surprisalBits[1], 5);
 });
 
 test('another version of the text runs on the model that runs, with an anchor that lies in it', async () => {

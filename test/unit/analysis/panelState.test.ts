@@ -20,11 +20,14 @@ const done: PanelState = {
 };
 
 test('a new run keeps the view and what was asked of the model, and nothing that was computed', () => {
-  assert.deepEqual(begun(done, { analysisId: 4, documentLabel: 'b.md', question: null, isPinned: false }), {
-    ...nothingInspected,
-    ...{ status: 'loading', analysisId: 4, documentLabel: 'b.md', model, provider: 'cpu', view: done.view },
-    ablation: { ...nothingInspected.ablation, requested, canUndo: true, canRedo: true },
-  });
+  assert.deepEqual(
+    begun(done, { analysisId: 4, documentLabel: 'b.md', question: null, isPinned: false, otherInFront: null }),
+    {
+      ...nothingInspected,
+      ...{ status: 'loading', analysisId: 4, documentLabel: 'b.md', model, provider: 'cpu', view: done.view },
+      ablation: { ...nothingInspected.ablation, requested, canUndo: true, canRedo: true },
+    },
+  );
 });
 
 test('a view that the model does not have gives way to the first one', () => {

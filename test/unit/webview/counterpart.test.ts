@@ -5,7 +5,15 @@ import type { PanelComparison } from '../../../src/shared/panel/comparison';
 import { asTrained } from '../../../src/shared/panel/panelAblation';
 import type { PanelState } from '../../../src/shared/panel/panelMessages';
 import { factsOf, sayComparison } from '../../../webview/components/compareText';
-import { cellAcross, meanSurprisal, refsOf, sidesOf, zoomAcross } from '../../../webview/counterpart';
+import {
+  cellAcross,
+  changeOf,
+  largestTokenChanges,
+  meanSurprisal,
+  refsOf,
+  sidesOf,
+  zoomAcross,
+} from '../../../webview/counterpart';
 
 const layer = (stages: ModelSummary['layers'][number]['stages']) => ({
   ...{ layerIdx: 0, operators: [], stages, preSoftmaxKernel: null, postSoftmaxKernel: null, kernels: {} },
@@ -60,13 +68,17 @@ test('the same tokens have a difference, of the stages that each model has', () 
   });
 });
 
-test('other tokens are aligned and have no difference', () => {
+test('other tokens are aligned, and the difference is of those', () => {
   const sides = sidesOf(panel(), comparison({ isOtherModel: false, tokens: tokens('axbc') }))!;
-  assert.equal(refsOf(panel(), sides, { layerIdx: 0, headIdx: 0 }).difference, null);
+  const { difference } = refsOf(panel(), sides, { layerIdx: 0, headIdx: 0 });
+  const other = { analysisId: 6, layerIdx: 0, headIdx: 0, nTokens: 5, across: sides.toRight };
+  assert.deepEqual(difference?.minusOf, other);
   assert.deepEqual([...sides.toRight], [0, 1, 3, 4]);
+  assert.deepEqual([...changeOf(sides)], [Number.NaN, 0, -1, -1]);
+  assert.deepEqual(largestTokenChanges(changeOf(sides), 2), [2, 3]);
   assert.deepEqual(cellAcross({ queryIdx: 3, keyIdx: 2 }, sides.toRight), { queryIdx: 4, keyIdx: 3 });
   assert.equal(cellAcross({ queryIdx: 4, keyIdx: 2 }, sides.toLeft), null);
-  assert.match(factsOf(sides, false).join(' '), /4 of 4 have a counterpart/);
+  assert.match(factsOf(sides).join(' '), /4 of 4 have a counterpart/);
 });
 
 test('there are no sides while either run is under way', () => {

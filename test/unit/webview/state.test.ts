@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LayerSummary } from '../../../src/shared/analysis';
 import type { PanelState } from '../../../src/shared/panel/panelMessages';
-import { defaultLayout, isSameRange, mapRefOf, readLayout, Store, zoomRangeOf } from '../../../webview/state';
+import {
+  defaultLayout,
+  isRenewing,
+  isSameRange,
+  mapRefOf,
+  readLayout,
+  Store,
+  zoomRangeOf,
+} from '../../../webview/state';
 import { Random } from '../../random';
 
 const rubbish = [
@@ -136,4 +144,22 @@ test('a zoom holds for the same text, model and start, also after an edit; not f
   }
   assert.equal(zoomRangeOf({ tokens: null } as unknown as PanelState), null);
   assert.equal(readLayout({ zoomRange: { name: 3 } }).zoomRange, null);
+});
+
+test('pages stay while a new run of their document is on its way to the map in view, and only then', () => {
+  const panel = (change: object) =>
+    ({
+      ...{ status: 'running', documentLabel: 'a.ts', tokens: { labels: ['x'] }, layersDone: 2, analysisId: 3 },
+      ...{ view: { layerIdx: 1, headIdx: 0, stage: 'pattern' }, model: { layers: [{}, { stages: ['pattern'] }] } },
+      ...change,
+    }) as unknown as PanelState;
+  assert.equal(isRenewing(panel({ status: 'loading', tokens: null, layersDone: 0 }), 'a.ts'), true);
+  assert.equal(isRenewing(panel({ layersDone: 1 }), 'a.ts'), true);
+  assert.equal(isRenewing(panel({}), 'a.ts'), false);
+  for (const status of ['done', 'failed', 'cancelled', 'idle']) {
+    assert.equal(isRenewing(panel({ status, tokens: null }), 'a.ts'), false, status);
+  }
+  assert.equal(isRenewing(panel({ layersDone: 0 }), 'b.ts'), false);
+  assert.equal(isRenewing(panel({ layersDone: 0 }), null), false);
+  assert.equal(isRenewing(null, 'a.ts'), false);
 });

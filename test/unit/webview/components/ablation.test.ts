@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import type { Ablation } from '../../../../src/shared/ablation';
 import { asTrained, type Ranking } from '../../../../src/shared/panel/panelAblation';
 import { bannerLines, sayRanking } from '../../../../webview/ablationText';
-import { changeOf, largestChanges, type PredictionPair } from '../../../../webview/components/ablationEffect';
 import { parseWeight, stepCell } from '../../../../webview/components/kernelEditor';
 import { formatMeasure } from '../../../../webview/labels';
 
@@ -49,19 +48,6 @@ test('arrow keys move within the kernel and stop at its edges', () => {
   assert.deepEqual([at('ArrowRight', 0), at('ArrowRight', 2), at('ArrowLeft', 3)], [1, 2, 3]);
   assert.deepEqual([at('ArrowDown', 1), at('ArrowDown', 4), at('ArrowUp', 1)], [4, 4, 1]);
   assert.deepEqual([at('Home', 5), at('End', 3), at('a', 0)], [3, 5, undefined]);
-});
-
-test('the tokens whose surprisal changed most, with signs; the first token has none', () => {
-  const bits = (...values: number[]) => ({ surprisalBits: Float32Array.from(values) });
-  const pair = {
-    trained: bits(Number.NaN, 1, 2, 3),
-    ablated: bits(Number.NaN, 1.5, 0, 3),
-  } as unknown as PredictionPair;
-  assert.deepEqual([...changeOf(pair)], [Number.NaN, 0.5, -2, 0]);
-  assert.deepEqual(largestChanges(pair, 2), [
-    { token: 2, before: 2, now: 0 },
-    { token: 1, before: 1, now: 1.5 },
-  ]);
 });
 
 test('how far a ranking is', () => {

@@ -4,7 +4,7 @@ import type { Rect } from '../../../../src/shared/address';
 import type { MapAddress, Tile, TileAddress } from '../../../../src/shared/attentionMap';
 import { type Stage, stages } from '../../../../src/shared/operators';
 import { Cancelled, Failure } from '../../../../src/shared/tools/failure';
-import type { MapRef } from '../../../../webview/heatmap/mapData';
+import { MapData, type MapRef } from '../../../../webview/heatmap/mapData';
 import { MapLoader } from '../../../../webview/heatmap/mapLoader';
 import { MapSource } from '../../../../webview/heatmap/mapSource';
 import type { PanelHost } from '../../../../webview/host';
@@ -275,4 +275,44 @@ test('a failure is shown until another map is shown; a newer run and a cancellat
     loader.show({ ...ref, headIdx: 1 }, 'linear');
     assert.equal(loader.failure, null);
   }
+});
+
+test('a difference of runs with other tokens is of the tokens that correspond', async () => {
+  const n = 300;
+  // The other run has a token more at its start, and lacks the counterpart of token 2.
+  const across = Int32Array.from({ length: n }, (_, i) => (i === 2 ? -1 : i + 1));
+  const cellValue = (analysisId: number, query: number, key: number) => analysisId * 1e6 + query * 1000 + key;
+  const asked: Rect[] = [];
+  const request = async (_name: string, { analysisId, ...rect }: Rect & { analysisId: number }) => {
+    asked.push(rect);
+    const { queryStart, keyStart, nQueries, nKeys } = rect;
+    const values = Float32Array.from({ length: nQueries * nKeys }, (_, at) =>
+      cellValue(analysisId, queryStart + Math.floor(at / nKeys), keyStart + (at % nKeys)),
+    );
+    return { ...rect, values };
+  };
+  const source = new MapSource({ request, hasTiles: true } as never);
+  const minusOf = { analysisId: 2, layerIdx: 1, headIdx: 1, nTokens: n + 1, across };
+  const ref = {
+    analysisId: 1,
+    layerIdx: 0,
+    headIdx: 0,
+    stage: 'pattern',
+    minus: 'pattern',
+    minusOf,
+    nTokens: n,
+  } as const;
+  const rect = { queryStart: 250, keyStart: 0, nQueries: 10, nKeys: 4 };
+  const got = await source.values(ref, rect, new AbortController().signal);
+  for (let row = 0; row < 10; row++) {
+    for (let key = 0; key < 4; key++) {
+      const want = key === 2 ? Number.NaN : cellValue(1, 250 + row, key) - cellValue(2, 251 + row, key + 1);
+      assert.equal(got[row * 4 + key], want);
+    }
+  }
+  assert.ok(asked.every(({ nQueries, nKeys }) => nQueries <= 256 && nKeys <= 256));
+  const map = new MapData(ref, 'linear');
+  map.addTile(rect, got);
+  assert.deepEqual(map.valueAt({ queryIdx: 250, keyIdx: 2 }), { kind: 'unmatched' });
+  assert.equal(map.valueAt({ queryIdx: 250, keyIdx: 1 }).kind, 'exact');
 });
