@@ -47,8 +47,6 @@ export function lineAt(lineStarts: readonly number[], offset: number): number {
   return low;
 }
 
-type Writable<T> = { -readonly [Name in keyof T]: Writable<T[Name]> };
-
 /**
  * Lines of a stretch of a document, from 1, of how many. A line end belongs to its line; behind the last one begins a
  * line only where something follows.
@@ -75,6 +73,39 @@ interface RankedLine {
   readonly isBlank: boolean;
 }
 
+/** The tokens of a line that count, in order: at least one. */
+interface TokensOfLine {
+  readonly lineIdx: number;
+  readonly tokens: TokenRange;
+  readonly indices: readonly number[];
+  /** Its token of largest magnitude, the first one where all are 0 or NaN. */
+  readonly strongestIdx: number;
+}
+
+/**
+ * Tokens gathered by line, lines in the order of their first token.
+ * @param values shape [nTokens]; @param lineOfToken as `linesOfTokens` gives it.
+ */
+export function tokensByLine(
+  values: ArrayLike<number>,
+  lineOfToken: Int32Array,
+  isCounted: (token: number) => boolean,
+): TokensOfLine[] {
+  const lines = new Map<number, number[]>();
+  for (let token = 0; token < values.length; token++) {
+    const lineIdx = lineOfToken[token] ?? -1;
+    if (lineIdx < 0 || !isCounted(token)) continue;
+    const indices = lines.get(lineIdx);
+    if (indices) indices.push(token);
+    else lines.set(lineIdx, [token]);
+  }
+  const magnitude = (token: number) => Math.abs(values[token]!) || 0;
+  return [...lines].map(([lineIdx, indices]) => ({
+    ...{ lineIdx, indices, tokens: { first: indices[0]!, end: indices.at(-1)! + 1 } },
+    strongestIdx: indices.reduce((best, token) => (magnitude(token) > magnitude(best) ? token : best)),
+  }));
+}
+
 /**
  * Lines in the order of `byRelevance`: a sum grows with the length of the line, and the mean of a blank line is that of
  * its line end alone, on which heads often rest. Magnitudes, so that opposite signs do not cancel; a token whose weight
@@ -87,31 +118,15 @@ export function weightByLine(
   selection: TokenRange,
   textOf: (lineIdx: number) => string,
 ): LineWeight[] {
-  const lines = new Map<number, Writable<Omit<LineWeight, 'isBlank'>> & { nTokens: number }>();
-  for (let token = 0; token < weights.length; token++) {
-    const lineIdx = lineOfToken[token]!;
-    if (lineIdx < 0 || (token >= selection.first && token < selection.end)) continue;
-    const weight = weights[token]!;
-    let line = lines.get(lineIdx);
-    if (!line) {
-      const none = { weight: 0, meanWeight: 0, nTokens: 0, strongestIdx: token, strongestWeight: 0 };
-      line = { lineIdx, tokens: { first: token, end: token }, ...none };
-      lines.set(lineIdx, line);
-    }
-    line.tokens.end = token + 1;
-    if (!Number.isNaN(weight)) {
-      line.weight += Math.abs(weight);
-      line.nTokens++;
-    }
-    if (Math.abs(weight) > Math.abs(line.strongestWeight)) {
-      line.strongestIdx = token;
-      line.strongestWeight = weight;
-    }
-  }
-  return [...lines.values()]
-    .map(({ nTokens, ...line }) => ({
-      ...{ ...line, meanWeight: line.weight / Math.max(1, nTokens), isBlank: !/\S/.test(textOf(line.lineIdx)) },
-    }))
+  return tokensByLine(weights, lineOfToken, token => token < selection.first || token >= selection.end)
+    .map(({ lineIdx, tokens, indices, strongestIdx }) => {
+      const magnitudes = indices.map(token => Math.abs(weights[token]!)).filter(weight => !Number.isNaN(weight));
+      const weight = magnitudes.reduce((sum, magnitude) => sum + magnitude, 0);
+      return {
+        ...{ lineIdx, tokens, weight, meanWeight: weight / Math.max(1, magnitudes.length) },
+        ...{ strongestIdx, strongestWeight: weights[strongestIdx]! || 0, isBlank: !/\S/.test(textOf(lineIdx)) },
+      };
+    })
     .sort((a, b) => byRelevance(a, b) || a.lineIdx - b.lineIdx);
 }
 

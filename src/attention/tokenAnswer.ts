@@ -1,8 +1,8 @@
 /** From a split logit, or from attention, to the lines and heads that a reader is shown first. Pure. */
 
-import type { TokenRange } from '../shared/address';
 import type { LogitAttribution } from '../shared/attribution';
 import type { AnswerHead, AnswerLine, AnswerParts } from '../shared/panel/answer';
+import { tokensByLine } from './lines';
 
 type LineValue = Omit<AnswerLine, 'text'>;
 
@@ -19,28 +19,19 @@ export interface LineSums {
  */
 export function sumByLine(values: ArrayLike<number>, row: number, lineOfToken: Int32Array, ownIdx = row): LineSums {
   const own = lineOfToken[ownIdx] ?? -1;
-  const lines = new Map<number, { value: number; strongest: number; first: number; end: number; idx: number }>();
-  let [ownLine, outside] = [0, 0];
-  for (let token = 0; token <= row; token++) {
-    const value = values[token] ?? 0;
-    const lineIdx = lineOfToken[token] ?? -1;
-    if (lineIdx < 0) outside += value;
-    else if (lineIdx === own) ownLine += value;
-    else {
-      const line = lines.get(lineIdx) ?? { value: 0, strongest: 0, first: token, end: token, idx: token };
-      line.value += value;
-      line.end = token + 1;
-      if (Math.abs(value) > line.strongest) [line.strongest, line.idx] = [Math.abs(value), token];
-      lines.set(lineIdx, line);
-    }
-  }
-  const sorted = [...lines].sort(([a, x], [b, y]) => Math.abs(y.value) - Math.abs(x.value) || a - b);
+  const lines = tokensByLine(values, lineOfToken, token => token <= row).map(({ indices, ...line }) => ({
+    ...line,
+    value: indices.reduce((sum, token) => sum + values[token]!, 0),
+  }));
+  const outside = Array.from(values)
+    .filter((_, token) => token <= row && (lineOfToken[token] ?? -1) < 0)
+    .reduce((sum, value) => sum + value, 0);
   return {
-    lines: sorted.map(([lineIdx, { value, first, end, idx }]) => ({
-      ...{ lineIdx, value, strongestIdx: idx },
-      tokens: { first, end } satisfies TokenRange,
-    })),
-    ...{ ownLine, outside },
+    lines: lines
+      .filter(({ lineIdx }) => lineIdx !== own)
+      .sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.lineIdx - b.lineIdx),
+    ownLine: lines.find(({ lineIdx }) => lineIdx === own)?.value ?? 0,
+    outside,
   };
 }
 
