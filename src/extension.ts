@@ -13,6 +13,7 @@ import { ChangedRuns } from './analysis/changedRuns';
 import { Comparison } from './analysis/comparison';
 import { contributedModels } from './analysis/contributedModels';
 import { DocumentSearch } from './analysis/documentSearch';
+import { exportSource } from './analysis/exportSource';
 import { FolderReader } from './analysis/folderReader';
 import { chooseModel } from './analysis/modelChoice';
 import { OcclusionRuns } from './analysis/occlusionRuns';
@@ -177,7 +178,13 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     token.register(runReported),
     vscode.extensions.onDidChange(() => models.refresh()),
     new HubCommands(secrets, folders, here).register(runReported),
-    vscode.commands.registerCommand(commands.saveMap, () => runReported(() => exporter.saveAs())),
+    vscode.commands.registerCommand(commands.saveMap, () =>
+      runReported(async () => {
+        exportSource(analysis); // fails at once when there is nothing
+        showPanel();
+        tab.show('export');
+      }),
+    ),
     vscode.window.registerUriHandler(links),
     vscode.window.registerWebviewViewProvider(views.attention, new AttentionView(page)),
     // A selector of `*` ranks lowest, so that this hover comes after those of the language.

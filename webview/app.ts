@@ -224,7 +224,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     const { panel } = store.state;
     const layer = panel && layerOf(panel);
     const before = layer?.stages.includes('convolved_scores') && previousStage(layer.stages, 'convolved_scores');
-    if (!before || !host.hasTiles) return null;
+    if (!before || !maps.holdsExact(ref)) return null;
     const rowOf = (stage: Stage): Promise<MapRow> => maps.row({ ...ref, stage, minus: null }, queryIdx, signal);
     return { before: await rowOf(before), after: await rowOf('convolved_scores') };
   }

@@ -1,5 +1,6 @@
 /** What the app needs from the owner of the analysis, and the extension host as that owner. */
 
+import type { HeadRef } from '../src/shared/address';
 import type { PanelEvents, PanelRequests } from '../src/shared/panel/panelMessages';
 import { panelAnswers, panelEvents } from '../src/shared/panel/panelSchemas';
 import { Failure } from '../src/shared/tools/failure';
@@ -11,8 +12,12 @@ type PanelRpc = Rpc<PanelRequests, None, PanelEvents, None>;
 export interface PanelHost {
   readonly request: PanelRpc['request'];
   readonly on: PanelRpc['on'];
-  /** Exact values can be requested. */
+  /** Exact values of every head can be requested, and what is computed from them. */
   readonly hasTiles: boolean;
+  /** Exact values of a head can be requested. */
+  holdsExact(head: HeadRef): boolean;
+  /** Measures and pictures of all heads can be requested. */
+  readonly hasMeasures: boolean;
   /** There is an editor behind the panel whose commands the buttons can start. */
   readonly hasEditor: boolean;
   /** How the reader arranged the panel last time, as `saveLayout` got it. */
@@ -44,6 +49,8 @@ export function connectToVsCode(): PanelHost {
     request: rpc.request.bind(rpc) as PanelRpc['request'],
     on: rpc.on.bind(rpc) as PanelRpc['on'],
     hasTiles: true,
+    holdsExact: () => true,
+    hasMeasures: true,
     hasEditor: true,
     loadLayout: () => api.getState(),
     saveLayout: layout => api.setState(layout),

@@ -43,6 +43,7 @@ export function exportSource(analysis: Analysis): ExportSource {
       return codePointOffsets(text.slice(0, window.end), tokens.offsets);
     },
     overview: (layerIdx, stage) => analysis.details.layerOverview({ analysisId, layerIdx, headIdx: 0, stage }),
+    headMeasures: layerIdx => analysis.details.headMeasures({ analysisId, layerIdx }),
     map: async (layerIdx, headIdx, stage) =>
       (await analysis.details.tile({ analysisId, layerIdx, headIdx, stage, ...whole })).values,
   };

@@ -178,6 +178,7 @@ export function sourceOf(document: AnalyzedDocument): ExportSource {
     overview: async (layerIdx, stage) =>
       layers[layerIdx]?.overviews.find(overview => overview.stage === stage) ??
       engine.details.overview({ analysisId: 1, layerIdx, stage }),
+    headMeasures: layerIdx => engine.details.headMeasures({ analysisId: documentRun, layerIdx }),
     map: (layerIdx, headIdx, stage) => headMap(document, layerIdx, headIdx, stage),
   };
 }

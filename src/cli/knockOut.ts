@@ -79,7 +79,7 @@ export async function knockOutJson(document: AnalyzedDocument, options: KnockOut
   const { rows, targets } = tokenQuestion(document, selection, row, target);
   const starts = lineStartsOf(text);
   const heads = headsOf(document, options);
-  const tokensOf = (range: GivenRange, option: string) => rangeOf(document, range, options.unit, starts, option);
+  const tokensOf = (range: GivenRange, option: string) => tokensOfRange(document, range, options.unit, option, starts);
   const lists = isEach
     ? parts(options, document, starts).map(range => [tokensOf(range, '--keys')])
     : [options.keys.map(range => tokensOf(range, '--keys'))];
@@ -163,12 +163,12 @@ function parts({ keys, unit }: KnockOutOptions, { text }: AnalyzedDocument, star
 }
 
 /** The tokens of a range. @throws Failure `bad-usage` where the window holds none of it. */
-function rangeOf(
+export function tokensOfRange(
   { tokens, window, text }: AnalyzedDocument,
   { from, to }: GivenRange,
   unit: RangeUnit,
-  starts: readonly number[],
   option: string,
+  starts: readonly number[] = lineStartsOf(text),
 ): TokenRange {
   const outside = (expected: string) =>
     new Failure('bad-usage', `${option} has ${from}:${to}, expected ${unit} in the inspected window, ${expected}.`);

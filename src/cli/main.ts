@@ -27,7 +27,7 @@ import {
   windowTokens,
 } from './evaluate';
 import { explainJson, explainText } from './explain';
-import { exportDocument } from './export';
+import { chosenExport, exportDocument } from './export';
 import { generateJson, generateText } from './generate';
 import { type GoldenOptions, runGoldenCase } from './golden';
 import { listGoldenCases, readGoldenCase } from './goldenCase';
@@ -67,16 +67,29 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
     if (!values.out) throw new UsageError('export needs --out OUT');
     if (values.top !== undefined && format !== 'json')
       throw new UsageError(`--top needs --format json, found ${format}`);
+    const isPicture = format === 'png' || format === 'svg';
+    if (values['all-stages'] && !isPicture) {
+      throw new UsageError(`--all-stages needs --format png or svg, found ${format}`);
+    }
+    if ((values.queries ?? values.keys) !== undefined && !isPicture && format !== 'csv') {
+      throw new UsageError(`--queries and --keys need --format png, svg or csv, found ${format}`);
+    }
     if (values.bom && format !== 'csv') throw new UsageError(`--bom needs --format csv, found ${format}`);
     if (values.out === '-' && format !== 'json' && process.stdout.isTTY) {
       throw new UsageError(`--out - would write ${format} to the terminal: name a file, or pipe it on`);
     }
     if (format === 'csv' && values.out !== '-') checkSidecar(csvSidecar(values.out));
     const document = await openDocument(args);
-    const options = { ...mapOptions(args), topK: topK(args), hasByteOrderMark: values.bom === true };
+    const unit = oneOf('--unit', values.unit ?? 'offsets', rangeUnits);
+    const options = {
+      ...{ ...mapOptions(args), topK: topK(args), hasByteOrderMark: values.bom === true, unit },
+      queries: oneRange('--queries', values.queries, unit),
+      keys: oneRange('--keys', values.keys, unit),
+      isAllStages: values['all-stages'] === true,
+    };
     await writeOutput(values.out, await exportDocument(document, format, options));
     if (format === 'csv' && values.out !== '-') {
-      const facts = factsJson(sourceOf(document), chooseMap(document.engine, options));
+      const facts = factsJson(sourceOf(document), chosenExport(document, options));
       await writeOutput(csvSidecar(values.out), `${jsonText(facts, 1)}\n`);
     }
     return 0;
@@ -419,6 +432,13 @@ function ranges(name: string, list: string, unit?: RangeUnit): GivenRange[] {
     if (unit === 'lines' && range.from < 1) throw new UsageError(`${name} has "${part}", lines count from 1`);
     return range;
   });
+}
+
+/** One FROM:TO. */
+function oneRange(name: string, list: string | undefined, unit: RangeUnit): GivenRange | undefined {
+  const [range, ...more] = list === undefined ? [] : ranges(name, list, unit);
+  if (more.length > 0) throw new UsageError(`${name} is "${list}", expected one FROM:TO`);
+  return range;
 }
 
 function realNumber(name: string, value: string | undefined, least: number, most: number): number | undefined {

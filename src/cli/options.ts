@@ -61,7 +61,11 @@ export const options = {
     help: `${replacements.join(' or ')} (over the tokens up to the row): what stands in its place`,
   },
   align: { help: 'equal tokens correspond, for texts of unequal length; otherwise equal positions do' },
-  keys: { value: 'FROM:TO[,…]', help: 'what may not be seen, TO exclusive, counted in --unit' },
+  keys: {
+    value: 'FROM:TO[,…]',
+    help: 'what may not be seen, TO exclusive, counted in --unit; of export the columns of the picture or file',
+  },
+  'all-stages': { help: 'all stages of the head side by side, in one picture' },
   unit: {
     value: 'UNIT',
     help: `${rangeUnits.join(', ')} (offsets unless given): what FROM:TO counts; lines are from 1`,
@@ -69,7 +73,7 @@ export const options = {
   each: { help: 'forbids every range by itself, of lines every line; otherwise all of them together' },
   queries: {
     value: 'FROM:TO[,…]|selected',
-    help: 'rows that may not see the keys: all rows after them unless given; selected: only those that are asked about',
+    help: 'rows that may not see the keys: all rows after them unless given; selected: only those that are asked about; of export the rows of the picture or file',
   },
   layers: { value: 'LAYERS', help: 'a list such as 0,3:6 (without 6), in place of --heads' },
   tokens: { value: 'N', help: 'tokens to write' },
@@ -153,8 +157,14 @@ export const syntax = {
   export: {
     summary: 'one map as a file; npz holds all layers and heads, or those chosen',
     takes: 'FILE',
-    options: [...file, 'at', 'window-start', 'layer', 'head', 'stage', 'top', 'format', 'out', 'bom'],
-    usage: `--format ${exportFormats.join('|')} --out OUT [--bom] [--layer L --head H --stage STAGE] [--top K]`,
+    options: [
+      ...file,
+      ...(['at', 'window-start', 'layer', 'head', 'stage', 'all-stages', 'queries', 'keys', 'unit'] as const),
+      ...(['top', 'format', 'out', 'bom'] as const),
+    ],
+    usage:
+      `--format ${exportFormats.join('|')} --out OUT [--bom] [--layer L --head H --stage STAGE | --all-stages] [--top K]\n` +
+      '          [--queries FROM:TO] [--keys FROM:TO] [--unit offsets|tokens|lines]',
   },
   context: {
     summary: 'which lines are relevant for a place or a question',

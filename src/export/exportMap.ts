@@ -1,15 +1,18 @@
 /** Exports one map, or several, in any format. */
 
-import type { PictureStyle } from '../shared/colorScale';
+import { defaultColorMap, type PictureStyle } from '../shared/colorScale';
 import type { Stage } from '../shared/operators';
 import type { ExportFormat } from '../shared/panel/exportFormats';
 import { readableLabels } from '../shared/places';
+import { drawFigure, type Figure, type FigureMap } from './figure';
 import { mapCsv, mapJson } from './mapText';
 import { npzBytes } from './npz';
-import { captionedPng, drawMap } from './picture';
+import { figurePng } from './png';
 import { type PageParts, reportHtml } from './report';
-import { chosenMap, type ExportSource, type MapChoice, mapFacts } from './source';
-import { mapSvg } from './svg';
+import { choiceFor, chosenMap, type ExportSource, type MapChoice, mapFacts } from './source';
+import { figureSvg } from './svg';
+
+export const defaultStyle: PictureStyle = { colorMap: defaultColorMap, scale: 'power' };
 
 export interface ExportOptions {
   readonly choice: MapChoice;
@@ -29,16 +32,12 @@ export async function exportMap(
   format: ExportFormat,
   options: ExportOptions,
 ): Promise<string | Uint8Array> {
-  const { choice, style } = options;
+  const choice = choiceFor(format, options.choice);
   switch (format) {
     case 'png':
-    case 'svg': {
-      const picture = drawMap(await chosenMap(source, choice), source.tokens.ids.length, style);
-      const facts = mapFacts(source, choice);
-      return format === 'png'
-        ? captionedPng(picture, facts, style)
-        : mapSvg(picture, readableLabels(source.tokens), facts, style);
-    }
+      return figurePng(await figureOf(source, choice, options.style), mapFacts(source, choice));
+    case 'svg':
+      return figureSvg(await figureOf(source, choice, options.style), mapFacts(source, choice));
     case 'json':
       return mapJson(source, choice, options.topK);
     case 'csv':
@@ -48,6 +47,22 @@ export async function exportMap(
     case 'html':
       return reportHtml(source, choice, await options.page());
   }
+}
+
+async function figureOf(source: ExportSource, choice: MapChoice, style: PictureStyle): Promise<Figure> {
+  const { layer, head, shownStage, minus = null } = choice;
+  const maps: FigureMap[] = [];
+  if (choice.isAllStages) {
+    for (const stage of source.model.layers[layer]!.stages) {
+      maps.push({ stage, minus: null, values: await source.map(layer, head, stage) });
+    }
+  } else maps.push({ stage: shownStage, minus, values: await chosenMap(source, choice) });
+  return drawFigure({
+    ...{ maps, style, part: choice.part ?? null, facts: mapFacts(source, choice) },
+    labels: readableLabels(source.tokens),
+    firstLine: source.windowLines.first,
+    selectedToken: source.selection?.token ?? null,
+  });
 }
 
 /**

@@ -135,8 +135,11 @@ export async function mapCsv(
   const text = new LongText();
   text.add(`${hasByteOrderMark ? '\ufeff' : ''}${Object.keys(csvColumns).join(',')}\n`);
   const cells = tokens.labels.map(csvField);
-  for (let query = 0; query < nTokens; query++) {
-    for (let key = 0; key <= query; key++) {
+  const { queryStart, keyStart, nQueries, nKeys } = choice.part ?? {
+    ...{ queryStart: 0, keyStart: 0, nQueries: nTokens, nKeys: nTokens },
+  };
+  for (let query = queryStart; query < queryStart + nQueries; query++) {
+    for (let key = keyStart; key < Math.min(keyStart + nKeys, query + 1); key++) {
       text.add(`${query},${key},${cells[query]},${cells[key]},${map[query * nTokens + key]}\n`);
     }
   }

@@ -1,9 +1,16 @@
-/** Gathers what the exported HTML page shows: every stage of every head, pooled. */
+/** Gathers what the exported HTML page shows: every stage of every head, pooled, and one head's exactly. */
 
 import { createHash } from 'node:crypto';
 import { deflateSync } from 'fflate';
+import type { MeasureName } from '../shared/headMeasures';
 import { asTrained } from '../shared/panel/panelAblation';
-import { buildReportHtml, type ReportData, type ReportOverview } from '../shared/panel/report';
+import {
+  buildReportHtml,
+  longestExactReport,
+  type ReportData,
+  type ReportMap,
+  type ReportOverview,
+} from '../shared/panel/report';
 import { readableLabels } from '../shared/places';
 import { type ExportSource, type MapChoice, toolVersion } from './source';
 
@@ -27,11 +34,10 @@ async function reportData(source: ExportSource, choice: MapChoice): Promise<Repo
   for (const { layerIdx, stages } of model.layers) {
     for (const stage of stages) {
       const { blockSize, size, scales, cells } = await source.overview(layerIdx, stage);
-      const compressed = deflateSync(new Uint8Array(cells.buffer, cells.byteOffset, cells.byteLength));
-      const base64 = Buffer.from(compressed).toString('base64');
-      overviews.push({ layerIdx, stage, blockSize, size, scales: [...scales], cells: base64 });
+      overviews.push({ layerIdx, stage, blockSize, size, scales: [...scales], cells: compressed(cells) });
     }
   }
+  const isExact = tokens.ids.length <= longestExactReport;
   return {
     format: 'mta-report-1',
     version: toolVersion,
@@ -69,5 +75,43 @@ async function reportData(source: ExportSource, choice: MapChoice): Promise<Repo
       surprisalBits: Array.from(predictions.surprisalBits, bits => (Number.isNaN(bits) ? null : bits)),
     },
     overviews,
+    maps: isExact ? await exactMaps(source, choice) : [],
+    measures: isExact ? await measuresOf(source) : [],
   };
+}
+
+async function exactMaps(source: ExportSource, { layer, head }: MapChoice): Promise<ReportMap[]> {
+  const nTokens = source.tokens.ids.length;
+  const maps: ReportMap[] = [];
+  for (const stage of source.model.layers[layer]?.stages ?? []) {
+    const map = await source.map(layer, head, stage);
+    const cells = new Float32Array((nTokens * (nTokens + 1)) / 2);
+    for (let query = 0, at = 0; query < nTokens; query++, at += query) {
+      cells.set(map.subarray(query * nTokens, query * nTokens + query + 1), at);
+    }
+    maps.push({ layerIdx: layer, headIdx: head, stage, cells: compressed(cells) });
+  }
+  return maps;
+}
+
+async function measuresOf(source: ExportSource): Promise<ReportData['measures']> {
+  const layers: Record<MeasureName, number | null>[][] = [];
+  for (const { layerIdx } of source.model.layers) {
+    const heads = await source.headMeasures(layerIdx);
+    const written = (value: number) => (Number.isNaN(value) ? null : Number(value.toPrecision(6)));
+    layers.push(
+      heads.map(
+        head =>
+          Object.fromEntries(Object.entries(head).map(([name, value]) => [name, written(value)])) as Record<
+            MeasureName,
+            number | null
+          >,
+      ),
+    );
+  }
+  return layers;
+}
+
+function compressed({ buffer, byteOffset, byteLength }: Int8Array | Float32Array): string {
+  return Buffer.from(deflateSync(new Uint8Array(buffer, byteOffset, byteLength))).toString('base64');
 }

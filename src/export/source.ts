@@ -1,6 +1,7 @@
 /** What exports read: one analyzed window, wherever it was analyzed, and the chosen map. */
 
 import { version } from '../../package.json';
+import type { Rect } from '../shared/address';
 import type {
   AnalysisWindow,
   ExecutionProvider,
@@ -9,8 +10,11 @@ import type {
   Predictions,
   WindowTokens,
 } from '../shared/analysis';
+import type { HeadMeasures } from '../shared/headMeasures';
 import { rowSumNote, stageNames } from '../shared/labels';
 import type { Stage } from '../shared/operators';
+import type { ExportFormat } from '../shared/panel/exportFormats';
+import { linesOfLabels } from '../shared/places';
 
 export interface ExportSource {
   /** The document's name. */
@@ -33,6 +37,8 @@ export interface ExportSource {
   codePointOffsets(): Uint32Array | null;
   /** Pooled maps of all heads. */
   overview(layerIdx: number, stage: Stage): Promise<LayerOverview>;
+  /** One entry per head. */
+  headMeasures(layerIdx: number): Promise<readonly HeadMeasures[]>;
   /** One head's stage, [query, key] at full precision. */
   map(layerIdx: number, headIdx: number, stage: Stage): Promise<Float32Array>;
 }
@@ -46,6 +52,17 @@ export interface MapChoice {
   readonly shownStage: Stage;
   /** A stage that is subtracted. */
   readonly minus?: Stage | null;
+  /** Of the map the part that is exported; absent: all of it. */
+  readonly part?: Rect | null;
+  /** All stages of the head side by side, in place of the one. */
+  readonly isAllStages?: boolean;
+}
+
+/** What of a choice a format has: CSV files have a part, pictures also all stages, the others whole maps. */
+export function choiceFor(format: ExportFormat, choice: MapChoice): MapChoice {
+  if (format === 'png' || format === 'svg') return choice;
+  const { isAllStages, part, ...map } = choice;
+  return format === 'csv' && part ? { ...map, part } : map;
 }
 
 /** The chosen map, its difference taken. */
@@ -91,6 +108,17 @@ export interface MapFacts {
     readonly first_line: number;
     readonly last_line: number;
   };
+  /** Of the map the part that it holds, all ends included, lines those of the queries; null: all of it. */
+  readonly part: {
+    readonly first_query: number;
+    readonly last_query: number;
+    readonly first_key: number;
+    readonly last_key: number;
+    readonly first_line: number;
+    readonly last_line: number;
+  } | null;
+  /** The stages of a picture of all of them; null: `stage` only. */
+  readonly stages: readonly Stage[] | null;
   readonly version: string;
 }
 
@@ -114,7 +142,18 @@ export function mapFacts(
       first_line: windowLines.first,
       last_line: windowLines.last,
     },
+    part: choice.part ? partFacts(choice.part, tokens, windowLines.first) : null,
+    stages: choice.isAllStages ? model.layers[choice.layer]!.stages : null,
     version: toolVersion,
+  };
+}
+
+function partFacts({ queryStart, nQueries, keyStart, nKeys }: Rect, { labels }: WindowTokens, firstLine: number) {
+  const lines = linesOfLabels(labels, firstLine);
+  const lastQuery = queryStart + nQueries - 1;
+  return {
+    ...{ first_query: queryStart, last_query: lastQuery, first_key: keyStart, last_key: keyStart + nKeys - 1 },
+    ...{ first_line: lines[queryStart]!, last_line: lines[lastQuery]! },
   };
 }
 
@@ -147,13 +186,18 @@ export function csvSidecar(file: string): string {
 
 /** The facts as two lines for people. */
 export function captionOf(facts: MapFacts): readonly [string, string] {
-  const { window, minus } = facts;
-  const stage = minus
-    ? `${stageNames[facts.stage].label} minus ${stageNames[minus].inText}`
-    : stageNames[facts.stage].label;
+  const { window, minus, part } = facts;
+  const stage = facts.stages
+    ? 'All stages'
+    : minus
+      ? `${stageNames[facts.stage].label} minus ${stageNames[minus].inText}`
+      : stageNames[facts.stage].label;
+  const shown = part
+    ? `, of these queries ${part.first_query}–${part.last_query} (lines ${part.first_line}–${part.last_line}) and keys ${part.first_key}–${part.last_key}`
+    : '';
   return [
     `${facts.model}${facts.ablation ? ` (${facts.ablation})` : ''} · layer ${facts.layer} · head ${facts.head} · ${stage}`,
-    `${facts.file}, lines ${window.first_line}–${window.last_line}, ${window.tokens} tokens · ${facts.version}`,
+    `${facts.file}, lines ${window.first_line}–${window.last_line}, ${window.tokens} tokens${shown} · ${facts.version}`,
   ];
 }
 
@@ -168,7 +212,9 @@ export function exportName(facts: MapFacts, extension: string): string {
   const isPage = extension === 'html';
   const clean = (facts.file.split(/[\\/]/).at(-1) ?? '').replace(/[^\p{L}\p{N}._-]+/gu, '_').replace(/^\.+/, '');
   const base = Array.from(clean).slice(0, longestBase).join('') || 'map';
-  const stage = facts.minus ? `${facts.stage}-minus-${facts.minus}` : facts.stage;
+  const stage = facts.stages ? 'all_stages' : facts.minus ? `${facts.stage}-minus-${facts.minus}` : facts.stage;
+  const { part } = facts;
+  const lines = part ? `.lines${part.first_line}-${part.last_line}` : '';
   const safe = deviceName.test(base) ? `_${base}` : base;
-  return `${safe}.${isPage ? 'attention' : `layer${facts.layer}.head${facts.head}.${stage}`}.${extension}`;
+  return `${safe}.${isPage ? 'attention' : `layer${facts.layer}.head${facts.head}.${stage}${lines}`}.${extension}`;
 }

@@ -1,75 +1,64 @@
-/** A map as an SVG: the cells as an embedded picture, everything around them as vectors and text. Pure. */
+/** A figure as an SVG: the cells as embedded pictures, everything around them as vectors and text. Pure. */
 
-import { colorOf, maxLevel, type PictureStyle } from '../shared/colorScale';
-import { formatNumber, visibleToken } from '../shared/labels';
-import { axisTicks, showsTokens } from '../shared/tools/axisTicks';
-import { encodePng, type Picture, scaleNote } from './picture';
+import { encode } from 'fast-png';
+import type { Rgb } from '../shared/colorScale';
+import { type CellsMark, type Figure, fontSize, letterWidth, type Mark, type TextMark } from './figure';
+import { textCells } from './glyphs';
 import { captionOf, type MapFacts } from './source';
 
-const margin = { left: 120, top: 120, right: 24, bottom: 84 };
-/** Longest token written on an axis, in characters. */
-const longestLabel = 16;
-
-export function mapSvg(picture: Picture, labels: readonly string[], facts: MapFacts, style: PictureStyle): string {
-  const { size, cellSize, max, table } = picture;
-  // Pictures of few tokens are smaller than the captions around them.
-  const width = Math.max(size + margin.left + margin.right, 640);
-  const height = size + margin.top + margin.bottom;
-  const [title, window] = captionOf(facts);
-  const label = (idx: number) => shortened(visibleToken(labels[idx] ?? ''));
-  const ticks = axisTicks(0, cellSize, size, labels.length, label);
-  const isToken = showsTokens(cellSize);
-  const png = Buffer.from(encodePng({ width: size, height: size, pixels: picture.pixels }, facts)).toString('base64');
-  const bottom = margin.top + size;
+export function figureSvg({ width, height, marks }: Figure, facts: MapFacts): string {
+  const [title, where] = captionOf(facts);
   return `<?xml version="1.0" encoding="UTF-8"?>
-<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="title window" font-family="sans-serif" font-size="11" fill="#1f1f1f">
+<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="title window" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="${fontSize}">
 <title id="title">${escapeXml(title)}</title>
-<desc id="window">${escapeXml(window)}</desc>
+<desc id="window">${escapeXml(where)}</desc>
 <metadata>${escapeXml(JSON.stringify(facts))}</metadata>
 <rect width="100%" height="100%" fill="#ffffff"/>
-<text x="${margin.left}" y="22" font-size="15" font-weight="600">${escapeXml(title)}</text>
-<text x="${margin.left}" y="40">${escapeXml(window)}</text>
-<image x="${margin.left}" y="${margin.top}" width="${size}" height="${size}" href="data:image/png;base64,${png}" style="image-rendering:pixelated"/>
-<rect x="${margin.left}" y="${margin.top}" width="${size}" height="${size}" fill="none" stroke="#8b8b8b"/>
-<g font-family="monospace" font-size="10" text-anchor="end">
-${ticks.map(({ at, text }) => `<text x="${margin.left - 6}" y="${margin.top + at + 3.5}">${escapeXml(text)}</text>`).join('\n')}
-</g>
-<g font-family="monospace" font-size="10" text-anchor="${isToken ? 'start' : 'middle'}">
-${ticks.map(tick => keyLabel(margin.left + tick.at, tick.text, isToken)).join('\n')}
-</g>
-<text x="${margin.left - 6}" y="${margin.top - 20}" text-anchor="end">query ↓</text>
-<text x="${margin.left - 6}" y="${margin.top - 6}" text-anchor="end">key →</text>
-${scaleBar(max, table, style, bottom)}
+${marks.map(markSvg).join('\n')}
 </svg>
 `;
 }
 
-function keyLabel(x: number, text: string, isToken: boolean): string {
-  const y = margin.top - 6;
-  const turn = isToken ? ` transform="rotate(-90 ${x + 3.5} ${y})"` : '';
-  return `<text x="${isToken ? x + 3.5 : x}" y="${y}"${turn}>${escapeXml(text)}</text>`;
+function markSvg(mark: Mark): string {
+  switch (mark.kind) {
+    case 'text':
+      return textSvg(mark);
+    case 'frame':
+      return `<rect x="${mark.x}" y="${mark.y}" width="${mark.width}" height="${mark.height}" fill="none" stroke="${css(mark.color)}"/>`;
+    case 'cells':
+      return cellsSvg(mark);
+  }
 }
 
-/** The color scale from -max to max, and what its colors mean. */
-function scaleBar(max: number, table: Uint8Array, style: PictureStyle, bottom: number): string {
-  const steps = 16;
-  const stops = Array.from({ length: 2 * steps + 1 }, (_, i) => {
-    const color = colorOf(table, Math.round(((i - steps) / steps) * maxLevel));
-    return `<stop offset="${i / (2 * steps)}" stop-color="rgb(${color.join(',')})"/>`;
-  });
-  const [x, y, width] = [margin.left, bottom + 18, 240];
-  return `<defs><linearGradient id="scale">${stops.join('')}</linearGradient></defs>
-<rect x="${x}" y="${y}" width="${width}" height="10" fill="url(#scale)" stroke="#8b8b8b"/>
-<text x="${x}" y="${y + 24}">${formatNumber(-max)}</text>
-<text x="${x + width / 2}" y="${y + 24}" text-anchor="middle">0</text>
-<text x="${x + width}" y="${y + 24}" text-anchor="end">${formatNumber(max)}</text>
-<text x="${x}" y="${y + 42}">${scaleNote(style)}</text>`;
+/** As wide in every font, so that nothing overlaps where the named ones are not installed. */
+function textSvg({ x, y, text, anchor, color, isBold, isVertical }: TextMark): string {
+  const width = textCells(text) * letterWidth;
+  const turn = isVertical ? ` transform="rotate(-90 ${x} ${y})"` : '';
+  const how = `${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}${isBold ? ' font-weight="bold"' : ''}`;
+  return `<text x="${x}" y="${y}" fill="${css(color)}" textLength="${width}" lengthAdjust="spacingAndGlyphs"${how}${turn}>${escapeXml(text)}</text>`;
 }
 
-function shortened(text: string): string {
-  // A character has at most two units: what follows is not needed to know that it is long.
-  const characters = [...text.slice(0, 2 * longestLabel + 2)];
-  return characters.length > longestLabel ? `${characters.slice(0, longestLabel - 1).join('')}…` : text;
+function cellsSvg({ x, y, cellWidth, cellHeight, columns, rows, pixels }: CellsMark): string {
+  // Whole pixels for each cell: programs that smooth pictures smooth their borders only.
+  const [across, down] = [Math.ceil(cellWidth), Math.ceil(cellHeight)];
+  const large = new Uint8Array(columns * across * rows * down * 3);
+  for (let row = 0, at = 0; row < rows * down; row++) {
+    const start = Math.floor(row / down) * columns;
+    for (let column = 0; column < columns * across; column++, at += 3) {
+      const from = (start + Math.floor(column / across)) * 3;
+      large[at] = pixels[from]!;
+      large[at + 1] = pixels[from + 1]!;
+      large[at + 2] = pixels[from + 2]!;
+    }
+  }
+  const png = encode({ width: columns * across, height: rows * down, data: large, depth: 8, channels: 3 });
+  const data = Buffer.from(png).toString('base64');
+  const size = `width="${columns * cellWidth}" height="${rows * cellHeight}"`;
+  return `<image x="${x}" y="${y}" ${size} preserveAspectRatio="none" href="data:image/png;base64,${data}" style="image-rendering:pixelated"/>`;
+}
+
+function css(color: Rgb): string {
+  return `#${color.map(channel => channel.toString(16).padStart(2, '0')).join('')}`;
 }
 
 /** Any text inside XML: no markup, no character that XML forbids, and none that turns the direction of what follows. */

@@ -18,7 +18,7 @@ import { panelArguments } from '../shared/panel/panelSchemas';
 import { PanelSender } from '../shared/panel/panelUpdates';
 import { FileParts } from '../shared/tools/fileParts';
 import { type None, Rpc, type Wire } from '../shared/tools/rpc';
-import { checkCell, checkRange, checkRow, checkSelection, checkView } from './checkRequests';
+import { checkCell, checkPart, checkRange, checkRow, checkSelection, checkView } from './checkRequests';
 import type { MapExporter } from './mapExporter';
 import type { PanelTab } from './panelTab';
 
@@ -124,9 +124,9 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       setTab(args) {
         tab.shown = args.tab;
       },
-      save: args => exporter.save(args.format, args),
-      copy: args => exporter.copy(args.format, args),
-      picture: ({ partIdx, ...style }) => picture.part(partIdx, () => exporter.picture(style)),
+      save: args => exporter.save(args.format, checkPart(args, nTokens())),
+      copy: args => exporter.copy(args.format, checkPart(args, nTokens())),
+      picture: ({ partIdx, ...choice }) => picture.part(partIdx, () => exporter.picture(checkPart(choice, nTokens()))),
       async command({ command }) {
         const args = command === 'openSettings' ? ['mtaInspector'] : [];
         await vscode.commands.executeCommand(commandOf[command], ...args);

@@ -2,6 +2,7 @@
 
 import type { Cell } from '../shared/address';
 import type { ModelSummary } from '../shared/analysis';
+import type { ExportChoice } from '../shared/panel/exportFormats';
 import type { PanelRequests, RangeAddress, View } from '../shared/panel/panelMessages';
 
 type Selection = Parameters<PanelRequests['selectToken']>[0];
@@ -39,6 +40,14 @@ export function checkRange(address: RangeAddress, nTokens: number): RangeAddress
 export function checkRow<Address extends { readonly row: number }>(address: Address, nTokens: number): Address {
   checkIndex('row', address.row, nTokens);
   return address;
+}
+
+export function checkPart<Choice extends ExportChoice>(choice: Choice, nTokens: number): Choice {
+  const { part } = choice;
+  if (!part) return choice;
+  checkIndex('last query of the part', part.queryStart + part.nQueries - 1, nTokens);
+  checkIndex('last key of the part', part.keyStart + part.nKeys - 1, nTokens);
+  return choice;
 }
 
 function checkIndex(name: string, index: number, count: number): void {

@@ -5,10 +5,9 @@ import type { Analysis } from '../analysis/analysis';
 import { exportSource, shownMap } from '../analysis/exportSource';
 import { readSettings } from '../contributions';
 import { exportMap } from '../export/exportMap';
-import { csvSidecar, exportName, factsFormat, factsJson, mapFacts } from '../export/source';
-import { pick, showStatus, withProgress } from '../messages';
-import { defaultColorMap, type PictureStyle } from '../shared/colorScale';
-import { type ExportFormat, exportFormats } from '../shared/panel/exportFormats';
+import { choiceFor, csvSidecar, exportName, factsFormat, factsJson, type MapChoice, mapFacts } from '../export/source';
+import { showStatus, withProgress } from '../messages';
+import type { ExportChoice, ExportFormat } from '../shared/panel/exportFormats';
 import { Failure } from '../shared/tools/failure';
 
 const formatNames: Readonly<Record<ExportFormat, string>> = {
@@ -30,9 +29,9 @@ export class MapExporter {
   ) {}
 
   /** Asks where and writes there. @returns false when the reader thought better of it. */
-  async save(format: ExportFormat, style: PictureStyle): Promise<boolean> {
+  async save(format: ExportFormat, exported: ExportChoice): Promise<boolean> {
     const source = exportSource(this.analysis);
-    const choice = shownMap(this.analysis);
+    const choice = choiceFor(format, this.choice(exported));
     const name = exportName(mapFacts(source, choice), format);
     const folder = this.analysis.document && vscode.workspace.getWorkspaceFolder(this.analysis.document.uri);
     const uri = await vscode.window.showSaveDialog({
@@ -42,7 +41,7 @@ export class MapExporter {
     });
     if (!uri) return false;
     const progress = { location: vscode.ProgressLocation.Window, title: 'MTA Inspector' };
-    const content = await withProgress(progress, () => this.content(format, style));
+    const content = await withProgress(progress, () => this.content(format, exported));
     const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
     try {
       await vscode.workspace.fs.writeFile(uri, bytes);
@@ -67,17 +66,9 @@ export class MapExporter {
     await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(`${JSON.stringify(facts, null, 1)}\n`));
   }
 
-  /** Asks for the format first. */
-  async saveAs(): Promise<void> {
-    exportSource(this.analysis); // fails at once when there is nothing
-    const items = exportFormats.map(format => ({ label: formatNames[format], description: `.${format}`, format }));
-    const picked = await pick(items, { title: vscode.l10n.t('Save the current map') });
-    if (picked) await this.save(picked.format, { colorMap: defaultColorMap, scale: 'power' });
-  }
-
   /** @throws RangeError for a format that is not text. */
-  async copy(format: ExportFormat, style: PictureStyle): Promise<void> {
-    const content = await this.content(format, style);
+  async copy(format: ExportFormat, exported: ExportChoice): Promise<void> {
+    const content = await this.content(format, exported);
     if (typeof content !== 'string') throw new RangeError(`${format} is not text`);
     if (content.length > largestCopy) {
       throw new Failure(
@@ -93,19 +84,30 @@ export class MapExporter {
     showStatus(vscode.l10n.t('MTA Inspector: copied as {0}', formatNames[format]), 3000);
   }
 
-  async picture(style: PictureStyle): Promise<Uint8Array> {
-    return (await this.content('png', style)) as Uint8Array;
+  async picture(exported: ExportChoice): Promise<Uint8Array> {
+    return (await this.content('png', exported)) as Uint8Array;
   }
 
-  private content(format: ExportFormat, style: PictureStyle): Promise<string | Uint8Array> {
+  private choice({ part, isAllStages }: ExportChoice): MapChoice {
+    return { ...shownMap(this.analysis), part, isAllStages };
+  }
+
+  private content(format: ExportFormat, exported: ExportChoice): Promise<string | Uint8Array> {
     const source = exportSource(this.analysis);
-    const choice = shownMap(this.analysis);
+    const choice = this.choice(exported);
+    const { colorMap, scale } = exported;
     const dist = async (name: string) => {
       const bytes = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(this.extensionUri, 'dist', name));
       return new TextDecoder().decode(bytes);
     };
     return exportMap(source, format, {
-      ...{ choice, style, topK: 16, layers: [choice.layer], hasByteOrderMark: readSettings().exportByteOrderMark },
+      ...{
+        choice,
+        style: { colorMap, scale },
+        topK: 16,
+        layers: [choice.layer],
+        hasByteOrderMark: readSettings().exportByteOrderMark,
+      },
       heads: Array.from({ length: source.model.nHeads }, (_, headIdx) => headIdx),
       page: async () => ({ script: await dist('report.js'), style: await dist('report.css') }),
     });

@@ -64,7 +64,14 @@ export class SyntheticHost {
         if (name === 'state') this.listeners.push(listener);
         return () => {};
       }) as PanelHost['on'],
-      ...{ hasTiles: true, hasEditor: false, loadLayout: () => ({ tab: this.tab }), saveLayout: () => {} },
+      ...{
+        hasTiles: true,
+        holdsExact: () => true,
+        hasMeasures: true,
+        hasEditor: false,
+        loadLayout: () => ({ tab: this.tab }),
+        saveLayout: () => {},
+      },
     };
   }
 

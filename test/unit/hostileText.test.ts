@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exportMap } from '../../src/export/exportMap';
-import { defaultStyle } from '../../src/export/picture';
+import { defaultStyle, exportMap } from '../../src/export/exportMap';
 import type { ExportSource, MapChoice } from '../../src/export/source';
 import type { ModelSummary } from '../../src/shared/analysis';
 import { visibleToken } from '../../src/shared/labels';
@@ -29,7 +28,7 @@ const invisible = /[\p{Cs}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|(?!\n)\
 const layer = { operators: ['score', 'sink_softmax'], stages: [] };
 const choice: MapChoice = { layer: 0, head: 0, stage: 'pattern', shownStage: 'pattern', minus: null };
 
-function exported(text: string, format: 'html' | 'svg'): Promise<string | Uint8Array> {
+function exported(text: string, format: 'html' | 'png' | 'svg'): Promise<string | Uint8Array> {
   const labels = ['a', text];
   const source: ExportSource = {
     name: text,
@@ -49,6 +48,7 @@ function exported(text: string, format: 'html' | 'svg'): Promise<string | Uint8A
     ablation: text,
     codePointOffsets: () => null,
     overview: () => Promise.reject(new Error('no layer, no overview')),
+    headMeasures: async () => [],
     map: async () => Float32Array.of(1, 0, 0.5, 0.5),
   };
   const page = async () => ({ script: '"</script>";', style: '/* </style> */' });

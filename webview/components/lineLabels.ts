@@ -1,9 +1,9 @@
 /** What stands in the masked half of a map: the lines along the diagonal and the selected one. Decoration for the eye. */
 
+import { fittingMarks, type LineMark } from '../../src/shared/lineMarks';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import type { Size, Viewport } from '../heatmap/viewport';
-import { fittingMarks, type LineMark } from '../lineMarks';
 
 /** Room for the caption and the scale in the upper right corner, in CSS pixels. */
 const scaleRoom = { width: 132, height: 46 };

@@ -2,6 +2,7 @@
 
 import type { Cell } from '../../src/shared/address';
 import { localRowSumNote, stageInText, stageLabel, visibleToken } from '../../src/shared/labels';
+import { fittingMarks, type LineMark, lineMarks } from '../../src/shared/lineMarks';
 import { axisTicks, showsTokens, type Tick } from '../../src/shared/tools/axisTicks';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
@@ -10,7 +11,6 @@ import { cornerOf, visibleCells } from '../heatmap/hitTest';
 import type { MapLoader } from '../heatmap/mapLoader';
 import { Navigation } from '../heatmap/navigation';
 import type { PanelHost } from '../host';
-import { fittingMarks, type LineMark, lineMarks } from '../lineMarks';
 import type { State, Store } from '../state';
 import { onPixelRatioChange } from '../theme';
 import { button } from '../toolkit';

@@ -23,6 +23,8 @@ export class MapLoader {
   isTooLarge = false;
   /** The tiles on screen. */
   needed: readonly Rect[] = [];
+  /** The cells that were on screen last; null before there were any of this map or one as large. */
+  visible: CellRange | null = null;
   private mapRequests = new AbortController();
   private tileRequests = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -47,6 +49,7 @@ export class MapLoader {
     this.mapRequests.abort();
     this.tileRequests.abort();
     clearTimeout(this.timer);
+    if (ref?.nTokens !== this.map?.ref.nTokens) this.visible = null;
     this.map = ref && new MapData(ref, scale);
     this.failure = null;
     this.isTooLarge = false;
@@ -59,7 +62,8 @@ export class MapLoader {
   /** Says which cells are on screen; their tiles are fetched once this has been quiet for a moment. */
   view(range: CellRange): void {
     const { map } = this;
-    if (!map || !this.source.hasTiles || !map.holdsExactValues) return;
+    this.visible = range;
+    if (!map || !this.source.holdsExact(map.ref) || !map.holdsExactValues) return;
     const cover = coverWithTiles(range, map.ref.nTokens);
     this.isTooLarge = cover.length > (map.ref.minus ? maxTiles.difference : maxTiles.plain);
     const needed = this.isTooLarge ? [] : cover;

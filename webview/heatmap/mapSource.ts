@@ -1,7 +1,7 @@
 /** Overviews, exact tiles and rows of any map, requested from the host once and kept while they are used. */
 
 import { LRUCache } from 'lru-cache';
-import type { Rect } from '../../src/shared/address';
+import type { HeadRef, Rect } from '../../src/shared/address';
 import type { HeadOverview, Tile } from '../../src/shared/attentionMap';
 import type { Stage } from '../../src/shared/operators';
 import type { PanelHost } from '../host';
@@ -25,11 +25,11 @@ export class MapSource {
   private readonly tiles = new LRUCache<string, Float32Array>({ max: cachedTiles });
   private readonly overviews = new LRUCache<string, HeadOverview>({ max: cachedOverviews });
 
-  constructor(private readonly host: Pick<PanelHost, 'request' | 'hasTiles'>) {}
+  constructor(private readonly host: Pick<PanelHost, 'request' | 'holdsExact'>) {}
 
-  /** Exact values can be requested. */
-  get hasTiles(): boolean {
-    return this.host.hasTiles;
+  /** Exact values of a map can be requested. */
+  holdsExact(ref: HeadRef): boolean {
+    return this.host.holdsExact(ref);
   }
 
   /** @throws Failure; Cancelled once `signal` fires. So do the others. */
@@ -55,7 +55,7 @@ export class MapSource {
   /** One query's row. Falls back to the overview where there are no exact values. */
   async row(ref: MapRef, queryIdx: number, signal: AbortSignal): Promise<MapRow> {
     const rect = { queryStart: queryIdx, keyStart: 0, nQueries: 1, nKeys: ref.nTokens };
-    if (this.hasTiles) {
+    if (this.holdsExact(ref)) {
       const values = await this.values(ref, rect, signal);
       return { queryIdx, values: values.slice(0, queryIdx + 1), isExact: true };
     }

@@ -17,7 +17,7 @@ import type { PanelView, ViewContext, ViewDefinition } from './view';
 export const headsView: ViewDefinition = {
   id: 'heads',
   title: t('All heads'),
-  isOffered: host => host.hasTiles,
+  isOffered: host => host.hasMeasures,
   usesHead: () => false,
   create: context => new HeadsView(context),
 };

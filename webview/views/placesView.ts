@@ -20,7 +20,7 @@ const nCells = 200;
 export const placesView: ViewDefinition = {
   id: 'places',
   title: t('Places'),
-  isOffered: host => host.hasTiles,
+  isOffered: host => host.hasMeasures,
   usesHead: () => true,
   create: context => new PlacesView(context),
 };

@@ -25,7 +25,7 @@ const rowDelayMs = 120;
 export const stagesView: ViewDefinition = {
   id: 'stages',
   title: t('Stages'),
-  isOffered: host => host.hasTiles,
+  isOffered: () => true,
   hasContent: panel => panel.model?.viewer === undefined,
   usesHead: () => true,
   create: context => new StagesView(context),

@@ -130,7 +130,7 @@ class TableView implements PanelView {
   /** Exact values, or in an exported page what its overviews know. */
   private async values(ref: MapRef, rect: Rect, signal: AbortSignal) {
     const { maps } = this.context;
-    if (maps.hasTiles) {
+    if (maps.holdsExact(ref)) {
       const values = await maps.values(ref, rect, signal);
       return (row: number, column: number): CellValue => ({ kind: 'exact', value: values[row * rect.nKeys + column]! });
     }

@@ -115,7 +115,7 @@ class TokensView implements PanelView {
     this.table.element.hidden = this.loaded === null || this.problem !== '';
     const hint = this.context.host.hasEditor ? t(', or a word in the document') : '';
     this.note.textContent = range
-      ? this.problem || noteOf(range, this.direction, this.context.host.hasTiles)
+      ? this.problem || noteOf(range, this.direction, !panel || this.context.host.holdsExact(panel.view))
       : t('Select a token or a range{0}.', hint);
     this.title.textContent = panel && range ? titleOf(panel, range, this.direction) : t('Selected tokens');
     if (isCurrent && panel) this.table.update(this.rows(panel, range!));

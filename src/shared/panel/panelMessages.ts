@@ -4,7 +4,6 @@ import type { Ablation } from '../ablation';
 import type { Cell, LayerAddress, PartAddress, TokenRange } from '../address';
 import type { AnalysisWindow, ExecutionProvider, ModelSummary, PanelTokens, Predictions } from '../analysis';
 import type { CellChange, HeadOverview, MapAddress, Patch, PatchAddress, Tile, TileAddress } from '../attentionMap';
-import type { PictureStyle } from '../colorScale';
 import type { DocumentSearchState } from '../documentSearch';
 import type { HeadAblationArgs, HeadAblationEffect } from '../headAblation';
 import type { HeadMeasures } from '../headMeasures';
@@ -17,7 +16,7 @@ import type { AnswerAddress, HideAddress, HideEffect, TokenAnswer } from './answ
 import type { PanelComparison } from './comparison';
 import type { PanelContext, PanelContextLines } from './context';
 import type { ChangeEffect, ChangeRequest } from './experiment';
-import type { ExportFormat } from './exportFormats';
+import type { ExportChoice, ExportFormat } from './exportFormats';
 import type { AblationStep, PanelAblation, Ranking } from './panelAblation';
 
 /** Which map is looked at. Shared by panel, hover and decorations; the host owns it. */
@@ -160,11 +159,11 @@ export interface PanelRequests {
   /** Shows a place of the searched document, UTF-16. */
   revealInDocument(args: { readonly offset: number }): void;
   /** Asks where and saves the current map there. Answers false when the reader cancels. */
-  save(args: { readonly format: ExportFormat } & PictureStyle): boolean;
+  save(args: { readonly format: ExportFormat } & ExportChoice): boolean;
   /** Copies the current map as text. */
-  copy(args: { readonly format: ExportFormat } & PictureStyle): void;
+  copy(args: { readonly format: ExportFormat } & ExportChoice): void;
   /** A part of the current map as a PNG file, for the webview to copy. Part 0 draws it, the others are of that drawing. */
-  picture(args: PictureStyle & { readonly partIdx: number }): FilePart;
+  picture(args: ExportChoice & { readonly partIdx: number }): FilePart;
   /** The view that a link opens; null when there is none, or a page has taken it. */
   tab(args: Record<string, never>): string | null;
   /** Reports the current view, for links to it. */

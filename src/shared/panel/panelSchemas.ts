@@ -54,7 +54,12 @@ const cell = v.object({ queryIdx: index, keyIdx: index });
 const part = v.picklist(kernelParts);
 const view = v.object({ layerIdx: index, headIdx: index, stage, difference: v.boolean() });
 const style = { colorMap: v.picklist(Object.keys(colorMaps) as ColorMap[]), scale: v.picklist(scaleKinds) };
-const exporting = v.object({ ...style, format: v.picklist(exportFormats) });
+const some = v.pipe(
+  v.object(rectangle),
+  v.check(({ nQueries, nKeys }) => nQueries > 0 && nKeys > 0),
+);
+const exported = { ...style, part: v.nullable(some), isAllStages: v.boolean() };
+const exporting = v.object({ ...exported, format: v.picklist(exportFormats) });
 const nullableIndex = v.nullable(index);
 const maxList = 1_000_000;
 const list = <const T extends AnySchema>(item: T) => v.pipe(v.array(item), v.maxLength(maxList), v.readonly());
@@ -150,7 +155,7 @@ export const panelArguments = {
   revealInDocument: v.object({ offset: index }),
   save: exporting,
   copy: exporting,
-  picture: v.object({ ...style, partIdx: index }),
+  picture: v.object({ ...exported, partIdx: index }),
   tab: none,
   setTab: v.object({ tab: v.pipe(text, v.regex(viewIdPattern)) }),
   command: v.object({ command: v.picklist(panelCommands) }),

@@ -1,5 +1,6 @@
 /** The self-contained page that `export --format html` writes: the panel's own app, with its data beside it. */
 
+import type { MeasureName } from '../headMeasures';
 import { formatLines } from '../labels';
 import type { Stage } from '../operators';
 import type { PanelState } from './panelMessages';
@@ -15,6 +16,18 @@ export interface ReportOverview {
   /** Int8 cells [head, size, size], compressed as raw deflate, base64. */
   readonly cells: string;
 }
+
+/** Exact values of one stage of the head that the page opens on. */
+export interface ReportMap {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly stage: Stage;
+  /** Float32 cells up to the diagonal, row after row, compressed as raw deflate, base64. */
+  readonly cells: string;
+}
+
+/** Longest range whose page holds exact values and the measures of all heads. */
+export const longestExactReport = 512;
 
 export interface ReportData {
   readonly format: 'mta-report-1';
@@ -35,10 +48,24 @@ export interface ReportData {
     };
   };
   readonly overviews: readonly ReportOverview[];
+  /** All stages of one head; none in long ranges. */
+  readonly maps: readonly ReportMap[];
+  /** By layer and head; null stands for NaN. None in long ranges. */
+  readonly measures: readonly (readonly Readonly<Record<MeasureName, number | null>>[])[];
 }
 
 /** Id of the element that holds the data. */
 export const reportDataId = 'mta-data';
+
+/** Which values the page holds. */
+function heldText({ maps, state: { view }, measures }: ReportData): string {
+  if (maps.length === 0) {
+    return 'The range is long: all maps are pooled and rounded to a 127th of the largest value.';
+  }
+  const head = `layer ${view.layerIdx}, head ${view.headIdx}`;
+  const heads = measures.length > 0 ? ' All heads lists every head with its measures.' : '';
+  return `Values of ${head} are exact. Those of other heads are rounded to a 127th of the largest, and pooled in ranges of more than 256 tokens.${heads}`;
+}
 
 /**
  * One page without any reference to the outside, in which nothing runs but `script`; `data` may hold any text.
@@ -80,6 +107,7 @@ the colors mean is on the scale below the map. Choose layer, head and stage abov
 token looks. Scores are before the softmax, patterns after it; the mixed pattern multiplies the values, and its rows need not sum
 to 1. Where a cell stands for several, it shows the strongest. A large weight is where a head looks, not proof that the model
 used it.</p>
+<p>${heldText(data)}</p>
 </details>
 </header>
 <div id="app"></div>

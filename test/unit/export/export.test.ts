@@ -7,9 +7,10 @@ import { decode } from 'fast-png';
 import { unzipSync } from 'fflate';
 import german from '../../../l10n/bundle.l10n.de.json' with { type: 'json' };
 import { analyzeText } from '../../../src/cli/analyze';
-import { exportMap } from '../../../src/export/exportMap';
+import { defaultStyle, exportMap } from '../../../src/export/exportMap';
+import { type CellsMark, drawFigure, type Figure, masked, paper, scaleMax } from '../../../src/export/figure';
 import { analyzeJson, mapCsv } from '../../../src/export/mapText';
-import { defaultStyle, drawMap, paper, scaleMax } from '../../../src/export/picture';
+import { paint, pixelRatio } from '../../../src/export/png';
 import {
   codePointOffsets,
   type ExportSource,
@@ -56,6 +57,7 @@ function sourceOf(labels: readonly string[], values: Float32Array): ExportSource
     ablation: null,
     codePointOffsets: () => null,
     overview: () => Promise.reject(new Error('no layer, no overview')),
+    headMeasures: async () => [],
     map: async () => values,
   };
 }
@@ -66,23 +68,89 @@ function exported(format: ExportFormat, labels = hostile, values = map): Promise
   return exportMap(sourceOf(labels, values), format, options);
 }
 
-test('the picture: every cell in its colour, masked cells hatched, NaN in its own colour', () => {
-  const { pixels, size, cellSize, max } = drawMap(map, 4, defaultStyle);
-  assert.equal(size, 4 * cellSize);
-  assert.equal(max, 4);
+function figure(change: Partial<Parameters<typeof drawFigure>[0]> = {}): Figure {
+  const facts = mapFacts(sourceOf(hostile, map), choice);
+  const maps = [{ stage: 'mixed_pattern', minus: null, values: map }] as const;
+  const rest = { firstLine: 1, part: null, selectedToken: null, facts, style: defaultStyle };
+  return drawFigure({ maps, labels: hostile, ...rest, ...change });
+}
+const cellsOf = ({ marks }: Figure) => marks.filter((mark): mark is CellsMark => mark.kind === 'cells');
+const textsOf = ({ marks }: Figure) => marks.flatMap(mark => (mark.kind === 'text' ? mark.text : []));
+
+test('the figure: every cell in its color, the first key in a strip, masked cells gray, NaN in its own color', () => {
+  const drawn = figure();
+  const [body, strip, scale] = cellsOf(drawn);
+  assert.deepEqual([body!.columns, body!.rows, strip!.columns, strip!.rows, scale!.columns], [3, 4, 1, 4, 255]);
   const table = bakeColors(paper, false);
-  const at = (x: number, y: number) => [...pixels.subarray((y * size + x) * 3, (y * size + x) * 3 + 3)];
+  const { width, pixels } = paint(drawn);
   for (let query = 0; query < 4; query++) {
     for (let key = 0; key < 4; key++) {
-      const block = new Set<string>();
-      for (let y = 0; y < cellSize; y++) {
-        for (let x = 0; x < cellSize; x++) block.add(String(at(key * cellSize + x, query * cellSize + y)));
-      }
-      if (key > query) assert.equal(block.size, 2, 'lines on paper');
-      else assert.deepEqual([...block], [String(colorOf(table, levelOf(map[query * 4 + key]!, max, 'power')))]);
+      const mark = key === 0 ? strip! : body!;
+      const column = key === 0 ? 0 : key - 1;
+      const left = Math.round((mark.x + (column + 0.5) * mark.cellWidth) * pixelRatio);
+      const top = Math.round((mark.y + (query + 0.5) * mark.cellHeight) * pixelRatio);
+      const value = map[query * 4 + key]!;
+      const want = key > query ? masked : Number.isNaN(value) ? nanColor : colorOf(table, levelOf(value, 4, 'power'));
+      const at = (top * width + left) * 3;
+      assert.deepEqual([...pixels.subarray(at, at + 3)], [...want], `${query}, ${key}`);
     }
   }
-  assert.deepEqual(at(0, 2 * cellSize), nanColor);
+});
+
+test('a part of the map keeps the scale of all of it, and says which part it is', () => {
+  const part = { queryStart: 1, keyStart: 1, nQueries: 2, nKeys: 2 };
+  const facts = mapFacts(sourceOf(hostile, map), { ...choice, part });
+  const drawn = figure({ part, facts });
+  const [body, strip] = cellsOf(drawn);
+  assert.deepEqual([body!.columns, body!.rows, strip!.rows], [2, 2, 2]);
+  assert.ok(textsOf(drawn).includes('≥ +4.000'), 'of the whole map');
+  assert.match(textsOf(drawn).join(' '), /queries 1–2 \(lines 1–1\) and keys 1–2/);
+  assert.deepEqual(facts.part, {
+    ...{ first_query: 1, last_query: 2, first_key: 1, last_key: 2, first_line: 1, last_line: 1 },
+  });
+});
+
+test('all stages stand side by side, each with its name and scale; what cannot be negative has one hue', () => {
+  const maps = (['scores', 'pattern'] as const).map(stage => ({ stage, minus: null, values: map }));
+  const drawn = figure({ maps });
+  const [, , first, , , second] = cellsOf(drawn);
+  assert.deepEqual([first!.columns, second!.columns], [255, 128]);
+  assert.ok(['Scores', 'Pattern'].every(name => textsOf(drawn).includes(name)));
+  const bodies = cellsOf(drawn).filter(({ rows, columns }) => rows === 4 && columns === 3);
+  assert.ok(bodies[1]!.x > bodies[0]!.x + bodies[0]!.columns * bodies[0]!.cellWidth);
+});
+
+test('the axes: lines and names where tokens have no room, the selected token in bold where they have', () => {
+  const labels = Array.from({ length: 300 }, (_, i) =>
+    i % 10 === 9 ? '\n' : i === 20 ? 'function' : i === 21 ? ' run' : ' x',
+  );
+  const values = new Float32Array(300 * 300);
+  const lines = textsOf(figure({ labels, maps: [{ stage: 'scores', minus: null, values }] }));
+  assert.ok(lines.includes('3 run'), lines.join('|'));
+  const { marks } = figure({ selectedToken: 3 });
+  const bold = marks.filter(mark => mark.kind === 'text' && mark.isBold).map(mark => mark.kind === 'text' && mark.text);
+  assert.ok(bold.includes('=1+1'));
+});
+
+test('nothing of a figure is outside of it, whatever its texts are', () => {
+  for (const name of [
+    'x'.repeat(1_000_000),
+    '漢字かな交じり文'.repeat(50),
+    'a b '.repeat(4000),
+    'e\u0301'.repeat(500),
+  ]) {
+    const facts = { ...mapFacts(sourceOf(hostile, map), choice), file: name };
+    const { width, height, marks } = figure({ facts, labels: hostile.map(label => label + name) });
+    assert.ok(height < 1000 && marks.length < 100);
+    for (const mark of marks) {
+      const right =
+        mark.kind === 'text' ? mark.x : mark.x + (mark.kind === 'cells' ? mark.columns * mark.cellWidth : mark.width);
+      assert.ok(
+        mark.x >= 0 && mark.y >= 0 && right <= width && mark.y <= height,
+        JSON.stringify({ ...mark, pixels: 0 }),
+      );
+    }
+  }
 });
 
 test('the scale: finite magnitudes only, without the first key, up to a percentile or the largest', () => {
@@ -94,22 +162,13 @@ test('the scale: finite magnitudes only, without the first key, up to a percenti
   assert.equal(scaleMax(ramp, 80, 'power'), ramp.at(-4), '3160 cells: 3 are beyond the percentile');
 });
 
-test('png: the picture, and text that names what it shows', async () => {
+test('png: the figure at twice its size, and text that names what it shows', async () => {
   const { width, height, data, text } = decode((await exported('png')) as Uint8Array);
-  const picture = drawMap(map, 4, defaultStyle);
-  const { size, pixels } = picture;
-  const rows = (x: number, y: number, columns: number, count: number) =>
-    Array.from({ length: count }, (_, i) => [
-      ...data.subarray(((y + i) * width + x) * 3, ((y + i) * width + x + columns) * 3),
-    ]);
-  assert.deepEqual(rows(0, 0, size, size).flat(), [...pixels]);
-  assert.ok(width >= 640 && height > size + 60, 'the caption has its place');
-  const dark = rows(0, size, width, height - size)
-    .flat()
-    .filter(value => value === 31).length;
-  assert.ok(dark > 3000, `${dark} values of ink`);
-  const facts = JSON.parse(text['Comment']!);
-  assert.deepEqual(facts, mapFacts(sourceOf(hostile, map), choice));
+  const facts = mapFacts(sourceOf(hostile, map), choice);
+  const drawn = figure({ facts, maps: [{ stage: 'pattern', minus: null, values: map }] });
+  assert.deepEqual([width, height], [drawn.width * 2, drawn.height * 2]);
+  assert.ok(Buffer.from(data.buffer).equals(Buffer.from(paint(drawn).pixels.buffer)));
+  assert.deepEqual(JSON.parse(text['Comment']!), facts);
   assert.match(text['Software']!, /^MTA Inspector \d/);
 });
 
@@ -133,6 +192,17 @@ test('csv: a header and one row per cell, nothing else; a mark on request', asyn
   assert.equal(await mapCsv(source, choice, true), `\ufeff${csv}`);
   const facts = factsJson(source, choice);
   assert.deepEqual([facts.layer, facts.file, Object.keys(facts.columns).join(',')], [1, 'a<b>&"c".ts', lines[0]]);
+});
+
+test('csv of a part has its cells only', async () => {
+  const part = { queryStart: 1, keyStart: 1, nQueries: 3, nKeys: 1 };
+  const csv = (await mapCsv(sourceOf(hostile, map), { ...choice, part }, false)) as string;
+  const places = csv
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .map(line => line.split(',').slice(0, 2).join());
+  assert.deepEqual(places, ['1,1', '2,1', '3,1']);
 });
 
 test('csv and json of many tokens are longer than a string can be, and are given as bytes', async () => {
@@ -177,6 +247,10 @@ test('one token, and names that are fit for files', async () => {
   const facts = mapFacts(sourceOf(hostile, map), choice);
   assert.equal(exportName(facts, 'png'), 'a_b_c_.ts.layer1.head2.pattern.png');
   assert.equal(exportName(facts, 'html'), 'a_b_c_.ts.attention.html', 'a page holds all heads');
+  const stages = ['scores', 'pattern'] as const;
+  assert.equal(exportName({ ...facts, stages }, 'svg'), 'a_b_c_.ts.layer1.head2.all_stages.svg');
+  const part = { first_query: 1, last_query: 9, first_key: 0, last_key: 9, first_line: 33, last_line: 35 };
+  assert.equal(exportName({ ...facts, part }, 'svg'), 'a_b_c_.ts.layer1.head2.pattern.lines33-35.svg');
   assert.equal(
     exportName({ ...facts, file: '../..', minus: 'scores' }, 'csv'),
     'map.layer1.head2.pattern-minus-scores.csv',
@@ -192,7 +266,7 @@ test('a cell reads alike everywhere; the interface has its language, files and t
     return { svg, cli, panel: describeCellValue({ kind: 'exact', value: -0.0004 }), hover: formatValue(-0.0004) };
   };
   const checkFiles = ({ svg, cli }: { svg: string; cli: string }) => {
-    assert.match(svg, />−4\.00e−4<\/text>/);
+    assert.match(svg, />≥ \+4\.00e−4<\/text>/);
     assert.match(svg, /layer 1 · head 2 · Pattern</);
     assert.match(cli, /head L1H2, pattern: /);
     assert.match(cli, /−4\.00e−4 /);

@@ -316,11 +316,11 @@ test('a tab that a link asks for is taken once; the one that is open is known; a
 
 test('exports are of the format and style that was chosen; a picture comes in parts', async () => {
   const { panel, calls } = await open();
-  const chosen = { format: 'svg', colorMap: 'redBlue', scale: 'power' } as const;
+  const exported = { colorMap: 'redBlue', scale: 'power', part: null, isAllStages: false } as const;
+  const chosen = { format: 'svg', ...exported } as const;
   assert.equal(await panel.request('save', chosen), true);
   await panel.request('copy', { ...chosen, format: 'csv' });
-  const { colorMap, scale } = chosen;
-  const part = await panel.request('picture', { colorMap, scale, partIdx: 0 });
+  const part = await panel.request('picture', { ...exported, partIdx: 0 });
   assert.deepEqual([part.sizeBytes, [...part.bytes]], [2, [1, 2]]);
   assert.deepEqual(
     calls.map(([name, ...args]) => [
@@ -330,10 +330,12 @@ test('exports are of the format and style that was chosen; a picture comes in pa
     [
       ['save', ['svg', { ...chosen, format: 0 }]],
       ['copy', ['csv', { ...chosen, format: 0 }]],
-      ['picture', [{ colorMap, scale, format: 0 }]],
+      ['picture', [{ ...exported, format: 0 }]],
     ],
   );
-  await assert.rejects(panel.request('picture', { colorMap, scale, partIdx: 1 }));
+  await assert.rejects(panel.request('picture', { ...exported, partIdx: 1 }));
+  const outside = { queryStart: 0, keyStart: 0, nQueries: 1_000_000, nKeys: 1 };
+  await assert.rejects(panel.request('copy', { ...chosen, part: outside }), /last query of the part/);
 });
 
 const panelCommands: Record<PanelCommand, unknown[]> = {

@@ -9,7 +9,7 @@ import { openAnalysis } from '../../fixtures/analysis';
 import { layerOf, settle } from '../../fixtures/fakeClient';
 import { editor } from '../../fixtures/vscode';
 
-const style = { colorMap: 'redBlue', scale: 'linear' } as const;
+const style = { colorMap: 'redBlue', scale: 'linear', part: null, isAllStages: false } as const;
 
 async function open(isInspected = true) {
   const opened = openAnalysis();
@@ -69,20 +69,18 @@ test('a place that cannot be written is said with the reason', async () => {
   await assert.rejects(saved, { code: 'cannot-write', message: /\/elsewhere\/out\.json: read-only/ });
 });
 
-test('the format is asked for first, and none is a way out', async () => {
+test('the part that is seen is written, under a name that says so; formats of whole maps pass over it', async () => {
   const { exporter, answered } = await open();
-  const offered: string[] = [];
-  editor.answers.pick = items => {
-    offered.push(...(items as readonly { format: string }[]).map(({ format }) => format));
-    return undefined;
-  };
-  await exporter.saveAs();
-  assert.deepEqual(offered.sort(), ['csv', 'html', 'json', 'npz', 'png', 'svg']);
-  editor.answers.pick = items => (items as readonly { format: string }[]).find(({ format }) => format === 'html');
-  editor.answers.save = '/workspace/out.html';
-  const saved = answered(exporter.saveAs());
-  await saved;
-  assert.match(text('/workspace/out.html'), /report\.js/);
+  const seen = { ...style, part: { queryStart: 1, keyStart: 0, nQueries: 1, nKeys: 2 }, isAllStages: true };
+  editor.answers.save = '/workspace/out.csv';
+  await answered(exporter.save('csv', seen));
+  assert.equal(text('/workspace/out.csv').trimEnd().split('\n').length, 3, 'a header and two cells');
+  const facts = JSON.parse(text('/workspace/out.csv.json'));
+  assert.deepEqual([facts.part.first_query, facts.part.last_key, facts.stages], [1, 1, null]);
+  await answered(exporter.copy('svg', seen));
+  assert.match(editor.clipboard, /All stages</);
+  await answered(exporter.copy('json', seen));
+  assert.equal(JSON.parse(editor.clipboard).map.length, 3);
 });
 
 test('text formats are copied, others are refused; what is too large says so', async () => {
@@ -107,10 +105,8 @@ test('the picture is a PNG file of the current map', async () => {
 
 test('nothing can be exported before a run is done, and that is said before anything is asked', async () => {
   const { exporter } = await open(false);
-  editor.answers.pick = () => assert.fail('asked');
   const refused = { code: 'nothing-to-export' };
   await assert.rejects(exporter.save('csv', style), refused);
-  await assert.rejects(exporter.saveAs(), refused);
   await assert.rejects(exporter.copy('csv', style).then(), refused);
   await assert.rejects(exporter.picture(style).then(), refused);
 });

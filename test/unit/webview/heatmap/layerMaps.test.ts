@@ -21,7 +21,7 @@ const valueIn = (headIdx: number, query: number, key: number) => headIdx + query
 class FakeHost {
   readonly asked: { name: string; args: unknown }[] = [];
   failure: Error | null = null;
-  readonly hasTiles = true;
+  readonly holdsExact = () => true;
 
   readonly request = (async (name: string, args: unknown) => {
     this.asked.push({ name, args });

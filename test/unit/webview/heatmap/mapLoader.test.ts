@@ -27,7 +27,8 @@ class FakeHost {
   failure: Error | null = null;
   private held: (() => void)[] = [];
 
-  constructor(readonly hasTiles = true) {}
+  constructor(private readonly hasTiles = true) {}
+  readonly holdsExact = () => this.hasTiles;
 
   readonly request = ((name: string, args: MapAddress, signal?: AbortSignal) => {
     this.asked.push({ name, args });

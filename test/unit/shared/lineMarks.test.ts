@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fittingMarks, lineMarks, symbolOf } from '../../../webview/lineMarks';
+import { fittingMarks, lineMarks, symbolOf } from '../../../src/shared/lineMarks';
 
 test('a line is marked at its first token; the begin token is in no line', () => {
   const labels = ['', 'class', ' A', ':\n', '  x', '\n', '\n', 'def', ' run'];

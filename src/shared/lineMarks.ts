@@ -1,6 +1,6 @@
 /** The lines of a text as marks along a map: which token begins each, and the name that it declares. Pure. */
 
-import { linesOfLabels } from '../src/shared/places';
+import { linesOfLabels } from './places';
 
 export interface LineMark {
   /** The first token that starts in the line. */
