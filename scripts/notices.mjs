@@ -28,6 +28,14 @@ const holders = {
 /** In a package, but of no npm package of their own. */
 const others = [
   {
+    ...{ name: 'DejaVu Sans Mono (letters of PNG pictures, src/export/glyphs.json)', license: 'Bitstream-Vera' },
+    text:
+      'Fonts are (c) Bitstream. DejaVu changes are in public domain. Copyright (c) 2003 by Bitstream, Inc. All Rights Reserved. ' +
+      'Bitstream Vera is a trademark of Bitstream, Inc. The copyright and trademark notices and this permission notice shall be ' +
+      'included in all copies of one or more of the Font Software typefaces. THE FONT SOFTWARE IS PROVIDED "AS IS", WITHOUT ' +
+      'WARRANTY OF ANY KIND. https://dejavu-fonts.github.io/License.html',
+  },
+  {
     ...{ name: 'ONNX protocol buffer schema (onnx.proto)', license: 'Apache-2.0' },
     text: 'Copyright (c) ONNX Project Contributors. Code generated from it is in the bundles. Apache License 2.0, as above.',
   },

@@ -92,15 +92,21 @@ const requests: Record<
   documentSearch: [{}, {}],
   revealInDocument: [{ offset: 0 }, { offset: notIndices }],
   save: [
-    { ...style, format: 'png' },
-    { format: ['exe', undefined], colorMap: ['constructor', undefined], scale: ['log', undefined] },
+    { ...style, format: 'png', part: rect, isAllStages: true },
+    {
+      ...{ format: ['exe', undefined], colorMap: ['constructor', undefined], scale: ['log', undefined] },
+      ...{
+        part: [undefined, {}, { ...rect, nQueries: 0 }, { ...rect, keyStart: -1 }],
+        isAllStages: ['yes', undefined],
+      },
+    },
   ],
   copy: [
-    { ...style, format: 'csv' },
+    { ...style, format: 'csv', part: null, isAllStages: false },
     { format: ['exe', undefined], colorMap: ['constructor'], scale: ['log', undefined] },
   ],
   picture: [
-    { ...style, partIdx: 0 },
+    { ...style, part: null, isAllStages: false, partIdx: 0 },
     { partIdx: notIndices, colorMap: ['x'] },
   ],
   tab: [{}, {}],
