@@ -13,6 +13,7 @@ import { createBreadcrumb } from './components/breadcrumb';
 import { createMenu } from './components/menu';
 import { createPages } from './components/pages';
 import { createStatus } from './components/status';
+import { createTour } from './components/tour';
 import { h } from './dom';
 import { Experiments } from './experiments';
 import type { MapRef } from './heatmap/mapData';
@@ -106,6 +107,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
 
   const status = createStatus(actions, host.hasEditor);
   const banner = createAblationBanner(actions);
+  const tour = createTour(store, actions, host);
   const breadcrumb = createBreadcrumb(actions, host.hasTiles);
   const offered = offeredPages(host);
   // A result of an experiment is drawn like any other change.
@@ -122,7 +124,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     : null;
   const bar = h('div', { class: 'shell-bar' }, pages.bar, ...(menu ? [menu.button] : []));
   const header = h('div', { class: 'shell' }, bar, breadcrumb.element, ...(menu ? [menu.panel] : []));
-  const content = h('div', { class: 'content' }, status.element, banner.element, pages.element);
+  const content = h('div', { class: 'content' }, tour.element, status.element, banner.element, pages.element);
   root.setAttribute('role', 'main');
   root.replaceChildren(header, content);
 
@@ -144,6 +146,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
       breadcrumb.update(state, pages.usesHead(state));
       drawn = panel?.tokens ? panel.documentLabel : null;
     }
+    tour.update(state);
     if (menu?.isOpen) menuPart?.update(state);
     // Facts about the run, for tests and scripts.
     root.dataset['run'] = String(panel?.analysisId ?? 0);
@@ -162,6 +165,7 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   /** Shows the view that a link asks for, if there is one. */
   function openTab(tab: string | null): void {
     if (tab === menuView.id) menu?.open();
+    else if (tab === tourId) tour.start();
     else if (tab !== null) actions.showTab(tab);
   }
 
@@ -250,6 +254,9 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   const comparison = await host.request('comparison', {});
   store.update({ context: await host.request('context', {}), comparison: store.state.comparison ?? comparison });
 }
+
+/** A link to this starts the tour. */
+const tourId = 'tour';
 
 function ignore(): void {
   // The host's state, which follows, is the answer that counts.

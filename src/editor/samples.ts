@@ -11,8 +11,8 @@ export interface Sample {
   readonly description: string;
   /** The bundled model that it was made for; absent: any. */
   readonly model?: string;
-  /** Text behind which the tour looks for its finding. */
-  readonly tourFrom?: string;
+  /** Text before the word that the tour explains, at its last place. */
+  readonly finding?: string;
 }
 
 const scheme = 'mta-inspector-sample';
@@ -80,7 +80,11 @@ export class Samples implements vscode.Disposable, vscode.TextDocumentContentPro
 function known(): Omit<Sample, 'uri'>[] {
   return [
     {
-      ...{ name: 'letters.blocks', model: 'toy-mta-n5', tourFrom: '#' },
+      ...{ name: 'lighthouse.md', finding: 'Margaret ' },
+      description: vscode.l10n.t('Prose: names that come back in the last sentence.'),
+    },
+    {
+      ...{ name: 'letters.blocks', model: 'toy-mta-n5' },
       description: vscode.l10n.t(
         'The toy task: find the block that holds both letters. See what the convolution adds.',
       ),
@@ -92,10 +96,6 @@ function known(): Omit<Sample, 'uri'>[] {
     {
       name: 'tides.py',
       description: vscode.l10n.t('Python: names that are defined far above where they are used.'),
-    },
-    {
-      name: 'lighthouse.md',
-      description: vscode.l10n.t('Prose: names that come back in the last sentence.'),
     },
   ];
 }

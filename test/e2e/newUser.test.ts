@@ -169,21 +169,43 @@ test('the walkthrough has its pictures', async () => {
   await workbench.runCommand('View: Close Editor');
 });
 
-test('the tour shows a finding as it is measured, step by step', async () => {
+test('the tour leads through the panel, on “Margaret” → “ E”, and ends where the reader likes', async () => {
   await workbench.runCommand('MTA Inspector: Take the Tour');
-  for (let step = 1; step <= 4; step++) {
-    const message = workbench.notification(new RegExp(`${step} of 4`)).first();
-    await message.waitFor();
-    if (step === 3) {
-      const frame = await workbench.webviewFrame('MTA Inspector');
-      const sum = frame.locator('.lens-sum[data-total]');
-      await sum.waitFor();
-      const { total, value } = await sum.evaluate(element => ({ ...(element as HTMLElement).dataset }));
-      assert.ok(Math.abs(Number(total) - Number(value)) < 1e-2 * Math.abs(Number(value)) + 1e-3, `${total}, ${value}`);
-      await workbench.screenshot('tour');
-    }
-    await message.getByRole('button', { name: step === 4 ? 'Done' : 'Next' }).click();
+  const frame = await workbench.webviewFrame('MTA Inspector');
+  const tour = frame.getByRole('region', { name: 'Tour' });
+  await tour.getByText('1 of 5').waitFor();
+  await tour.getByText('“Ellery”').waitFor();
+  const predicted = frame.locator('.why-predicted.tour-target li.is-actual');
+  await predicted.waitFor();
+  assert.match((await predicted.textContent()) ?? '', /E.*5\d/s, 'the likeliest token came');
+  for (const [step, tab] of [
+    [2, 'page-token'],
+    [3, 'page-heads'],
+    [4, 'page-heads'],
+    [5, 'page-experiment'],
+  ] as const) {
+    await tour.getByRole('button', { name: 'Next' }).click();
+    await tour.getByText(`${step} of 5`).waitFor();
+    await frame.locator(`.page.${tab}:not([hidden])`).waitFor();
+    await frame.locator('.tour-target:visible').first().waitFor();
+    if (step === 3) await tour.getByText(/L\dH\d added most/).waitFor();
+    await workbench.screenshot(`tour-${step}`);
   }
+  await tour.getByRole('button', { name: 'Back' }).click();
+  await tour.getByText('4 of 5').waitFor();
+  await tour.getByRole('button', { name: 'Next' }).press('Escape');
+  await tour.waitFor({ state: 'hidden' });
+  assert.equal(await frame.locator('.tour-target').count(), 0);
+});
+
+test('the toy task is explained where it opens', async () => {
+  await workbench.runCommand('MTA Inspector: Open a Sample');
+  await workbench.page.locator('.quick-input-widget .monaco-list-row', { hasText: 'letters.blocks' }).click();
+  const frame = await workbench.webviewFrame('MTA Inspector');
+  const note = frame.getByRole('region', { name: 'Tour' });
+  await note.getByText(/The toy task: blocks of five letters/).waitFor();
+  await note.getByRole('button', { name: 'End the tour' }).click();
+  await note.waitFor({ state: 'hidden' });
 });
 
 test('keys collide with none of the workbench’s own', async () => {
