@@ -125,7 +125,7 @@ test('a report stands alone: its map shows the engine’s values, its pickers wo
     const cells = (await page.locator('table td.number').allInnerTexts()).filter(text => /\d/.test(text));
     assert.ok(cells.length > 20 && cells.every(text => /^[+−]?[\d.]+(e−?\d+)?$/.test(text)), cells.slice(0, 9).join());
     await page.getByRole('tab', { name: 'Stages', exact: true }).click();
-    await page.locator('.stages canvas, canvas[data-stage]').first().waitFor();
+    await page.locator('.stages canvas').first().waitFor();
     await page.getByRole('tab', { name: 'Map', exact: true }).click();
     const names = await page.locator('.head-card').allInnerTexts();
     assert.ok(names.length > 20, `${names.length} heads`);
