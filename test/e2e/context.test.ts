@@ -253,6 +253,8 @@ test('table: a page of the map, cell by cell', async () => {
 test('export: what is saved is what the command line writes; a link opens the same view and nothing else', async () => {
   await tab('Export');
   const map = await mapOf(frame);
+  // The map is zoomed to the selected word.
+  await frame.getByText('The whole range').click();
   await frame.getByRole('button', { name: 'Save… as CSV' }).click();
   const dialog = workbench.page.locator('.quick-input-widget input.input');
   await dialog.waitFor();
@@ -315,7 +317,7 @@ interface AxeResult {
   violations: { id: string; impact: string | null; nodes: { target: string[]; html: string }[] }[];
 }
 
-test('no tab has a serious finding by axe: side panel in dark and high contrast, editor-sized in light', async () => {
+test('no tab has a serious finding by axe: side panel in dark and high contrast, editor-sized in light themes', async () => {
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   const findings: string[] = [];
   // With something ablated, the result of that is filled too.
@@ -327,6 +329,7 @@ test('no tab has a serious finding by axe: side panel in dark and high contrast,
     ['dark', 'Default Dark Modern', '--vscode-sideBar-background'],
     ['high-contrast', 'Default High Contrast', '--vscode-sideBar-background'],
     ['light', 'Default Light Modern', '--vscode-editor-background'],
+    ['high-contrast-light', 'Default High Contrast Light', '--vscode-editor-background'],
   ] as const) {
     await workbench.changeSettings({ 'workbench.colorTheme': theme });
     if (name === 'light') {
@@ -360,6 +363,35 @@ test('no tab has a serious finding by axe: side panel in dark and high contrast,
         findings.push(`${name}, ${title}: ${id} (${impact}), ${nodes.length} times: ${html.join(' | ')}`);
       }
     }
+  }
+  assert.deepEqual(findings, []);
+});
+
+test('the tour has no finding by axe in four themes', async () => {
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  await workbench.runCommand('MTA Inspector: Take the Tour');
+  const tour = frame.getByRole('region', { name: 'Tour' });
+  await tour.getByText('1 of 5').waitFor();
+  const findings: unknown[] = [];
+  for (const [name, theme] of [
+    ['dark', 'Default Dark Modern'],
+    ['light', 'Default Light Modern'],
+    ['high-contrast', 'Default High Contrast'],
+    ['high-contrast-light', 'Default High Contrast Light'],
+  ] as const) {
+    await workbench.changeSettings({ 'workbench.colorTheme': theme });
+    await frame.locator(`body.vscode-${name}`).waitFor();
+    await untilStill(frame);
+    await frame.evaluate(axe);
+    await frame.evaluate(() => {
+      const { style } = document.documentElement;
+      style.background = style.getPropertyValue('--vscode-editor-background');
+    });
+    const { violations } = await frame.evaluate(() =>
+      (globalThis as unknown as Axe).axe.run({ resultTypes: ['violations'] }),
+    );
+    await frame.evaluate(() => document.documentElement.style.removeProperty('background'));
+    findings.push(...violations.filter(({ impact }) => impact === 'serious' || impact === 'critical'));
   }
   assert.deepEqual(findings, []);
 });
