@@ -251,6 +251,7 @@ export interface Token {
 /**
  * The stages of a head, in the order of computation. Those up to `mixed_scores` are unbounded scores; rows of `pattern` sum to
  * 1, or to less where the model has attention sinks; rows of the later stages need not, and their cells may be negative.
+ * `differential_pattern` is the difference of two heads' patterns (DiffLlama).
  * `gated_pattern` is the last stage times the gate of the query's row on the head's output.
  */
 export type Stage =
@@ -259,6 +260,7 @@ export type Stage =
   | 'convolved_scores'
   | 'mixed_scores'
   | 'pattern'
+  | 'differential_pattern'
   | 'convolved_pattern'
   | 'mixed_pattern'
   | 'gated_pattern';

@@ -22,7 +22,15 @@ export function legendNotes(
     notes.push(t('Each cell shows the strongest of {0}×{1}.', blockSize, blockSize));
   }
   if (isExact) notes.push(t('Where cells are smaller than 2 pixels, the strongest of them is shown.'));
-  const window = panel?.model?.layers[ref.layerIdx]?.slidingWindow;
+  const { slidingWindow: window, attentionChunk: chunk } = panel?.model?.layers[ref.layerIdx] ?? {};
+  if (chunk && chunk < map.ref.nTokens) {
+    notes.push(
+      t(
+        'This layer looks at keys of the same chunk of {0} tokens only; those before it are masked and drawn as 0.',
+        chunk,
+      ),
+    );
+  }
   if (window && window < map.ref.nTokens) {
     notes.push(
       t('This layer looks back {0} tokens only, the query included; earlier keys are masked and drawn as 0.', window),

@@ -37,7 +37,9 @@ def generated_tensor(key: str, shape: Sequence[int], seed: int) -> torch.Tensor:
     """One float32 weight by its state-dict key, with sizes that suit its role."""
     shape = tuple(shape)
     v = 2.0 * mulberry32(fnv1a_32(key) ^ seed, math.prod(shape)).reshape(shape) - 1.0
-    if key.endswith(("norm.weight", "subln.weight")) or (len(shape) == 1 and not key.endswith("bias")):
+    if ".lambda_" in key:
+        v = 0.5 * v
+    elif key.endswith(("norm.weight", "subln.weight")) or (len(shape) == 1 and not key.endswith("bias")):
         v = 1.0 + 0.2 * v
     elif "mta_kernel" in key:
         v = 0.3 * v + identity_kernel(shape[0], shape[2], shape[3]).double().numpy()

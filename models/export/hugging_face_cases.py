@@ -13,6 +13,7 @@ import argparse
 import base64
 import dataclasses
 import json
+import math
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Tuple
@@ -118,6 +119,12 @@ CASES: Dict[str, Tuple[str, Mapping[str, Any], str, int]] = {
     "qwen2-moe-normalized": ("qwen2_moe", dict(SMALL, num_experts=5, num_experts_per_tok=3, moe_intermediate_size=12, shared_expert_intermediate_size=40, norm_topk_prob=True, qkv_bias=False, use_sliding_window=True, sliding_window=5, max_window_layers=1, tie_word_embeddings=True), "bf16", 12),
     "gpt-oss": ("gpt_oss", dict(SMALL, num_key_value_heads=2, head_dim=16, num_local_experts=4, num_experts_per_tok=2, sliding_window=4), "bf16", 16),
     "gpt-oss-unscaled": ("gpt_oss", dict(SMALL, num_hidden_layers=3, num_key_value_heads=4, head_dim=8, num_local_experts=3, num_experts_per_tok=3, layer_types=["full_attention", "sliding_attention", "full_attention"], sliding_window=3, attention_bias=False, rope_parameters=dict(rope_type="default", rope_theta=1000.0), swiglu_limit=1.0, swiglu_alpha=1.2, tie_word_embeddings=True), "fp32", 12),
+    "llama4": ("llama4_text", dict(SMALL, num_hidden_layers=4, num_key_value_heads=2, head_dim=8, intermediate_size=20, intermediate_size_mlp=40, num_local_experts=4, interleave_moe_layer_step=2, attention_chunk_size=5, floor_scale=4, attn_scale=0.3), "fp32", 17),
+    "llama4-types": ("llama4_text", dict(SMALL, _raw=True, num_hidden_layers=3, head_dim=12, intermediate_size=16, intermediate_size_mlp=24, num_local_experts=3, num_experts_per_tok=2, moe_layers=[1], no_rope_layers=[1, 0, 1], layer_types=["full_attention", "chunked_attention", "chunked_attention"], attention_chunk_size=7, use_qk_norm=False, attn_temperature_tuning=False, attention_bias=True, tie_word_embeddings=True, rope_scaling=LLAMA3), "bf16", 16),
+    "llama4-pictures": ("llama4", dict(_bare=True, _raw=True, _add="language_model.", text_config=dict(BASE, **SMALL, model_type="llama4_text", head_dim=8, intermediate_size=12, intermediate_size_mlp=16, num_local_experts=2, no_rope_layer_interval=2, attention_chunk_size=4, floor_scale=3, rope_theta=800.0, rope_scaling=YARN),
+        vision_config=dict(model_type="llama4_vision_model", hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=28, patch_size=14, vision_output_dim=8, projector_input_dim=8, projector_output_dim=8)), "fp32", 12),
+    "diffllama": ("diffllama", dict(SMALL), "fp32", 16),
+    "diffllama-grouped": ("diffllama", dict(SMALL, _raw=True, num_hidden_layers=3, num_attention_heads=8, num_key_value_heads=4, head_dim=12, attention_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-2, rope_scaling=dict(type="linear", factor=2.0)), "bf16", 12),
     "olmo2-grouped": ("olmo2", dict(num_key_value_heads=2, num_hidden_layers=3, tie_word_embeddings=True), "bf16", 17),
 }  # fmt: skip
 
@@ -134,13 +141,14 @@ def config_of(model_type: str, changes: Mapping[str, Any]) -> Dict[str, Any]:
     return json.loads(transformers.AutoConfig.for_model(**given).to_json_string())
 
 
-# `_strip`: a prefix that the files' names lack. `_head`: a head of this name beside tied embeddings, or instead of them.
-FILE_CHANGES = ("_strip", "_head", "_only_head")
+# `_strip`: a prefix that the files' names lack. `_add`: one that they have. `_head`: a head of this name beside tied embeddings, or instead of them.
+FILE_CHANGES = ("_strip", "_add", "_head", "_only_head")
 
 
 def changed_shapes(shapes: Mapping[str, Tuple[int, ...]], changes: Mapping[str, Any]) -> Dict[str, Tuple[int, ...]]:
     """The tensors of a file that is not as the library writes it."""
     strip = changes.get("_strip", "")
+    shapes = {changes.get("_add", "") + key: shape for key, shape in shapes.items()}
     changed = {key[len(strip):] if key.startswith(strip) else key: shape for key, shape in shapes.items()}
     for head in ("_head", "_only_head"):
         if head in changes:
@@ -191,12 +199,24 @@ def compute_case(name: str) -> Dict[str, Any]:
         "config": written, "shapes": {key: list(shape) for key, shape in shapes.items()},
         "tokens": tokens[0].tolist(), "logits": encoded(output.logits[0]),
         "attentions": [encoded(attention[0]) for attention in output.attentions],
-        **({"stages": recorder.stages(model.config.get_text_config())} if name in CASES_WITH_STAGES else {}),
+        **({"stages": differences(model, output.attentions)} if CASES[name][0] == "diffllama" else {"stages": recorder.stages(model.config.get_text_config())} if name in CASES_WITH_STAGES else {}),
     }  # fmt: skip
 
 
 # Whose values before and beside the softmax are stored too.
-CASES_WITH_STAGES = ("gemma2", "gemma2-usual", "gemma3", "gpt-oss", "gpt-oss-unscaled", "gpt2-scales", "pythia", "falcon-40b", "granite")
+CASES_WITH_STAGES = ("gemma2", "gemma2-usual", "gemma3", "gpt-oss", "gpt-oss-unscaled", "gpt2-scales", "pythia", "falcon-40b", "granite", "diffllama", "diffllama-grouped")
+
+
+def differences(model: Any, attentions: Iterable[torch.Tensor]) -> Dict[str, List[str]]:
+    """Per layer the weights of head p minus lambda times those of head p + H / 2, for heads 2p and 2p + 1 each."""
+    layers = []
+    for layer_idx, (layer, attention) in enumerate(zip(model.model.layers, attentions)):
+        part = layer.self_attn
+        first, second = (torch.exp((q * k).sum()) for q, k in ((part.lambda_q1, part.lambda_k1), (part.lambda_q2, part.lambda_k2)))
+        weights, subtracted = attention[0].chunk(2)
+        difference = weights - (first - second + 0.8 - 0.6 * math.exp(-0.3 * layer_idx)) * subtracted
+        layers.append(encoded(difference.repeat_interleave(2, dim=0)))
+    return {"differential_pattern": layers}
 
 
 class _Recorder(torch.overrides.TorchFunctionMode):
@@ -229,15 +249,20 @@ class _Recorder(torch.overrides.TorchFunctionMode):
                 "capped_scores": [encoded(cap * after[0].tril()) for _, after in self.tanh]}  # fmt: skip
 
 
-def library_defaults(model_types: Iterable[str]) -> Dict[str, Dict[str, Any]]:
-    """What the library takes where config.json lacks a key: per family, numbers, texts and lists by key."""
+def library_keys(model_types: Iterable[str]) -> Dict[str, Dict[str, Any]]:
+    """Per family every key that the library's configuration class has of its own, with its default; also other names of keys."""
+    from transformers import PreTrainedConfig
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+    common = {field.name for field in dataclasses.fields(PreTrainedConfig)}
     found = {}
     for model_type in model_types:
-        fields = dataclasses.fields(CONFIG_MAPPING[model_type])
-        defaults = {field.name: field.default for field in fields}
-        found[model_type] = {k: v for k, v in defaults.items() if v is None or isinstance(v, (bool, int, float, str))}
+        kind = CONFIG_MAPPING[model_type]
+        keys = {field.name: field.default for field in dataclasses.fields(kind) if field.name not in common}
+        for name, own in kind.attribute_map.items():
+            keys.setdefault(own, keys.get(name))
+            keys.setdefault(name, keys[own])
+        found[model_type] = keys
     return found
 
 

@@ -33,7 +33,7 @@ export function lensPartsOf(stage: Stage, kernels: readonly KernelWeights[]): Le
   const side = isPreSoftmax(stage) ? 'pre_softmax' : 'post_softmax';
   const isMixed = stage === 'mixed_scores' || stage === 'mixed_pattern';
   return {
-    source: isPreSoftmax(stage) ? convolutionInput : 'pattern',
+    source: isPreSoftmax(stage) ? convolutionInput : patternInput,
     conv: find(`${side}_conv`),
     mix: isMixed ? find(`${side}_head_mix`) : null,
   };
@@ -48,6 +48,7 @@ const madeOfTaps: ReadonlySet<Stage> = new Set([
 
 /** What the convolution of scores reads; a layer that lacks the stage has the same values in the one before. */
 const convolutionInput = stages[stages.indexOf('convolved_scores') - 1]!;
+const patternInput = stages[stages.indexOf('convolved_pattern') - 1]!;
 
 /** Where a tap looks: at a value, after its query (where the convolution reads 0), or past the map's edge (also 0). */
 type TapPlace = 'value' | 'future' | 'outside';

@@ -105,10 +105,12 @@ export class Repeats {
   /**
    * @param ids the window's tokens, shape [nTokens].
    * @param reach how many keys a query sees, itself included; all up to itself without a sliding window.
+   * @param chunk tokens of a chunk, whose keys alone its queries see.
    */
   constructor(
     private readonly ids: ArrayLike<number>,
     private readonly reach = Number.POSITIVE_INFINITY,
+    private readonly chunk = Number.POSITIVE_INFINITY,
   ) {
     for (let i = 0; i < ids.length; i++) {
       const places = this.places.get(ids[i]!);
@@ -150,7 +152,8 @@ export class Repeats {
 
   /** The furthest key that a query sees, but not key 0. */
   private firstKey(query: number): number {
-    return Math.max(1, query - this.reach + 1);
+    const chunkStart = Number.isFinite(this.chunk) ? query - (query % this.chunk) : 0;
+    return Math.max(1, chunkStart, query - this.reach + 1);
   }
 
   /** Places of a token from `first` to `last`, both included, the last one first. */

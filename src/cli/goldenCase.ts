@@ -190,6 +190,7 @@ export function generateWeight(key: string, shape: readonly number[], seed: numb
 function scaleGenerated(key: string, shape: readonly number[], v: Float64Array): Float64Array {
   const isBias = key.endsWith('bias');
   const isNorm = key.endsWith('norm.weight') || key.endsWith('subln.weight');
+  if (key.includes('.lambda_')) return v.map(x => 0.5 * x);
   if (isNorm || (shape.length === 1 && !isBias)) return v.map(x => 1 + 0.2 * x);
   if (isBias) return v.map(x => 0.5 * x);
   if (key.includes('mta_kernel')) {

@@ -122,16 +122,25 @@ export function addAttention(
     value = g.op('Reshape', [value, g.ints([0, 0, n, headDim])]);
     return norm && plan.qkNorm === 'head' ? addNorm(g, value, plan.norm, weight(norm)) : value;
   };
-  const toHeads = (value: string) =>
-    repeatHeads(g, g.op('Transpose', [value], { perm: [0, 2, 1, 3] }), nHeads, nKvHeads);
+  const toHeads = (value: string, isValue = false) => {
+    const heads = isValue && plan.isDifferential ? headsOfValues(nHeads, nKvHeads) : headsOfKeys(nHeads, nKvHeads);
+    return repeatHeads(g, g.op('Transpose', [value], { perm: [0, 2, 1, 3] }), heads);
+  };
   const rotate = plan.rotary ? rotation(g, headDim, plan.rotary, feeds) : (value: string) => value;
-  const q = g.op('Transpose', [rotate(project('wq', nHeads, 'q_norm.weight'))], { perm: [0, 2, 1, 3] });
-  const rowKeys = rotate(project('wk', nKvHeads, 'k_norm.weight'));
+  const placed = (value: string) => {
+    const rotated = rotate(value);
+    return plan.qkNorm === 'rotated' ? rmsNorm(g, rotated, undefined, plan.norm.eps) : rotated;
+  };
+  let rowQueries = placed(project('wq', nHeads, 'q_norm.weight'));
+  // The tables of a layer that does not rotate have this factor.
+  if (plan.queryScaling) rowQueries = g.op('Mul', [rowQueries, g.op('Unsqueeze', [feeds.cos, g.ints([1])])]);
+  const q = g.op('Transpose', [rowQueries], { perm: [0, 2, 1, 3] });
+  const rowKeys = placed(project('wk', nKvHeads, 'k_norm.weight'));
   const rowValues = project('wv', nKvHeads);
   const allKeys = g.op('Concat', [feeds.pastKeys, rowKeys], { axis: 1 });
   const allValues = g.op('Concat', [feeds.pastValues, rowValues], { axis: 1 });
   const patched = (part: PatchedPart, value: string) => feeds.patch?.(part, value) ?? value;
-  const [k, v] = [toHeads(allKeys), patched('value', toHeads(allValues))];
+  const [k, v] = [toHeads(allKeys), patched('value', toHeads(allValues, true))];
 
   const zero = g.scalar(0);
   const { allowed, cuts } = feeds;
@@ -157,6 +166,7 @@ export function addAttention(
     mix_scores: map => headMix(g, map, kernels['wpsm.weight']!),
     softmax: map => withoutEmptyRows(g.op('Softmax', [unmasked(map)], { axis: -1 })),
     sink_softmax: map => withoutEmptyRows(softmaxWithSink(g, unmasked(map), weight('sinks'), nHeads)),
+    subtract: map => withoutEdges(subtractedHeads(g, plan, map, weight)),
     convolve_pattern: map => masked(convolve(map, 'mta_kernel_after_sm', plan.postSoftmaxKernel!)),
     mix_pattern: map => withoutEdges(mixPattern(map)),
   };
@@ -176,6 +186,7 @@ export function addAttention(
     let normalized = g.op('Transpose', [summed], { perm: [0, 2, 1, 3] });
     // The published code fixes this epsilon whatever the model's norm_eps is (mta-spec, group norm).
     if (plan.hasGroupNorm) normalized = rmsNorm(g, normalized, weight('subln.weight'), 1e-5);
+    if (plan.isDifferential) normalized = g.op('Div', [normalized, pairScale(g, plan, normalized, 2)]);
     if (plan.outputScale !== 1) normalized = g.op('Mul', [normalized, g.scalar(plan.outputScale)]);
     const gateLogit = plan.gate && linear(g, normalized, weight('gate.weight'), weight('gate.bias'));
     return { normalized, gateLogit };
@@ -266,11 +277,52 @@ function rotation(
   return value => g.op('Add', [g.op('Mul', [value, cos]), g.op('Mul', [g.op('MatMul', [value, matrix]), sin])]);
 }
 
-/** Grouped keys and values: query head h uses key/value head floor(h / (H / n_kv)). [B, n_kv, T, d] -> [B, H, T, d] */
-function repeatHeads(g: GraphBuilder, value: string, nHeads: number, nKvHeads: number): string {
-  if (nKvHeads === nHeads) return value;
-  const indices = Array.from({ length: nHeads }, (_, head) => Math.floor((head * nKvHeads) / nHeads));
-  return g.op('Gather', [value, g.ints(indices)], { axis: 1 });
+/** Grouped keys and values: query head h uses key/value head floor(h / (H / n_kv)). */
+function headsOfKeys(nHeads: number, nKvHeads: number): number[] {
+  return Array.from({ length: nHeads }, (_, head) => Math.floor((head * nKvHeads) / nHeads));
+}
+
+/** With differential attention, heads 2p and 2p + 1 use the values of the key of head p, in the first and the second half. */
+function headsOfValues(nHeads: number, nKvHeads: number): number[] {
+  const ofKeys = headsOfKeys(nHeads, nKvHeads);
+  return ofKeys.map((_, head) => ofKeys[Math.floor(head / 2)]! + (head % 2) * (nKvHeads / 2));
+}
+
+/** [B, n_kv, T, d] -> [B, H, T, d] */
+function repeatHeads(g: GraphBuilder, value: string, heads: readonly number[]): string {
+  if (heads.every((head, i) => head === i)) return value;
+  return g.op('Gather', [value, g.ints(heads)], { axis: 1 });
+}
+
+/** See `subtract` in shared/operators.ts. Source: Ye et al. 2024 (Differential Transformer), arXiv 2410.05258. */
+function subtractedHeads(g: GraphBuilder, plan: LayerPlan, map: string, weight: (key: string) => string): string {
+  const heads = (first: number) =>
+    g.op('Gather', [map, g.ints(Array.from({ length: plan.nHeads }, (_, h) => first + Math.floor(h / 2)))], {
+      axis: 1,
+    });
+  const product = (i: 1 | 2) => {
+    const terms = g.op('Mul', [weight(`lambda_q${i}`), weight(`lambda_k${i}`)]);
+    return g.op('Exp', [g.op('ReduceSum', [terms, g.ints([0])], { keepdims: 1 })]);
+  };
+  // The published code scales the output by 1 minus the same first value of lambda.
+  const difference = g.op('Sub', [product(1), product(2)]);
+  const lambda = g.op('Add', [difference, g.scalar(1 - plan.outputScale)]);
+  return g.op('Sub', [heads(0), g.op('Mul', [heads(plan.nHeads / 2), lambda])]);
+}
+
+/**
+ * RMS of the outputs of heads 2p and 2p + 1 together, with `norm_eps` in it, 1 on the last axis.
+ * @param heads outputs, the last axis the components of a head. @param axis that of the heads, 1 or 2.
+ */
+export function pairScale(g: GraphBuilder, { nHeads, norm }: LayerPlan, heads: string, axis: 1 | 2): string {
+  const squares = g.op('ReduceMean', [g.op('Mul', [heads, heads]), g.ints([-1])], { keepdims: 1 });
+  // The mean of every second head and the next one, each twice.
+  const every = (first: number) => {
+    const indices = Array.from({ length: nHeads }, (_, h) => 2 * Math.floor(h / 2) + first);
+    return g.op('Gather', [squares, g.ints(indices)], { axis });
+  };
+  const mean = g.op('Mul', [g.op('Add', [every(0), every(1)]), g.scalar(0.5)]);
+  return g.op('Sqrt', [g.op('Add', [mean, g.scalar(norm.eps)])]);
 }
 
 /** out[h'] = sum over h of weight[h', h] in[h], at every cell. */

@@ -10,7 +10,7 @@
  * to `bias`. Sources: Elhage et al. 2021 (A Mathematical Framework for Transformer Circuits); arXiv 2504.00927 for MTA.
  */
 
-import { type AttentionValues, withoutRowsAbove } from './attentionGraph';
+import { type AttentionValues, pairScale, withoutRowsAbove } from './attentionGraph';
 import { GraphBuilder, type WeightSource } from './graphBuilder';
 import { type LayerPlan, type NormPlan, normOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
@@ -149,6 +149,7 @@ function headFactors(g: GraphBuilder, plan: LayerPlan, values: AttentionValues, 
   let row = g.scalar(plan.outputScale);
   // See addAttention for the epsilon.
   if (plan.hasGroupNorm) row = g.op('Div', [row, rms(g, values.weightedValues, 1e-5)]);
+  if (plan.isDifferential) row = g.op('Div', [row, pairScale(g, plan, values.weightedValues, 1)]);
   if (values.gateLogit) {
     const gate = g.op('Sigmoid', [g.op('Transpose', [values.gateLogit], { perm: [0, 2, 1, 3] })]);
     row = g.op('Mul', [row, gate]);

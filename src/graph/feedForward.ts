@@ -45,8 +45,8 @@ function addActivation(g: GraphBuilder, x: string, activation: Activation): stri
 }
 
 /**
- * Every token's experts of largest router logit, weighted by a softmax of those logits, and the expert that all tokens share,
- * times the token's gate. Another expert reads only the tokens that chose it, unless `isDense`.
+ * Every token's experts of largest router logit, weighted by a softmax of those logits or by their sigmoids, and the expert that
+ * all tokens share, times the token's gate if it has one. Another expert reads only the tokens that chose it, unless `isDense`.
  */
 function addExperts(
   g: GraphBuilder,
@@ -60,33 +60,41 @@ function addExperts(
   const flat = g.op('Reshape', [x, g.ints([-1, plan.dim])]);
   const logits = linear(g, flat, weight('router.weight'), clamped ? weight('router.bias') : undefined);
   const [top, chosen] = g.ops('TopK', [logits, g.ints([perToken])], {}, 2) as [string, string];
-  const shares = experts.normalizes
-    ? g.op('Softmax', [top], { axis: -1 })
-    : g.op('GatherElements', [g.op('Softmax', [logits], { axis: -1 }), chosen], { axis: -1 });
+  const isOnInput = experts.routing === 'sigmoid';
+  const shares = isOnInput
+    ? g.op('Sigmoid', [top])
+    : experts.normalizes
+      ? g.op('Softmax', [top], { axis: -1 })
+      : g.op('GatherElements', [g.op('Softmax', [logits], { axis: -1 }), chosen], { axis: -1 });
   // [N, E]: 0 for experts that a token did not choose.
   const nothing = g.op('Mul', [logits, g.scalar(0)]);
   const share = g.op('ScatterElements', [nothing, chosen, shares], { axis: -1 });
   const columns = g.ops('Split', [share], { axis: 1, num_outputs: nExperts }, nExperts);
+  /** @param tokens [n, D]. @param ofTokens their weights of the expert, [n, 1]. */
+  const weighted = (tokens: string, ofTokens: string, expertWeight: WeightOf) =>
+    isOnInput
+      ? addExpert(g, plan, g.op('Mul', [tokens, ofTokens]), expertWeight, clamped)
+      : g.op('Mul', [addExpert(g, plan, tokens, expertWeight, clamped), ofTokens]);
   let sum = g.op('Mul', [flat, g.scalar(0)]);
   for (const [expert, column] of columns.entries()) {
     const expertWeight = (key: string) => weight(`experts.${expert}.${key}`);
     if (isDense) {
-      const output = addExpert(g, plan, flat, expertWeight, clamped);
-      sum = g.op('Add', [sum, g.op('Mul', [output, column])]);
+      sum = g.op('Add', [sum, weighted(flat, column, expertWeight)]);
       continue;
     }
     const rows = g.op('Squeeze', [
       g.op('Slice', [g.op('NonZero', [column]), g.ints([0]), g.ints([1]), g.ints([0])]),
       g.ints([0]),
     ]);
-    const output = addExpert(g, plan, g.op('Gather', [flat, rows]), expertWeight, clamped);
-    const weighted = g.op('Mul', [output, g.op('Gather', [column, rows])]);
-    sum = g.op('ScatterND', [sum, g.op('Unsqueeze', [rows, g.ints([-1])]), weighted], { reduction: 'add' });
+    const output = weighted(g.op('Gather', [flat, rows]), g.op('Gather', [column, rows]), expertWeight);
+    sum = g.op('ScatterND', [sum, g.op('Unsqueeze', [rows, g.ints([-1])]), output], { reduction: 'add' });
   }
   if (experts.shared_dim !== null) {
     const output = addExpert(g, plan, flat, key => weight(`shared_expert.${key}`), null);
-    const gate = g.op('Sigmoid', [linear(g, flat, weight('shared_expert_gate.weight'))]);
-    sum = g.op('Add', [sum, g.op('Mul', [output, gate])]);
+    const gated = experts.shared_gate
+      ? g.op('Mul', [output, g.op('Sigmoid', [linear(g, flat, weight('shared_expert_gate.weight'))])])
+      : output;
+    sum = g.op('Add', [sum, gated]);
   }
   return g.op('Reshape', [sum, g.op('Shape', [x])]);
 }

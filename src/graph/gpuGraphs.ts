@@ -100,12 +100,16 @@ export function gpuFeeds(g: GraphBuilder, plan: LayerPlan, hidden: string): Bloc
     half === null
       ? g.op('GreaterOrEqual', [back, g.scalar(0)])
       : g.op('LessOrEqual', [g.op('Abs', [g.op('Sub', [back, half])]), half]);
+  // Half a token more, so that rounding cannot make the first of a chunk the last of the one before.
+  const chunkOf = (position: string) =>
+    g.op('Floor', [g.op('Div', [g.op('Add', [position, g.scalar(0.5)]), g.scalar(plan.attentionChunk!)])]);
+  const isInChunk = plan.attentionChunk === null ? null : g.op('Equal', [chunkOf(queryPositions(g)), chunkOf(key)]);
   const past = ['B', 'P', plan.nKvHeads, plan.headDim];
   return {
     rows: bandRows(g, hidden, 1),
     cos: table('rotary_cos'),
     sin: table('rotary_sin'),
-    allowed,
+    allowed: isInChunk === null ? allowed : g.op('And', [allowed, isInChunk]),
     pastKeys: g.input('past_keys', 'float32', past),
     pastValues: g.input('past_values', 'float32', past),
     nAbove: g.input('n_above', 'int64', [1]),

@@ -2,7 +2,7 @@
 
 import { Failure, shown } from '../shared/tools/failure';
 import { type Family, families, type SizeKeys, usualKeys } from './huggingFaceFamilies';
-import { longestContext, readRope } from './huggingFaceRope';
+import { longestContext, type ReadRope, readRope } from './huggingFaceRope';
 import type { Layout } from './huggingFaceWeights';
 import { type Activation, type ModelConfig, parseModelConfig } from './modelConfig';
 import { refusedFamily } from './refusedFamilies';
@@ -43,7 +43,7 @@ export function readHuggingFaceConfig(whole: Json, where: string, beginTokenId: 
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const named = error.message.replace(/\. (?=(Correct|Pick) )/, ` (model_type ${type}). `);
-    throw new Failure(error.code, inTheirWords(named, { ...usualKeys, ...family.keys }), error.actions);
+    throw new Failure(error.code, inTheirWords(named, json, family), error.actions);
   }
 }
 
@@ -58,11 +58,17 @@ function readFamily(
   const keys: SizeKeys = { ...usualKeys, ...family.keys };
   checkKeys(json, given, family, where);
   const rope = family.rope === null ? null : readRope(given, family.rope ?? { theta: 10_000 });
+  checkUnreadRope(json, rope, family, where);
   const dim = given[keys.dim];
   const heads = given[keys.heads];
   const headDim = given['head_dim'] ?? undefined;
   if (headDim === undefined && quotient(dim, heads) % 1 > 0) {
-    throw refusal(where, keys.heads, heads, `a divisor of ${keys.dim}, ${shown(dim)}`);
+    const [ofHeads, ofDim] = [keys.heads, keys.dim].map(key => inTheirFile(key, json, family)) as [string, string];
+    throw refusal(where, ofHeads, heads, `a divisor of ${ofDim}, ${shown(dim)}`);
+  }
+  if (headDim === undefined && quotient(dim, heads) > largestHead) {
+    const ofHeads = inTheirFile(keys.heads, json, family);
+    throw refusal(where, ofHeads, heads, `so many that a head has at most ${largestHead} of ${shown(dim)} components`);
   }
   const ours: Record<string, unknown> = {
     dim,
@@ -90,6 +96,9 @@ function readFamily(
   return { config: parseModelConfig(ours, where), layout: family.layout };
 }
 
+/** As `parseModelConfig` has it. */
+const largestHead = 4096;
+
 /** The configuration that counts: of a folder for texts and pictures, the part for texts. */
 function textPart(json: Json): Json {
   const { text_config: text } = json;
@@ -110,7 +119,7 @@ function tiedOf({ tie_word_embeddings: tied }: Json): Json {
 }
 
 /** The family of the texts' part of a folder. */
-const textFamilies: Readonly<Record<string, string>> = { gemma3: 'gemma3_text' };
+const textFamilies: Readonly<Record<string, string>> = { gemma3: 'gemma3_text', llama4: 'llama4_text' };
 
 /** The family's defaults, and the file's values under the family's own names. */
 function withDefaults(json: Json, family: Family, where: string): Json {
@@ -121,7 +130,7 @@ function withDefaults(json: Json, family: Family, where: string): Json {
     if (first !== undefined && second !== undefined && first !== second) {
       throw refusal(where, common, second, `${shown(first)}, as ${own} says`);
     }
-    given[own] = first ?? second ?? given[own];
+    given[own] = first ?? second ?? given[own] ?? given[common];
     given[common] = given[own];
   }
   return given;
@@ -146,15 +155,43 @@ function checkKeys(json: Json, given: Json, family: Family, where: string): void
       key in (family.aliases ?? {}) ||
       Object.keys(family.only ?? {}).includes(key) ||
       family.rope?.shareKey === key;
+    // Where it is not read under this name, `checkUnreadRope` compares it.
     const isRead = key === 'partial_rotary_factor' && family.rope?.share !== undefined;
     if (value == null || isOwn || isRead || values.includes(value)) continue;
-    if (Array.isArray(value) && value.length === 0) continue;
+    if (Array.isArray(value) && value.every(item => values.includes(item))) continue;
     const expected = ['nothing', ...values.map(shown)].join(' or ');
     throw refusal(where, key, value, `${expected}: this family does not compute it`);
   }
+  for (const key of ['rope_scaling', 'rope_parameters']) {
+    const value = json[key];
+    if (value != null && (typeof value !== 'object' || Array.isArray(value)) && family.rope !== null) {
+      throw refusal(where, key, value, 'null or a JSON object');
+    }
+  }
   checkLayerKeys(given, family, where);
   const types = given['layer_types'];
-  if (types != null && 'layer_types' in family.defaults) checkLayerTypes(types, given['num_hidden_layers'], where);
+  if (types != null && 'layer_types' in family.defaults)
+    checkLayerTypes(types, given['num_hidden_layers'], family.layerTypes ?? usualLayerTypes, where);
+}
+
+/** Common keys of rotary positions that the family has under other names, or does not have, must say what is computed. */
+function checkUnreadRope(json: Json, rope: ReadRope | null, family: Family, where: string): void {
+  const unread: [key: string, computed: unknown][] = [];
+  if (!rope)
+    unread.push(
+      ...(['rope_theta', 'rope_scaling', 'rope_parameters'] as const).map(key => [key, null] as [string, null]),
+    );
+  if (family.rope?.thetaKey !== undefined) unread.push(['rope_theta', rope!.rope_theta]);
+  if (family.rope?.shareKey !== undefined) unread.push(['partial_rotary_factor', rope!.share]);
+  for (const [key, computed] of unread) {
+    if (json[key] == null || json[key] === computed) continue;
+    throw refusal(
+      where,
+      key,
+      json[key],
+      computed === null ? 'nothing: this family does not read it' : `nothing or ${shown(computed)}`,
+    );
+  }
 }
 
 /** NaN where one of them is not a number; both are checked with the other sizes. */
@@ -177,15 +214,17 @@ function checkLayerKeys(given: Json, { defaults }: Family, where: string): void 
   }
 }
 
-function checkLayerTypes(types: unknown, nLayers: unknown, where: string): void {
+const usualLayerTypes = ['full_attention', 'sliding_attention'];
+
+function checkLayerTypes(types: unknown, nLayers: unknown, known: readonly string[], where: string): void {
   if (!Array.isArray(types)) throw refusal(where, 'layer_types', types, 'a list with the type of each layer');
-  const other = types.find(type => type !== 'full_attention' && type !== 'sliding_attention');
-  if (other !== undefined) throw refusal(where, 'layer_types', other, '"full_attention" or "sliding_attention"');
+  const other = types.findIndex(type => !known.includes(type));
+  if (other >= 0) throw refusal(where, 'layer_types', types[other], known.map(shown).join(' or '));
   if (types.length !== nLayers)
     throw refusal(where, 'layer_types', types, `as many as num_hidden_layers, ${shown(nLayers)}`);
 }
 
-/** Keys of other families that change what is computed, with the values that do not. */
+/** Keys of other families that change what is computed, with the values that do not, also as the items of a list. */
 const othersKeys: Readonly<Record<string, readonly unknown[]>> = {
   alibi: [false],
   attn_logit_softcapping: [],
@@ -199,7 +238,27 @@ const othersKeys: Readonly<Record<string, readonly unknown[]>> = {
   clip_qkv: [],
   qk_layernorm: [false],
   use_qk_norm: [false],
-  no_rope_layers: [],
+  no_rope_layers: [1],
+  no_rope_layer_interval: [],
+  attention_chunk_size: [],
+  attn_temperature_tuning: [false],
+  layer_types: ['full_attention'],
+  use_bidirectional_attention: [false],
+  add_cross_attention: [false],
+  is_encoder_decoder: [false],
+  use_parallel_residual: [false],
+  scale_attn_weights: [true],
+  scale_attn_by_inverse_layer_idx: [false],
+  do_layer_norm_before: [true],
+  swiglu_limit: [],
+  qk_norm: [false],
+  attn_output_gate: [false],
+  rotary_emb_base: [],
+  rope_local_base_freq: [],
+  moe_layers: [],
+  scale_emb: [1],
+  scale_depth: [],
+  q_lora_rank: [],
   partial_rotary_factor: [1],
   rotary_pct: [1],
   rotary_dim: [],
@@ -236,7 +295,7 @@ function rotaryDim(
   }
   const size = typeof headDim === 'number' ? headDim : Math.floor(quotient(dim, heads));
   const rotated = Math.floor(size * share);
-  if (!(rotated >= 2 && rotated % 2 === 0) && Number.isFinite(size)) {
+  if (!(rotated >= 2 && rotated % 2 === 0) && size >= 1 && Number.isFinite(size)) {
     throw refusal(where, key, share, `a share that rotates an even number of a head's ${size} components`);
   }
   return rotated;
@@ -284,19 +343,59 @@ function refusal(where: string, key: string, found: unknown, expected: string): 
   );
 }
 
-function inTheirWords(message: string, keys: SizeKeys): string {
-  const theirWords: Readonly<Record<string, string | null>> = {
-    dim: keys.dim,
-    n_layers: keys.layers,
-    n_heads: keys.heads,
-    n_kv_heads: keys.kvHeads,
-    hidden_dim: keys.hidden,
-    max_seqlen: keys.context,
-    norm_eps: keys.eps,
-    weight_tying: 'tie_word_embeddings',
-    score_cap: 'attn_logit_softcapping',
-    logit_cap: 'final_logit_softcapping',
-    qkv_clip: 'clip_qkv',
+/** A refusal of `parseModelConfig` with the keys and the value that the file has. */
+function inTheirWords(message: string, json: Json, family: Family): string {
+  const parts = /^(Cannot read .*?: )([\w.]+)( is )(.*?)(, expected )(.*)$/s.exec(message);
+  if (!parts) return message;
+  const [, before, key, is, found, expected, rest] = parts as unknown as string[];
+  const names: Readonly<Record<string, string | null>> = { ...usualNames(family), ...family.names };
+  const theirs = inTheirFile(ropeName(key!, json) ?? names[key!] ?? key!, json, family);
+  const value = theirs !== key && Object.hasOwn(json, theirs) ? shown(json[theirs]) : found;
+  const words = rest!.replace(/\b\w+\b/g, word => (Object.hasOwn(names, word) ? (names[word] ?? word) : word));
+  return [before, theirs, is, value, expected, words].join('');
+}
+
+/** Where several names of a key are read, the one that the file has. */
+function inTheirFile(key: string, json: Json, { aliases = {} }: Family): string {
+  const common = Object.keys(aliases).find(name => aliases[name] === key);
+  return common !== undefined && !Object.hasOwn(json, key) && Object.hasOwn(json, common) ? common : key;
+}
+
+/** Of our keys of rotary positions, where the file has them; null for other keys. */
+function ropeName(key: string, json: Json): string | null {
+  const [, part, inside] = /^(rope_scaling|sliding_rope)\.(\w+)$/.exec(key) ?? [];
+  if (part === undefined) return null;
+  const named = inside === 'amplitude' ? 'attention_factor' : inside!;
+  const object = (value: unknown) => (typeof value === 'object' && value !== null ? (value as Json) : {});
+  const isSliding = part === 'sliding_rope';
+  const flat = object(json['rope_parameters']);
+  const ofKind = object(flat[isSliding ? 'sliding_attention' : 'full_attention']);
+  const [where, given] =
+    !isSliding && Object.keys(object(json['rope_scaling'])).length > 0
+      ? ['rope_scaling', object(json['rope_scaling'])]
+      : Object.keys(ofKind).length > 0
+        ? [`rope_parameters.${isSliding ? 'sliding_attention' : 'full_attention'}`, ofKind]
+        : ['rope_parameters', flat];
+  if (isSliding && Object.keys(ofKind).length === 0) return 'rope_local_base_freq';
+  return `${where}.${named === 'rope_type' && !('rope_type' in given) ? 'type' : named}`;
+}
+
+/** The library's names of our keys. */
+function usualNames(family: Family): Readonly<Record<string, string | null>> {
+  const keys: SizeKeys = { ...usualKeys, ...family.keys };
+  return {
+    ...{ dim: keys.dim, n_layers: keys.layers, n_heads: keys.heads, n_kv_heads: keys.kvHeads },
+    ...{ hidden_dim: keys.hidden, max_seqlen: keys.context, norm_eps: keys.eps },
+    ...{ weight_tying: 'tie_word_embeddings', score_cap: 'attn_logit_softcapping' },
+    ...{ logit_cap: 'final_logit_softcapping', qkv_clip: 'clip_qkv', qkv_bias: 'attention_bias' },
+    ...{ output_bias: 'attention_bias', ffn_bias: 'mlp_bias', embedding_scale: 'embedding_multiplier' },
+    ...{ residual_scale: 'residual_multiplier', logit_scale: 'logits_scaling', score_scale: 'attention_multiplier' },
+    ...{ score_scale_by_layer: 'scale_attn_by_inverse_layer_idx', attention_chunk: 'attention_chunk_size' },
+    ...{ 'query_scaling.strength': 'attn_scale', 'query_scaling.span': 'floor_scale' },
+    ...{ 'experts.n_experts': 'num_experts', 'experts.experts_per_token': 'num_experts_per_tok' },
+    ...{ 'experts.hidden_dim': 'moe_intermediate_size', 'experts.normalizes': 'norm_topk_prob' },
+    ...{ 'experts.shared_dim': 'shared_expert_intermediate_size', 'experts.layers': 'moe_layers' },
+    ...{ 'experts.clamped.alpha': 'swiglu_alpha', 'experts.clamped.limit': 'swiglu_limit' },
+    n_experts: 'num_experts',
   };
-  return message.replace(/\b\w+\b/g, word => (Object.hasOwn(theirWords, word) ? (theirWords[word] ?? word) : word));
 }

@@ -19,8 +19,12 @@ export interface Family {
   readonly rope?: RopeDefaults | null;
   /** Which of the family's keys hold sizes; the common ones by default. */
   readonly keys?: Partial<SizeKeys>;
+  /** The library's names of keys of ours, where they are not the common ones. */
+  readonly names?: Readonly<Record<string, string>>;
   /** Keys that change what is computed, with the only values that are read. */
   readonly only?: Readonly<Record<string, readonly unknown[]>>;
+  /** What an item of `layer_types` may be; full and sliding attention by default. */
+  readonly layerTypes?: readonly string[];
   /** Keys that must have the value of another one, or none. */
   readonly same?: Readonly<Record<string, string>>;
   /** Switches that config.json sets. @param json with defaults filled in. */
@@ -94,6 +98,12 @@ const gptKeys = {
   ...{ eps: 'layer_norm_epsilon', activation: 'activation_function' },
 };
 
+const scalarName = { score_scale: 'query_pre_attn_scalar' };
+const localExpertNames = {
+  ...{ 'experts.n_experts': 'num_local_experts', 'experts.hidden_dim': 'intermediate_size' },
+  'experts.shared_dim': 'intermediate_size',
+};
+
 /** Biases of the four matrices of attention. */
 const attentionBias = (json: Json) => ({ qkv_bias: json['attention_bias'], output_bias: json['attention_bias'] });
 
@@ -164,10 +174,12 @@ function falconSwitches(json: Json): Json {
 }
 
 /** Layers with a 0 in `no_rope_layers` have no positions of their own. */
+function rotatesBy({ no_rope_layers: given, no_rope_layer_interval: interval }: Json): (layerIdx: number) => boolean {
+  return layerIdx => (Array.isArray(given) ? given[layerIdx] !== 0 : (layerIdx + 1) % numberOr(interval, 4) !== 0);
+}
+
 function smolLm3Switches(json: Json): Json {
-  const { no_rope_layers: given, no_rope_layer_interval: interval } = json;
-  const rotates = (layerIdx: number) =>
-    Array.isArray(given) ? given[layerIdx] !== 0 : (layerIdx + 1) % numberOr(interval, 4) !== 0;
+  const rotates = rotatesBy(json);
   const hasWindow = json['use_sliding_window'] === true && json['sliding_window'] != null;
   return {
     ...attentionBias(json),
@@ -176,6 +188,34 @@ function smolLm3Switches(json: Json): Json {
       : windowByType(json, layerIdx => hasWindow && !rotates(layerIdx))),
     ffn_bias: json['mlp_bias'],
     rotary_layers: layersOf(json).filter(rotates),
+  };
+}
+
+/** Layers that rotate see chunks; the others see everything, and their queries grow with their position. */
+function llama4Switches(json: Json): Json {
+  const { layer_types: types, moe_layers: given, interleave_moe_layer_step: step } = json;
+  const chunk = json['attention_chunk_size'];
+  const rotates = rotatesBy(json);
+  const isChunked = (layerIdx: number) =>
+    Array.isArray(types) ? types[layerIdx] === 'chunked_attention' : chunk != null && rotates(layerIdx);
+  const chunked = layersOf(json).filter(isChunked);
+  const hasExperts = (layerIdx: number) => (layerIdx + 1) % numberOr(step, 1) === 0;
+  const hidden = json['intermediate_size'];
+  return {
+    ...attentionBias(json),
+    ...(chunked.length > 0 && { attention_chunk: chunk ?? 'null', chunked_layers: chunked }),
+    rope_style: 'interleaved',
+    rotary_layers: layersOf(json).filter(rotates),
+    qk_norm: json['use_qk_norm'] === false ? null : 'rotated',
+    query_scaling:
+      json['attn_temperature_tuning'] === false || json['attn_scale'] === 0
+        ? null
+        : { strength: json['attn_scale'], span: json['floor_scale'] },
+    experts: {
+      ...experts(json, json['num_local_experts'], hidden),
+      ...{ routing: 'sigmoid', shared_dim: hidden, shared_gate: false },
+      layers: given ?? layersOf(json).filter(hasExperts),
+    },
   };
 }
 
@@ -247,6 +287,7 @@ export const families: Readonly<Record<string, Family>> = {
     layout: 'sandwich',
     defaults: gemma2Sizes,
     keys: { activation: 'hidden_activation' },
+    names: scalarName,
     only: { use_bidirectional_attention: [null, false] },
     read: json => ({ ...windowByType(json, layerIdx => layerIdx % 2 === 0), ...gemma2Switches(json) }),
   },
@@ -258,6 +299,7 @@ export const families: Readonly<Record<string, Family>> = {
       ...{ final_logit_softcapping: null, attn_logit_softcapping: null, use_bidirectional_attention: false },
     },
     keys: { activation: 'hidden_activation' },
+    names: scalarName,
     rope: { theta: 1_000_000, slidingTheta: 10_000, slidingThetaKey: 'rope_local_base_freq' },
     only: { use_bidirectional_attention: [null, false] },
     read: json => ({
@@ -332,6 +374,10 @@ export const families: Readonly<Record<string, Family>> = {
     keys: { kvHeads: null, hidden: 'ffn_dim', activation: 'activation_function' },
     rope: null,
     only: { do_layer_norm_before: [true], _remove_final_layer_norm: [false] },
+    names: {
+      ...{ qkv_bias: 'enable_bias', output_bias: 'enable_bias', ffn_bias: 'enable_bias' },
+      ...{ norm_weight: 'layer_norm_elementwise_affine', norm_bias: 'layer_norm_elementwise_affine' },
+    },
     same: { word_embed_proj_dim: 'hidden_size' },
     read: json => ({
       ...{ qkv_bias: json['enable_bias'], output_bias: json['enable_bias'], ffn_bias: json['enable_bias'] },
@@ -350,6 +396,7 @@ export const families: Readonly<Record<string, Family>> = {
     },
     aliases: { hidden_size: 'n_embed' },
     keys: { hidden: 'ffn_hidden_size', eps: 'layer_norm_epsilon', activation: 'activation' },
+    names: { qkv_bias: 'bias', output_bias: 'bias', ffn_bias: 'bias', n_kv_heads: 'num_kv_heads' },
     only: { alibi: [false, null] },
     read: falconSwitches,
   },
@@ -400,6 +447,7 @@ export const families: Readonly<Record<string, Family>> = {
       use_parallel_residual: false,
     },
     keys: { eps: 'layer_norm_eps' },
+    names: { qkv_bias: 'use_qkv_bias' },
     rope: { theta: 10_000, share: 0.25 },
     only: { qk_layernorm: [false] },
     read: json => ({
@@ -415,6 +463,7 @@ export const families: Readonly<Record<string, Family>> = {
       ...{ rms_norm_eps: 1e-5, sliding_window: null, num_experts_per_tok: 2, num_local_experts: 8 },
     },
     aliases: { num_experts: 'num_local_experts' },
+    names: localExpertNames,
     rope: { theta: 1_000_000 },
     read: json => ({
       ...windowEverywhere(json),
@@ -451,6 +500,7 @@ export const families: Readonly<Record<string, Family>> = {
       ...{ shared_expert_intermediate_size: 5632, num_experts_per_tok: 4, norm_topk_prob: false },
       ...{ mlp_only_layers: null, qkv_bias: true },
     },
+    names: { qkv_bias: 'qkv_bias' },
     read: json => ({
       ...qwenMoeWindow(json),
       qkv_bias: json['qkv_bias'],
@@ -472,6 +522,7 @@ export const families: Readonly<Record<string, Family>> = {
       ...{ swiglu_limit: 7, layer_types: null, attention_bias: true },
     },
     aliases: { num_experts: 'num_local_experts' },
+    names: localExpertNames,
     rope: {
       theta: 150_000,
       scaling: {
@@ -489,5 +540,33 @@ export const families: Readonly<Record<string, Family>> = {
         clamped: { alpha: json['swiglu_alpha'], limit: json['swiglu_limit'] },
       },
     }),
+  },
+  diffllama: {
+    layout: 'llama',
+    defaults: {
+      ...llamaSizes,
+      ...{ hidden_size: 2048, intermediate_size: 8192, num_hidden_layers: 16, rms_norm_eps: 1e-5 },
+      ...{ attention_bias: false, head_dim: null, attention_dropout: 0 },
+    },
+    // The library refuses others, since nothing says what they do to a difference.
+    only: { attention_dropout: [0] },
+    read: json => ({ ...attentionBias(json), differential: true }),
+  },
+  llama4_text: {
+    layout: 'llama4',
+    defaults: {
+      ...llamaSizes,
+      ...{ vocab_size: 202_048, hidden_size: 5120, intermediate_size: 8192, intermediate_size_mlp: 16_384 },
+      ...{ num_hidden_layers: 48, num_attention_heads: 40, num_key_value_heads: 8, head_dim: 128 },
+      ...{ max_position_embeddings: 131_072, rms_norm_eps: 1e-5, num_experts_per_tok: 1, num_local_experts: 16 },
+      ...{ moe_layers: null, interleave_moe_layer_step: 1, use_qk_norm: true, no_rope_layers: null },
+      ...{ no_rope_layer_interval: 4, attention_chunk_size: 8192, layer_types: null, attn_temperature_tuning: true },
+      ...{ floor_scale: 8192, attn_scale: 0.1, attention_bias: false },
+    },
+    keys: { hidden: 'intermediate_size_mlp' },
+    names: localExpertNames,
+    layerTypes: ['full_attention', 'chunked_attention'],
+    rope: { theta: 500_000 },
+    read: llama4Switches,
   },
 };

@@ -17,7 +17,8 @@ export type Layout =
   | 'gptNeox'
   | 'gptj'
   | 'opt'
-  | 'falcon';
+  | 'falcon'
+  | 'llama4';
 
 /** A place in the files: a tensor's name, without what the whole model puts before it, and how it is cut. */
 export interface WeightPlace {
@@ -138,6 +139,20 @@ function phi3Cut(module: string, kind: string, config: ModelConfig): Omit<Weight
 
 /** One tensor for all experts, each [in, 2 out] with gate and up in turns, or [in, out]. */
 function gptOssCut(module: string, kind: string, config: ModelConfig): Omit<WeightPlace, 'name'> | undefined {
+  return expertsCut(module, kind, config, true);
+}
+
+/** The same with gate and up one after the other. */
+function llama4Cut(module: string, kind: string, config: ModelConfig): Omit<WeightPlace, 'name'> | undefined {
+  return expertsCut(module, kind, config, false);
+}
+
+function expertsCut(
+  module: string,
+  kind: string,
+  config: ModelConfig,
+  isInTurns: boolean,
+): Omit<WeightPlace, 'name'> | undefined {
   const [, expert, name] = /^feed_forward\.experts\.(\d+)\.(w\d)$/.exec(module) ?? [];
   const { experts, dim } = config;
   if (expert === undefined || !experts) return undefined;
@@ -148,10 +163,13 @@ function gptOssCut(module: string, kind: string, config: ModelConfig): Omit<Weig
     if (!isWeight) return { shape: [n, dim], rows, steps: [{ reshape: [dim] }] };
     return { shape: [n, hidden, dim], rows, steps: [{ reshape: [hidden, dim] }, { transpose: [1, 0] }] };
   }
-  const start = name === 'w1' ? 0 : 1;
-  const everySecond = { slice: { axis: isWeight ? 1 : 0, start, end: 2 * hidden, step: 2 } };
-  if (!isWeight) return { shape: [n, 2 * hidden], rows, steps: [{ reshape: [2 * hidden] }, everySecond] };
-  const steps = [{ reshape: [dim, 2 * hidden] }, everySecond, { transpose: [1, 0] }];
+  const part = name === 'w1' ? 0 : 1;
+  const range = isInTurns
+    ? { start: part, end: 2 * hidden, step: 2 }
+    : { start: part * hidden, end: (part + 1) * hidden };
+  const half = { slice: { axis: isWeight ? 1 : 0, ...range } };
+  if (!isWeight) return { shape: [n, 2 * hidden], rows, steps: [{ reshape: [2 * hidden] }, half] };
+  const steps = [{ reshape: [dim, 2 * hidden] }, half, { transpose: [1, 0] }];
   return { shape: [n, dim, 2 * hidden], rows, steps };
 }
 
@@ -180,6 +198,19 @@ const layouts: Readonly<Record<Layout, Names>> = {
     cut: phi3Cut,
   },
   mixtral: { ...llama, modules: { ...llamaModules, 'feed_forward.router': 'block_sparse_moe.gate' } },
+  llama4: {
+    ...llama,
+    modules: {
+      ...llamaModules,
+      'feed_forward.w1': 'feed_forward.gate_proj',
+      'feed_forward.w2': 'feed_forward.down_proj',
+      'feed_forward.w3': 'feed_forward.up_proj',
+      'feed_forward.router': 'feed_forward.router',
+      'feed_forward.experts': 'feed_forward.experts',
+      'feed_forward.shared_expert': 'feed_forward.shared_expert',
+    },
+    cut: llama4Cut,
+  },
   gptOss: { ...llama, modules: { ...llamaModules, 'feed_forward.router': 'mlp.router' }, cut: gptOssCut },
   gpt2: {
     prefixes: ['transformer.', ''],
@@ -296,6 +327,8 @@ export function placeOf(layout: Layout, prefix: string, key: string, config: Mod
   }
   const before = `${prefix}${names.layers}.${layer}.`;
   if (inLayer === 'attention.sinks') return { name: `${before}${names.modules[inLayer]}` };
+  const [, lambda] = /^attention\.(lambda_\w+)$/.exec(inLayer!) ?? [];
+  if (lambda !== undefined) return { name: `${before}self_attn.${lambda}` };
   const [module, kind] = split(inLayer!);
   const stored = moduleIn(names, module, config, kind);
   return { name: before + stored.name, ...stored.cut };
@@ -306,7 +339,7 @@ function moduleIn(names: Names, module: string, config: ModelConfig, kind: strin
   const [, expert, matrix] = /^feed_forward\.experts\.(\d+)\.(w\d)$/.exec(module) ?? [];
   if (expert !== undefined) {
     if (cut) {
-      const name = `mlp.experts.${matrix === 'w2' ? 'down_proj' : 'gate_up_proj'}${kind === 'bias' ? '_bias' : ''}`;
+      const name = `${names.modules['feed_forward.experts'] ?? 'mlp.experts'}.${matrix === 'w2' ? 'down_proj' : 'gate_up_proj'}${kind === 'bias' ? '_bias' : ''}`;
       return { name, cut };
     }
     const isMixtral = names.modules['feed_forward.router'] === 'block_sparse_moe.gate';
@@ -331,7 +364,9 @@ function renamed({ modules }: Names, module: string, config: ModelConfig): strin
     if (module === 'ffn_norm') return 'ln_mlp';
   }
   const [, matrix] = /^feed_forward\.shared_expert\.(w\d)$/.exec(module) ?? [];
-  if (matrix !== undefined) return `mlp.shared_expert.${llamaMatrices[matrix]}`;
+  if (matrix !== undefined) {
+    return `${modules['feed_forward.shared_expert'] ?? 'mlp.shared_expert'}.${llamaMatrices[matrix]}`;
+  }
   if (module === 'feed_forward.shared_expert_gate') return 'mlp.shared_expert_gate';
   if (module === 'feed_forward.router') return modules[module] ?? 'mlp.gate';
   return modules[module] ?? module;

@@ -6,7 +6,7 @@ import type { KernelPart, KernelShape, LayerKernels } from '../shared/kernels';
 import { type Operator, type Stage, stagesBy, weightsStage } from '../shared/operators';
 import type { Activation, ExpertsConfig, ModelConfig } from './modelConfig';
 import { dependsOnLength } from './ropeScaling';
-import type { Rotary } from './rotary';
+import type { QueryScaling, Rotary } from './rotary';
 
 export interface KernelSize {
   readonly query: number;
@@ -29,6 +29,8 @@ export interface LayerPlan {
   readonly norm: NormPlan;
   /** Null: queries and keys are not rotated. */
   readonly rotary: Rotary | null;
+  /** On queries, where none are rotated. */
+  readonly queryScaling: QueryScaling | null;
   readonly hasQkvBias: boolean;
   readonly hasOutputBias: boolean;
   readonly hasFfnBias: boolean;
@@ -39,6 +41,8 @@ export interface LayerPlan {
   readonly residualScale: number;
   readonly scoreScale: number;
   readonly scoreCap: number | null;
+  /** Whether weights of two heads are subtracted; see `ModelConfig.differential`. */
+  readonly isDifferential: boolean;
   readonly hasSinks: boolean;
   readonly qkvClip: number | null;
   readonly activation: Activation;
@@ -48,6 +52,8 @@ export interface LayerPlan {
   readonly experts: ExpertsConfig | null;
   /** Keys a query looks back to, itself included; null: all. */
   readonly slidingWindow: number | null;
+  /** Tokens of a chunk: a query sees the keys of its own one, up to itself; null: no chunks. */
+  readonly attentionChunk: number | null;
   readonly padKey: 'both' | 'left' | 'right';
   /** Key-query convolutions: `mta_kernel` and `mta_kernel_after_sm`. */
   readonly preSoftmaxKernel: KernelSize | null;
@@ -75,6 +81,7 @@ export function planLayer(config: ModelConfig, layerIdx: number): LayerPlan {
   const hasKernels = mta.use_mta && (mta.mta_layers === null || mta.mta_layers.includes(layerIdx));
   const kernel = (query: number | null, key: number | null) =>
     hasKernels && query !== null && key !== null ? { query, key } : null;
+  const rotary = rotaryOf(config, layerIdx);
   return {
     layerIdx,
     dim: config.dim,
@@ -82,17 +89,19 @@ export function planLayer(config: ModelConfig, layerIdx: number): LayerPlan {
     nKvHeads: config.n_kv_heads,
     headDim: config.head_dim,
     norm: normOf(config),
-    rotary: rotaryOf(config, layerIdx),
+    rotary,
+    queryScaling: rotary ? null : config.query_scaling,
     hasQkvBias: config.qkv_bias,
     hasOutputBias: config.output_bias,
     hasFfnBias: config.ffn_bias,
-    qkNorm: config.qk_norm,
+    qkNorm: config.qk_norm === 'rotated' && !rotary ? null : config.qk_norm,
     normPosition: config.norm_position,
     residual: config.residual,
     residualScale: config.residual_scale,
     scoreScale:
       (config.score_scale ?? 1 / Math.sqrt(config.head_dim)) / (config.score_scale_by_layer ? layerIdx + 1 : 1),
     scoreCap: config.score_cap,
+    isDifferential: config.differential,
     hasSinks: config.attention_sinks,
     qkvClip: config.qkv_clip,
     activation: config.activation,
@@ -100,6 +109,7 @@ export function planLayer(config: ModelConfig, layerIdx: number): LayerPlan {
     hiddenDim: config.hidden_dim,
     experts: isAmong(config.experts?.layers, layerIdx) ? config.experts : null,
     slidingWindow: isSliding(config, layerIdx) ? config.sliding_window : null,
+    attentionChunk: isAmong(config.chunked_layers, layerIdx) ? config.attention_chunk : null,
     padKey: mta.pad_key,
     preSoftmaxKernel: kernel(mta.query_kernel_size, mta.key_kernel_size),
     postSoftmaxKernel: kernel(mta.after_sm_query_kernel_size, mta.after_sm_key_kernel_size),
@@ -108,7 +118,7 @@ export function planLayer(config: ModelConfig, layerIdx: number): LayerPlan {
     hasPostHeadMix: mta.use_mta && mta.post_sm_linear_head,
     hasGroupNorm: mta.group_norm,
     gate: mta.add_gating ? (mta.gate_1d ? 'scalar' : 'full') : null,
-    outputScale: mta.layer_norm_rescale ? depthFactor(layerIdx) : 1,
+    outputScale: mta.layer_norm_rescale || config.differential ? depthFactor(layerIdx) : 1,
     blockNormScale: mta.curse_norm ? depthFactor(layerIdx) : 1,
   };
 }
@@ -149,10 +159,12 @@ export function operatorsOf(plan: LayerPlan): Operator[] {
     ['convolve_scores', plan.preSoftmaxKernel !== null],
     ['mix_scores', plan.hasPreHeadMix],
     [plan.hasSinks ? 'sink_softmax' : 'softmax', true],
+    ['subtract', plan.isDifferential],
     ['convolve_pattern', plan.postSoftmaxKernel !== null],
     ['mix_pattern', plan.headKernelSize !== null || plan.hasPostHeadMix],
     ['sum_values', true],
     ['norm_output', plan.hasGroupNorm],
+    ['norm_pairs', plan.isDifferential],
     ['scale_output', plan.outputScale !== 1],
     [gate === 'full' ? 'gate_channels' : 'gate', gate !== null],
   ];
@@ -173,6 +185,7 @@ export function summarizeLayer(plan: LayerPlan): LayerSummary {
     preSoftmaxKernel: pair(plan.preSoftmaxKernel),
     postSoftmaxKernel: pair(plan.postSoftmaxKernel),
     ...(plan.slidingWindow === null ? {} : { slidingWindow: plan.slidingWindow }),
+    ...(plan.attentionChunk === null ? {} : { attentionChunk: plan.attentionChunk }),
     kernels: kernelsOf(plan),
   };
 }

@@ -5,6 +5,7 @@
 
 import { Failure, shown } from '../shared/tools/failure';
 import { type RopeScaling, ropeTypes } from './ropeScaling';
+import type { QueryScaling } from './rotary';
 
 export interface MtaConfig {
   readonly use_mta: boolean;
@@ -44,8 +45,12 @@ export interface ExpertsConfig {
   readonly normalizes: boolean;
   /** Layers with experts; null: all. */
   readonly layers: readonly number[] | null;
-  /** Size of an expert that computes every token, its output times a gate of the token (Qwen2-MoE); null: none. */
+  /** Size of an expert that computes every token; null: none. */
   readonly shared_dim: number | null;
+  /** Whether that output is multiplied by a gate of the token (Qwen2-MoE). */
+  readonly shared_gate: boolean;
+  /** The weights of the chosen experts: a softmax, on what they write; or a sigmoid each, on what they read (Llama 4). */
+  readonly routing: 'softmax' | 'sigmoid';
   /** gpt-oss: biases, (up + 1) * gate sigmoid(alpha gate), both limited; null: the model's activation. */
   readonly clamped: { readonly alpha: number; readonly limit: number } | null;
 }
@@ -70,8 +75,11 @@ export interface ModelConfig {
   readonly qkv_bias: boolean;
   readonly output_bias: boolean;
   readonly ffn_bias: boolean;
-  /** Norm on queries and keys before they are rotated: on each head (Qwen 3) or on all heads at once (OLMo 2). */
-  readonly qk_norm: 'head' | 'full' | null;
+  /**
+   * Norm on queries and keys: before they are rotated, on each head (Qwen 3) or on all heads at once (OLMo 2); or on each head
+   * after that, without a weight, in layers that rotate (Llama 4).
+   */
+  readonly qk_norm: 'head' | 'full' | 'rotated' | null;
   /** Block norms act on what attention and feed-forward read, on what they write (OLMo 2), or on both (Gemma 2). */
   readonly norm_position: 'before' | 'after' | 'both';
   /** RMS norm; RMS norm by 1 + weight (Gemma); LayerNorm, which subtracts the mean (GPT-2). */
@@ -92,6 +100,8 @@ export interface ModelConfig {
   readonly rotary_dim: number;
   /** Layers that rotate; null: all (SmolLM 3 leaves out every fourth). */
   readonly rotary_layers: readonly number[] | null;
+  /** Factor on the queries of layers that do not rotate, 1 + strength · ln(1 + floor((t + 1) / span)); null: none (Llama 4). */
+  readonly query_scaling: QueryScaling | null;
   /** Rotary positions of layers with a sliding window; null: those of the others (Gemma 3, OLMo 3). */
   readonly sliding_rope: RopeBase | null;
   /** Factor on queries times keys; null: 1 / sqrt(head_dim). */
@@ -101,6 +111,11 @@ export interface ModelConfig {
   /** c of c tanh(x / c) on scores and on logits; null: none (Gemma 2). */
   readonly score_cap: number | null;
   readonly logit_cap: number | null;
+  /**
+   * Whether the weights of two heads are subtracted (DiffLlama): heads 2p and 2p + 1 have those of p minus lambda times those of
+   * p + H / 2, the values of two heads of values, and a norm over both.
+   */
+  readonly differential: boolean;
   /** Whether each head has a learned score of "no key", which takes its share of the softmax (gpt-oss). */
   readonly attention_sinks: boolean;
   /** Queries, keys and values are limited to -c .. c; null: not (OLMo 1). */
@@ -120,6 +135,10 @@ export interface ModelConfig {
   readonly sliding_window: number | null;
   /** Layers with the sliding window; null: all. */
   readonly sliding_layers: readonly number[] | null;
+  /** Tokens of a chunk: a query sees the keys of its own one, up to itself; null: no chunks. */
+  readonly attention_chunk: number | null;
+  /** Layers with chunks; null: all. */
+  readonly chunked_layers: readonly number[] | null;
   readonly weight_tying: boolean;
   readonly bos_token_id: number | null;
   readonly eos_token_id: number | null;
@@ -165,7 +184,7 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     qkv_bias: read.flag('qkv_bias', false),
     output_bias: read.flag('output_bias', false),
     ffn_bias: read.flag('ffn_bias', false),
-    qk_norm: root['qk_norm'] == null ? null : read.choice('qk_norm', ['head', 'full'], 'head'),
+    qk_norm: root['qk_norm'] == null ? null : read.choice('qk_norm', ['head', 'full', 'rotated'], 'head'),
     norm_position: read.choice('norm_position', ['before', 'after', 'both'], 'before'),
     norm_kind: read.choice('norm_kind', ['rms', 'rms_plus_one', 'layer'], 'rms'),
     norm_bias: read.flag('norm_bias', false),
@@ -175,11 +194,13 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     position_offset: read.count('position_offset', 1024),
     rotary_dim: rotaryDim,
     rotary_layers: read.layers('rotary_layers', nLayers),
+    query_scaling: parseQueryScaling(root['query_scaling'], where),
     sliding_rope: parseSlidingRope(root['sliding_rope'], where),
     score_scale: read.optional('score_scale'),
     score_scale_by_layer: read.flag('score_scale_by_layer', false),
     score_cap: read.optional('score_cap'),
     logit_cap: read.optional('logit_cap'),
+    differential: parseDifferential(read.flag('differential', false), nHeads, nKvHeads, where),
     attention_sinks: read.flag('attention_sinks', false),
     qkv_clip: read.optional('qkv_clip'),
     activation: read.choice('activation', activations, 'silu'),
@@ -191,6 +212,8 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     experts: parseExperts(root['experts'], where, nLayers),
     sliding_window: root['sliding_window'] == null ? null : read.size('sliding_window', 1 << 24),
     sliding_layers: read.layers('sliding_layers', nLayers),
+    attention_chunk: root['attention_chunk'] == null ? null : read.size('attention_chunk', 1 << 24),
+    chunked_layers: read.layers('chunked_layers', nLayers),
     weight_tying: read.flag('weight_tying', false),
     bos_token_id: read.tokenId('bos_token_id'),
     eos_token_id: read.tokenId('eos_token_id'),
@@ -241,6 +264,21 @@ function parseSlidingRope(json: unknown, where: string): RopeBase | null {
   return { rope_theta: theta, rope_scaling: parseRopeScaling(rope['rope_scaling'], where) };
 }
 
+function parseQueryScaling(json: unknown, where: string): QueryScaling | null {
+  if (json == null) return null;
+  const read = reader(asObject(json, where, 'query_scaling'), where, 'query_scaling.');
+  return { strength: read.number('strength'), span: read.size('span', 1 << 24) };
+}
+
+function parseDifferential(isOn: boolean, nHeads: number, nKvHeads: number, where: string): boolean {
+  if (isOn && nHeads % 2 !== 0)
+    throw invalid(where, 'n_heads', nHeads, 'an even number: heads are subtracted in pairs');
+  if (isOn && nKvHeads % 2 !== 0) {
+    throw invalid(where, 'n_kv_heads', nKvHeads, 'an even number: heads are subtracted in pairs');
+  }
+  return isOn;
+}
+
 function parseExperts(json: unknown, where: string, nLayers: number): ExpertsConfig | null {
   if (json == null) return null;
   const experts = asObject(json, where, 'experts');
@@ -256,6 +294,8 @@ function parseExperts(json: unknown, where: string, nLayers: number): ExpertsCon
     normalizes: read.flag('normalizes', true),
     layers: read.layers('layers', nLayers),
     shared_dim: experts['shared_dim'] == null ? null : read.size('shared_dim', 1 << 20),
+    shared_gate: read.flag('shared_gate', true),
+    routing: read.choice('routing', ['softmax', 'sigmoid'], 'softmax'),
     clamped: limits && { alpha: limits.number('alpha'), limit: limits.number('limit') },
   };
 }

@@ -218,7 +218,7 @@ export function expectedWeights(config: ModelConfig): Map<string, readonly numbe
       add('attention.wv.bias', [nKv * d]);
     }
     if (plan.hasOutputBias) add('attention.wo.bias', [dim]);
-    if (plan.qkNorm) {
+    if (plan.qkNorm === 'head' || plan.qkNorm === 'full') {
       add('attention.q_norm.weight', [plan.qkNorm === 'full' ? n * d : d]);
       add('attention.k_norm.weight', [plan.qkNorm === 'full' ? nKv * d : d]);
     }
@@ -229,6 +229,7 @@ export function expectedWeights(config: ModelConfig): Map<string, readonly numbe
       add('attention.gate.weight', [rows, d]);
       add('attention.gate.bias', [rows]);
     }
+    if (plan.isDifferential) for (const name of ['q1', 'k1', 'q2', 'k2']) add(`attention.lambda_${name}`, [d]);
     if (plan.hasSinks) add('attention.sinks', [n]);
     for (const name of blockNorms(plan)) addNormWeights(add, name, plan.norm, dim);
     addFeedForwardWeights(add, plan);
@@ -280,7 +281,7 @@ function addFeedForwardWeights(add: AddWeight, { experts, dim, hiddenDim, hasGat
   }
   if (experts.shared_dim !== null) {
     addMatrices('feed_forward.shared_expert.', experts.shared_dim, false);
-    add('feed_forward.shared_expert_gate.weight', [1, dim]);
+    if (experts.shared_gate) add('feed_forward.shared_expert_gate.weight', [1, dim]);
   }
 }
 

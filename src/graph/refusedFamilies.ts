@@ -9,7 +9,6 @@ const reasons: readonly (readonly [families: RegExp, reason: string])[] = [
     /^(deepseek_v[23]|deepseek_v3_2|deepseek_v4|minicpm3|kimi|longcat|glm4_moe_lite)/,
     'whose latent attention (MLA) is not computed here.',
   ],
-  [/^llama4/, 'whose chunked attention and experts are not computed here.'],
   [
     /^(bert|roberta|xlm|xlm-roberta|distilbert|albert|electra|camembert|deberta|deberta-v2|mpnet|modernbert|nomic_bert|ernie)$/,
     'an encoder, which predicts no next token.',

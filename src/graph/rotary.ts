@@ -24,6 +24,17 @@ export interface Rotary {
   readonly scaling: RopeScaling | null;
 }
 
+/** A factor on queries that grows with their position. */
+export interface QueryScaling {
+  readonly strength: number;
+  /** Tokens per step. */
+  readonly span: number;
+}
+
+export function queryScale({ strength, span }: QueryScaling, position: number): number {
+  return 1 + strength * Math.log1p(Math.floor((position + 1) / span));
+}
+
 /** Angle per position of each component of a head, and the factor on its cos and sin: 0 and 1 where none is rotated. */
 export function rotarySteps(headDim: number, { style, dim, theta, scaling }: Rotary, nPositions: number) {
   const { frequencies, amplitude } = rotaryFrequencies(dim, theta, scaling, nPositions);

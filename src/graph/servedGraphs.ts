@@ -146,6 +146,10 @@ function openServedBlock(config: ModelConfig, layerIdx: number, weights: WeightS
       const isNear = g.op('Less', [g.op('Sub', [queries, keys]), g.ints([plan.slidingWindow])]);
       allowed = g.op('And', [allowed, isNear]);
     }
+    if (plan.attentionChunk !== null) {
+      const chunkOf = (position: string) => g.op('Div', [position, g.ints([plan.attentionChunk!])]);
+      allowed = g.op('And', [allowed, g.op('Equal', [chunkOf(queries), chunkOf(keys)])]);
+    }
     return {
       ...servedRotary(g, plan, queries, config.max_seqlen),
       allowed: g.op('Unsqueeze', [allowed, g.ints([0, 1])]),
@@ -157,8 +161,19 @@ function openServedBlock(config: ModelConfig, layerIdx: number, weights: WeightS
   });
 }
 
-/** Rotary tables [T, d] of positions [T, 1]; of a layer that rotates nothing, unused ones. */
-function servedRotary(g: GraphBuilder, { headDim, rotary }: LayerPlan, positions: string, longest: number) {
+/** Rotary tables [T, d] of positions [T, 1]; of a layer that rotates nothing, factors of its queries or unused ones. */
+function servedRotary(
+  g: GraphBuilder,
+  { headDim, rotary, queryScaling }: LayerPlan,
+  positions: string,
+  longest: number,
+) {
+  if (queryScaling) {
+    const next = g.op('Div', [g.op('Add', [positions, g.ints([1])]), g.ints([queryScaling.span])]);
+    const logarithm = g.op('Log', [g.op('Add', [g.cast(next, 'float32'), g.scalar(1)])]);
+    const scales = g.op('Add', [g.op('Mul', [logarithm, g.scalar(queryScaling.strength)]), g.scalar(1)]);
+    return { cos: scales, sin: scales };
+  }
   if (!rotary) return { cos: positions, sin: positions };
   const { angles, amplitudes } = rotarySteps(headDim, rotary, longest);
   const products = g.op('Mul', [g.cast(positions, 'float32'), g.floats(angles, [1, headDim])]);

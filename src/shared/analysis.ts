@@ -29,6 +29,8 @@ export interface LayerSummary {
   readonly postSoftmaxKernel: readonly [number, number] | null;
   /** Keys a query looks back to, itself included; absent where it looks back to the start. */
   readonly slidingWindow?: number;
+  /** Tokens of a chunk: a query sees only the keys of its own one; absent where there are none. */
+  readonly attentionChunk?: number;
   /** The learned parts of the layer, with the shape of one head's weights. */
   readonly kernels: LayerKernels;
 }

@@ -13,6 +13,7 @@ const namesBy = (t: (text: string) => string) =>
     pattern: { label: t('Pattern'), inText: t('pattern') },
     convolved_pattern: { label: t('Pattern after convolution'), inText: t('pattern after convolution') },
     mixed_pattern: { label: t('Mixed pattern'), inText: t('mixed pattern') },
+    differential_pattern: { label: t('Differential pattern'), inText: t('differential pattern') },
     gated_pattern: { label: t('Gated pattern'), inText: t('gated pattern') },
   }) as const satisfies Record<Stage, object>;
 
@@ -28,6 +29,7 @@ export const stageInText = (stage: Stage): string => namesBy(t)[stage].inText;
 /** Why rows sum to something else than 1, by the operator that did it. */
 const rowSumTexts = (t: (text: string) => string): Partial<Record<Operator, string>> => ({
   sink_softmax: t('The rest went to the sink, a score of no key.'),
+  subtract: t('The difference of two patterns sums to 1 − λ.'),
   convolve_pattern: t('The convolution does not keep a row’s sum.'),
   mix_pattern: t('Head mixing does not keep a row’s sum.'),
   gate: t('The gate scales each row.'),

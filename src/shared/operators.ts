@@ -50,6 +50,14 @@ export const operators = {
     rowSum: 'belowOne',
     formula: 'exp S[i, j] / (exp s + Σ over keys k of exp S[i, k]), with the sink s of the head, a score of no key',
   },
+  subtract: {
+    on: 'pattern',
+    stage: 'differential_pattern',
+    isSigned: true,
+    rowSum: 'free',
+    formula:
+      'A of head h / 2 − λ · A of head h / 2 + H / 2 at [i, j], with h / 2 rounded down, H heads and the learned λ of the layer',
+  },
   convolve_pattern: {
     on: 'pattern',
     stage: 'convolved_pattern',
@@ -72,6 +80,13 @@ export const operators = {
     formula: 'o[i] = Σ over keys j of A[i, j] · v[j]',
   },
   norm_output: { on: 'output', stage: null, isSigned: true, rowSum: 'free', formula: 'o[i] / RMS(o[i]) · w' },
+  norm_pairs: {
+    on: 'output',
+    stage: null,
+    isSigned: true,
+    rowSum: 'free',
+    formula: 'o[i] / RMS(o[i] of heads 2p and 2p + 1)',
+  },
   scale_output: {
     on: 'output',
     stage: null,

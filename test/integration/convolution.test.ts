@@ -69,7 +69,7 @@ test('a block with its kernels in the graph equals the one they are fed to', asy
   const plan = planLayer(model.config, layerIdx);
   const hidden = floats([1, 24, model.config.dim]);
   const feeds = {
-    ...bandFeeds(plan, emptyRows(plan, hidden), bandAt(plan, 0, 24), rotaryRows(plan.headDim, plan.rotary, 24)),
+    ...bandFeeds(plan, emptyRows(plan, hidden), bandAt(plan, 0, 24), rotaryRows(plan, 24)),
     ...kernelFeeds(plan, await readKernels(model, layerIdx)),
   };
   const run = async (form: ConvolutionForm) => {

@@ -190,6 +190,10 @@ test('logits with kept keys and values equal those of the whole text', async () 
 const families: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'learned positions': { positions: 'learned' },
   'a sliding window and grouped keys': { sliding_window: 5, n_kv_heads: 2 },
+  'chunks and differences of heads': {
+    ...{ attention_chunk: 6, rotary_layers: [1], query_scaling: { strength: 0.5, span: 3 }, qk_norm: 'rotated' },
+    differential: true,
+  },
   'rotation by the length of the text': {
     rope_scaling: { rope_type: 'dynamic', factor: 3, original_max_position_embeddings: 8 },
   },

@@ -163,6 +163,8 @@ class LensView implements PanelView {
       this.say(t('A cap made this of the scores, cell by cell: no convolution to look into.'));
     else if (stage === 'pattern')
       this.say(t('The softmax made this of the mixed scores: no convolution to look into.'));
+    else if (stage === 'differential_pattern')
+      this.say(t('The patterns of two heads were subtracted, cell by cell: no convolution to look into.'));
     else if (stage === 'gated_pattern')
       this.say(t('A gate made this of the stage before, row by row: no convolution to look into.'));
     else if (cell && isMasked(cell)) this.say(t('This cell is masked, its key comes after its query. Pick one below.'));
@@ -246,7 +248,8 @@ class LensView implements PanelView {
 /** The stage of the same side that the lens can look into, for one that it cannot; null otherwise. */
 function stageToExplain(stage: Stage | undefined): Stage | null {
   if (stage === 'scores' || stage === 'capped_scores') return 'mixed_scores';
-  return stage === 'pattern' || stage === 'gated_pattern' ? 'mixed_pattern' : null;
+  const isOther = stage === 'pattern' || stage === 'differential_pattern' || stage === 'gated_pattern';
+  return isOther ? 'mixed_pattern' : null;
 }
 
 function noteOf(stage: Stage, isDifference: boolean): string {

@@ -83,7 +83,7 @@ function frozenParts({ config }: ModelFolder): FrozenPart[] {
   const plans = Array.from({ length: config.n_layers }, (_, layerIdx) => planLayer(config, layerIdx));
   const parts: FrozenPart[] = [];
   if (plans.some(plan => plan.normPosition !== 'before')) parts.push('norm after attention');
-  if (plans.some(plan => plan.hasGroupNorm)) parts.push('per-head norm');
+  if (plans.some(plan => plan.hasGroupNorm || plan.isDifferential)) parts.push('per-head norm');
   if (plans.some(plan => plan.gate)) parts.push('gate');
   return parts;
 }

@@ -23,7 +23,7 @@ export async function measureHeads(
   const postConv = plan.postSoftmaxKernel && around('convolved_pattern');
   const stages = [...new Set([last, ...[preConv, postConv].flatMap(pair => (pair ? [pair.before, pair.after] : []))])];
   const heads = Array.from({ length: plan.nHeads }, (_, headIdx) => headIdx);
-  const repeats = new Repeats(run.ids, plan.slidingWindow ?? undefined);
+  const repeats = new Repeats(run.ids, plan.slidingWindow ?? undefined, plan.attentionChunk ?? undefined);
   const measurements = heads.map(() => new HeadMeasurement(repeats));
   for await (const bands of bandsOf({ layerIdx, stages, heads, queries: [0, run.nTokens] })) {
     for (const [headIdx, measurement] of measurements.entries()) {

@@ -6,7 +6,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { attributionGraph, contributionGraph, finalDirectionGraph, unembeddingGraph } from '../../graph/attribution';
 import { planLayer } from '../../graph/layerPlan';
-import type { Rotary } from '../../graph/rotary';
 import type { KernelWeights } from '../../shared/kernels';
 import type { Quantity } from '../../shared/relevance';
 import { Failure } from '../../shared/tools/failure';
@@ -46,7 +45,7 @@ export class Attribution {
   private readonly sessions = new Map<string, Promise<Session>>();
   private readonly means = new Map<'unembedding', Promise<Unembedding>>();
   private rotary: RotaryRows | undefined;
-  private rotated: Rotary | null = null;
+  private rotated: readonly unknown[] = [];
 
   constructor(private readonly folder: ModelFolder) {}
 
@@ -160,9 +159,10 @@ export class Attribution {
   ): Values {
     const plan = planLayer(this.folder.config, layerIdx);
     const nTokens = rows.hidden.dims[1]!;
-    if (this.rotary?.nTokens !== nTokens || !isDeepStrictEqual(this.rotated, plan.rotary)) {
-      this.rotary = rotaryRows(plan.headDim, plan.rotary, nTokens);
-      this.rotated = plan.rotary;
+    const rotated = [plan.rotary, plan.queryScaling];
+    if (this.rotary?.nTokens !== nTokens || !isDeepStrictEqual(this.rotated, rotated)) {
+      this.rotary = rotaryRows(plan, nTokens);
+      this.rotated = rotated;
     }
     return { ...bandFeeds(plan, rows, bandAt(plan, start, end), this.rotary), ...kernelFeeds(plan, kernels) };
   }

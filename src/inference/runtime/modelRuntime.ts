@@ -476,12 +476,13 @@ export class ModelRuntime implements LayerRuntime {
     return Math.min(most, Math.max(1, Math.floor(nValues / this.folder.config.vocab_size / 16)) * 16);
   }
 
-  protected rotaryRows({ headDim, rotary }: LayerPlan, nTokens: number): RotaryRows {
-    const key = JSON.stringify(rotary);
+  protected rotaryRows(plan: LayerPlan, nTokens: number): RotaryRows {
+    const { rotary, queryScaling } = plan;
+    const key = JSON.stringify([rotary, queryScaling]);
     const known = this.rotary.get(key);
     const isLonger = known !== undefined && known.nTokens > nTokens && !dependsOnLength(rotary?.scaling ?? null);
     if (known && (isLonger || known.nTokens === nTokens)) return known;
-    const rows = rotaryRows(headDim, rotary, nTokens);
+    const rows = rotaryRows(plan, nTokens);
     this.rotary.set(key, rows);
     return rows;
   }

@@ -24,7 +24,7 @@ export interface TracedRun {
 export async function runTraced(session: Session, run: TracedRun): Promise<Values> {
   const { plan, hidden, kernels, docLengths } = run;
   const nTokens = hidden.dims[1]!;
-  const rotary = rotaryRows(plan.headDim, plan.rotary, nTokens);
+  const rotary = rotaryRows(plan, nTokens);
   const rows = emptyRows(plan, hidden);
   const all: Record<string, Value> = {};
   await inBands({ start: 0, end: nTokens }, run.nRows ?? nTokens, async (start, end) => {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   currentKeyColumn,
   kernelsOf,
+  type LayerPlan,
   operatorsOf,
   planLayer,
   reachAbove,
@@ -67,6 +68,28 @@ test('caps, sinks and gates are operators; only a gate for whole rows has a map'
   const perChannel = plan({ add_gating: true, gate_1d: false, layer_norm_rescale: true });
   assert.deepEqual(operatorsOf(perChannel).slice(-3), ['sum_values', 'scale_output', 'gate_channels']);
   assert.deepEqual(stagesOf(perChannel), ['scores', 'pattern']);
+});
+
+test('differential attention is an entry: a stage, and a norm over pairs of heads without a map', () => {
+  const differential = plan({}, { differential: true }, 1);
+  assert.deepEqual(stagesOf(differential), ['scores', 'pattern', 'differential_pattern']);
+  assert.deepEqual(operatorsOf(differential).slice(-3), ['sum_values', 'norm_pairs', 'scale_output']);
+  assert.equal(differential.outputScale, 1 - (0.8 - 0.6 * Math.exp(-0.3)));
+});
+
+test('talking heads are head mixing on both sides of the softmax, without kernels', () => {
+  const talking = plan({ use_mta: true, query_kernel_size: null, pre_sm_linear_head: true, post_sm_linear_head: true });
+  assert.deepEqual(stagesOf(talking), ['scores', 'mixed_scores', 'pattern', 'mixed_pattern']);
+});
+
+test('layers that rotate have chunks and a norm after the rotation, the others a factor on queries', () => {
+  const query_scaling = { strength: 0.1, span: 8 };
+  const config = { attention_chunk: 8, chunked_layers: [0], rotary_layers: [0], qk_norm: 'rotated', query_scaling };
+  const [first, second] = [0, 1].map(layerIdx => plan({}, config, layerIdx)) as [LayerPlan, LayerPlan];
+  assert.deepEqual([first.attentionChunk, first.qkNorm, first.queryScaling], [8, 'rotated', null]);
+  assert.deepEqual([second.attentionChunk, second.qkNorm, second.queryScaling], [null, null, query_scaling]);
+  assert.equal(summarizeLayer(first).attentionChunk, 8);
+  assert.ok(!('attentionChunk' in summarizeLayer(second)));
 });
 
 test('head mixing over all heads after the softmax', () => {

@@ -41,6 +41,8 @@ test('why rows do not sum to 1: the last step up to the stage that moved their s
   assert.equal(rowSumReason(all, 'gated_pattern'), 'gate');
   assert.equal(rowSumReason(['score', 'softmax', 'sum_values'], 'pattern'), null);
   assert.equal(rowSumReason(['score', 'sink_softmax', 'gate_channels'], 'pattern'), 'sink_softmax');
+  assert.equal(rowSumReason(['score', 'softmax', 'subtract'], 'differential_pattern'), 'subtract');
+  assert.match(rowSumNote(['score', 'softmax', 'subtract'], 'differential_pattern'), /1 − λ/);
   assert.match(rowSumNote(all, 'pattern'), /sink/);
   assert.equal(rowSumNote(['score', 'softmax'], 'pattern'), '');
   for (const stage of ['pattern', 'convolved_pattern', 'mixed_pattern', 'gated_pattern'] as const) {

@@ -13,12 +13,13 @@ interface Case {
   readonly isExact?: boolean;
   readonly isTooLarge?: boolean;
   readonly slidingWindow?: number;
+  readonly attentionChunk?: number;
 }
 
-function notes({ stage = 'pattern', minus, blockSize = 1, slidingWindow, ...rest }: Case) {
+function notes({ stage = 'pattern', minus, blockSize = 1, slidingWindow, attentionChunk, ...rest }: Case) {
   const part = { isExact: false, isTooLarge: false, ...rest };
   const ref = { analysisId: 1, layerIdx: 0, headIdx: 0, stage, minus: minus ?? null, nTokens: 9 };
-  const panel = { model: { layers: [{ slidingWindow }] } };
+  const panel = { model: { layers: [{ slidingWindow, attentionChunk }] } };
   const state = { panel, map: { ref, blockSize } };
   return legendNotes(state as unknown as State, part);
 }
@@ -37,6 +38,8 @@ const cases: [string, Case, readonly (string | RegExp)[]][] = [
   ],
   ['a sliding window shorter than the text', { slidingWindow: 8 }, [/looks back 8 tokens/]],
   ['a sliding window as long as the text', { slidingWindow: 9 }, []],
+  ['chunks shorter than the text', { attentionChunk: 8 }, [/same chunk of 8 tokens/]],
+  ['chunks as long as the text', { attentionChunk: 9 }, []],
 ];
 for (const [what, given, expected] of cases) {
   test(what, () => {
