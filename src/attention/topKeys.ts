@@ -18,8 +18,7 @@ export function keysOfQuery(topKeys: TopKeys, nTokens: number, headIdx: number, 
   const start = (headIdx * nTokens + queryIdx) * k;
   const keys: WeightedKey[] = [];
   for (let i = start; i < start + k; i++) {
-    // Of the keys that a window or a chunk masks, some fill the list where a query sees fewer.
-    if ((indices[i] ?? -1) >= 0 && weights[i] !== 0) keys.push({ keyIdx: indices[i]!, weight: weights[i]! });
+    if ((indices[i] ?? -1) >= 0) keys.push({ keyIdx: indices[i]!, weight: weights[i]! });
   }
   return keys;
 }

@@ -154,7 +154,7 @@ function checkKeys(json: Json, given: Json, family: Family, where: string): void
       key in family.defaults ||
       key in (family.aliases ?? {}) ||
       Object.keys(family.only ?? {}).includes(key) ||
-      family.rope?.shareKey === key;
+      [family.rope?.shareKey, family.rope?.thetaKey, family.rope?.slidingThetaKey].includes(key);
     // Where it is not read under this name, `checkUnreadRope` compares it.
     const isRead = key === 'partial_rotary_factor' && family.rope?.share !== undefined;
     if (value == null || isOwn || isRead || values.includes(value)) continue;

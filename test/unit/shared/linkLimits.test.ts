@@ -74,7 +74,7 @@ test('a layer shows the last stage that it has up to the chosen one, or else its
   const available: Stage[] = ['scores', 'mixed_scores', 'pattern'];
   assert.deepEqual(
     stages.map(stage => effectiveStage(available, stage)),
-    ['scores', 'scores', 'scores', 'mixed_scores', 'pattern', 'pattern', 'pattern', 'pattern'],
+    ['scores', 'scores', 'scores', 'mixed_scores', ...Array(5).fill('pattern')],
   );
   assert.equal(effectiveStage(['pattern'], 'scores'), 'pattern');
 });
@@ -84,11 +84,11 @@ test('the stage before, of one unit', () => {
     stages.map(stage => previousStage(stages, stage)),
     [
       ...[null, 'scores', 'capped_scores', 'convolved_scores'],
-      ...[null, 'pattern', 'convolved_pattern', 'mixed_pattern'],
+      ...[null, 'pattern', 'differential_pattern', 'convolved_pattern', 'mixed_pattern'],
     ],
   );
   assert.equal(previousStage(['scores', 'mixed_scores', 'pattern', 'mixed_pattern'], 'mixed_pattern'), 'pattern');
-  assert.deepEqual(stages.map(isPreSoftmax), [true, true, true, true, false, false, false, false]);
+  assert.deepEqual(stages.map(isPreSoftmax), [true, true, true, true, false, false, false, false, false]);
 });
 
 test('values of an overview', () => {

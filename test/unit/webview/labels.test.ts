@@ -68,7 +68,7 @@ test('differences are taken between stages of one unit only, and to a stage that
     stages.map(stage => previousStage(stages, stage)),
     [
       ...[null, 'scores', 'capped_scores', 'convolved_scores'],
-      ...[null, 'pattern', 'convolved_pattern', 'mixed_pattern'],
+      ...[null, 'pattern', 'differential_pattern', 'convolved_pattern', 'mixed_pattern'],
     ],
   );
   assert.equal(previousStage(['scores', 'mixed_scores', 'pattern'], 'mixed_scores'), 'scores');
