@@ -15,6 +15,7 @@ import { ablatePartsJson, ablatePartsText, replacements } from './ablateParts';
 import { analyzeText } from './analyze';
 import { runBench } from './bench';
 import { headOptionsProblem } from './chooseHeads';
+import { completionScript, type Shell, shells } from './completion';
 import { contextJson, contextText } from './context';
 import { analyzeFile, chooseMap, loadEngine, sourceOf } from './document';
 import { downloadModel } from './download';
@@ -327,6 +328,11 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
 
   async download({ positionals, values: { revision, gguf } }) {
     await print(await downloadModel(positionals[0]!, { revision, gguf }, async line => report(line)));
+    return 0;
+  },
+
+  async completion({ positionals }) {
+    await print(completionScript(oneOf<Shell>('SHELL', positionals[0], shells)));
     return 0;
   },
 

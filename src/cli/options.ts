@@ -137,7 +137,7 @@ export interface CommandSyntax {
   /** What the command does, as the start of a line. */
   readonly summary: string;
   /** What it takes beside options. */
-  readonly takes: 'FILE' | 'FILE...' | 'CLEAN CORRUPTED' | 'DIR' | 'ID' | null;
+  readonly takes: 'FILE' | 'FILE...' | 'CLEAN CORRUPTED' | 'DIR' | 'ID' | 'SHELL' | null;
   readonly options: readonly OptionName[];
   /** Options as the usage shows them. */
   readonly usage: string;
@@ -293,6 +293,12 @@ export const syntax = {
     options: ['model', 'out'],
     usage: '--out DIR',
   },
+  completion: {
+    summary: 'a script that completes commands, options and their values in bash, zsh or fish',
+    takes: 'SHELL',
+    options: [],
+    usage: '(bash, zsh or fish)',
+  },
 } as const satisfies Readonly<Record<string, CommandSyntax>>;
 
 export type CommandName = keyof typeof syntax;
@@ -332,7 +338,7 @@ export function readArguments(argv: readonly string[]): Arguments | { readonly h
   const rest = positionals.slice(1);
   if (takes === null && rest.length > 0) throw new UsageError(`${command} takes no file, found "${rest[0]}"`);
   if (takes === 'FILE...' && rest.length === 0) throw new UsageError(`${command} needs at least one FILE, found none`);
-  if ((takes === 'FILE' || takes === 'DIR' || takes === 'ID') && rest.length !== 1) {
+  if (['FILE', 'DIR', 'ID', 'SHELL'].includes(takes ?? '') && rest.length !== 1) {
     throw new UsageError(`${command} needs one ${takes}, found ${rest.length || 'none'}`);
   }
   if (takes === 'CLEAN CORRUPTED' && rest.length !== 2) {

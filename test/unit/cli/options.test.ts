@@ -40,10 +40,10 @@ for (const [command, { takes, options: taken }] of Object.entries(syntax) as [Co
     const wrong = takes === null || takes === 'CLEAN CORRUPTED' ? ['f'] : takes === 'FILE...' ? [] : ['f', 'g'];
     assert.throws(
       () => readArguments([command, ...wrong]),
-      /takes no file|needs (one|at least one|two) (FILE|DIR|ID|files)/,
+      /takes no file|needs (one|at least one|two) (FILE|DIR|ID|SHELL|files)/,
     );
-    const name = taken.find(option => 'value' in options[option] && !('isRepeatable' in options[option]))!;
-    if (command === 'models') return;
+    const name = taken.find(option => 'value' in options[option] && !('isRepeatable' in options[option]));
+    if (!name || command === 'models') return;
     const twice = [...given(command, name), ...given(command, name)];
     assert.throws(() => readArguments([command, ...files, ...twice]), new RegExp(`--${name} is given twice`));
     assert.throws(() => readArguments([command, ...files, `--${name}=`]), new RegExp(`--${name} is empty`));
