@@ -1,5 +1,8 @@
 /** The ids themselves, free of `vscode` so that plain tests can read them. */
 
+/** Publisher and name of package.json. */
+export const extensionId = 'mta-inspector.mta-inspector';
+
 export const commands = {
   inspectDocument: 'mtaInspector.inspectDocument',
   inspectSelection: 'mtaInspector.inspectSelection',
@@ -11,6 +14,8 @@ export const commands = {
   setHubToken: 'mtaInspector.setHubToken',
   clearHubToken: 'mtaInspector.clearHubToken',
   clearHighlights: 'mtaInspector.clearHighlights',
+  toggleHighlights: 'mtaInspector.toggleHighlights',
+  goToHead: 'mtaInspector.goToHead',
   toggleSurprisal: 'mtaInspector.toggleSurprisal',
   /** Of links in our own hover. */
   showToken: 'mtaInspector.showToken',
@@ -36,11 +41,16 @@ export const commands = {
   useModel: 'mtaInspector.useModel',
   revealModel: 'mtaInspector.revealModel',
   refreshModels: 'mtaInspector.refreshModels',
+  removeModel: 'mtaInspector.removeModel',
   openSamples: 'mtaInspector.openSamples',
   takeTour: 'mtaInspector.takeTour',
   searchDocument: 'mtaInspector.searchDocument',
   cancelSearch: 'mtaInspector.cancelSearch',
   showLog: 'mtaInspector.showLog',
+  openSettings: 'mtaInspector.openSettings',
+  openWalkthrough: 'mtaInspector.openWalkthrough',
+  restartInference: 'mtaInspector.restartInference',
+  reportIssue: 'mtaInspector.reportIssue',
   setRemoteToken: 'mtaInspector.setRemoteToken',
   clearRemoteToken: 'mtaInspector.clearRemoteToken',
 } as const;
@@ -65,6 +75,8 @@ export const contextKeys = {
   hasAnalysis: 'mtaInspector.hasAnalysis',
   hasSelection: 'mtaInspector.hasSelection',
   isPinned: 'mtaInspector.isPinned',
+  canUndoAblation: 'mtaInspector.canUndoAblation',
+  canRedoAblation: 'mtaInspector.canRedoAblation',
   isSearching: 'mtaInspector.isSearching',
 } as const;
 
@@ -80,6 +92,7 @@ export const settings = [
   'mtaInspector.memoryBudgetMb',
   'mtaInspector.topK',
   'mtaInspector.hover.enabled',
+  'mtaInspector.highlight.enabled',
   'mtaInspector.highlight.count',
   'mtaInspector.analyzeOnEdit',
   'mtaInspector.remote.url',

@@ -14,6 +14,7 @@ export interface Settings {
   readonly memoryBudgetMb: number;
   readonly topK: number;
   readonly hoverEnabled: boolean;
+  readonly highlightEnabled: boolean;
   readonly highlightCount: number;
   readonly analyzeOnEdit: boolean;
   readonly windowFollowsCursor: boolean;
@@ -47,6 +48,7 @@ export function readSettings(): Settings {
     memoryBudgetMb: whole('memoryBudgetMb', 0, 1 << 20, 0),
     topK: whole('topK', 1, 64, 16),
     hoverEnabled: flag('hover.enabled'),
+    highlightEnabled: flag('highlight.enabled'),
     highlightCount: whole('highlight.count', 1, 64, 16),
     analyzeOnEdit: flag('analyzeOnEdit'),
     remote:

@@ -4,6 +4,11 @@ import * as vscode from 'vscode';
 import { Failure } from './shared/tools/failure';
 
 export const failures = {
+  noAddedModels: () =>
+    new Failure(
+      'no-model',
+      vscode.l10n.t('No model was added. Bundled models and those of other programs cannot be taken off the list.'),
+    ),
   noEditor: () =>
     new Failure(
       'no-editor',

@@ -34,7 +34,8 @@ import { CursorMoves } from './editor/cursorMoves';
 import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
 import { HubCommands } from './editor/hubCommands';
-import { useModel } from './editor/modelCommands';
+import { registerMaintenanceCommands } from './editor/maintenanceCommands';
+import { removeModel, useModel } from './editor/modelCommands';
 import { ModelTree } from './editor/modelTree';
 import { PlaceMarks } from './editor/placeMarks';
 import { RemoteToken } from './editor/remoteToken';
@@ -153,6 +154,10 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     registerCommands(analysis, ablations, decorations, showPanel, tab, log, models, folders),
     registerContextCommands(analysis, context, decorations, moves, search, runReported, showPanel),
     registerRetrievalHeads(new RetrievalHeads(analysis, client, globalState), context, runReported),
+    registerMaintenanceCommands(analysis, () => client.restart(), tab, readSettings, runReported, showPanel),
+    vscode.commands.registerCommand(commands.removeModel, (model?: { readonly directory?: unknown }) =>
+      runReported(() => removeModel(models, typeof model?.directory === 'string' ? model.directory : undefined)),
+    ),
     samples,
     new ModelTree(models, readSettings, ({ setting }) => runReported(() => useModel(setting))),
     vscode.commands.registerCommand(commands.openSamples, () => {
@@ -198,6 +203,8 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
       keys.set(contextKeys.isRunning, isRunning);
       const isAblated = ablation.shown.edits.length > 0 || ablation.requested.edits.length > 0;
       keys.set(contextKeys.isAblated, isAblated);
+      keys.set(contextKeys.canUndoAblation, ablation.canUndo);
+      keys.set(contextKeys.canRedoAblation, ablation.canRedo);
       keys.set(contextKeys.hasAnalysis, status === 'done');
       keys.set(contextKeys.hasSelection, status === 'done' && selectedToken !== null);
     }),

@@ -57,12 +57,20 @@ export class AddedModels {
     this.refresh();
   }
 
+  /** Takes a folder off the list; its files stay. */
+  async remove(directory: string): Promise<void> {
+    const others = this.directories.filter(other => this.paths.relative(other, directory) !== '');
+    await this.state.update(key, others);
+    this.refresh();
+  }
+
   /** The list is to be read again: extensions came or went. */
   refresh(): void {
     for (const listener of this.listeners) listener();
   }
 
-  private get directories(): string[] {
+  /** Folders and files that the user added, also those that cannot be read now; latest first. */
+  get directories(): string[] {
     const stored = this.state.get<unknown>(key);
     return Array.isArray(stored) ? stored.filter(path => typeof path === 'string') : [];
   }

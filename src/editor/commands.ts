@@ -109,7 +109,7 @@ function act(action: FailureAction): Thenable<unknown> {
     case 'showLog':
       return vscode.commands.executeCommand(commands.showLog);
     case 'openSettings':
-      return vscode.commands.executeCommand('workbench.action.openSettings', 'mtaInspector');
+      return vscode.commands.executeCommand(commands.openSettings);
     case 'selectModel':
       return vscode.commands.executeCommand(commands.selectModel);
     case 'retry':

@@ -80,6 +80,11 @@ export class AttentionDecorations implements vscode.Disposable {
       }),
     );
     this.store.add(vscode.window.onDidChangeVisibleTextEditors(() => this.draw()));
+    this.store.add(
+      vscode.workspace.onDidChangeConfiguration(change => {
+        if (change.affectsConfiguration('mtaInspector.highlight')) this.draw();
+      }),
+    );
     this.store.add(analysis.onDidReplaceDocument(() => this.draw()));
     this.store.add(
       vscode.window.onDidChangeTextEditorSelection(event => {
@@ -123,8 +128,8 @@ export class AttentionDecorations implements vscode.Disposable {
   private draw(): void {
     const { tokens } = this.analysis.snapshot;
     const { range: selected, weights } = this.context.snapshot;
-    const isShown = tokens !== null && selected !== null && weights !== null && !this.isCleared;
-    const count = this.readSettings().highlightCount;
+    const { highlightEnabled, highlightCount: count } = this.readSettings();
+    const isShown = tokens !== null && selected !== null && weights !== null && highlightEnabled && !this.isCleared;
     const strongest = isShown ? strongestTokens(weights, count, idx => this.isCandidate(idx)) : [];
     const largest = Math.abs(strongest[0]?.weight ?? 0);
     let isVisible = false;

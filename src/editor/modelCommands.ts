@@ -1,6 +1,7 @@
 /** Choosing the model that runs, and adding one's own. */
 
 import { homedir } from 'node:os';
+import { basename } from 'node:path';
 import * as vscode from 'vscode';
 import type { AddedModels } from '../analysis/addedModels';
 import type { FolderReader } from '../analysis/folderReader';
@@ -8,7 +9,7 @@ import { describedModels } from '../analysis/foundModels';
 import { commands } from '../contributionIds';
 import { readSettings } from '../contributions';
 import { failures } from '../errors';
-import { pickGrowing, showInformation } from '../messages';
+import { pick, pickGrowing, showInformation, showStatus } from '../messages';
 import type { FolderDescription, ModelSummary } from '../shared/analysis';
 import { type ModelSource, sourceNames } from '../shared/foundModels';
 import { Failure } from '../shared/tools/failure';
@@ -104,6 +105,21 @@ export async function pickModelFolder(folders: FolderReader): Promise<ModelSumma
       openLabel: vscode.l10n.t('Add Model'),
     })) ?? [];
   return picked && folders.read('summarizeFolder', picked.fsPath, maxOpenMs);
+}
+
+/**
+ * Takes a model off the list of added ones; its files stay. A model in use gives way to the bundled one.
+ * @param directory of the model; undefined asks, which lists folders that cannot be read any more as well.
+ */
+export async function removeModel(models: AddedModels, directory: string | undefined): Promise<void> {
+  if (models.directories.length === 0) throw failures.noAddedModels();
+  const items = models.directories.map(path => ({ label: basename(path), description: path, path }));
+  const placeHolder = vscode.l10n.t('Model to take off the list; its files stay');
+  const chosen = directory ?? (await pick(items, { placeHolder }))?.path;
+  if (chosen === undefined) return;
+  await models.remove(chosen);
+  if (readSettings().model === chosen) await useModel('');
+  showStatus(`MTA: ${vscode.l10n.t('Took "{0}" off the list of models; its files stay.', basename(chosen))}`, 6000);
 }
 
 /** Writes the setting and inspects again. @param setting a bundled model's name or a folder's path. */

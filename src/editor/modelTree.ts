@@ -43,7 +43,8 @@ export class ModelTree implements vscode.Disposable, vscode.TreeDataProvider<Ins
     const description = isUsed ? vscode.l10n.t('{0}, in use', model.description) : model.description;
     const item = treeItem(model.name, description, model.directory);
     item.iconPath = new vscode.ThemeIcon(isUsed ? 'check' : 'package');
-    item.contextValue = isUsed ? 'modelInUse' : 'model';
+    // What `when` clauses of package.json look at.
+    item.contextValue = `model${isUsed ? 'InUse' : ''}${this.models.directories.includes(model.directory) ? 'Added' : ''}`;
     return item;
   }
 

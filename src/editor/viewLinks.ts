@@ -5,6 +5,7 @@ import type { Ablations } from '../analysis/ablations';
 import type { AddedModels } from '../analysis/addedModels';
 import type { Analysis } from '../analysis/analysis';
 import type { Comparison } from '../analysis/comparison';
+import { extensionId } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import { askText, pick, showInformation, showStatus } from '../messages';
@@ -15,7 +16,6 @@ import { fileInWorkspace } from '../workspaceFiles';
 import { linkedCounterpart } from './compareCommand';
 
 const lastViewKey = 'mtaInspector.lastView';
-const extensionId = 'mta-inspector.mta-inspector';
 
 /** What is kept over a reload. */
 interface LastView {
@@ -95,7 +95,7 @@ export class ViewLinks implements vscode.UriHandler, vscode.Disposable {
   /** For links that cannot be clicked, as in a browser. */
   async openLink(): Promise<void> {
     const link = await askText({
-      prompt: vscode.l10n.t('Link to a view, as Copy Link to This View makes it'),
+      prompt: vscode.l10n.t('Link to a view, as Copy View Link makes it'),
       placeHolder: `${vscode.env.uriScheme}://${extensionId}/view?path=…`,
       validateInput: text => {
         try {

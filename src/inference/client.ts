@@ -264,6 +264,12 @@ export class InferenceClient {
     return this.cancellable('searchDocument', args, signal);
   }
 
+  /** Ends the process, because the user asked for it; the next use starts another one, also after too many crashes. */
+  restart(): void {
+    this.policy.forget();
+    if (this.connection) this.end(this.connection, new Cancelled('The inference process was restarted.'));
+  }
+
   /** The process ends with its channel; what hangs in a run is killed. */
   dispose(): void {
     this.isDisposed = true;

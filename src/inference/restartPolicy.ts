@@ -12,6 +12,11 @@ export class RestartPolicy {
     this.crashes = [...this.crashes.filter(time => nowMs - time < this.windowMs), nowMs];
   }
 
+  /** A person asked for a restart: what was before counts no longer. */
+  forget(): void {
+    this.crashes = [];
+  }
+
   /** False once there were `maxCrashes` crashes within the window. */
   mayStart(nowMs: number): boolean {
     return this.crashes.filter(time => nowMs - time < this.windowMs).length < this.maxCrashes;

@@ -27,6 +27,14 @@ export interface HeadRef {
   readonly headIdx: number;
 }
 
+/** "L2H3", "2.3" or "2 3" as a head of a model of this size; null for anything else. */
+export function parseHead(text: string, nLayers: number, nHeads: number): HeadRef | null {
+  const [, layer, head] = /^\s*(?:L\s*)?(\d{1,4})(?:\s*[.,:/]?\s*H\s*|\s*[.,:/]\s*|\s+)(\d{1,4})\s*$/i.exec(text) ?? [];
+  if (layer === undefined || head === undefined) return null;
+  const [layerIdx, headIdx] = [Number(layer), Number(head)];
+  return layerIdx < nLayers && headIdx < nHeads ? { layerIdx, headIdx } : null;
+}
+
 export interface LayerAddress {
   readonly analysisId: number;
   readonly layerIdx: number;

@@ -13,7 +13,7 @@ import { acceptPath } from '../e2e/harness/panel';
 import { startWorkbench, type Workbench } from '../e2e/harness/workbench';
 
 const limitMs = 10_000;
-const title = 'MTA Inspector: Open Samples…';
+const title = 'MTA Inspector: Open Sample Document…';
 
 /** Processor time that the workbench, its server and its browser have used, in hundredths of a second. */
 const usedTicks = () => descendants(process.pid).reduce((sum, { ticks }) => sum + ticks, 0);

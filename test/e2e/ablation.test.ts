@@ -336,7 +336,7 @@ test('compare: the last commit, the clipboard and another open document', async 
     text.slice(0, text.indexOf('toOrder')),
   );
   await compareUntil('The clipboard', /Compared with: The clipboard/);
-  await workbench.runCommand('MTA Inspector: Copy Link to This View');
+  await workbench.runCommand('MTA Inspector: Copy View Link');
   await workbench.page
     .getByText(/without the comparison: it cannot bring back The clipboard/)
     .first()

@@ -275,7 +275,7 @@ test('export: what is saved is what the command line writes; a link opens the sa
   assert.deepEqual(JSON.parse(got!.at(-1)!.slice(2)), JSON.parse(want!.at(-1)!.slice(2)));
 
   await selectPlace();
-  await workbench.runCommand('MTA Inspector: Copy Link to This View');
+  await workbench.runCommand('MTA Inspector: Copy View Link');
   await workbench.statusItem('link copied').waitFor();
   const link = await workbench.page.evaluate(() => navigator.clipboard.readText());
   assert.match(
@@ -283,7 +283,7 @@ test('export: what is saved is what the command line writes; a link opens the sa
     /^[\w-]+:\/\/mta-inspector\.mta-inspector\/view\?root=[^&]+&path=inventory\.ts&layer=\d+&head=\d+/,
   );
   const open = async (address: string) => {
-    await workbench.runCommand('MTA Inspector: Open Link to a View…');
+    await workbench.runCommand('MTA Inspector: Open View Link…');
     await workbench.page.getByPlaceholder(/view\?path=/).waitFor();
     await workbench.page.keyboard.insertText(address);
     await workbench.page.keyboard.press('Enter');

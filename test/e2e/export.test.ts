@@ -213,11 +213,11 @@ test('a dialog that is left saves nothing and says so', async () => {
 });
 
 test('a link names tab, ablation and comparison, and opens them; a reload brings both back', async () => {
-  await frame.getByRole('button', { name: 'Copy Link to This View' }).click();
+  await frame.getByRole('button', { name: 'Copy View Link' }).click();
   await workbench.statusItem('link copied').waitFor();
   const link = await copiedText();
   assert.match(link, /&tab=map(&|$)/);
-  await workbench.runCommand('MTA Inspector: Open Link to a View…');
+  await workbench.runCommand('MTA Inspector: Open View Link…');
   await workbench.page.getByPlaceholder(/view\?path=/).waitFor();
   const ablated = link.replace('tab=map', `tab=stages&off=${map.layer}.*.*&scope=layer&compare=saved`);
   await workbench.page.keyboard.insertText(ablated);
@@ -229,7 +229,7 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
   const compared = frame.locator('.compare[data-status="done"]', { hasText: 'Compared with: The saved file' });
   await showView(frame, 'Other text or model');
   await compared.waitFor();
-  await workbench.runCommand('MTA Inspector: Copy Link to This View');
+  await workbench.runCommand('MTA Inspector: Copy View Link');
   await workbench.page.waitForFunction(async () => /compare=saved/.test(await navigator.clipboard.readText()));
   await showView(frame, 'Stages');
   const gone = frame.waitForFunction(() => false).catch(() => {});

@@ -103,7 +103,7 @@ test('adding and picking a model show its name and its folder as text', async ()
   assert.deepEqual(await markupIn(message), []);
   assert.doesNotMatch(await takeNotification(workbench, /Read more/), control);
   frame = await untilDone(workbench);
-  await workbench.runCommand('MTA Inspector: Select Model');
+  await workbench.runCommand('MTA Inspector: Select Model…');
   const row = workbench.page.locator('.quick-input-list .monaco-list-row', { hasText: '[models]' });
   await row.waitFor();
   const label = row.locator('.monaco-icon-label').first();
@@ -173,7 +173,7 @@ for (const file of refusedLinks) {
   test(`a link to ${file.replace(base, 'BASE')} opens nothing`, async () => {
     const tabs = () => workbench.page.locator('.tab').allTextContents();
     const before = await tabs();
-    await workbench.runCommand('MTA Inspector: Open Link to a View…');
+    await workbench.runCommand('MTA Inspector: Open View Link…');
     const input = workbench.page.getByPlaceholder(/view\?path=/);
     await input.waitFor();
     const scheme = /^[\w-]+/.exec((await input.getAttribute('placeholder')) ?? '')![0];
@@ -190,7 +190,7 @@ for (const file of refusedLinks) {
 }
 
 test('a link cannot put a link into the message that refuses it', async () => {
-  await workbench.runCommand('MTA Inspector: Open Link to a View…');
+  await workbench.runCommand('MTA Inspector: Open View Link…');
   const input = workbench.page.getByPlaceholder(/view\?path=/);
   await input.waitFor();
   const scheme = /^[\w-]+/.exec((await input.getAttribute('placeholder')) ?? '')![0];

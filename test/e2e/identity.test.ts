@@ -37,13 +37,13 @@ after(async () => {
 const label = (text: string) => workbench.webviewFrame('MTA Inspector').then(frame => frame.getByText(text).first());
 
 async function copyLink(): Promise<string> {
-  await workbench.runCommand('MTA Inspector: Copy Link to This View');
+  await workbench.runCommand('MTA Inspector: Copy View Link');
   await workbench.statusItem('link copied').waitFor();
   return workbench.page.evaluate(() => navigator.clipboard.readText());
 }
 
 async function openLink(link: string): Promise<void> {
-  await workbench.runCommand('MTA Inspector: Open Link to a View…');
+  await workbench.runCommand('MTA Inspector: Open View Link…');
   await workbench.page.getByPlaceholder(/view\?path=/).fill(link);
   await workbench.page.keyboard.press('Enter');
 }

@@ -57,7 +57,7 @@ test('a window follows the cursor, with a bracket and a status text, until it is
   const moved = await windowLines();
   assert.ok(moved.first < 180 && moved.last > 180 && moved.first > start.last - 20, JSON.stringify(moved));
 
-  await workbench.runCommand('MTA Inspector: Pin Window');
+  await workbench.runCommand('MTA Inspector: Pin Inspected Range');
   await facts(/\(pinned\)/);
   await workbench.goTo({ line: 20, column: 1 });
   // The edit has the document analysed again: the pinned window has only moved with its text.

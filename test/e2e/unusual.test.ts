@@ -170,7 +170,7 @@ test('a truncated model: the error names file, tensor, expected and found; the d
   assert.ok(Number(expected) > Number(found), said);
   // Back to the good one, as the reader would: the command inspects again by itself.
   await untilDone(workbench, async () => {
-    await workbench.runCommand('MTA Inspector: Select Model');
+    await workbench.runCommand('MTA Inspector: Select Model…');
     await workbench.page.locator('.quick-input-widget .monaco-list-row').filter({ hasText: goodModel }).click();
   });
   assert.deepEqual(readFileSync(join(folder, 'inventory.ts')), before);
@@ -255,7 +255,7 @@ test('cancel while running: a process that hangs is left, which is said, and the
   // A click that VS Code held back while another run began.
   await workbench.page.keyboard.press(keys.cancelFirstRun);
   // Commands reach the extension in order: once a later one shows something, that one was heard.
-  await workbench.runCommand('MTA Inspector: Open Link to a View…');
+  await workbench.runCommand('MTA Inspector: Open View Link…');
   const laterOne = workbench.page.getByPlaceholder(/view\?path=/);
   await laterOne.waitFor();
   await workbench.page.keyboard.press('Escape');

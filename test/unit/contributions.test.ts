@@ -132,6 +132,42 @@ test('what needs an argument, an analysis or a selection is not offered without'
   }
 });
 
+test('ablation is undone and done again where there is something to, and only added models are taken off the list', () => {
+  const palette = Object.fromEntries(
+    contributes.menus.commandPalette.map(({ command, when }: { command: string; when: string }) => [command, when]),
+  );
+  assert.equal(palette[commands.undoAblation], contextKeys.canUndoAblation);
+  assert.equal(palette[commands.redoAblation], contextKeys.canRedoAblation);
+  const items = contributes.menus['view/item/context'] as { command: string; when: string }[];
+  const matches = (command: string, item: string) =>
+    items.some(entry => {
+      const [, pattern] = /viewItem =~ \/(.+?)\//.exec(entry.when) ?? [];
+      return entry.command === command && new RegExp(pattern!).test(item);
+    });
+  const added = ['modelAdded', 'modelInUseAdded'];
+  for (const item of ['model', 'modelInUse', ...added]) {
+    assert.equal(matches(commands.useModel, item), !item.includes('InUse'), item);
+    assert.equal(matches(commands.removeModel, item), added.includes(item), item);
+    assert.ok(matches(commands.revealModel, item), item);
+  }
+});
+
+test('settings say what each choice means, which of them use the network, and lead to settings that exist', () => {
+  const texts = read('package.nls.json') as Record<string, string>;
+  for (const [id, property] of Object.entries(properties) as [string, Record<string, unknown>][]) {
+    if (property.enum) {
+      const described = (property.markdownEnumDescriptions ?? property.enumDescriptions) as string[];
+      assert.equal(described.length, (property.enum as string[]).length, id);
+    }
+    assert.deepEqual(property.tags, id.startsWith('mtaInspector.remote.') ? ['usesOnlineServices'] : undefined, id);
+    const text = texts[(property.markdownDescription as string).slice(1, -1)]!;
+    for (const [, linked] of text.matchAll(/`#([\w.]+)#`/g)) assert.ok(Object.hasOwn(properties, linked!), linked);
+    for (const [, linked] of text.matchAll(/command:([\w.]+)/g)) {
+      assert.ok((Object.values(commands) as string[]).includes(linked!), linked);
+    }
+  }
+});
+
 test('keys are chords of one family, bound where they make sense, each once', () => {
   const seen = new Set<string>();
   for (const { command, key, mac, when } of contributes.keybindings) {

@@ -140,7 +140,7 @@ export const exportView: ViewDefinition = {
       h(
         'div',
         { class: 'buttons' },
-        button(t('Copy Link to This View'), 'secondary', () => actions.run('copyLink')),
+        button(t('Copy View Link'), 'secondary', () => actions.run('copyLink')),
       ),
       status,
       failure,

@@ -105,7 +105,7 @@ export async function takeNotification(workbench: Workbench, text: RegExp): Prom
 
 /** Measures relevance by the head that the panel shows, for tests that look its map up. */
 export async function measureByShownHead(workbench: Workbench): Promise<void> {
-  await workbench.runCommand('MTA Inspector: Choose How Relevance Is Measured…');
+  await workbench.runCommand('MTA Inspector: Select Relevance Method…');
   for (const label of ['One head', 'What the selection attends to']) {
     const row = workbench.page.locator('.quick-input-widget .monaco-list-row', { hasText: label });
     await row.first().click();

@@ -242,7 +242,7 @@ export const actions: readonly Action[] = [
       try {
         disk?.fill();
         await inspectAgain(scene);
-        await workbench.runCommand('MTA Inspector: Save Map As…');
+        await workbench.runCommand('MTA Inspector: Export Map…');
         const { page } = workbench;
         await page.locator('.quick-input-widget .monaco-list-row').filter({ hasText: 'CSV' }).first().click();
         const input = page.locator('.quick-input-widget input.input');

@@ -37,3 +37,13 @@ for (const value of nonsense) {
     assert.throws(() => parseLink(String(value)), RangeError);
   });
 }
+
+test('an added model is taken off the list, also one that cannot be read any more; its files stay', async () => {
+  const models = new AddedModels(memento(['/gone', tinyModelDirectory]), '/nowhere');
+  assert.deepEqual(models.directories, ['/gone', tinyModelDirectory]);
+  await models.remove('/gone');
+  assert.deepEqual(models.directories, [tinyModelDirectory]);
+  await models.remove(`${tinyModelDirectory}/`);
+  assert.deepEqual(models.directories, []);
+  assert.deepEqual(await models.list(), []);
+});

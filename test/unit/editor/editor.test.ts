@@ -345,7 +345,7 @@ test('a failure is shown with buttons that help, a cancel is not; a mistake of o
   assert.deepEqual([editor.errors, lines], [[], []]);
   for (const [action, title, executed] of [
     ['showLog', 'Show Log', [commands.showLog]],
-    ['openSettings', 'Open Settings', ['workbench.action.openSettings', 'mtaInspector']],
+    ['openSettings', 'Open Settings', ['mtaInspector.openSettings']],
     ['selectModel', 'Select Model', [commands.selectModel]],
     ['retry', 'Try Again', [commands.inspectDocument]],
   ] as const) {

@@ -137,6 +137,21 @@ test('a process that was warmed up is the one that loads; nothing is started aft
   assert.equal(processes.length, 5);
 });
 
+test('a restart on request is not a crash: what runs moves to another process, which loads the model again', async () => {
+  const { client, processes } = clientWithProcesses();
+  client.restart();
+  assert.equal(processes.length, 0);
+  await client.load(model);
+  const running = client.analyze(run, new AbortController().signal);
+  await turn();
+  client.restart();
+  assert.ok(processes[0]!.isKilled);
+  await turn();
+  processes[1]!.finishRun!();
+  assert.deepEqual(await running, { analysisId: 1 });
+  assert.equal(processes[1]!.loads, 1);
+});
+
 test('events reach whoever listens now', async () => {
   const { client, processes } = clientWithProcesses();
   const heard: number[] = [];

@@ -11,3 +11,11 @@ test('gives up after five crashes in three minutes and forgets old ones', () => 
   assert.ok(!policy.mayStart(10_000));
   assert.ok(policy.mayStart(180_000 + 1));
 });
+
+test('a restart that a person asks for is allowed after any number of crashes', () => {
+  const policy = new RestartPolicy();
+  for (let crash = 0; crash < 5; crash++) policy.onCrash(crash);
+  assert.ok(!policy.mayStart(10));
+  policy.forget();
+  assert.ok(policy.mayStart(10));
+});

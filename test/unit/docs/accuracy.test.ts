@@ -1,0 +1,87 @@
+/** What the documentation says of commands, settings, families and limits is what the product has. */
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { families } from '../../../src/graph/huggingFaceFamilies';
+import { root } from '../../fixtures/paths';
+
+const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
+const manifest = JSON.parse(read('package.json'));
+const titles = JSON.parse(read('package.nls.json')) as Record<string, string>;
+const pages = execFileSync(
+  'git',
+  ['ls-files', 'README.md', 'SECURITY.md', 'docs/*.md', 'docs/**/*.md', 'models/**/*.md'],
+  {
+    ...{ cwd: root, encoding: 'utf8' },
+  },
+)
+  .trim()
+  .split('\n');
+const prose = (page: string) => read(page).replaceAll(/\s+/g, ' ');
+const commandTitles = new Set(
+  manifest.contributes.commands.map(({ title }: { title: string }) => titles[title.slice(1, -1)]),
+);
+
+test('commands that the documentation names by their category exist under that title', () => {
+  for (const page of pages) {
+    for (const [, title] of prose(page).matchAll(/\*MTA Inspector: ([^*]+)\*/g)) {
+      // Cards name commands without the "…", which is not part of their name in a sentence.
+      assert.ok(commandTitles.has(title) || commandTitles.has(`${title}…`), `${page}: ${title}`);
+    }
+  }
+});
+
+test('what ends in "…" and begins like a command is a command, a button or a heading of the product', () => {
+  const texts = new Set([...commandTitles, ...Object.keys(JSON.parse(read('l10n', 'bundle.l10n.de.json')))]);
+  for (const page of pages) {
+    for (const [, title] of prose(page).matchAll(/(?<!\*)\*(?:MTA Inspector: )?([A-Z][^*:]{3,60}…)\*(?!\*)/g)) {
+      assert.ok(texts.has(title), `${page}: ${title}`);
+    }
+  }
+});
+
+test('the page of settings lists all of them with their defaults and values', () => {
+  const page = read('docs', 'settings.md');
+  const groups = manifest.contributes.configuration as { title: string; properties: Record<string, Setting> }[];
+  const expected = groups.flatMap(({ properties }) =>
+    Object.entries(properties).map(([id, { default: value, enum: choices, minimum, maximum }]) => {
+      const range = choices ? choices.map(choice => `\`${choice}\``).join(', ') : `${minimum} to ${maximum}`;
+      const values = typeof value === 'boolean' ? '`true`, `false`' : choices || minimum !== undefined ? range : 'text';
+      return `| \`${id}\` | ${value === '' ? 'empty' : `\`${value}\``} | ${values} |`;
+    }),
+  );
+  for (const row of expected) assert.ok(page.includes(row), row);
+  assert.equal(page.match(/^\| `mtaInspector\./gm)?.length, expected.length);
+});
+
+interface Setting {
+  readonly default: unknown;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+test('settings that the documentation names exist', () => {
+  const ids = new Set(
+    manifest.contributes.configuration.flatMap(({ properties }: { properties: object }) => Object.keys(properties)),
+  );
+  const others = /^mtaInspector\.(models|attention|map|surprisal|selectedToken|window\.border|\w+$)/;
+  for (const page of pages) {
+    for (const [, id] of read(page).matchAll(/`"?(mtaInspector\.[\w.]+)/g)) {
+      assert.ok(ids.has(id) || others.test(id!), `${page}: ${id}`);
+    }
+  }
+});
+
+test('the families of the guide are those of the code, and the README has their number', () => {
+  const all = pages.map(page => read(page)).join('\n');
+  for (const type of Object.keys(families)) assert.ok(all.includes(`| \`${type}\` |`), type);
+  const listed = new Set(
+    [...all.matchAll(/^\| [^|]+ \| `(\w+)` \| (?:scores|window|every)/gm)].map(([, type]) => type),
+  );
+  assert.equal(listed.size, 24);
+  assert.match(prose('README.md'), /of 24 families/);
+});
