@@ -24,6 +24,9 @@ import type { Theme } from './theme';
 export const references = ['none', 'largestOther', 'rowMean'] as const;
 export type Reference = (typeof references)[number];
 
+export const mapLayouts = ['square', 'distance'] as const;
+export type MapLayout = (typeof mapLayouts)[number];
+
 /** `predicting`: row t - 1, whose output predicts token t; `reading`: row t. */
 export const whyRows = ['predicting', 'reading'] as const;
 export type WhyRow = (typeof whyRows)[number];
@@ -44,6 +47,8 @@ export interface Layout {
   /** How magnitudes are spread over the maps' color scale. */
   readonly scale: ScaleKind;
   readonly colorMap: ColorMap;
+  /** Whether the map is queries × keys, or queries × how far back the key is. */
+  readonly mapLayout: MapLayout;
   /** Stages whose difference the stages view shows; null: the layer's first step. */
   readonly stagePair: { readonly stage: Stage; readonly minus: Stage } | null;
   /** Maps side by side share one scale before the softmax and one after it. */
@@ -124,6 +129,7 @@ export const defaultLayout: Layout = {
   zoomRange: null,
   scale: 'power',
   colorMap: defaultColorMap,
+  mapLayout: 'square',
   stagePair: null,
   sharesScale: false,
   lensReference: 'none',
@@ -138,7 +144,7 @@ export const defaultLayout: Layout = {
 export function readLayout(saved: unknown): Layout {
   const layout = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
   const { tab, views, sections, whyRow, zoom, zoomRange, scale, colorMap, stagePair, sharesScale } = layout;
-  const { lensReference, headMeasure, headOrder, headKind, kernelOrder, kernelPart } = layout;
+  const { mapLayout, lensReference, headMeasure, headOrder, headKind, kernelOrder, kernelPart } = layout;
   return {
     tab: typeof tab === 'string' ? tab : defaultLayout.tab,
     views: entriesOf(views, value => typeof value === 'string'),
@@ -148,6 +154,7 @@ export function readLayout(saved: unknown): Layout {
     zoomRange: isZoomRange(zoomRange) ? zoomRange : null,
     scale: scaleKinds.find(kind => kind === scale) ?? defaultLayout.scale,
     colorMap: isColorMap(colorMap) ? colorMap : defaultColorMap,
+    mapLayout: mapLayouts.find(name => name === mapLayout) ?? defaultLayout.mapLayout,
     stagePair: isStagePair(stagePair) ? stagePair : null,
     sharesScale: sharesScale === true,
     lensReference: references.find(name => name === lensReference) ?? defaultLayout.lensReference,

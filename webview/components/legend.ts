@@ -8,7 +8,7 @@ import type { MapLoader } from '../heatmap/mapLoader';
 import { colorName } from '../labels';
 import { legendNotes, readingNotes } from '../legendNotes';
 import type { State } from '../state';
-import { dropdown } from '../toolkit';
+import { checkbox, dropdown } from '../toolkit';
 import { linearScaleBox } from './scale';
 
 const colorOptions = Object.entries(colorMaps).map(([value, { negative, positive }]) => ({
@@ -16,16 +16,20 @@ const colorOptions = Object.entries(colorMaps).map(([value, { negative, positive
   label: t('{0} to {1}', capital(colorName(negative)), colorName(positive)),
 }));
 
-/** @param loader of the map that the legend explains. */
-export function createLegend(actions: Actions, loader: MapLoader) {
+/**
+ * @param loader of the map that the legend explains.
+ * @param hasLayouts whether the map can be laid out by distance.
+ */
+export function createLegend(actions: Actions, loader: MapLoader, hasLayouts = false) {
   const notes = h('ul', { class: 'notes' });
   const reading = h('ul', { class: 'notes' });
   const linear = linearScaleBox(scale => actions.setLayout({ scale }));
+  const byDistance = checkbox(t('By distance'), isOn => actions.setLayout({ mapLayout: isOn ? 'distance' : 'square' }));
   const colors = dropdown('colors', t('Colors'), value => actions.setLayout({ colorMap: value as ColorMap }));
   const element = h(
     'section',
     { class: 'legend', 'aria-label': t('Color scale') },
-    linear.element,
+    h('div', { class: 'map-choices' }, linear.element, ...(hasLayouts ? [byDistance.element] : [])),
     notes,
     h('details', { class: 'reading' }, h('summary', {}, t('How to read the map')), reading, colors.element),
   );
@@ -44,6 +48,8 @@ export function createLegend(actions: Actions, loader: MapLoader) {
       element.dataset['scaleKind'] = map.scaleKind;
       colors.set(colorOptions, layout.colorMap);
       linear.set(layout.scale);
+      const hint = t('Queries downwards, to the right how far back the key is, on a log scale: for long ranges.');
+      byDistance.set(layout.mapLayout === 'distance', true, hint);
       writeNotes(legendNotes(state, loader).join('\n'));
       writeReading(readingNotes(map).join('\n'));
     },

@@ -21,13 +21,32 @@ const keyZoom = 1.5;
 export function listenToMap(canvas: HTMLElement, gestures: MapGestures): void {
   let last: { x: number; y: number } | null = null;
   let isDragging = false;
+  /** Fingers on the map, and how far apart two of them were. */
+  const fingers = new Map<number, { x: number; y: number }>();
+  let spread = 0;
   canvas.addEventListener('pointerdown', event => {
     if (event.button !== 0) return;
+    if (event.pointerType === 'touch') fingers.set(event.pointerId, { x: event.offsetX, y: event.offsetY });
+    if (fingers.size > 1) {
+      // Two fingers zoom: what the first one began is no click.
+      last = null;
+      spread = spreadOf(fingers);
+      canvas.setPointerCapture(event.pointerId);
+      return;
+    }
     last = { x: event.clientX, y: event.clientY };
     isDragging = false;
     canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener('pointermove', event => {
+    if (fingers.has(event.pointerId)) fingers.set(event.pointerId, { x: event.offsetX, y: event.offsetY });
+    if (fingers.size > 1) {
+      const now = spreadOf(fingers);
+      const { x, y } = middleOf(fingers);
+      if (now > 0 && spread > 0) gestures.zoom(now / spread, x, y);
+      spread = now;
+      return;
+    }
     if (!last) return gestures.hover({ x: event.offsetX, y: event.offsetY });
     const dx = event.clientX - last.x;
     const dy = event.clientY - last.y;
@@ -38,10 +57,12 @@ export function listenToMap(canvas: HTMLElement, gestures: MapGestures): void {
     gestures.pan(dx, dy);
   });
   canvas.addEventListener('pointerup', event => {
+    fingers.delete(event.pointerId);
     if (last && !isDragging) gestures.click(event.offsetX, event.offsetY);
     last = null;
   });
-  canvas.addEventListener('pointercancel', () => {
+  canvas.addEventListener('pointercancel', event => {
+    fingers.delete(event.pointerId);
     last = null;
   });
   canvas.addEventListener('pointerleave', () => gestures.hover(null));
@@ -61,6 +82,19 @@ export function listenToMap(canvas: HTMLElement, gestures: MapGestures): void {
     if (event.altKey || event.metaKey || event.ctrlKey) return;
     if (handleKey(event, gestures)) event.preventDefault();
   });
+}
+
+type Points = ReadonlyMap<number, { readonly x: number; readonly y: number }>;
+
+/** How far the first two of some points are apart. */
+function spreadOf(points: Points): number {
+  const [a, b] = [...points.values()];
+  return a && b ? Math.hypot(a.x - b.x, a.y - b.y) : 0;
+}
+
+function middleOf(points: Points): { readonly x: number; readonly y: number } {
+  const [a, b] = [...points.values()];
+  return { x: (a!.x + b!.x) / 2, y: (a!.y + b!.y) / 2 };
 }
 
 /** @returns whether the key means something on the map. */

@@ -38,6 +38,8 @@ export class MapPanel {
   private readonly navigation: Navigation;
   private readonly rowSums: RowSums | null;
   private hovered: Cell | null = null;
+  /** Tokens of the map that is drawn. */
+  private drawnOf: number | null = null;
   private marks: readonly LineMark[] = [];
   /** What the reader was zoomed to last. */
   private zoomedTo: { readonly analysisId: number; readonly token: number | null } | null = null;
@@ -89,6 +91,15 @@ export class MapPanel {
     const operators = (map && panel?.model?.layers[map.ref.layerIdx]?.operators) ?? [];
     const why = map ? localRowSumNote(operators, map.ref.stage) : '';
     this.rowSums?.show(map && panel?.status === 'done' ? map.ref : null, why);
+    // The map before stays, dimmed, until something of this one is there.
+    const isWaiting = map !== null && !map.hasValues && this.drawnOf === map.ref.nTokens && !this.loader.failure;
+    this.element.classList.toggle('is-waiting', isWaiting);
+    if (isWaiting) {
+      const { viewport, size, nTokens } = this.navigation;
+      this.loader.view(visibleCells(viewport, nTokens, size));
+      return;
+    }
+    this.drawnOf = map?.ref.nTokens ?? null;
     if (!map) {
       this.hovered = null;
       this.drawing.clear();
@@ -107,6 +118,7 @@ export class MapPanel {
       mapInstructions,
     );
     this.canvas.setAttribute('aria-label', label);
+    this.canvas.classList.toggle('is-zoomed', layout.zoom.factor > 1);
     this.describe(panel?.view.stage);
     this.followSelection(map.ref.analysisId, panel?.selectedToken ?? null, cell);
     this.navigation.followCell(cell);

@@ -114,3 +114,26 @@ test('the wheel alone scrolls the page; with Ctrl or Cmd, as a pinch comes, it z
     assert.ok((canvas.heard.at(-1)![1] as number) < 1);
   }
 });
+
+test('two fingers zoom by how far apart they are, about their middle, and click nothing', () => {
+  const canvas = new FakeCanvas();
+  const touch = (type: string, pointerId: number, x: number, y: number) =>
+    canvas.send(type, { button: 0, pointerType: 'touch', pointerId, clientX: x, clientY: y, offsetX: x, offsetY: y });
+  touch('pointerdown', 1, 100, 100);
+  touch('pointerdown', 2, 200, 100);
+  touch('pointermove', 2, 300, 100);
+  touch('pointermove', 1, 50, 100);
+  touch('pointerup', 2, 300, 100);
+  touch('pointermove', 1, 60, 100);
+  touch('pointerup', 1, 60, 100);
+  const zooms = canvas.heard.filter(([name]) => name === 'zoom');
+  assert.deepEqual(zooms, [
+    ['zoom', 2, 200, 100],
+    ['zoom', 1.25, 175, 100],
+  ]);
+  assert.ok(!canvas.heard.some(([name]) => name === 'click' || name === 'pan'));
+  // A finger alone still clicks.
+  touch('pointerdown', 3, 20, 30);
+  touch('pointerup', 3, 20, 30);
+  assert.deepEqual(canvas.heard.at(-1), ['click', 20, 30]);
+});
