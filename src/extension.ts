@@ -41,7 +41,7 @@ import { PlaceMarks } from './editor/placeMarks';
 import { RemoteToken } from './editor/remoteToken';
 import { registerRetrievalHeads } from './editor/retrievalHeadsCommand';
 import { revealLine, revealOffset, revealToken } from './editor/reveal';
-import { type Sample, Samples, showWhile } from './editor/samples';
+import { findingIn, type Sample, Samples, showWhile } from './editor/samples';
 import { SearchMarks } from './editor/searchMarks';
 import { StatusBar } from './editor/statusBar';
 import { SurprisalMarks } from './editor/surprisalMarks';
@@ -112,7 +112,9 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     const { model } = sample;
     analysis.prepare(model);
     const own = model === undefined ? {} : { model };
-    await showWhile(sample, document => analysis.inspect({ document, range: null, anchor: 0, ...own }));
+    await showWhile(sample, document =>
+      analysis.inspect({ document, range: null, anchor: findingIn(sample, document) ?? 0, ...own }),
+    );
   };
   const keys = new ContextKeys((key, value) => void vscode.commands.executeCommand('setContext', key, value));
   const runReported = (run: () => Promise<void>) => withErrorReporting(log, run);

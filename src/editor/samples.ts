@@ -76,6 +76,12 @@ export class Samples implements vscode.Disposable, vscode.TextDocumentContentPro
   }
 }
 
+/** Where the word that the tour explains begins; null where there is none. */
+export function findingIn({ finding }: Sample, document: vscode.TextDocument): number | null {
+  const at = finding === undefined ? -1 : document.getText().lastIndexOf(finding);
+  return at < 0 ? null : at + finding!.length;
+}
+
 /** In the order in which a new reader should meet them. */
 function known(): Omit<Sample, 'uri'>[] {
   return [

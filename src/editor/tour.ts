@@ -5,7 +5,7 @@ import type { Analysis } from '../analysis/analysis';
 import { failures } from '../errors';
 import type { PanelTab } from '../panel/panelTab';
 import { selectWord } from './cursorSelection';
-import type { Sample, Samples } from './samples';
+import { findingIn, type Sample, type Samples } from './samples';
 
 /** Id by which the panel starts its tour. */
 const tourTab = 'tour';
@@ -21,10 +21,10 @@ export async function takeTour(
   if (!sample) throw failures.noEditor();
   await inspect(sample);
   const { document } = analysis;
-  const offset = document?.getText().lastIndexOf(sample.finding!) ?? -1;
-  const token = offset < 0 ? null : analysis.tokenAtOffset(offset + sample.finding!.length);
-  if (!document || token === null) throw failures.noFinding();
-  const place = document.positionAt(offset + sample.finding!.length);
+  const offset = document ? findingIn(sample, document) : null;
+  const token = offset === null ? null : analysis.tokenAtOffset(offset);
+  if (!document || offset === null || token === null) throw failures.noFinding();
+  const place = document.positionAt(offset);
   await vscode.window.showTextDocument(document, { selection: new vscode.Range(place, place) });
   selectWord(analysis, token);
   tab.show(tourTab);
