@@ -335,6 +335,21 @@ const usage: [string, string[], RegExp][] = [
     ['analyze', 'package.json', ...model, '--stage', 'capped_scores'],
     /no stage capped_scores: the layers of the model ".*" have scores, convolved_scores,.* only/,
   ],
+  [
+    'a part of a format that holds whole maps',
+    ['export', 'package.json', '--format', 'npz', '--out', '-', '--queries', '1:2'],
+    /--queries and --keys need --format png, svg or csv, found npz/,
+  ],
+  [
+    'all stages of a table',
+    ['export', 'package.json', '--format', 'csv', '--out', '-', '--all-stages'],
+    /--all-stages needs --format png or svg, found csv/,
+  ],
+  [
+    'two parts',
+    ['export', 'package.json', '--format', 'svg', '--out', '-', '--queries', '1:2,4:5'],
+    /--queries is "1:2,4:5", expected one FROM:TO/,
+  ],
   ['an unknown format', ['export', 'package.json', '--format', 'gif', '--out', '-'], /--format is "gif", expected npz/],
 ];
 for (const [what, args, message] of usage) {

@@ -156,3 +156,19 @@ test('a repository of a model called ".." stays inside its folder', () => {
   assert.equal(cli('export-repository', '--model', folder, '--out', out).status, 0, 'again, into the same folder');
   assert.deepEqual([readdirSync(join(scratch, 'new')), readdirSync(out).length], [['repository'], 9]);
 });
+
+test('a part of a map is exported by lines, tokens or offsets; what is not there is refused', () => {
+  const part = (...options: string[]) => {
+    const out = join(scratch, 'part.csv');
+    const { status, stderr } = cli('export', file, ...model, '--format', 'csv', '--out', out, ...options);
+    return status === 0 ? JSON.parse(readFileSync(`${out}.json`, 'utf8')).part : stderr;
+  };
+  const tokens = part('--queries', '1:3', '--keys', '0:2', '--unit', 'tokens');
+  assert.deepEqual([tokens.first_query, tokens.last_query, tokens.first_key, tokens.last_key], [1, 2, 0, 1]);
+  assert.deepEqual(part('--queries', '1:2', '--unit', 'lines').first_line, 1);
+  assert.match(
+    part('--queries', '9:99', '--unit', 'lines'),
+    /--queries has 9:99, expected lines in the inspected window/,
+  );
+  assert.match(part('--queries', '1:2', '--keys', '2:3', '--unit', 'tokens'), /all of these cells are masked/);
+});

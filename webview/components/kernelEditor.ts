@@ -2,6 +2,7 @@
 
 import { colorOf, levelOf, luminance } from '../../src/shared/colorScale';
 import { type KernelPart, type KernelShape, sourceHead } from '../../src/shared/kernels';
+import { withLocalMark } from '../../src/shared/labels';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { h, onChange } from '../dom';
@@ -180,7 +181,7 @@ export function parseWeight(text: string): number | null {
 
 /** In at most five digits; enough to read, and edits of other cells keep the exact value. */
 function written(weight: number): string {
-  return String(Number(weight.toPrecision(4))).replace('-', '−');
+  return withLocalMark(String(Number(weight.toPrecision(4))).replace('-', '−'));
 }
 
 function rowName({ rows, identityColumn }: KernelShape, row: number): string {
