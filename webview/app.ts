@@ -124,7 +124,9 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     : null;
   const bar = h('div', { class: 'shell-bar' }, pages.bar, ...(menu ? [menu.button] : []));
   const header = h('div', { class: 'shell' }, bar, breadcrumb.element, ...(menu ? [menu.panel] : []));
-  const content = h('div', { class: 'content' }, tour.element, status.element, banner.element, pages.element);
+  // An exported page has a title of its own.
+  const title = document.querySelector('h1') ? [] : [h('h1', { class: 'sr-only' }, t('Attention'))];
+  const content = h('div', { class: 'content' }, ...title, tour.element, status.element, banner.element, pages.element);
   root.setAttribute('role', 'main');
   root.replaceChildren(header, content);
 

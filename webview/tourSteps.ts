@@ -1,6 +1,6 @@
 /** What the tour shows, step by step, and what is said about samples that need a word. Pure. */
 
-import type { Stage } from '../src/shared/operators';
+import { type Stage, weightsStage } from '../src/shared/operators';
 import type { PanelState } from '../src/shared/panel/panelMessages';
 import { readableLabels, textOfTokens } from '../src/shared/places';
 import { t } from '../src/shared/tools/l10n';
@@ -21,7 +21,7 @@ export function tourSteps(panel: PanelState, head: string): readonly TourStep[] 
   const { tokens } = panel;
   const range = selectedRange(panel) ?? panel.suggestion;
   const word = tokens && range ? textOfTokens(readableLabels(tokens), range) : '';
-  const last = panel.model?.layers[panel.view.layerIdx]?.stages.at(-1);
+  const stages = panel.model?.layers[panel.view.layerIdx]?.stages;
   return [
     {
       ...{ tab: 'why', target: '.why-predicted' },
@@ -45,7 +45,7 @@ export function tourSteps(panel: PanelState, head: string): readonly TourStep[] 
               'Every attention head as a small picture, with the kind of head that it is. {0} added most to this prediction; its map is open.',
               head,
             ),
-      ...(last ? { stage: last } : {}),
+      ...(stages ? { stage: weightsStage(stages) } : {}),
     },
     {
       ...{ tab: 'stages', target: '.region-map' },

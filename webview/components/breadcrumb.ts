@@ -18,7 +18,7 @@ export function createBreadcrumb(actions: Actions, hasTiles: boolean) {
   const separator = () => h('span', { class: 'breadcrumb-separator', 'aria-hidden': 'true' }, '›');
   const element = h(
     'section',
-    { class: 'breadcrumb', 'aria-label': t('Map') },
+    { class: 'breadcrumb', 'aria-label': t('Layer, head and stage') },
     ...[layer.element, separator(), head.element, separator(), stage.element, difference.element],
   );
   difference.element.classList.add('breadcrumb-difference');

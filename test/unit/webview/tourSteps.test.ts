@@ -9,7 +9,7 @@ const panel = {
   selectedToken: 4,
   selectionAnchor: 3,
   suggestion: null,
-  model: { layers: [{ stages: ['scores', 'pattern'] }] },
+  model: { layers: [{ stages: ['scores', 'pattern', 'gated_pattern'] }] },
   view: { layerIdx: 0, headIdx: 0, stage: 'scores', difference: false },
 } as unknown as PanelState;
 
@@ -21,7 +21,7 @@ test('the tour names the word and the head, and goes from the first screen to th
   );
   assert.match(steps[0]!.text, /up to “Ellery”/);
   assert.match(steps[2]!.text, /L6H6 added most/);
-  assert.equal(steps[2]!.stage, 'pattern', 'weights, not scores');
+  assert.equal(steps[2]!.stage, 'pattern', 'what multiplies the values');
   assert.doesNotMatch(tourSteps(panel, '')[2]!.text, /added most/);
 });
 
