@@ -3,7 +3,7 @@
 Usage: python3 -m export.causal_cases ../test/fixtures/causal.json      (needs numpy alone)
 
 The residual stream after every layer, read by the norm and the output head (logit lens); and predictions when queries
-may not see keys (knock-outs), for Multi-Token Attention by the definition in docs/guide.md: a row computes its attention as
+may not see keys (knock-outs), for Multi-Token Attention by the definition in docs/guide/experiments.md: a row computes its attention as
 if the forbidden tokens were not there, neither as keys nor as the rows above it that the convolutions read.
 """
 

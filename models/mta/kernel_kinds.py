@@ -1,4 +1,4 @@
-"""Names of kernels by what they do, after the table "Kinds of kernels" in docs/guide.md."""
+"""Names of kernels by what they do, after the table "Kinds of kernels" in docs/guide/kernels.md."""
 
 from __future__ import annotations
 

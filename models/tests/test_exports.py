@@ -31,7 +31,7 @@ def exports(tmp_path_factory, command_line):
 
 def test_npz_as_the_guide_reads_it(exports):
     document, export = exports
-    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "guide" / "exports.md").read_text(encoding="utf-8")
     lines = re.search(r'```python\n(maps = numpy\.load.*?)```', guide, re.S)[1]
     out = export("npz", "--layer", "2", "--stage", "mixed_scores")
     names = {"numpy": numpy, "json": json, "path": document}

@@ -181,7 +181,7 @@ def octave(distance: int) -> int:
 
 
 def head_measures(ids: List[int], stages: Dict[str, np.ndarray], head: int, has_pre: bool, has_post: bool) -> Dict[str, float]:
-    """By the table "Of heads" in docs/guide.md."""
+    """By the table "Of heads" in docs/guide/heads.md."""
     lists: Dict[str, list] = {name: [] for name in ["context", "pre", "post", "induction", "previous", "entropy", "distance", "sink"]}
     lists.update({name: [] for name in ["duplicate", "own", "near", "evenness"]})
     weights = np.abs(stages["mixed_pattern"][head])

@@ -1,4 +1,4 @@
-/** What experiments on a run answer: logit lens, knock-outs, patches and continuations. See docs/guide.md for the formulas. */
+/** What experiments on a run answer: logit lens, knock-outs, patches and continuations. See docs/guide/experiments.md for the formulas. */
 
 import type { Ablation } from './ablation';
 import type { HeadRef, TokenRange } from './address';

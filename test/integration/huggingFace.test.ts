@@ -1,7 +1,7 @@
 /** Llama-class model folders: attention and logits equal those of Hugging Face's own library. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -13,8 +13,8 @@ import { scoreTokens } from '../../src/inference/run/predictions';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import { Session } from '../../src/inference/runtime/session';
 import { compareWithLibrary, worstDifference } from '../fixtures/compareWithLibrary';
+import { guideText } from '../fixtures/guide';
 import { type HuggingFaceCase, huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
-import { root } from '../fixtures/paths';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-hugging-face-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -46,8 +46,7 @@ for (const example of cases) {
 }
 
 test('the guide’s table is what the cases show', t => {
-  const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
-  const rows = [...guide.matchAll(/^\| [^|]+ \| `(\w+)` \| [^|]+ \| (\d+) \| (\S+) \|$/gm)];
+  const rows = [...guideText.matchAll(/^\| [^|]+ \| `(\w+)` \| [^|]+ \| (\d+) \| (\S+) \|$/gm)];
   const stated = new Map(rows.map(([, type, n, difference]) => [type!, [Number(n), Number(difference)] as const]));
   assert.deepEqual([...stated.keys()].sort(), [...huggingFaceFamilies].sort());
   for (const [type, { cases: n, difference }] of worst) {

@@ -7,13 +7,12 @@ import { test } from 'node:test';
 import { headKinds } from '../../../src/attention/headKinds';
 import { measures } from '../../../src/attention/headRanking';
 import { kernelRules, mixRules } from '../../../src/attention/kernelShape';
+import { guideText as guide } from '../../fixtures/guide';
 import { root } from '../../fixtures/paths';
-
-const guide = readFileSync(join(root, 'docs/guide.md'), 'utf8');
 
 /** Cells of the first table after a heading. */
 function tableAfter(heading: string): string[][] {
-  const from = guide.indexOf(`\n${heading}\n`);
+  const from = guide.search(new RegExp(`^#+ ${heading}$`, 'm'));
   assert.ok(from >= 0, heading);
   const lines = guide.slice(guide.indexOf('\n|', from) + 1).split('\n');
   const table = lines.slice(
@@ -31,7 +30,7 @@ function tableAfter(heading: string): string[][] {
 test('kinds of kernels: the guide has the rules of the code, in their order', () => {
   const ofMixes = mixRules.filter(({ name }) => !kernelRules.some(rule => rule.name === name));
   assert.deepEqual(
-    tableAfter('### Kinds of kernels'),
+    tableAfter('Kinds of kernels'),
     [...kernelRules, ...ofMixes].map(({ name, rule }) => [name, rule]),
   );
   for (const { name, rule } of mixRules) {
@@ -41,13 +40,13 @@ test('kinds of kernels: the guide has the rules of the code, in their order', ()
 });
 
 test('measures of heads: the guide has all of them', () => {
-  const names = tableAfter('### Of heads').map(([name]) => name);
+  const names = tableAfter('Of heads').map(([name]) => name);
   assert.deepEqual(names.toSorted(), measures.map(({ label }) => label).toSorted());
 });
 
 test('kinds of heads: guide and schema have the rules of the code, in their order', () => {
   assert.deepEqual(
-    tableAfter('### Kinds of heads'),
+    tableAfter('Kinds of heads'),
     headKinds.map(({ label, rule }) => [label, rule]),
   );
   const schema = JSON.parse(readFileSync(join(root, 'src/cli/schemas/heads.schema.json'), 'utf8'));

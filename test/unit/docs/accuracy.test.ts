@@ -80,6 +80,6 @@ test('the families of the guide are those of the code, and the README has their 
   const all = pages.map(page => read(page)).join('\n');
   for (const type of Object.keys(families)) assert.ok(all.includes(`| \`${type}\` |`), type);
   const [, number] = /of (\d+) families/.exec(prose('README.md')) ?? [];
-  const table = read('docs', 'guide.md').split('\n| family | `model_type` |')[1]!.split('\n\n')[0]!;
+  const table = read('docs', 'guide', 'families.md').split('\n| family | `model_type` |')[1]!.split('\n\n')[0]!;
   assert.equal(table.match(/^\| [^|]+ \| `\w+`/gm)?.length, Number(number));
 });

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { measures } from '../../../src/attention/headRanking';
 import { stageNames } from '../../../src/shared/labels';
 import { shapeNames } from '../../../webview/kernelGallery';
+import { guideText as guide } from '../../fixtures/guide';
 import { root } from '../../fixtures/paths';
 
 // Tracked ones: what else lies in the folder is nobody's documentation.
@@ -42,8 +43,6 @@ for (const page of pages) {
     );
   });
 }
-
-const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
 
 test('the guide explains every stage, measure and kind of kernel by its name on screen', () => {
   const kinds = Object.values(shapeNames).filter(name => name !== 'not a number');
