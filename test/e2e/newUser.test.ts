@@ -199,7 +199,7 @@ test('the tour leads through the panel, on “Margaret” → “ E”, and ends
 });
 
 test('the toy task is explained where it opens', async () => {
-  await workbench.runCommand('MTA Inspector: Open a Sample');
+  await workbench.runCommand('MTA Inspector: Open Sample Document…');
   await workbench.page.locator('.quick-input-widget .monaco-list-row', { hasText: 'letters.blocks' }).click();
   const frame = await workbench.webviewFrame('MTA Inspector');
   const note = frame.getByRole('region', { name: 'Tour' });
