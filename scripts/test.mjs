@@ -2,9 +2,10 @@
 //   npm test                              everything
 //   npm test -- --tier unit --tier e2e    some tiers
 //   npm test -- --tier unit hover         only test files whose path contains "hover"
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, setPriority } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageExtension } from './package.mjs';
@@ -110,11 +111,34 @@ async function runNodeTests(
   };
 }
 
-/** @returns {Counts} */
-function runPythonTests() {
+/**
+ * Starts the Python tests, which take what processor time others leave.
+ * @returns {() => Promise<Counts>} waits for their end and shows their output
+ */
+function startPythonTests() {
   ensureNodeModules();
   const report = freshReport('python.xml');
-  const succeeded = runVisibly(ensurePython(), ['-m', 'pytest', '-q', `--junitxml=${report}`], join(root, 'models'));
+  const output = freshReport('python.log');
+  const file = openSync(output, 'w');
+  const args = ['-m', 'pytest', '-q', `--junitxml=${report}`];
+  const tests = spawn(ensurePython(), args, { cwd: join(root, 'models'), stdio: ['ignore', file, file] });
+  closeSync(file);
+  if (tests.pid !== undefined) setPriority(tests.pid, 10);
+  const ended = once(tests, 'close');
+  ended.catch(() => {}); // it is reported where it is waited for
+  return async () => {
+    const [code] = await ended;
+    process.stdout.write(readFileSync(output));
+    return pythonCounts(report, code === 0);
+  };
+}
+
+/**
+ * @param {string} report
+ * @param {boolean} succeeded
+ * @returns {Counts}
+ */
+function pythonCounts(report, succeeded) {
   const suite = readFileSync(report, 'utf8').match(/<testsuite [^>]*>/)?.[0] ?? '';
   const total = (/** @type {string} */ name) => Number(suite.match(new RegExp(`\\b${name}="(\\d+)"`))?.[1] ?? 0);
   const failed = total('failures') + total('errors');
@@ -127,7 +151,9 @@ function runPythonTests() {
   };
 }
 
-/** In the order of their cost. @type {Record<string, (fileFilter: string[]) => Counts | Promise<Counts>>} */
+/** @typedef {Counts | (() => Promise<Counts>)} Outcome what a tier gave, or how to wait for one that goes on beside the next */
+
+/** In the order of their cost. @type {Record<string, (fileFilter: string[]) => Outcome | Promise<Outcome>>} */
 const tiers = {
   check() {
     ensureNodeModules();
@@ -156,13 +182,13 @@ const tiers = {
     const first = ['serving', 'cliPackage', 'webgpu', 'ggufFile', 'cli', 'newcomer', 'hub'];
     return runNodeTests('test/integration', { fileFilter, first });
   },
-  python: runPythonTests,
+  python: startPythonTests,
   e2e(fileFilter) {
     ensureChromium();
     ensureWorkbench();
     packageExtension();
-    // A workbench and its browser use two cores: on two, files side by side took 800 s and one after another 890.
-    const maxConcurrency = Math.max(1, Math.floor(availableParallelism() / 2));
+    // Half of the time a file waits for what it has started.
+    const maxConcurrency = Math.max(2, Math.floor(availableParallelism() / 2));
     return runNodeTests('test/e2e', { fileFilter, recursive: false, maxConcurrency, isBundled: false });
   },
 };
@@ -177,20 +203,25 @@ async function main() {
   });
   const chosen = values.tier ?? Object.keys(tiers);
   const totals = { passed: 0, failed: 0, skipped: 0, todo: 0 };
+  /** @type {string[]} */
   const summary = [];
-  for (const name of chosen) {
+  /** @type {[name: string, start: number, wait: () => Promise<Counts>][]} */
+  const goingOn = [];
+  /** @type {(name: string, start: number, run: () => Outcome | Promise<Outcome>) => Promise<void>} */
+  const count = async (name, start, run) => {
     console.log(`\n── ${name} ${'─'.repeat(60 - name.length)}`);
-    const start = performance.now();
-    /** @type {Counts} */
+    /** @type {Outcome} */
     let counts;
     try {
-      const tier = tiers[name];
-      if (!tier) throw new Error(`There is no tier "${name}". Use one of: ${Object.keys(tiers).join(', ')}.`);
-      counts = await tier(positionals);
+      counts = await run();
     } catch (error) {
       // A tier that cannot start is a failure: a green run must mean that everything ran.
       console.error(error instanceof Error ? error.message : error);
       counts = { passed: 0, failed: 1, skipped: 0, todo: 0 };
+    }
+    if (typeof counts === 'function') {
+      goingOn.push([name, start, counts]);
+      return;
     }
     totals.passed += counts.passed;
     totals.failed += counts.failed;
@@ -199,7 +230,15 @@ async function main() {
     const { passed, failed, skipped, todo } = counts;
     const rest = `${skipped ? `, ${skipped} skipped` : ''}${todo ? `, ${todo} to do` : ''}`;
     summary.push(`${name.padEnd(12)} ${passed} passed, ${failed} failed${rest} in ${secondsSince(start)}`);
+  };
+  for (const name of chosen) {
+    await count(name, performance.now(), () => {
+      const tier = tiers[name];
+      if (!tier) throw new Error(`There is no tier "${name}". Use one of: ${Object.keys(tiers).join(', ')}.`);
+      return tier(positionals);
+    });
   }
+  for (const [name, start, wait] of goingOn) await count(name, start, wait);
   console.log(`\n${summary.map(line => `  ${line}`).join('\n')}`);
   if (totals.skipped + totals.todo > 0) console.log(`  (${totals.skipped} skipped, ${totals.todo} to do)`);
   if (totals.failed > 0 || totals.passed === 0) process.exitCode = 1;

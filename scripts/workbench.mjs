@@ -125,14 +125,19 @@ function installedOnce(vsix, env) {
   const all = join(root, 'test-results', 'installed');
   const folder = join(all, hash);
   if (existsSync(folder)) return folder;
-  // Older packages, which nobody asks for again.
-  rmSync(all, { recursive: true, force: true });
+  mkdirSync(all, { recursive: true });
+  // Older packages, which nobody asks for again. What begins with this one's hash is another process's work.
+  for (const name of readdirSync(all)) if (!name.startsWith(hash)) rmSync(join(all, name), { recursive: true });
   const scratch = mkdtempSync(join(tmpdir(), 'mta-install-'));
-  const made = join(all, `${hash}-${process.pid}`);
-  mkdirSync(made, { recursive: true });
-  install([vsix], made, scratch, env);
-  rmSync(scratch, { recursive: true, force: true });
-  renameSync(made, folder);
+  const made = mkdtempSync(join(all, `${hash}-`));
+  try {
+    install([vsix], made, scratch, env);
+    renameSync(made, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error; // else another process was first
+  } finally {
+    for (const path of [scratch, made]) rmSync(path, { recursive: true, force: true });
+  }
   return folder;
 }
 
