@@ -40,6 +40,34 @@ test('sliding windows: all layers of Mistral, those from a layer on where Qwenâ€
   assert.deepEqual(windows({ ...on, layer_types }), [8, null, 8, null]);
 });
 
+test('windows and rotation by layer where the file lists no types', () => {
+  assert.deepEqual(windows({ model_type: 'olmo3' }), [8, 8, 8, null]);
+  assert.deepEqual(windows({ model_type: 'gemma2' }), [8, null, 8, null]);
+  assert.deepEqual(windows({ model_type: 'gemma3_text' }), [8, 8, 8, 8]);
+  assert.deepEqual(windows({ model_type: 'gemma3_text', sliding_window_pattern: 3 }), [8, 8, null, 8]);
+  const rotates = (extra: object) => {
+    const config = parse({ model_type: 'smollm3', ...extra });
+    return [0, 1, 2, 3].map(layerIdx => planLayer(config, layerIdx).rotary !== null);
+  };
+  assert.deepEqual(rotates({}), [true, true, true, false]);
+  assert.deepEqual(rotates({ no_rope_layer_interval: 2 }), [true, false, true, false]);
+  assert.deepEqual(rotates({ no_rope_layers: [0, 1, 1, 0] }), [false, true, true, false]);
+  // Layers without rotation see everything.
+  assert.deepEqual(windows({ model_type: 'smollm3', use_sliding_window: true }), [null, null, null, 8]);
+});
+
+test('the part of a model that reads texts is tied as the whole is, and keeps what is said of the whole', () => {
+  const whole = (extra: object) =>
+    parseHuggingFaceConfig(
+      { model_type: 'gemma3', text_config: { ...base, model_type: 'gemma3_text' }, ...extra },
+      'config.json',
+      null,
+    );
+  assert.equal(whole({}).weight_tying, true);
+  assert.equal(whole({ tie_word_embeddings: false }).weight_tying, false);
+  assert.throws(() => whole({ quantization_config: { quant_method: 'gptq' } }), /quantization_config/);
+});
+
 test('scaled positions in old and new files, and the context they reach', () => {
   const yarn = { factor: 4, original_max_position_embeddings: 64 };
   for (const extra of [
