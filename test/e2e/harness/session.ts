@@ -51,7 +51,11 @@ const stillSettings = {
   'editor.cursorBlinking': 'solid',
   'editor.minimap.enabled': false,
   'editor.occurrencesHighlight': 'off',
+  // Hovers of lists would come up under a resting mouse, over the row that is clicked next.
+  'workbench.hover.delay': 2000,
   'workbench.reduceMotion': 'on',
+  // Else every process's open files are listed every two seconds to find ports.
+  'remote.autoForwardPorts': false,
   // Of the language only its syntax: nothing here asks for types.
   'typescript.tsserver.useSyntaxServer': 'always',
   'typescript.validate.enable': false,
