@@ -113,7 +113,7 @@ async function main() {
     plugins: ['@stryker-mutator/tap-runner', join(root, 'scripts/mutateSample.mjs')],
     ignorePatterns: [
       'dist',
-      'docs',
+      'docs/site',
       '*.vsix',
       'test-results',
       'models/serving',
