@@ -26,6 +26,7 @@ import {
   defaultLayout,
   isRenewing,
   isSameRange,
+  keepsCell,
   layerOf,
   mapRefOf,
   readLayout,
@@ -172,12 +173,8 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
   }
 
   function setPanel(panel: PanelState): void {
-    // An ablated run is of the same tokens: what is looked at stays.
     const { panel: before, cell } = store.state;
-    const isNewRun = panel.analysisId !== before?.analysisId && panel.ablation.trainedId === null;
-    // One selection: a word that was selected elsewhere takes the place of the cell.
-    const isElsewhere = panel.selectedToken !== before?.selectedToken && panel.selectedToken !== cell?.queryIdx;
-    store.update(cell && (isNewRun || isElsewhere) ? { panel, cell: null } : { panel });
+    store.update(cell && !keepsCell(before, panel, cell) ? { panel, cell: null } : { panel });
     fitNewRange(panel);
     showMap();
   }

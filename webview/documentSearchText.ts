@@ -5,6 +5,11 @@ import { formatLines, withLocalMark } from '../src/shared/labels';
 import { formatHeads } from '../src/shared/relevance';
 import { t } from '../src/shared/tools/l10n';
 
+/** Why a search cannot start where nothing is selected. */
+export function nothingToSearch(): string {
+  return t('Select a word in the document: the search is for what it depends on.');
+}
+
 /** One line on the progress of the search. */
 export function searchProgress(state: DocumentSearchState | null): string {
   if (!state) {

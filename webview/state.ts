@@ -223,6 +223,14 @@ export function isRenewing(panel: PanelState | null, drawn: string | null): bool
   return (panel.status === 'loading' || panel.status === 'running') && mapRefOf(panel) === null;
 }
 
+/** Whether the cell that is looked at stays, as in an ablated run, which is of the same tokens. */
+export function keepsCell(before: PanelState | null, panel: PanelState, { queryIdx }: Cell): boolean {
+  const isNewRun = panel.analysisId !== before?.analysisId && panel.ablation.trainedId === null;
+  // One selection: a word that was selected elsewhere takes the place of the cell.
+  const isElsewhere = panel.selectedToken !== before?.selectedToken && panel.selectedToken !== queryIdx;
+  return !isNewRun && !isElsewhere;
+}
+
 export function isLayerReady(panel: PanelState): boolean {
   return panel.view.layerIdx < panel.layersDone;
 }

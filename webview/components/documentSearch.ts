@@ -3,7 +3,7 @@
 import type { DocumentSearchState, SearchLine } from '../../src/shared/documentSearch';
 import { formatValue, withLocalMark } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
-import { searchNotes, searchProgress } from '../documentSearchText';
+import { nothingToSearch, searchNotes, searchProgress } from '../documentSearchText';
 import { h } from '../dom';
 import { button } from '../toolkit';
 import type { ViewContext } from '../views/view';
@@ -14,7 +14,15 @@ type Row = DocumentSearchState['lines'][number] & { readonly share: number };
 
 const height = 48;
 
-export function createDocumentSearch({ actions, host }: ViewContext): { readonly element: HTMLElement } {
+export interface DocumentSearchPart {
+  readonly element: HTMLElement;
+  /** Without a selection there is nothing to search for. */
+  update(hasSelection: boolean): void;
+}
+
+export function createDocumentSearch({ actions, host }: ViewContext): DocumentSearchPart {
+  let current: DocumentSearchState | null = null;
+  let isSelected = false;
   const start = button(t('Search Whole Document'), 'secondary', () => actions.run('searchDocument'));
   const cancel = button(t('Cancel'), 'secondary', () => actions.run('cancelSearch'));
   const progress = h('progress', { max: 1, value: 0, 'aria-label': t('Progress of the document search') });
@@ -53,12 +61,13 @@ export function createDocumentSearch({ actions, host }: ViewContext): { readonly
 
   function show(state: DocumentSearchState | null): void {
     const isRunning = state?.status === 'reading' || state?.status === 'running';
-    start.toggleAttribute('disabled', isRunning);
+    current = state;
+    start.toggleAttribute('disabled', isRunning || !isSelected);
     cancel.hidden = !isRunning;
     progress.hidden = !isRunning;
     progress.max = Math.max(1, state?.total ?? 1);
     progress.value = state?.done ?? 0;
-    status.textContent = searchProgress(state);
+    status.textContent = state === null && !isSelected ? nothingToSearch() : searchProgress(state);
     failure.hidden = !state?.failure;
     failure.textContent = state?.failure?.message ?? '';
     picture.replaceChildren(...(state?.profile ? [profile(state, state.profile)] : []));
@@ -83,7 +92,14 @@ export function createDocumentSearch({ actions, host }: ViewContext): { readonly
     table.element,
     notes,
   );
-  return { element };
+  return {
+    element,
+    update(hasSelection) {
+      if (hasSelection === isSelected) return;
+      isSelected = hasSelection;
+      show(current);
+    },
+  };
 }
 
 /** Relevance upwards and surprisal downwards from the middle, from the document's first searched line to the last. */

@@ -14,7 +14,7 @@ import {
 } from '../../src/shared/relevance';
 import { t } from '../../src/shared/tools/l10n';
 import { type Column, createDataTable } from '../components/dataTable';
-import { createDocumentSearch } from '../components/documentSearch';
+import { createDocumentSearch, type DocumentSearchPart } from '../components/documentSearch';
 import { radioGroup, textField } from '../components/fields';
 import { lineColumn, relevanceColumns } from '../components/lineColumns';
 import { h } from '../dom';
@@ -67,6 +67,7 @@ export const contextView: ViewDefinition = {
 
 class ContextView implements PanelView {
   readonly element: HTMLElement;
+  private readonly search: DocumentSearchPart;
   private readonly method;
   private readonly heads;
   private readonly direction;
@@ -87,6 +88,7 @@ class ContextView implements PanelView {
   private linesId = 0;
 
   constructor(private readonly context: ViewContext) {
+    this.search = createDocumentSearch(context);
     const { actions, host } = context;
     this.method = dropdown('relevance', t('Measured by'), value => this.change({ method: value as RelevanceMethod }));
     this.heads = textField(t('Heads'), text => this.changeHeads(text), {
@@ -128,7 +130,7 @@ class ContextView implements PanelView {
       this.table.element,
       this.checkNotes,
       this.note,
-      createDocumentSearch(context).element,
+      this.search.element,
     );
   }
 
@@ -166,6 +168,7 @@ class ContextView implements PanelView {
   private draw(context: PanelContext, labels: readonly string[]): void {
     const { options, range, isBusy, hasWeights, occlusion } = context;
     const { lines } = this;
+    this.search.update(range !== null);
     this.method.set(methodOptions, options.method);
     this.heads.element.hidden = options.method === 'head';
     this.heads.set(formatHeads(options.heads));

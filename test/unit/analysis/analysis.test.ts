@@ -600,3 +600,14 @@ test('another text in front is named, the inspected one is not', async () => {
   await start(other);
   assert.equal(analysis.snapshot.otherInFront, null);
 });
+
+test('a run that is cancelled before the chosen layer shows the last layer that is there', async () => {
+  const { analysis, start, load, bring } = openAnalysis();
+  const { run } = await start(editor.open('text'));
+  await load();
+  analysis.setView({ layerIdx: 1, headIdx: 0, stage: 'mixed_pattern', difference: false });
+  await bring('text', 1);
+  analysis.cancel();
+  await assert.rejects(run, cancelled);
+  assert.deepEqual([analysis.snapshot.status, analysis.snapshot.view.layerIdx], ['cancelled', 0]);
+});
