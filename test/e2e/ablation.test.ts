@@ -212,7 +212,7 @@ test('what is switched by keyboard keeps the focus, and what is taken back leave
 
 test('the ranking equals the command line’s', async () => {
   const reference = cli('ablate', join(folder, sample), '--parts-only', '--max-tokens', '512');
-  await frame.locator('.ranking-section summary').click();
+  await frame.locator('.ablation .ranking-section summary').click();
   await frame.getByRole('button', { name: 'Rank every part of every layer' }).click();
   await frame.locator('div[data-status="done"]:has(> .details-table .ranking)').waitFor();
   const rows = await frame
