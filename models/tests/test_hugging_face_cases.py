@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import MODELS_DIR
 
-from export import hugging_face_cases, tokenizer_cases
+from export import hugging_face_cases, rope_cases, tokenizer_cases
 
 FIXTURES = MODELS_DIR.parent / "test" / "fixtures"
 
@@ -26,6 +26,14 @@ def test_stored_keys_and_defaults_are_those_of_the_library():
     pytest.importorskip("transformers")
     stored = json.loads((FIXTURES / "huggingFaceKeys.json").read_text())
     assert hugging_face_cases.library_keys(stored) == stored
+
+
+def test_stored_rotary_positions_are_what_the_library_computes():
+    pytest.importorskip("transformers")
+    stored = json.loads((FIXTURES / "ropes.json").read_text())
+    assert stored["sizes"] == rope_cases.SIZES and [case["config"] for case in stored["cases"]] == list(rope_cases.configs())
+    for case in stored["cases"][::15]:
+        assert {"config": case["config"], **rope_cases.compute(case["config"])} == case
 
 
 def test_stored_tokens_are_what_the_library_makes():

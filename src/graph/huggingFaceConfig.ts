@@ -59,6 +59,10 @@ function readFamily(
   checkKeys(json, given, family, where);
   const rope = family.rope === null ? null : readRope(given, family.rope ?? { theta: 10_000 });
   checkUnreadRope(json, rope, family, where);
+  const ropeType = rope?.rope_scaling?.['rope_type'];
+  if (family.rope?.firstContext !== undefined && ropeType !== undefined && ropeType !== 'longrope') {
+    throw refusal(where, ropeName('rope_scaling.rope_type', json)!, ropeType, '"longrope", "default" or none');
+  }
   const dim = given[keys.dim];
   const heads = given[keys.heads];
   const headDim = given['head_dim'] ?? undefined;
@@ -164,7 +168,8 @@ function checkKeys(json: Json, given: Json, family: Family, where: string): void
   }
   for (const key of ['rope_scaling', 'rope_parameters']) {
     const value = json[key];
-    if (value != null && (typeof value !== 'object' || Array.isArray(value)) && family.rope !== null) {
+    const isList = Array.isArray(value) && value.length > 0;
+    if (value != null && (typeof value !== 'object' || isList) && family.rope !== null) {
       throw refusal(where, key, value, 'null or a JSON object');
     }
   }

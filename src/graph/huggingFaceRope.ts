@@ -39,7 +39,8 @@ export function readRope(json: Json, defaults: RopeDefaults): ReadRope {
   const parameters = filled(json['rope_parameters']);
   if (defaults.slidingTheta !== undefined) return readRopeByLayer(json, defaults, scaling, parameters);
   const given = scaling ?? parameters ?? defaults.scaling ?? {};
-  const theta = given['rope_theta'] ?? json[defaults.thetaKey ?? 'rope_theta'] ?? defaults.theta;
+  const thetaKey = defaults.thetaKey ?? 'rope_theta';
+  const theta = givenValue(given, 'rope_theta') ?? givenValue(json, thetaKey) ?? defaults.theta;
   const share = given['partial_rotary_factor'] ?? json[defaults.shareKey ?? 'partial_rotary_factor'] ?? defaults.share;
   return {
     rope_theta: theta,
@@ -54,13 +55,18 @@ function readRopeByLayer(json: Json, defaults: RopeDefaults, scaling: Json | nul
   const full = { ...filled(parameters?.['full_attention']), ...scaling };
   const sliding = filled(parameters?.['sliding_attention']) ?? {};
   const slidingKey = defaults.slidingThetaKey;
-  const slidingTheta = sliding['rope_theta'] ?? (slidingKey && json[slidingKey]) ?? defaults.slidingTheta;
+  const slidingTheta = givenValue(sliding, 'rope_theta') ?? (slidingKey && json[slidingKey]) ?? defaults.slidingTheta;
   return {
-    rope_theta: full['rope_theta'] ?? json['rope_theta'] ?? defaults.theta,
+    rope_theta: givenValue(full, 'rope_theta') ?? givenValue(json, 'rope_theta') ?? defaults.theta,
     rope_scaling: scalingOf(withoutTruncate(full), json, defaults),
     sliding_rope: { rope_theta: slidingTheta, rope_scaling: scalingOf(withoutTruncate(sliding), json, defaults) },
     share: full['partial_rotary_factor'] ?? json['partial_rotary_factor'] ?? 1,
   };
+}
+
+/** A key that the file has as null is refused, as by the library: no default stands for it. */
+function givenValue(json: Json, key: string): unknown {
+  return json[key] === null ? 'null' : json[key];
 }
 
 /** The library reads this key beside the kinds of layers only. */
@@ -75,15 +81,22 @@ function filled(value: unknown): Json | null {
 }
 
 function scalingOf(given: Json, json: Json, defaults: RopeDefaults): Json | null {
-  const named = given['rope_type'] ?? given['type'] ?? 'default';
+  const isByLayer = defaults.slidingTheta !== undefined;
+  // Beside kinds of layers the library does not read the older name, and does not scale: refused rather than ignored.
+  const older = isByLayer && given['type'] !== undefined ? `type: ${String(given['type'])}` : given['type'];
+  const named = givenValue(given, 'rope_type') ?? older ?? 'default';
   if (named === 'default') return null;
   const isPhi3 = defaults.firstContext !== undefined;
   const type = isPhi3 && (named === 'su' || named === 'yarn') ? 'longrope' : named;
   const longest = json['max_position_embeddings'];
-  const beside = isPhi3 ? (json['original_max_position_embeddings'] ?? defaults.firstContext) : undefined;
+  const beside = isByLayer ? undefined : (json['original_max_position_embeddings'] ?? defaults.firstContext);
+  const inside = givenValue(given, 'original_max_position_embeddings');
   // Dynamic scaling departs from the configured context, whatever else is given.
-  const original = type === 'dynamic' ? longest : (beside ?? given['original_max_position_embeddings'] ?? longest);
-  const factor = given['factor'] ?? numberOr(longest, Number.NaN) / numberOr(original, Number.NaN);
+  const original = type === 'dynamic' ? longest : ((isPhi3 ? beside : (inside ?? beside)) ?? longest);
+  // Only these two have a factor that follows from the contexts: yarn where the file says null.
+  const isDerived = type === 'longrope' || (type === 'yarn' && given['factor'] === null);
+  const derived = isDerived ? numberOr(longest, Number.NaN) / numberOr(original, Number.NaN) : undefined;
+  const factor = given['factor'] ?? derived;
   const common = { rope_type: type, factor, original_max_position_embeddings: original };
   if (type === 'longrope') {
     return { ...given, ...common, amplitude: given['attention_factor'] ?? longRopeAmplitude(factor, original) };

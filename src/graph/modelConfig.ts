@@ -167,6 +167,9 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     throw invalid(where, key, rotaryDim, 'an even number, as rotary positions need');
   }
   const nLayers = read.size('n_layers', 1024);
+  const ropeScaling = parseRopeScaling(root['rope_scaling'], where);
+  const slidingRope = parseSlidingRope(root['sliding_rope'], where);
+  for (const scaling of [ropeScaling, slidingRope?.rope_scaling]) checkFactors(scaling, rotaryDim, where);
   return {
     name: read.text('name', 'unnamed'),
     dim,
@@ -180,7 +183,7 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     norm_eps: read.number('norm_eps', 1e-5),
     rope_theta: read.number('rope_theta', 10_000),
     rope_style: read.choice('rope_style', ['interleaved', 'half'], 'interleaved'),
-    rope_scaling: parseRopeScaling(root['rope_scaling'], where),
+    rope_scaling: ropeScaling,
     qkv_bias: read.flag('qkv_bias', false),
     output_bias: read.flag('output_bias', false),
     ffn_bias: read.flag('ffn_bias', false),
@@ -195,7 +198,7 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     rotary_dim: rotaryDim,
     rotary_layers: read.layers('rotary_layers', nLayers),
     query_scaling: parseQueryScaling(root['query_scaling'], where),
-    sliding_rope: parseSlidingRope(root['sliding_rope'], where),
+    sliding_rope: slidingRope,
     score_scale: read.optional('score_scale'),
     score_scale_by_layer: read.flag('score_scale_by_layer', false),
     score_cap: read.optional('score_cap'),
@@ -324,6 +327,21 @@ function parseRopeScaling(json: unknown, where: string): RopeScaling | null {
     attention_factor: (json as Json)['attention_factor'] == null ? null : read.number('attention_factor'),
     truncate: read.flag('truncate', true),
   };
+}
+
+/** Longrope has a factor for each pair that is rotated. */
+function checkFactors(scaling: RopeScaling | null | undefined, rotaryDim: number, where: string): void {
+  if (scaling?.rope_type !== 'longrope') return;
+  for (const key of ['short_factor', 'long_factor'] as const) {
+    const n = scaling[key].length;
+    if (2 * n === rotaryDim) continue;
+    throw invalid(
+      where,
+      `rope_scaling.${key}`,
+      scaling[key],
+      `${rotaryDim / 2} numbers, one for each pair of components`,
+    );
+  }
 }
 
 function parseLongRope(json: Json, where: string): RopeScaling {

@@ -19,7 +19,7 @@ import { cliProgram } from '../fixtures/programs';
 
 const drivers = ['/usr/lib/chromium/vk_swiftshader_icd.json', process.env['VK_DRIVER_FILES'] ?? ''];
 
-function runWithDriver(script: string, args: readonly string[]): SpawnSyncReturns<string> {
+function runWithDriver(script: string, args: readonly string[], status = 0): SpawnSyncReturns<string> {
   const driver = drivers.find(path => existsSync(path));
   assert.ok(
     driver,
@@ -30,7 +30,7 @@ function runWithDriver(script: string, args: readonly string[]): SpawnSyncReturn
     env: { ...process.env, VK_DRIVER_FILES: driver },
     encoding: 'utf8',
   });
-  assert.equal(run.status, 0, run.stdout + run.stderr);
+  assert.equal(run.status, status, run.stdout + run.stderr);
   return run;
 }
 
@@ -80,6 +80,12 @@ test('logits, maps and stages of every family are the library’s on WebGPU', { 
   const found = Object.entries(JSON.parse(run.stdout) as Record<string, number | string>);
   assert.equal(found.length, families.length);
   for (const [name, worst] of found) assert.ok(Number(worst) < 1e-4, `${name}: ${worst}`);
+});
+
+test('a GPU that does not compute with fp16 refuses such weights in our words', { timeout: 600_000 }, () => {
+  const script = join(root, 'test', 'fixtures', 'gpuFamilies.ts');
+  const { stdout } = runWithDriver(script, ['stablelm-parallel'], 1);
+  assert.match(stdout, /Cannot run a layer on this GPU: the weights are fp16, .* Choose \\"auto\\" or \\"cpu\\"/);
 });
 
 test('no node is left to the CPU', { timeout: 600_000 }, () => {

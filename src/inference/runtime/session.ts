@@ -263,6 +263,14 @@ function runtimeFailure(what: string, error: unknown): Failure {
     failure.cause = ranOut;
     return failure;
   }
+  if (/\bf16\b.*not support|not support.*\bf16\b/i.test(message)) {
+    return new Failure(
+      'provider',
+      `Cannot ${what} on this GPU: the weights are fp16, which it does not compute with. Choose "auto" or "cpu" in the ` +
+        'settings, or a folder with fp32 or bf16 weights.',
+      ['openSettings', 'showLog'],
+    );
+  }
   return new Failure('runtime', `ONNX Runtime could not ${what}: ${reason(error)}. Try again or pick another model.`, [
     'retry',
     'showLog',

@@ -362,7 +362,7 @@ const ropes: [what: string, extra: object, theta: number, scaling: object | null
   ],
   [
     'yarn’s factor from both contexts',
-    { rope_scaling: { type: 'yarn', original_max_position_embeddings: 16 } },
+    { rope_scaling: { type: 'yarn', factor: null, original_max_position_embeddings: 16 } },
     10_000,
     { factor: 4, attention_factor: null },
     64,
