@@ -43,7 +43,7 @@ export async function exportMap(
     case 'csv':
       return mapCsv(source, choice, options.hasByteOrderMark === true);
     case 'npz':
-      return mapsNpz(source, options, choice.stage);
+      return mapsNpz(source, { ...options, choice }, choice.stage);
     case 'html':
       return reportHtml(source, choice, await options.page());
   }

@@ -235,6 +235,17 @@ test('json and npz name what they hold', async () => {
   assert.deepEqual([...sinks], [0, -0.5, Number.NaN, 0]);
 });
 
+test('npz holds whole maps, and says so whatever part is on screen', async () => {
+  const part = { queryStart: 1, keyStart: 1, nQueries: 1, nKeys: 1 };
+  const page = async () => ({ script: '', style: '' });
+  const seen = { ...choice, part, isAllStages: true };
+  const options = { choice: seen, layers: [1], heads: [2], topK: 4, style: defaultStyle, page };
+  const files = unzipSync((await exportMap(sourceOf(hostile, map), 'npz', options)) as Uint8Array);
+  const info = new TextDecoder().decode(files['info.npy']!);
+  const { part: held, stages } = JSON.parse(info.slice(info.indexOf('{"')));
+  assert.deepEqual([held, stages], [null, null]);
+});
+
 test('html: no text of the document ends the data, and no path is written', async () => {
   const html = (await exported('html')) as string;
   assert.equal(html.match(/<\/script>/g)!.length, 2);
