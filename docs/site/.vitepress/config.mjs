@@ -106,6 +106,7 @@ export default defineConfig({
       group(
         'Reference',
         ['Formats and identifiers', '/docs/formats'],
+        ['API', '/docs/api/index'],
         ['Which relevance is honest', '/docs/relevance'],
         ['Serving', '/models/serving/README'],
       ),
