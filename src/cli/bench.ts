@@ -1,6 +1,6 @@
 /** `mta-inspect bench`: every claim of speed or memory, as a ratio against a peer or a limit of the same run. */
 
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { type InferenceEvents, type InferenceRequests, protocolVersion } from '.
 import { walkLayers } from '../inference/run/walkLayers';
 import { usualBandRows } from '../inference/runtime/bands';
 import { ModelRuntime } from '../inference/runtime/modelRuntime';
+import { forkInference } from '../inference/startProcess';
 import type { Ablation } from '../shared/ablation';
 import type { LocalProvider } from '../shared/analysis';
 import { Failure } from '../shared/tools/failure';
@@ -115,7 +116,7 @@ async function bareRunMs(directory: string, nTokens: number, bandRows: number): 
 
 /** A forked inference process as the extension uses it: times as the host sees them, over IPC. */
 async function measureProcess(directory: string, nTokens: number, addBytes?: AddLine) {
-  const child = fork(join(__dirname, 'inference.cjs'), { serialization: 'advanced' });
+  const child = forkInference(join(__dirname, 'inference.cjs'), 'inherit');
   try {
     const client: Client = new Rpc({ send: m => child.send(m as object), onMessage: f => child.on('message', f) }, {});
     child.on('exit', () => client.close(new Failure('process', 'The inference process ended during the benchmark.')));

@@ -1,6 +1,6 @@
 /** A model of the size people bring: one billion parameters in bf16, with random weights, opened and run on the CPU. */
 
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, copyFileSync, mkdtempSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { openModelFolder } from '../inference/model/openModelFolder';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
 import { usualBandRows } from '../inference/runtime/bands';
 import { estimatePeakBytes } from '../inference/runtime/memory';
+import { forkInference } from '../inference/startProcess';
 import { Failure } from '../shared/tools/failure';
 import { type None, Rpc } from '../shared/tools/rpc';
 
@@ -96,7 +97,7 @@ function writeRandomWeights(path: string): number {
 }
 
 async function openAndRun(directory: string, peakMb: (child: ChildProcess) => number) {
-  const child = fork(join(__dirname, 'inference.cjs'), { serialization: 'advanced' });
+  const child = forkInference(join(__dirname, 'inference.cjs'), 'inherit');
   try {
     const client: Rpc<InferenceRequests, None, InferenceEvents, None> = new Rpc(
       { send: m => child.send(m as object), onMessage: f => child.on('message', f) },

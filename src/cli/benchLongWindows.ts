@@ -1,6 +1,6 @@
 /** Long windows: peak memory against the limits and against what was estimated, and how time grows with the length. */
 
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { openModelFolder } from '../inference/model/openModelFolder';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
 import { usualBandRows } from '../inference/runtime/bands';
 import { estimatePeakBytes } from '../inference/runtime/memory';
+import { forkInference } from '../inference/startProcess';
 import { Failure } from '../shared/tools/failure';
 import { type None, Rpc } from '../shared/tools/rpc';
 
@@ -54,7 +55,7 @@ async function runOne(
   text: string,
   peakMb: (child: ChildProcess) => number,
 ): Promise<Pick<LongWindow, 'totalMs' | 'peakMb'>> {
-  const child = fork(join(__dirname, 'inference.cjs'), { serialization: 'advanced' });
+  const child = forkInference(join(__dirname, 'inference.cjs'), 'inherit');
   try {
     const client: Rpc<InferenceRequests, None, InferenceEvents, None> = new Rpc(
       { send: message => child.send(message as object), onMessage: listener => child.on('message', listener) },

@@ -5,9 +5,10 @@
  * parts are all here, and the one at fault as small as it gets.
  */
 
-import { GraphBuilder, type PackedBits, type Weight } from '../graph/graphBuilder';
+import { type BlockNumbers, GraphBuilder, type PackedBits, type Weight } from '../graph/graphBuilder';
 import { relativeDifference } from '../inference/runtime/relativeDifference';
 import { Session, type SessionOptions, type Value, type Values } from '../inference/runtime/session';
+import { float16Bytes } from '../shared/tools/float16';
 
 const nHeads = 7;
 const headDim = 64;
@@ -42,17 +43,26 @@ const packedProduct = (bits: PackedBits, blockSize: number, hasLeasts: boolean):
 
 const [packedRows, packedColumns] = [96, 256];
 
-/** Any numbers. */
+/** Any numbers. With blocks of 16 as some types have them: a base for all blocks of a row, and factors. */
 export function packedWeight(bits: PackedBits, blockSize: number, hasLeasts: boolean): Weight {
   const nBlocks = packedColumns / blockSize;
-  const floats = (factor: number): Weight => {
-    const values = Float32Array.from({ length: packedRows * nBlocks }, (_, i) => factor * (1 + ((i * 37) % 11)));
-    return { elementType: 'float32', shape: [packedRows, nBlocks], source: { bytes: new Uint8Array(values.buffer) } };
+  const nBases = blockSize === 16 ? 1 : nBlocks;
+  const numbers = (base: number): BlockNumbers => {
+    const bases = Float32Array.from({ length: packedRows * nBases }, (_, i) => base * (1 + ((i * 37) % 11)));
+    const factors = Int8Array.from({ length: packedRows * nBlocks }, (_, i) => ((i * 29) % 63) - 31);
+    return {
+      bases: { elementType: 'float16', shape: [packedRows, nBases], source: { bytes: float16Bytes(bases) } },
+      factors:
+        nBases === nBlocks
+          ? undefined
+          : { elementType: 'int8', shape: [packedRows, 1, nBlocks], source: { bytes: new Uint8Array(factors.buffer) } },
+    };
   };
   const blockBytes = (blockSize * bits) / 8;
   const bytes = Uint8Array.from({ length: packedRows * nBlocks * blockBytes }, (_, i) => (i * 7919) >> 3);
   const codes: Weight = { elementType: 'uint8', shape: [packedRows, nBlocks, blockBytes], source: { bytes } };
-  const packed = { bits, blockSize, codes, scales: floats(0.01), leasts: hasLeasts ? floats(-0.02) : undefined };
+  const leasts = hasLeasts ? numbers(-0.02) : undefined;
+  const packed = { bits, blockSize, lift: hasLeasts && bits === 4 ? 8 : 0, codes, scales: numbers(0.01), leasts };
   return { elementType: 'float32', shape: [packedRows, packedColumns], source: { packed } };
 }
 

@@ -55,19 +55,27 @@ export interface StoredTensor {
 /** Bits of a whole number that stands for a weight. */
 export type PackedBits = 4 | 8;
 
+/** A number for each block of a packed matrix. */
+export interface BlockNumbers {
+  /** fp16 or fp32 [rows, bases]; one base for one or several blocks that follow each other. */
+  readonly bases: Weight;
+  /** int8 [rows, bases, blocks of a base]: what a base is multiplied by. Absent where a base is the number of one block. */
+  readonly factors?: Weight | undefined;
+}
+
 /**
- * A quantized matrix, as small as ONNX Runtime computes with: value = scale * (code - 2^(bits - 1)) + least, with one scale
- * and least for `blockSize` values of a row.
+ * A quantized matrix, as small as ONNX Runtime computes with: value = scale * (code - 2^(bits - 1) + lift) + least, with one
+ * scale and least for `blockSize` values of a row. Scales and leasts stay as small as the file has them.
  */
 export interface PackedWeight {
   readonly bits: PackedBits;
   readonly blockSize: number;
+  readonly lift: number;
   /** uint8 [rows, blocks, bytes of a block]; of two 4-bit codes in a byte, the first is the low one. */
   readonly codes: Weight;
-  /** fp32 [rows, blocks] */
-  readonly scales: Weight;
-  /** fp32 [rows, blocks]; absent where all are 0. */
-  readonly leasts?: Weight | undefined;
+  readonly scales: BlockNumbers;
+  /** Absent where all are 0. */
+  readonly leasts?: BlockNumbers | undefined;
 }
 
 /** A trained tensor: where its bytes are, or the bytes themselves. */
@@ -99,12 +107,23 @@ const opsetVersion = 20n;
 const ownOperators = new Set(['MatMulNBits']);
 const ownDomain = 'com.microsoft';
 
-/** Names of a packed matrix's values in a graph. */
-interface PackedValues extends Pick<PackedWeight, 'bits' | 'blockSize'> {
+/** Names of a packed matrix's values in a graph, as they are stored. */
+interface PackedValues extends Pick<PackedWeight, 'bits' | 'blockSize' | 'lift'> {
   readonly codes: string;
+  readonly scales: StoredNumbers;
+  readonly leasts: StoredNumbers | undefined;
+  readonly shape: readonly number[];
+}
+
+interface StoredNumbers {
+  readonly bases: string;
+  readonly factors: string | undefined;
+}
+
+/** Names of fp32 values, [..., blocks]; leasts go with codes from which only 2^(bits - 1) is taken. */
+interface PackedNumbers {
   readonly scales: string;
   readonly leasts: string | undefined;
-  readonly shape: readonly number[];
 }
 
 export class GraphBuilder {
@@ -115,7 +134,7 @@ export class GraphBuilder {
   /** Of weights that are stored in fewer bits. */
   private readonly casts = new Map<string, string>();
   /** By the fp32 value of the same matrix. */
-  private readonly packed = new Map<string, PackedValues>();
+  private readonly packed = new Map<string, PackedNumbers & { readonly values: PackedValues }>();
   /** Sums over blocks, by what is summed and the size of a block. */
   private readonly blockSums = new Map<string, string>();
   private nextValue = 0;
@@ -148,7 +167,8 @@ export class GraphBuilder {
   product(x: string, weight: string): string {
     const packed = this.packed.get(weight);
     if (!packed) return this.op('MatMul', [x, this.op('Transpose', [weight], { perm: [1, 0] })]);
-    const { codes, scales, leasts, bits, blockSize, shape } = packed;
+    const { values, scales, leasts } = packed;
+    const { codes, bits, blockSize, shape } = values;
     const [N, K] = shape as [number, number];
     const y = this.op('MatMulNBits', [x, codes, scales], { K, N, bits, block_size: blockSize });
     if (leasts === undefined) return y;
@@ -161,32 +181,53 @@ export class GraphBuilder {
   }
 
   private packedValues(name: string, { shape }: Weight, packed: PackedWeight): PackedValues {
-    const { bits, blockSize, leasts } = packed;
+    const { bits, blockSize, lift, codes, scales, leasts } = packed;
     const add = (kind: string, weight: Weight) => {
       const key = `${name}.${kind}`;
       if (!this.initializers.has(key)) this.initializers.set(key, weightTensor(key, weight));
       return key;
     };
-    const [codes, scales] = [add('codes', packed.codes), add('scales', packed.scales)];
-    return { bits, blockSize, shape, codes, scales, leasts: leasts && add('leasts', leasts) };
+    const numbers = (kind: string, { bases, factors }: BlockNumbers) => ({
+      bases: add(kind, bases),
+      factors: factors && add(`${kind}.factors`, factors),
+    });
+    return {
+      ...{ bits, blockSize, lift, shape },
+      codes: add('codes', codes),
+      scales: numbers('scales', scales),
+      leasts: leasts && numbers('leasts', leasts),
+    };
   }
 
   /** A packed matrix as fp32, for uses other than a product with it. */
   private packedWeight(name: string, weight: Weight, packed: PackedWeight): string {
     const values = this.packedValues(name, weight, packed);
-    const value = this.unpacked(values, values.codes, values.scales, values.leasts, this.ints(weight.shape));
-    this.packed.set(value, values);
+    const [nRows, nColumns] = weight.shape as [number, number];
+    const numbers = this.blockNumbers(values, this.ints([nRows, nColumns / values.blockSize]));
+    const value = this.unpacked(values, numbers, this.ints(weight.shape));
+    this.packed.set(value, { values, ...numbers });
     return value;
   }
 
+  /** Scales and leasts as fp32. @param shape of each. */
+  private blockNumbers({ scales: stored, leasts: storedLeasts, lift }: PackedValues, shape: string): PackedNumbers {
+    const asFloats = ({ bases, factors }: StoredNumbers) => {
+      const floats = this.cast(bases, 'float32');
+      if (factors === undefined) return floats;
+      const perBase = this.op('Unsqueeze', [floats, this.ints([-1])]);
+      return this.op('Reshape', [this.op('Mul', [perBase, this.cast(factors, 'float32')]), shape]);
+    };
+    const scales = asFloats(stored);
+    if (!storedLeasts) return { scales, leasts: undefined };
+    const leasts = asFloats(storedLeasts);
+    return {
+      scales,
+      leasts: lift === 0 ? leasts : this.op('Add', [leasts, this.op('Mul', [scales, this.scalar(lift)])]),
+    };
+  }
+
   /** @param shape of the fp32 values. */
-  private unpacked(
-    { bits }: PackedValues,
-    codes: string,
-    scales: string,
-    leasts: string | undefined,
-    shape: string,
-  ): string {
+  private unpacked({ bits, codes }: PackedValues, { scales, leasts }: PackedNumbers, shape: string): string {
     const uint8 = (value: number) => this.constant('uint8', [], Uint8Array.of(value));
     const axis = this.ints([-1]);
     // [..., bytes of a block, codes of a byte]
@@ -236,11 +277,13 @@ export class GraphBuilder {
   rows(name: string, weight: Weight, ids: string): string {
     const { source, shape } = weight;
     if ('packed' in source) {
-      const values = this.packedValues(name, weight, source.packed);
+      const { codes, scales, leasts, ...kind } = this.packedValues(name, weight, source.packed);
       const of = (table: string) => this.op('Gather', [table, ids]);
-      const rowShape = this.op('Concat', [this.op('Shape', [ids]), this.ints(shape.slice(1))], { axis: 0 });
-      const { codes, scales, leasts } = values;
-      return this.unpacked(values, of(codes), of(scales), leasts && of(leasts), rowShape);
+      const numbers = ({ bases, factors }: StoredNumbers) => ({ bases: of(bases), factors: factors && of(factors) });
+      const gathered = { ...kind, codes: of(codes), scales: numbers(scales), leasts: leasts && numbers(leasts) };
+      const nColumns = shape[1]!;
+      const each = (n: number) => this.op('Concat', [this.op('Shape', [ids]), this.ints([n])], { axis: 0 });
+      return this.unpacked(gathered, this.blockNumbers(gathered, each(nColumns / kind.blockSize)), each(nColumns));
     }
     if (!this.initializers.has(name)) this.initializers.set(name, weightTensor(name, weight));
     const rows = this.op('Gather', [name, ids]);
@@ -349,9 +392,10 @@ export function rowsOf({ elementType, shape, source }: Weight, first: number, co
   if ('packed' in source) {
     const { codes, scales, leasts, ...kind } = source.packed;
     const of = (weight: Weight) => rowsOf(weight, first, count);
+    const numbers = ({ bases, factors }: BlockNumbers) => ({ bases: of(bases), factors: factors && of(factors) });
     return {
       ...part,
-      source: { packed: { ...kind, codes: of(codes), scales: of(scales), leasts: leasts && of(leasts) } },
+      source: { packed: { ...kind, codes: of(codes), scales: numbers(scales), leasts: leasts && numbers(leasts) } },
     };
   }
   if ('bytes' in source) {

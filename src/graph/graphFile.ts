@@ -66,13 +66,14 @@ export interface FedWeight {
 }
 
 /** What a graph may be fed as weights. */
-const fedTypes = { float32: true, float16: true, bfloat16: true, uint8: true } as const;
+const fedTypes = { float32: true, float16: true, bfloat16: true, uint8: true, int8: true } as const;
 
 const storedTypes: Partial<Record<TensorProto_DataType, FedWeight['stored']>> = {
   [TensorProto_DataType.FLOAT]: 'float32',
   [TensorProto_DataType.FLOAT16]: 'float16',
   [TensorProto_DataType.BFLOAT16]: 'bfloat16',
   [TensorProto_DataType.UINT8]: 'uint8',
+  [TensorProto_DataType.INT8]: 'int8',
 };
 
 /**
@@ -83,7 +84,7 @@ const storedTypes: Partial<Record<TensorProto_DataType, FedWeight['stored']>> = 
  */
 export function feedWeights(
   built: Uint8Array,
-  typeOf: (stored: FedWeight['stored']) => 'float32' | 'float16' | 'uint8' | null,
+  typeOf: (stored: FedWeight['stored']) => 'float32' | 'float16' | 'uint8' | 'int8' | null,
 ): { readonly graph: Uint8Array; readonly fed: readonly FedWeight[] } {
   const model = fromBinary(ModelProtoSchema, built);
   const graph = model.graph!;
@@ -91,7 +92,7 @@ export function feedWeights(
   const laidOut = fourBitFiles(graph);
   graph.initializer = graph.initializer.filter(tensor => {
     const stored = storedTypes[tensor.dataType as TensorProto_DataType];
-    const isMatrix = tensor.dims.length === 2 || stored === 'uint8';
+    const isMatrix = tensor.dims.length === 2 || stored === 'uint8' || stored === 'int8';
     const type = stored && isMatrix ? typeOf(stored) : null;
     if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL || !stored || !type) return true;
     const shape = tensor.dims.map(Number);

@@ -6,8 +6,9 @@ import { normOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { largest } from './reductions';
 
-/** Size from which the vocabulary's matrix, the largest of a model, is used in parts, as fp32. */
+/** Sizes, as fp32, from which the vocabulary's matrix, the largest of a model, is used in parts; each run unpacks a packed one. */
 const maxTableBytes = 32 * 1024 * 1024;
+const maxPackedTableBytes = 4 * 1024 * 1024;
 
 /** Begins a graph with the output head in it; `logitsOf` adds the vocabulary logits of another residual stream. */
 export function openHead(config: ModelConfig, weights: WeightSource) {
@@ -18,7 +19,8 @@ export function openHead(config: ModelConfig, weights: WeightSource) {
   const [norm, normBias] = [part('norm.weight', plan.hasWeight), part('norm.bias', plan.hasBias)];
   const bias = part('output.bias', config.head_bias);
   const name = config.weight_tying ? 'tok_embeddings.weight' : 'output.weight';
-  const parts = g.weightParts(name, weights(name), maxTableBytes);
+  const table = weights(name);
+  const parts = g.weightParts(name, table, 'packed' in table.source ? maxPackedTableBytes : maxTableBytes);
   const logitsOf = (stream: string) => {
     const normed = addNorm(g, stream, plan, norm, normBias);
     const products = parts.map(part => linear(g, normed, part));

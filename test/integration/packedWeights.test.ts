@@ -3,22 +3,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { packedWeight } from '../../src/cli/operatorChecks';
-import { GraphBuilder, type PackedBits, rowsOf, type Weight } from '../../src/graph/graphBuilder';
+import { type BlockNumbers, GraphBuilder, type PackedBits, rowsOf, type Weight } from '../../src/graph/graphBuilder';
 import { Session, type Values } from '../../src/inference/runtime/session';
 import { int64 } from '../../src/inference/runtime/values';
+import { decodeFloats } from '../../src/shared/tools/float16';
 
 const bytesOf = ({ source }: Weight) => ('bytes' in source ? source.bytes : new Uint8Array());
-const floatsOf = (weight: Weight) => new Float32Array(bytesOf(weight).slice().buffer);
 
-/** value = scale * (code - 2^(bits - 1)) + least */
+function numbersOf({ bases, factors }: BlockNumbers): Float64Array {
+  const halves = decodeFloats('F16', bytesOf(bases));
+  if (!factors) return Float64Array.from(halves);
+  const perBase = factors.shape[2]!;
+  return Float64Array.from(new Int8Array(bytesOf(factors)), (factor, i) => factor * halves[Math.floor(i / perBase)]!);
+}
+
+/** value = scale * (code - 2^(bits - 1) + lift) + least */
 function valuesOf({ shape, source }: Weight): Float64Array {
   assert.ok('packed' in source);
-  const { bits, blockSize, codes, scales, leasts } = source.packed;
-  const [bytes, scale, least] = [bytesOf(codes), floatsOf(scales), leasts && floatsOf(leasts)];
+  const { bits, blockSize, codes, scales, leasts, lift } = source.packed;
+  const [bytes, scale, least] = [bytesOf(codes), numbersOf(scales), leasts && numbersOf(leasts)];
   return Float64Array.from({ length: shape[0]! * shape[1]! }, (_, i) => {
     const code = bits === 8 ? bytes[i]! : (bytes[i >> 1]! >> (4 * (i & 1))) & 15;
     const block = Math.floor(i / blockSize);
-    return scale[block]! * (code - 2 ** (bits - 1)) + (least?.[block] ?? 0);
+    return scale[block]! * (code - 2 ** (bits - 1) + lift) + (least?.[block] ?? 0);
   });
 }
 

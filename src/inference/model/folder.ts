@@ -24,6 +24,8 @@ export interface ModelFolder {
     readsAll: boolean,
     files: ReadonlySet<string>,
   ) => Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>>;
+  /** Takes contents back that nothing uses any more, to fill them anew: the next layer's are as long. */
+  readonly takeBack?: (contents: ReadonlyMap<string, Uint8Array<ArrayBuffer>>) => void;
   readonly summary: ModelSummary;
   /** Set for a view-only ONNX file; `config` then holds its sizes alone. */
   readonly view?: OnnxView;

@@ -8,7 +8,7 @@ import { fedType, WeightStore } from './weightStore';
 /** By folder: its weights that sessions on the CPU use. */
 const stores = new WeakMap<object, WeightStore>();
 
-type Folder = Pick<ModelFolder, 'weightFolder' | 'inMemory' | 'sizeBytes'>;
+type Folder = Pick<ModelFolder, 'weightFolder' | 'inMemory' | 'sizeBytes' | 'summary' | 'takeBack'>;
 
 /**
  * On the CPU all sessions of a folder use the same memory for its matrices.
@@ -24,10 +24,16 @@ export async function folderSession(
     const weightsInMemory = await folder.inMemory(await isWasm(), weightFilesOf(graph));
     return Session.create(graph, { ...options, weightFolder, weightsInMemory });
   }
-  const store = stores.get(folder) ?? new WeightStore(folder, folder.sizeBytes <= mappedFromBytes);
+  // Beside packed weights, what is in halves are scales, which graphs widen.
+  const widens = folder.sizeBytes <= mappedFromBytes && folder.summary.weightsKeptAs !== 'packed';
+  const store = stores.get(folder) ?? new WeightStore(folder, widens);
   stores.set(folder, store);
   const { graph: unweighted, fed } = feedWeights(graph, stored => fedType(stored, store.widens));
   const sharedWeights = await store.load(fed);
   const weightsInMemory = await folder.inMemory(false, weightFilesOf(unweighted));
-  return Session.create(unweighted, { ...options, weightFolder, weightsInMemory, sharedWeights });
+  try {
+    return await Session.create(unweighted, { ...options, weightFolder, weightsInMemory, sharedWeights });
+  } finally {
+    folder.takeBack?.(weightsInMemory);
+  }
 }

@@ -38,8 +38,8 @@ export class Resident implements Value {
 
 /** A weight that several sessions are fed with. */
 export interface SharedWeight {
-  readonly type: 'float32' | 'float16' | 'uint8';
-  readonly data: Float32Array | Uint16Array | Uint8Array;
+  readonly type: 'float32' | 'float16' | 'uint8' | 'int8';
+  readonly data: Float32Array | Uint16Array | Uint8Array | Int8Array;
   readonly dims: readonly number[];
 }
 

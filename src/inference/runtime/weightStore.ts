@@ -28,7 +28,7 @@ export function fedType(stored: FedWeight['stored'], widens: boolean): SharedWei
   return stored === 'float16' && widens ? 'float32' : stored;
 }
 
-const bytesOf = { float32: 4, float16: 2, bfloat16: 2, uint8: 1 };
+const bytesOf = { float32: 4, float16: 2, bfloat16: 2, uint8: 1, int8: 1 };
 
 export class WeightStore {
   private readonly stretches = new Map<string, Stretch[]>();
@@ -54,13 +54,11 @@ export class WeightStore {
 
   private async weight({ stored, shape, file, offset, length }: FedWeight): Promise<SharedWeight> {
     const type = fedType(stored, this.widens) ?? 'float32';
-    const { buffer, offset: first } = this.find(file, stored, offset, offset + length) ?? {
-      buffer: await this.read(file, stored, offset, length),
-      offset,
-    };
+    const { buffer, offset: first } =
+      this.find(file, stored, offset, offset + length) ?? (await this.read(file, stored, offset, length));
     const grown = bytesOf[type] / bytesOf[stored];
     const [at, n] = [(offset - first) * grown, length / bytesOf[stored]];
-    const views = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array };
+    const views = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array, int8: Int8Array };
     return { type, data: new views[type](buffer, at, n), dims: shape };
   }
 
@@ -74,16 +72,24 @@ export class WeightStore {
     return undefined;
   }
 
-  private async read(file: string, stored: FedWeight['stored'], offset: number, length: number): Promise<ArrayBuffer> {
+  /** What exists in memory only and is fed as it is stays whole: parts of it come next. */
+  private async read(file: string, stored: FedWeight['stored'], offset: number, length: number) {
     const inMemory = (await this.folder.inMemory(false, new Set([file]))).get(file);
+    const isWidened = (this.widens && stored === 'float16') || stored === 'bfloat16';
+    if (inMemory && !isWidened && inMemory.length === inMemory.buffer.byteLength) {
+      return this.keep(file, { stored, offset: 0, end: inMemory.length }, inMemory.buffer);
+    }
     const bytes =
       inMemory?.subarray(offset, offset + length) ??
       (await readRange(join(this.folder.weightFolder, file), offset, length));
-    const isWidened = this.widens && stored !== 'float32' && stored !== 'uint8';
     const isAligned = bytes.byteOffset === 0 && bytes.length === bytes.buffer.byteLength;
     const buffer = isWidened ? widenFloats(stored, bytes).buffer : isAligned ? bytes.buffer : bytes.slice().buffer;
+    return this.keep(file, { stored, offset, end: offset + length }, buffer);
+  }
+
+  private keep(file: string, place: Omit<Stretch, 'buffer'>, buffer: ArrayBuffer) {
     const kept = (this.stretches.get(file) ?? []).filter(stretch => stretch.buffer.deref());
-    this.stretches.set(file, [...kept, { stored, offset, end: offset + length, buffer: new WeakRef(buffer) }]);
-    return buffer;
+    this.stretches.set(file, [...kept, { ...place, buffer: new WeakRef(buffer) }]);
+    return { buffer, offset: place.offset };
   }
 }

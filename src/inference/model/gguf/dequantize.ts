@@ -1,17 +1,22 @@
 /**
- * GGUF's tensor types: as fp32, and as whole numbers with a scale for each few, which ONNX Runtime computes with. Layouts are
- * those of ggml (https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h). Every fp32 value is rounded once.
+ * GGUF's tensor types: as fp32, and as whole numbers with scales as the file has them, which ONNX Runtime computes with. Layouts
+ * are those of ggml (https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h). Every fp32 value is rounded once.
  */
 
 import type { PackedBits } from '../../../graph/graphBuilder';
-import { float16Numbers } from '../../../shared/tools/float16';
+import { float16Numbers, toFloat16Bits } from '../../../shared/tools/float16';
 import { type GgmlType, ggmlTypes, layoutOf } from './types';
 
-/** One block, taken apart: value i = scales[part] * codes[i] + leasts[part], with part = i / partSize, without rounding. */
+/**
+ * One block, taken apart, without rounding: value i = scale * scaleFactors[part] * codes[i] + least * leastFactors[part], with
+ * part = i / partSize.
+ */
 interface Block {
   readonly codes: Int8Array;
-  readonly scales: Float64Array;
-  readonly leasts: Float64Array;
+  scale: number;
+  least: number;
+  readonly scaleFactors: Int8Array;
+  readonly leastFactors: Int8Array;
 }
 
 interface QuantizedType {
@@ -22,7 +27,10 @@ interface QuantizedType {
   /** What is added to a code so that it is a whole number of that many bits. */
   readonly shift: number;
   readonly hasLeasts: boolean;
-  readonly read: (bytes: Uint8Array, at: number, block: Block) => void;
+  /** Of the numbers of a block: all are fp16, but the scale of MXFP4. */
+  readonly baseType: 'float16' | 'float32';
+  readonly readCodes: (bytes: Uint8Array, at: number, codes: Int8Array) => void;
+  readonly readNumbers: (bytes: Uint8Array, at: number, block: Block) => void;
 }
 
 /** @param out as long as the values that `bytes` hold. @throws RangeError where the two do not fit. */
@@ -38,50 +46,81 @@ export function dequantize(type: GgmlType, bytes: Uint8Array, out: Float32Array)
     for (let i = 0; i < nBlocks; i++) out[i] = plainValue(type, bytes, scratch, i);
     return;
   }
-  const { read, partSize } = quantized;
+  const { readCodes, readNumbers, partSize } = quantized;
   const block = emptyBlock();
-  const { codes, scales, leasts } = block;
+  const { codes, scaleFactors, leastFactors } = block;
   for (let i = 0; i < nBlocks; i++) {
-    read(bytes, i * blockBytes, block);
+    readCodes(bytes, i * blockBytes, codes);
+    readNumbers(bytes, i * blockBytes, block);
     for (let first = 0, part = 0; first < blockValues; first += partSize, part++) {
-      const [scale, least, to] = [scales[part]!, leasts[part]!, i * blockValues];
+      const [scale, least] = [block.scale * scaleFactors[part]!, block.least * leastFactors[part]!];
+      const to = i * blockValues;
       for (let j = first; j < first + partSize; j++) out[to + j] = scale * codes[j]! + least;
     }
   }
 }
 
-/** A tensor's values, packed: see `PackedWeight`. */
-export interface PackedArrays {
-  readonly codes: Uint8Array;
-  readonly scales: Float32Array;
-  readonly leasts: Float32Array | null;
+/** What a packed tensor consists of: see `PackedWeight`. */
+export type PackedPart = 'codes' | 'scales' | 'scaleFactors' | 'leasts' | 'leastFactors';
+
+export interface Packing extends Pick<QuantizedType, 'bits' | 'partSize' | 'hasLeasts' | 'baseType'> {
+  /** What codes are raised by, beside the half of their range. */
+  readonly lift: number;
+  /** Parts of a block: more than one have factors. */
+  readonly nParts: number;
+  /** Bytes that each part takes for a block. */
+  readonly bytes: Readonly<Record<PackedPart, number>>;
 }
 
 /** How a type is packed. @returns null for types that are not quantized. */
-export function packingOf(type: GgmlType): Pick<QuantizedType, 'bits' | 'partSize' | 'hasLeasts'> | null {
-  return quantizedTypes[type] ?? null;
+export function packingOf(type: GgmlType): Packing | null {
+  const quantized = quantizedTypes[type];
+  if (!quantized) return null;
+  const { bits, partSize, shift, hasLeasts, baseType } = quantized;
+  const { blockValues } = layoutOf(ggmlTypes[type])!;
+  const nParts = blockValues / partSize;
+  const nFactors = nParts > 1 ? nParts : 0;
+  const base = baseType === 'float16' ? 2 : 4;
+  return {
+    ...{ bits, partSize, hasLeasts, baseType, nParts, lift: 2 ** (bits - 1) - shift },
+    bytes: {
+      codes: (blockValues * bits) / 8,
+      scales: base,
+      scaleFactors: nFactors,
+      leasts: hasLeasts ? base : 0,
+      leastFactors: hasLeasts ? nFactors : 0,
+    },
+  };
 }
 
 /**
- * Writes whole blocks as whole numbers of 4 or 8 bits. The numbers stay as they are: a scale is exact as fp32, a least is
- * rounded once.
- * @param first number of the first block in the arrays.
+ * Writes one part of whole blocks. The numbers stay as they are.
+ * @param out of these blocks alone.
  */
-export function packBlocks(type: GgmlType, bytes: Uint8Array, into: PackedArrays, first: number): void {
+export function packBlocks(type: GgmlType, bytes: Uint8Array, part: PackedPart, out: Uint8Array): void {
   const { blockValues, blockBytes } = layoutOf(ggmlTypes[type])!;
-  const { read, partSize, bits, shift } = quantizedTypes[type]!;
+  const { readCodes, readNumbers, bits, shift } = quantizedTypes[type]!;
+  const { bytes: sizes, baseType } = packingOf(type)!;
+  const nBlocks = bytes.length / blockBytes;
   const block = emptyBlock();
-  const nParts = blockValues / partSize;
-  const lift = 2 ** (bits - 1) - shift;
-  for (let i = 0; i < bytes.length / blockBytes; i++) {
-    read(bytes, i * blockBytes, block);
-    for (let part = 0; part < nParts; part++) {
-      const to = (first + i) * nParts + part;
-      const scale = block.scales[part]!;
-      into.scales[to] = scale;
-      if (into.leasts) into.leasts[to] = block.leasts[part]! + lift * scale;
+  const { codes, scaleFactors, leastFactors } = block;
+  const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
+  for (let i = 0; i < nBlocks; i++) {
+    const to = i * sizes[part];
+    if (part === 'codes') {
+      readCodes(bytes, i * blockBytes, codes);
+      packCodes(codes, blockValues, bits, shift, out, to);
+      continue;
     }
-    packCodes(block.codes, blockValues, bits, shift, into.codes, ((first + i) * blockValues * bits) / 8);
+    readNumbers(bytes, i * blockBytes, block);
+    if (part === 'scaleFactors' || part === 'leastFactors') {
+      const factors = part === 'scaleFactors' ? scaleFactors : leastFactors;
+      for (let j = 0; j < sizes[part]; j++) out[to + j] = factors[j]!;
+      continue;
+    }
+    const base = part === 'scales' ? block.scale : block.least;
+    if (baseType === 'float16') view.setUint16(to, toFloat16Bits(base), true);
+    else view.setFloat32(to, base, true);
   }
 }
 
@@ -94,7 +133,10 @@ function packCodes(codes: Int8Array, n: number, bits: PackedBits, shift: number,
 }
 
 function emptyBlock(): Block {
-  return { codes: new Int8Array(256), scales: new Float64Array(16), leasts: new Float64Array(16) };
+  return {
+    ...{ codes: new Int8Array(256), scale: 0, least: 0 },
+    ...{ scaleFactors: new Int8Array(16).fill(1), leastFactors: new Int8Array(16).fill(1) },
+  };
 }
 
 function half(bytes: Uint8Array, at: number): number {
@@ -145,52 +187,74 @@ function packedLeast(bytes: Uint8Array, at: number, j: number): number {
   return j < 4 ? bytes[at + j + 4]! & 63 : (bytes[at + j + 4]! >> 4) | ((bytes[at + j]! >> 6) << 4);
 }
 
+/** Numbers of types with one scale, and one least, for a block. */
+const scaleAt =
+  (offset: number): QuantizedType['readNumbers'] =>
+  (bytes, at, block) => {
+    block.scale = half(bytes, at + offset);
+  };
+const scaleThenLeast: QuantizedType['readNumbers'] = (bytes, at, block) => {
+  block.scale = half(bytes, at);
+  block.least = half(bytes, at + 2);
+};
+
+/** Of Q4_K and Q5_K. */
+const scalesAndLeasts: QuantizedType['readNumbers'] = (bytes, at, block) => {
+  block.scale = half(bytes, at);
+  block.least = -half(bytes, at + 2);
+  for (let part = 0; part < 8; part++) {
+    block.scaleFactors[part] = packedScale(bytes, at + 4, part);
+    block.leastFactors[part] = packedLeast(bytes, at + 4, part);
+  }
+};
+
+/** Parts of most types: of 32 values in four and in eight bits, of 16 values. */
+const fourBits = { partSize: 32, bits: 4, hasLeasts: false, baseType: 'float16' } as const;
+const eightBits = { partSize: 32, bits: 8, shift: 128, hasLeasts: false, baseType: 'float16' } as const;
+
 const quantizedTypes: Readonly<Partial<Record<GgmlType, QuantizedType>>> = {
   Q4_0: {
-    ...{ partSize: 32, bits: 4, shift: 8, hasLeasts: false },
-    read(bytes, at, { codes, scales }) {
-      scales[0] = half(bytes, at);
-      nibbles(bytes, at + 2, aroundZero, codes);
-    },
+    ...{ ...fourBits, shift: 8 },
+    readNumbers: scaleAt(0),
+    readCodes: (bytes, at, codes) => nibbles(bytes, at + 2, aroundZero, codes),
   },
   Q4_1: {
-    ...{ partSize: 32, bits: 4, shift: 0, hasLeasts: true },
-    read(bytes, at, { codes, scales, leasts }) {
-      scales[0] = half(bytes, at);
-      leasts[0] = half(bytes, at + 2);
-      nibbles(bytes, at + 4, fromZero, codes);
-    },
+    ...{ ...fourBits, shift: 0, hasLeasts: true },
+    readNumbers: scaleThenLeast,
+    readCodes: (bytes, at, codes) => nibbles(bytes, at + 4, fromZero, codes),
   },
   Q5_0: {
-    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: false },
-    read(bytes, at, { codes, scales }) {
-      scales[0] = half(bytes, at);
+    ...eightBits,
+    readNumbers: scaleAt(0),
+    readCodes(bytes, at, codes) {
       fiveBits(bytes, at + 2, codes);
       for (let j = 0; j < 32; j++) codes[j]! -= 16;
     },
   },
   Q5_1: {
-    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: true },
-    read(bytes, at, { codes, scales, leasts }) {
-      scales[0] = half(bytes, at);
-      leasts[0] = half(bytes, at + 2);
-      fiveBits(bytes, at + 4, codes);
-    },
+    ...{ ...eightBits, hasLeasts: true },
+    readNumbers: scaleThenLeast,
+    readCodes: (bytes, at, codes) => fiveBits(bytes, at + 4, codes),
   },
   Q8_0: {
-    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: false },
-    read(bytes, at, { codes, scales }) {
-      scales[0] = half(bytes, at);
+    ...eightBits,
+    readNumbers: scaleAt(0),
+    readCodes(bytes, at, codes) {
       for (let j = 0; j < 32; j++) codes[j] = bytes[at + 2 + j]!;
     },
   },
   Q2_K: {
-    ...{ partSize: 16, bits: 4, shift: 8, hasLeasts: true },
-    read(bytes, at, { codes, scales, leasts }) {
-      const [d, dLeast] = [half(bytes, at + 80), half(bytes, at + 82)];
+    ...{ ...fourBits, partSize: 16, shift: 8, hasLeasts: true },
+    readNumbers(bytes, at, block) {
+      block.scale = half(bytes, at + 80);
+      block.least = -half(bytes, at + 82);
       for (let part = 0; part < 16; part++) {
-        scales[part] = d * (bytes[at + part]! & 15);
-        leasts[part] = -dLeast * (bytes[at + part]! >> 4);
+        block.scaleFactors[part] = bytes[at + part]! & 15;
+        block.leastFactors[part] = bytes[at + part]! >> 4;
+      }
+    },
+    readCodes(bytes, at, codes) {
+      for (let part = 0; part < 16; part++) {
         const from = at + 16 + 32 * (part >> 3) + 16 * (part & 1);
         const shift = 2 * ((part >> 1) & 3);
         for (let l = 0; l < 16; l++) codes[16 * part + l] = (bytes[from + l]! >> shift) & 3;
@@ -198,13 +262,18 @@ const quantizedTypes: Readonly<Partial<Record<GgmlType, QuantizedType>>> = {
     },
   },
   Q3_K: {
-    ...{ partSize: 16, bits: 4, shift: 8, hasLeasts: false },
-    read(bytes, at, { codes, scales }) {
-      const [packed, d] = [at + 96, half(bytes, at + 108)];
+    ...{ ...fourBits, partSize: 16, shift: 8 },
+    readNumbers(bytes, at, block) {
+      const packed = at + 96;
+      block.scale = half(bytes, at + 108);
       for (let part = 0; part < 16; part++) {
         const low = part < 8 ? bytes[packed + part]! & 15 : bytes[packed + part - 8]! >> 4;
         const high = (bytes[packed + 8 + (part & 3)]! >> (2 * (part >> 2))) & 3;
-        scales[part] = d * ((low | (high << 4)) - 32);
+        block.scaleFactors[part] = (low | (high << 4)) - 32;
+      }
+    },
+    readCodes(bytes, at, codes) {
+      for (let part = 0; part < 16; part++) {
         const [from, masks] = [at + 32 + 32 * (part >> 3) + 16 * (part & 1), at + 16 * (part & 1)];
         const [shift, bit] = [2 * ((part >> 1) & 3), part >> 1];
         for (let l = 0; l < 16; l++) {
@@ -215,33 +284,35 @@ const quantizedTypes: Readonly<Partial<Record<GgmlType, QuantizedType>>> = {
     },
   },
   Q4_K: {
-    ...{ partSize: 32, bits: 4, shift: 0, hasLeasts: true },
-    read(bytes, at, block) {
-      readScalesAndLeasts(bytes, at, block);
+    ...{ ...fourBits, shift: 0, hasLeasts: true },
+    readNumbers: scalesAndLeasts,
+    readCodes(bytes, at, codes) {
       for (let part = 0; part < 8; part++) {
         const [from, shift] = [at + 16 + 32 * (part >> 1), 4 * (part & 1)];
-        for (let l = 0; l < 32; l++) block.codes[32 * part + l] = (bytes[from + l]! >> shift) & 15;
+        for (let l = 0; l < 32; l++) codes[32 * part + l] = (bytes[from + l]! >> shift) & 15;
       }
     },
   },
   Q5_K: {
-    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: true },
-    read(bytes, at, block) {
-      readScalesAndLeasts(bytes, at, block);
+    ...{ ...eightBits, hasLeasts: true },
+    readNumbers: scalesAndLeasts,
+    readCodes(bytes, at, codes) {
       for (let part = 0; part < 8; part++) {
         const [from, shift] = [at + 48 + 32 * (part >> 1), 4 * (part & 1)];
         for (let l = 0; l < 32; l++) {
           const high = ((bytes[at + 16 + l]! >> part) & 1) << 4;
-          block.codes[32 * part + l] = ((bytes[from + l]! >> shift) & 15) | high;
+          codes[32 * part + l] = ((bytes[from + l]! >> shift) & 15) | high;
         }
       }
     },
   },
   Q6_K: {
-    ...{ partSize: 16, bits: 8, shift: 128, hasLeasts: false },
-    read(bytes, at, { codes, scales }) {
-      const d = half(bytes, at + 208);
-      for (let part = 0; part < 16; part++) scales[part] = d * ((bytes[at + 192 + part]! << 24) >> 24);
+    ...{ ...eightBits, partSize: 16 },
+    readNumbers(bytes, at, block) {
+      block.scale = half(bytes, at + 208);
+      for (let part = 0; part < 16; part++) block.scaleFactors[part] = bytes[at + 192 + part]!;
+    },
+    readCodes(bytes, at, codes) {
       for (let part = 0; part < 8; part++) {
         const [half128, quarter] = [part >> 2, part & 3];
         const low = at + 64 * half128 + 32 * (quarter & 1);
@@ -255,38 +326,29 @@ const quantizedTypes: Readonly<Partial<Record<GgmlType, QuantizedType>>> = {
     },
   },
   IQ4_NL: {
-    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: false },
-    read(bytes, at, { codes, scales }) {
-      scales[0] = half(bytes, at);
-      nibbles(bytes, at + 2, iq4Values, codes);
-    },
+    ...eightBits,
+    readNumbers: scaleAt(0),
+    readCodes: (bytes, at, codes) => nibbles(bytes, at + 2, iq4Values, codes),
   },
   IQ4_XS: {
-    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: false },
-    read(bytes, at, { codes, scales }) {
-      const d = half(bytes, at);
+    ...eightBits,
+    readNumbers(bytes, at, block) {
+      block.scale = half(bytes, at);
       const highs = bytes[at + 2]! | (bytes[at + 3]! << 8);
       for (let part = 0; part < 8; part++) {
         const low = (bytes[at + 4 + (part >> 1)]! >> (4 * (part & 1))) & 15;
-        scales[part] = d * ((low | (((highs >> (2 * part)) & 3) << 4)) - 32);
-        nibbles(bytes, at + 8 + 16 * part, iq4Values, codes, 32 * part);
+        block.scaleFactors[part] = (low | (((highs >> (2 * part)) & 3) << 4)) - 32;
       }
+    },
+    readCodes(bytes, at, codes) {
+      for (let part = 0; part < 8; part++) nibbles(bytes, at + 8 + 16 * part, iq4Values, codes, 32 * part);
     },
   },
   MXFP4: {
-    ...{ partSize: 32, bits: 8, shift: 128, hasLeasts: false },
-    read(bytes, at, { codes, scales }) {
-      scales[0] = 2 ** (bytes[at]! - 128);
-      nibbles(bytes, at + 1, fp4Doubled, codes);
+    ...{ ...eightBits, baseType: 'float32' },
+    readNumbers(bytes, at, block) {
+      block.scale = 2 ** (bytes[at]! - 128);
     },
+    readCodes: (bytes, at, codes) => nibbles(bytes, at + 1, fp4Doubled, codes),
   },
 };
-
-/** Of Q4_K and Q5_K. */
-function readScalesAndLeasts(bytes: Uint8Array, at: number, { scales, leasts }: Block): void {
-  const [d, dLeast] = [half(bytes, at), half(bytes, at + 2)];
-  for (let part = 0; part < 8; part++) {
-    scales[part] = d * packedScale(bytes, at + 4, part);
-    leasts[part] = -dLeast * packedLeast(bytes, at + 4, part);
-  }
-}

@@ -2,12 +2,12 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import type { PackedBits } from '../../../graph/graphBuilder';
 import { Failure } from '../../../shared/tools/failure';
 import { float16Bytes } from '../../../shared/tools/float16';
 import { inside, onlyFileOf, regularFile } from '../folderFiles';
-import { dequantize, packBlocks, packingOf } from './dequantize';
+import { dequantize, type PackedPart, type Packing, packBlocks, packingOf } from './dequantize';
 import { type GgufHeader, type GgufTensor, parseGgufHeader } from './header';
+import { SpareBuffers } from './spareBuffers';
 import { type GgmlType, ggmlType, layoutOf } from './types';
 
 export interface GgufPart {
@@ -111,8 +111,9 @@ async function readPart(given: string): Promise<GgufPart> {
   }
 }
 
-/** Bytes read at a time: a multiple of every block. */
-const blocksAtATime = 1 << 16;
+const blocksAtATime = 1 << 14;
+/** Blocks as they are stored, of one file at a time. */
+const storedBlocks = new SpareBuffers();
 
 /** The values of a tensor, as bytes of `kept`. @throws Failure if the file ends, or a value is too large for fp16. */
 export async function readValues(path: string, tensor: GgufTensor, kept: KeptType): Promise<Uint8Array<ArrayBuffer>> {
@@ -137,40 +138,24 @@ export async function readValues(path: string, tensor: GgufTensor, kept: KeptTyp
   return all;
 }
 
-/** Where the parts of a packed tensor begin in its bytes. */
-export interface PackedLayout {
-  readonly bits: PackedBits;
-  readonly blockSize: number;
-  readonly hasLeasts: boolean;
-  readonly scalesAt: number;
-  readonly leastsAt: number;
-  readonly sizeBytes: number;
+/** How a tensor is packed. @returns null for one that is not a quantized matrix. */
+export function packingOfTensor(tensor: GgufTensor): Packing | null {
+  return tensor.shape.length === 2 ? packingOf(ggmlType(tensor.type) as GgmlType) : null;
 }
 
-/** @returns null for a tensor that is not a quantized matrix. */
-export function packedLayoutOf(tensor: GgufTensor): PackedLayout | null {
-  const packing = tensor.shape.length === 2 ? packingOf(ggmlType(tensor.type) as GgmlType) : null;
-  if (!packing) return null;
-  const { bits, partSize, hasLeasts } = packing;
-  const nValues = nBlocksOf(tensor) * layoutOf(tensor.type)!.blockValues;
-  const scalesAt = (nValues * bits) / 8;
-  const leastsAt = scalesAt + (4 * nValues) / partSize;
-  const sizeBytes = hasLeasts ? 2 * leastsAt - scalesAt : leastsAt;
-  return { bits, blockSize: partSize, hasLeasts, scalesAt, leastsAt, sizeBytes };
-}
-
-/** A quantized tensor's codes, scales and leasts, as `PackedWeight` has them. @throws Failure if the file ends. */
-export async function readPacked(path: string, tensor: GgufTensor): Promise<Uint8Array<ArrayBuffer>> {
-  const { scalesAt, leastsAt, sizeBytes, hasLeasts } = packedLayoutOf(tensor)!;
-  const all = new Uint8Array(sizeBytes);
-  const nParts = (leastsAt - scalesAt) / 4;
-  const arrays = {
-    codes: all.subarray(0, scalesAt),
-    scales: new Float32Array(all.buffer, scalesAt, nParts),
-    leasts: hasLeasts ? new Float32Array(all.buffer, leastsAt, nParts) : null,
-  };
+/** One part of a quantized tensor, as `PackedWeight` has it. @throws Failure if the file ends. */
+export async function readPacked(
+  path: string,
+  tensor: GgufTensor,
+  part: PackedPart,
+  spares: SpareBuffers,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const size = packingOfTensor(tensor)!.bytes[part];
+  const all = spares.take(nBlocksOf(tensor) * size);
   const type = ggmlType(tensor.type) as GgmlType;
-  await readBlocks(path, tensor, (bytes, block) => packBlocks(type, bytes, arrays, block));
+  await readBlocks(path, tensor, (bytes, block, n) => {
+    packBlocks(type, bytes, part, all.subarray(block * size, (block + n) * size));
+  });
   return all;
 }
 
@@ -186,7 +171,7 @@ async function readBlocks(
 ): Promise<void> {
   const { blockBytes } = layoutOf(tensor.type)!;
   const nBlocks = nBlocksOf(tensor);
-  const stored = new Uint8Array(Math.min(nBlocks, blocksAtATime) * blockBytes);
+  const stored = storedBlocks.take(blocksAtATime * blockBytes);
   const file = await regularFile(path);
   try {
     for (let block = 0; block < nBlocks; block += blocksAtATime) {
@@ -198,6 +183,7 @@ async function readBlocks(
       use(stored.subarray(0, n * blockBytes), block, n);
     }
   } finally {
+    storedBlocks.add(stored);
     await file.close();
   }
 }

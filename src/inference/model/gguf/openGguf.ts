@@ -4,7 +4,13 @@
  */
 
 import { basename, dirname } from 'node:path';
-import { type ElementType, type PackedWeight, rowsOf, type Weight } from '../../../graph/graphBuilder';
+import {
+  type BlockNumbers,
+  type ElementType,
+  type PackedWeight,
+  rowsOf,
+  type Weight,
+} from '../../../graph/graphBuilder';
 import { parseHuggingFaceConfig } from '../../../graph/huggingFaceConfig';
 import type { ModelConfig } from '../../../graph/modelConfig';
 import { expectedWeights } from '../../../graph/modelGraphs';
@@ -14,18 +20,19 @@ import { shorten } from '../../../shared/tools/plainText';
 import { beginTokenOf } from '../../../tokenization/beginToken';
 import { type ModelFolder, summarize } from '../folder';
 import { readWhole } from '../folderFiles';
+import type { PackedPart, Packing } from './dequantize';
 import {
   type GgufPart,
   ggufModelName,
   type KeptType,
-  type PackedLayout,
-  packedLayoutOf,
+  packingOfTensor,
   readGgufParts,
   readPacked,
   readValues,
 } from './files';
 import type { GgufTensor } from './header';
 import { type GgufModel, type RopeFactors, readModel, ropeTensors } from './metadata';
+import { SpareBuffers } from './spareBuffers';
 import { ggufPlace } from './tensorNames';
 import { readTokenizer } from './tokenizer';
 import { fileTypes, ggmlType, typeName } from './types';
@@ -61,6 +68,8 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
   const isMapped = canMap(tensors.values(), parts);
   const weights = new Map<string, Weight>();
   const inMemory = new Map<string, () => Promise<Uint8Array<ArrayBuffer>>>();
+  const spares = new SpareBuffers();
+  const paths = parts.map(part => part.path);
   const used = new Set<string>(ropeTensors);
   let sizeBytes = 0;
   let isPacked = false;
@@ -72,30 +81,33 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
       throw unfit(where, name, tensor ? tensor.shape.join('×') || 'a single number' : 'missing', storedShape);
     }
     used.add(name);
+    // What is read later must not hold the header, with its tokens and merges.
+    const { part: weightPart, ...range } = tensor;
+    const { path: weightPath } = weightPart;
     const [first, end] = rows ?? [0, nRows];
     if (shape.length === 1) {
-      const all = await readValues(tensor.part.path, tensor, 'float32');
+      const all = await readValues(weightPath, range, 'float32');
       const bytes = all.subarray(4 * first, 4 * end);
       weights.set(key, { elementType: 'float32', shape, source: { bytes } });
       sizeBytes += bytes.length;
       continue;
     }
-    const layout = quantized === 'packed' ? packedLayoutOf(tensor) : null;
-    if (layout) {
-      const file = `${name}:packed`;
-      inMemory.set(file, () => readPacked(tensor.part.path, tensor));
-      const whole: Weight = {
-        elementType: 'float32',
-        shape: storedShape,
-        source: { packed: packedWeight(file, layout, storedShape) },
-      };
+    const packing = quantized === 'packed' ? packingOfTensor(tensor) : null;
+    if (packing) {
+      for (const part of packedParts) {
+        if (packing.bytes[part] === 0) continue;
+        inMemory.set(partOf(name, part), () => readPacked(weightPath, range, part, spares));
+      }
+      const packed = packedWeight(name, packing, storedShape);
+      const whole: Weight = { elementType: 'float32', shape: storedShape, source: { packed } };
       weights.set(key, rows ? rowsOf(whole, first, end - first) : whole);
-      sizeBytes += (layout.sizeBytes * (end - first)) / nRows;
+      const nBlocks = (shape[0]! * shape[1]!) / (packing.partSize * packing.nParts);
+      sizeBytes += packedParts.reduce((sum, part) => sum + packing.bytes[part] * nBlocks, 0);
       isPacked = true;
       continue;
     }
-    const file = isMapped ? basename(tensor.part.path) : `${name}:values`;
-    if (!isMapped) inMemory.set(file, () => readValues(tensor.part.path, tensor, kept));
+    const file = isMapped ? basename(weightPath) : `${name}:values`;
+    if (!isMapped) inMemory.set(file, () => readValues(weightPath, range, kept));
     const rowBytes = isMapped ? (tensor.end - tensor.start) / nRows : shape[1]! * (kept === 'float32' ? 4 : 2);
     const offset = (isMapped ? tensor.start : 0) + first * rowBytes;
     const length = (end - first) * rowBytes;
@@ -120,11 +132,14 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
       const contents = new Map<string, Uint8Array<ArrayBuffer>>();
       for (const file of files) {
         const read = inMemory.get(file);
-        const part = parts.find(part => basename(part.path) === file);
+        const path = paths.find(path => basename(path) === file);
         if (read) contents.set(file, await read());
-        else if (readsAll && part) contents.set(file, await readWhole(part.path));
+        else if (readsAll && path) contents.set(file, await readWhole(path));
       }
       return contents;
+    },
+    takeBack: contents => {
+      for (const bytes of contents.values()) spares.add(bytes);
     },
     sizeBytes,
     summary: {
@@ -135,25 +150,35 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
   };
 }
 
-/** A matrix whose parts are in a file that exists in memory only. */
-function packedWeight(file: string, layout: PackedLayout, [nRows, nColumns]: readonly number[]): PackedWeight {
-  const { bits, blockSize, hasLeasts, scalesAt, leastsAt } = layout;
-  const nBlocks = nColumns! / blockSize;
-  const blockBytes = (blockSize * bits) / 8;
-  const floats = (offset: number): Weight => ({
-    elementType: 'float32',
-    shape: [nRows!, nBlocks],
-    source: { file, offset, length: leastsAt - scalesAt },
+const packedParts = [
+  'codes',
+  'scales',
+  'scaleFactors',
+  'leasts',
+  'leastFactors',
+] as const satisfies readonly PackedPart[];
+
+/** Name of a file that exists in memory only. */
+const partOf = (tensor: string, part: PackedPart) => `${tensor}:${part}`;
+
+/** A matrix whose parts are in files that exist in memory only. */
+function packedWeight(name: string, packing: Packing, [nRows, nColumns]: readonly number[]): PackedWeight {
+  const { bits, partSize, nParts, lift, hasLeasts, baseType, bytes } = packing;
+  const nBases = nColumns! / (partSize * nParts);
+  const stored = (part: PackedPart, elementType: ElementType, ...shape: number[]): Weight => ({
+    elementType,
+    shape: [nRows!, ...shape],
+    source: { file: partOf(name, part), offset: 0, length: nRows! * nBases * bytes[part] },
+  });
+  const numbers = (bases: 'scales' | 'leasts', factors: 'scaleFactors' | 'leastFactors'): BlockNumbers => ({
+    bases: stored(bases, baseType, nBases),
+    factors: bytes[factors] > 0 ? stored(factors, 'int8', nBases, nParts) : undefined,
   });
   return {
-    ...{ bits, blockSize },
-    codes: {
-      elementType: 'uint8',
-      shape: [nRows!, nBlocks, blockBytes],
-      source: { file, offset: 0, length: scalesAt },
-    },
-    scales: floats(scalesAt),
-    leasts: hasLeasts ? floats(leastsAt) : undefined,
+    ...{ bits, blockSize: partSize, lift },
+    codes: stored('codes', 'uint8', nBases * nParts, (partSize * bits) / 8),
+    scales: numbers('scales', 'scaleFactors'),
+    leasts: hasLeasts ? numbers('leasts', 'leastFactors') : undefined,
   };
 }
 

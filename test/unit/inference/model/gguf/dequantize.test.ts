@@ -5,8 +5,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { dequantize, packBlocks, packingOf } from '../../../../../src/inference/model/gguf/dequantize';
+import { dequantize, type PackedPart, packBlocks, packingOf } from '../../../../../src/inference/model/gguf/dequantize';
 import { type GgmlType, ggmlTypes, layoutOf } from '../../../../../src/inference/model/gguf/types';
+import { decodeFloats } from '../../../../../src/shared/tools/float16';
 import { root } from '../../../../fixtures/paths';
 
 interface BlockCase {
@@ -43,21 +44,30 @@ for (const { type, bytes, values } of cases) {
   if (!packing) continue;
   test(`${type} is packed without another rounding`, () => {
     const expected = new Float32Array(bytesOf(values).buffer);
-    const { bits, partSize, hasLeasts } = packing;
-    const nParts = expected.length / partSize;
-    const codes = new Uint8Array((expected.length * bits) / 8);
-    const [scales, leasts] = [new Float32Array(nParts), hasLeasts ? new Float32Array(nParts) : null];
+    const { bits, partSize, nParts, lift, baseType, bytes: sizes } = packing;
     const all = bytesOf(bytes);
-    // In two pieces, as a file is read.
     const { blockBytes } = layoutOf(ggmlTypes[type])!;
-    packBlocks(type, all.subarray(0, blockBytes), { codes, scales, leasts }, 0);
-    packBlocks(type, all.subarray(blockBytes), { codes, scales, leasts }, 1);
+    const nBlocks = all.length / blockBytes;
+    const part = (name: PackedPart) => {
+      const out = new Uint8Array(nBlocks * sizes[name]);
+      if (sizes[name] === 0) return out;
+      // In two pieces, as a file is read.
+      packBlocks(type, all.subarray(0, blockBytes), name, out.subarray(0, sizes[name]));
+      packBlocks(type, all.subarray(blockBytes), name, out.subarray(sizes[name]));
+      return out;
+    };
+    const bases = (name: PackedPart) => decodeFloats(baseType === 'float16' ? 'F16' : 'F32', part(name));
+    const [codes, scales, leasts] = [part('codes'), bases('scales'), bases('leasts')];
+    const [scaleFactors, leastFactors] = (['scaleFactors', 'leastFactors'] as const).map(
+      name => new Int8Array(part(name).buffer),
+    );
     for (const [i, value] of expected.entries()) {
       const code = bits === 8 ? codes[i]! : (codes[i >> 1]! >> (4 * (i & 1))) & 15;
-      const part = Math.floor(i / partSize);
-      const got = scales[part]! * (code - 2 ** (bits - 1)) + (leasts?.[part] ?? 0);
-      const rounding = Math.abs(leasts?.[part] ?? 0) * 2 ** -24 + Math.abs(value) * 2 ** -24;
-      assert.ok(Math.abs(got - value) <= rounding, `value ${i} is ${got}, not ${value}`);
+      const at = Math.floor(i / partSize);
+      const scale = scales[Math.floor(at / nParts)]! * (scaleFactors![at] ?? 1);
+      const least = (leasts[Math.floor(at / nParts)] ?? 0) * (leastFactors![at] ?? 1);
+      const got = scale * (code - 2 ** (bits - 1) + lift) + least;
+      assert.ok(Math.fround(got) === value, `value ${i} is ${got}, not ${value}`);
     }
   });
 }
