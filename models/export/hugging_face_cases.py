@@ -111,6 +111,8 @@ CASES: Dict[str, Tuple[str, Mapping[str, Any], str, int]] = {
     "granite-biases": ("granite", dict(SMALL, _raw=True, attention_bias=True, mlp_bias=True, tie_word_embeddings=True, num_key_value_heads=2), "bf16", 12),
     "stablelm": ("stablelm", dict(SMALL, hidden_size=64), "fp32", 16),
     "stablelm-parallel": ("stablelm", dict(SMALL, _raw=True, use_parallel_residual=True, use_qkv_bias=True, partial_rotary_factor=0.5, num_key_value_heads=2, layer_norm_eps=1e-3), "fp16", 12),
+    "starcoder2": ("starcoder2", dict(SMALL, num_key_value_heads=2, norm_epsilon=1e-3), "fp32", 16),
+    "starcoder2-window": ("starcoder2", dict(SMALL, _raw=True, num_key_value_heads=1, use_bias=False, sliding_window=4, tie_word_embeddings=True, hidden_act="gelu", rope_theta=300.0), "bf16", 12),
     "mixtral": ("mixtral", dict(SMALL, num_key_value_heads=2, num_local_experts=4), "fp32", 16),
     "mixtral-window": ("mixtral", dict(SMALL, num_key_value_heads=4, num_local_experts=3, num_experts_per_tok=1, sliding_window=4, head_dim=12, tie_word_embeddings=True), "bf16", 12),
     "qwen3-moe": ("qwen3_moe", dict(SMALL, num_hidden_layers=3, num_key_value_heads=2, head_dim=8, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=20, mlp_only_layers=[1]), "fp32", 12),

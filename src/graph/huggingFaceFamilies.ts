@@ -456,6 +456,23 @@ export const families: Readonly<Record<string, Family>> = {
       residual: json['use_parallel_residual'] === true ? 'parallel_one_norm' : 'sequential',
     }),
   },
+  starcoder2: {
+    layout: 'starcoder2',
+    defaults: {
+      ...{ vocab_size: 49_152, hidden_size: 3072, intermediate_size: 12_288, num_hidden_layers: 30 },
+      ...{ num_attention_heads: 24, num_key_value_heads: 2, hidden_act: 'gelu_pytorch_tanh' },
+      ...{ max_position_embeddings: 4096, norm_epsilon: 1e-5, sliding_window: null, use_bias: true },
+      tie_word_embeddings: true,
+    },
+    keys: { eps: 'norm_epsilon' },
+    rope: { theta: 10_000 },
+    read: json => ({
+      ...layerNorm,
+      ...plainFfn,
+      ...windowEverywhere(json),
+      ...{ qkv_bias: json['use_bias'], output_bias: json['use_bias'], ffn_bias: json['use_bias'] },
+    }),
+  },
   mixtral: {
     layout: 'mixtral',
     defaults: {

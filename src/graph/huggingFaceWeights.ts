@@ -12,6 +12,7 @@ export type Layout =
   | 'sandwich'
   | 'phi3'
   | 'mixtral'
+  | 'starcoder2'
   | 'gptOss'
   | 'gpt2'
   | 'gptNeox'
@@ -210,6 +211,10 @@ const layouts: Readonly<Record<Layout, Names>> = {
       'feed_forward.shared_expert': 'feed_forward.shared_expert',
     },
     cut: llama4Cut,
+  },
+  starcoder2: {
+    ...llama,
+    modules: { ...llamaModules, 'feed_forward.w1': 'mlp.c_fc', 'feed_forward.w2': 'mlp.c_proj' },
   },
   gptOss: { ...llama, modules: { ...llamaModules, 'feed_forward.router': 'mlp.router' }, cut: gptOssCut },
   gpt2: {

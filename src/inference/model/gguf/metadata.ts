@@ -42,12 +42,34 @@ function gemmaScale(layersOfLargest: number, { nLayers, nHeads, width, headDim }
   return nLayers === layersOfLargest ? width / nHeads : headDim;
 }
 
+/** Which layers have a window: one for all, one for each, or all but every n-th. */
+function layerTypes(number: NumberOf, { nLayers }: Sizes): Json {
+  const pattern = number('attention.sliding_window_pattern');
+  if (pattern === undefined) return {};
+  if (ArrayBuffer.isView(pattern) && pattern.length !== nLayers) return { layer_types: 'as many as the layers' };
+  const isSliding = (i: number) => {
+    if (ArrayBuffer.isView(pattern)) return pattern[i] !== 0;
+    return typeof pattern === 'number' && pattern > 1 ? (i + 1) % pattern !== 0 : Boolean(pattern);
+  };
+  const names = Array.from({ length: nLayers }, (_, i) => (isSliding(i) ? 'sliding_attention' : 'full_attention'));
+  return { layer_types: names };
+}
+
 /** By `general.architecture`. */
 const architectures: Readonly<Record<string, Architecture>> = {
   llama: { modelType: 'llama', rotatesPairs: true },
   qwen2: { modelType: 'qwen2' },
   qwen3: { modelType: 'qwen3' },
-  olmo2: { modelType: 'olmo2' },
+  // With a window it is OLMo 3: every fourth layer sees everything, and those alone scale their positions.
+  olmo2: {
+    modelType: 'olmo2',
+    keys: ['attention.sliding_window', 'attention.sliding_window_pattern'],
+    read: (number, sizes) => {
+      const window = number('attention.sliding_window');
+      if (window === undefined || window === 0) return {};
+      return { model_type: 'olmo3', sliding_window: window, ...layerTypes(number, sizes) };
+    },
+  },
   gemma: { modelType: 'gemma' },
   gemma2: {
     modelType: 'gemma2',
@@ -78,6 +100,12 @@ const architectures: Readonly<Record<string, Architecture>> = {
       // As config.json has it, beside the scaling.
       original_max_position_embeddings: number('rope.scaling.original_context_length') ?? null,
     }),
+  },
+  // Its window, if any, is not in the file; nor do its converters write one.
+  starcoder2: {
+    modelType: 'starcoder2',
+    keys: ['attention.layer_norm_epsilon'],
+    read: number => ({ norm_epsilon: shortest(number('attention.layer_norm_epsilon')) }),
   },
   gpt2: {
     modelType: 'gpt2',
