@@ -37,7 +37,9 @@ async function modelOf(store: string, place: readonly [string, string, string, s
     if (!(await liesIn(join(store, 'blobs'), blob))) {
       throw new Failure('bad-model-file', 'Its weights are missing in the store, or lie outside it.');
     }
-    return { ...common, path: blob, sizeBytes: await sizeOf(blob), problem: null };
+    const sizeBytes = await sizeOf(blob);
+    if (sizeBytes === 0) throw new Failure('bad-model-file', 'Its weights are an empty file or none. Pull it again.');
+    return { ...common, path: blob, sizeBytes, problem: null };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     return { ...common, path: manifest, sizeBytes: 0, problem: `Cannot load ${common.name}. ${error.message}` };

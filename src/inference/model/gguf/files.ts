@@ -71,7 +71,14 @@ export async function readGgufParts(path: string): Promise<GgufPart[]> {
   const count = Number(split.exec(path)?.[2] ?? 1);
   const first = await readPart(path);
   const stated = first.header.metadata.get('split.count') ?? 1;
-  if (count > maxParts || (count !== stated && !(count === 1 && stated === 0))) {
+  if (count > maxParts) {
+    throw unreadable(
+      basename(path),
+      `it is one of ${count} parts, at most ${maxParts} are read`,
+      'Pick another model.',
+    );
+  }
+  if (count !== stated && !(count === 1 && stated === 0)) {
     const name = basename(path);
     const parts = stated === 1 ? 'the whole model' : `one of ${String(stated)} parts`;
     throw unreadable(name, `it says that it is ${parts}, its name says ${count}`, 'Give it back the name it had.');
