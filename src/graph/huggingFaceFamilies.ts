@@ -465,6 +465,7 @@ export const families: Readonly<Record<string, Family>> = {
       tie_word_embeddings: true,
     },
     keys: { eps: 'norm_epsilon' },
+    names: { qkv_bias: 'use_bias', output_bias: 'use_bias', ffn_bias: 'use_bias' },
     rope: { theta: 10_000 },
     read: json => ({
       ...layerNorm,
