@@ -182,10 +182,7 @@ function checkKeys(json: Json, given: Json, family: Family, where: string): void
 /** Common keys of rotary positions that the family has under other names, or does not have, must say what is computed. */
 function checkUnreadRope(json: Json, rope: ReadRope | null, family: Family, where: string): void {
   const unread: [key: string, computed: unknown][] = [];
-  if (!rope)
-    unread.push(
-      ...(['rope_theta', 'rope_scaling', 'rope_parameters'] as const).map(key => [key, null] as [string, null]),
-    );
+  if (!rope) unread.push(...(['rope_scaling', 'rope_parameters'] as const).map(key => [key, null] as [string, null]));
   if (family.rope?.thetaKey !== undefined) unread.push(['rope_theta', rope!.rope_theta]);
   if (family.rope?.shareKey !== undefined) unread.push(['partial_rotary_factor', rope!.share]);
   for (const [key, computed] of unread) {
