@@ -73,7 +73,10 @@ export async function runBench(
   }
   if (maxSeqlen > 512) await benchExperiments(directory, text, nRepeats, add);
   if (existsSync(smolLm2)) await benchAttribution(smolLm2, text, nRepeats, add);
-  else print(`attribution with SmolLM2-135M: ${smolLm2} is not there; test/integration/ggufFile.test.ts fetches it`);
+  else
+    print(
+      `attribution of a logit, SmolLM2-135M, T=1024: not measured, ${smolLm2} is not there; npm test -- --tier integration ggufFile fetches it`,
+    );
   const lengths = [256, 1024, 2048, 4096];
   const peakMb = (child: ChildProcess) => memoryMb(child, 'VmHWM');
   const long = await runLongWindows(directory, lengths, text, peakMb);

@@ -1,4 +1,7 @@
-/** Benchmark of experiments, in this process: each as a ratio against one analysis of the same text, or a limit. */
+/**
+ * Benchmark of experiments, in this process and on one thread: each as a ratio against one analysis of the same text, or a
+ * limit. What counts is the processor's time, which other programs do not change much.
+ */
 
 import { Engine } from '../inference/engine';
 import type { Cuts } from '../inference/experiments/knockOutRuns';
@@ -14,7 +17,7 @@ const nAttributed = 1024;
 /** @param text of at least the window. */
 export async function benchExperiments(directory: string, text: string, nRepeats: number, add: AddLine): Promise<void> {
   let ids = new Int32Array();
-  const engine = await Engine.load({ modelDirectory: directory, provider: 'cpu', nThreads: 0 }, (name, payload) => {
+  const engine = await Engine.load({ modelDirectory: directory, provider: 'cpu', nThreads: 1 }, (name, payload) => {
     if (name === 'tokens') ids = (payload as { tokens: { ids: Int32Array<ArrayBuffer> } }).tokens.ids;
   });
   try {
@@ -24,12 +27,12 @@ export async function benchExperiments(directory: string, text: string, nRepeats
       const place = { textStart: 0, documentLength: analyzed.length, anchor: 0 };
       return engine.analyze({ analysisId: ++analysisId, text: analyzed, ...place, maxTokens: nTokens, topK: 16 });
     };
-    const runMs = await medianMs(nRepeats, analyze);
     const { experiments } = engine;
     const lens = () =>
       experiments.logitLens({ analysisId, rows: { first: 0, end: ids.length }, targets: targetsOf(ids), k: 5 });
     const what = `T=${nTokens}`;
-    add(`logit lens of all positions, ${what}`, await medianMs(nRepeats, lens), 'ms', runMs, 'whole analysis');
+    const [runMs, lensMs] = await mediansInTurn(nRepeats, [analyze, lens]);
+    add(`logit lens of all positions, ${what}`, lensMs!, 'ms', runMs!, 'whole analysis; the limit is 1');
     const end = ids.length - 1;
     const rows = { first: end - 1, end, targets: [ids[end]!] };
     const knockOuts = async () => {
@@ -37,7 +40,7 @@ export async function benchExperiments(directory: string, text: string, nRepeats
       for (let line = 0; line < nLines; line++) await runner.without(cutsOfLine(line, end, engine.model.nLayers));
     };
     const cutsMs = await medianMs(2, knockOuts);
-    add(`knock-outs of ${nLines} lines, ${what}`, cutsMs, 'ms', runMs, 'whole analysis; the limit is 8');
+    add(`knock-outs of ${nLines} lines, ${what}`, cutsMs, 'ms', runMs!, 'whole analysis; the limit is 8');
     let row = ids.length - 2;
     const explain = () => engine.explain({ analysisId, row: row--, target: 'actual' });
     await explain(); // the first one opens its sessions
@@ -48,14 +51,14 @@ export async function benchExperiments(directory: string, text: string, nRepeats
       return engine.ablateHeads({ analysisId, heads, baseline: 'mean' });
     };
     await ablate();
-    add(`a head off, ${what}`, await medianMs(nRepeats, ablate), 'ms', runMs, 'whole analysis');
+    add(`a head off, ${what}`, await medianMs(nRepeats, ablate), 'ms', runMs!, 'whole analysis');
     await benchPatching(engine, ids.subarray(0, nPatched), add);
     const times: number[] = [];
     const options = { nTokens: nGenerated, seed: 0, temperature: 0, topP: 1, topK: 5 };
     let last = 0;
     for await (const _ of experiments.generate(ids, options)) {
-      if (last > 0) times.push(performance.now() - last);
-      last = performance.now();
+      if (last > 0) times.push(processorMs() - last);
+      last = processorMs();
     }
     add(`a generated token after ${what}`, median(times), 'ms', 50, 'limit');
   } finally {
@@ -78,7 +81,7 @@ async function benchPatching(engine: Engine, clean: Int32Array, add: AddLine): P
 
 /** Attribution of one token of a model of 135 M parameters, where its file is. */
 export async function benchAttribution(file: string, text: string, nRepeats: number, add: AddLine): Promise<void> {
-  const engine = await Engine.load({ modelDirectory: file, provider: 'cpu', nThreads: 0 }, () => {});
+  const engine = await Engine.load({ modelDirectory: file, provider: 'cpu', nThreads: 1 }, () => {});
   try {
     const analyzed = { text, textStart: 0, documentLength: text.length, anchor: 0 };
     await engine.analyze({ analysisId: 1, ...analyzed, maxTokens: nAttributed, topK: 16 });
@@ -99,11 +102,23 @@ function cutsOfLine(line: number, end: number, nLayers: number): Cuts {
 }
 
 async function medianMs(nRepeats: number, work: () => Promise<unknown>): Promise<number> {
-  const times: number[] = [];
+  return (await mediansInTurn(nRepeats, [work]))[0]!;
+}
+
+/** Processor time of several works, done in turn so that all of them meet the machine as it is. */
+async function mediansInTurn(nRepeats: number, works: readonly (() => Promise<unknown>)[]): Promise<number[]> {
+  const times = works.map((): number[] => []);
   for (let i = 0; i <= nRepeats; i++) {
-    const start = performance.now();
-    await work();
-    times.push(performance.now() - start);
+    for (const [workIdx, work] of works.entries()) {
+      const start = processorMs();
+      await work();
+      if (i > 0) times[workIdx]!.push(processorMs() - start);
+    }
   }
-  return median(times.slice(1));
+  return times.map(median);
+}
+
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }

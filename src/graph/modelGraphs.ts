@@ -19,8 +19,8 @@ import { addFeedForward } from './feedForward';
 import { GraphBuilder, type WeightSource } from './graphBuilder';
 import { type LayerPlan, type NormPlan, normOf, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
-import { addRank, addTargets, addTopK, crossEntropy, divergence, openHead } from './outputHead';
-import { addPooling, addTopKeys } from './reductions';
+import { addRank, addTargets, addTopK, divergence, openHead, weightedSum } from './outputHead';
+import { addPooling, addTopKeys, largest } from './reductions';
 
 /** Outputs of a block's graph besides the residual stream. */
 export interface BlockTaps {
@@ -154,15 +154,20 @@ export function logitsGraph(config: ModelConfig, weights: WeightSource): Uint8Ar
 /**
  * `hidden` and `targets` (int64 [1, T], the next token of each position) -> `log_probability` [1, T] of the targets
  * (natural logarithm), and the `top_k` most likely next tokens: `top.indices`, `top.log_probabilities` [1, T, K].
- * @param compares adds the input `before`, log-probabilities [1, T, V] of another run, and the output `divergence`
- * [1, T]: KL(before || now) in nats.
+ * @param kind `comparison` adds the input `before`, log-probabilities [1, T, V] of another run, and the output `divergence`
+ * [1, T]: KL(before || now) in nats; `kept` adds the output `log_probabilities` [1, T, V].
  */
-export function predictionGraph(config: ModelConfig, weights: WeightSource, compares = false): Uint8Array {
+export function predictionGraph(
+  config: ModelConfig,
+  weights: WeightSource,
+  kind: 'prediction' | 'comparison' | 'kept' = 'prediction',
+): Uint8Array {
   const { g, logits } = openHead(config, weights);
   const logProbabilities = g.op('LogSoftmax', [logits], { axis: -1 });
   addTargets(g, logProbabilities, 'B');
   addTopK(g, logProbabilities, 'B');
-  if (compares) {
+  if (kind === 'kept') g.output('log_probabilities', logProbabilities, 'float32', ['B', 'T', config.vocab_size]);
+  if (kind === 'comparison') {
     const before = g.input('before', 'float32', ['B', 'T', config.vocab_size]);
     g.output('divergence', divergence(g, before, logProbabilities), 'float32', ['B', 'T']);
   }
@@ -172,25 +177,50 @@ export function predictionGraph(config: ModelConfig, weights: WeightSource, comp
 /**
  * What a residual stream predicts when the output head reads it at once: the logit lens. As `predictionGraph`, with `rank`
  * [1, T] of the targets, from 1, and `entropy` [1, T] in nats.
- * @param kind `last` for the stream after the last layer, which also gives its `probabilities` [1, T, V]; `inner` for those
- * before it, which take them and give `cross_entropy` [1, T] in nats: KL(last || here) is that minus the last entropy.
+ * @param kind `last` for the stream after the last layer, which also gives its `probabilities` [1, T, V]; `known` for the
+ * same from its log-probabilities, which take the place of `hidden`; `inner` for those before it, which take its
+ * probabilities and give `cross_entropy` [1, T] in nats: KL(last || here) is that minus the last entropy.
  */
-export function logitLensGraph(config: ModelConfig, weights: WeightSource, kind: 'inner' | 'last'): Uint8Array {
-  const { g, logits } = openHead(config, weights);
-  const logProbabilities = g.op('LogSoftmax', [logits], { axis: -1 });
-  const target = addTargets(g, logProbabilities, 'B');
-  addTopK(g, logProbabilities, 'B');
-  addRank(g, logProbabilities, target);
-  const probabilities = g.op('Exp', [logProbabilities]);
-  g.output('entropy', crossEntropy(g, probabilities, logProbabilities), 'float32', ['B', 'T']);
+export function logitLensGraph(
+  config: ModelConfig,
+  weights: WeightSource,
+  kind: 'inner' | 'last' | 'known',
+): Uint8Array {
   const shape = ['B', 'T', config.vocab_size];
-  if (kind === 'last') {
-    g.output('probabilities', probabilities, 'float32', shape);
-  } else {
+  const { g, logits } = kind === 'known' ? knownLogits(shape) : openHead(config, weights);
+  const { values, indices } = largest(g, logits, g.input('top_k', 'int64', [1]));
+  const first = (value: string) => g.op('Slice', [value, g.ints([0]), g.ints([1]), g.ints([-1])]);
+  // Below the largest logit: sums of them lose nothing to rounding. And a softmax costs less than its logarithm and
+  // exponentials, in two steps over the whole vocabulary.
+  const below = g.op('Sub', [logits, first(values)]);
+  const probabilities = g.op('Softmax', [below], { axis: -1 });
+  /** Minus the log-probability of the likeliest token, [B, T, 1]. */
+  const normalizer = g.op('Neg', [
+    g.op('Log', [g.op('GatherElements', [probabilities, first(indices)], { axis: -1 })]),
+  ]);
+  const targets = g.op('Unsqueeze', [g.input('targets', 'int64', ['B', 'T']), g.ints([-1])]);
+  const target = g.op('GatherElements', [below, targets], { axis: -1 });
+  const perToken = (value: string) => g.op('Squeeze', [value, g.ints([-1])]);
+  const crossEntropyOf = (p: string) => perToken(g.op('Sub', [normalizer, weightedSum(g, p, below)]));
+  g.output('log_probability', perToken(g.op('Sub', [target, normalizer])), 'float32', ['B', 'T']);
+  g.output('top.indices', g.cast(indices, 'int32'), 'int32', ['B', 'T', 'k']);
+  const topBelow = g.op('Sub', [values, first(values)]);
+  g.output('top.log_probabilities', g.op('Sub', [topBelow, normalizer]), 'float32', ['B', 'T', 'k']);
+  addRank(g, below, target);
+  g.output('entropy', crossEntropyOf(probabilities), 'float32', ['B', 'T']);
+  if (kind === 'inner') {
     const last = g.input('probabilities', 'float32', shape);
-    g.output('cross_entropy', crossEntropy(g, last, logProbabilities), 'float32', ['B', 'T']);
+    g.output('cross_entropy', crossEntropyOf(last), 'float32', ['B', 'T']);
+  } else {
+    g.output('probabilities', probabilities, 'float32', shape);
   }
   return g.build();
+}
+
+/** Log-probabilities are logits, too. */
+function knownLogits(shape: readonly (string | number)[]) {
+  const g = new GraphBuilder('head');
+  return { g, logits: g.input('log_probabilities', 'float32', shape) };
 }
 
 /** `hidden` -> natural `log_probabilities` of the next token, [B, T, V]. */

@@ -7,7 +7,7 @@ import type { ModelConfig } from './modelConfig';
 import { largest } from './reductions';
 
 /** Sizes, as fp32, from which the vocabulary's matrix, the largest of a model, is used in parts; each run unpacks a packed one. */
-const maxTableBytes = 32 * 1024 * 1024;
+export const maxTableBytes = 32 * 1024 * 1024;
 const maxPackedTableBytes = 4 * 1024 * 1024;
 
 /** Begins a graph with the output head in it; `logitsOf` adds the vocabulary logits of another residual stream. */
@@ -40,17 +40,17 @@ export function addTargets(g: GraphBuilder, logProbabilities: string, batch: 'B'
   return target;
 }
 
-/** Output `rank` int32 [B, T]: how many tokens are likelier than the target, plus 1. @param target [B, T, 1]. */
-export function addRank(g: GraphBuilder, logProbabilities: string, target: string): void {
+/** Output `rank` int32 [B, T]: how many tokens are likelier than the target, plus 1. @param target its logit, [B, T, 1]. */
+export function addRank(g: GraphBuilder, logits: string, target: string): void {
   // Counted in fp32, which is exact up to 2^24 tokens and takes less time than integers do.
-  const isLikelier = g.cast(g.op('Greater', [logProbabilities, target]), 'float32');
+  const isLikelier = g.cast(g.op('Greater', [logits, target]), 'float32');
   const nLikelier = g.op('ReduceSum', [isLikelier, g.ints([-1])], { keepdims: 0 });
   g.output('rank', g.cast(g.op('Add', [nLikelier, g.scalar(1)]), 'int32'), 'int32', ['B', 'T']);
 }
 
-/** -sum of p log q over the last axis, which it removes, in nats: the entropy where both are the same distribution. */
-export function crossEntropy(g: GraphBuilder, p: string, logQ: string): string {
-  return g.op('Neg', [g.op('ReduceSum', [g.op('Mul', [p, logQ]), g.ints([-1])], { keepdims: 0 })]);
+/** Sum of p x over the last axis, which stays with one entry. */
+export function weightedSum(g: GraphBuilder, p: string, x: string): string {
+  return g.op('ReduceSum', [g.op('Mul', [p, x]), g.ints([-1])], { keepdims: 1 });
 }
 
 /** @param targets int64 [B, T, 1]. @returns [B, T, 1]. */

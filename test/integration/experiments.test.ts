@@ -70,7 +70,7 @@ const everywhere = (cut: Cut): Cuts => new Map(Array.from({ length: nLayers }, (
 
 test('the logit lens gives what float64 gives, for all positions at once', async () => {
   const after = Array.from({ length: nLayers }, (_, layerIdx) => streamBefore(streams, layerIdx + 1));
-  const lens = await runtime.logitLens(after, targetsOf(ids), 3);
+  const lens = await runtime.logitLens(after, targetsOf(ids), { k: 3 });
   for (const [layerIdx, expected] of cases.lens.entries()) {
     const layer = lens[layerIdx]!;
     const what = `layer ${layerIdx}`;
@@ -92,8 +92,29 @@ test('the logit lens gives what float64 gives, for all positions at once', async
   }
 });
 
+test('log-probabilities that a run kept give the lens that its stream gives', async () => {
+  const { prediction, logProbabilities: known } = await runtime.predictAndKeep(streams.output, targetsOf(ids), 4);
+  assertClose(
+    known.data as Float32Array,
+    (await runtime.logProbabilities(streams.output)).data as Float32Array,
+    1e-6,
+    'kept',
+  );
+  const after = [streams.layers[1]!.hidden, streams.output];
+  const [inner, last] = await runtime.logitLens(after, targetsOf(ids), { k: 4, known });
+  const own = await runtime.logitLens(after, targetsOf(ids), { k: 4 });
+  for (const [i, lens] of [inner!, last!].entries()) {
+    assertClose(lens.logProbabilities, own[i]!.logProbabilities, 1e-6, 'log-probability');
+    assertClose(lens.entropy, own[i]!.entropy, 1e-6, 'entropy');
+    assertClose(lens.divergence, own[i]!.divergence, 1e-6, 'divergence');
+    assert.deepEqual(lens.ranks, own[i]!.ranks);
+    assert.deepEqual(lens.topIds, own[i]!.topIds);
+  }
+  assert.deepEqual(last!.topIds, prediction.topIds);
+});
+
 test('the lens after the last layer is what the model predicts, without divergence', async () => {
-  const lens = await runtime.logitLens([streams.output], targetsOf(ids), 4);
+  const lens = await runtime.logitLens([streams.output], targetsOf(ids), { k: 4 });
   const prediction = await runtime.predict(streams.output, targetsOf(ids), 4);
   assertClose(lens[0]!.logProbabilities, prediction.logProbabilities, 1e-6, 'log-probability');
   assert.deepEqual(lens[0]!.topIds, prediction.topIds);

@@ -67,7 +67,7 @@ for (const [name, expected] of Object.entries(golden.cases)) {
 
       await t.test('logit lens', async () => {
         const streamsAfter = Array.from({ length: nLayers }, (_, layerIdx) => streamBefore(streams, layerIdx + 1));
-        const lens = await runtime.logitLens(streamsAfter, targetsOf(ids), 1);
+        const lens = await runtime.logitLens(streamsAfter, targetsOf(ids), { k: 1 });
         for (const [layerIdx, layer] of expected.lens.entries()) {
           const got = lens[layerIdx]!;
           const surprisal = bits(got.logProbabilities).map(value => -value);

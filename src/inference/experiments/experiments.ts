@@ -46,7 +46,8 @@ export class Experiments {
     const after = streams.layers.map((_, layerIdx) =>
       rowsOf(streamBefore(streams, layerIdx + 1), rows.first, rows.end),
     );
-    return runtime.logitLens(after, targets, k, signal);
+    const { known } = streams;
+    return runtime.logitLens(after, targets, { k, known: known && rowsOf(known, rows.first, rows.end), signal });
   }
 
   /** Starts knock-outs on a run's tokens. @throws as `logitLens`. */

@@ -11,6 +11,8 @@ export interface Streams {
   readonly layers: readonly LayerRows[];
   /** The stream after the last layer, [1, T, D]. */
   readonly output: Value;
+  /** What it predicts, as log-probabilities [1, T, V], where the run kept them. */
+  readonly known?: Value | undefined;
 }
 
 /** Runs all layers on a text. @throws Cancelled between layers once `signal` fires. */
@@ -29,7 +31,12 @@ export async function streamsOf(runtime: ModelRuntime, ids: Int32Array, signal?:
 
 /** The same of a finished run on the CPU. */
 export function streamsOfRun(run: Run): Streams {
-  return { ids: run.ids, layers: run.layers.map(({ rows }) => rows), output: inputOf(run, run.layers.length) };
+  return {
+    ids: run.ids,
+    layers: run.layers.map(({ rows }) => rows),
+    output: inputOf(run, run.layers.length),
+    known: run.logProbabilities,
+  };
 }
 
 /** The stream before a layer; after the last one for the number of layers. [1, T, D] */

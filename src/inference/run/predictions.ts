@@ -12,10 +12,19 @@ import { walkLayers } from './walkLayers';
 /** Next tokens reported per position. */
 export const nPredictions = 5;
 
+/** Log-probabilities of a run that are kept as they come, for lenses and comparisons: as much as a run keeps of its layers. */
+const maxKeptBytes = 32 * 1024 * 1024;
+
 /** What a run predicts after each of its tokens. @param hidden the residual stream after its last layer. */
 export async function predictRun(runtime: LayerRuntime, run: Run, hidden: Value): Promise<Prediction> {
   const first = knownPredictions(run);
   const targets = targetsOf(run.ids).slice(first);
+  const keeps = runtime.provider === 'cpu' && 4 * run.nTokens * runtime.folder.summary.vocabSize <= maxKeptBytes;
+  if (first === 0 && keeps && runtime.predictAndKeep) {
+    const { prediction, logProbabilities } = await runtime.predictAndKeep(hidden, targets, nPredictions);
+    run.logProbabilities = logProbabilities;
+    return prediction;
+  }
   if (first === 0) return runtime.predict(hidden, targets, nPredictions);
   const stream = rowsOf(await runtime.fetch(hidden), first, run.nTokens);
   const rest = await runtime.predict(stream, targets, nPredictions);

@@ -43,7 +43,7 @@ export interface Run {
   readonly overviews: LRUCache<string, LayerOverview>;
   /** The last requested rows of all heads. */
   rows?: { readonly key: string; readonly values: Float32Array };
-  /** Log-probabilities of the next token, [1, T, V], once a run with changed kernels was compared with this one. */
+  /** Log-probabilities of the next token, [1, T, V], where they are few or another run was compared with this one. */
   logProbabilities?: Value;
 }
 

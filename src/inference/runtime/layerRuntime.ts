@@ -88,6 +88,13 @@ export interface LayerRuntime {
    */
   predict(hidden: Value, targets: readonly number[], k: number, before?: Value): Promise<Prediction>;
 
+  /** As `predict`, with the `logProbabilities` that it takes the tokens from; absent where they would have to be sent. */
+  predictAndKeep?(
+    hidden: Value,
+    targets: readonly number[],
+    k: number,
+  ): Promise<{ readonly prediction: Prediction; readonly logProbabilities: Value }>;
+
   /** Vocabulary logits [1, T, V]. */
   logits(hidden: Value): Promise<Value>;
 

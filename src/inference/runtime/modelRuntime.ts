@@ -24,6 +24,7 @@ import {
   predictionGraph,
   stagesGraph,
 } from '../../graph/modelGraphs';
+import { maxTableBytes } from '../../graph/outputHead';
 import { dependsOnLength } from '../../graph/ropeScaling';
 import type { TokenRange } from '../../shared/address';
 import type { ExecutionProvider, LayerOverview, LocalProvider } from '../../shared/analysis';
@@ -35,7 +36,7 @@ import type { BlockOptions, BlockResult, LayerOptions } from './block';
 import { cached } from './cached';
 import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
-import { folderSession } from './folderSession';
+import { type FolderSessionOptions, folderSession } from './folderSession';
 import { kernelFeeds, readKernels } from './kernelFeeds';
 import { type Cut, cutHeads, partsOf, withoutCuts } from './knockOut';
 import { LayerAccumulator } from './layerAccumulator';
@@ -44,7 +45,7 @@ import { emptyLensRows, type LensRows, writeLensRows } from './lensRows';
 import { chooseBandRows, type RunSize } from './memory';
 import { emptyPooledMap, quantize, writePooled } from './overviews';
 import { emptyPrediction, type Prediction, writePrediction } from './prediction';
-import type { Session, SessionOptions, Value, Values } from './session';
+import type { Session, Value, Values } from './session';
 import { emptyValue, int64, rowsOf, writeRows } from './values';
 
 /** Sessions that answer single requests (one stage of one layer); the least recently used goes first. */
@@ -256,6 +257,21 @@ export class ModelRuntime implements LayerRuntime {
     return prediction;
   }
 
+  async predictAndKeep(hidden: Value, targets: readonly number[], k: number) {
+    const { config, weights } = this.folder;
+    const topK = Math.min(k, config.vocab_size);
+    const nTokens = targets.length;
+    const prediction = emptyPrediction(nTokens, topK, false);
+    const logProbabilities = emptyValue([1, nTokens, config.vocab_size]);
+    await inBands({ start: 0, end: nTokens }, this.predictionRows(), async (from, to) => {
+      const session = await this.session('prediction/kept', () => predictionGraph(config, weights, 'kept'));
+      const fetched = await session.run(predictionFeeds(rowsOf(hidden, from, to), targets.slice(from, to), topK));
+      writePrediction(prediction, predictionOf(fetched), from, to);
+      writeRows(logProbabilities, from, fetched['log_probabilities']!);
+    });
+    return { prediction, logProbabilities };
+  }
+
   /**
    * Runs a layer of a whole text with other values in one of its parts' place.
    * @param places one entry for each variant: the heads that take the values, or 0 for the feed-forward part.
@@ -302,23 +318,33 @@ export class ModelRuntime implements LayerRuntime {
    * What the stream after each layer predicts when the output head reads it at once.
    * @param streams [1, T, D] after each layer, the last one last.
    * @param targets [T]
+   * @param known log-probabilities of the last one, [1, T, V], where they are there.
    */
   async logitLens(
     streams: readonly Value[],
     targets: readonly number[],
-    k: number,
-    signal?: AbortSignal,
+    {
+      k,
+      known,
+      signal,
+    }: { readonly k: number; readonly known?: Value | undefined; readonly signal?: AbortSignal | undefined },
   ): Promise<LensRows[]> {
     const { config, weights } = this.folder;
     const topK = Math.min(k, config.vocab_size);
     const lenses = streams.map(() => emptyLensRows(targets.length, topK));
-    const session = (kind: 'inner' | 'last') =>
-      this.session(`logit_lens/${kind}`, () => logitLensGraph(config, weights, kind));
+    // A table as small as this is laid out once more for these products, the most of a lens' work.
+    const laysOut = !this.mapsWeights && 4 * config.vocab_size * config.dim <= maxTableBytes;
+    const session = (kind: 'inner' | 'last' | 'known') =>
+      this.session(`logit_lens/${kind}`, () => logitLensGraph(config, weights, kind), {
+        laysOut: laysOut && kind === 'inner',
+      });
     const lastIdx = streams.length - 1;
     const work = async (from: number, to: number) => {
       const feeds = { targets: int64(targets.slice(from, to), [1, to - from]), top_k: int64([topK], [1]) };
       const hidden = (layerIdx: number) => rowsOf(streams[layerIdx]!, from, to);
-      const last = await (await session('last')).run({ ...feeds, hidden: hidden(lastIdx) });
+      const last = known
+        ? await (await session('known')).run({ ...feeds, log_probabilities: rowsOf(known, from, to) })
+        : await (await session('last')).run({ ...feeds, hidden: hidden(lastIdx) });
       writeLensRows(lenses[lastIdx]!, last, last, from);
       const probabilities = last['probabilities']!;
       for (let layerIdx = 0; layerIdx < lastIdx; layerIdx++) {
@@ -355,19 +381,9 @@ export class ModelRuntime implements LayerRuntime {
   ): Promise<Prediction> {
     const { config, weights } = this.folder;
     const kind = before ? 'comparison' : 'prediction';
-    const session = await this.session(kind, () => predictionGraph(config, weights, before !== undefined));
-    const fetched = await session.run({
-      hidden,
-      targets: int64(targets, [1, targets.length]),
-      top_k: int64([k], [1]),
-      ...(before ? { before } : {}),
-    });
-    return {
-      divergence: (fetched['divergence']?.data as Float32Array | undefined) ?? null,
-      logProbabilities: fetched['log_probability']!.data as Float32Array,
-      topIds: fetched['top.indices']!.data as Int32Array,
-      topLogProbabilities: fetched['top.log_probabilities']!.data as Float32Array,
-    };
+    const session = await this.session(kind, () => predictionGraph(config, weights, kind));
+    const feeds = predictionFeeds(hidden, targets, k);
+    return predictionOf(await session.run(before ? { ...feeds, before } : feeds));
   }
 
   async plainBlock(
@@ -439,7 +455,7 @@ export class ModelRuntime implements LayerRuntime {
     taps: BlockTaps,
     variant: string,
     graph: () => Uint8Array,
-    options: Partial<SessionOptions> = {},
+    options: Partial<FolderSessionOptions> = {},
   ): Promise<Session> {
     if (taps !== noTaps) this.forgetOtherBlockSizes(taps.blockSize);
     const kind = taps === noTaps ? 'bare' : `block/${taps.blockSize}`;
@@ -511,7 +527,11 @@ export class ModelRuntime implements LayerRuntime {
     }
   }
 
-  protected session(key: string, graph: () => Uint8Array, options: Partial<SessionOptions> = {}): Promise<Session> {
+  protected session(
+    key: string,
+    graph: () => Uint8Array,
+    options: Partial<FolderSessionOptions> = {},
+  ): Promise<Session> {
     return cached(this.sessions, key, () => this.create(graph(), options));
   }
 
@@ -519,7 +539,7 @@ export class ModelRuntime implements LayerRuntime {
     return cached<string, Session>(this.details, key, () => this.create(graph(), {}));
   }
 
-  private create(graph: Uint8Array, options: Partial<SessionOptions>): Promise<Session> {
+  private create(graph: Uint8Array, options: Partial<FolderSessionOptions>): Promise<Session> {
     return folderSession(this.folder, graph, {
       provider: this.localProvider,
       mapsWeights: this.mapsWeights,
@@ -527,4 +547,17 @@ export class ModelRuntime implements LayerRuntime {
       ...options,
     });
   }
+}
+
+function predictionFeeds(hidden: Value, targets: readonly number[], k: number): Values {
+  return { hidden, targets: int64(targets, [1, targets.length]), top_k: int64([k], [1]) };
+}
+
+function predictionOf(fetched: Values): Prediction {
+  return {
+    divergence: (fetched['divergence']?.data as Float32Array | undefined) ?? null,
+    logProbabilities: fetched['log_probability']!.data as Float32Array,
+    topIds: fetched['top.indices']!.data as Int32Array,
+    topLogProbabilities: fetched['top.log_probabilities']!.data as Float32Array,
+  };
 }
