@@ -7,7 +7,7 @@ import { t } from '../src/shared/tools/l10n';
 
 /** What a check has shown so far, in sentences. */
 export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>): string[] {
-  const { status, rows, total, baseline, agreement, failure } = occlusion;
+  const { status, rows, total, baseline, agreement, hiding, hidingNote, failure } = occlusion;
   if (total === 0) return [t('The window has no line before the selection: there is nothing to occlude.')];
   const done = t('{0} of {1} earlier lines occluded', rows.length, total);
   const lines = [
@@ -18,11 +18,23 @@ export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>)
       failed: t('Failed after {0} of {1} lines: {2}', rows.length, total, failure?.message ?? ''),
     }[status],
   ];
+  if (status === 'running' && total > 0 && rows.length === total) {
+    lines.push(t('Now each line is hidden from the tokens that predict the selection …'));
+  }
+  if (hidingNote !== null) lines.push(t('Lines cannot be hidden: {0}', hidingNote));
   if (rows.length > 0) {
     const rho = (value: number) =>
       Number.isNaN(value) ? t('none') : withLocalMark(value.toFixed(2)).replace('-', '−');
     const ranks = ({ relevanceMean, relevance, nearness }: RankAgreement) =>
       [relevanceMean, relevance, nearness].map(rho) as [string, string, string];
+    if (hiding) {
+      lines.push(
+        t(
+          'Ranked by hiding each line from the tokens that predict the selection (knock-out). Rank correlation (Spearman) with the bits lost: {0} for the relevance of these tokens per token, {1} for its sum, {2} for nearness of the line alone.',
+          ...ranks(hiding),
+        ),
+      );
+    }
     lines.push(
       t(
         'Rank correlation (Spearman) with the change of the predictions: {0} for relevance per token, {1} for its sum, {2} for nearness of the line alone.',

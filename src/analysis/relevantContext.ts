@@ -5,23 +5,24 @@
 
 import * as vscode from 'vscode';
 import { weightByLine } from '../attention/lines';
-import { occlusionAgreement } from '../attention/occlusionAgreement';
+import { knockOutAgreement, occlusionAgreement } from '../attention/occlusionAgreement';
 import { failures } from '../errors';
 import type { OccludedEvent } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
 import type { TokenRange } from '../shared/address';
-import type { ContextLine, ContextState, OcclusionState } from '../shared/panel/context';
+import type { ContextLine, ContextState, OcclusionRow, OcclusionState } from '../shared/panel/context';
 import type { PanelState } from '../shared/panel/panelMessages';
 import { readRelevance } from '../shared/panel/panelSchemas';
 import {
   chosenHeads,
   defaultRelevance,
+  hiddenLine,
   type LineRelevance,
   type OcclusionMode,
   predictingRows,
   type RelevanceOptions,
 } from '../shared/relevance';
-import { Cancelled, toFailureData } from '../shared/tools/failure';
+import { Cancelled, Failure, toFailureData } from '../shared/tools/failure';
 import { isSame } from '../shared/tools/isSame';
 import type { Analysis } from './analysis';
 import type { OcclusionRuns } from './occlusionRuns';
@@ -79,8 +80,9 @@ export class RelevantContext implements vscode.Disposable {
   }
 
   /**
-   * Occludes every line before the selection, the most relevant first, and reports what each does. Resolves when all are
-   * done or the check was cancelled. @throws Failure with a message for the user.
+   * Occludes every line before the selection, the most relevant first, and reports what each does; then hides each from the
+   * rows that predict the selection. Resolves when all are done or the check was cancelled. @throws Failure with a message
+   * for the user.
    */
   async occlude(mode: OcclusionMode, signal?: AbortSignal): Promise<void> {
     const { range, options } = await this.settled();
@@ -94,7 +96,7 @@ export class RelevantContext implements vscode.Disposable {
     const spans = lines.map(({ tokens }) => ({ first: tokens.first, end: Math.min(tokens.end, range.first) }));
     let occlusion: OcclusionState = {
       ...{ status: 'running', mode, target: range, total: lines.length, rows: [], baseline: null, failure: null },
-      agreement: occlusionAgreement([]),
+      ...{ agreement: occlusionAgreement([]), hiding: null, hidingNote: null },
     };
     const update = (change: Partial<OcclusionState>) => {
       // Relevance may be measured another way by now.
@@ -106,19 +108,51 @@ export class RelevantContext implements vscode.Disposable {
       void this.measurePredictingRows(range, this.analysis.snapshot, controller.signal);
       const onEffect = ({ spanIdx, effect, baseline }: OccludedEvent) => {
         const { lineIdx, text, weight, meanWeight } = lines[spanIdx]!;
-        const row = { lineIdx, text, weight, meanWeight, predicting: null, effect };
+        const row = { lineIdx, text, weight, meanWeight, predicting: null, lostBits: null, effect };
         update({ rows: [...occlusion.rows, row], baseline });
       };
       const { analysisId } = this.analysis.snapshot;
       const args = { analysisId, target: range, spans, mode };
       const baseline = await this.occlusions.run(args, onEffect, controller.signal);
-      update({ status: 'done', baseline });
+      update({ baseline });
+      update(await this.hide(occlusion.rows, lines, range, controller.signal));
+      update({ status: 'done' });
     } catch (error) {
       if (error instanceof Cancelled) update({ status: 'cancelled' });
       else update({ status: 'failed', failure: toFailureData(error) });
       if (!(error instanceof Cancelled)) throw error;
     } finally {
       if (this.occluding === controller) this.occluding = undefined;
+    }
+  }
+
+  /** What the selection loses where the rows that predict it may not see a line: the edges are knocked out. */
+  private async hide(
+    rows: readonly OcclusionRow[],
+    lines: readonly ContextLine[],
+    range: TokenRange,
+    signal: AbortSignal,
+  ): Promise<Partial<OcclusionState>> {
+    const hidden = lines.flatMap(({ lineIdx, tokens }) => {
+      const edges = hiddenLine(tokens, range);
+      return edges ? [{ lineIdx, ...edges }] : [];
+    });
+    const selected = hidden[0]?.rows;
+    if (!selected) return {};
+    try {
+      const { analysisId } = this.analysis.snapshot;
+      const cuts = hidden.map(({ keys }) => ({ keys }));
+      const request = { analysisId, rows: selected, target: 'actual', cuts } as const;
+      const { effects } = await this.analysis.details.knockOuts(request, signal);
+      const nRows = selected.end - selected.first;
+      const lost = new Map(hidden.map(({ lineIdx }, i) => [lineIdx, -effects[i]!.changeBits / nRows]));
+      return {
+        rows: rows.map(row => ({ ...row, lostBits: lost.get(row.lineIdx) ?? null })),
+        hiding: knockOutAgreement([]),
+      };
+    } catch (error) {
+      if (error instanceof Cancelled || !(error instanceof Failure)) throw error;
+      return { hidingNote: error.message };
     }
   }
 
@@ -195,7 +229,9 @@ export class RelevantContext implements vscode.Disposable {
       const { weight, meanWeight } = reading.get(row.lineIdx) ?? row;
       return { ...row, weight, meanWeight, predicting: predicting?.get(row.lineIdx) ?? null };
     });
-    return { ...occlusion, rows, agreement: occlusionAgreement(rows) };
+    const hidden = rows.flatMap(row => (row.lostBits === null ? [] : [{ ...row, lostBits: row.lostBits }]));
+    const hiding = occlusion.hiding && knockOutAgreement(hidden);
+    return { ...occlusion, rows, hiding, agreement: occlusionAgreement(rows) };
   }
 
   private linesOf(weights: Float32Array, range: TokenRange): ContextLine[] {

@@ -9,6 +9,22 @@
 import type { LineRelevance, OccludedLine, OcclusionAgreement, RankAgreement } from '../shared/relevance';
 import { rankCorrelation } from './rankCorrelation';
 
+/** The same with what hiding lines does: bits that the selected tokens lose, compared with relevance of the predicting rows. */
+export function knockOutAgreement(
+  lines: readonly (Pick<OccludedLine, 'lineIdx' | 'predicting'> & { readonly lostBits: number })[],
+): RankAgreement {
+  const correlate = (predictorOf: (line: (typeof lines)[number]) => number) =>
+    rankCorrelation(
+      lines.map(predictorOf),
+      lines.map(({ lostBits }) => lostBits),
+    );
+  return {
+    relevance: correlate(line => line.predicting?.weight ?? Number.NaN),
+    relevanceMean: correlate(line => line.predicting?.meanWeight ?? Number.NaN),
+    nearness: correlate(({ lineIdx }) => lineIdx),
+  };
+}
+
 export function occlusionAgreement(lines: readonly OccludedLine[]): OcclusionAgreement {
   const compare = (
     relevanceOf: (line: OccludedLine) => LineRelevance | null,

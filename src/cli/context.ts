@@ -1,13 +1,14 @@
 /** `mta-inspect context`: the lines of a file that are relevant for a place in it or for a question, and their effect. */
 
 import { lineAt, lineStartsOf, linesOfTokens, weightByLine } from '../attention/lines';
-import { occlusionAgreement } from '../attention/occlusionAgreement';
+import { knockOutAgreement, occlusionAgreement } from '../attention/occlusionAgreement';
 import { toolVersion } from '../export/source';
 import type { OccludedEvent } from '../inference/protocol';
 import type { TokenRange } from '../shared/address';
 import { withQuestion } from '../shared/panel/question';
 import {
   formatHeads,
+  hiddenLine,
   type OcclusionMode,
   predictingRows,
   type Quantity,
@@ -31,6 +32,8 @@ export interface ContextOptions extends Omit<DocumentOptions, 'topK' | 'listen' 
   readonly question: string | undefined;
   readonly direction: RelevanceOptions['direction'];
   readonly occlude: OcclusionMode | undefined;
+  /** Whether each earlier line is hidden from the predicting rows, and lines are ranked by what that does. */
+  readonly isVerified: boolean;
   readonly row: RowKind;
   readonly quantity: Quantity;
 }
@@ -62,6 +65,15 @@ export interface ContextJson {
   readonly weights: readonly number[];
   readonly lines: readonly ContextLineJson[];
   readonly occlusion: OcclusionJson | null;
+  /** Of a verified answer. */
+  readonly knockout: KnockOutAgreementJson | null;
+}
+
+interface KnockOutAgreementJson {
+  /** Of the selection with everything in sight. */
+  readonly surprisal_bits: number;
+  /** Over the hidden lines, with the bits lost. */
+  readonly rank_correlation: RankCorrelationJson;
 }
 
 interface ContextLineJson {
@@ -71,7 +83,9 @@ interface ContextLineJson {
   /** Sum of its tokens' magnitudes, and their mean; lines are in the order of the mean, blank ones last. */
   readonly relevance: number;
   readonly relevance_mean: number;
-  /** The same of the rows that predict the selected tokens; only with --occlude. */
+  /** Bits per selected token that are lost where the predicting rows may not see the line; only with --verify. */
+  readonly lost_bits?: number;
+  /** The same of the rows that predict the selected tokens; only with --occlude or --verify. */
   readonly predicting_relevance?: number;
   readonly predicting_relevance_mean?: number;
   /** Bits per selected token that occluding the line adds, and the divergence of the predictions; only with --occlude. */
@@ -139,13 +153,52 @@ export async function contextJson(file: string, options: ContextOptions): Promis
     lines: lines.map(({ lineIdx, weight, meanWeight }) => ({
       ...{ line: lineIdx + 1, text: textOf(lineIdx), relevance: weight, relevance_mean: meanWeight },
     })),
-    occlusion: null,
+    ...{ occlusion: null, knockout: null },
   };
   if (!options.occlude) return json;
   const reading = row === 'reading' ? lines : weightByLine(await measure(range), lineOfToken, range, textOf);
   const predictingLines = predicting ? weightByLine(await measure(predicting), lineOfToken, range, textOf) : [];
   const both = { lines: reading, predicting: predictingLines };
-  return occluded(json, document, range, both, options.occlude, effects);
+  const checked = await occluded(json, document, range, both, options.occlude, effects);
+  return options.isVerified ? verified(checked, document, range, both) : checked;
+}
+
+/** Lines as weights are summed by. */
+type Lines = Readonly<Record<'lines' | 'predicting', ReturnType<typeof weightByLine>>>;
+
+/** Hides each earlier line from the rows that predict the selection, and ranks lines by what that costs. */
+async function verified(
+  json: ContextJson,
+  { engine }: AnalyzedDocument,
+  selection: TokenRange,
+  { lines, predicting }: Lines,
+): Promise<ContextJson> {
+  const hidden = lines.flatMap(line => {
+    const edges = hiddenLine(line.tokens, selection);
+    return edges ? [{ line, ...edges }] : [];
+  });
+  const rows = hidden[0]?.rows;
+  if (!rows) return json;
+  const cuts = hidden.map(({ keys }) => ({ keys }));
+  const found = await engine.knockOuts({ analysisId: documentRun, rows, target: 'actual', cuts });
+  const nRows = rows.end - rows.first;
+  const predictingOf = new Map(predicting.map(line => [line.lineIdx, line]));
+  const lost = hidden.map(({ line: { lineIdx } }, i) => ({
+    ...{ lineIdx, lostBits: -found.effects[i]!.changeBits / nRows, predicting: predictingOf.get(lineIdx) ?? null },
+  }));
+  const lostOf = new Map(lost.map(({ lineIdx, lostBits }) => [lineIdx + 1, lostBits]));
+  const ranked = json.lines.map(line => {
+    const bits = lostOf.get(line.line);
+    return bits === undefined ? line : { ...line, lost_bits: bits };
+  });
+  return {
+    ...json,
+    lines: ranked.toSorted((a, b) => (b.lost_bits ?? -Infinity) - (a.lost_bits ?? -Infinity) || 0),
+    knockout: {
+      surprisal_bits: found.surprisalBits.reduce((sum, bits) => sum + bits, 0) / nRows,
+      rank_correlation: correlationJson(knockOutAgreement(lost)),
+    },
+  };
 }
 
 /** Adds what occluding each earlier line does. */
@@ -153,7 +206,7 @@ async function occluded(
   json: ContextJson,
   { engine }: AnalyzedDocument,
   target: TokenRange,
-  { lines, predicting }: Readonly<Record<'lines' | 'predicting', ReturnType<typeof weightByLine>>>,
+  { lines, predicting }: Lines,
   mode: OcclusionMode,
   effects: readonly OccludedEvent[],
 ): Promise<ContextJson> {
@@ -207,8 +260,9 @@ export function contextText(json: ContextJson, nLines = 12): string {
       line.divergence_bits === undefined
         ? ''
         : `  ${(line.surprisal_bits ?? Number.NaN).toFixed(3).padStart(8)} bits  KL ${line.divergence_bits.toFixed(3)}`;
+    const lost = json.knockout ? `  ${(line.lost_bits?.toFixed(3) ?? '').padStart(8)}` : '';
     const relevance = `${line.relevance_mean.toFixed(5)}  ${line.relevance.toFixed(4)}`;
-    return `${String(line.line).padStart(5)}  ${relevance}${effect}  ${oneLine(line.text.slice(0, 80))}`;
+    return `${String(line.line).padStart(5)}  ${relevance}${lost}${effect}  ${oneLine(line.text.slice(0, 80))}`;
   });
   const rho = (value: number | null) => (value === null ? 'none' : value.toFixed(2)).padStart(9);
   const rank = (what: string, { relevance_mean, relevance, nearness }: RankCorrelationJson) =>
@@ -219,13 +273,18 @@ export function contextText(json: ContextJson, nLines = 12): string {
         rank('with the divergence of the predictions (KL)', occlusion.rank_correlation.divergence),
         rank('with the signed change of surprisal', occlusion.rank_correlation.surprisal),
         rank('with the absolute change of surprisal', occlusion.rank_correlation.surprisal_size),
-        'KL against relevance of the selected rows, surprisal against that of the rows before them, which predict them.',
+        ...(json.knockout
+          ? [rank('with the bits lost by hiding a line (knock-out)', json.knockout.rank_correlation)]
+          : []),
+        'KL against relevance of the selected rows, surprisal and bits lost against that of the rows before them, which predict them.',
       ]
     : [];
   const skipped = json.skipped_layers?.length
     ? [`rollout skips layers ${json.skipped_layers.join(', ')}, of which no head is chosen`]
     : [];
-  return [head, ...skipped, ' line  relevance per token, in all', ...rows, ...ranks].join('\n');
+  const verifiedTitle = json.knockout ? ', bits lost by hiding it from the predicting rows, by occluding it' : '';
+  const titles = ` line  relevance per token, in all${verifiedTitle}`;
+  return [head, ...skipped, titles, ...rows, ...ranks].join('\n');
 }
 
 /** Quantities in words. */

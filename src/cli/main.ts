@@ -99,15 +99,19 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
   async context(args) {
     const { values } = args;
     const direction = oneOf('--direction', values.direction ?? 'attends', ['attends', 'attendedBy'] as const);
-    const occlude = values.occlude === undefined ? undefined : oneOf('--occlude', values.occlude, occlusionModes);
-    if (occlude && direction === 'attendedBy') throw new UsageError('--occlude needs --direction attends');
+    const isVerified = values.verify === true;
+    const mode = values.occlude ?? (isVerified ? 'replace' : undefined);
+    const occlude = mode === undefined ? undefined : oneOf('--occlude', mode, occlusionModes);
+    if (occlude && direction === 'attendedBy') {
+      throw new UsageError(`--${isVerified ? 'verify' : 'occlude'} needs --direction attends`);
+    }
     const row = oneOf('--row', values.row ?? 'reading', rowKinds);
     if (row === 'predicting' && direction === 'attendedBy')
       throw new UsageError('--row predicting needs --direction attends');
     const json = await contextJson(args.positionals[0]!, {
       ...documentOptions(args),
       ...selectionOptions(args, relevanceMethods),
-      ...{ direction, occlude, row, quantity: quantityOption(args) },
+      ...{ direction, occlude, isVerified, row, quantity: quantityOption(args) },
     });
     if (!values.json) await print(contextText(json));
     return writeJson(args, json);

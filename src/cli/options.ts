@@ -109,6 +109,7 @@ export const options = {
   },
   direction: { value: 'DIRECTION', help: 'attends (unless given) or attendedBy' },
   occlude: { value: 'MODE', help: `${occlusionModes.join(' or ')}: also what occluding each line does` },
+  verify: { help: 'ranks lines by hiding them from the predicting rows (knock-out), with occlusion beside it' },
   'parts-only': { help: 'whole parts of layers, not single heads' },
   by: { value: 'MEASURE', help: [...measureNames.keys()].join(', ') },
   'block-length': { value: 'N', help: 'letters of a block, 5 unless given' },
@@ -169,11 +170,11 @@ export const syntax = {
   context: {
     summary: 'which lines are relevant for a place or a question',
     takes: 'FILE',
-    options: [...file, ...selection, 'window-start', 'direction', 'row', 'quantity', 'occlude', 'json'],
+    options: [...file, ...selection, 'window-start', 'direction', 'row', 'quantity', 'occlude', 'verify', 'json'],
     usage:
       '--at OFFSET [--to OFFSET] | --question TEXT [--method METHOD] [--heads HEADS | --heads-file FILE] [--layer L --head H --stage STAGE]\n' +
       '          [--direction attends|attendedBy] [--row reading|predicting] [--quantity weight|norm|contribution]\n' +
-      '          [--occlude replace|remove] [--json OUT]',
+      '          [--occlude replace|remove] [--verify] [--json OUT]',
   },
   search: {
     summary: 'the same over a document of any length, range by range',

@@ -115,6 +115,16 @@ export interface OcclusionEffect {
   readonly topProbability: number;
 }
 
+/**
+ * The edges from the rows that predict selected tokens to a line, as a knock-out cuts them: the first of these rows always
+ * sees itself. @returns null where the line is not before that row.
+ */
+export function hiddenLine(line: TokenRange, selection: TokenRange): { rows: TokenRange; keys: TokenRange } | null {
+  const rows = { first: Math.max(0, selection.first - 1), end: selection.end - 1 };
+  const keys = { first: line.first, end: Math.min(line.end, rows.first) };
+  return keys.first < keys.end && rows.first < rows.end ? { rows, keys } : null;
+}
+
 /** A line's relevance: the sum of its tokens' magnitudes, and their mean. */
 export interface LineRelevance {
   readonly weight: number;

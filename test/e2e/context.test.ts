@@ -61,7 +61,7 @@ function context(change: Partial<Parameters<typeof contextJson>[1]> = {}): Promi
   return contextJson(join(folder, sample), {
     ...{ model: undefined, provider: 'cpu', maxTokens: 512, at: place, to: undefined, question: undefined },
     ...{ method: 'mean', direction: 'attends', heads: 'all', layer: undefined, head: undefined, stage: undefined },
-    ...{ occlude: undefined, row: 'reading', quantity: 'weight', ...change },
+    ...{ occlude: undefined, isVerified: false, row: 'reading', quantity: 'weight', ...change },
   });
 }
 
@@ -141,7 +141,7 @@ test('context: lines by relevance are those of the command line, and so is what 
   await frame.getByText(/"9\.9" is not a head/).waitFor();
   await heads.fill('all');
   await heads.press('Enter');
-  const want = await context({ occlude: 'replace' });
+  const want = await context({ occlude: 'replace', isVerified: true });
   const shown = want.lines[0]!;
   await frame
     .getByRole('cell', { name: new RegExp(`^${shown.line}`) })
@@ -149,12 +149,15 @@ test('context: lines by relevance are those of the command line, and so is what 
     .waitFor();
   await frame.getByRole('button', { name: 'Check by Occluding' }).click();
   await frame.getByText(/earlier lines occluded\./).waitFor();
+  await frame.getByText(/Ranked by hiding each line/).waitFor();
   const rows = await cells('Relevant lines');
-  for (const [i, [line = '', relevance = '', , , surprisal = '', divergence = '']] of rows.entries()) {
-    const { line: lineNumber, relevance_mean: weight, surprisal_bits, divergence_bits } = want.lines[i]!;
+  for (const [i, [line = '', relevance = '', , , lost = '', surprisal = '', divergence = '']] of rows.entries()) {
+    const { line: lineNumber, relevance_mean: weight, surprisal_bits, divergence_bits, lost_bits } = want.lines[i]!;
     assert.equal(Number.parseInt(line, 10), lineNumber);
     assert.ok(Math.abs(Number(relevance) - weight) < 6e-3 * weight + 1e-9, `${relevance}, not ${weight}`);
     if (divergence_bits === undefined) continue;
+    if (lost_bits !== undefined)
+      assert.ok(Math.abs(number(lost) - lost_bits) < 2e-3 * Math.abs(lost_bits) + 2e-4, `${lost}, not ${lost_bits}`);
     assert.ok(
       Math.abs(number(divergence) - divergence_bits) < 2e-3 * divergence_bits + 2e-5,
       `${divergence}, not ${divergence_bits}`,

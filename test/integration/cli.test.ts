@@ -96,6 +96,27 @@ test('context: JSON fits its schema; lines add up to the weights; a question is 
   );
   assert.equal(json.occlusion.mode, 'replace');
 
+  const verified = cli('context', file, ...model, '--at', at, '--verify', '--json', '-');
+  assert.equal(verified.status, 0, verified.stderr);
+  const ranked = JSON.parse(verified.stdout);
+  fitsSchema('context', ranked);
+  const lost = ranked.lines.map((line: { lost_bits?: number }) => line.lost_bits ?? -Infinity);
+  assert.deepEqual(
+    lost,
+    lost.toSorted((a: number, b: number) => b - a),
+    'the most needed line first',
+  );
+  assert.equal(ranked.occlusion.mode, 'replace');
+  // The same as by `knockout`.
+  const cut = cli('knockout', file, ...model, '--at', at, '--keys', '1:2', '--unit', 'lines', '--json', '-');
+  const { lost_bits } = ranked.lines.find(({ line }: { line: number }) => line === 1);
+  assert.ok(Math.abs(lost_bits + JSON.parse(cut.stdout).knockouts[0].change_bits) < 1e-5);
+  assert.match(
+    cli('context', file, ...model, '--at', at, '--verify').stdout,
+    /bits lost by hiding it from the predicting rows/,
+  );
+  assert.equal(cli('context', file, ...model, '--at', at, '--verify', '--direction', 'attendedBy').status, 2);
+
   const asked = cli('context', file, ...model, '--question', 'delta = ', '--heads', '1.*', '--json', '-');
   assert.equal(asked.status, 0, asked.stderr);
   const answer = JSON.parse(asked.stdout);

@@ -76,7 +76,14 @@ test('--heads-file takes the heads that were saved; another model’s are refuse
   const context = (change: Partial<ContextOptions>) =>
     contextJson(file, {
       ...{ ...options, remote: undefined, encoding: undefined, maxTokens: undefined, windowStart: undefined, at: 20 },
-      ...{ to: undefined, question: undefined, direction: 'attends', occlude: undefined, row: 'predicting' },
+      ...{
+        to: undefined,
+        question: undefined,
+        direction: 'attends',
+        occlude: undefined,
+        isVerified: false,
+        row: 'predicting',
+      },
       ...{ quantity: 'weight', method: 'mean', heads: undefined, layer: undefined, head: undefined, stage: undefined },
       ...change,
     } as ContextOptions);

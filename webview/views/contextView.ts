@@ -33,6 +33,7 @@ interface LineRow {
   readonly strongest: string;
   readonly strongestWeight: number;
   readonly effect: OcclusionRow['effect'] | null;
+  readonly lostBits: number | null;
 }
 
 const methodOptions: readonly { readonly value: RelevanceMethod; readonly label: string }[] = [
@@ -188,7 +189,7 @@ class ContextView implements PanelView {
     const isChecking = occlusion?.status === 'running';
     const canCheck = hasWeights && options.direction === 'attends' && !isChecking;
     this.check.toggleAttribute('disabled', !canCheck);
-    this.check.title = t('Runs the model once per earlier line without it');
+    this.check.title = t('Runs the model twice per earlier line: without it, and with it hidden from the selection');
     const isOtherWay = options.direction !== 'attends';
     this.checkHint.hidden = !isOtherWay;
     this.checkHint.textContent = isOtherWay ? cannotCheck : '';
@@ -198,18 +199,21 @@ class ContextView implements PanelView {
     this.progress.value = occlusion?.rows.length ?? 0;
     this.checkNotes.replaceChildren(...(occlusion ? describeCheck(occlusion) : []).map(line => h('li', {}, line)));
     this.table.element.hidden = lines.length === 0;
-    const effects = new Map(occlusion?.rows.map(row => [row.lineIdx, row.effect]));
+    const checked = new Map(occlusion?.rows.map(row => [row.lineIdx, row]));
+    const lostOf = (line: ContextLine) => checked.get(line.lineIdx)?.lostBits ?? Number.NEGATIVE_INFINITY;
+    const ranked = occlusion?.hiding ? lines.toSorted((a, b) => lostOf(b) - lostOf(a) || 0) : lines;
     const largest = lines[0]?.meanWeight ?? 1;
     this.table.update(
-      lines.map(line => ({
+      ranked.map(line => ({
         ...{ lineIdx: line.lineIdx, text: line.text, weight: line.weight, meanWeight: line.meanWeight },
         share: Math.min(1, line.meanWeight / largest), // blank lines come last, whatever their weight
         strongest: visibleToken(labels[line.strongestIdx] ?? ''),
         strongestWeight: line.strongestWeight,
-        effect: effects.get(line.lineIdx) ?? null,
+        effect: checked.get(line.lineIdx)?.effect ?? null,
+        lostBits: checked.get(line.lineIdx)?.lostBits ?? null,
       })),
     );
-    this.element.classList.toggle('has-effects', effects.size > 0);
+    this.element.classList.toggle('has-effects', checked.size > 0);
   }
 
   private change(patch: Partial<RelevanceOptions>): void {
@@ -253,6 +257,15 @@ class ContextView implements PanelView {
         title: t('Most on'),
         cell: ({ strongest, strongestWeight }) =>
           h('span', {}, h('code', {}, strongest), ` ${formatValue(strongestWeight)}`),
+      },
+      {
+        title: t('Lost when hidden'),
+        hint: t(
+          'Bits per selected token that are lost where the tokens that predict the selection may not see the line, in any layer and head (knock-out). Lines are ranked by it once it is there.',
+        ),
+        isNumber: true,
+        sortBy: ({ lostBits }) => lostBits ?? Number.NaN,
+        cell: ({ lostBits }) => (lostBits === null ? '' : bits(lostBits)),
       },
       {
         title: t('Surprisal change'),

@@ -7,6 +7,7 @@ import type {
   OcclusionAgreement,
   OcclusionBaseline,
   OcclusionMode,
+  RankAgreement,
   RelevanceOptions,
 } from '../relevance';
 import type { FailureData } from '../tools/failure';
@@ -25,6 +26,8 @@ export interface ContextLine extends LineRelevance {
 /** One line occluded. */
 export interface OcclusionRow extends OccludedLine {
   readonly text: string;
+  /** Bits per selected token lost where the predicting rows may not see the line; null until known, or where it cannot be. */
+  readonly lostBits: number | null;
 }
 
 /** A check of relevance against causes, as far as it has come. */
@@ -39,6 +42,10 @@ export interface OcclusionState {
   readonly baseline: OcclusionBaseline | null;
   /** Over `rows`. */
   readonly agreement: OcclusionAgreement;
+  /** With `lostBits`, once they are there: lines are ranked by them. */
+  readonly hiding: RankAgreement | null;
+  /** Why lines cannot be hidden; null where they can. */
+  readonly hidingNote: string | null;
   readonly failure: FailureData | null;
 }
 

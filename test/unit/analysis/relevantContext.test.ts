@@ -236,8 +236,28 @@ test('a check occludes every line before the selection, the most relevant first,
   assert.equal(occlusion().agreement.surprisal.relevanceMean, -0.5, 'of the signed change');
   assert.equal(occlusion().agreement.surprisalSize.relevanceMean, 1, 'of its absolute value');
   resolve(baseline);
+  await settle();
+  assert.deepEqual([occlusion().status, occlusion().baseline], ['running', baseline]);
+  // Hidden from the rows 16 to 19, which predict the tokens 17 to 20.
+  const hide = client.last('knockOuts');
+  assert.deepEqual(hide.args, {
+    ...{ analysisId: 1, rows: { first: 16, end: 20 }, target: 'actual' },
+    cuts: [{ keys: { first: 5, end: 9 } }, { keys: { first: 1, end: 5 } }, { keys: { first: 9, end: 16 } }],
+  });
+  const cut = (changeBits: number) => ({ changeBits, divergenceBits: 0, likeliest: [] });
+  hide.resolve({
+    rows: { first: 16, end: 20 },
+    targets: [],
+    surprisalBits: new Float32Array(4),
+    effects: [cut(-4), cut(-8), cut(2)],
+  });
   await done;
-  assert.deepEqual([occlusion().status, occlusion().baseline], ['done', baseline]);
+  assert.equal(occlusion().status, 'done');
+  assert.deepEqual(
+    occlusion().rows.map(({ lostBits }) => lostBits),
+    [1, 2, -0.5],
+  );
+  assert.equal(occlusion().hiding?.relevanceMean, 0.5);
   client.emit('occluded', { occlusionId: 1, spanIdx: 0, effect: effectOf(9), baseline });
   assert.equal(occlusion().rows.length, 3, 'what comes after the end is dropped');
 });

@@ -7,9 +7,9 @@ import { describeCheck } from '../../../webview/occlusionText';
 const effect = { surprisalBits: 0.5, divergenceBits: 1, topLabel: ' x', topProbability: 0.25 };
 const state: OcclusionState = {
   ...{ status: 'running', mode: 'replace', target: { first: 9, end: 10 }, total: 2, failure: null, baseline: null },
-  ...{ rows: [], agreement: occlusionAgreement([]) },
+  ...{ rows: [], agreement: occlusionAgreement([]), hiding: null, hidingNote: null },
 };
-const row = { lineIdx: 0, text: 'a', weight: 1, meanWeight: 1, predicting: null, effect };
+const row = { lineIdx: 0, text: 'a', weight: 1, meanWeight: 1, predicting: null, lostBits: null, effect };
 
 test('a check says how far it is, what it found, and how lines were occluded', () => {
   assert.deepEqual(describeCheck({ ...state, total: 0 }), [
@@ -36,4 +36,16 @@ test('a check says how far it is, what it found, and how lines were occluded', (
   assert.match(describeCheck({ ...state, baseline: { ...baseline, neutralLabel: null } }).join(), /left out/);
   const failure = { code: 'x', message: 'The process ended.', actions: [] };
   assert.match(describeCheck({ ...state, status: 'failed', failure })[0]!, /Failed after 0 of 2 lines: The process/);
+});
+
+test('a check says that lines are hidden, what that agrees with, and why they cannot be', () => {
+  const all = { ...state, rows: [row, row] };
+  assert.match(describeCheck(all).join('\n'), /Now each line is hidden from the tokens that predict the selection …/);
+  const hiding = { relevance: 0.5, relevanceMean: -0.25, nearness: 1 };
+  assert.match(
+    describeCheck({ ...all, status: 'done', hiding }).join('\n'),
+    /Ranked by hiding .*bits lost: −0\.25 for the relevance of these tokens per token, 0\.50 for its sum, 1\.00 for nearness/,
+  );
+  const hidingNote = 'its layers run on a server';
+  assert.match(describeCheck({ ...all, hidingNote }).join('\n'), /Lines cannot be hidden: its layers run on a server/);
 });
