@@ -54,6 +54,8 @@ export interface ContinueOptions {
   readonly seed?: number;
   /** Likeliest tokens of each step that are reported. Default: 5. */
   readonly topK?: number;
+  /** Ids of tokens that come first, whatever the model finds likely. They are in the `text` that is returned. Default: none. */
+  readonly firstIds?: readonly number[];
   /** Default: the setting `mtaInspector.model`. */
   readonly model?: string;
   /** Called as each token comes. */

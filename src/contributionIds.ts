@@ -31,6 +31,7 @@ export const commands = {
   checkByOccluding: 'mtaInspector.checkByOccluding',
   chooseRelevance: 'mtaInspector.chooseRelevance',
   useRetrievalHeads: 'mtaInspector.useRetrievalHeads',
+  continueText: 'mtaInspector.continueText',
   saveMap: 'mtaInspector.saveMap',
   copyLink: 'mtaInspector.copyLink',
   openLink: 'mtaInspector.openLink',

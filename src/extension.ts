@@ -30,6 +30,7 @@ import { readSettings as readOwnSettings, type Settings } from './contributions'
 import { registerCommands, withErrorReporting } from './editor/commands';
 import { compare } from './editor/compareCommand';
 import { registerContextCommands } from './editor/contextCommands';
+import { registerContinueText } from './editor/continueCommand';
 import { CursorMoves } from './editor/cursorMoves';
 import { AttentionDecorations } from './editor/decorations';
 import { AttentionHover } from './editor/hover';
@@ -160,6 +161,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     vscode.commands.registerCommand(commands.removeModel, (model?: { readonly directory?: unknown }) =>
       runReported(() => removeModel(models, typeof model?.directory === 'string' ? model.directory : undefined)),
     ),
+    registerContinueText((...args) => runs.continueText(...args), runReported),
     samples,
     new ModelTree(models, readSettings, ({ setting }) => runReported(() => useModel(setting))),
     vscode.commands.registerCommand(commands.openSamples, () => {

@@ -105,11 +105,15 @@ export class AnalysisRuns {
     const label = vscode.l10n.t('The given text');
     if (!/\S/.test(text)) throw failures.empty(label);
     if (text.includes('\0')) throw failures.binary(label);
-    const { onToken, model, temperature = 0, topP = 1 } = options;
+    const { onToken, model, firstIds, temperature = 0, topP = 1 } = options;
     const chosenOptions = {
       ...{ nTokens: wholeOr(Number.NaN, options.nTokens, 1, 1 << 20), temperature, topP },
       ...{ seed: wholeOr(0, options.seed, 0, 2 ** 32 - 1), topK: wholeOr(5, options.topK, 0, 1000) },
+      ...(firstIds === undefined ? {} : { firstIds: [...firstIds] }),
     };
+    if (firstIds?.some(id => !(Number.isInteger(id) && id >= 0))) {
+      throw new RangeError(`firstIds has ${firstIds}; use token ids of the model.`);
+    }
     if (!(temperature >= 0 && temperature <= 100)) throw new RangeError(`temperature is ${temperature}; use 0 to 100.`);
     if (!(topP >= 0 && topP <= 1)) throw new RangeError(`topP is ${topP}; use 0 to 1.`);
     const continuationId = this.nextId();

@@ -22,6 +22,8 @@ export interface GenerateOptions extends EngineChoice, SamplingOptions {
   readonly instead: string;
   /** Likeliest tokens of each step. */
   readonly topK: number;
+  /** Likeliest tokens at the place that are each continued. */
+  readonly nBranches: number;
   /** Hears every token as it comes. */
   readonly onToken?: (text: string) => void;
 }
@@ -46,41 +48,37 @@ export interface GenerateJson {
   readonly text: string;
   readonly ended: 'length' | 'end-token';
   readonly tokens_per_second: number;
-  readonly tokens: readonly (TokenJson & {
+  readonly tokens: readonly GeneratedTokenJson[];
+  /** Each of the likeliest tokens at the place, continued; none unless asked for. */
+  readonly branches: readonly (TokenJson & {
     readonly probability: number;
-    readonly top: readonly (TokenJson & { readonly probability: number })[];
+    /** The token and what follows it. */
+    readonly continued: string;
+    readonly tokens: readonly GeneratedTokenJson[];
   })[];
 }
 
+interface GeneratedTokenJson extends TokenJson {
+  readonly probability: number;
+  readonly top: readonly (TokenJson & { readonly probability: number })[];
+}
+
 export async function generateJson(file: string, options: GenerateOptions): Promise<GenerateJson> {
-  const { at, nTokens, seed, temperature, topP, topK, instead } = options;
+  const { at, nTokens, seed, temperature, topP, topK, instead, nBranches } = options;
   const { text } = readDocument(file, options.encoding);
   checkOffset('--at', at, text);
   const engine = await loadEngine(options);
   const { ids, start } = promptOf(engine, text.slice(0, at), options);
-  const sampling = { nTokens, seed, temperature, topP, topK };
-  const tokens: {
-    readonly id: number;
-    readonly probability: number;
-    readonly top: GenerateJson['tokens'][number]['top'];
-  }[] = [];
-  const decoder = new TextDecoder('utf-8');
-  let continued = '';
-  let firstMs = 0;
-  for await (const token of engine.experiments.generate(ids, sampling)) {
-    firstMs ||= performance.now();
-    const part = decoder.decode(engine.bytesOf(token.id), { stream: true });
-    continued += part;
-    options.onToken?.(part);
-    const { id, probability, topIds, topProbabilities } = token;
-    const top = Array.from(topIds, (other, i) => ({
-      ...{ id: other, text: engine.label(other) },
-      probability: topProbabilities[i]!,
-    }));
-    tokens.push({ id, probability, top });
+  const sampling = { nTokens, seed, temperature, topP, topK: Math.max(topK, nBranches) };
+  const { tokens, text: continued, seconds } = await continueIds(engine, ids, sampling, options.onToken);
+  const branches: GenerateJson['branches'][number][] = [];
+  for (const alternative of tokens[0]!.top.slice(0, nBranches)) {
+    const isEnd = alternative.id === engine.endTokenId || nTokens === 1;
+    const others = { ...sampling, nTokens: isEnd ? 0 : nTokens - 1 };
+    const branch = await continueIds(engine, [...ids, alternative.id], others, undefined, [alternative.id]);
+    branches.push({ ...alternative, continued: branch.text, tokens: branch.tokens.map(withTop(topK)) });
   }
   const { model, provider } = engine;
-  const seconds = (performance.now() - firstMs) / 1000;
   return {
     format: 'mta-generate-1',
     file: basename(file),
@@ -88,11 +86,44 @@ export async function generateJson(file: string, options: GenerateOptions): Prom
     provider,
     prompt: { tokens: ids.length, ...windowJson({ start, end: at, documentLength: text.length }), instead },
     ...{ temperature, top_p: topP, seed, generator: 'mulberry32' as const },
-    text: continued + decoder.decode(),
+    text: continued,
     ended: tokens.length < nTokens || tokens.at(-1)?.id === engine.endTokenId ? 'end-token' : 'length',
     tokens_per_second: tokens.length > 1 ? (tokens.length - 1) / seconds : 0,
-    tokens: tokens.map(token => ({ text: engine.label(token.id), ...token })),
+    tokens: tokens.map(withTop(topK)),
+    branches,
   };
+}
+
+const withTop = (topK: number) => (token: GeneratedTokenJson) => ({ ...token, top: token.top.slice(0, topK) });
+
+/**
+ * @param first the last of `ids` that belong to the text that is returned: its bytes may begin a character.
+ * @returns the tokens, their text, and the time after the first one.
+ */
+async function continueIds(
+  engine: Engine,
+  ids: ArrayLike<number>,
+  sampling: Parameters<Engine['experiments']['generate']>[1],
+  onToken?: (text: string) => void,
+  first: readonly number[] = [],
+) {
+  const tokens: GeneratedTokenJson[] = [];
+  const decoder = new TextDecoder('utf-8');
+  let text = first.map(id => decoder.decode(engine.bytesOf(id), { stream: true })).join('');
+  let firstMs = 0;
+  for await (const token of engine.experiments.generate(Int32Array.from(ids), sampling)) {
+    firstMs ||= performance.now();
+    const { id, probability, topIds, topProbabilities } = token;
+    const part = decoder.decode(engine.bytesOf(id), { stream: true });
+    text += part;
+    onToken?.(part);
+    const top = Array.from(topIds, (other, i) => ({
+      ...{ id: other, text: engine.label(other) },
+      probability: topProbabilities[i]!,
+    }));
+    tokens.push({ id, text: engine.label(id), probability, top });
+  }
+  return { tokens, text: text + decoder.decode(), seconds: (performance.now() - firstMs) / 1000 };
 }
 
 /** The last tokens before the place that leave room for those to come, after the begin token where the model has one. */
@@ -121,5 +152,8 @@ export function generateText(json: GenerateJson): string {
     for (const other of top) lines.push(`${other.probability.toPrecision(3).padStart(13)}  ${quoted(other.text)}`);
   }
   lines.push(json.text);
+  for (const { probability, continued } of json.branches) {
+    lines.push(`${probability.toPrecision(3).padStart(9)}  ${quoted(continued)}`);
+  }
   return lines.join('\n');
 }

@@ -233,6 +233,7 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
       topP: realNumber('--top-p', values['top-p'], 0, 1) ?? 1,
       instead: values.instead ?? '',
       topK: wholeNumber('--top', values.top, 1) ?? 5,
+      nBranches: wholeNumber('--branches', values.branches, 1) ?? 0,
     });
     if (!values.json) await print(generateText(json));
     return writeJson(args, json);

@@ -110,6 +110,7 @@ export const options = {
   direction: { value: 'DIRECTION', help: 'attends (unless given) or attendedBy' },
   occlude: { value: 'MODE', help: `${occlusionModes.join(' or ')}: also what occluding each line does` },
   verify: { help: 'ranks lines by hiding them from the predicting rows (knock-out), with occlusion beside it' },
+  branches: { value: 'K', help: 'also continues each of the K likeliest tokens at the place' },
   'parts-only': { help: 'whole parts of layers, not single heads' },
   by: { value: 'MEASURE', help: [...measureNames.keys()].join(', ') },
   'block-length': { value: 'N', help: 'letters of a block, 5 unless given' },
@@ -237,8 +238,9 @@ export const syntax = {
   generate: {
     summary: 'continues the text from a place, without writing to the file; --tokens 1 --top K lists next tokens',
     takes: 'FILE',
-    options: [...file, 'at', 'tokens', 'seed', 'temperature', 'top-p', 'instead', 'top', 'json'],
-    usage: '--at OFFSET --tokens N [--seed S --temperature T --top-p P] [--instead TEXT] [--top K] [--json OUT]',
+    options: [...file, 'at', 'tokens', 'seed', 'temperature', 'top-p', 'instead', 'branches', 'top', 'json'],
+    usage:
+      '--at OFFSET --tokens N [--seed S --temperature T --top-p P] [--instead TEXT] [--branches K] [--top K] [--json OUT]',
   },
   heads: {
     summary: 'all heads, ranked by a measure',

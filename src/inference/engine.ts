@@ -24,6 +24,7 @@ import {
   askKnockOuts,
   askLens,
   askPatch,
+  checkTokenId,
   continuationOf,
 } from './experiments/askExperiments';
 import { type ChangedRun, changedKernels, Experiments } from './experiments/experiments';
@@ -299,8 +300,9 @@ export class Engine {
 
   /** Emits `continued` per token. @throws Failure `empty`, `viewer`, `remote`, or `no-room` in the context; Cancelled. */
   async continueText({ continuationId, text, ...options }: ContinueArgs, signal?: AbortSignal): Promise<Continuation> {
-    const { nTokens } = options;
-    const room = this.model.maxSeqlen - nTokens;
+    const { nTokens, firstIds = [] } = options;
+    for (const id of firstIds) checkTokenId(id, this.model.vocabSize);
+    const room = this.model.maxSeqlen - nTokens - firstIds.length;
     if (room < 1) {
       throw new Failure(
         'no-room',
@@ -310,11 +312,14 @@ export class Engine {
     const slice = sliceAround(text, text.length, textReach(this.model.maxSeqlen));
     const { ids } = this.lastTokens(slice, room).tokens;
     const tokens: ContinuedToken[] = [];
-    for await (const token of askContinuation(this.asked, ids, options, id => this.bytesOf(id), signal)) {
+    const bytesOf = (id: number) => this.bytesOf(id);
+    for await (const token of askContinuation(this.asked, ids, options, bytesOf, signal)) {
       tokens.push(token);
       this.emit('continued', { continuationId, token });
     }
-    return continuationOf(tokens, ids.length, nTokens, this.endTokenId);
+    const first = new TextDecoder().decode(Uint8Array.from(firstIds.flatMap(id => [...bytesOf(id)])));
+    const { text: rest, ...continuation } = continuationOf(tokens, ids.length, nTokens, this.endTokenId);
+    return { ...continuation, text: first + rest };
   }
 
   private get asked(): Asked {

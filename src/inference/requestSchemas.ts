@@ -93,6 +93,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
     temperature: v.pipe(finite(), v.minValue(0)),
     topP: v.pipe(finite(), v.minValue(0), v.maxValue(1)),
     topK: whole(0, 1000),
+    firstIds: v.optional(list(index)),
   }),
   change: v.looseObject({ ...run, baseId: index, change, keeps: v.boolean() }),
   ablateHeads: v.looseObject({ ...run, heads, baseline: v.picklist(headBaselines) }),

@@ -122,6 +122,8 @@ export interface ContinueOptions {
   readonly seed: number;
   /** Likeliest tokens reported of each step. */
   readonly topK: number;
+  /** Tokens that come first, whatever the model finds likely. */
+  readonly firstIds?: readonly number[] | undefined;
 }
 
 /** A token that was chosen. Probabilities are those before temperature and top-p. */

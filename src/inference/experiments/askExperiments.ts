@@ -102,7 +102,7 @@ export async function askPatch(
 ): Promise<PatchedParts> {
   checkRows({ first: row, end: row + 1 }, run);
   const [targetId] = targetsOf(run, { first: row, end: row + 1 }, target, vocabSize);
-  if (minus !== undefined) checkToken(minus, vocabSize);
+  if (minus !== undefined) checkTokenId(minus, vocabSize);
   if (minus === targetId) throw badTarget(`The token to subtract is the target itself, ${minus}. Name another one.`);
   if (what === 'pattern' && from === 'mean') {
     throw badTarget('The mean of a pattern over its rows would let tokens see later ones. Replace it by zero.');
@@ -190,12 +190,16 @@ function partners(ids: Int32Array, other: Int32Array, { first, end }: TokenRange
 export async function* askContinuation(
   { experiments, label }: Asked,
   ids: Int32Array,
-  options: ContinueOptions,
+  { firstIds = [], ...options }: ContinueOptions,
   bytesOf: (id: number) => Uint8Array,
   signal?: AbortSignal,
 ): AsyncGenerator<ContinuedToken> {
   const decoder = new TextDecoder('utf-8');
-  for await (const { id, probability, topIds, topProbabilities } of experiments.generate(ids, options, signal)) {
+  for await (const { id, probability, topIds, topProbabilities } of experiments.generate(
+    Int32Array.from([...ids, ...firstIds]),
+    options,
+    signal,
+  )) {
     const top = Array.from(topIds, (other, i) => ({
       ...{ id: other, text: label(other) },
       probability: topProbabilities[i]!,
@@ -233,7 +237,7 @@ function correspondingTokens(ids: Int32Array, other: Int32Array, row: number, is
 }
 
 function targetsOf(run: Run, rows: TokenRange, target: ExplainTarget, vocabSize: number): number[] {
-  if (typeof target === 'number') checkToken(target, vocabSize);
+  if (typeof target === 'number') checkTokenId(target, vocabSize);
   if (target === 'actual' && rows.end >= run.nTokens) {
     throw badTarget(
       `No token comes after token ${run.nTokens - 1}, the last one of the inspected range. Choose the predicted token or a token id as target.`,
@@ -278,7 +282,7 @@ function checkRows({ first, end }: TokenRange, { nTokens }: Run): void {
   throw new RangeError(`rows ${first} to ${end - 1} are not among the ${nTokens} of the inspected range.`);
 }
 
-function checkToken(id: number, vocabSize: number): void {
+export function checkTokenId(id: number, vocabSize: number): void {
   if (id < vocabSize) return;
   throw badTarget(`The token is ${id}, expected an id from 0 to ${vocabSize - 1}, the vocabulary of the model.`);
 }

@@ -1,0 +1,182 @@
+/**
+ * Continues a text from the cursor, into an untitled document: the file itself is never written. Where text is selected, it
+ * asks what if it had been another; alternatives continue each of the likeliest tokens at the place.
+ */
+
+import * as vscode from 'vscode';
+import { commands } from '../contributionIds';
+import { failures } from '../errors';
+import { DisposableStore } from '../lifecycle';
+import { askText, pick, withProgress } from '../messages';
+import type { Continuation, ContinuedToken, ContinueOptions } from '../shared/interventions';
+import { visibleToken } from '../shared/labels';
+import { LastEditor } from './lastEditor';
+
+/** Greedily unless options say otherwise. */
+export type ContinueText = (
+  text: string,
+  options: Pick<ContinueOptions, 'nTokens'> &
+    Partial<Omit<ContinueOptions, 'firstIds'>> & {
+      firstIds?: readonly number[];
+      onToken?: (token: ContinuedToken) => void;
+    },
+  cancellation: vscode.CancellationToken,
+) => Promise<Continuation & { readonly tokens: readonly ContinuedToken[] }>;
+
+/** How tokens are chosen. */
+type Sampling = Pick<ContinueOptions, 'temperature' | 'topP' | 'seed'>;
+
+const greedy: Sampling = { temperature: 0, topP: 1, seed: 0 };
+/** Usual values for prose. */
+const drawn: Sampling = { temperature: 0.8, topP: 0.95, seed: 0 };
+const usualTokens = 40;
+const mostTokens = 2048;
+const nAlternatives = 5;
+
+export function registerContinueText(
+  continueText: ContinueText,
+  runReported: (run: () => Promise<void>) => Promise<void>,
+): vscode.Disposable {
+  const store = new DisposableStore();
+  const editors = store.add(new LastEditor());
+  const command = vscode.commands.registerCommand(commands.continueText, () =>
+    runReported(async () => {
+      const editor = await editors.find();
+      if (!editor) throw failures.noEditor();
+      const { document, selection } = editor;
+      const start = new vscode.Range(document.positionAt(0), selection.start);
+      const instead = await replacement(document.getText(selection));
+      if (instead === undefined) return;
+      const nTokens = await askNumber();
+      if (nTokens === undefined) return;
+      const how = await pickSampling();
+      if (how === undefined) return;
+      const before = document.getText(start) + instead;
+      const written = await write(continueText, before, nTokens, how);
+      if (written === '') return;
+      const { languageId } = document;
+      const untitled = await vscode.workspace.openTextDocument({ content: written, language: languageId });
+      await vscode.window.showTextDocument(untitled);
+    }),
+  );
+  store.add(command);
+  return store;
+}
+
+/** What stands in place of the selection; the text up to the cursor is as it is where nothing is selected. */
+async function replacement(selected: string): Promise<string | undefined> {
+  if (selected === '') return '';
+  return askText({
+    title: vscode.l10n.t('Continue the Text'),
+    prompt: vscode.l10n.t('What if it had been this? The text goes on after what you write in place of the selection.'),
+    value: selected,
+  });
+}
+
+async function askNumber(): Promise<number | undefined> {
+  const answer = await askText({
+    title: vscode.l10n.t('Continue the Text'),
+    prompt: vscode.l10n.t('How many tokens?'),
+    value: String(usualTokens),
+    validateInput: text =>
+      wholeFrom(text, 1, mostTokens) === undefined
+        ? vscode.l10n.t('"{0}" is not a whole number from {1} to {2}.', text, 1, mostTokens)
+        : undefined,
+  });
+  return answer === undefined ? undefined : wholeFrom(answer, 1, mostTokens);
+}
+
+/** How tokens are chosen, or that each of the likeliest ones is continued. */
+async function pickSampling(): Promise<Sampling | 'alternatives' | undefined> {
+  const items: { label: string; detail: string; how: Sampling | 'alternatives' | 'own' }[] = [
+    {
+      label: vscode.l10n.t('The likeliest token each time'),
+      detail: vscode.l10n.t('Greedy: the same text every time.'),
+      how: greedy,
+    },
+    {
+      label: vscode.l10n.t('Drawn'),
+      detail: vscode.l10n.t('Temperature {0}, top-p {1}, seed {2}.', drawn.temperature, drawn.topP, drawn.seed),
+      how: drawn,
+    },
+    {
+      label: vscode.l10n.t('Drawn with other values…'),
+      detail: vscode.l10n.t('Temperature, top-p and seed.'),
+      how: 'own',
+    },
+    {
+      label: vscode.l10n.t('Alternatives at this place'),
+      detail: vscode.l10n.t('Each of the {0} likeliest tokens, continued greedily.', nAlternatives),
+      how: 'alternatives',
+    },
+  ];
+  const picked = await pick(items, { title: vscode.l10n.t('Continue the Text') });
+  return picked?.how === 'own' ? askSampling() : picked?.how;
+}
+
+async function askSampling(): Promise<Sampling | undefined> {
+  const answer = await askText({
+    title: vscode.l10n.t('Continue the Text'),
+    prompt: vscode.l10n.t('Temperature from 0 to 100, top-p from 0 to 1 and a seed, with blanks between them.'),
+    value: `${drawn.temperature} ${drawn.topP} ${drawn.seed}`,
+    validateInput: text =>
+      samplingOf(text) === undefined
+        ? vscode.l10n.t('"{0}" is not three numbers such as 0.8 0.95 1: temperature, top-p, seed.', text)
+        : undefined,
+  });
+  return answer === undefined ? undefined : samplingOf(answer);
+}
+
+/** @returns undefined for what is not three numbers in their ranges. */
+export function samplingOf(text: string): Sampling | undefined {
+  const parts = text.trim().split(/\s+/);
+  const [temperature, topP, seed] = parts.map(part => (/^\d+(\.\d+)?$/.test(part) ? Number(part) : Number.NaN));
+  const isFine = parts.length === 3 && temperature! <= 100 && topP! <= 1 && Number.isInteger(seed) && seed! < 2 ** 32;
+  return isFine ? { temperature: temperature!, topP: topP!, seed: seed! } : undefined;
+}
+
+function wholeFrom(text: string, least: number, most: number): number | undefined {
+  const value = /^\s*\d+\s*$/.test(text) ? Number(text) : Number.NaN;
+  return value >= least && value <= most ? value : undefined;
+}
+
+/** @returns the document's text with what follows it; what came before a cancel is kept, nothing where none came. */
+async function write(
+  continueText: ContinueText,
+  before: string,
+  nTokens: number,
+  how: Sampling | 'alternatives',
+): Promise<string> {
+  const progress = {
+    location: vscode.ProgressLocation.Notification,
+    title: vscode.l10n.t('Continuing the text'),
+    cancellable: true,
+  };
+  return withProgress(progress, async (report, cancellation) => {
+    let done = 0;
+    let written = '';
+    const total = how === 'alternatives' ? nAlternatives * nTokens : nTokens;
+    const onToken = ({ text }: { readonly text: string }) => {
+      written += text;
+      done++;
+      report.report({ message: vscode.l10n.t('{0} of {1} tokens', done, total), increment: 100 / total });
+    };
+    try {
+      if (how !== 'alternatives') {
+        const { text } = await continueText(before, { nTokens, ...how, onToken }, cancellation);
+        return before + text;
+      }
+      const first = await continueText(before, { nTokens: 1, topK: nAlternatives }, cancellation);
+      const branches: string[] = [];
+      for (const { id, text, probability } of first.tokens[0]!.top) {
+        const options = { nTokens, firstIds: [id], onToken };
+        const { text: after } = await continueText(before, options, cancellation);
+        branches.push(`${(probability * 100).toFixed(1)} % ${visibleToken(text)}\n${after}`);
+      }
+      return `${before.slice(before.lastIndexOf('\n') + 1)}…\n\n${branches.join('\n\n')}\n`;
+    } catch (error) {
+      if (cancellation.isCancellationRequested) return written === '' || how === 'alternatives' ? '' : before + written;
+      throw error;
+    }
+  });
+}
