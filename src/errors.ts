@@ -9,6 +9,13 @@ export const failures = {
       'no-model',
       vscode.l10n.t('No model was added. Bundled models and those of other programs cannot be taken off the list.'),
     ),
+  noPredictingRow: () =>
+    new Failure(
+      'no-row',
+      vscode.l10n.t(
+        'Nothing predicts the first token of the range. Select a later word, or choose the tokens that read the selection.',
+      ),
+    ),
   noEditor: () =>
     new Failure(
       'no-editor',

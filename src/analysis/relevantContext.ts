@@ -18,6 +18,7 @@ import {
   defaultRelevance,
   hiddenLine,
   type LineRelevance,
+  measuredRows,
   type OcclusionMode,
   predictingRows,
   type RelevanceOptions,
@@ -42,8 +43,8 @@ export class RelevantContext implements vscode.Disposable {
   private work = new AbortController();
   private occluding: AbortController | undefined;
   private pending: Promise<void> = Promise.resolve();
-  /** Relevance of the predicting rows by line, and the value of `shown` that it belongs to. Only a check needs it. */
-  private predicting:
+  /** Relevance of the rows that are not shown, by line, and the value of `shown` that it belongs to. Only a check needs it. */
+  private otherRows:
     | { readonly shown: readonly unknown[]; readonly lines: ReadonlyMap<number, LineRelevance> }
     | undefined;
 
@@ -105,7 +106,7 @@ export class RelevantContext implements vscode.Disposable {
     };
     update({});
     try {
-      void this.measurePredictingRows(range, this.analysis.snapshot, controller.signal);
+      void this.measureOtherRows(range, this.analysis.snapshot, controller.signal);
       const onEffect = ({ spanIdx, effect, baseline }: OccludedEvent) => {
         const { lineIdx, text, weight, meanWeight } = lines[spanIdx]!;
         const row = { lineIdx, text, weight, meanWeight, predicting: null, lostBits: null, effect };
@@ -195,38 +196,46 @@ export class RelevantContext implements vscode.Disposable {
     try {
       if (options.method !== 'head') await rest(restMs, signal);
       const { analysisId, view } = panel;
-      const weights = await this.analysis.details.relevance(options, range, { analysisId, ...view }, signal);
+      const rows = measuredRows(range, options);
+      if (!rows) throw failures.noPredictingRow();
+      const weights = await this.analysis.details.relevance(options, rows, { analysisId, ...view }, signal);
       if (signal.aborted) return;
       const lines = this.linesOf(weights, range);
       const { occlusion } = this.state;
       this.update({ weights, lines, isBusy: false, occlusion: occlusion && this.withRelevance(occlusion, lines) });
-      if (occlusion) void this.measurePredictingRows(range, panel, signal);
+      if (occlusion) void this.measureOtherRows(range, panel, signal);
     } catch (error) {
       if (signal.aborted || error instanceof Cancelled) return;
       this.update({ weights: null, lines: [], isBusy: false, failure: toFailureData(error) });
     }
   }
 
-  /** Brings the relevance that a check compares with the surprisal; where it cannot be had, that comparison is left out. */
-  private async measurePredictingRows(range: TokenRange, panel: PanelState, signal: AbortSignal): Promise<void> {
+  /**
+   * Brings the relevance of the rows that are not shown, predicting or reading, which a check needs as well; where it cannot
+   * be had, comparisons with it are left out.
+   */
+  private async measureOtherRows(range: TokenRange, panel: PanelState, signal: AbortSignal): Promise<void> {
     const { shown } = this;
-    const rows = predictingRows(range);
-    if (!rows || this.predicting?.shown === shown) return;
+    const rows = this.state.options.row === 'predicting' ? range : predictingRows(range);
+    if (!rows || this.otherRows?.shown === shown) return;
     const { analysisId, view } = panel;
     const measured = this.analysis.details.relevance(this.state.options, rows, { analysisId, ...view }, signal);
     const weights = await measured.catch(() => null);
     if (!weights || shown !== this.shown) return;
-    this.predicting = { shown, lines: new Map(this.linesOf(weights, range).map(line => [line.lineIdx, line])) };
+    this.otherRows = { shown, lines: new Map(this.linesOf(weights, range).map(line => [line.lineIdx, line])) };
     const { occlusion, lines } = this.state;
     if (occlusion) this.update({ occlusion: this.withRelevance(occlusion, lines) });
   }
 
   /** The effects beside the relevance as it is measured now. */
   private withRelevance(occlusion: OcclusionState, lines: readonly ContextLine[]): OcclusionState {
-    const reading = new Map(lines.map(line => [line.lineIdx, line]));
-    const predicting = this.predicting?.shown === this.shown ? this.predicting.lines : undefined;
+    const isPredicting = this.state.options.row === 'predicting';
+    const shown = new Map<number, LineRelevance>(lines.map(line => [line.lineIdx, line]));
+    const other = this.otherRows?.shown === this.shown ? this.otherRows.lines : undefined;
+    const [reading, predicting] = isPredicting ? [other, shown] : [shown, other];
     const rows = occlusion.rows.map(row => {
-      const { weight, meanWeight } = reading.get(row.lineIdx) ?? row;
+      const unknown = isPredicting ? { weight: Number.NaN, meanWeight: Number.NaN } : row;
+      const { weight, meanWeight } = reading?.get(row.lineIdx) ?? unknown;
       return { ...row, weight, meanWeight, predicting: predicting?.get(row.lineIdx) ?? null };
     });
     const hidden = rows.flatMap(row => (row.lostBits === null ? [] : [{ ...row, lostBits: row.lostBits }]));

@@ -1,11 +1,12 @@
 /** `mta-inspect ablate --what`: what a prediction is without a head, a feed-forward part or a position of any model. */
 
 import type { PatchKind } from '../shared/interventions';
+import type { RowKind } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { type AnalyzedDocument, type DocumentJson, documentJson } from './document';
 import { quoted } from './logitLens';
 import { placeName } from './patch';
-import { checkToken, type RowKind, selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
+import { checkToken, selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
 import { oneLine } from './terminal';
 
 /** What stands in the place of an ablated part. */

@@ -14,6 +14,7 @@ import {
   type Quantity,
   type RankAgreement,
   type RelevanceOptions,
+  type RowKind,
   rangeBetween,
   skippedLayers,
 } from '../shared/relevance';
@@ -22,7 +23,6 @@ import { tokenAt } from '../tokenization/offsets';
 import { chooseHeads, type HeadOptions } from './chooseHeads';
 import { type AnalyzedDocument, analyzeFile, type DocumentOptions, documentRun } from './document';
 import { readDocument } from './readDocument';
-import type { RowKind } from './targets';
 import { oneLine } from './terminal';
 
 export interface ContextOptions extends Omit<DocumentOptions, 'topK' | 'listen' | 'question'>, HeadOptions {

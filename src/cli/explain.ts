@@ -2,8 +2,9 @@
 
 import { toolVersion } from '../export/source';
 import type { FrozenPart, LogitAttribution } from '../shared/attribution';
+import type { RowKind } from '../shared/relevance';
 import { type AnalyzedDocument, type DocumentJson, documentJson, documentRun } from './document';
-import { checkToken, type RowKind, selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
+import { checkToken, selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
 import { oneLine } from './terminal';
 
 export interface ExplainOptions {

@@ -5,12 +5,12 @@ import type { Cuts } from '../inference/experiments/knockOutRuns';
 import { toBits } from '../inference/run/predictions';
 import type { Cut } from '../inference/runtime/knockOut';
 import type { TokenRange } from '../shared/address';
-import { chosenHeads, formatHeads, parseHeads } from '../shared/relevance';
+import { chosenHeads, formatHeads, parseHeads, type RowKind } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { tokenAt } from '../tokenization/offsets';
 import { type AnalyzedDocument, type DocumentJson, documentJson, documentRun } from './document';
 import { quoted } from './logitLens';
-import { type RowKind, selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
+import { selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
 import { oneLine } from './terminal';
 
 /** What FROM:TO counts. */

@@ -1,8 +1,9 @@
 /** `mta-inspect lens`: what the residual stream after each layer predicts, read by the output head. */
 
 import { toBits } from '../inference/run/predictions';
+import type { RowKind } from '../shared/relevance';
 import { type AnalyzedDocument, type DocumentJson, documentJson, documentRun } from './document';
-import { type RowKind, selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
+import { selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
 import { oneLine } from './terminal';
 
 export interface LensOptions {

@@ -8,7 +8,7 @@ import { searchMethods } from '../shared/documentSearch';
 import { patchKinds } from '../shared/interventions';
 import { type Stage, stages } from '../shared/operators';
 import { exportFormats } from '../shared/panel/exportFormats';
-import { occlusionModes, type Quantity, quantities, relevanceMethods } from '../shared/relevance';
+import { occlusionModes, type Quantity, quantities, relevanceMethods, rowKinds } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { ablateJson, ablateText } from './ablate';
 import { ablatePartsJson, ablatePartsText, replacements } from './ablateParts';
@@ -44,7 +44,7 @@ import { known, readDocument } from './readDocument';
 import { exportRepository } from './repository';
 import { chosenHeadsJson, chosenHeadsText } from './retrievalHeads';
 import { searchJson, searchText } from './search';
-import { rowKinds, type TargetChoice } from './targets';
+import type { TargetChoice } from './targets';
 import { jsonText, oneLine } from './terminal';
 import { evaluateToy, generateToySamples, toyAnswers } from './toy';
 

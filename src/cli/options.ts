@@ -439,6 +439,15 @@ are held at their values. It says what was added to this logit directly, not wha
     'Weights are of the rows of the selected tokens themselves (the reading rows, which predict the tokens after them), or with\n' +
     '--row predicting of the rows before, which predict the selected tokens.\n' +
     '--layer, --head and --stage belong to --method head; --layer also to --heads layer.',
+  heads: `Measures are means over all rows of a head's map. Row t is token t's own (its reading row) and makes the prediction of
+token t + 1.`,
+  lens: `Row t makes the prediction of token t + 1: the predicting row of the token at --at is the one before it, the reading row
+its own.`,
+  knockout: `Row t makes the prediction of token t + 1: the predicting row of the token at --at is the one before it, the reading row
+its own. Edges from all rows after the keys are cut, unless --queries names others.`,
+  patch: `Row t makes the prediction of token t + 1: the predicting row of the token at --at is the one before it, the reading row
+its own. What counts is the prediction at that row.`,
+  generate: `The row of the last token before --at makes the prediction of the first token, its own row that of the next, and so on.`,
   analyze: `Row t of a map is token t's own (its reading row) and makes the prediction of token t + 1: what predicts token t is in
 row t - 1. A query is a row.`,
   export: `Row t of a map is token t's own (its reading row) and makes the prediction of token t + 1: what predicts token t is in

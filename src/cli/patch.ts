@@ -2,10 +2,11 @@
 
 import { alignTexts, inverted } from '../attention/alignTokens';
 import type { PatchKind } from '../shared/interventions';
+import type { RowKind } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { type AnalyzedDocument, analyzeFile, type DocumentJson, type DocumentOptions, documentJson } from './document';
 import { quoted } from './logitLens';
-import { checkToken, type RowKind, selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
+import { checkToken, selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
 import { oneLine } from './terminal';
 
 export interface PatchOptions extends DocumentOptions {

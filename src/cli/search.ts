@@ -6,14 +6,13 @@ import { toolVersion } from '../export/source';
 import type { SearchedEvent } from '../inference/protocol';
 import { maxSearchTokens, probeAt, type SearchMethod } from '../shared/documentSearch';
 import { withQuestion } from '../shared/panel/question';
-import { formatHeads } from '../shared/relevance';
+import { formatHeads, type RowKind } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { piecesAround } from '../shared/tools/textPieces';
 import { chooseHeads, type HeadOptions } from './chooseHeads';
 import { methodText } from './context';
 import { type DocumentOptions, loadEngine, windowSize } from './document';
 import { readDocument } from './readDocument';
-import type { RowKind } from './targets';
 import { oneLine } from './terminal';
 
 export interface SearchOptions

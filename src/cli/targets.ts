@@ -1,14 +1,10 @@
 /** Selected tokens, the rows of a question about them, and what those rows should predict: --at, --to, --row, --target. */
 
 import type { TokenRange } from '../shared/address';
-import { rangeBetween } from '../shared/relevance';
+import { type RowKind, rangeBetween } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { tokenAt } from '../tokenization/offsets';
 import type { AnalyzedDocument } from './document';
-
-/** Which row is asked about a token: the one whose output predicts it, or its own. */
-export const rowKinds = ['predicting', 'reading'] as const;
-export type RowKind = (typeof rowKinds)[number];
 
 /** What a row should predict: the token that came, the one the model finds likeliest, or any other. */
 export type TargetChoice = 'actual' | 'predicted' | number;

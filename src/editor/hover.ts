@@ -12,6 +12,7 @@ import type { TokenRange } from '../shared/address';
 import { effectiveStage } from '../shared/attentionMap';
 import { formatPercent, formatValue, stageInText, withLocalMark } from '../shared/labels';
 import { textOfTokens, wordAt } from '../shared/places';
+import { measuredRows } from '../shared/relevance';
 import { codeSpan } from '../shared/tools/markdown';
 import { describeHeads } from './relevancePicker';
 
@@ -87,8 +88,10 @@ export class AttentionHover implements vscode.HoverProvider {
     const controller = new AbortController();
     cancellation.onCancellationRequested(() => controller.abort());
     // Without an answer there is nothing to show: the status bar reports failures.
+    const rows = measuredRows(word, options);
+    if (!rows) return vscode.l10n.t('nothing predicts the first token');
     const weights = await this.analysis.details
-      .relevance(options, word, { analysisId, ...view }, controller.signal)
+      .relevance(options, rows, { analysisId, ...view }, controller.signal)
       .catch(() => null);
     if (!weights || cancellation.isCancellationRequested) return undefined;
     const lines = this.analysis.linesOfTokens();
@@ -105,6 +108,8 @@ export class AttentionHover implements vscode.HoverProvider {
     const heads = `${describeHeads(options, view)}${measure}`;
     return found.length === 0
       ? vscode.l10n.t('{0}: no earlier place', heads)
-      : vscode.l10n.t('{0} looks at {1}', heads, listed.join(' · '));
+      : options.row === 'predicting'
+        ? vscode.l10n.t('{0}, predicting it, looks at {1}', heads, listed.join(' · '))
+        : vscode.l10n.t('{0}, reading it, looks at {1}', heads, listed.join(' · '));
   }
 }

@@ -4,13 +4,22 @@ import * as vscode from 'vscode';
 import { askText, pick } from '../messages';
 import type { ModelSummary } from '../shared/analysis';
 import type { View } from '../shared/panel/panelMessages';
-import { formatHeads, parseHeads, type RelevanceMethod, type RelevanceOptions } from '../shared/relevance';
+import {
+  type Direction,
+  formatHeads,
+  parseHeads,
+  type RelevanceMethod,
+  type RelevanceOptions,
+  type RowKind,
+} from '../shared/relevance';
 
 /** One sentence on what the numbers are. */
 export function describeRelevance(options: RelevanceOptions, view: View): string {
   const from =
     options.direction === 'attends'
-      ? vscode.l10n.t('what the selection attends to')
+      ? options.row === 'predicting'
+        ? vscode.l10n.t('what the tokens that predict the selection attend to')
+        : vscode.l10n.t('what the selection attends to')
       : vscode.l10n.t('what attends to the selection');
   return `${describeHeads(options, view)}: ${from}`;
 }
@@ -66,13 +75,26 @@ export async function pickRelevance(
   ];
   const method = await pick(methods, { title });
   if (!method) return undefined;
-  const directions = [
-    { label: vscode.l10n.t('What the selection attends to'), direction: 'attends' as const },
-    { label: vscode.l10n.t('What attends to the selection'), direction: 'attendedBy' as const },
+  const directions: { label: string; detail: string; direction: Direction; row: RowKind }[] = [
+    {
+      label: vscode.l10n.t('What the selection attends to'),
+      detail: vscode.l10n.t('The rows of its own tokens, which read it.'),
+      ...{ direction: 'attends', row: 'reading' },
+    },
+    {
+      label: vscode.l10n.t('What the tokens that predict the selection attend to'),
+      detail: vscode.l10n.t('The rows one token earlier.'),
+      ...{ direction: 'attends', row: 'predicting' },
+    },
+    {
+      label: vscode.l10n.t('What attends to the selection'),
+      detail: vscode.l10n.t('The rows of later tokens.'),
+      ...{ direction: 'attendedBy', row: 'reading' },
+    },
   ];
   const direction = await pick(directions, { title });
   if (!direction) return undefined;
-  const chosen = { method: method.method, direction: direction.direction };
+  const chosen = { method: method.method, direction: direction.direction, row: direction.row };
   if (chosen.method === 'head' || !model) return { ...chosen, heads: now.heads };
   const text = await askText({
     title,

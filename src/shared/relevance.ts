@@ -31,7 +31,13 @@ export interface RelevanceOptions {
   readonly heads: HeadChoice;
   /** Its weights by default. */
   readonly quantity?: Quantity;
+  /** Whose weights are taken of what a selection attends to; by default those of its own rows, `reading`. */
+  readonly row?: RowKind | undefined;
 }
+
+/** Which rows are asked about tokens: those whose outputs predict them, or their own. */
+export const rowKinds = ['predicting', 'reading'] as const;
+export type RowKind = (typeof rowKinds)[number];
 
 export const defaultRelevance: RelevanceOptions = { method: 'mean', direction: 'attends', heads: 'all' };
 
@@ -41,6 +47,14 @@ export const defaultRelevance: RelevanceOptions = { method: 'mean', direction: '
  */
 export function predictingRows({ first, end }: TokenRange): TokenRange | null {
   return end < 2 ? null : { first: Math.max(0, first - 1), end: end - 1 };
+}
+
+/** The rows that a way of measuring takes of a selection; null where nothing predicts it. */
+export function measuredRows(
+  selection: TokenRange,
+  { row, direction }: Pick<RelevanceOptions, 'row' | 'direction'>,
+): TokenRange | null {
+  return row === 'predicting' && direction === 'attends' ? predictingRows(selection) : selection;
 }
 
 /** The range between two tokens, both included, in whichever order they were selected. */

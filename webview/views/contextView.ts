@@ -10,6 +10,7 @@ import {
   parseHeads,
   type RelevanceMethod,
   type RelevanceOptions,
+  type RowKind,
   skippedLayers,
 } from '../../src/shared/relevance';
 import { t } from '../../src/shared/tools/l10n';
@@ -72,6 +73,7 @@ class ContextView implements PanelView {
   private readonly method;
   private readonly heads;
   private readonly direction;
+  private readonly row;
   private readonly mode;
   private occlusionMode: OcclusionMode = 'replace';
   private readonly table;
@@ -104,6 +106,14 @@ class ContextView implements PanelView {
       ],
       direction => this.change({ direction }),
     );
+    this.row = radioGroup<RowKind>(
+      t('Row'),
+      [
+        { value: 'reading', label: t('reading it') },
+        { value: 'predicting', label: t('predicting it') },
+      ],
+      row => this.change({ row }),
+    );
     this.mode = dropdown('occlusion', t('Occluded by'), value => {
       this.occlusionMode = value as OcclusionMode;
       this.showMode();
@@ -117,7 +127,14 @@ class ContextView implements PanelView {
     this.element = h(
       'div',
       { class: 'context-view' },
-      h('div', { class: 'controls' }, this.method.element, this.heads.element, this.direction.element),
+      h(
+        'div',
+        { class: 'controls' },
+        this.method.element,
+        this.heads.element,
+        this.direction.element,
+        this.row.element,
+      ),
       h(
         'div',
         { class: 'buttons' },
@@ -174,6 +191,8 @@ class ContextView implements PanelView {
     this.heads.element.hidden = options.method === 'head';
     this.heads.set(formatHeads(options.heads));
     this.direction.set(options.direction);
+    this.row.element.hidden = options.direction !== 'attends';
+    this.row.set(options.row ?? 'reading');
     this.failure.hidden = !context.failure;
     this.failure.textContent = context.failure?.message ?? '';
     this.title.textContent = range ? t('Lines relevant for {0}', nameOf(labels, range)) : t('Relevant lines');

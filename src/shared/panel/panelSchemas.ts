@@ -13,7 +13,7 @@ import { headBaselines } from '../headAblation';
 import { kernelParts } from '../kernels';
 import { viewIdPattern } from '../link';
 import { stages } from '../operators';
-import { occlusionModes, type RelevanceOptions, relevanceMethods } from '../relevance';
+import { occlusionModes, type RelevanceOptions, relevanceMethods, rowKinds } from '../relevance';
 import { type Schema, whole } from '../tools/schema';
 import { exportFormats } from './exportFormats';
 import { maxThumbnails, type PanelEvents, type PanelRequests, panelCommands } from './panelMessages';
@@ -94,6 +94,7 @@ export const relevanceOptions: Schema<RelevanceOptions> = v.object({
   method: v.picklist(relevanceMethods),
   direction,
   heads: v.union([v.picklist(['layer', 'all']), heads]),
+  row: v.optional(v.picklist(rowKinds)),
 });
 
 /** The way of measuring as whichever version saved it; null for what is none. */

@@ -262,6 +262,37 @@ test('a check occludes every line before the selection, the most relevant first,
   assert.equal(occlusion().rows.length, 3, 'what comes after the end is dropped');
 });
 
+test('of the rows that predict the selection: their weights are taken, and a check measures the reading rows as well', async () => {
+  const { context, analysis, client, answer } = await open({ ...byShownHead, row: 'predicting' });
+  analysis.selectToken(20, 17);
+  assert.deepEqual(client.last('relevance').args.range, { first: 16, end: 20 });
+  await answer();
+  void context.occlude('replace');
+  await settle();
+  assert.deepEqual(client.last('relevance').args.range, { first: 17, end: 21 }, 'the other rows');
+  for (const [spanIdx, bits] of [3, 2, 1].entries()) {
+    client.emit('occluded', { occlusionId: 1, spanIdx, effect: effectOf(bits), baseline });
+  }
+  const { agreement } = context.snapshot.occlusion!;
+  assert.ok(Number.isNaN(agreement.divergence.relevanceMean), 'the reading rows are not measured yet');
+  assert.equal(agreement.surprisal.relevanceMean, 1, 'of the predicting rows, which are shown');
+  await answer(weights.map(weight => -weight));
+  assert.equal(context.snapshot.occlusion!.agreement.divergence.relevanceMean, 1);
+  context.setOptions({ ...byShownHead, row: 'predicting', direction: 'attendedBy' });
+  assert.deepEqual(
+    client.last('relevance').args.range,
+    { first: 17, end: 21 },
+    'later rows that look at the selection',
+  );
+  context.setOptions({ ...byShownHead, row: 'predicting' });
+  analysis.selectToken(0);
+  await settle();
+  assert.match(
+    context.snapshot.failure!.message,
+    /Nothing predicts the first token of the range\. Select a later word/,
+  );
+});
+
 test('a line that reaches into the selection is occluded up to it, one behind it is not', async () => {
   const { context, analysis, client, answer } = await open();
   analysis.selectToken(6);

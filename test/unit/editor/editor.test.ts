@@ -220,7 +220,7 @@ test('a hover says how well a word was predicted and where it looks, in three li
   assert.equal(what, '` gh ` · 2.0 bits · ` x ` 50% · the token itself: not among the first 1');
   assert.match(
     where!,
-    /^Layer 1, head 0 \(mixed pattern\) looks at \[line 1\]\(command:mtaInspector\.showToken\?\S+\) ` ab ` █████ \+0\.5000 · /,
+    /^Layer 1, head 0 \(mixed pattern\), reading it, looks at \[line 1\]\(command:mtaInspector\.showToken\?\S+\) ` ab ` █████ \+0\.5000 · /,
   );
   assert.match(where!, /\[line 1\]\(\S+\) ` cd ` █ \+0\.1000$/);
   assert.equal(link, `[Explain this token](command:mtaInspector.explainToken?${encodeURIComponent('[1,10]')})`);
