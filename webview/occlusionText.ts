@@ -12,7 +12,7 @@ export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>)
   const done = t('{0} of {1} earlier lines occluded', rows.length, total);
   const lines = [
     {
-      running: `${done} …`,
+      running: rows.length === total ? `${done}.` : `${done} …`,
       done: `${done}.`,
       cancelled: t('Cancelled: {0}.', done),
       failed: t('Failed after {0} of {1} lines: {2}', rows.length, total, failure?.message ?? ''),

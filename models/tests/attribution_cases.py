@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from independent_model import Model, rms
+from independent_model import Model, convolve, rms
 
 LENS_CASES = ["gemma", "gpt2", "llama", "llama-grouped-bias", "pythia", "qwen3"]
 TINY = Path(__file__).parents[2] / "test" / "fixtures" / "tiny-model"
@@ -29,7 +29,7 @@ def mta_attribution(model: Model, ids, row, target, minus):
     table = model.weights["tok_embeddings.weight"]
     hidden = table[ids]
     heads, mlps, cells, vectors = [], [], [], [hidden[row]]
-    norms, shares = [], []
+    norms, shares, units, patterns = [], [], [], []
     for layer in range(model.n_layers):
         get = lambda name, layer=layer: model.weights[f"layers.{layer}.{name}"]  # noqa: E731
         x = rms(hidden, get("attention_norm.weight"), eps)
@@ -45,6 +45,8 @@ def mta_attribution(model: Model, ids, row, target, minus):
         wo = get("attention.wo.weight").reshape(-1, model.n_heads, v.shape[-1])  # [D, head, d]
         moved = np.einsum("hj,hjd,hd,Dhd->hjD", weights, v, factor, wo)
         assert np.allclose(moved.sum((0, 1)), added[row])
+        units.append(np.einsum("hjd,hd,Dhd->hjD", v, factor, wo))
+        patterns.append(stages["pattern"])
         z = rms(hidden + added, get("ffn_norm.weight"), eps)
         up = z @ get("feed_forward.w1.weight").T
         mlp = (up / (1 + np.exp(-up)) * (z @ get("feed_forward.w3.weight").T)) @ get("feed_forward.w2.weight").T
@@ -59,6 +61,12 @@ def mta_attribution(model: Model, ids, row, target, minus):
     direction = (table[target] - subtracted) * final
     logits = rms(hidden[row], model.weights["norm.weight"], eps) @ table.T
     cells = np.stack(cells)[..., : row + 1, :] @ direction
+    splits = []
+    for layer in range(model.n_layers):
+        head, key = (row + layer) % model.n_heads, row * (layer + 1) // (model.n_layers + 1)
+        unit = units[layer][head, key] @ direction
+        parts = split_cell(patterns[layer], model.kernels_of(layer), row, head, key, unit)
+        splits.append({"layer": layer, "head": head, "key": key, "parts": parts})
     embedding, *mlps = (float(vector @ direction) for vector in vectors)
     return {
         "row": row, "target": target, "minus": minus,
@@ -66,7 +74,23 @@ def mta_attribution(model: Model, ids, row, target, minus):
         "embedding": embedding, "heads": cells.sum(-1).tolist(), "mlps": mlps,
         "tokens": cells.sum((0, 1)).tolist(), "cells": cells.tolist(),
         "norm": np.stack(norms)[..., : row + 1].tolist(), "contribution": np.stack(shares)[..., : row + 1].tolist(),
+        "splits": splits,
     }  # fmt: skip
+
+
+def split_cell(pattern, parts, row, head, key, unit):
+    """What each cell of the pattern alone, all others 0, adds through a cell of the last stage: [head, query, key, it]."""
+    found = []
+    for place in zip(*np.nonzero(np.tril(pattern))):
+        alone = np.zeros_like(pattern)
+        alone[place] = pattern[place]
+        if "post_softmax_conv" in parts:
+            alone = convolve(alone, parts["post_softmax_conv"])
+        if "post_softmax_head_mix" in parts:
+            alone = np.einsum("ds,sij->dij", parts["post_softmax_head_mix"], alone)
+        if alone[head, row, key] != 0:
+            found.append([*map(int, place), float(alone[head, row, key] * unit)])
+    return found
 
 
 def lens_attribution(name: str):

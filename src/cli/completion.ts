@@ -4,12 +4,11 @@ import { quantizedWeights } from '../shared/analysis';
 import { patchKinds } from '../shared/interventions';
 import { stages } from '../shared/operators';
 import { exportFormats } from '../shared/panel/exportFormats';
-import { occlusionModes, quantities, relevanceMethods } from '../shared/relevance';
+import { occlusionModes, quantities, relevanceMethods, rowKinds } from '../shared/relevance';
 import { replacements } from './ablateParts';
 import { measureNames } from './heads';
 import { rangeUnits } from './knockOut';
 import { type CommandName, type CommandSyntax, type OptionName, options, syntax } from './options';
-import { rowKinds } from './targets';
 import { toyAnswers } from './toy';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;

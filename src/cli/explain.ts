@@ -1,7 +1,7 @@
 /** `mta-inspect explain`: a logit split over embedding, heads, source tokens, MLPs and biases. */
 
 import { toolVersion } from '../export/source';
-import type { FrozenPart, LogitAttribution } from '../shared/attribution';
+import type { CellAddress, CellSplit, FrozenPart, LogitAttribution } from '../shared/attribution';
 import type { RowKind } from '../shared/relevance';
 import { type AnalyzedDocument, type DocumentJson, documentJson, documentRun } from './document';
 import { checkToken, selectedTokens, type TargetChoice, type TokenJson, tokenQuestion } from './targets';
@@ -15,6 +15,8 @@ export interface ExplainOptions {
   readonly minus: number | undefined;
   /** Also every source token of every head. */
   readonly hasCells: boolean;
+  /** Cells that are split over taps and source heads. */
+  readonly split: readonly CellAddress[];
 }
 
 /** The JSON of `explain --json`; documented in schemas/explain.schema.json. */
@@ -42,17 +44,37 @@ export interface ExplainJson extends Omit<DocumentJson, 'tokens'> {
   readonly tokens: readonly number[];
   readonly token_texts: readonly string[];
   readonly frozen: readonly FrozenPart[];
+  /** Only with --cell, in the order given. */
+  readonly splits?: readonly CellSplitJson[];
   /** [layer][head][token]; only with --cells. */
   readonly cells?: readonly (readonly (readonly number[])[])[];
 }
 
+interface CellSplitJson {
+  readonly layer: number;
+  readonly head: number;
+  readonly token: number;
+  readonly contribution: number;
+  readonly parts: readonly {
+    readonly head: number;
+    readonly query: number;
+    readonly key: number;
+    readonly weight: number;
+    readonly pattern: number;
+    readonly contribution: number;
+  }[];
+}
+
 export async function explainJson(document: AnalyzedDocument, options: ExplainOptions): Promise<ExplainJson> {
   const { engine, tokens } = document;
-  const { at, row: kind, target, minus, hasCells } = options;
+  const { at, row: kind, target, minus, hasCells, split } = options;
   if (minus !== undefined) checkToken('--minus', minus, engine.model.vocabSize);
   const selection = selectedTokens(document, at, undefined);
   const { rows, targets } = tokenQuestion(document, selection, kind, target);
-  const found = await engine.explain({ analysisId: documentRun, row: rows.first, target: targets[0]!, minus });
+  const found = await engine.explain({
+    ...{ analysisId: documentRun, row: rows.first, target: targets[0]!, minus },
+    cells: split,
+  });
   const { nLayers } = engine.model;
   const { tokens: _, ...place } = documentJson(document);
   return {
@@ -66,7 +88,18 @@ export async function explainJson(document: AnalyzedDocument, options: ExplainOp
     tokens: [...found.tokens],
     token_texts: tokens.labels.slice(0, found.row + 1),
     frozen: found.frozen,
+    ...(found.splits ? { splits: found.splits.map(splitJson) } : {}),
     ...(hasCells ? { cells: cellsOf(found, nLayers, engine.model.nHeads) } : {}),
+  };
+}
+
+function splitJson({ layerIdx, headIdx, keyIdx, contribution, parts }: CellSplit): CellSplitJson {
+  return {
+    ...{ layer: layerIdx, head: headIdx, token: keyIdx, contribution },
+    parts: parts.map(part => ({
+      ...{ head: part.headIdx, query: part.queryIdx, key: part.keyIdx },
+      ...{ weight: part.weight, pattern: part.pattern, contribution: part.contribution },
+    })),
   };
 }
 
@@ -99,6 +132,16 @@ export function explainText(json: ExplainJson, nRows = 8): string {
     ...largest(sources, nRows).map(({ name, value }) => line(name, value)),
     'Largest MLPs:',
     ...largest(mlps, 3).map(({ name, value }) => line(name, value)),
+    ...(json.splits ?? []).flatMap(({ layer, head, token, contribution, parts }) => [
+      `L${layer}H${head}, token ${token} ${quoted(json.token_texts[token]!)}: ${number(contribution).trim()}, of the patterns`,
+      ...largest(
+        parts.map(part => ({
+          name: `H${part.head}, row ${part.query} on token ${part.key} ${quoted(json.token_texts[part.key]!)}: weight ${part.weight.toFixed(4)}, pattern ${part.pattern.toFixed(4)}`,
+          value: part.contribution,
+        })),
+        nRows,
+      ).map(({ name, value }) => line(name, value)),
+    ]),
   ].join('\n');
 }
 

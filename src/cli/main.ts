@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { analyzeJson } from '../export/mapText';
 import { csvSidecar, factsFormat, factsJson } from '../export/source';
 import { type ProviderSetting, quantizedWeights } from '../shared/analysis';
+import type { CellAddress } from '../shared/attribution';
 import { searchMethods } from '../shared/documentSearch';
 import { patchKinds } from '../shared/interventions';
 import { type Stage, stages } from '../shared/operators';
@@ -158,6 +159,7 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
     const options = {
       ...{ at, row, target },
       ...{ minus: wholeNumber('--minus', values.minus), hasCells: values.cells === true },
+      split: values.cell === undefined ? [] : cellAddresses(values.cell),
     };
     const json = await explainJson(await openDocument(args, true), options);
     if (!values.json) await print(explainText(json));
@@ -421,6 +423,16 @@ function placeOptions({ values, command }: Arguments): { readonly at: number; re
   const to = wholeNumber('--to', values.to);
   if (to !== undefined && to <= at) throw new UsageError(`--to is ${to}, expected more than --at, which is ${at}`);
   return { at, to };
+}
+
+/** LAYER.HEAD:TOKEN[,…]. */
+function cellAddresses(text: string): CellAddress[] {
+  return text.split(',').map(part => {
+    const match = /^\s*(\d{1,6})\.(\d{1,6}):(\d{1,9})\s*$/.exec(part);
+    if (!match) throw new UsageError(`--cell has "${part}", expected LAYER.HEAD:TOKEN such as 2.0:17`);
+    const [layerIdx, headIdx, keyIdx] = match.slice(1).map(Number) as [number, number, number];
+    return { layerIdx, headIdx, keyIdx };
+  });
 }
 
 /** What is asked about the selected tokens. */

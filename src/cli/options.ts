@@ -111,6 +111,10 @@ export const options = {
   occlude: { value: 'MODE', help: `${occlusionModes.join(' or ')}: also what occluding each line does` },
   verify: { help: 'ranks lines by hiding them from the predicting rows (knock-out), with occlusion beside it' },
   branches: { value: 'K', help: 'also continues each of the K likeliest tokens at the place' },
+  cell: {
+    value: 'CELL',
+    help: 'LAYER.HEAD:TOKEN[,…]: cells that are split over the taps and source heads that make them',
+  },
   'parts-only': { help: 'whole parts of layers, not single heads' },
   by: { value: 'MEASURE', help: [...measureNames.keys()].join(', ') },
   'block-length': { value: 'N', help: 'letters of a block, 5 unless given' },
@@ -194,8 +198,10 @@ export const syntax = {
   explain: {
     summary: 'what a logit is made of: embedding, heads and their source tokens, MLPs',
     takes: 'FILE',
-    options: [...file, 'at', 'window-start', 'row', 'target', 'minus', 'cells', 'json'],
-    usage: '--at OFFSET [--row predicting|reading] [--target actual|predicted|ID] [--minus ID] [--cells] [--json OUT]',
+    options: [...file, 'at', 'window-start', 'row', 'target', 'minus', 'cells', 'cell', 'json'],
+    usage:
+      '--at OFFSET [--row predicting|reading] [--target actual|predicted|ID] [--minus ID] [--cells]\n' +
+      '          [--cell LAYER.HEAD:TOKEN[,…]] [--json OUT]',
   },
   lens: {
     summary: 'what the residual stream after each layer predicts at a place',

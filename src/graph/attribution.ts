@@ -20,8 +20,8 @@ type WeightOf = (key: string) => string;
 
 /**
  * One row of a layer, fed as a band of one row is, and `direction` [D] -> `cells` [H, K], what the source tokens of each
- * head add to the residual stream along the direction; `bias` [1], what biases add; `added` [1, 1, D], all that attention
- * adds to the stream.
+ * head add to the residual stream along the direction; `factors` [H, K], the same for a weight of 1; `bias` [1], what biases
+ * add; `added` [1, 1, D], all that attention adds to the stream.
  */
 export function attributionGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
   const { g, plan, feeds, values, added } = openBlock(config, layerIdx, weights);
@@ -36,6 +36,7 @@ export function attributionGraph(config: ModelConfig, layerIdx: number, weights:
   const pattern = withoutRowsAbove(g, plan, feeds, values.attention, 2);
   const cells = g.op('Mul', [pattern, factors]);
   g.output('cells', g.op('Squeeze', [cells, g.ints([0, 2])]), 'float32', [nHeads, 'K']);
+  g.output('factors', g.op('Squeeze', [factors, g.ints([0, 2])]), 'float32', [nHeads, 'K']);
   const biases = plan.hasOutputBias ? g.op('Add', [bias, dot(g, direction, weight('attention.wo.bias'))]) : bias;
   g.output('bias', biases, 'float32', [1]);
   g.output('added', added, 'float32', ['B', 'N', dim]);

@@ -15,7 +15,7 @@ import type {
   WindowTokens,
 } from '../shared/analysis';
 import type { CellChange, Patch, PatchAddress, StageAddress, Tile, TileAddress } from '../shared/attentionMap';
-import type { ExplainTarget, LogitAttribution } from '../shared/attribution';
+import type { CellAddress, ExplainTarget, LogitAttribution } from '../shared/attribution';
 import type { Probe, SearchedRange, SearchMeasure } from '../shared/documentSearch';
 import type { FoundModel, ModelFacts } from '../shared/foundModels';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
@@ -192,6 +192,8 @@ export interface ExplainArgs {
   readonly target: ExplainTarget;
   /** Id of a token whose logit is subtracted; otherwise the mean of all logits is. */
   readonly minus?: number | undefined;
+  /** Cells to split further, see `CellSplit`. */
+  readonly cells?: readonly CellAddress[] | undefined;
 }
 
 export interface LensArgs {

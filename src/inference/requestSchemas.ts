@@ -81,6 +81,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   }),
   explain: v.looseObject({
     ...{ ...run, row: index, target, minus: v.optional(index) },
+    cells: v.optional(list(v.looseObject({ layerIdx: index, headIdx: index, keyIdx: index }))),
   }),
   lens: v.looseObject({ ...run, rows: range, target, k: whole(1, 1000) }),
   knockOuts: v.looseObject({ ...run, rows: range, target, cuts }),

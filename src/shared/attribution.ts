@@ -39,4 +39,34 @@ export interface LogitAttribution {
   /** Per head and source token: [layer, head, row + 1]. */
   readonly cells: Float32Array;
   readonly frozen: readonly FrozenPart[];
+  /** Of the cells that were asked for, in their order; absent where none were. */
+  readonly splits?: readonly CellSplit[];
+}
+
+/** A cell of a head's last stage, at the row that is explained. */
+export interface CellAddress {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly keyIdx: number;
+}
+
+/**
+ * What one cell adds to the logit, split over the cells of the pattern (the softmax's output) that convolution and head mixing
+ * make it of: contribution = sum of the parts, part = weight * pattern * what a weight of 1 would add. The softmax and what
+ * comes before it are held at their values.
+ */
+export interface CellSplit extends CellAddress {
+  readonly contribution: number;
+  readonly parts: readonly CellPart[];
+}
+
+/** One tap of one source head. */
+export interface CellPart {
+  readonly headIdx: number;
+  readonly queryIdx: number;
+  readonly keyIdx: number;
+  /** Of the kernel's tap, times the weight of the source head in the mix. */
+  readonly weight: number;
+  readonly pattern: number;
+  readonly contribution: number;
 }

@@ -268,3 +268,24 @@ test('generate: each of the likeliest tokens at a place is continued', () => {
   );
   assert.deepEqual(json('generate', '--at', '20', '--tokens', '1').branches, []);
 });
+
+test('explain --cell: taps and source heads of a cell add up to it; a cell that is not there is refused', () => {
+  const { cells, splits } = json('explain', '--at', '20', '--cells', '--cell', '1.0:3, 2.2:0');
+  for (const { layer, head, token, contribution, parts } of splits) {
+    assertClose(contribution, cells[layer][head][token]);
+    assertClose(
+      parts.reduce((sum: number, part: { contribution: number }) => sum + part.contribution, 0),
+      contribution,
+    );
+  }
+  assert.equal(splits.length, 2);
+  for (const [bad, message] of [
+    ['1.0', /--cell has "1\.0", expected LAYER\.HEAD:TOKEN/],
+    ['9.0:1', /Cannot split cell 9\.0:1: expected/],
+    ['1.0:999', /Cannot split cell 1\.0:999: expected .* which the row can see/],
+  ] as const) {
+    const run = cli('explain', file, ...model, '--at', '20', '--cell', bad);
+    assert.notEqual(run.status, 0);
+    assert.match(run.stderr, message);
+  }
+});

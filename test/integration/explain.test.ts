@@ -11,7 +11,7 @@ import { newRun, type Run } from '../../src/inference/run/run';
 import { walkLayers } from '../../src/inference/run/walkLayers';
 import { Attribution } from '../../src/inference/runtime/attribution';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
-import type { ExplainTarget, LogitAttribution } from '../../src/shared/attribution';
+import type { CellAddress, ExplainTarget, LogitAttribution } from '../../src/shared/attribution';
 import { huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
 import { root, tinyModelDirectory } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
@@ -26,6 +26,7 @@ interface Question {
   readonly row: number;
   readonly target: ExplainTarget;
   readonly minus?: number | undefined;
+  readonly cells?: readonly CellAddress[];
 }
 
 interface Opened {
@@ -137,6 +138,32 @@ for (const [name, change] of Object.entries(mtaModels)) {
       assertExact(await explain({ row: 39, target: 'predicted' }), name);
       assertExact(await explain({ row: 20, target: 'actual', minus: 5 }), name);
       assertExact(await explain({ row: 0, target: 9 }), name);
+      // Cells at either end, inside, and at the row itself, in every head of every layer.
+      const { n_layers: nLayers, n_heads: nHeads } = config;
+      for (const row of [2, 39]) {
+        const cells: CellAddress[] = [0, 1, row >> 1, row].flatMap(keyIdx =>
+          Array.from({ length: nLayers * nHeads }, (_, i) => ({
+            layerIdx: Math.floor(i / nHeads),
+            headIdx: i % nHeads,
+            keyIdx,
+          })),
+        );
+        const found = await explain({ row, target: 9, cells });
+        const whole = Array.from(
+          cells,
+          cell => found.cells[(cell.layerIdx * nHeads + cell.headIdx) * (row + 1) + cell.keyIdx]!,
+        );
+        const sums = found.splits!.map(({ parts }) => sum(parts.map(part => part.contribution)));
+        assertClose(sums, whole, `${name}: parts of a cell`, 2e-5);
+        for (const { contribution, parts } of found.splits!) {
+          assert.ok(Math.abs(sum(parts.map(part => part.contribution)) - contribution) < 1e-12);
+          for (const { queryIdx, keyIdx } of parts) assert.ok(keyIdx >= 0 && keyIdx <= queryIdx && queryIdx <= row);
+        }
+      }
+      await assert.rejects(explain({ row: 2, target: 9, cells: [{ layerIdx: 0, headIdx: 0, keyIdx: 3 }] }), {
+        code: 'bad-target',
+        message: /Cannot split cell 0\.0:3: expected LAYER\.HEAD:TOKEN .* tokens 0 to 2, which the row can see/,
+      });
     });
   });
 }
@@ -162,9 +189,28 @@ test('MTA: every source token of every head equals what a few lines of numpy giv
   const { ids: tokens, questions } = golden('mta');
   await withModel(tinyModelDirectory, Int32Array.from(tokens), async ({ explain }) => {
     for (const expected of questions) {
-      const found = await explain({ ...expected, minus: expected.minus ?? undefined });
+      const { row, target } = expected;
+      const cells = expected.splits.map(({ layer, head, key }: Record<string, number>) => ({
+        ...{ layerIdx: layer, headIdx: head, keyIdx: key },
+      }));
+      const found = await explain({ row, target, minus: expected.minus ?? undefined, cells });
       const what = `row ${expected.row}`;
       assertExact(found, what);
+      for (const [i, split] of found.splits!.entries()) {
+        const name = (head: number, query: number, key: number) => `${head}/${query}/${key}`;
+        const parts = new Map(
+          split.parts.map(part => [name(part.headIdx, part.queryIdx, part.keyIdx), part.contribution]),
+        );
+        const places: [number, number, number, number][] = expected.splits[i].parts;
+        const got = places.map(([head, query, key]) => parts.get(name(head, query, key)) ?? Number.NaN);
+        assertClose(
+          got,
+          places.map(([, , , value]) => value),
+          `${what}: part of a cell`,
+          1e-5,
+        );
+        assert.ok(split.parts.filter(({ contribution }) => Math.abs(contribution) > 1e-7).length <= places.length);
+      }
       assertClose([found.logit, found.embedding], [expected.logit, expected.embedding], `${what}: logit, embedding`);
       assertClose(found.cells, expected.cells.flat(2), `${what}: cell`);
       assertClose(found.heads, expected.heads.flat(), `${what}: head`);

@@ -1,8 +1,10 @@
 /** Direct attribution of one logit of a finished run; see graph/attribution for what it means. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type PatternRows, rowsReached, splitCell } from '../../attention/splitCell';
 import { planLayer } from '../../graph/layerPlan';
-import type { ExplainTarget, FrozenPart, LogitAttribution } from '../../shared/attribution';
+import type { CellAddress, CellSplit, ExplainTarget, FrozenPart, LogitAttribution } from '../../shared/attribution';
+import type { KernelWeights } from '../../shared/kernels';
 import { Cancelled, Failure } from '../../shared/tools/failure';
 import type { ModelFolder } from '../model/folder';
 import { inputOf, type Run } from '../run/run';
@@ -16,6 +18,8 @@ export interface ExplainRequest {
   readonly target: ExplainTarget;
   /** Id of a token whose logit is subtracted. */
   readonly minus?: number | undefined;
+  /** Cells to split further, see `CellSplit`. */
+  readonly cells?: readonly CellAddress[] | undefined;
 }
 
 /**
@@ -26,13 +30,14 @@ export async function explainLogit(
   runtime: LayerRuntime,
   attribution: Attribution,
   run: Run,
-  { row, target, minus }: ExplainRequest,
+  { row, target, minus, cells: asked = [] }: ExplainRequest,
   label: (id: number) => string,
   signal?: AbortSignal,
 ): Promise<LogitAttribution> {
   const { config, summary } = runtime.folder;
   const { n_layers: nLayers, n_heads: nHeads } = config;
   if (!(row < run.nTokens)) throw new RangeError(`row ${row} is not one of ${run.nTokens}`);
+  for (const cell of asked) checkCell(cell, nLayers, nHeads, row);
   const last = rowsOf(await runtime.fetch(inputOf(run, nLayers)), row, row + 1);
   const logits = (await runtime.fetch(await runtime.logits(last))).data as Float32Array;
   const targetId = targetOf(run, logits, row, target, summary.name);
@@ -49,6 +54,7 @@ export async function explainLogit(
   const mlps = new Float64Array(nLayers);
   const tokens = new Float64Array(nKeys);
   const cells = new Float32Array(nLayers * nHeads * nKeys);
+  const splits = new Map<CellAddress, CellSplit>();
   let stream = await rowOf(inputOf(run, 0));
   const embedding = dot(stream, direction);
   const logit = logits[targetId]! - reference;
@@ -60,6 +66,14 @@ export async function explainLogit(
     const kernels = run.kernels.get(layerIdx) ?? (await runtime.trainedKernels(layerIdx));
     const split = await attribution.splitRow(layerIdx, rows, row, direction, kernels);
     cells.set(split.cells, layerIdx * nHeads * nKeys);
+    const ofLayer = asked.filter(cell => cell.layerIdx === layerIdx);
+    if (ofLayer.length > 0) {
+      const pattern = await patternRows(runtime, layerIdx, run, row, kernels);
+      for (const cell of ofLayer) {
+        const factor = split.factors[cell.headIdx * nKeys + cell.keyIdx]!;
+        splits.set(cell, splitCell(cell, row, factor, kernels, pattern));
+      }
+    }
     for (const [i, value] of split.cells.entries()) {
       heads[layerIdx * nHeads + Math.floor(i / nKeys)]! += value;
       tokens[i % nKeys]! += value;
@@ -76,7 +90,35 @@ export async function explainLogit(
     minus: minus === undefined ? null : { id: minus, text: label(minus) },
     ...{ isCentered: true, logit, embedding, heads, mlps, other, remainder, tokens, cells },
     ...{ cap: config.logit_cap, frozen: frozenParts(runtime.folder) },
+    ...(asked.length > 0 ? { splits: asked.map(cell => splits.get(cell)!) } : {}),
   };
+}
+
+/** Rows of the softmax's output that the last stage's row is made of, in all heads. */
+async function patternRows(
+  runtime: LayerRuntime,
+  layerIdx: number,
+  run: Run,
+  row: number,
+  kernels: readonly KernelWeights[],
+): Promise<PatternRows> {
+  const firstQuery = Math.max(0, row - rowsReached(kernels));
+  const heads = Array.from({ length: runtime.folder.config.n_heads }, (_, headIdx) => headIdx);
+  const changed = run.kernels.get(layerIdx);
+  const options = { stages: ['pattern'], heads, queries: [firstQuery, row + 1] } as const;
+  const [values] = await runtime.stageRows(layerIdx, run.layers[layerIdx]!.rows, {
+    ...options,
+    ...(changed ? { kernels: changed } : {}),
+  });
+  return { firstQuery, nKeys: row + 1, values: values! };
+}
+
+function checkCell({ layerIdx, headIdx, keyIdx }: CellAddress, nLayers: number, nHeads: number, row: number): void {
+  if (layerIdx < nLayers && headIdx < nHeads && keyIdx <= row) return;
+  throw new Failure(
+    'bad-target',
+    `Cannot split cell ${layerIdx}.${headIdx}:${keyIdx}: expected LAYER.HEAD:TOKEN with layers 0 to ${nLayers - 1}, heads 0 to ${nHeads - 1} and tokens 0 to ${row}, which the row can see.`,
+  );
 }
 
 function frozenParts({ config }: ModelFolder): FrozenPart[] {

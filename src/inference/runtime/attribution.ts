@@ -23,6 +23,8 @@ import { int64 } from './values';
 export interface SplitRow {
   /** Per head and source token, [head, row + 1]. */
   readonly cells: Float32Array;
+  /** What they would add with a weight of 1, [head, row + 1]. */
+  readonly factors: Float32Array;
   /** What biases add. */
   readonly bias: number;
   /** The whole addition to the stream, [D]. */
@@ -60,9 +62,10 @@ export class Attribution {
     const { config, weights } = this.folder;
     const session = await this.session(`split/${layerIdx}`, () => attributionGraph(config, layerIdx, weights));
     const feeds = this.feeds(layerIdx, rows, row, row + 1, kernels);
-    const { cells, bias, added } = await session.run({ ...feeds, direction: vector(direction) });
+    const { cells, factors, bias, added } = await session.run({ ...feeds, direction: vector(direction) });
     return {
       cells: cells!.data as Float32Array,
+      factors: factors!.data as Float32Array,
       bias: Number(bias!.data[0]),
       added: added!.data as Float32Array,
     };

@@ -9,7 +9,7 @@ import { root } from '../../fixtures/paths';
 
 /** Those that show no row of a map: whole files, models, speed. */
 const withoutRows: readonly CommandName[] = [
-  ...(['eval', 'toy', 'golden', 'bench', 'models', 'download', 'export-repository'] as const),
+  ...(['eval', 'toy', 'golden', 'bench', 'models', 'download', 'export-repository', 'completion'] as const),
 ];
 /** Those that are about selected tokens. The others show all rows, or go on after the last one. */
 const aboutTokens: readonly CommandName[] = [

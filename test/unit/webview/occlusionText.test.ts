@@ -40,6 +40,7 @@ test('a check says how far it is, what it found, and how lines were occluded', (
 
 test('a check says that lines are hidden, what that agrees with, and why they cannot be', () => {
   const all = { ...state, rows: [row, row] };
+  assert.equal(describeCheck(all)[0], '2 of 2 earlier lines occluded.');
   assert.match(describeCheck(all).join('\n'), /Now each line is hidden from the tokens that predict the selection …/);
   const hiding = { relevance: 0.5, relevanceMean: -0.25, nearness: 1 };
   assert.match(
