@@ -32,7 +32,7 @@ _mta_inspect; echo "\${COMPREPLY[*]}"`;
     return execFileSync('bash', ['--norc', '-c', script], { encoding: 'utf8' }).trim();
   };
   assert.equal(complete('expl'), 'explain');
-  assert.equal(complete('explain', 'f', '--ce'), '--cells');
+  assert.equal(complete('explain', 'f', '--ce'), '--cells --cell');
   assert.equal(complete('heads', 'f', '--ce'), '');
   assert.equal(complete('analyze', 'f', '--stage', 'mixed_p'), 'mixed_pattern');
   assert.equal(complete('completion', 'f'), 'fish');
