@@ -333,7 +333,8 @@ export class ModelRuntime implements LayerRuntime {
     const topK = Math.min(k, config.vocab_size);
     const lenses = streams.map(() => emptyLensRows(targets.length, topK));
     // A table as small as this is laid out once more for these products, the most of a lens' work.
-    const laysOut = !this.mapsWeights && 4 * config.vocab_size * config.dim <= maxTableBytes;
+    const laysOut =
+      !this.mapsWeights && !this.folder.summary.weightType && 4 * config.vocab_size * config.dim <= maxTableBytes;
     const session = (kind: 'inner' | 'last' | 'known') =>
       this.session(`logit_lens/${kind}`, () => logitLensGraph(config, weights, kind), {
         laysOut: laysOut && kind === 'inner',
