@@ -208,31 +208,6 @@ test('the toy task is explained where it opens', async () => {
   await note.waitFor({ state: 'hidden' });
 });
 
-test('the selection follows every way a cursor moves', async () => {
-  const text = readFileSync(join(folder, sample), 'utf8');
-  await untilDone(workbench, () => inspectFile(workbench, sample));
-  const legend = (word: string) => workbench.statusItem(new RegExp(`‘${word}’ ←`)).waitFor();
-  const { keyboard } = workbench.page;
-  await workbench.page.locator('.editor-group-container.active .view-lines').click();
-  await workbench.goTo({ offset: text.lastIndexOf('total(), inventory') + 2 });
-  await legend('total');
-  await keyboard.press('F12');
-  await workbench.goTo({ offset: text.lastIndexOf('toOrder(2)') + 2 });
-  await legend('toOrder');
-  await keyboard.press('Control+D');
-  await legend('toOrder');
-  await workbench.runCommand('Expand Selection');
-  await keyboard.press('Control+Shift+O');
-  await keyboard.insertText('remove');
-  await workbench.page.locator('.quick-input-widget .monaco-list-row', { hasText: 'remove' }).first().click();
-  await legend('remove');
-  await keyboard.press('Control+F');
-  await keyboard.insertText('quantity');
-  await keyboard.press('Enter');
-  await keyboard.press('Escape');
-  await legend('quantity');
-});
-
 test('keys collide with none of the workbench’s own', async () => {
   const { contributes } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   await workbench.runCommand('Preferences: Open Keyboard Shortcuts');
