@@ -19,7 +19,7 @@ import { ensureNodeModules, root } from './setup.mjs';
 const folders = ['attention', 'graph', 'tokenization', 'analysis', 'shared'];
 const unitTests = 'test/unit';
 /** Tests that read the project as a whole or start processes. */
-const foreign = /^test\/unit\/(scripts\/|supplyChain|contributions|fuzz|pauses|cli\/)/;
+const foreign = /^test\/unit\/(scripts\/|supplyChain|contributions|fuzz|pauses|cli\/|docs\/)/;
 
 /** @returns {string[]} paths in the project */
 function allTests() {

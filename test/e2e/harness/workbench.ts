@@ -17,19 +17,6 @@ const screenshots = join(root, 'test-results', 'screenshots');
  */
 export type Place = { offset: number } | { line: number; column: number };
 
-/** Titles that commands had, under which tests may run them. */
-const formerTitles = new Map(
-  Object.entries({
-    'Choose How Relevance Is Measured…': 'Select Relevance Method…',
-    'Copy Link to This View': 'Copy View Link',
-    'Open Link to a View…': 'Open View Link…',
-    'Open Samples…': 'Open Sample Document…',
-    'Pin Window': 'Pin Inspected Range',
-    'Save Map As…': 'Export Map…',
-    'Select Model': 'Select Model…',
-  }).map(([former, title]) => [`MTA Inspector: ${former}`, `MTA Inspector: ${title}`]),
-);
-
 export interface Workbench {
   page: Page;
   /** Opens a file of the folder (or an absolute path) in an editor tab and puts the focus there. */
@@ -208,8 +195,7 @@ function drive(session: Session, options: WorkbenchOptions): Workbench {
     });
   };
 
-  const runCommand = async (given: string) => {
-    const title = formerTitles.get(given) ?? given;
+  const runCommand = async (title: string) => {
     const row = quickInput.locator('.monaco-list-row').filter({ has: page.getByText(title, { exact: true }) });
     // A command of an extension is listed only when the extension host has announced it.
     await eventually(`the command "${title}" in the palette`, async () => {
