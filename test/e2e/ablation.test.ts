@@ -361,8 +361,14 @@ test('an ablation stays over an edit and goes with another model', async () => {
   await frame.getByRole('button', { name: 'Convolution before softmax off' }).click();
   await ablated(/convolution before softmax off/);
   await workbench.page.locator('.editor-group-container.active .view-lines').click();
+  const run = () => frame.evaluate(() => Number(document.getElementById('app')!.dataset['run']));
+  const before = await run();
   await workbench.page.keyboard.insertText(' ');
-  await frame.locator(`${banner}[data-ablated="false"]`).waitFor({ state: 'attached' });
+  // The text is run as trained first, then without what is off; meanwhile the pages stay as they were.
+  await frame.waitForFunction(
+    n => Number(document.getElementById('app')!.dataset['run']) > n && document.querySelector('.is-waiting') === null,
+    before + 1,
+  );
   await ablated(/convolution before softmax off/);
   // The theme tells when the changed settings have been read.
   await workbench.changeSettings({ 'mtaInspector.model': manyHeads, 'workbench.colorTheme': themes.light });

@@ -262,7 +262,7 @@ test('export: what is saved is what the command line writes; a link opens the sa
   await tab('Export');
   const map = await mapOf(frame);
   // The map is zoomed to the selected word.
-  await frame.getByText('The whole range').click();
+  await frame.getByText('The whole range', { exact: true }).click();
   await frame.getByRole('button', { name: 'Save… as CSV' }).click();
   const dialog = workbench.page.locator('.quick-input-widget input.input');
   await dialog.waitFor();
@@ -328,7 +328,8 @@ interface AxeResult {
 test('no tab has a serious finding by axe: side panel in dark and high contrast, editor-sized in light themes', async () => {
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   const findings: string[] = [];
-  // With something ablated, the result of that is filled too.
+  // With something ablated and a word selected, the result is filled too.
+  await selectPlace();
   await tab('Kernels changed');
   await frame.getByRole('button', { name: 'All of MTA off' }).click();
   await frame.locator('.ablation-banner[data-ablated="true"][data-running="false"]').waitFor();
