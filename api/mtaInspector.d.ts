@@ -42,6 +42,44 @@ export interface MtaInspectorApi {
    * @throws as `analyze`; Error with the code `no-room`, or `viewer` or `remote` for a model of an ONNX file or a server.
    */
   continueText(text: string, options: ContinueOptions, cancellation?: CancellationToken): Promise<Continuation>;
+  /**
+   * Scores a model's heads by how much they look at the passage that each example's query depends on (QRHead,
+   * arXiv 2506.09944), and returns the best ones, the best first; `Analysis.relevance` takes them as `heads`. The examples of a
+   * text or document are the words that it repeats: the passage is the line where a word stands first, the query its second
+   * occurrence. Two runs for each example. The score says where heads look, not what the model uses.
+   * @throws as `analyze`; Error with the code `no-examples` where no word of five letters or more comes again on a later line,
+   * or `bad-example` where a passage does not come before its query or both are not in the model's context: a `range`, such as
+   * an analysis's `window`, limits a long text.
+   */
+  chooseHeads(
+    source: string | TextDocument | readonly RetrievalExample[],
+    options?: ChooseHeadsOptions,
+    cancellation?: CancellationToken,
+  ): Promise<readonly ScoredHead[]>;
+}
+
+/** A text in which a query depends on a passage before it; both are offsets in it, the end exclusive. */
+export interface RetrievalExample {
+  readonly text: string;
+  /** On a line after the passage. */
+  readonly query: { readonly start: number; readonly end: number };
+  readonly gold: { readonly start: number; readonly end: number };
+}
+
+export interface ChooseHeadsOptions {
+  /** Heads to choose. Default: an eighth of the model's. */
+  readonly count?: number;
+  /** Only this part of the text or document. Default: all of it. */
+  readonly range?: { readonly start: number; readonly end: number };
+  /** Default: the setting `mtaInspector.model`. */
+  readonly model?: string;
+}
+
+/** A head with the mean over the examples of its attention on the passage, less that without the query; unitless. */
+export interface ScoredHead {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly score: number;
 }
 
 export interface ContinueOptions {

@@ -130,6 +130,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     runReported,
     showPanel,
   );
+  const retrievalHeads = new RetrievalHeads(analysis, client, globalState);
   const runs = new AnalysisRuns(client, () => analysis.nextId(), readSettings, model, log);
   const shown = new ShownRuns(analysis);
   subscriptions.push(
@@ -138,7 +139,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     folders,
     analysis,
     shown,
-    registerAttentionTool(runs),
+    registerAttentionTool(runs, model => retrievalHeads.chosenFor(model)),
     ablations,
     comparison,
     context,
@@ -156,7 +157,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     editorPanel,
     registerCommands(analysis, ablations, decorations, showPanel, tab, log, models, folders),
     registerContextCommands(analysis, context, decorations, moves, search, runReported, showPanel),
-    registerRetrievalHeads(new RetrievalHeads(analysis, client, globalState), context, runReported),
+    registerRetrievalHeads(retrievalHeads, context, runReported),
     registerMaintenanceCommands(analysis, () => client.restart(), tab, readSettings, runReported, showPanel),
     vscode.commands.registerCommand(commands.removeModel, (model?: { readonly directory?: unknown }) =>
       runReported(() => removeModel(models, typeof model?.directory === 'string' ? model.directory : undefined)),

@@ -5,6 +5,7 @@ import { bestHeads } from '../attention/retrievalHeads';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
 import type { HeadRef } from '../shared/address';
+import type { ModelSummary } from '../shared/analysis';
 import { readChosenHeads } from '../shared/panel/panelSchemas';
 import { repeatedWords } from '../shared/retrievalHeads';
 import type { Analysis } from './analysis';
@@ -20,8 +21,13 @@ export class RetrievalHeads {
   /** Those chosen for the model in use; null where none are. */
   get chosen(): readonly HeadRef[] | null {
     const { model } = this.analysis.snapshot;
-    const heads = model && this.all[model.name];
-    const isOfModel = ({ layerIdx, headIdx }: HeadRef) => layerIdx < model!.nLayers && headIdx < model!.nHeads;
+    return model && this.chosenFor(model);
+  }
+
+  /** Those chosen for a model; null where none are. */
+  chosenFor({ name, nLayers, nHeads }: Pick<ModelSummary, 'name' | 'nLayers' | 'nHeads'>): readonly HeadRef[] | null {
+    const heads = this.all[name];
+    const isOfModel = ({ layerIdx, headIdx }: HeadRef) => layerIdx < nLayers && headIdx < nHeads;
     return heads?.every(isOfModel) ? heads : null;
   }
 
@@ -36,7 +42,7 @@ export class RetrievalHeads {
     const examples = repeatedWords(document.getText().slice(window.start, window.end).replaceAll('\r\n', '\n'));
     if (examples.length === 0) throw failures.noRepeatedWords();
     const scores = await this.client.scoreHeads({ examples }, signal);
-    const heads = bestHeads(scores, Math.max(1, Math.round(scores.length / 8))).map(({ layerIdx, headIdx }) => ({
+    const heads = bestHeads(scores).map(({ layerIdx, headIdx }) => ({
       layerIdx,
       headIdx,
     }));

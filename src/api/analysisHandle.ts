@@ -94,18 +94,18 @@ export function offer(runOf: () => OfferedRun, details: Details, letGo: () => vo
       if (!['mean', 'max', 'rollout'].includes(method)) {
         throw new RangeError(`method is "${method}"; use one of mean, max, rollout.`);
       }
-      if (heads !== 'all') for (const head of heads) addressOf(head);
+      const own =
+        heads === 'all' ? heads : heads.map(addressOf).map(({ layerIdx, headIdx }) => ({ layerIdx, headIdx }));
       if (!quantities.includes(quantity)) {
         throw new RangeError(`quantity is "${quantity}"; use one of ${quantities.join(', ')}.`);
       }
       if (rows !== 'reading' && (rows !== 'predicting' || direction !== 'attends')) {
         throw new RangeError(`rows is "${rows}"; use reading, or with the direction attends predicting.`);
       }
-      const own = { first: range.first, end: range.end };
-      const asked = rows === 'reading' ? own : predictingRows(own);
+      const asked = rows === 'reading' ? rangeOf(range) : predictingRows(rangeOf(range));
       if (!asked) throw new RangeError('nothing predicts token 0; use a later range, or the rows reading.');
       const map = { analysisId, layerIdx: 0, headIdx: 0, stage: 'mixed_pattern' } as const;
-      return details.relevance({ method, direction, heads, quantity }, asked, map);
+      return details.relevance({ method, direction, heads: own, quantity }, asked, map);
     },
     async explain(row, { target = 'actual', minus } = {}) {
       within('row', row, 0, nTokens - 1);

@@ -6,11 +6,13 @@ import type { Analysis } from '../analysis/analysis';
 import type { ChosenModel } from '../analysis/modelChoice';
 import { RunDetails } from '../analysis/runDetails';
 import { labelOf, lengthOf, type TargetText, textOf } from '../analysis/target';
+import { bestHeads } from '../attention/retrievalHeads';
 import type { Settings } from '../contributions';
 import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
 import type { Slot, TokensEvent } from '../inference/protocol';
 import type { LayerResult, ModelSummary, Predictions } from '../shared/analysis';
+import { repeatedWords } from '../shared/retrievalHeads';
 import { sliceAround, textReach } from '../shared/tools/documentText';
 import { Cancelled } from '../shared/tools/failure';
 import { Turns } from '../shared/tools/turns';
@@ -95,6 +97,33 @@ export class AnalysisRuns {
     return this.cancellable(cancellation, signal =>
       this.turns.take(() => this.continueNow(text, options, signal), signal),
     );
+  }
+
+  /** See `MtaInspectorApi.chooseHeads`. */
+  async chooseHeads(
+    source: string | vscode.TextDocument | readonly api.RetrievalExample[],
+    options: api.ChooseHeadsOptions = {},
+    cancellation?: vscode.CancellationToken,
+  ): Promise<readonly api.ScoredHead[]> {
+    const examples = examplesOf(source, options.range);
+    return this.cancellable(cancellation, signal =>
+      this.turns.take(() => this.scoreHeads(examples, options, signal), signal),
+    );
+  }
+
+  private async scoreHeads(
+    examples: readonly api.RetrievalExample[],
+    { count, model: named }: api.ChooseHeadsOptions,
+    signal: AbortSignal,
+  ): Promise<readonly api.ScoredHead[]> {
+    const slot: Slot = `api-${this.nextId()}`;
+    try {
+      const { model } = await this.client.load({ slot, ...(await this.chooseModel(named)) }, signal);
+      const n = count === undefined ? undefined : wholeOr(count, count, 1, model.nLayers * model.nHeads);
+      return bestHeads(await this.client.scoreHeads({ slot, examples }, signal), n);
+    } finally {
+      this.client.unload(slot).catch(error => this.log.warn(String(error)));
+    }
   }
 
   private async continueNow(
@@ -195,6 +224,31 @@ export class AnalysisRuns {
     const { window, tokens } = opened!;
     return { ...{ analysisId, model: model!, window, tokens, layers, predictions }, nTokens: tokens.ids.length };
   }
+}
+
+/** Those given, or those that a text holds by its repeated words. */
+function examplesOf(
+  source: string | vscode.TextDocument | readonly api.RetrievalExample[],
+  range: api.ChooseHeadsOptions['range'],
+): readonly api.RetrievalExample[] {
+  if (isExamples(source)) {
+    if (range) throw new RangeError('range is of a text; leave it out for examples.');
+    if (source.length === 0) throw new RangeError('examples is empty; use at least one.');
+    return source.map(({ text, query, gold }) => ({ text, query: spanOf(query), gold: spanOf(gold) }));
+  }
+  const text = typeof source === 'string' ? source : source.getText();
+  if (text.includes('\0')) throw failures.binary(vscode.l10n.t('The given text'));
+  const examples = repeatedWords(text.slice(range?.start, range?.end).replaceAll('\r\n', '\n'));
+  if (examples.length === 0) throw failures.noRepeatedWords();
+  return examples;
+}
+
+function isExamples(source: unknown): source is readonly api.RetrievalExample[] {
+  return Array.isArray(source);
+}
+
+function spanOf({ start, end }: { readonly start: number; readonly end: number }) {
+  return { start: wholeOr(start, start, 0, 2 ** 30), end: wholeOr(end, end, 0, 2 ** 30) };
 }
 
 function textOfDocument(

@@ -2,11 +2,12 @@
 
 import { isAbsolute } from 'node:path';
 import * as vscode from 'vscode';
-import type { Analysis } from '../../api/mtaInspector';
+import type { Analysis, Model } from '../../api/mtaInspector';
 import { labelOf } from '../analysis/target';
 import { tools } from '../contributionIds';
 import { failures } from '../errors';
 import { markdown } from '../messages';
+import type { HeadRef } from '../shared/address';
 import { rangeBetween } from '../shared/relevance';
 import { codeSpan } from '../shared/tools/markdown';
 import { fileInWorkspace } from '../workspaceFiles';
@@ -23,6 +24,7 @@ import {
   type Answered,
   type AttentionQuestion,
   checkQuestion,
+  type FoundHeads,
   linesByWeight,
   writeAnswer,
   writeExplanation,
@@ -31,12 +33,19 @@ import {
 /** Lines that are knocked out; each costs about half a run. */
 const maxKnockOuts = 20;
 
-export function registerAttentionTool(runs: AnalysisRuns): vscode.Disposable {
-  return vscode.lm.registerTool<unknown>(tools.attendedContext, new AttentionTool(runs));
+/** @param chosenFor heads that the user chose for a model because they find context; null where none are. */
+export function registerAttentionTool(
+  runs: AnalysisRuns,
+  chosenFor: (model: Model) => readonly HeadRef[] | null,
+): vscode.Disposable {
+  return vscode.lm.registerTool<unknown>(tools.attendedContext, new AttentionTool(runs, chosenFor));
 }
 
 class AttentionTool implements vscode.LanguageModelTool<unknown> {
-  constructor(private readonly runs: AnalysisRuns) {}
+  constructor(
+    private readonly runs: AnalysisRuns,
+    private readonly chosenFor: (model: Model) => readonly HeadRef[] | null,
+  ) {}
 
   /** Asks the user first where the tool would read what lies outside the workspace. */
   async prepareInvocation({
@@ -66,16 +75,31 @@ class AttentionTool implements vscode.LanguageModelTool<unknown> {
       const last = analysis.tokenAt(anchor - 1);
       if (first === undefined || last === undefined) throw failures.noSelection();
       const range = rangeBetween(first, last);
-      const heads = question.head ? [question.head] : 'all';
+      const found = question.heads === 'retrieval' ? await this.findHeads(document, analysis, cancellation) : null;
+      const heads = found?.heads ?? (question.head ? [question.head] : 'all');
       const weights = await analysis.relevance(range, { method: question.method, heads });
       const lines = Array.from({ length: document.lineCount }, (_, lineIdx) => document.lineAt(lineIdx).text);
       const lineOf = (offset: number) => document.positionAt(offset).line;
-      const answered = { analysis, question, label: labelOf(document), lines, range, weights, lineOf };
+      const answered = { analysis, question, label: labelOf(document), lines, range, weights, found, lineOf };
       const text = writeAnswer(answered) + (await this.experiments(document, answered, anchor, cancellation));
       return new vscode.LanguageModelToolResult([new vscode.LanguageModelTextPart(text)]);
     } finally {
       analysis.dispose();
     }
+  }
+
+  /** Heads that find context: those the user chose for the model, or those that the text's repeated words choose. */
+  private async findHeads(
+    document: vscode.TextDocument,
+    { model, window }: Analysis,
+    cancellation: vscode.CancellationToken,
+  ): Promise<FoundHeads> {
+    const chosen = this.chosenFor(model);
+    if (chosen) return { heads: chosen, chosenBy: 'user' };
+    return {
+      heads: await this.runs.chooseHeads(document, { range: window }, cancellation),
+      chosenBy: 'repeated words',
+    };
   }
 
   /** What the question asks besides where the model looks. @param anchor where the place ends. */

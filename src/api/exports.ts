@@ -14,6 +14,7 @@ export function exportsOf(shown: ShownRuns, runs: AnalysisRuns): api.MtaInspecto
     onDidFinish: shown.onDidFinish,
     analyze: (source, options, cancellation) => runs.analyze(source, options, cancellation),
     continueText: (text, options, cancellation) => runs.continueText(text, options, cancellation),
+    chooseHeads: (source, options, cancellation) => runs.chooseHeads(source, options, cancellation),
   };
   return {
     versions: [1],

@@ -17,6 +17,8 @@ export interface AttentionQuestion {
   readonly word?: string;
   /** One head instead of all. */
   readonly head?: HeadRef;
+  /** Those that find context: chosen by the user, or by the words that the text repeats. */
+  readonly heads: 'all' | 'retrieval';
   readonly method: 'mean' | 'max' | 'rollout';
   readonly maxLines: number;
   /** Also what the logit of the first token of the place is made of. */
@@ -42,6 +44,7 @@ export function checkQuestion(input: unknown): AttentionQuestion {
     line,
     word,
     head,
+    heads = 'all',
     method = 'mean',
     maxLines = 8,
     explain = false,
@@ -64,6 +67,12 @@ export function checkQuestion(input: unknown): AttentionQuestion {
   if (method !== 'mean' && method !== 'max' && method !== 'rollout') {
     throw new TypeError(`"method" must be mean, max or rollout, and is ${JSON.stringify(method)}.`);
   }
+  if (heads !== 'all' && heads !== 'retrieval') {
+    throw new TypeError(`"heads" must be all or retrieval, and is ${JSON.stringify(heads)}.`);
+  }
+  if (heads === 'retrieval' && head !== undefined) {
+    throw new TypeError('"head" and "heads": "retrieval" name the heads twice: give one of them.');
+  }
   for (const [name, value] of Object.entries({ explain, lens, knockOut })) {
     if (typeof value === 'boolean') continue;
     throw new TypeError(`"${name}" must be true or false, and is ${JSON.stringify(value)}.`);
@@ -78,7 +87,7 @@ export function checkQuestion(input: unknown): AttentionQuestion {
     ...(head === undefined ? {} : { head: checkHead(head) }),
     ...(replace === undefined ? {} : { replace: replace as string, by: by as string }),
     ...(continueTokens === undefined ? {} : { continueTokens: Math.min(continueTokens as number, maxContinued) }),
-    ...{ method, maxLines: Math.min(maxLines as number, 50), explain: explain as boolean },
+    ...{ heads, method, maxLines: Math.min(maxLines as number, 50), explain: explain as boolean },
     ...{ lens: lens as boolean, knockOut: knockOut as boolean },
   };
 }
@@ -87,6 +96,13 @@ function checkHead(head: unknown): HeadRef {
   const [, layerIdx, headIdx] = (typeof head === 'string' && /^(\d{1,4})\.(\d{1,4})$/.exec(head)) || [];
   if (layerIdx !== undefined) return { layerIdx: Number(layerIdx), headIdx: Number(headIdx) };
   throw new TypeError(`"head" must be LAYER.HEAD such as "2.0", counted from 0, and is ${JSON.stringify(head)}.`);
+}
+
+/** Heads that find context, for a question about them. */
+export interface FoundHeads {
+  readonly heads: readonly HeadRef[];
+  /** Who or what chose them. */
+  readonly chosenBy: 'user' | 'repeated words';
 }
 
 export interface Answered {
@@ -100,11 +116,19 @@ export interface Answered {
   readonly range: TokenRange;
   /** One per token. */
   readonly weights: Float32Array;
+  /** Whose weights they are; null for all heads, or the one of the question. */
+  readonly found: FoundHeads | null;
   readonly lineOf: (offset: number) => number;
 }
 
 /** Lines with weight, most first. */
-export function linesByWeight({ analysis, lines, range, weights, lineOf }: Omit<Answered, 'question' | 'label'>) {
+export function linesByWeight({
+  analysis,
+  lines,
+  range,
+  weights,
+  lineOf,
+}: Omit<Answered, 'question' | 'label' | 'found'>) {
   const lineOfToken = linesOfTokens(offsetsOf(analysis), lineOf, analysis.window.end);
   return weightByLine(weights, lineOfToken, range, line => lines[line] ?? '').filter(({ weight }) => weight > 0);
 }
@@ -134,7 +158,7 @@ export function writeAnswer(answered: Answered): string {
     ...(bits.length > 0
       ? [`Surprisal: ${(bits.reduce((sum, value) => sum + value, 0) / bits.length).toFixed(2)} bits per token.`]
       : []),
-    `Weights: ${howMeasured(question)}. They are unitless, may be negative, and are not probabilities.`,
+    `Weights: ${howMeasured(question, answered.found)}. They are unitless, may be negative, and are not probabilities.`,
     '',
     byLine.length === 0
       ? 'No other line has any weight.'
@@ -189,8 +213,8 @@ export function writeExplanation(
   ].join('\n');
 }
 
-function howMeasured({ head, method }: AttentionQuestion): string {
-  const which = head ? `layer ${head.layerIdx}, head ${head.headIdx}` : 'all heads';
+function howMeasured({ head, method }: AttentionQuestion, found: FoundHeads | null): string {
+  const which = found ? namesOf(found) : head ? `layer ${head.layerIdx}, head ${head.headIdx}` : 'all heads';
   switch (method) {
     case 'rollout':
       return `attention rollout over ${which}`;
@@ -199,6 +223,11 @@ function howMeasured({ head, method }: AttentionQuestion): string {
     case 'mean':
       return `the mean over ${which} of the weights that multiply the values`;
   }
+}
+
+function namesOf({ heads, chosenBy }: FoundHeads): string {
+  const names = heads.map(({ layerIdx, headIdx }) => `layer ${layerIdx}, head ${headIdx}`).join('; ');
+  return `the heads that find context (${names}; chosen by ${chosenBy === 'user' ? 'the user' : 'the words that the text repeats'})`;
 }
 
 function excerpt(line: string): string {

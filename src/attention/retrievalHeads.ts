@@ -27,8 +27,11 @@ export function retrievalScore({ asked, unasked }: ExampleRow, gold: TokenRange)
   return calibrated.reduce((sum, c) => sum + (c >= least ? c : 0), 0);
 }
 
-/** The heads with the largest mean scores, the largest first; equal ones in the order given. */
-export function bestHeads(heads: readonly ScoredHead[], n: number): ScoredHead[] {
+/**
+ * The heads with the largest mean scores, the largest first; equal ones in the order given.
+ * @param n default: an eighth of them.
+ */
+export function bestHeads(heads: readonly ScoredHead[], n = Math.max(1, Math.round(heads.length / 8))): ScoredHead[] {
   return [...heads].sort((a, b) => b.score - a.score).slice(0, n);
 }
 

@@ -70,8 +70,8 @@ export async function chosenHeadsJson(file: string, options: ChooseHeadsOptions)
   const engine = await loadEngine(options);
   try {
     const { nLayers, nHeads, name } = engine.model;
-    const count = options.count ?? Math.max(1, Math.round((nLayers * nHeads) / 8));
-    if (count > nLayers * nHeads) {
+    const { count } = options;
+    if (count !== undefined && count > nLayers * nHeads) {
       throw new Failure(
         'bad-usage',
         `--count is ${count}, expected at most ${nLayers * nHeads}, the heads of the model.`,

@@ -46,7 +46,7 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     continueText: (args, signal) => engines.of(args.slot).continueText(args, signal),
     relevance: (args, signal) => engines.holding(args.analysisId).details.relevance(args, signal),
     occlude: (args, signal) => engines.holding(args.analysisId).occlude(args, signal),
-    scoreHeads: (args, signal) => engines.of().scoreHeads(args, signal),
+    scoreHeads: (args, signal) => engines.of(args.slot).scoreHeads(args, signal),
     readSearchText: args => engines.of().readSearchText(args),
     searchDocument: (args, signal) => engines.of().searchDocument(args, signal),
   };

@@ -169,7 +169,8 @@ export interface RelevanceArgs {
 }
 
 export interface ScoreHeadsArgs {
-  /** Of the model of the main slot. */
+  /** Whose model's heads are scored. */
+  readonly slot?: Slot;
   readonly examples: readonly RetrievalExample[];
 }
 

@@ -102,6 +102,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
     ...{ ...run, occlusionId: index, target: range, spans: list(range), mode: v.picklist(occlusionModes) },
   }),
   scoreHeads: v.looseObject({
+    slot: v.optional(slot),
     examples: list(v.looseObject({ text, query: textSpan, gold: textSpan })),
   }),
   readSearchText: v.looseObject({ textId: index, start: index, firstLine: index, text }),

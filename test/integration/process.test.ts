@@ -64,6 +64,15 @@ test('refuses to work before a model is loaded, and another protocol version', a
   await assert.rejects(rpc.request('load', { ...model, protocolVersion: 99 }), { code: 'protocol' });
 });
 
+test('heads are scored by the model of the slot that is named', async () => {
+  const slot = 'api-1';
+  await rpc.request('load', { protocolVersion, ...model, slot });
+  const examples = [{ text: 'delta = 4\nx = delta\n', gold: { start: 0, end: 9 }, query: { start: 16, end: 19 } }];
+  const scores = await rpc.request('scoreHeads', { slot, examples });
+  assert.ok(scores.length > 0 && scores.every(({ score }) => Number.isFinite(score)));
+  await assert.rejects(rpc.request('scoreHeads', { examples }), { code: 'no-model' });
+});
+
 test('of many requests that replaced each other only the last is worked on', async () => {
   await rpc.request('load', { protocolVersion, ...model });
   const tokenized: number[] = [];

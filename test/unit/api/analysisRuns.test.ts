@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import '../../fixtures/vscode';
 import { AnalysisRuns } from '../../../src/api/analysisRuns';
 import type { InferenceClient, InferenceListeners } from '../../../src/inference/client';
-import type { AnalyzeArgs } from '../../../src/inference/protocol';
+import type { AnalyzeArgs, ScoreHeadsArgs } from '../../../src/inference/protocol';
 import { Failure } from '../../../src/shared/tools/failure';
 
 /** Answers at once, and remembers which models were let go. */
@@ -20,7 +20,7 @@ class FakeClient {
   }
   async load() {
     return {
-      model: { name: 'm', maxSeqlen: 64, nLayers: 0, nHeads: 1, layers: [] },
+      model: { name: 'm', maxSeqlen: 64, nLayers: 4, nHeads: 4, layers: [] },
       provider: 'cpu',
       providerNote: '',
     };
@@ -36,6 +36,11 @@ class FakeClient {
     const tokens = { ids: Int32Array.of(1), offsets: Uint32Array.of(0, 1), labels: ['a'] };
     this.listeners.tokens?.({ analysisId, window: { start: 0, end: 1, documentLength: 1 }, tokens });
     return { predictions: { surprisalBits: Float32Array.of(1) }, durationMs: 1 };
+  }
+  scored: ScoreHeadsArgs[] = [];
+  async scoreHeads(args: ScoreHeadsArgs) {
+    this.scored.push(args);
+    return Array.from({ length: 16 }, (_, i) => ({ layerIdx: i >> 2, headIdx: i % 4, score: (i * 7) % 16 }));
   }
   async unload(slot: string): Promise<void> {
     this.unloaded.push(slot);
@@ -114,4 +119,40 @@ test('of a long text as much is sent as the window that is asked for can need', 
   const { client, runs } = open();
   await runs.analyze('word '.repeat(100_000), { maxTokens: 40_000 });
   assert.equal(client.textLength, 500_000);
+});
+
+test('heads are chosen by examples, or by the words that a text repeats, an eighth of them, in a slot that is let go', async () => {
+  const { client, runs } = open();
+  const text = 'before\r\ntotal = 0\r\nx\r\nuse total\r\n';
+  const heads = await runs.chooseHeads(text, { range: { start: 8, end: text.length } });
+  assert.deepEqual(
+    heads.map(({ score }) => score),
+    [15, 14],
+  );
+  const own = 'total = 0\nx\nuse total\n';
+  const example = { text: own, gold: { start: 0, end: 9 }, query: { start: 18, end: 21 } };
+  await runs.chooseHeads([{ ...example, name: 'mine' } as never], { count: 16 });
+  assert.deepEqual(
+    client.scored.map(({ slot, examples }) => [slot, examples]),
+    [
+      ['api-1', [example]],
+      ['api-2', [example]],
+    ],
+  );
+  assert.deepEqual(client.unloaded, ['api-1', 'api-2']);
+});
+
+test('heads are not chosen by what is not an example, nor more than there are', async () => {
+  const { client, runs } = open();
+  const example = { text: 'a\nb', gold: { start: 0, end: 1 }, query: { start: 2, end: 3 } };
+  const wrong: [Parameters<typeof runs.chooseHeads>, RegExp][] = [
+    [['one\ntwo\n'], /no word of five letters or more comes again/],
+    [['a\0b'], /contains NUL bytes/],
+    [[[]], /examples is empty/],
+    [[[{ ...example, query: { start: -1, end: 3 } }]], /-1 is out of range/],
+    [[[example], { range: { start: 0, end: 1 } }], /range is of a text/],
+    [[[example], { count: 17 }], /17 is out of range; use a whole number from 1 to 16/],
+  ];
+  for (const [args, message] of wrong) await assert.rejects(runs.chooseHeads(...args), { message });
+  assert.equal(client.scored.length, 0);
 });

@@ -25,7 +25,7 @@ beforeEach(() => {
     reads.push(uri.path);
     throw new Error('read');
   };
-  registerAttentionTool({ analyze } as unknown as AnalysisRuns);
+  registerAttentionTool({ analyze } as unknown as AnalysisRuns, () => null);
 });
 
 const tool = () => editor.tools.get(tools.attendedContext) as vscode.LanguageModelTool<unknown>;
@@ -68,4 +68,34 @@ test('the editor with the cursor is asked about where its file, or its cell’s 
 test('input that is wrong is refused by the invocation, where an assistant reads why', async () => {
   for (const input of [undefined, { file: 7 }, {}]) assert.equal(await confirmation(input), undefined);
   await assert.rejects(invoke({ file: 7 }), /"file" must be text/);
+});
+
+test('heads that find context: those that the user chose for the model, or those that the text’s repeated words choose', async () => {
+  const head = { layerIdx: 1, headIdx: 0 };
+  const model = { name: 'tiny', nLayers: 2, nHeads: 2, maxSeqlen: 8, vocabSize: 9, nParameters: 1e6 };
+  const window = { start: 0, end: 4, documentLength: 4 };
+  const used: unknown[] = [];
+  const analysis = {
+    ...{ model, window, surprisalBits: undefined, tokens: [{ id: 1, label: 'text', start: 0, end: 4 }] },
+    tokenAt: () => 0,
+    relevance: async (_: unknown, { heads }: { heads: unknown }) => {
+      used.push(heads);
+      return Float32Array.of(0);
+    },
+    dispose() {},
+  };
+  const chooseHeads = async (_: unknown, options: unknown) => {
+    used.push(options);
+    return [{ ...head, score: 1 }];
+  };
+  const runs = { analyze: async () => analysis, chooseHeads } as unknown as AnalysisRuns;
+  const ask = async (chosen: readonly { layerIdx: number; headIdx: number }[] | null, heads: string) => {
+    registerAttentionTool(runs, asked => (asked.name === 'tiny' ? chosen : null));
+    const { content } = (await invoke({ file: 'a.ts', line: 1, heads })) as { content: { value: string }[] };
+    return content[0]!.value;
+  };
+  assert.match(await ask([head], 'retrieval'), /the heads that find context \(layer 1, head 0; chosen by the user\)/);
+  assert.match(await ask(null, 'retrieval'), /layer 1, head 0; chosen by the words that the text repeats\)/);
+  assert.match(await ask([head], 'all'), /the mean over all heads/);
+  assert.deepEqual(used, [[head], { range: window }, [{ ...head, score: 1 }], 'all']);
 });

@@ -21,6 +21,7 @@ const answered = {
   },
   question: checkQuestion({ line: 3, word: 'a' }),
   ...{ label: 'use.ts', lines, range: { first: 4, end: 5 }, weights: Float32Array.of(0.9, -0.5, 0.25, 0, 0.1) },
+  found: null,
   lineOf: (offset: number) => (offset < 11 ? 0 : offset < 12 ? 1 : 2),
 };
 
@@ -36,7 +37,7 @@ test('the answer names model, window, lines and tokens, and never calls a weight
 });
 
 test('what a language model asks is checked, and said so that it can be corrected', () => {
-  const usual = { explain: false, lens: false, knockOut: false };
+  const usual = { heads: 'all', explain: false, lens: false, knockOut: false };
   assert.deepEqual(checkQuestion({}), { method: 'mean', maxLines: 8, ...usual });
   assert.deepEqual(checkQuestion({ head: '2.10', maxLines: 1000 }), {
     ...{ head: { layerIdx: 2, headIdx: 10 }, method: 'mean', maxLines: 50, ...usual },
@@ -47,6 +48,8 @@ test('what a language model asks is checked, and said so that it can be correcte
     [{ cell: 1.5 }, /"cell"/],
     [{ file: 7 }, /"file" must be text/],
     [{ word: '' }, /"word"/],
+    [{ heads: 'best' }, /"heads" must be all or retrieval, and is "best"/],
+    [{ heads: 'retrieval', head: '2.0' }, /name the heads twice/],
     [{ head: '2' }, /"head" must be LAYER\.HEAD/],
     [{ lens: 1 }, /"lens" must be true or false, and is 1/],
     [{ replace: 'a' }, /"replace" and "by" need each other/],
@@ -61,7 +64,8 @@ test('the schema in package.json offers what the tool reads', () => {
   const { contributes } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const { properties } = contributes.languageModelTools[0].inputSchema;
   const example = {
-    ...{ file: 'a.ts', cell: 1, line: 1, word: 'a', head: '0.0', method: 'max', maxLines: 2, explain: true },
+    ...{ file: 'a.ts', cell: 1, line: 1, word: 'a', heads: 'all', head: '0.0', method: 'max', maxLines: 2 },
+    explain: true,
     ...{ lens: true, knockOut: true, replace: 'a', by: 'b', continueTokens: 3 },
   };
   assert.deepEqual(Object.keys(properties).sort(), Object.keys(example).sort());
