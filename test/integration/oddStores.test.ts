@@ -39,6 +39,7 @@ function changed(change: (bytes: Buffer) => void): Buffer {
 /** Each writes a store into an empty folder. */
 const cases: readonly (readonly [string, (home: string) => void])[] = [
   ['broken link', home => link('../../blobs/none', `${home + snapshot}model.safetensors`)],
+  ['broken GGUF link', home => link('../../blobs/none', `${home + snapshot}m.gguf`)],
   [
     'link cycle',
     home => {
@@ -239,6 +240,13 @@ const cases: readonly (readonly [string, (home: string) => void])[] = [
       write(`${home}ollama/blobs/sha256-${sha}`, '');
     },
   ],
+  [
+    'ollama: blob of two bytes',
+    home => {
+      write(home + manifest, manifestOf([{ mediaType: modelLayer, digest: `sha256:${sha}` }]));
+      write(`${home}ollama/blobs/sha256-${sha}`, 'GG');
+    },
+  ],
   ['ollama: manifest a folder', home => mkdirSync(home + manifest, { recursive: true })],
   ['lm: in the root', home => write(`${home}home/.lmstudio/models/a.gguf`, good)],
   [
@@ -248,6 +256,7 @@ const cases: readonly (readonly [string, (home: string) => void])[] = [
       link('../../../../../y.gguf', `${home}home/.lmstudio/models/p/m/a.gguf`);
     },
   ],
+  ['lm: broken link', home => link('none.gguf', `${home}home/.lmstudio/models/p/m/a.gguf`)],
   [
     'split: part 2 missing',
     home => write(`${home + snapshot}m-00001-of-00002.gguf`, withMetadata({ 'split.count': 2, 'split.no': 0 })),
@@ -405,6 +414,23 @@ const unlisted = new Set([
   'lm: in the root',
 ]);
 
+const notThere = 'is a link to a file that is not there. Download the model again, or pick another one.';
+const notRegular =
+  'it is not a regular file. Pick a GGUF file, or a folder with config.json, tokenizer.json and model.safetensors.';
+const notGguf = 'Cannot load m:t. Its weights are not a GGUF file, which begins with "GGUF". Pull it again.';
+/** Refusals in full: what the file is, and what is wrong with it. */
+const sentences: Readonly<Record<string, readonly string[]>> = {
+  'link cycle': ['a', 'b'].map(name => `Cannot load ${name}.gguf: it ${notThere}`),
+  'link to itself': [`Cannot load model.gguf: it ${notThere}`],
+  'blobs missing': [`Cannot load model "o/n": config.json ${notThere}`],
+  'broken GGUF link': [`Cannot load m.gguf: it ${notThere}`],
+  'lm: broken link': [`Cannot load a.gguf: it ${notThere}`],
+  'fifo as a file': [`Cannot load a.gguf: ${notRegular}`],
+  'ollama: blob not gguf': [notGguf],
+  'ollama: blob of two bytes': [notGguf],
+  'ollama: manifest a folder': ['Cannot load m:t. Its manifest is an empty file or none. Pull it again.'],
+};
+
 for (const [what, make] of cases) {
   test(`a store with ${what}`, { skip: process.platform === 'win32', timeout: 20_000 }, async () => {
     const home = `${mkdtempSync(join(tmpdir(), 'mta-odd-'))}/`;
@@ -417,17 +443,37 @@ for (const [what, make] of cases) {
         const opened = problem === null ? await openModelFolder(path).then(() => 'opens', refusal) : problem;
         outcomes.push(opened.replaceAll(home, ''));
       }
-      const expected = readable.has(what)
-        ? /^opens$/
-        : /^(Cannot (load|read) .+\.|There is no model folder .+|The download of .+\.)/s;
+      const expected = readable.has(what) ? /^opens$/ : /^(Cannot (load|read) .+\.|The download of .+\.)/s;
       if (unlisted.has(what)) assert.deepEqual(outcomes, []);
       else assert.ok(outcomes.length > 0);
       for (const outcome of outcomes) assert.match(outcome, expected);
+      if (sentences[what]) assert.deepEqual(outcomes, sentences[what]);
     } finally {
       rmSync(home, { recursive: true, force: true });
     }
   });
 }
+
+test('a file without an ending that is not GGUF, and one that is not there, are refused as files', async () => {
+  const home = `${mkdtempSync(join(tmpdir(), 'mta-odd-'))}/`;
+  try {
+    write(`${home}sha256-${sha}`, 'hello');
+    await assert.rejects(openModelFolder(`${home}sha256-${sha}`), {
+      message:
+        `Cannot load sha256-${sha}: it is not a GGUF file, which begins with "GGUF". ` +
+        'Pick a GGUF file, or a folder with config.json, tokenizer.json and model.safetensors.',
+    });
+    for (const [name, kind] of [
+      ['none.gguf', 'file'],
+      ['none', 'folder'],
+    ] as const) {
+      const message = `There is no model ${kind} ${home}${name}. Pick another model.`;
+      await assert.rejects(openModelFolder(home + name), { message });
+    }
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
 
 function refusal(error: unknown): string {
   if (error instanceof Failure) return error.message;

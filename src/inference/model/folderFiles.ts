@@ -1,7 +1,7 @@
 /** The files of a model folder: found from what a person picked, read within the folder and within limits. */
 
 import { constants } from 'node:fs';
-import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, realpath, stat } from 'node:fs/promises';
 import platformPath, { basename, dirname, join } from 'node:path';
 import { modelNameOf, snapshotPlace } from '../../shared/repository';
 import { Failure } from '../../shared/tools/failure';
@@ -20,9 +20,13 @@ const archive = /\.(zip|tar|t?gz|tgz|bz2|xz|zst|7z|rar)$/i;
  */
 export async function modelDirectoryOf(path: string): Promise<string> {
   const entry = await stat(path).catch(() => null);
-  if (!entry) throw new Failure('no-model', `There is no model folder ${path}. Pick another model.`, ['selectModel']);
-  if (entry.isDirectory()) return path;
   const name = basename(path);
+  if (!entry) {
+    if (await isLink(path)) throw brokenLink(`${name}: it`);
+    const kind = /\.(gguf|onnx|safetensors|json)$/i.test(name) ? 'file' : 'folder';
+    throw new Failure('no-model', `There is no model ${kind} ${path}. Pick another model.`, ['selectModel']);
+  }
+  if (entry.isDirectory()) return path;
   if (pickled.test(name)) throw pickledFile(folderName(dirname(path)), name);
   if (archive.test(name)) {
     throw new Failure(
@@ -32,9 +36,14 @@ export async function modelDirectoryOf(path: string): Promise<string> {
     );
   }
   if (/\.(safetensors|json)$/i.test(name)) return dirname(path);
+  const why = !entry.isFile()
+    ? 'it is not a regular file'
+    : /\.\w+$/.test(name)
+      ? 'it is not a model file'
+      : 'it is not a GGUF file, which begins with "GGUF"';
   throw new Failure(
     'bad-model-file',
-    `Cannot load ${name}: it is not a model file. Pick a folder with config.json, tokenizer.json and model.safetensors.`,
+    `Cannot load ${name}: ${why}. Pick a GGUF file, or a folder with config.json, tokenizer.json and model.safetensors.`,
     ['selectModel'],
   );
 }
@@ -182,9 +191,23 @@ async function missing(directory: string, name: string): Promise<Failure> {
   if (found && !names.some(candidate => candidate.endsWith('.safetensors'))) {
     return pickledFile(folderName(directory), found, names.includes('params.json'));
   }
+  if (await isLink(join(directory, name))) return brokenLink(`model "${folderName(directory)}": ${name}`);
   return new Failure(
     'no-model',
     `Cannot load model "${folderName(directory)}": ${name} is missing. Pick another model.`,
+    ['selectModel'],
+  );
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return Boolean((await lstat(path).catch(() => null))?.isSymbolicLink());
+}
+
+/** @param what the link, as the subject of the sentence. */
+function brokenLink(what: string): Failure {
+  return new Failure(
+    'no-model',
+    `Cannot load ${what} is a link to a file that is not there. Download the model again, or pick another one.`,
     ['selectModel'],
   );
 }

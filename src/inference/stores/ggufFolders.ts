@@ -1,5 +1,6 @@
 /** Models as LM Studio keeps them, PUBLISHER/MODEL/FILE.gguf, and llama.cpp, one folder of GGUF files. */
 
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FoundModel, ModelSource } from '../../shared/foundModels';
 import { ggufModels, ggufSize, liesIn, namesIn, sizeOf } from './storeFiles';
@@ -46,7 +47,12 @@ function entry(source: ModelSource, name: string, path: string) {
 }
 
 async function inStore(root: string, model: FoundModel): Promise<FoundModel> {
-  if (await liesIn(root, model.path)) return model;
+  // What is not there is refused where it is opened, which says so.
+  const isThere = await access(model.path).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere || (await liesIn(root, model.path))) return model;
   return {
     ...model,
     problem: `Cannot load ${model.name}: it is a link that leads out of ${root}. Add its file itself.`,

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { FoundModel } from '../../shared/foundModels';
 import { Failure } from '../../shared/tools/failure';
+import { isGgufFile } from '../model/gguf/files';
 import { liesIn, namesIn, readSmall, sizeOf } from './storeFiles';
 
 const modelLayer = 'application/vnd.ollama.image.model';
@@ -33,12 +34,19 @@ async function modelOf(store: string, place: readonly [string, string, string, s
   const manifest = join(store, 'manifests', ...place);
   try {
     if (!(await liesIn(store, manifest))) throw new Failure('bad-model-file', 'Its manifest lies outside the store.');
+    if ((await sizeOf(manifest)) === 0) {
+      throw new Failure('bad-model-file', 'Its manifest is an empty file or none. Pull it again.');
+    }
     const blob = join(store, 'blobs', blobOfManifest(await readSmall(manifest, maxManifestBytes)));
     if (!(await liesIn(join(store, 'blobs'), blob))) {
       throw new Failure('bad-model-file', 'Its weights are missing in the store, or lie outside it.');
     }
     const sizeBytes = await sizeOf(blob);
     if (sizeBytes === 0) throw new Failure('bad-model-file', 'Its weights are an empty file or none. Pull it again.');
+    // A file that cannot be opened is refused by whoever opens it.
+    if (!(await isGgufFile(blob).catch(() => true))) {
+      throw new Failure('bad-model-file', 'Its weights are not a GGUF file, which begins with "GGUF". Pull it again.');
+    }
     return { ...common, path: blob, sizeBytes, problem: null };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;

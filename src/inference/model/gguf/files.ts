@@ -33,7 +33,7 @@ function isGguf(path: string): boolean {
 }
 
 /** By its name; or by its first bytes, where a name says nothing, as in Ollama's store. */
-async function isGgufFile(path: string): Promise<boolean> {
+export async function isGgufFile(path: string): Promise<boolean> {
   if (/\.\w+$/.test(basename(path))) return isGguf(path);
   const file = await regularFile(path);
   try {
