@@ -72,6 +72,32 @@ export async function pickGrowing<T extends vscode.QuickPickItem>(
   return done;
 }
 
+/**
+ * A list above which a text can be typed instead: an entry of its own, which comes first then.
+ * @param typedDescription what the entry of a typed text says.
+ * @returns the item or the text.
+ */
+export async function pickOrType<T extends vscode.QuickPickItem>(
+  items: readonly T[],
+  typedDescription: (text: string) => string,
+  { title, placeholder }: { readonly title: string; readonly placeholder: string },
+): Promise<T | string | undefined> {
+  const list = vscode.window.createQuickPick<vscode.QuickPickItem & { readonly original?: T }>();
+  const listed = items.map(withPlainTexts);
+  Object.assign(list, { title, placeholder, matchOnDescription: true, ignoreFocusOut: true, items: listed });
+  list.onDidChangeValue(value => {
+    const text = value.trim();
+    const typed = { label: labelText(text), description: labelText(typedDescription(text)), alwaysShow: true };
+    list.items = text ? [typed, ...listed] : listed;
+  });
+  const picked = new Promise<T | string | undefined>(resolve => {
+    list.onDidAccept(() => resolve(list.selectedItems[0]?.original ?? list.value.trim()));
+    list.onDidHide(() => resolve(undefined));
+  });
+  list.show();
+  return picked.finally(() => list.dispose());
+}
+
 /** Asks in a dialog. @returns whether the button was pressed. */
 export async function confirm(message: string, detail: string, button: string): Promise<boolean> {
   const options = { modal: true, detail: plainLines(detail) };

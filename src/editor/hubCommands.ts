@@ -8,9 +8,10 @@ import { failures } from '../errors';
 import { type DownloadProgress, download } from '../hub/download';
 import { type Download, listDownloads, removeDownload } from '../hub/fetched';
 import { type HubSettings, readHubSettings } from '../hub/hubSettings';
+import { knownModels } from '../hub/knownModels';
 import { type DownloadPlan, planDownload, searchModels } from '../hub/planDownload';
 import { DisposableStore } from '../lifecycle';
-import { askText, confirm, pick, showError, showInformation, withProgress } from '../messages';
+import { askText, confirm, pick, pickOrType, showError, showInformation, withProgress } from '../messages';
 import type { ModelFacts } from '../shared/foundModels';
 import { huggingFaceCache, type Surroundings } from '../shared/modelPlaces';
 import { parseRepository, type RepositoryRevision } from '../shared/repository';
@@ -42,15 +43,10 @@ export class HubCommands {
 
   private async addModel(): Promise<void> {
     if (!vscode.workspace.isTrusted) throw failures.untrustedDownload();
-    const text = await askText({
-      title: vscode.l10n.t('Add Model from Hugging Face'),
-      prompt: vscode.l10n.t('OWNER/NAME of a model, with @REVISION if need be, or words to search for.'),
-      placeHolder: 'HuggingFaceTB/SmolLM2-135M',
-      ignoreFocusOut: true,
-    });
-    if (!text?.trim()) return;
+    const text = await askModel();
+    if (!text) return;
     const hub = await readHubSettings(this.here, (await this.secrets.get(tokenKey)) ?? null, fetch);
-    const repository = await this.chooseRepository(hub, text.trim());
+    const repository = await this.chooseRepository(hub, text);
     if (!repository) return;
     try {
       const plan = await this.choosePlan(hub, repository);
@@ -65,7 +61,7 @@ export class HubCommands {
   }
 
   private async chooseRepository(hub: HubSettings, text: string): Promise<RepositoryRevision | null> {
-    const repository = text.includes('/') ? parseRepository(text) : null;
+    const repository = typedRepository(text);
     if (repository) return repository;
     const title = vscode.l10n.t('Searching for "{0}"', text);
     const found = await cancellable(title, signal => searchModels(hub, text, signal));
@@ -174,6 +170,29 @@ export class HubCommands {
     await this.secrets.delete(tokenKey);
     void showInformation(vscode.l10n.t('The Hugging Face token is deleted.'));
   }
+}
+
+/** An id or words to search for; known models are offered before anything is typed, and nothing is fetched for them. */
+async function askModel(): Promise<string | undefined> {
+  const heading = { label: vscode.l10n.t('Known families'), kind: vscode.QuickPickItemKind.Separator };
+  const known = knownModels.map(({ id, family, nParameters, isGated }) => {
+    const text = modelText({ family, nParameters, sizeBytes: null });
+    return { label: id, description: isGated ? `${text}, ${vscode.l10n.t('gated')}` : text };
+  });
+  const picked = await pickOrType(
+    [heading, ...known],
+    text => (typedRepository(text) ? vscode.l10n.t('Model to look at') : vscode.l10n.t('Search Hugging Face')),
+    {
+      title: vscode.l10n.t('Add Model from Hugging Face'),
+      placeholder: vscode.l10n.t('OWNER/NAME of a model, with @REVISION if need be, or words to search for.'),
+    },
+  );
+  return typeof picked === 'object' ? picked.label : picked;
+}
+
+/** @returns null for words to search for: a name without its owner could be any of several. */
+function typedRepository(text: string): RepositoryRevision | null {
+  return text.includes('/') ? parseRepository(text) : null;
 }
 
 function textOf({ id, commit, refs, sizeBytes }: Download) {

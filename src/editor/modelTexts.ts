@@ -9,7 +9,11 @@ export function megabytes(bytes: number): string {
 }
 
 /** One line: "llama, 135 million parameters, 269 MB". */
-export function modelText({ family, nParameters, sizeBytes }: Omit<ModelFacts, 'problem'>): string {
+export function modelText({
+  family,
+  nParameters,
+  sizeBytes,
+}: Pick<ModelFacts, 'family' | 'nParameters' | 'sizeBytes'>): string {
   const millions = nParameters === null ? null : nParameters / 1e6;
   const options = { maximumFractionDigits: (millions ?? 0) < 10 ? 1 : 0 };
   return [
