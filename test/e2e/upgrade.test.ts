@@ -102,6 +102,7 @@ test('a second window on the same folder has a process and a map of its own; the
   const context = await page.context().browser()!.newContext({ viewport: page.viewportSize(), storageState });
   const second = await context.newPage();
   await second.addInitScript('globalThis.__name ??= value => value');
+  second.setDefaultTimeout(120_000);
   await second.goto(page.url());
   const other = workbench.inPage(second);
   await untilDone(other, () => inspectFile(other, sample));

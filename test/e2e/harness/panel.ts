@@ -1,4 +1,5 @@
 // The attention view as tests see it.
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame, Page } from 'playwright-core';
 import { disappears, type Workbench } from './workbench';
@@ -155,6 +156,11 @@ export async function acceptPath({ page }: Workbench, path: string, button: stri
   do {
     for (let said = ''; said !== path; said = await input.inputValue()) {
       await input.fill(path);
+      // The dialog takes a path only once it has listed the path's folder.
+      await dialog
+        .locator('.monaco-list-row', { hasText: basename(path) })
+        .first()
+        .waitFor();
       await sleep(1500);
     }
     await dialog.getByRole('button', { name: button }).click();
