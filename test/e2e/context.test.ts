@@ -379,6 +379,8 @@ test('no tab has a serious finding by axe: side panel in dark and high contrast,
 test('the tour has no finding by axe in four themes', async () => {
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   await workbench.runCommand('MTA Inspector: Take the Tour');
+  // The sample takes the place of the panel in the editor: the side bar has the tour.
+  frame = await workbench.webviewFrame('MTA Inspector');
   const tour = frame.getByRole('region', { name: 'Tour' });
   await tour.getByText('1 of 5').waitFor();
   const findings: unknown[] = [];

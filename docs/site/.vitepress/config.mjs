@@ -38,6 +38,8 @@ export default defineConfig({
     '.github/**',
     'samples/**',
     'test/**',
+    'test-results/**',
+    'dist/**',
     'CODE_OF_CONDUCT.md',
     'models/export/notes/**',
   ],

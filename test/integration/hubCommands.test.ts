@@ -5,12 +5,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import '../../fixtures/vscode';
-import { HubCommands } from '../../../src/editor/hubCommands';
-import { knownModels } from '../../../src/hub/knownModels';
-import { FakeHub } from '../../fixtures/hub';
-import { tinyModelDirectory } from '../../fixtures/paths';
-import { editor, type FakeItem, type FakeList } from '../../fixtures/vscode';
+import '../fixtures/vscode';
+import { HubCommands } from '../../src/editor/hubCommands';
+import { knownModels } from '../../src/hub/knownModels';
+import { FakeHub } from '../fixtures/hub';
+import { tinyModelDirectory } from '../fixtures/paths';
+import { editor, type FakeItem, type FakeList } from '../fixtures/vscode';
 
 const commit = 'c'.repeat(40);
 const names = ['config.json', 'tokenizer.json', 'model.safetensors'];
