@@ -15,14 +15,13 @@ import {
   type RankAgreement,
   type RelevanceOptions,
   type RowKind,
-  rangeBetween,
   skippedLayers,
 } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
-import { tokenAt } from '../tokenization/offsets';
 import { chooseHeads, type HeadOptions } from './chooseHeads';
 import { type AnalyzedDocument, analyzeFile, type DocumentOptions, documentRun } from './document';
 import { readDocument } from './readDocument';
+import { selectedTokens } from './targets';
 import { oneLine } from './terminal';
 
 export interface ContextOptions extends Omit<DocumentOptions, 'topK' | 'listen' | 'question'>, HeadOptions {
@@ -132,7 +131,8 @@ export async function contextJson(file: string, options: ContextOptions): Promis
   });
   const { engine, tokens } = document;
   const textEnd = Math.min(document.window.end, written.length);
-  const range = question === undefined ? placeOf(document, options) : rangeOfQuestion(document, textEnd);
+  const range =
+    question === undefined ? selectedTokens(document, options.at, options.to) : rangeOfQuestion(document, textEnd);
   const { model } = engine;
   const { method, direction } = options;
   const { heads, stage, named } = chooseHeads(engine, options);
@@ -299,15 +299,6 @@ function noPredictingRow(): never {
     'bad-usage',
     'Nothing predicts the first token of the window: the model has no begin token. Select a later token, or --row reading.',
   );
-}
-
-function placeOf({ tokens }: AnalyzedDocument, { at, to }: ContextOptions): TokenRange {
-  const token = (offset: number) => {
-    const found = tokenAt(tokens.offsets, offset);
-    if (found < 0) throw new Failure('bad-usage', `No token of the inspected window is at offset ${offset}.`);
-    return found;
-  };
-  return rangeBetween(token(at), token(to === undefined ? at : Math.max(at, to - 1)));
 }
 
 function rangeOfQuestion({ tokens }: AnalyzedDocument, textEnd: number): TokenRange {

@@ -75,9 +75,7 @@ const remoteTimeoutMs = 60_000;
  */
 export async function analyzeFile(file: string, options: DocumentOptions): Promise<AnalyzedDocument> {
   const written = readDocument(file, options.encoding).text;
-  if (options.question === undefined && !/\S/.test(written)) {
-    throw new Failure('empty', `Cannot inspect ${file}: it has no text but blanks. Write something first.`);
-  }
+  if (options.question === undefined) checkNotBlank(file, written);
   const text = options.question === undefined ? written : withQuestion(written, options.question);
   const { windowStart, at } = options;
   checkOffset('--at', at, text);
@@ -121,6 +119,12 @@ export function windowSize({ model }: Engine, maxTokens: number | undefined): nu
     );
   }
   return maxTokens ?? model.maxSeqlen;
+}
+
+/** @throws Failure `empty` */
+export function checkNotBlank(file: string, text: string): void {
+  if (/\S/.test(text)) return;
+  throw new Failure('empty', `Cannot inspect ${file}: it has no text but blanks. Write something first.`);
 }
 
 /** @throws Failure `bad-usage` for a place outside of the file. */

@@ -64,10 +64,18 @@ interface GeneratedTokenJson extends TokenJson {
 }
 
 export async function generateJson(file: string, options: GenerateOptions): Promise<GenerateJson> {
-  const { at, nTokens, seed, temperature, topP, topK, instead, nBranches } = options;
+  const { nTokens, seed, temperature, topP, topK, instead, nBranches } = options;
   const { text } = readDocument(file, options.encoding);
-  checkOffset('--at', at, text);
+  checkOffset('--at', options.at, text);
+  const at = startOfCharacter(text, options.at);
   const engine = await loadEngine(options);
+  const { vocabSize } = engine.model;
+  if (nBranches > vocabSize) {
+    throw new Failure(
+      'bad-usage',
+      `--branches is ${nBranches}, expected at most ${vocabSize}, the tokens of the vocabulary.`,
+    );
+  }
   const { ids, start } = promptOf(engine, text.slice(0, at), options);
   const sampling = { nTokens, seed, temperature, topP, topK: Math.max(topK, nBranches) };
   const { tokens, text: continued, seconds } = await continueIds(engine, ids, sampling, options.onToken);
@@ -92,6 +100,11 @@ export async function generateJson(file: string, options: GenerateOptions): Prom
     tokens: tokens.map(withTop(topK)),
     branches,
   };
+}
+
+/** The place, or the one before the surrogate pair that it is inside of: half a character is not a text. */
+function startOfCharacter(text: string, offset: number): number {
+  return text.codePointAt(offset - 1)! > 0xffff ? offset - 1 : offset;
 }
 
 const withTop = (topK: number) => (token: GeneratedTokenJson) => ({ ...token, top: token.top.slice(0, topK) });

@@ -373,7 +373,7 @@ async function main(argv: readonly string[]): Promise<number> {
 /** Says what went wrong. @returns the exit code */
 function failed(error: unknown, argv: readonly string[]): number {
   const { message, code, stack } = error as Error & { code?: string };
-  const isUsage = error instanceof UsageError || code?.startsWith('ERR_PARSE_ARGS');
+  const isUsage = error instanceof UsageError;
   report(`mta-inspect: ${oneLine(message ?? String(error))}`);
   const { command } = commandIn(argv);
   if (isUsage) report(`\n${command ? shortUsageOf(command) : usage.trimEnd()}`);
@@ -467,7 +467,7 @@ function oneRange(name: string, list: string | undefined, unit: RangeUnit): Give
 function realNumber(name: string, value: string | undefined, least: number, most: number): number | undefined {
   if (value === undefined) return undefined;
   const number = Number(value);
-  if (!/^\d/.test(value) || !(number >= least && number <= most)) {
+  if (!/^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) || !(number >= least && number <= most)) {
     throw new UsageError(`${name} is "${value}", expected a number from ${least} to ${most}`);
   }
   return number;
@@ -552,7 +552,8 @@ function topK({ values }: Arguments): number {
 function wholeNumber(name: string, value: string | undefined, least = 0): number | undefined {
   if (value === undefined) return undefined;
   if (!/^\d{1,9}$/.test(value) || Number(value) < least) {
-    throw new UsageError(`${name} is "${value}", expected a whole number from ${least}`);
+    const most = /^\d{10,}$/.test(value) ? ' to 999999999' : '';
+    throw new UsageError(`${name} is "${value}", expected a whole number from ${least}${most}`);
   }
   return Number(value);
 }

@@ -328,20 +328,20 @@ export function readArguments(argv: readonly string[]): Arguments | { readonly h
   if (isHelp) return { help: command ? usageOf(command) : usage };
   if (!command && argv[0] === '--version') return { help: toolVersion };
   if (!command) throw new UsageError(given ? `there is no command "${given}"` : 'a command is missing');
+  const types = optionTypes(command);
+  // Not strict: what is wrong is said below, in words of our own.
   const { values, positionals, tokens } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    tokens: true,
-    options: optionTypes(command),
+    ...{ args: [...argv], strict: false, allowPositionals: true, tokens: true },
+    options: types,
   });
   const { takes, options: taken } = syntax[command] as CommandSyntax;
   const seen = new Set<string>();
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
     const name = token.name as OptionName;
-    if (!taken.includes(name)) throw new UsageError(`${command} does not take --${name}`);
+    if (!taken.includes(name)) throw new UsageError(`${command} does not take ${token.rawName}`);
     if (seen.has(name) && !('isRepeatable' in options[name])) throw new UsageError(`--${name} is given twice`);
-    if (token.value === '') throw new UsageError(`--${name} is empty, expected ${valueNameOf(name)}`);
+    checkValue(name, token, types[name]!.type === 'boolean');
     seen.add(name);
   }
   const rest = positionals.slice(1);
@@ -354,6 +354,28 @@ export function readArguments(argv: readonly string[]): Arguments | { readonly h
     throw new UsageError(`${command} needs two files, CLEAN and CORRUPTED, found ${rest.length || 'none'}`);
   }
   return { command, positionals: rest, values: values as Values };
+}
+
+interface GivenValue {
+  readonly value?: string | undefined;
+  /** Given as --name=value. */
+  readonly inlineValue?: boolean | undefined;
+}
+
+/** @throws UsageError for a value that is missing, empty or another option, or one of a switch. */
+function checkValue(name: OptionName, { value, inlineValue }: GivenValue, isSwitch: boolean) {
+  if (isSwitch) {
+    if (value !== undefined) throw new UsageError(`--${name} takes no value, found "${value}"`);
+    return;
+  }
+  if (value === undefined) throw new UsageError(`--${name} has no value, expected ${valueNameOf(name)}`);
+  if (value === '') throw new UsageError(`--${name} is empty, expected ${valueNameOf(name)}`);
+  // A negative number is refused by what reads it, with what was expected.
+  if (!inlineValue && /^-[^\d.]/.test(value)) {
+    throw new UsageError(
+      `--${name} has no value before ${value}, expected ${valueNameOf(name)}; a value that begins with - is given as --${name}=VALUE`,
+    );
+  }
 }
 
 /** The first argument that is not an option, and the command of that name. */

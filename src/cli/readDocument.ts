@@ -92,10 +92,21 @@ function readBytes(file: string): Uint8Array {
       if (total > maxBytes) throw tooLarge(file, total);
     }
   } catch (error) {
-    throw error instanceof Failure ? error : fail((error as Error).message);
+    throw error instanceof Failure ? error : fail(reasonOf(error, file));
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }
+}
+
+/** Why a file cannot be read, and what to do. */
+export function reasonOf(error: unknown, file: string): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' && file === '-') return 'standard input is not read. Write the text to a file, and name it';
+  if (code === 'ENOENT') return 'there is no such file. Name a text file';
+  if (code === 'ENOTDIR') return 'a part of the path is not a folder. Name a text file';
+  if (code === 'EACCES' || code === 'EPERM') return 'you may not read it. Change its permissions, or name another one';
+  if (code === 'EISDIR') return 'it is a folder. Name a file';
+  return message;
 }
 
 function tooLarge(file: string, nBytes: number): Failure {

@@ -3,15 +3,16 @@
 import { basename } from 'node:path';
 import { byRelevance, lineAt, lineSpan, lineStartsOf } from '../attention/lines';
 import { toolVersion } from '../export/source';
+import type { Engine } from '../inference/engine';
 import type { SearchedEvent } from '../inference/protocol';
 import { maxSearchTokens, probeAt, type SearchMethod } from '../shared/documentSearch';
 import { withQuestion } from '../shared/panel/question';
 import { formatHeads, type RowKind } from '../shared/relevance';
-import { Failure } from '../shared/tools/failure';
 import { piecesAround } from '../shared/tools/textPieces';
+import { tokenAt, tokenOffsets } from '../tokenization/offsets';
 import { chooseHeads, type HeadOptions } from './chooseHeads';
 import { methodText } from './context';
-import { type DocumentOptions, loadEngine, windowSize } from './document';
+import { checkNotBlank, checkOffset, type DocumentOptions, loadEngine, windowSize } from './document';
 import { readDocument } from './readDocument';
 import { oneLine } from './terminal';
 
@@ -20,7 +21,7 @@ export interface SearchOptions
     Omit<HeadOptions, 'method'> {
   /** Selected instead of a place in the file. */
   readonly question: string | undefined;
-  /** UTF-16 offset where the selection ends, exclusive; absent: one character, and with it the token at `at`. */
+  /** UTF-16 offset where the selection ends, exclusive; absent: that of the token at `at`. */
   readonly to: number | undefined;
   readonly method: SearchMethod;
   readonly row: RowKind;
@@ -67,14 +68,14 @@ export interface SearchJson {
 const maxTextLength = 160;
 
 export async function searchJson(file: string, options: SearchOptions): Promise<SearchJson> {
-  const { question, at, to = at + 1 } = options;
+  const { question } = options;
   const written = readDocument(file, options.encoding).text;
+  if (question === undefined) checkNotBlank(file, written);
   const whole = question === undefined ? written : withQuestion(written, question);
-  const selection =
-    question === undefined ? { start: at, end: to } : { start: whole.length - question.length, end: whole.length };
-  if (!(selection.start < selection.end && selection.end <= whole.length)) {
-    throw new Failure('bad-usage', `There is no text from ${at} to ${to}: the file has ${written.length} characters.`);
-  }
+  const asked =
+    question === undefined
+      ? selectedCharacters(written, options)
+      : { start: whole.length - question.length, end: whole.length };
   const windows: SearchedEvent[] = [];
   const engine = await loadEngine(options, (name, payload) => {
     if (name !== 'searched') return;
@@ -85,6 +86,7 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
   try {
     const { model } = engine;
     const { heads, stage, named } = chooseHeads(engine, options);
+    const selection = question === undefined ? wholeTokens(engine, written, asked) : asked;
     const starts = lineStartsOf(written);
     let nTokens = 0;
     let [first, end] = [written.length, 0];
@@ -142,6 +144,30 @@ export async function searchJson(file: string, options: SearchOptions): Promise<
   } finally {
     await engine.release();
   }
+}
+
+/** The end of the file selects the last token, as everywhere. @throws Failure `bad-usage` for a place outside of the file */
+function selectedCharacters(written: string, { at, to }: SearchOptions): { start: number; end: number } {
+  checkOffset('--at', at, written);
+  if (to !== undefined) checkOffset('--to', to, written);
+  const start = Math.min(at, written.length - 1);
+  return { start, end: to ?? start + 1 };
+}
+
+/** The tokens that hold the first and the last character, as every command selects them: a part of one is another token. */
+function wholeTokens(
+  engine: Engine,
+  written: string,
+  { start, end }: { readonly start: number; readonly end: number },
+) {
+  const tokenOf = (offset: number) => {
+    const [from, until] = piecesAround(written, offset).next().value as [number, number];
+    const text = written.slice(from, until);
+    const offsets = tokenOffsets(text, engine.encode(text).byteLengths);
+    const token = tokenAt(offsets, offset - from);
+    return { start: from + offsets[token]!, end: from + offsets[token + 1]! };
+  };
+  return { start: tokenOf(start).start, end: tokenOf(end - 1).end };
 }
 
 function linesOf({ rows, gainBits }: SearchedEvent, textOf: (line: number) => string) {

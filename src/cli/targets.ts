@@ -4,7 +4,7 @@ import type { TokenRange } from '../shared/address';
 import { type RowKind, rangeBetween } from '../shared/relevance';
 import { Failure } from '../shared/tools/failure';
 import { tokenAt } from '../tokenization/offsets';
-import type { AnalyzedDocument } from './document';
+import { type AnalyzedDocument, checkOffset } from './document';
 
 /** What a row should predict: the token that came, the one the model finds likeliest, or any other. */
 export type TargetChoice = 'actual' | 'predicted' | number;
@@ -17,14 +17,19 @@ export interface TokenQuestion {
   readonly targets: readonly number[];
 }
 
-/** Tokens between two offsets. @param to exclusive; absent: the token at `at` alone. */
-export function selectedTokens({ tokens }: AnalyzedDocument, at: number, to: number | undefined): TokenRange {
+/**
+ * Tokens between two offsets. @param to exclusive; absent: the token at `at` alone.
+ * @throws Failure `bad-usage` for an offset outside of the file or the window
+ */
+export function selectedTokens(document: AnalyzedDocument, at: number, to: number | undefined): TokenRange {
+  const { tokens, text, engine } = document;
+  if (to !== undefined) checkOffset('--to', to, text);
   const token = (offset: number) => {
     const found = tokenAt(tokens.offsets, offset);
     if (found >= 0) return found;
     throw new Failure(
       'bad-usage',
-      `No token of the inspected window is at offset ${offset}: it holds ${tokens.offsets[0]} to ${tokens.offsets.at(-1)}. Give an offset in it, or a larger --max-tokens.`,
+      `No token of the inspected window is at offset ${offset}: it holds ${tokens.offsets[0]} to ${tokens.offsets.at(-1)}. Give an offset in it, another --window-start, or a larger --max-tokens (at most ${engine.model.maxSeqlen}).`,
     );
   };
   return rangeBetween(token(at), token(to === undefined ? at : Math.max(at, to - 1)));

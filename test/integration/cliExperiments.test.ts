@@ -247,12 +247,57 @@ test('what cannot be done is said in words, with what was expected', () => {
       /--temperature is "-1", expected a number from 0/,
     ],
     [['generate', '--at', '99', '--tokens', '4'], 2, /--at is 99, expected at most 34/],
+    [
+      ['generate', '--at', '3', '--tokens', '4', '--temperature', '0x10'],
+      2,
+      /--temperature is "0x10", expected a number/,
+    ],
+    [
+      ['generate', '--at', '3', '--tokens', '4', '--seed', '9999999999'],
+      2,
+      /expected a whole number from 0 to 999999999/,
+    ],
+    [['generate', '--at', '3', '--tokens', '4', '--branches', '302'], 2, /--branches is 302, expected at most 301/],
+    [['lens', '--at', '-1'], 2, /--at is "-1", expected a whole number from 0/],
+    [['lens', '--at', '4', '--to', '35'], 2, /--to is 35, expected at most 34, the end of the file/],
+    [['context', '--at', '4', '--to', '35'], 2, /--to is 35, expected at most 34, the end of the file/],
+    [['search', '--at', '4', '--to', '35'], 2, /--to is 35, expected at most 34, the end of the file/],
+    [['search', '--at', '35'], 2, /--at is 35, expected at most 34, the end of the file/],
+    [
+      ['context', '--at', '2', '--window-start', '20'],
+      2,
+      /No token of the inspected window is at offset 2: it holds 20 to 34\. Give an offset in it, another --window-start/,
+    ],
   ];
   for (const [[command, ...args], status, message] of refused) {
     const run = cli(command!, file, ...model, ...args);
     assert.match(run.stderr, message, `${command} ${args.join(' ')}`);
     assert.equal(run.status, status, run.stderr);
   }
+});
+
+test('an offset inside a token, a surrogate pair or at the end selects the whole token, in search and generate too', () => {
+  const odd = join(scratch, 'odd.txt');
+  writeFileSync(odd, 'the \u{1f30a} tide');
+  const at = (command: string, offset: number, ...args: string[]) => {
+    const run = cli(command, odd, ...model, '--at', String(offset), ...args, '--json', '-');
+    assert.equal(run.status, 0, run.stderr);
+    return JSON.parse(run.stdout);
+  };
+  // The tokens of the end are " t", "i" and "de".
+  for (const [offset, selection] of [
+    [5, { start: 4, end: 6 }],
+    [7, { start: 6, end: 8 }],
+    [11, { start: 9, end: 11 }],
+  ] as const) {
+    const found = at('search', offset);
+    assert.deepEqual(found.selection, selection);
+    assert.deepEqual(found.lines, at('search', selection.start).lines);
+  }
+  const inside = at('generate', 5, '--tokens', '1');
+  assert.deepEqual([inside.prompt.end, inside.text], [4, at('generate', 4, '--tokens', '1').text]);
+  writeFileSync(odd, ' \n\t\n');
+  assert.match(cli('search', odd, ...model, '--at', '0').stderr, /it has no text but blanks/);
 });
 
 test('generate: each of the likeliest tokens at a place is continued', () => {

@@ -10,6 +10,7 @@ import {
   options,
   readArguments,
   syntax,
+  UsageError,
   usage,
 } from '../../../src/cli/options';
 
@@ -57,6 +58,27 @@ test('the old name of search still works, options may come first, and no command
     assert.throws(() => readArguments([name]), /there is no command/);
   }
   assert.throws(() => readArguments([]), /a command is missing/);
+});
+
+const wrongValues: [string[], RegExp][] = [
+  [['--at'], /^--at has no value, expected OFFSET$/],
+  [['--at', '--json', 'x'], /^--at has no value before --json, expected OFFSET; .* is given as --at=VALUE$/],
+  [['--at', '-x'], /^--at has no value before -x, expected OFFSET/],
+  [['--cells=yes'], /^--cells takes no value, found "yes"$/],
+  [['--no-cells'], /^explain does not take --no-cells$/],
+  [['-x'], /^explain does not take -x$/],
+  [['--colour', 'red'], /^explain does not take --colour$/],
+];
+for (const [given, message] of wrongValues) {
+  test(`explain f ${given.join(' ')} is refused in words`, () => {
+    assert.throws(() => readArguments(['explain', 'f', ...given]), { constructor: UsageError, message });
+  });
+}
+
+test('a negative number is a value, which its reader refuses; so is -, and what follows =', () => {
+  const read = readArguments(['explain', 'f', '--at', '-1', '--json', '-', '--target=-x']);
+  assert.ok('values' in read);
+  assert.deepEqual({ ...read.values }, { at: '-1', json: '-', target: '-x' });
 });
 
 const none: HeadOptions = { method: 'mean', heads: undefined, layer: undefined, head: undefined, stage: undefined };

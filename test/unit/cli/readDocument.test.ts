@@ -83,7 +83,11 @@ for (const [what, bytes, encoding, message] of refused) {
 
 test('refuses a folder, a file that is not there, and one above 512 MB before it reads it', () => {
   assert.throws(() => readDocument(scratch), /it is a folder/);
-  assert.throws(() => readDocument(join(scratch, 'none')), /Cannot read .*none: ENOENT/);
+  assert.throws(
+    () => readDocument(join(scratch, 'none')),
+    /Cannot read .*none: there is no such file\. Name a text file\.$/,
+  );
+  assert.throws(() => readDocument('-'), /Cannot read -: standard input is not read\. Write the text to a file/);
   const large = join(scratch, 'large');
   writeFileSync(large, '');
   truncateSync(large, 600 << 20);
