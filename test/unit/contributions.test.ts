@@ -184,7 +184,9 @@ test('the walkthrough leads to commands that exist, with pictures that are there
   const [{ steps }] = contributes.walkthroughs;
   assert.ok(steps.length >= 4);
   for (const { id, description, media, completionEvents } of steps) {
-    assert.ok(existsSync(join(root, media.image)), media.image);
+    for (const theme of ['dark', 'light', 'hc', 'hcLight'] as const) {
+      assert.ok(existsSync(join(root, media.image[theme])), media.image[theme]);
+    }
     const text = texts[description.replaceAll('%', '')]!;
     const linked = [...text.matchAll(/\(command:(mtaInspector\.\w+)/g)].map(([, command]) => command!);
     const completing = completionEvents.flatMap((event: string) => event.match(/(?<=onCommand:).*/) ?? []);
