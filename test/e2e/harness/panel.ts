@@ -156,11 +156,9 @@ export async function acceptPath({ page }: Workbench, path: string, button: stri
   do {
     for (let said = ''; said !== path; said = await input.inputValue()) {
       await input.fill(path);
-      // The dialog takes a path only once it has listed the path's folder.
-      await dialog
-        .locator('.monaco-list-row', { hasText: basename(path) })
-        .first()
-        .waitFor();
+      // The dialog takes a path only once it has listed the path's folder. Names with signs are drawn otherwise.
+      const listed = dialog.locator('.monaco-list-row', { hasText: basename(path) }).first();
+      await listed.waitFor({ timeout: 5000 }).catch(() => undefined);
       await sleep(1500);
     }
     await dialog.getByRole('button', { name: button }).click();
