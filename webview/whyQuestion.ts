@@ -1,6 +1,7 @@
 /** Which prediction the Token page explains. Pure. */
 
 import type { TokenRange } from '../src/shared/address';
+import type { PanelTokens } from '../src/shared/analysis';
 import type { AnswerAddress, AnswerLine } from '../src/shared/panel/answer';
 import type { PanelState } from '../src/shared/panel/panelMessages';
 import { linesOfLabels, type NamedTokens, placeName, readableLabels, textOfTokens } from '../src/shared/places';
@@ -37,6 +38,15 @@ export function questionOf(panel: PanelState | null, kind: WhyRow, chosen: numbe
 export function hiddenTokens({ tokens }: AnswerLine, row: number): TokenRange | null {
   const end = Math.min(tokens.end, row);
   return tokens.first < end ? { first: tokens.first, end } : null;
+}
+
+const known = new WeakMap<Uint32Array, Places>();
+
+/** Names of the shown text's tokens, made once a text. */
+export function placesIn({ windowLines }: Pick<PanelState, 'windowLines'>, tokens: PanelTokens): Places {
+  const places = known.get(tokens.offsets) ?? new Places(tokens, windowLines?.first ?? 1);
+  known.set(tokens.offsets, places);
+  return places;
 }
 
 /** Names tokens by line and text. */

@@ -11,7 +11,7 @@ import { allows } from '../experimentKinds';
 import { pickedRange } from '../lineRange';
 import type { State } from '../state';
 import { button } from '../toolkit';
-import { Places } from '../whyQuestion';
+import { type Places, placesIn } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 const reaches = ['model', 'layer', 'head'] as const;
@@ -34,7 +34,6 @@ class EdgesView implements PanelView {
   private readonly problem = h('p', { class: 'hint', role: 'status' });
   private readonly run;
   private places: Places | null = null;
-  private placesOf: unknown = null;
   private queries: TokenRange | null = null;
   private keys: TokenRange | null = null;
   private reach: Reach = 'model';
@@ -88,9 +87,8 @@ class EdgesView implements PanelView {
   update({ panel }: State): void {
     this.element.hidden = !panel?.tokens || panel.ablation.trainedId === null;
     if (!panel?.tokens || this.element.hidden) return;
-    if (panel.tokens.offsets !== this.placesOf) {
-      this.placesOf = panel.tokens.offsets;
-      this.places = new Places(panel.tokens, panel.windowLines?.first ?? 1);
+    if (placesIn(panel, panel.tokens) !== this.places) {
+      this.places = placesIn(panel, panel.tokens);
       this.queries = null;
       this.keys = null;
     }

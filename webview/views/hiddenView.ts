@@ -8,7 +8,7 @@ import { allows } from '../experimentKinds';
 import { pickedRange, wholeLines } from '../lineRange';
 import type { State } from '../state';
 import { button } from '../toolkit';
-import { Places } from '../whyQuestion';
+import { type Places, placesIn } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 export const hiddenView: ViewDefinition = {
@@ -25,7 +25,6 @@ class HiddenView implements PanelView {
   private readonly said = h('p', { class: 'place-name' });
   private readonly run;
   private places: Places | null = null;
-  private placesOf: unknown = null;
   private lines: TokenRange | null = null;
 
   constructor(private readonly context: ViewContext) {
@@ -42,10 +41,7 @@ class HiddenView implements PanelView {
   update({ panel }: State): void {
     this.element.hidden = !panel?.tokens || panel.ablation.trainedId === null;
     if (!panel?.tokens || this.element.hidden) return;
-    if (panel.tokens.offsets !== this.placesOf) {
-      this.placesOf = panel.tokens.offsets;
-      this.places = new Places(panel.tokens, panel.windowLines?.first ?? 1);
-    }
+    this.places = placesIn(panel, panel.tokens);
     const places = this.places!;
     const picked = pickedRange(panel);
     const lines = picked && wholeLines(picked, places);

@@ -11,7 +11,7 @@ import { allows } from '../experimentKinds';
 import { pickedRange } from '../lineRange';
 import type { State } from '../state';
 import { button } from '../toolkit';
-import { Places } from '../whyQuestion';
+import { type Places, placesIn } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 type Part = 'head' | 'layer' | 'mlp' | 'residual';
@@ -36,7 +36,6 @@ class PatchView implements PanelView {
   private part: Part = 'head';
   private where: Where = 'all';
   private places: Places | null = null;
-  private placesOf: unknown = null;
 
   constructor(private readonly context: ViewContext) {
     this.partField = radioGroup<Part>(
@@ -79,10 +78,7 @@ class PatchView implements PanelView {
     const { panel, comparison } = state;
     this.element.hidden = !panel?.tokens || panel.ablation.trainedId === null;
     if (!panel?.tokens || this.element.hidden) return;
-    if (panel.tokens.offsets !== this.placesOf) {
-      this.placesOf = panel.tokens.offsets;
-      this.places = new Places(panel.tokens, panel.windowLines?.first ?? 1);
-    }
+    this.places = placesIn(panel, panel.tokens);
     this.partField.set(this.part);
     this.whereField.set(this.where);
     this.other.textContent = !comparison

@@ -17,7 +17,7 @@ import { outcomeOf, sidesOfExperiment } from '../outcome';
 import type { State } from '../state';
 import type { Theme } from '../theme';
 import { button, progressRing } from '../toolkit';
-import { Places } from '../whyQuestion';
+import { type Places, placesIn } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 const nChanges = 10;
@@ -163,7 +163,7 @@ class ResultView implements PanelView {
   });
 
   private drawChanges = onChange((sides: Sides) => {
-    this.places = new Places(sides.left.tokens, this.context.store.state.panel?.windowLines?.first ?? 1);
+    this.places = placesIn(this.context.store.state.panel!, sides.left.tokens);
     const change = changeOf(sides);
     const now = sides.left.tokens.surprisalBits!;
     this.changes.update(

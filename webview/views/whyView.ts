@@ -14,7 +14,7 @@ import { h, redraw } from '../dom';
 import type { State, WhyRow } from '../state';
 import { button } from '../toolkit';
 import { WhyLoader } from '../whyLoader';
-import { Places, type Question, questionOf } from '../whyQuestion';
+import { type Places, placesIn, type Question, questionOf } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 const nPredicted = 3;
@@ -53,7 +53,6 @@ class WhyView implements PanelView {
   private chosen: number | null = null;
   private shownRange: Question['range'] | null = null;
   private places: Places | null = null;
-  private placesOf: unknown = null;
   private predictions: { readonly analysisId: number; readonly answer: Predictions | null } | null = null;
 
   constructor(private readonly context: ViewContext) {
@@ -100,10 +99,7 @@ class WhyView implements PanelView {
 
   update(state: State): void {
     const { panel, layout } = state;
-    if (panel?.tokens && panel.tokens.offsets !== this.placesOf) {
-      this.placesOf = panel.tokens.offsets;
-      this.places = new Places(panel.tokens, panel.windowLines?.first ?? 1);
-    }
+    if (panel?.tokens) this.places = placesIn(panel, panel.tokens);
     this.row.set(layout.whyRow);
     let question = questionOf(panel, layout.whyRow, this.chosen);
     if (!isSame(question?.range ?? null, this.shownRange)) {
