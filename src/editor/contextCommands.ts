@@ -17,6 +17,7 @@ import type { CursorMoves } from './cursorMoves';
 import { selectAtCursor } from './cursorSelection';
 import type { AttentionDecorations } from './decorations';
 import { describeRelevance, pickRelevance } from './relevancePicker';
+import { type RunReported, registerReported } from './reported';
 import { editorOf } from './reveal';
 
 /** Models of the toy task know a few letters: no question can be put to them. */
@@ -31,12 +32,11 @@ export function registerContextCommands(
   decorations: AttentionDecorations,
   moves: CursorMoves,
   search: Pick<DocumentSearch, 'snapshot' | 'spans'>,
-  runReported: (run: () => Promise<void>) => Promise<void>,
+  runReported: RunReported,
   showPanel: () => void,
 ): vscode.Disposable {
   const store = new DisposableStore();
-  const register = (id: string, run: () => Promise<void>) =>
-    store.add(vscode.commands.registerCommand(id, () => runReported(run)));
+  const register = registerReported(store, runReported);
 
   /** The relevance of the selection; what the cursor is on is selected where nothing is. */
   async function relevance(): Promise<ContextState> {

@@ -18,6 +18,7 @@ import { parseRepository, type RepositoryRevision } from '../shared/repository';
 import { Failure } from '../shared/tools/failure';
 import { useModel } from './modelCommands';
 import { megabytes, memoryText, modelText } from './modelTexts';
+import { type RunReported, registerReported } from './reported';
 
 const tokenKey = 'mtaInspector.hub.token';
 const maxConfigMs = 5000;
@@ -30,10 +31,9 @@ export class HubCommands {
   ) {}
 
   /** @param runReported runs commands and reports failures. */
-  register(runReported: (run: () => Promise<void>) => Promise<void>): vscode.Disposable {
+  register(runReported: RunReported): vscode.Disposable {
     const store = new DisposableStore();
-    const register = (id: string, run: () => Promise<void>) =>
-      store.add(vscode.commands.registerCommand(id, () => runReported(run)));
+    const register = registerReported(store, runReported);
     register(commands.addModelFromHub, () => this.addModel());
     register(commands.removeFromCache, () => this.remove());
     register(commands.setHubToken, () => this.setToken());

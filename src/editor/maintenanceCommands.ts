@@ -11,18 +11,18 @@ import { askText, showStatus } from '../messages';
 import type { PanelTab } from '../panel/panelTab';
 import { parseHead } from '../shared/address';
 import { issueText } from './issueText';
+import { type RunReported, registerReported } from './reported';
 
 export function registerMaintenanceCommands(
   analysis: Analysis,
   restartInference: () => void,
   tab: PanelTab,
   readSettings: () => Settings,
-  runReported: (run: () => Promise<void>) => Promise<void>,
+  runReported: RunReported,
   showPanel: () => void,
 ): vscode.Disposable {
   const store = new DisposableStore();
-  const register = (id: string, run: () => Promise<void>) =>
-    store.add(vscode.commands.registerCommand(id, () => runReported(run)));
+  const register = registerReported(store, runReported);
   register(commands.openSettings, openSettings);
   register(commands.openWalkthrough, async () => {
     await vscode.commands.executeCommand('workbench.action.openWalkthrough', `${extensionId}#start`, false);

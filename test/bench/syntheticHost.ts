@@ -1,8 +1,8 @@
 /** A host that answers at once with made-up maps, so that what is measured in the browser is the panel alone. */
 
+import { nothingInspected } from '../../src/analysis/panelState';
 import type { ModelSummary, Predictions } from '../../src/shared/analysis';
 import type { HeadOverview, MapAddress, Patch, PatchAddress, Tile, TileAddress } from '../../src/shared/attentionMap';
-import { asTrained } from '../../src/shared/panel/panelAblation';
 import type { PanelEvents, PanelState, PanelUpdate, View } from '../../src/shared/panel/panelMessages';
 import type { PanelHost } from '../../webview/host';
 import { Random } from '../random';
@@ -29,31 +29,20 @@ export class SyntheticHost {
     const model = { name: 'synthetic', directory: '', nLayers, nHeads, maxSeqlen: nTokens, layers };
     const window = { start: 0, end: nTokens * 4, documentLength: nTokens * 4 };
     this.state = {
+      ...nothingInspected,
       ...{ status: 'done', analysisId: 1, documentLabel: 'synthetic.ts', provider: 'cpu', layersDone: nLayers },
       model: { ...model, dim: 512, vocabSize: 256, nParameters: 1 } as unknown as ModelSummary,
       ...{
         window,
         windowLines: { first: 1, last: 200, of: 200 },
-        rangeReason: null,
-        isStale: false,
-        failure: null,
         durationMs: 1,
       },
-      isPinned: false,
       tokens: {
         labels: Array.from({ length: nTokens }, (_, i) => (i % 9 === 8 ? '\n' : ` t${i % 97}`)),
         offsets: Uint32Array.from({ length: nTokens + 1 }, (_, i) => i * 4),
         surprisalBits: new Float32Array(nTokens).fill(3),
       },
       view: { layerIdx: 2, headIdx: 0, stage: 'mixed_pattern', difference: false },
-      ...{
-        ablation: asTrained,
-        selectedToken: null,
-        selectionAnchor: null,
-        suggestion: null,
-        question: null,
-        otherInFront: null,
-      },
     };
   }
 

@@ -43,7 +43,7 @@ async function modelOf(store: string, place: readonly [string, string, string, s
     }
     const sizeBytes = await sizeOf(blob);
     if (sizeBytes === 0) throw new Failure('bad-model-file', 'Its weights are an empty file or none. Pull it again.');
-    // A file that cannot be opened is refused by whoever opens it.
+    // A file that cannot be opened is refused where it is opened.
     if (!(await isGgufFile(blob).catch(() => true))) {
       throw new Failure('bad-model-file', 'Its weights are not a GGUF file, which begins with "GGUF". Pull it again.');
     }
