@@ -103,7 +103,7 @@ export interface ContinueOptions {
 /** Probabilities are those before temperature and top-p. */
 export interface ContinuedToken {
   readonly id: number;
-  /** What it adds to the text: nothing where its bytes are the first of a character, which the next token ends. */
+  /** What it adds to the text: nothing where its bytes are the first of a character, all of it where they are the last. */
   readonly text: string;
   readonly probability: number;
   readonly top: readonly { readonly id: number; readonly text: string; readonly probability: number }[];

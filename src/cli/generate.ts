@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { SamplingOptions } from '../attention/sampling';
 import { windowJson } from '../export/mapText';
 import type { Engine } from '../inference/engine';
+import type { ContinuedToken } from '../shared/interventions';
 import { sliceAround, textReach } from '../shared/tools/documentText';
 import { Failure } from '../shared/tools/failure';
 import { checkOffset, type EngineChoice, loadEngine, windowSize } from './document';
@@ -78,13 +79,24 @@ export async function generateJson(file: string, options: GenerateOptions): Prom
   }
   const { ids, start } = promptOf(engine, text.slice(0, at), options);
   const sampling = { nTokens, seed, temperature, topP, topK: Math.max(topK, nBranches) };
-  const { tokens, text: continued, seconds } = await continueIds(engine, ids, sampling, options.onToken);
+  let [firstMs, lastMs] = [0, 0];
+  const onToken = (token: ContinuedToken) => {
+    lastMs = performance.now();
+    firstMs ||= lastMs;
+    options.onToken?.(token.text);
+  };
+  const { tokens, text: continued, ended } = await engine.continueIds(ids, sampling, onToken);
+  const toJson = ({ top, ...token }: ContinuedToken): GeneratedTokenJson => ({
+    ...token,
+    text: engine.label(token.id),
+    top: top.slice(0, topK),
+  });
   const branches: GenerateJson['branches'][number][] = [];
   for (const alternative of tokens[0]!.top.slice(0, nBranches)) {
     const isEnd = alternative.id === engine.endTokenId || nTokens === 1;
-    const others = { ...sampling, nTokens: isEnd ? 0 : nTokens - 1 };
-    const branch = await continueIds(engine, [...ids, alternative.id], others, undefined, [alternative.id]);
-    branches.push({ ...alternative, continued: branch.text, tokens: branch.tokens.map(withTop(topK)) });
+    const others = { ...sampling, nTokens: isEnd ? 0 : nTokens - 1, firstIds: [alternative.id] };
+    const branch = await engine.continueIds(ids, others);
+    branches.push({ ...alternative, continued: branch.text, tokens: branch.tokens.map(toJson) });
   }
   const { model, provider } = engine;
   return {
@@ -95,9 +107,9 @@ export async function generateJson(file: string, options: GenerateOptions): Prom
     prompt: { tokens: ids.length, ...windowJson({ start, end: at, documentLength: text.length }), instead },
     ...{ temperature, top_p: topP, seed, generator: 'mulberry32' as const },
     text: continued,
-    ended: tokens.length < nTokens || tokens.at(-1)?.id === engine.endTokenId ? 'end-token' : 'length',
-    tokens_per_second: tokens.length > 1 ? (tokens.length - 1) / seconds : 0,
-    tokens: tokens.map(withTop(topK)),
+    ended,
+    tokens_per_second: tokens.length > 1 ? (tokens.length - 1) / ((lastMs - firstMs) / 1000) : 0,
+    tokens: tokens.map(toJson),
     branches,
   };
 }
@@ -105,38 +117,6 @@ export async function generateJson(file: string, options: GenerateOptions): Prom
 /** The place, or the one before the surrogate pair that it is inside of: half a character is not a text. */
 function startOfCharacter(text: string, offset: number): number {
   return text.codePointAt(offset - 1)! > 0xffff ? offset - 1 : offset;
-}
-
-const withTop = (topK: number) => (token: GeneratedTokenJson) => ({ ...token, top: token.top.slice(0, topK) });
-
-/**
- * @param first the last of `ids` that belong to the text that is returned: its bytes may begin a character.
- * @returns the tokens, their text, and the time after the first one.
- */
-async function continueIds(
-  engine: Engine,
-  ids: ArrayLike<number>,
-  sampling: Parameters<Engine['experiments']['generate']>[1],
-  onToken?: (text: string) => void,
-  first: readonly number[] = [],
-) {
-  const tokens: GeneratedTokenJson[] = [];
-  const decoder = new TextDecoder('utf-8');
-  let text = first.map(id => decoder.decode(engine.bytesOf(id), { stream: true })).join('');
-  let firstMs = 0;
-  for await (const token of engine.experiments.generate(Int32Array.from(ids), sampling)) {
-    firstMs ||= performance.now();
-    const { id, probability, topIds, topProbabilities } = token;
-    const part = decoder.decode(engine.bytesOf(id), { stream: true });
-    text += part;
-    onToken?.(part);
-    const top = Array.from(topIds, (other, i) => ({
-      ...{ id: other, text: engine.label(other) },
-      probability: topProbabilities[i]!,
-    }));
-    tokens.push({ id, text: engine.label(id), probability, top });
-  }
-  return { tokens, text: text + decoder.decode(), seconds: (performance.now() - firstMs) / 1000 };
 }
 
 /** The last tokens before the place that leave room for those to come, after the begin token where the model has one. */

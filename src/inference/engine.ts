@@ -10,23 +10,23 @@ import type { ExecutionProvider, ModelSummary } from '../shared/analysis';
 import type { LogitAttribution } from '../shared/attribution';
 import type { SearchedRange } from '../shared/documentSearch';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
-import type { Change, Continuation, ContinuedToken, KnockOuts, LogitLens, PatchedParts } from '../shared/interventions';
+import type {
+  Change,
+  Continuation,
+  ContinuedToken,
+  ContinueOptions,
+  KnockOuts,
+  LogitLens,
+  PatchedParts,
+} from '../shared/interventions';
 import type { OcclusionBaseline } from '../shared/relevance';
 import type { ScoredHead } from '../shared/retrievalHeads';
 import { sliceAround, type TextSlice, textReach } from '../shared/tools/documentText';
 import { Cancelled, Failure } from '../shared/tools/failure';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations } from './experiments/ablationRuns';
-import {
-  type Asked,
-  askChange,
-  askContinuation,
-  askKnockOuts,
-  askLens,
-  askPatch,
-  checkTokenId,
-  continuationOf,
-} from './experiments/askExperiments';
+import { type Asked, askChange, askKnockOuts, askLens, askPatch, checkTokenId } from './experiments/askExperiments';
+import { type Continued, continueIds } from './experiments/continueIds';
 import { type ChangedRun, changedKernels, Experiments } from './experiments/experiments';
 import { explainLogit } from './experiments/explainLogit';
 import { effectOf } from './experiments/headAblation';
@@ -311,15 +311,19 @@ export class Engine {
     }
     const slice = sliceAround(text, text.length, textReach(this.model.maxSeqlen));
     const { ids } = this.lastTokens(slice, room).tokens;
-    const tokens: ContinuedToken[] = [];
-    const bytesOf = (id: number) => this.bytesOf(id);
-    for await (const token of askContinuation(this.asked, ids, options, bytesOf, signal)) {
-      tokens.push(token);
-      this.emit('continued', { continuationId, token });
-    }
-    const first = new TextDecoder().decode(Uint8Array.from(firstIds.flatMap(id => [...bytesOf(id)])));
-    const { text: rest, ...continuation } = continuationOf(tokens, ids.length, nTokens, this.endTokenId);
-    return { ...continuation, text: first + rest };
+    const onToken = (token: ContinuedToken) => this.emit('continued', { continuationId, token });
+    const { text: written, ended } = await this.continueIds(ids, options, onToken, signal);
+    return { text: written, nPromptTokens: ids.length, ended };
+  }
+
+  /** @param ids of a text, the begin token included; see `continueIds`. */
+  continueIds(
+    ids: ArrayLike<number>,
+    options: ContinueOptions,
+    onToken?: (token: ContinuedToken) => void,
+    signal?: AbortSignal,
+  ): Promise<Continued> {
+    return continueIds(this, ids, options, onToken, signal);
   }
 
   private get asked(): Asked {
@@ -352,9 +356,7 @@ export class Engine {
   }
 
   /** The UTF-8 bytes a token stands for. */
-  bytesOf(id: number): Uint8Array {
-    return this.tokenizer.bytesOf(id);
-  }
+  readonly bytesOf = (id: number): Uint8Array => this.tokenizer.bytesOf(id);
 
   /** Whether the rotation of positions depends on the length of the text: then no row can be computed without those after it. */
   get rotatesByLength(): boolean {

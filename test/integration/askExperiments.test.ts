@@ -96,6 +96,19 @@ test('a continuation reports each token as it comes, and says where there is no 
   });
 });
 
+test('a character that the first ids begin is ended by what comes, as the bytes of all say', async () => {
+  const bytes = (list: readonly number[]) => Uint8Array.from(list.flatMap(id => [...engine.bytesOf(id)]));
+  const ofByte = new Map(Array.from({ length: 256 }, (_, id) => [engine.bytesOf(id)[0]!, id] as const));
+  const firstIds = [0xf0, 0x9f, 0x98].map(byte => ofByte.get(byte)!);
+  assert.deepEqual([...bytes(firstIds)], [0xf0, 0x9f, 0x98]);
+  const from = continued.length;
+  const options = { nTokens: 4, temperature: 5, topP: 1, seed: 3, topK: 0, firstIds };
+  const { text: written } = await engine.continueText({ continuationId: 10, text, ...options });
+  const come = continued.slice(from);
+  assert.equal(written, new TextDecoder().decode(bytes([...firstIds, ...come.map(({ id }) => id)])));
+  assert.equal(come.length, 4);
+});
+
 test('what would be computed with the trained kernels is refused for a run with others', async () => {
   const edits = [{ part: null, layerIdx: null, headIdx: null, weights: null }];
   await engine.ablate({ analysisId: 2, baseId: 1, ablation: { scope: 'model', edits }, topK: 4 });

@@ -5,9 +5,6 @@ import type { TokenRange } from '../../shared/address';
 import type { ExplainTarget, NamedToken } from '../../shared/attribution';
 import type {
   Change,
-  Continuation,
-  ContinuedToken,
-  ContinueOptions,
   EdgeCut,
   KnockOutEffect,
   KnockOuts,
@@ -184,39 +181,6 @@ function partners(ids: Int32Array, other: Int32Array, { first, end }: TokenRange
     'unequal-texts',
     `Cannot patch: none of the tokens ${first} to ${end - 1} has a counterpart in the other text. Choose tokens that both texts have.`,
   );
-}
-
-/** @param ids of the text to continue. */
-export async function* askContinuation(
-  { experiments, label }: Asked,
-  ids: Int32Array,
-  { firstIds = [], ...options }: ContinueOptions,
-  bytesOf: (id: number) => Uint8Array,
-  signal?: AbortSignal,
-): AsyncGenerator<ContinuedToken> {
-  const decoder = new TextDecoder('utf-8');
-  for await (const { id, probability, topIds, topProbabilities } of experiments.generate(
-    Int32Array.from([...ids, ...firstIds]),
-    options,
-    signal,
-  )) {
-    const top = Array.from(topIds, (other, i) => ({
-      ...{ id: other, text: label(other) },
-      probability: topProbabilities[i]!,
-    }));
-    yield { id, text: decoder.decode(bytesOf(id), { stream: true }), probability, top };
-  }
-}
-
-/** How a continuation ended. */
-export function continuationOf(
-  tokens: readonly ContinuedToken[],
-  nPromptTokens: number,
-  nTokens: number,
-  endTokenId: number | null,
-): Continuation {
-  const isEnd = tokens.length < nTokens || tokens.at(-1)?.id === endTokenId;
-  return { text: tokens.map(({ text }) => text).join(''), nPromptTokens, ended: isEnd ? 'end-token' : 'length' };
 }
 
 function correspondingTokens(ids: Int32Array, other: Int32Array, row: number, isAligned: boolean) {
