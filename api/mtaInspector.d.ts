@@ -122,7 +122,7 @@ export interface AnalyzeOptions {
   readonly range?: { readonly start: number; readonly end: number };
   /** Offset that must lie in the window when not everything fits; most of the window lies before it. Default: the end. */
   readonly anchor?: number;
-  /** Longest window, in tokens. Default: the setting `mtaInspector.maxTokens`; never above the model's context. */
+  /** Longest window, in tokens. Default: the setting `mtaInspector.range.maxTokens`; never above the model's context. */
   readonly maxTokens?: number;
   /** A bundled model's name or a model folder's absolute path. Default: the setting `mtaInspector.model`. */
   readonly model?: string;

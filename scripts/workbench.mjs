@@ -25,7 +25,7 @@ const quietSettings = {
   'extensions.autoCheckUpdates': false,
   'extensions.ignoreRecommendations': true,
   // As long on every machine: else a range is as long as the machine is fast.
-  'mtaInspector.maxTokens': 512,
+  'mtaInspector.range.maxTokens': 512,
   'git.openRepositoryInParentFolders': 'never',
   'security.workspace.trust.banner': 'never',
   'security.workspace.trust.startupPrompt': 'never',

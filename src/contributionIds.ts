@@ -86,24 +86,37 @@ export const formerContextKeys = { 'mtaInspector.isMapping': contextKeys.isSearc
 
 export const settings = [
   'mtaInspector.model',
-  'mtaInspector.provider',
-  'mtaInspector.maxTokens',
-  'mtaInspector.threads',
-  'mtaInspector.quantizedWeights',
-  'mtaInspector.memoryBudgetMb',
-  'mtaInspector.topK',
+  'mtaInspector.backend',
+  'mtaInspector.inference.threads',
+  'mtaInspector.inference.memoryBudgetMb',
+  'mtaInspector.inference.quantizedWeights',
+  'mtaInspector.range.maxTokens',
+  'mtaInspector.range.followsCursor',
+  'mtaInspector.inspect.onEdit',
+  'mtaInspector.export.byteOrderMark',
   'mtaInspector.hover.enabled',
   'mtaInspector.highlight.enabled',
   'mtaInspector.highlight.count',
-  'mtaInspector.analyzeOnEdit',
   'mtaInspector.remote.url',
   'mtaInspector.remote.model',
   'mtaInspector.remote.timeout',
   'mtaInspector.remote.retries',
   'mtaInspector.remote.certificateAuthority',
-  'mtaInspector.window.followsCursor',
-  'mtaInspector.export.byteOrderMark',
 ] as const;
+export type SettingId = (typeof settings)[number];
+
+/** Ids of earlier versions, by the ids that follow them. A value of the new id wins. */
+export const formerSettings: Readonly<Partial<Record<SettingId, string>>> = {
+  'mtaInspector.backend': 'mtaInspector.provider',
+  'mtaInspector.inference.threads': 'mtaInspector.threads',
+  'mtaInspector.inference.memoryBudgetMb': 'mtaInspector.memoryBudgetMb',
+  'mtaInspector.inference.quantizedWeights': 'mtaInspector.quantizedWeights',
+  'mtaInspector.range.maxTokens': 'mtaInspector.maxTokens',
+  'mtaInspector.range.followsCursor': 'mtaInspector.window.followsCursor',
+  'mtaInspector.inspect.onEdit': 'mtaInspector.analyzeOnEdit',
+};
+/** Of an earlier version, without one that follows it. */
+export const keysPerTokenSetting = 'mtaInspector.topK';
 
 /** For assistants. */
 export const tools = {

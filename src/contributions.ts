@@ -1,7 +1,8 @@
 /** The settings, read and checked. */
 
 import * as vscode from 'vscode';
-import { type ProviderSetting, type QuantizedWeights, quantizedWeights } from './shared/analysis';
+import { formerSettings, keysPerTokenSetting, type SettingId } from './contributionIds';
+import { type ProviderSetting, providerSettings, type QuantizedWeights, quantizedWeights } from './shared/analysis';
 import type { RemoteOptions } from './shared/remote';
 
 export interface Settings {
@@ -26,42 +27,49 @@ export interface Settings {
 
 /** Reads all settings; values out of range or of the wrong type fall back to the default. */
 export function readSettings(): Settings {
-  const section = vscode.workspace.getConfiguration('mtaInspector');
-  const whole = (key: string, low: number, high: number, fallback: number) => {
-    const value = section.get<unknown>(key);
-    return Number.isInteger(value) ? Math.min(Math.max(value as number, low), high) : fallback;
+  const section = vscode.workspace.getConfiguration();
+  const get = (id: SettingId) => {
+    const former = formerSettings[id];
+    return section.get<unknown>(former && !isSet(section, id) && isSet(section, former) ? former : id);
   };
-  const flag = (key: string) => section.get<unknown>(key) !== false;
-  const text = (key: string) => {
-    const value = section.get<unknown>(key);
-    return typeof value === 'string' ? value : '';
-  };
-  const maxTokens = whole('maxTokens', 0, 1 << 20, 0);
-  const url = text('remote.url').trim();
-  const provider = text('provider') as ProviderSetting;
+  const flag = (id: SettingId) => get(id) !== false;
+  const text = (id: SettingId) => textIn(get(id));
+  const maxTokens = whole(get('mtaInspector.range.maxTokens'), 0, 1 << 20, 0);
+  const url = text('mtaInspector.remote.url');
   return {
-    model: text('model').trim(),
-    provider: ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'].includes(provider) ? provider : 'auto',
+    model: text('mtaInspector.model'),
+    provider: choiceOf(providerSettings, get('mtaInspector.backend')) ?? 'auto',
     maxTokens: maxTokens === 0 ? 0 : Math.max(16, maxTokens),
-    threads: whole('threads', 0, 256, 0),
-    quantizedWeights: quantizedWeights.find(kind => kind === text('quantizedWeights')) ?? 'packed',
-    memoryBudgetMb: whole('memoryBudgetMb', 0, 1 << 20, 0),
-    topK: whole('topK', 1, 64, 16),
-    hoverEnabled: flag('hover.enabled'),
-    highlightEnabled: flag('highlight.enabled'),
-    highlightCount: whole('highlight.count', 1, 64, 16),
-    analyzeOnEdit: flag('analyzeOnEdit'),
+    windowFollowsCursor: flag('mtaInspector.range.followsCursor'),
+    threads: whole(get('mtaInspector.inference.threads'), 0, 256, 0),
+    memoryBudgetMb: whole(get('mtaInspector.inference.memoryBudgetMb'), 0, 1 << 20, 0),
+    quantizedWeights: choiceOf(quantizedWeights, get('mtaInspector.inference.quantizedWeights')) ?? 'packed',
+    topK: whole(section.get(keysPerTokenSetting), 1, 64, 16),
+    analyzeOnEdit: flag('mtaInspector.inspect.onEdit'),
+    exportByteOrderMark: get('mtaInspector.export.byteOrderMark') === true,
+    hoverEnabled: flag('mtaInspector.hover.enabled'),
+    highlightEnabled: flag('mtaInspector.highlight.enabled'),
+    highlightCount: whole(get('mtaInspector.highlight.count'), 1, 64, 16),
     remote:
       url === ''
         ? null
         : {
             url,
-            model: text('remote.model').trim(),
-            timeoutMs: 1000 * whole('remote.timeout', 1, 3600, 60),
-            retries: whole('remote.retries', 0, 10, 3),
-            caFile: text('remote.certificateAuthority').trim(),
+            model: text('mtaInspector.remote.model'),
+            timeoutMs: 1000 * whole(get('mtaInspector.remote.timeout'), 1, 3600, 60),
+            retries: whole(get('mtaInspector.remote.retries'), 0, 10, 3),
+            caFile: text('mtaInspector.remote.certificateAuthority'),
           },
-    windowFollowsCursor: flag('window.followsCursor'),
-    exportByteOrderMark: section.get<unknown>('export.byteOrderMark') === true,
   };
 }
+
+/** Whether somebody wrote the setting down, for themselves or in a workspace; a default does not count. */
+function isSet(section: vscode.WorkspaceConfiguration, id: string): boolean {
+  const { globalValue, workspaceValue, workspaceFolderValue } = section.inspect(id) ?? {};
+  return [globalValue, workspaceValue, workspaceFolderValue].some(value => value !== undefined);
+}
+
+const whole = (value: unknown, low: number, high: number, fallback: number) =>
+  Number.isInteger(value) ? Math.min(Math.max(value as number, low), high) : fallback;
+const textIn = (value: unknown) => (typeof value === 'string' ? value.trim() : '');
+const choiceOf = <Choice>(choices: readonly Choice[], value: unknown) => choices.find(choice => choice === value);

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { analyzeJson } from '../export/mapText';
 import { csvSidecar, factsFormat, factsJson } from '../export/source';
-import { type ProviderSetting, quantizedWeights } from '../shared/analysis';
+import { providerSettings, quantizedWeights } from '../shared/analysis';
 import type { CellAddress } from '../shared/attribution';
 import { searchMethods } from '../shared/documentSearch';
 import { patchKinds } from '../shared/interventions';
@@ -48,8 +48,6 @@ import { searchJson, searchText } from './search';
 import type { TargetChoice } from './targets';
 import { jsonText, oneLine } from './terminal';
 import { evaluateToy, generateToySamples, toyAnswers } from './toy';
-
-const providers: readonly ProviderSetting[] = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'];
 
 /** The seed of the samples that the model cards report on. */
 const toySeed = 1_000_003;
@@ -517,7 +515,12 @@ function engineChoice(args: Arguments) {
     throw new UsageError('--remote and --quantized-weights exclude each other: the weights are on the server');
   }
   const quantized = oneOf('--quantized-weights', args.values['quantized-weights'] ?? 'packed', quantizedWeights);
-  return { model, provider: oneOf('--provider', provider ?? 'cpu', providers), quantizedWeights: quantized, remote };
+  return {
+    model,
+    provider: oneOf('--provider', provider ?? 'cpu', providerSettings),
+    quantizedWeights: quantized,
+    remote,
+  };
 }
 
 /** The file with the facts of a CSV file has a name that nobody chose: it replaces its like only. */

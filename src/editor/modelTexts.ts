@@ -34,7 +34,11 @@ export function memoryText({ memoryBytes, fitsInMemory }: ModelFacts, budgetMb: 
   const needed = megabytes(memoryBytes);
   if (budgetMb > 0 && memoryBytes > budgetMb * 1e6) {
     const budget = megabytes(budgetMb * 1e6);
-    return vscode.l10n.t('Needs {0} of memory, more than mtaInspector.memoryBudgetMb allows ({1}).', needed, budget);
+    return vscode.l10n.t(
+      'Needs {0} of memory, more than mtaInspector.inference.memoryBudgetMb allows ({1}).',
+      needed,
+      budget,
+    );
   }
   return fitsInMemory || budgetMb > 0
     ? vscode.l10n.t('Needs {0} of memory.', needed)

@@ -359,7 +359,7 @@ export class InferenceClient {
       if (!this.isDisposed && !connection.endedBy) this.policy.onCrash(performance.now());
       // The system kills what takes too much memory, V8 and C++ end themselves.
       const advice = /SIGKILL|SIGABRT|code 13[47]/.test(reason)
-        ? ' If it happens again, memory may be short: lower the setting mtaInspector.maxTokens.'
+        ? ' If it happens again, memory may be short: lower the setting mtaInspector.range.maxTokens.'
         : '';
       const message = `The inference process ended unexpectedly (${reason}). Inspect again: it is started anew.${advice}`;
       rpc.close(connection.endedBy ?? new Failure('process', message, ['retry', 'openSettings', 'showLog']));

@@ -15,6 +15,7 @@ export const providerNames: Readonly<Record<ExecutionProvider, string>> = {
   coreml: 'CoreML',
   remote: 'remote server',
 };
+export const providerSettings = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
 export type ProviderSetting = 'auto' | LocalProvider;
 
 /** What one layer of a model contains, as its configuration says. */

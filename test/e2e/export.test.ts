@@ -248,7 +248,7 @@ test('a link names tab, ablation and comparison, and opens them; a reload brings
 });
 
 test('T=2048: a picture larger than a message is copied in parts, a text too large for a clipboard says so', async () => {
-  await workbench.changeSettings({ 'mtaInspector.model': longModel, 'mtaInspector.maxTokens': 2048 });
+  await workbench.changeSettings({ 'mtaInspector.model': longModel, 'mtaInspector.range.maxTokens': 2048 });
   await showView(frame, 'Map');
   await inspectFile(workbench, 'long.txt');
   await frame.locator('canvas[data-n-tokens="2048"]:not([data-source="none"])').waitFor();

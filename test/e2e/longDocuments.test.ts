@@ -24,7 +24,11 @@ before(async () => {
   writeFileSync(join(folder, 'book.ts'), book);
   writeFileSync(join(folder, 'line.json'), oneLine);
   pauses = await watchPauses('long-documents');
-  workbench = await startWorkbench({ folder, settings: { 'mtaInspector.maxTokens': maxTokens }, ...pauses.options });
+  workbench = await startWorkbench({
+    folder,
+    settings: { 'mtaInspector.range.maxTokens': maxTokens },
+    ...pauses.options,
+  });
   await workbench.openFile('book.ts');
 });
 

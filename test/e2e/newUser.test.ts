@@ -21,14 +21,15 @@ const sample = 'inventory.ts';
 const report = join(folder, 'attention-report.json');
 const nonsense = {
   'mtaInspector.model': { name: 7 },
-  'mtaInspector.provider': 'abacus',
-  'mtaInspector.maxTokens': 'many',
-  'mtaInspector.threads': -3,
+  'mtaInspector.backend': 'abacus',
+  'mtaInspector.range.maxTokens': 'many',
+  'mtaInspector.inference.threads': -3,
   'mtaInspector.topK': 1e9,
+  'mtaInspector.threads': 'former',
   'mtaInspector.hover.enabled': 'perhaps',
   'mtaInspector.highlight.count': null,
-  'mtaInspector.analyzeOnEdit': [],
-  'mtaInspector.window.followsCursor': 0,
+  'mtaInspector.inspect.onEdit': [],
+  'mtaInspector.range.followsCursor': 0,
 };
 const isDesktop = Boolean(process.env['MTA_DESKTOP']);
 let workbench: Workbench;

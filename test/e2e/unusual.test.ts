@@ -189,7 +189,7 @@ test('models of one’s own are added by their paths: Hugging Face’s, an ONNX 
   copyFileSync(join(tinyModelDirectory, 'tokenizer.json'), join(llama, 'tokenizer.json'));
   const onnx = writeDecoder(join(folder, 'models', 'onnx'));
   await workbench.openFile('inventory.ts');
-  await workbench.changeSettings({ 'mtaInspector.maxTokens': 64 });
+  await workbench.changeSettings({ 'mtaInspector.range.maxTokens': 64 });
 
   let frame = await untilDone(workbench, () => addModel(llama));
   await takeNotification(workbench, /Added the model "tiny-llama": 0 million parameters, 2 layers, \d heads/);
@@ -208,7 +208,7 @@ test('models of one’s own are added by their paths: Hugging Face’s, an ONNX 
     assert.equal(await frame.locator(`#tab-${absent}`).isVisible(), false, absent);
   }
   await workbench.screenshot('onnx-file');
-  await workbench.changeSettings({ 'mtaInspector.maxTokens': undefined, 'mtaInspector.model': goodModel });
+  await workbench.changeSettings({ 'mtaInspector.range.maxTokens': undefined, 'mtaInspector.model': goodModel });
   await worksAgain();
 });
 
@@ -217,7 +217,7 @@ test('a server that wants a token: it is asked for, kept secret, and the maps co
   const server = await serveModel(tinyModelDirectory, token);
   try {
     await workbench.openFile('inventory.ts');
-    await workbench.changeSettings({ 'mtaInspector.maxTokens': 64 });
+    await workbench.changeSettings({ 'mtaInspector.range.maxTokens': 64 });
     await workbench.changeSettings({ 'mtaInspector.remote.url': server.url }, 'machine');
     await workbench.runCommand(inspect);
     await takeNotification(workbench, /asks for a token\. Set it with "Set Remote Token"/);
@@ -235,7 +235,7 @@ test('a server that wants a token: it is asked for, kept secret, and the maps co
     await workbench.screenshot('remote');
   } finally {
     await workbench.changeSettings({ 'mtaInspector.remote.url': undefined }, 'machine');
-    await workbench.changeSettings({ 'mtaInspector.maxTokens': undefined });
+    await workbench.changeSettings({ 'mtaInspector.range.maxTokens': undefined });
     await workbench.runCommand('MTA Inspector: Clear Remote Token');
     await takeNotification(workbench, /The remote token is deleted/);
     await server.close();
@@ -272,7 +272,7 @@ test('another model while the process hangs, cancelled while the next one hangs 
   await workbench.openFile('inventory.ts');
   const pids = [inferencePid()!];
   process.kill(pids[0]!, 'SIGSTOP');
-  await workbench.changeSettings({ 'mtaInspector.threads': 1 });
+  await workbench.changeSettings({ 'mtaInspector.inference.threads': 1 });
   const asked = workbench.runCommand(inspect);
   while (inferencePid() === undefined || inferencePid() === pids[0]) await sleep(5);
   pids.push(inferencePid()!);

@@ -67,7 +67,8 @@ before(async () => {
   workbench = await startWorkbench({
     folder: join(folder, 'work'),
     vsix: packOldVersion(),
-    settings: { 'mtaInspector.maxTokens': 128 },
+    // As an older version had it; `undefined` takes the harness's own value away.
+    settings: { 'mtaInspector.maxTokens': 128, 'mtaInspector.range.maxTokens': undefined },
     environment: { HOME: '/dev/null' }, // where not even root can make a folder
   });
 });

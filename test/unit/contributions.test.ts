@@ -2,15 +2,26 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { colors, commands, contextKeys, settings, tools, views } from '../../src/contributionIds';
+import {
+  colors,
+  commands,
+  contextKeys,
+  formerSettings,
+  keysPerTokenSetting,
+  settings,
+  tools,
+  views,
+} from '../../src/contributionIds';
 import { luminance, parseColor } from '../../src/shared/colorScale';
 import { root } from '../fixtures/paths';
 
 const read = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8'));
 const manifest = read('package.json');
 const { contributes } = manifest;
-const properties: Record<string, { type: string; default: unknown; order: number; markdownDescription: string }> =
-  Object.assign({}, ...contributes.configuration.map((group: { properties: object }) => group.properties));
+const properties: Record<
+  string,
+  { type: string; default: unknown; order: number; markdownDescription: string; deprecationMessage?: string }
+> = Object.assign({}, ...contributes.configuration.map((group: { properties: object }) => group.properties));
 const sorted = (items: Iterable<string>) => [...items].sort();
 
 test('every id of the code is in package.json, and the other way round', () => {
@@ -23,7 +34,8 @@ test('every id of the code is in package.json, and the other way round', () => {
     sorted(contributes.languageModelTools.map((tool: { name: string }) => tool.name)),
     sorted(Object.values(tools)),
   );
-  assert.deepEqual(sorted(Object.keys(properties)), sorted(settings));
+  const former = [...Object.values(formerSettings), keysPerTokenSetting];
+  assert.deepEqual(sorted(Object.keys(properties)), sorted([...settings, ...former]));
   assert.deepEqual(ids(contributes.views[views.container]), [views.attention, views.models]);
   assert.deepEqual(ids(contributes.viewsContainers.activitybar), [views.container]);
   // Else nobody fills the editor-sized panel after a reload while the side panel is closed.
@@ -110,8 +122,10 @@ test('settings stand in titled groups, in order, each described', () => {
     orders.map((_, i) => i + 1),
   );
   for (const { title } of contributes.configuration) assert.match(title, /^%settings\.\w+%$/);
-  for (const [id, { markdownDescription }] of Object.entries(properties)) {
-    assert.equal(markdownDescription, `%setting.${id.replace('mtaInspector.', '')}%`);
+  for (const [id, { markdownDescription, deprecationMessage }] of Object.entries(properties)) {
+    const key = id.replace('mtaInspector.', '');
+    if (deprecationMessage) assert.equal(deprecationMessage, `%setting.former.${key}%`);
+    else assert.equal(markdownDescription, `%setting.${key}%`);
   }
 });
 
@@ -155,6 +169,7 @@ test('ablation is undone and done again where there is something to, and only ad
 test('settings say what each choice means, which of them use the network, and lead to settings that exist', () => {
   const texts = read('package.nls.json') as Record<string, string>;
   for (const [id, property] of Object.entries(properties) as [string, Record<string, unknown>][]) {
+    if (property.deprecationMessage) continue;
     if (property.enum) {
       const described = (property.markdownEnumDescriptions ?? property.enumDescriptions) as string[];
       assert.equal(described.length, (property.enum as string[]).length, id);

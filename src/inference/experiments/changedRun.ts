@@ -108,7 +108,7 @@ function checkFits(nHeads: number, nTokens: number): void {
   if (nHeads * nTokens ** 2 <= maxCells) return;
   throw new Failure(
     'too-long',
-    `Cannot replace parts of a layer over ${nTokens} tokens: the maps of a layer would take ${Math.round((nHeads * nTokens ** 2 * 4) / 1e6)} MB. Inspect at most ${Math.floor(Math.sqrt(maxCells / nHeads))} tokens (mtaInspector.maxTokens).`,
+    `Cannot replace parts of a layer over ${nTokens} tokens: the maps of a layer would take ${Math.round((nHeads * nTokens ** 2 * 4) / 1e6)} MB. Inspect at most ${Math.floor(Math.sqrt(maxCells / nHeads))} tokens (mtaInspector.range.maxTokens).`,
     ['openSettings'],
   );
 }

@@ -122,7 +122,7 @@ export function tokenizeProbe(
   if (nSelected < 1) {
     throw new Failure(
       'small-window',
-      `A window of ${maxTokens} tokens has no room for the selection. Raise the setting mtaInspector.maxTokens.`,
+      `A window of ${maxTokens} tokens has no room for the selection. Raise the setting mtaInspector.range.maxTokens.`,
       ['openSettings'],
     );
   }

@@ -83,8 +83,8 @@ export function chooseBandRows(
     'memory',
     `Cannot inspect ${size.nTokens} tokens with model "${folder.summary.name}": that takes about ` +
       `${Math.ceil(least / mb)} MB, even ${minBandRows} rows at a time, and the memory budget is ` +
-      `${Math.floor(budgetBytes / mb)} MB. Raise the setting mtaInspector.memoryBudgetMb, lower ` +
-      'mtaInspector.maxTokens, or pick a smaller model.',
+      `${Math.floor(budgetBytes / mb)} MB. Raise the setting mtaInspector.inference.memoryBudgetMb, lower ` +
+      'mtaInspector.range.maxTokens, or pick a smaller model.',
     ['openSettings', 'selectModel'],
   );
 }

@@ -257,7 +257,7 @@ function runtimeFailure(what: string, error: unknown): Failure {
     const failure = new Failure(
       'memory',
       `Memory ran out while ONNX Runtime tried to ${what}. Close other programs or choose a shorter window ` +
-        '(mtaInspector.maxTokens), then try again.',
+        '(mtaInspector.range.maxTokens), then try again.',
       ['retry', 'openSettings'],
     );
     failure.cause = ranOut;

@@ -35,9 +35,9 @@ export const other = 'other.md';
 /** Typed into documents; must be in no log. */
 export const secret = 'zyxwvut';
 export const plainSettings = {
-  'mtaInspector.provider': 'cpu',
-  'mtaInspector.maxTokens': 128,
-  'mtaInspector.threads': 1,
+  'mtaInspector.backend': 'cpu',
+  'mtaInspector.range.maxTokens': 128,
+  'mtaInspector.inference.threads': 1,
 };
 
 /** Writes the folder's settings and does not wait: a run may begin with the old ones. */
@@ -153,7 +153,7 @@ export const actions: readonly Action[] = [
     weight: 6,
     restarts: true,
     async run(scene) {
-      changeSettings(scene, { 'mtaInspector.threads': 1 + scene.random.below(2) });
+      changeSettings(scene, { 'mtaInspector.inference.threads': 1 + scene.random.below(2) });
     },
   },
   {
@@ -174,7 +174,7 @@ export const actions: readonly Action[] = [
     async run(scene) {
       const { workbench, random } = scene;
       await show(scene, other);
-      changeSettings(scene, { 'mtaInspector.threads': 1 + random.below(2) });
+      changeSettings(scene, { 'mtaInspector.inference.threads': 1 + random.below(2) });
       await inspect(scene);
       await workbench.page.locator(`.tab[data-resource-name="${other}"]`).click({ button: 'middle' });
     },
@@ -221,7 +221,7 @@ export const actions: readonly Action[] = [
     needs: 'gpu',
     async run(scene) {
       const { gpu } = scene;
-      changeSettings(scene, { 'mtaInspector.provider': 'webgpu', 'mtaInspector.model': tinyModelDirectory });
+      changeSettings(scene, { 'mtaInspector.backend': 'webgpu', 'mtaInspector.model': tinyModelDirectory });
       try {
         await inspectOn(scene, /MTA: WebGPU$/);
         gpu?.lose();
@@ -279,7 +279,7 @@ export const actions: readonly Action[] = [
     restarts: true,
     async run(scene) {
       const { workbench, random } = scene;
-      changeSettings(scene, { 'mtaInspector.threads': 1 + random.below(2) });
+      changeSettings(scene, { 'mtaInspector.inference.threads': 1 + random.below(2) });
       await inspect(scene);
       const address = workbench.page.url();
       await workbench.page.goto('about:blank');

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { formerSettings } from '../../../src/contributionIds';
 import { families } from '../../../src/graph/huggingFaceFamilies';
 import { root } from '../../fixtures/paths';
 
@@ -47,17 +48,24 @@ test('the page of settings lists all of them with their defaults and values', ()
   const page = read('docs', 'settings.md');
   const groups = manifest.contributes.configuration as { title: string; properties: Record<string, Setting> }[];
   const expected = groups.flatMap(({ properties }) =>
-    Object.entries(properties).map(([id, { default: value, enum: choices, minimum, maximum }]) => {
-      const range = choices ? choices.map(choice => `\`${choice}\``).join(', ') : `${minimum} to ${maximum}`;
-      const values = typeof value === 'boolean' ? '`true`, `false`' : choices || minimum !== undefined ? range : 'text';
-      return `| \`${id}\` | ${value === '' ? 'empty' : `\`${value}\``} | ${values} |`;
-    }),
+    Object.entries(properties).flatMap(
+      ([id, { default: value, enum: choices, minimum, maximum, deprecationMessage }]) => {
+        if (deprecationMessage) return [];
+        const range = choices ? choices.map(choice => `\`${choice}\``).join(', ') : `${minimum} to ${maximum}`;
+        const values =
+          typeof value === 'boolean' ? '`true`, `false`' : choices || minimum !== undefined ? range : 'text';
+        return [`| \`${id}\` | ${value === '' ? 'empty' : `\`${value}\``} | ${values} |`];
+      },
+    ),
   );
   for (const row of expected) assert.ok(page.includes(row), row);
-  assert.equal(page.match(/^\| `mtaInspector\./gm)?.length, expected.length);
+  const renamed = Object.entries(formerSettings).map(([id, former]) => `| \`${former}\` | \`${id}\` |`);
+  for (const row of renamed) assert.ok(page.includes(row), row);
+  assert.equal(page.match(/^\| `mtaInspector\./gm)?.length, expected.length + renamed.length);
 });
 
 interface Setting {
+  readonly deprecationMessage?: string;
   readonly default: unknown;
   readonly enum?: readonly string[];
   readonly minimum?: number;

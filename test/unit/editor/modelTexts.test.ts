@@ -11,7 +11,7 @@ test('memory is compared with the setting where there is one, else with the budg
   assert.equal(memoryText(facts(false), 0), 'Needs 500 MB of memory, more than the memory budget of this machine.');
   assert.equal(
     memoryText(facts(true), 499),
-    'Needs 500 MB of memory, more than mtaInspector.memoryBudgetMb allows (499 MB).',
+    'Needs 500 MB of memory, more than mtaInspector.inference.memoryBudgetMb allows (499 MB).',
   );
   assert.equal(memoryText(facts(false), 500), 'Needs 500 MB of memory.');
   assert.equal(memoryText({ ...facts(true), memoryBytes: null }, 499), undefined);

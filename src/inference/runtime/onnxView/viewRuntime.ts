@@ -54,8 +54,8 @@ export class OnnxViewRuntime implements LayerRuntime {
     throw new Failure(
       'memory',
       `Cannot look at ${nTokens} tokens with "${summary.name}": its maps take about ${Math.ceil(least / 1e6)} MB at ` +
-        `once, and the memory budget is ${Math.floor(budgetBytes / 1e6)} MB. Lower mtaInspector.maxTokens, or raise ` +
-        'mtaInspector.memoryBudgetMb.',
+        `once, and the memory budget is ${Math.floor(budgetBytes / 1e6)} MB. Lower mtaInspector.range.maxTokens, or raise ` +
+        'mtaInspector.inference.memoryBudgetMb.',
       ['openSettings'],
     );
   }
