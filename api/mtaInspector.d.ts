@@ -291,12 +291,14 @@ export interface Token {
 /**
  * The stages of a head, in the order of computation. Those up to `mixed_scores` are unbounded scores; rows of `pattern` sum to
  * 1, or to less where the model has attention sinks; rows of the later stages need not, and their cells may be negative.
+ * `decayed_scores` are lowered by the forget gates of the tokens between (Forgetting Transformer).
  * `differential_pattern` is the difference of two heads' patterns (DiffLlama).
  * `gated_pattern` is the last stage times the gate of the query's row on the head's output.
  */
 export type Stage =
   | 'scores'
   | 'capped_scores'
+  | 'decayed_scores'
   | 'convolved_scores'
   | 'mixed_scores'
   | 'pattern'

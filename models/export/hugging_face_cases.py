@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import base64
 import dataclasses
+import inspect
 import json
 import math
 import tempfile
@@ -21,9 +22,12 @@ from typing import Any, Dict, Iterable, List, Mapping, Tuple
 import numpy as np
 import torch
 
+from export.forgetting_attention import reference_kernels
 from export.generated_weights import generated_state_dict
 
 FORMAT = "mta-hugging-face-1"
+# Of flash-linear-attention; the other families are the library's own.
+FORGETTING = "forgetting_transformer"
 SEED = 20251125
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 BASE: Dict[str, Any] = dict(
@@ -127,6 +131,8 @@ CASES: Dict[str, Tuple[str, Mapping[str, Any], str, int]] = {
         vision_config=dict(model_type="llama4_vision_model", hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=28, patch_size=14, vision_output_dim=8, projector_input_dim=8, projector_output_dim=8)), "fp32", 12),
     "diffllama": ("diffllama", dict(SMALL), "fp32", 16),
     "diffllama-grouped": ("diffllama", dict(SMALL, _raw=True, num_hidden_layers=3, num_attention_heads=8, num_key_value_heads=4, head_dim=12, attention_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-2, rope_scaling=dict(type="linear", factor=2.0)), "bf16", 12),
+    "forgetting": ("forgetting_transformer", dict(_bare=True, fuse_norm=False, vocab_size=48, hidden_size=32, num_hidden_layers=2, num_heads=4, intermediate_size=40), "fp32", 16),
+    "forgetting-grouped": ("forgetting_transformer", dict(_bare=True, _raw=True, fuse_norm=False, vocab_size=48, hidden_size=24, num_hidden_layers=3, num_heads=6, num_kv_heads=2, qkv_bias=True, norm_eps=1e-3, hidden_ratio=3, tie_word_embeddings=True), "bf16", 12),
     "olmo2-grouped": ("olmo2", dict(num_key_value_heads=2, num_hidden_layers=3, tie_word_embeddings=True), "bf16", 17),
 }  # fmt: skip
 
@@ -139,6 +145,9 @@ def config_of(model_type: str, changes: Mapping[str, Any]) -> Dict[str, Any]:
     if raw:
         return given
     import transformers
+
+    if model_type == FORGETTING:
+        import fla.models  # noqa: F401  registers its classes
 
     return json.loads(transformers.AutoConfig.for_model(**given).to_json_string())
 
@@ -167,6 +176,8 @@ def build_case(name: str, folder: str):
     from safetensors.torch import load_file, save_file
 
     model_type, changes, dtype, n_tokens = CASES[name]
+    if model_type == FORGETTING:
+        import fla.models  # noqa: F401  registers its classes
     written = config_of(model_type, changes)
     Path(folder, "config.json").write_text(json.dumps(written))
     config = transformers.AutoConfig.from_pretrained(folder)
@@ -194,6 +205,16 @@ def compute_case(name: str) -> Dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         model, tokens, shapes, written = build_case(name, folder)
+    if CASES[name][0] == FORGETTING:
+        with torch.no_grad(), reference_kernels() as seen:
+            logits = model(tokens, use_cache=False).logits
+        return {
+            "format": FORMAT, "transformers": transformers.__version__, "seed": SEED, "dtype": CASES[name][2],
+            "config": written, "shapes": {key: list(shape) for key, shape in shapes.items()},
+            "tokens": tokens[0].tolist(), "logits": encoded(logits[0]),
+            "attentions": [encoded(attention) for attention in seen["attentions"]],
+            "stages": {stage: [encoded(layer) for layer in seen[stage]] for stage in ("scores", "decayed_scores")},
+        }  # fmt: skip
     with torch.no_grad(), _Recorder() as recorder:
         output = model(tokens, output_attentions=True, use_cache=False)
     return {
@@ -259,6 +280,12 @@ def library_keys(model_types: Iterable[str]) -> Dict[str, Dict[str, Any]]:
     common = {field.name for field in dataclasses.fields(PreTrainedConfig)}
     found = {}
     for model_type in model_types:
+        if model_type == FORGETTING:
+            from fla.models import ForgettingTransformerConfig
+
+            parameters = inspect.signature(ForgettingTransformerConfig).parameters.values()
+            found[model_type] = {given.name: given.default for given in parameters if given.name != "kwargs"}
+            continue
         kind = CONFIG_MAPPING[model_type]
         keys = {field.name: field.default for field in dataclasses.fields(kind) if field.name not in common}
         for name, own in kind.attribute_map.items():

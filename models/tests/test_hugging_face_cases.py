@@ -15,6 +15,8 @@ FIXTURES = MODELS_DIR.parent / "test" / "fixtures"
 @pytest.mark.parametrize("name", sorted(hugging_face_cases.CASES))
 def test_stored_models_are_what_the_library_computes(name):
     pytest.importorskip("transformers")
+    if hugging_face_cases.CASES[name][0] == hugging_face_cases.FORGETTING:
+        pytest.importorskip("fla.models", reason="needs flash-linear-attention", exc_type=ImportError)
     stored = json.loads((FIXTURES / "hugging-face" / f"{name}.json").read_text())
     computed = hugging_face_cases.compute_case(name)
     assert stored["tokens"] == computed["tokens"] and stored["shapes"] == computed["shapes"]
@@ -25,7 +27,14 @@ def test_stored_models_are_what_the_library_computes(name):
 def test_stored_keys_and_defaults_are_those_of_the_library():
     pytest.importorskip("transformers")
     stored = json.loads((FIXTURES / "huggingFaceKeys.json").read_text())
-    assert hugging_face_cases.library_keys(stored) == stored
+    own = {family: keys for family, keys in stored.items() if family != hugging_face_cases.FORGETTING}
+    assert hugging_face_cases.library_keys(own) == own
+
+
+def test_stored_keys_of_the_forgetting_transformer_are_those_of_its_library():
+    pytest.importorskip("fla.models", reason="needs flash-linear-attention", exc_type=ImportError)
+    stored = json.loads((FIXTURES / "huggingFaceKeys.json").read_text())
+    assert hugging_face_cases.library_keys([hugging_face_cases.FORGETTING])[hugging_face_cases.FORGETTING] == stored[hugging_face_cases.FORGETTING]
 
 
 def test_stored_rotary_positions_are_what_the_library_computes():

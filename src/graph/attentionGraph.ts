@@ -17,7 +17,7 @@ import type { PatchKind } from '../shared/interventions';
 import { type Operator, operators, type Stage } from '../shared/operators';
 import { addConvolution, type ConvolutionForm, fedConvolution } from './convolution';
 import type { GraphBuilder } from './graphBuilder';
-import { type KernelSize, type LayerPlan, type NormPlan, operatorsOf, reachAbove } from './layerPlan';
+import { type KernelSize, keptKeyDim, type LayerPlan, type NormPlan, operatorsOf, reachAbove } from './layerPlan';
 import { type Rotary, rotationMatrix } from './rotary';
 
 /** Values every attention graph is fed with. */
@@ -34,7 +34,10 @@ export interface AttentionFeeds {
   readonly cuts?: CutHeads | undefined;
   /** Puts the values of another run in their place; absent where none are. */
   readonly patch?: (part: PatchedPart, value: string) => string;
-  /** Keys with their rotary positions, and values, of the tokens before the rows: [B, K - R, n_kv, d]. */
+  /**
+   * Keys with their rotary positions, and values, of the tokens before the rows: [B, K - R, n_kv, d]. Where heads forget,
+   * a key also has the logarithm of its token's gate for each head that uses it, behind its own components (`keptKeyDim`).
+   */
   readonly pastKeys: string;
   readonly pastValues: string;
   /** int64 [1]: how many rows come first only for the convolutions' sake; absent where there are none. */
@@ -56,7 +59,7 @@ export interface AttentionValues {
   readonly q: string;
   readonly k: string;
   readonly v: string;
-  /** Keys with their rotary positions, and values, of the rows alone: [B, R, n_kv, d]. */
+  /** Keys as they are kept, and values, of the rows alone: [B, R, n_kv, d]. */
   readonly rowKeys: string;
   readonly rowValues: string;
   /** The same with those of the tokens before: [B, K, n_kv, d]. */
@@ -135,12 +138,16 @@ export function addAttention(
   // The tables of a layer that does not rotate have this factor.
   if (plan.queryScaling) rowQueries = g.op('Mul', [rowQueries, g.op('Unsqueeze', [feeds.cos, g.ints([1])])]);
   const q = g.op('Transpose', [rowQueries], { perm: [0, 2, 1, 3] });
-  const rowKeys = placed(project('wk', nKvHeads, 'k_norm.weight'));
+  const ownKeys = placed(project('wk', nKvHeads, 'k_norm.weight'));
+  const rowKeys = plan.hasForgetGate
+    ? g.op('Concat', [ownKeys, forgetGates(g, plan, x, weight)], { axis: 3 })
+    : ownKeys;
   const rowValues = project('wv', nKvHeads);
   const allKeys = g.op('Concat', [feeds.pastKeys, rowKeys], { axis: 1 });
   const allValues = g.op('Concat', [feeds.pastValues, rowValues], { axis: 1 });
   const patched = (part: PatchedPart, value: string) => feeds.patch?.(part, value) ?? value;
-  const [k, v] = [toHeads(allKeys), patched('value', toHeads(allValues, true))];
+  const keys = plan.hasForgetGate ? components(g, allKeys, 0, headDim) : allKeys;
+  const [k, v] = [toHeads(keys), patched('value', toHeads(allValues, true))];
 
   const zero = g.scalar(0);
   const { allowed, cuts } = feeds;
@@ -162,6 +169,7 @@ export function addAttention(
   const steps: Readonly<Record<MapOperator, (map: string) => string>> = {
     score: scores,
     cap: map => capped(g, map, plan.scoreCap!),
+    decay: map => g.op('Add', [map, decay(g, plan, allKeys, x, cuts === undefined ? null : allowed)]),
     convolve_scores: map => withoutEdges(convolve(masked(map), 'mta_kernel', plan.preSoftmaxKernel!)),
     mix_scores: map => headMix(g, map, kernels['wpsm.weight']!),
     softmax: map => withoutEmptyRows(g.op('Softmax', [unmasked(map)], { axis: -1 })),
@@ -230,6 +238,41 @@ export function withoutRowsAbove(
 export function linear(g: GraphBuilder, x: string, weight: string, bias?: string): string {
   const y = g.product(x, weight);
   return bias === undefined ? y : g.op('Add', [y, bias]);
+}
+
+/** Some components of kept keys. */
+function components(g: GraphBuilder, keys: string, start: number, end: number): string {
+  return g.op('Slice', [keys, g.ints([start]), g.ints([end]), g.ints([3])]);
+}
+
+/** ln σ of the rows' forget gates: [B, R, n_kv, H / n_kv]. */
+function forgetGates(g: GraphBuilder, plan: LayerPlan, x: string, weight: (key: string) => string): string {
+  const gates = linear(g, x, weight('forget.weight'), weight('forget.bias'));
+  // ln σ(x) = min(x, 0) - ln(1 + exp -|x|), which neither overflows nor loses small values.
+  const rest = g.op('Log', [g.op('Add', [g.op('Exp', [g.op('Neg', [g.op('Abs', [gates])])]), g.scalar(1)])]);
+  const logGates = g.op('Sub', [g.op('Min', [gates, g.scalar(0)]), rest]);
+  return g.op('Reshape', [logGates, g.ints([0, 0, plan.nKvHeads, plan.nHeads / plan.nKvHeads])]);
+}
+
+/**
+ * What the forget gates of the tokens after a key, up to the query, add to its score: [B, H, R, K]. Source: Lin et al. 2025
+ * (Forgetting Transformer), arXiv 2503.02130.
+ * @param x of the rows. @param allowed tokens whose gates count, where a row does not know of all; null: all.
+ */
+function decay(g: GraphBuilder, plan: LayerPlan, allKeys: string, x: string, allowed: string | null): string {
+  const { headDim, nHeads } = plan;
+  const kept = components(g, allKeys, headDim, keptKeyDim(plan));
+  const logGates = g.op('Transpose', [g.op('Reshape', [kept, g.ints([0, 0, nHeads])])], { perm: [0, 2, 1] });
+  const [toLast, axis] = [g.ints([Number.MAX_SAFE_INTEGER]), g.integers([-1], [])];
+  if (allowed === null) {
+    const sums = g.op('CumSum', [logGates, axis]);
+    const nRows = g.op('Slice', [g.op('Shape', [x]), g.ints([1]), g.ints([2])]);
+    const ofRows = g.op('Slice', [sums, g.op('Neg', [nRows]), toLast, g.ints([2])]);
+    return g.op('Sub', [g.op('Unsqueeze', [ofRows, g.ints([3])]), g.op('Unsqueeze', [sums, g.ints([2])])]);
+  }
+  const ofRow = g.op('Where', [allowed, g.op('Unsqueeze', [logGates, g.ints([2])]), g.scalar(0)]);
+  const sums = g.op('CumSum', [ofRow, axis]);
+  return g.op('Sub', [g.op('Slice', [sums, g.ints([-1]), toLast, g.ints([3])]), sums]);
 }
 
 /** Softmax over the keys and one score of "no key" per head, whose share is dropped: rows sum to less than 1. */

@@ -11,7 +11,7 @@
 
 import { isSigned } from '../shared/operators';
 import type { GraphBuilder, WeightSource } from './graphBuilder';
-import type { LayerPlan } from './layerPlan';
+import { keptKeyDim, type LayerPlan } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { type BlockFeeds, type BlockTaps, openBlock } from './modelGraphs';
 import { divergence, logProbabilityOf, openHead } from './outputHead';
@@ -35,11 +35,11 @@ export function gpuBlockGraph(
   isWhole = false,
 ): Uint8Array {
   const { g, plan, values, output } = openBlock(config, layerIdx, weights, gpuFeeds);
-  const kept = ['B', 'K', plan.nKvHeads, plan.headDim];
+  const kept = (size: number) => ['B', 'K', plan.nKvHeads, size];
   const pastHidden = g.input('past_hidden', 'float32', ['B', 'P', config.dim]);
   g.output('hidden_out', g.op('Concat', [pastHidden, output], { axis: 1 }), 'float32', ['B', 'N', config.dim]);
-  g.output('keys', values.allKeys, 'float32', kept);
-  g.output('values', values.allValues, 'float32', kept);
+  g.output('keys', values.allKeys, 'float32', kept(keptKeyDim(plan)));
+  g.output('values', values.allValues, 'float32', kept(plan.headDim));
   if (topKeys) {
     const starts = g.op('Mul', ['positions', g.scalar(largestBlock)]);
     const keys = bandRows(g, 'positions', 0, g.ints([0]));
@@ -104,14 +104,14 @@ export function gpuFeeds(g: GraphBuilder, plan: LayerPlan, hidden: string): Bloc
   const chunkOf = (position: string) =>
     g.op('Floor', [g.op('Div', [g.op('Add', [position, g.scalar(0.5)]), g.scalar(plan.attentionChunk!)])]);
   const isInChunk = plan.attentionChunk === null ? null : g.op('Equal', [chunkOf(queryPositions(g)), chunkOf(key)]);
-  const past = ['B', 'P', plan.nKvHeads, plan.headDim];
+  const past = (size: number) => ['B', 'P', plan.nKvHeads, size];
   return {
     rows: bandRows(g, hidden, 1),
     cos: table('rotary_cos'),
     sin: table('rotary_sin'),
     allowed: isInChunk === null ? allowed : g.op('And', [allowed, isInChunk]),
-    pastKeys: g.input('past_keys', 'float32', past),
-    pastValues: g.input('past_values', 'float32', past),
+    pastKeys: g.input('past_keys', 'float32', past(keptKeyDim(plan))),
+    pastValues: g.input('past_values', 'float32', past(plan.headDim)),
     nAbove: g.input('n_above', 'int64', [1]),
     isDense: true,
   };

@@ -173,7 +173,7 @@ function checkKeys(json: Json, given: Json, family: Family, where: string): void
       throw refusal(where, key, value, 'null or a JSON object');
     }
   }
-  checkLayerKeys(given, family, where);
+  checkOwnKeys(given, family, where);
   const types = given['layer_types'];
   if (types != null && 'layer_types' in family.defaults)
     checkLayerTypes(types, given['num_hidden_layers'], family.layerTypes ?? usualLayerTypes, where);
@@ -201,14 +201,18 @@ function quotient(a: unknown, b: unknown): number {
   return typeof a === 'number' && typeof b === 'number' ? a / b : Number.NaN;
 }
 
-/** Keys that name layers, of families that read them. */
-function checkLayerKeys(given: Json, { defaults }: Family, where: string): void {
+/** Keys of few families that no size of ours is read from as it is. */
+function checkOwnKeys(given: Json, { defaults }: Family, where: string): void {
   const { mlp_only_layers: plain, no_rope_layers: rotates, decoder_sparse_step: step, num_hidden_layers: n } = given;
   if ('mlp_only_layers' in defaults && plain != null && !Array.isArray(plain)) {
     throw refusal(where, 'mlp_only_layers', plain, 'a list of layers');
   }
   if ('decoder_sparse_step' in defaults && !(typeof step === 'number' && Number.isInteger(step) && step >= 1)) {
     throw refusal(where, 'decoder_sparse_step', step, 'a whole number above 0');
+  }
+  const ratio = given['hidden_ratio'];
+  if ('hidden_ratio' in defaults && ratio != null && !(typeof ratio === 'number' && ratio > 0)) {
+    throw refusal(where, 'hidden_ratio', ratio, 'null or a number above 0');
   }
   const hasEach = Array.isArray(rotates) && rotates.length === n && rotates.every(flag => flag === 0 || flag === 1);
   if ('no_rope_layers' in defaults && rotates != null && !hasEach) {

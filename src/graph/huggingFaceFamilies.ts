@@ -153,6 +153,11 @@ function gemmaSwitches(json: Json): Json {
   return { ...attentionBias(json), norm_kind: 'rms_plus_one', embedding_scale: power(json['hidden_size'], 0.5) };
 }
 
+/** To a multiple of 256, as the library rounds widths. */
+function roundedUp(size: number): number {
+  return 256 * Math.ceil(Math.floor(size) / 256);
+}
+
 /** Of anything else, the value itself: it is refused later. */
 function power(value: unknown, exponent: number): unknown {
   return typeof value === 'number' ? value ** exponent : value;
@@ -569,6 +574,32 @@ export const families: Readonly<Record<string, Family>> = {
     // The library refuses others, since nothing says what they do to a difference.
     only: { attention_dropout: [0] },
     read: json => ({ ...attentionBias(json), differential: true }),
+  },
+  // Of flash-linear-attention, 0.6.0.
+  forgetting_transformer: {
+    layout: 'forgetting',
+    defaults: {
+      ...{ vocab_size: 32_000, hidden_size: 2048, num_hidden_layers: 24, num_heads: 32, num_kv_heads: null },
+      ...{ qkv_bias: false, qk_norm: false, window_size: null, use_output_gate: false, hidden_ratio: 4 },
+      ...{ intermediate_size: null, hidden_act: 'swish', norm_eps: 1e-6, tie_word_embeddings: false },
+      attnres_block_size: null,
+    },
+    keys: { heads: 'num_heads', kvHeads: 'num_kv_heads', eps: 'norm_eps' },
+    rope: null,
+    only: {
+      ...{ qk_norm: [false], use_output_gate: [false], attnres_block_size: [null], hidden_act: ['swish'] },
+      // The library reads a window and computes without it.
+      window_size: [null],
+    },
+    names: { qkv_bias: 'qkv_bias' },
+    read: json => ({
+      ...{ qkv_bias: json['qkv_bias'], positions: 'none', forget_gate: true },
+      // The file states no longest text, and nothing in the model depends on one.
+      max_seqlen: json['max_position_embeddings'] ?? 16_384,
+      hidden_dim:
+        json['intermediate_size'] ??
+        roundedUp((2 * numberOr(json['hidden_size'], 0) * numberOr(json['hidden_ratio'], 4)) / 3),
+    }),
   },
   llama4_text: {
     layout: 'llama4',

@@ -19,7 +19,8 @@ export type Layout =
   | 'gptj'
   | 'opt'
   | 'falcon'
-  | 'llama4';
+  | 'llama4'
+  | 'forgetting';
 
 /** A place in the files: a tensor's name, without what the whole model puts before it, and how it is cut. */
 export interface WeightPlace {
@@ -298,6 +299,23 @@ const layouts: Readonly<Record<Layout, Names>> = {
       ffn_norm: 'post_attention_layernorm',
     },
     cut: interleavedHeads,
+  },
+  forgetting: {
+    prefixes: ['model.', ''],
+    layers: 'layers',
+    whole: { tok_embeddings: 'embeddings', norm: 'norm', output: 'lm_head' },
+    modules: {
+      'attention.wq': 'attn.q_proj',
+      'attention.wk': 'attn.k_proj',
+      'attention.wv': 'attn.v_proj',
+      'attention.wo': 'attn.o_proj',
+      'attention.forget': 'attn.f_proj',
+      'feed_forward.w1': 'mlp.gate_proj',
+      'feed_forward.w2': 'mlp.down_proj',
+      'feed_forward.w3': 'mlp.up_proj',
+      attention_norm: 'attn_norm',
+      ffn_norm: 'mlp_norm',
+    },
   },
 };
 

@@ -43,6 +43,8 @@ export interface LayerPlan {
   readonly scoreCap: number | null;
   /** Whether weights of two heads are subtracted; see `ModelConfig.differential`. */
   readonly isDifferential: boolean;
+  /** Whether scores decay by forget gates; see `ModelConfig.forget_gate`. */
+  readonly hasForgetGate: boolean;
   readonly hasSinks: boolean;
   readonly qkvClip: number | null;
   readonly activation: Activation;
@@ -102,6 +104,7 @@ export function planLayer(config: ModelConfig, layerIdx: number): LayerPlan {
       (config.score_scale ?? 1 / Math.sqrt(config.head_dim)) / (config.score_scale_by_layer ? layerIdx + 1 : 1),
     scoreCap: config.score_cap,
     isDifferential: config.differential,
+    hasForgetGate: config.forget_gate,
     hasSinks: config.attention_sinks,
     qkvClip: config.qkv_clip,
     activation: config.activation,
@@ -156,6 +159,7 @@ export function operatorsOf(plan: LayerPlan): Operator[] {
   const steps: readonly (readonly [Operator, boolean])[] = [
     ['score', true],
     ['cap', plan.scoreCap !== null],
+    ['decay', plan.hasForgetGate],
     ['convolve_scores', plan.preSoftmaxKernel !== null],
     ['mix_scores', plan.hasPreHeadMix],
     [plan.hasSinks ? 'sink_softmax' : 'softmax', true],
@@ -188,6 +192,11 @@ export function summarizeLayer(plan: LayerPlan): LayerSummary {
     ...(plan.attentionChunk === null ? {} : { attentionChunk: plan.attentionChunk }),
     kernels: kernelsOf(plan),
   };
+}
+
+/** Components of a key as it is kept: its own, and a forget gate for each head that uses it. */
+export function keptKeyDim({ headDim, hasForgetGate, nHeads, nKvHeads }: LayerPlan): number {
+  return headDim + (hasForgetGate ? nHeads / nKvHeads : 0);
 }
 
 /** How many rows above its own a row of the last stage depends on, through both convolutions. */

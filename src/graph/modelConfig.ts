@@ -92,8 +92,11 @@ export interface ModelConfig {
    * GPT-NeoX) or by that of attention (`parallel_one_norm`, GPT-J).
    */
   readonly residual: 'sequential' | 'parallel' | 'parallel_one_norm';
-  /** How tokens know their place: queries and keys are rotated, or a learned table is added to the embeddings. */
-  readonly positions: 'rotary' | 'learned';
+  /**
+   * How tokens know their place: queries and keys are rotated, a learned table is added to the embeddings, or neither (forget
+   * gates tell them apart).
+   */
+  readonly positions: 'rotary' | 'learned' | 'none';
   /** Row of the learned table that belongs to the first token (OPT: 2). */
   readonly position_offset: number;
   /** Components of a head that are rotated, from the first on. */
@@ -116,6 +119,11 @@ export interface ModelConfig {
    * p + H / 2, the values of two heads of values, and a norm over both.
    */
   readonly differential: boolean;
+  /**
+   * Whether each head has a forget gate at every token: a score is lowered by those of the tokens that lie between
+   * (Forgetting Transformer).
+   */
+  readonly forget_gate: boolean;
   /** Whether each head has a learned score of "no key", which takes its share of the softmax (gpt-oss). */
   readonly attention_sinks: boolean;
   /** Queries, keys and values are limited to -c .. c; null: not (OLMo 1). */
@@ -160,7 +168,7 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
   const headDim = read.size('head_dim', 4096, Math.floor(dim / nHeads));
   const nKvHeads = read.size('n_kv_heads', 1024, nHeads);
   if (nHeads % nKvHeads !== 0) throw invalid(where, 'n_kv_heads', nKvHeads, `a divisor of n_heads, ${nHeads}`);
-  const positions = read.choice('positions', ['rotary', 'learned'], 'rotary');
+  const positions = read.choice('positions', ['rotary', 'learned', 'none'], 'rotary');
   const rotaryDim = read.size('rotary_dim', headDim, headDim);
   if (positions === 'rotary' && rotaryDim % 2 !== 0) {
     const key = root['rotary_dim'] == null ? 'head_dim' : 'rotary_dim';
@@ -204,6 +212,7 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     score_cap: read.optional('score_cap'),
     logit_cap: read.optional('logit_cap'),
     differential: parseDifferential(read.flag('differential', false), nHeads, nKvHeads, where),
+    forget_gate: read.flag('forget_gate', false),
     attention_sinks: read.flag('attention_sinks', false),
     qkv_clip: read.optional('qkv_clip'),
     activation: read.choice('activation', activations, 'silu'),

@@ -17,7 +17,7 @@ import {
 import { fedConvolution } from './convolution';
 import { addFeedForward } from './feedForward';
 import { GraphBuilder, type WeightSource } from './graphBuilder';
-import { type LayerPlan, type NormPlan, normOf, planLayer, stagesOf } from './layerPlan';
+import { keptKeyDim, type LayerPlan, type NormPlan, normOf, planLayer, stagesOf } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { addRank, addTargets, addTopK, divergence, openHead, weightedSum } from './outputHead';
 import { addPooling, addTopKeys, largest } from './reductions';
@@ -260,6 +260,10 @@ export function expectedWeights(config: ModelConfig): Map<string, readonly numbe
       add('attention.gate.bias', [rows]);
     }
     if (plan.isDifferential) for (const name of ['q1', 'k1', 'q2', 'k2']) add(`attention.lambda_${name}`, [d]);
+    if (plan.hasForgetGate) {
+      add('attention.forget.weight', [n, dim]);
+      add('attention.forget.bias', [n]);
+    }
     if (plan.hasSinks) add('attention.sinks', [n]);
     for (const name of blockNorms(plan)) addNormWeights(add, name, plan.norm, dim);
     addFeedForwardWeights(add, plan);
@@ -375,13 +379,13 @@ function attentionFeeds(g: GraphBuilder, plan: LayerPlan): BlockFeeds {
 
 /** @param nMasks one for all heads, or one for each. */
 function maskedFeeds(g: GraphBuilder, plan: LayerPlan, nMasks: number): BlockFeeds {
-  const past = ['B', 'P', plan.nKvHeads, plan.headDim];
+  const past = (size: number) => ['B', 'P', plan.nKvHeads, size];
   return {
     cos: g.input('rotary_cos', 'float32', ['R', plan.headDim]),
     sin: g.input('rotary_sin', 'float32', ['R', plan.headDim]),
     allowed: g.input('allowed', 'bool', ['A', nMasks, 'R', 'K']),
-    pastKeys: g.input('past_keys', 'float32', past),
-    pastValues: g.input('past_values', 'float32', past),
+    pastKeys: g.input('past_keys', 'float32', past(keptKeyDim(plan))),
+    pastValues: g.input('past_values', 'float32', past(plan.headDim)),
     nAbove: g.input('n_above', 'int64', [1]),
   };
 }
@@ -443,9 +447,9 @@ function attentionWeight(g: GraphBuilder, layerIdx: number, weights: WeightSourc
 
 /** What later bands need of a band's rows. */
 function addKeptOutputs(g: GraphBuilder, plan: LayerPlan, values: AttentionValues): void {
-  const shape = ['B', 'R', plan.nKvHeads, plan.headDim];
-  g.output('keys', values.rowKeys, 'float32', shape);
-  g.output('values', values.rowValues, 'float32', shape);
+  const shape = (size: number) => ['B', 'R', plan.nKvHeads, size];
+  g.output('keys', values.rowKeys, 'float32', shape(keptKeyDim(plan)));
+  g.output('values', values.rowValues, 'float32', shape(plan.headDim));
 }
 
 function addStageOutputs(g: GraphBuilder, plan: LayerPlan, feeds: AttentionFeeds, values: AttentionValues): void {

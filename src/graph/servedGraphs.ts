@@ -14,7 +14,7 @@ import type { Stage } from '../shared/operators';
 import { Failure } from '../shared/tools/failure';
 import { kernelShapes } from './attentionGraph';
 import { GraphBuilder, type WeightSource } from './graphBuilder';
-import { hasLengthDependentPositions, type LayerPlan, stagesOf, streamedStages } from './layerPlan';
+import { hasLengthDependentPositions, keptKeyDim, type LayerPlan, stagesOf, streamedStages } from './layerPlan';
 import type { ModelConfig } from './modelConfig';
 import { embedGraph, openBlock } from './modelGraphs';
 import { addTargets, addTopK, divergence, openHead } from './outputHead';
@@ -154,7 +154,7 @@ function openServedBlock(config: ModelConfig, layerIdx: number, weights: WeightS
       ...servedRotary(g, plan, queries, config.max_seqlen),
       allowed: g.op('Unsqueeze', [allowed, g.ints([0, 1])]),
       // A server computes the whole window in one band.
-      pastKeys: g.floats([], [1, 0, plan.nKvHeads, plan.headDim]),
+      pastKeys: g.floats([], [1, 0, plan.nKvHeads, keptKeyDim(plan)]),
       pastValues: g.floats([], [1, 0, plan.nKvHeads, plan.headDim]),
       nAbove: g.ints([0]),
     };

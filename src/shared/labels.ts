@@ -8,6 +8,7 @@ const namesBy = (t: (text: string) => string) =>
   ({
     scores: { label: t('Scores'), inText: t('scores') },
     capped_scores: { label: t('Capped scores'), inText: t('capped scores') },
+    decayed_scores: { label: t('Decayed scores'), inText: t('decayed scores') },
     convolved_scores: { label: t('Scores after convolution'), inText: t('scores after convolution') },
     mixed_scores: { label: t('Mixed scores'), inText: t('mixed scores') },
     pattern: { label: t('Pattern'), inText: t('pattern') },

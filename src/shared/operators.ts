@@ -22,6 +22,13 @@ interface OperatorEntry {
 export const operators = {
   score: { on: 'scores', stage: 'scores', isSigned: true, rowSum: 'free', formula: 'S[i, j] = scale · q[i] · k[j]' },
   cap: { on: 'scores', stage: 'capped_scores', isSigned: true, rowSum: 'free', formula: 'c · tanh(S[i, j] / c)' },
+  decay: {
+    on: 'scores',
+    stage: 'decayed_scores',
+    isSigned: true,
+    rowSum: 'free',
+    formula: 'S[i, j] + Σ over tokens k after j, up to i, of ln σ(f[k]), with the forget gate f[k] of the head',
+  },
   convolve_scores: {
     on: 'scores',
     stage: 'convolved_scores',

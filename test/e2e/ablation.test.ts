@@ -366,7 +366,9 @@ test('an ablation stays over an edit and goes with another model', async () => {
   await workbench.page.keyboard.insertText(' ');
   // The text is run as trained first, then without what is off; meanwhile the pages stay as they were.
   await frame.waitForFunction(
-    n => Number(document.getElementById('app')!.dataset['run']) > n && document.querySelector('.content.is-waiting') === null,
+    n =>
+      Number(document.getElementById('app')!.dataset['run']) > n &&
+      document.querySelector('.content.is-waiting') === null,
     before + 1,
   );
   await ablated(/convolution before softmax off/);

@@ -215,6 +215,7 @@ const families: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     ...{ attention_chunk: 6, rotary_layers: [1], query_scaling: { strength: 0.5, span: 3 }, qk_norm: 'rotated' },
     differential: true,
   },
+  'forget gates': { forget_gate: true, n_kv_heads: 2 },
   'rotation by the length of the text': {
     rope_scaling: { rope_type: 'dynamic', factor: 3, original_max_position_embeddings: 8 },
   },

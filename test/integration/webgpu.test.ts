@@ -69,7 +69,7 @@ const families = [
   ...['llama-3', 'mistral-window', 'ministral', 'qwen2', 'qwen3', 'qwen3-moe', 'qwen2-moe', 'olmo', 'olmo2', 'olmo3'],
   ...['gpt2', 'pythia', 'gptj', 'opt', 'falcon-40b', 'gemma', 'gemma2', 'gemma3', 'phi3', 'smollm3', 'granite'],
   // Not stablelm-parallel: its weights are fp16, which the driver in software does not compute with.
-  ...['stablelm', 'starcoder2', 'mixtral', 'gpt-oss', 'llama4', 'diffllama'],
+  ...['stablelm', 'starcoder2', 'mixtral', 'gpt-oss', 'llama4', 'diffllama', 'forgetting'],
 ];
 
 test('logits, maps and stages of every family are the library’s on WebGPU', { timeout: 600_000 }, () => {

@@ -161,6 +161,8 @@ class LensView implements PanelView {
       this.say(t('Scores are made of a query and a key alone: no convolution to look into.'));
     else if (stage === 'capped_scores')
       this.say(t('A cap made this of the scores, cell by cell: no convolution to look into.'));
+    else if (stage === 'decayed_scores')
+      this.say(t('Forget gates made this of the scores, cell by cell: no convolution to look into.'));
     else if (stage === 'pattern')
       this.say(t('The softmax made this of the mixed scores: no convolution to look into.'));
     else if (stage === 'differential_pattern')
@@ -247,7 +249,7 @@ class LensView implements PanelView {
 
 /** The stage of the same side that the lens can look into, for one that it cannot; null otherwise. */
 function stageToExplain(stage: Stage | undefined): Stage | null {
-  if (stage === 'scores' || stage === 'capped_scores') return 'mixed_scores';
+  if (stage === 'scores' || stage === 'capped_scores' || stage === 'decayed_scores') return 'mixed_scores';
   const isOther = stage === 'pattern' || stage === 'differential_pattern' || stage === 'gated_pattern';
   return isOther ? 'mixed_pattern' : null;
 }

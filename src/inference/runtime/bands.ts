@@ -4,7 +4,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type LayerPlan, reachAbove } from '../../graph/layerPlan';
+import { keptKeyDim, type LayerPlan, reachAbove } from '../../graph/layerPlan';
 import type { ExecutionProvider } from '../../shared/analysis';
 import { Cancelled, Failure } from '../../shared/tools/failure';
 import type { Value } from './session';
@@ -21,15 +21,15 @@ export interface Band {
 export interface LayerRows {
   /** The residual stream before the layer, [1, T, D]. */
   readonly hidden: Value;
-  /** Keys with their rotary positions, and values; [1, T, n_kv, d] each. Filled band by band. */
+  /** Keys with their rotary positions and forget gates, and values; [1, T, n_kv, d] each. Filled band by band. */
   readonly keys: Value;
   readonly values: Value;
 }
 
 /** Of a layer none of whose rows is computed yet. */
-export function emptyRows({ nKvHeads, headDim }: LayerPlan, hidden: Value): LayerRows {
-  const dims = [...hidden.dims.slice(0, 2), nKvHeads, headDim];
-  return { hidden, keys: emptyValue(dims), values: emptyValue(dims) };
+export function emptyRows(plan: LayerPlan, hidden: Value): LayerRows {
+  const empty = (size: number) => emptyValue([...hidden.dims.slice(0, 2), plan.nKvHeads, size]);
+  return { hidden, keys: empty(keptKeyDim(plan)), values: empty(plan.headDim) };
 }
 
 /** Rows of a band where nothing speaks against it: measured fastest for 512 to 4096 tokens, whole matrix included. */

@@ -4,7 +4,7 @@
  */
 
 import { gpuBlockGraph, gpuFeeds, gpuPredictionGraph, largestBlock } from '../../graph/gpuGraphs';
-import { type LayerPlan, planLayer, streamedStages } from '../../graph/layerPlan';
+import { keptKeyDim, type LayerPlan, planLayer, streamedStages } from '../../graph/layerPlan';
 import { type BlockTaps, embedGraph, noTaps } from '../../graph/modelGraphs';
 import type { LocalProvider } from '../../shared/analysis';
 import type { KernelWeights } from '../../shared/kernels';
@@ -159,10 +159,10 @@ export class GpuRuntime extends ModelRuntime {
     const nTokens = hidden.dims[1]!;
     const start = known?.nRows ?? 0;
     const bands: BandOutputs[] = [];
-    const none = emptyValue([1, 0, nKvHeads, headDim]);
+    const none = (size: number) => emptyValue([1, 0, nKvHeads, size]);
     let done: { readonly hidden: Value; readonly keys: Value; readonly values: Value } = known
       ? { hidden: known.layer.hidden, keys: known.layer.rows.keys, values: known.layer.rows.values }
-      : { hidden: emptyValue([1, 0, plan.dim]), keys: none, values: none };
+      : { hidden: emptyValue([1, 0, plan.dim]), keys: none(keptKeyDim(plan)), values: none(headDim) };
     await this.inBands(start, nTokens, signal, async (from, to) => {
       const band = bandAt(plan, from, to, blockSize);
       const isWhole = band.first === 0 && to === nTokens;

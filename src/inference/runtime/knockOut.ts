@@ -4,7 +4,8 @@
  * A row computes its attention as if the forbidden tokens were not there. Its own cells at the forbidden keys are 0 in every
  * stage and -inf in the softmax. Of the rows above, which the convolutions of Multi-Token Attention reach, it reads neither
  * their cells at those keys nor the rows of the forbidden tokens themselves. So nothing of a forbidden token, key, value or
- * query, gets into the row within a layer, if all heads are cut.
+ * query, gets into the row within a layer, if all heads are cut; nor does its forget gate, for which the decay is summed
+ * over the tokens that are left.
  */
 
 import type { CutHeads } from '../../graph/attentionGraph';
@@ -39,10 +40,13 @@ export function partsOf({ first, end }: TokenRange, cuts: readonly Cut[]): CutRo
   });
 }
 
-/** Which graph a layer needs for some cuts: none of its own where all heads lose whole keys and no convolution reaches them. */
+/**
+ * Which graph a layer needs for some cuts: none of its own where all heads lose whole keys, which neither a convolution
+ * reaches nor forget gates count.
+ */
 export function cutHeads(plan: LayerPlan, cuts: readonly Cut[]): CutHeads | undefined {
   if (cuts.some(({ heads }) => heads !== null)) return 'some heads';
-  return cuts.length > 0 && reachAbove(plan) > 0 ? 'all heads' : undefined;
+  return cuts.length > 0 && (reachAbove(plan) > 0 || plan.hasForgetGate) ? 'all heads' : undefined;
 }
 
 /**

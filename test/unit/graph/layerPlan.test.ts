@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   currentKeyColumn,
+  keptKeyDim,
   kernelsOf,
   type LayerPlan,
   operatorsOf,
@@ -75,6 +76,13 @@ test('differential attention is an entry: a stage, and a norm over pairs of head
   assert.deepEqual(stagesOf(differential), ['scores', 'pattern', 'differential_pattern']);
   assert.deepEqual(operatorsOf(differential).slice(-3), ['sum_values', 'norm_pairs', 'scale_output']);
   assert.equal(differential.outputScale, 1 - (0.8 - 0.6 * Math.exp(-0.3)));
+});
+
+test('forget gates are an entry: a stage before the convolution, and wider keys that are kept', () => {
+  const forgetting = plan({ query_kernel_size: 2, key_kernel_size: 3 }, { forget_gate: true, n_kv_heads: 2 });
+  assert.deepEqual(stagesOf(forgetting).slice(0, 3), ['scores', 'decayed_scores', 'convolved_scores']);
+  assert.equal(keptKeyDim(forgetting), forgetting.headDim + forgetting.nHeads / 2);
+  assert.equal(keptKeyDim(plan({}, {})), plan({}, {}).headDim);
 });
 
 test('talking heads are head mixing on both sides of the softmax, without kernels', () => {

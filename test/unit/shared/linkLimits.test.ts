@@ -74,7 +74,7 @@ test('a layer shows the last stage that it has up to the chosen one, or else its
   const available: Stage[] = ['scores', 'mixed_scores', 'pattern'];
   assert.deepEqual(
     stages.map(stage => effectiveStage(available, stage)),
-    ['scores', 'scores', 'scores', 'mixed_scores', ...Array(5).fill('pattern')],
+    ['scores', 'scores', 'scores', 'scores', 'mixed_scores', ...Array(5).fill('pattern')],
   );
   assert.equal(effectiveStage(['pattern'], 'scores'), 'pattern');
 });
@@ -83,12 +83,12 @@ test('the stage before, of one unit', () => {
   assert.deepEqual(
     stages.map(stage => previousStage(stages, stage)),
     [
-      ...[null, 'scores', 'capped_scores', 'convolved_scores'],
+      ...[null, 'scores', 'capped_scores', 'decayed_scores', 'convolved_scores'],
       ...[null, 'pattern', 'differential_pattern', 'convolved_pattern', 'mixed_pattern'],
     ],
   );
   assert.equal(previousStage(['scores', 'mixed_scores', 'pattern', 'mixed_pattern'], 'mixed_pattern'), 'pattern');
-  assert.deepEqual(stages.map(isPreSoftmax), [true, true, true, true, false, false, false, false, false]);
+  assert.deepEqual(stages.map(isPreSoftmax), [true, true, true, true, true, false, false, false, false, false]);
 });
 
 test('values of an overview', () => {

@@ -67,7 +67,7 @@ test('differences are taken between stages of one unit only, and to a stage that
   assert.deepEqual(
     stages.map(stage => previousStage(stages, stage)),
     [
-      ...[null, 'scores', 'capped_scores', 'convolved_scores'],
+      ...[null, 'scores', 'capped_scores', 'decayed_scores', 'convolved_scores'],
       ...[null, 'pattern', 'differential_pattern', 'convolved_pattern', 'mixed_pattern'],
     ],
   );
