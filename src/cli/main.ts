@@ -1,6 +1,6 @@
 /** `mta-inspect`: the engine without an editor, so that figures can be reproduced in scripts. See `syntax` in options.ts. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { analyzeJson } from '../export/mapText';
 import { csvSidecar, factsFormat, factsJson } from '../export/source';
 import { providerSettings, quantizedWeights } from '../shared/analysis';
@@ -528,7 +528,10 @@ function checkSidecar(path: string): void {
   checkOutput('beside --out', path);
   if (!existsSync(path)) return;
   try {
-    if (JSON.parse(readFileSync(path, 'utf8')).format === factsFormat) return;
+    // A pipe would not answer, and facts are short.
+    const stats = statSync(path);
+    const isShort = stats.isFile() && stats.size < 1 << 20;
+    if (isShort && JSON.parse(readFileSync(path, 'utf8')).format === factsFormat) return;
   } catch {}
   throw new Failure(
     'no-write',

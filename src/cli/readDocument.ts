@@ -73,14 +73,15 @@ export function known(encoding: string): string {
   }
 }
 
-function readBytes(file: string): Uint8Array {
+/** All bytes of a file or pipe, of which no more than `most` are read. @throws Failure */
+export function readBytes(file: string, most = maxBytes): Uint8Array {
   const fail = (why: string) => new Failure('no-file', `Cannot read ${file}: ${why}.`);
   let descriptor: number | undefined;
   try {
     descriptor = openSync(file, 'r');
     const stats = fstatSync(descriptor);
     if (stats.isDirectory()) throw fail('it is a folder. Name a text file');
-    if (stats.size > maxBytes) throw tooLarge(file, stats.size);
+    if (stats.size > most) throw tooLarge(file, stats.size, most);
     const parts: Uint8Array[] = [];
     for (let total = 0; ; ) {
       // A pipe has no size; one byte more than expected shows that a file has ended.
@@ -89,7 +90,7 @@ function readBytes(file: string): Uint8Array {
       if (n === 0) return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
       parts.push(part.subarray(0, n));
       total += n;
-      if (total > maxBytes) throw tooLarge(file, total);
+      if (total > most) throw tooLarge(file, total, most);
     }
   } catch (error) {
     throw error instanceof Failure ? error : fail(reasonOf(error, file));
@@ -109,8 +110,8 @@ export function reasonOf(error: unknown, file: string): string {
   return message;
 }
 
-function tooLarge(file: string, nBytes: number): Failure {
-  const [size, most] = [nBytes, maxBytes].map(n => Math.round(n / (1 << 20)));
+function tooLarge(file: string, nBytes: number, mostBytes: number): Failure {
+  const [size, most] = [nBytes, mostBytes].map(n => Math.round(n / (1 << 20)));
   return new Failure(
     'too-large',
     `Cannot read ${file}: it has ${size} MB or more, at most ${most} MB can be read. Cut out the part of interest.`,

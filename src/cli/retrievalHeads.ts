@@ -1,6 +1,5 @@
 /** `mta-inspect choose-heads`: heads that find context, chosen by examples and saved for --heads-file. */
 
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import * as v from 'valibot';
 import { bestHeads } from '../attention/retrievalHeads';
@@ -11,7 +10,7 @@ import { type RetrievalExample, repeatedWords } from '../shared/retrievalHeads';
 import { Failure } from '../shared/tools/failure';
 import { whole } from '../shared/tools/schema';
 import { type EngineChoice, loadEngine } from './document';
-import { readDocument } from './readDocument';
+import { readBytes, readDocument } from './readDocument';
 import { oneLine } from './terminal';
 
 /** The JSON of `choose-heads --json`, which --heads-file reads; documented in schemas/choose-heads.schema.json. */
@@ -144,10 +143,14 @@ function labeledExamples(path: string, text: string): RetrievalExample[] {
   }));
 }
 
+/** Of a file with examples or heads. */
+const maxListBytes = 64 << 20;
+
 function readJson(option: string, path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(new TextDecoder().decode(readBytes(path, maxListBytes)));
   } catch (error) {
+    if (error instanceof Failure) throw error;
     throw new Failure('bad-usage', `Cannot read ${option} ${path}: ${(error as Error).message}.`);
   }
 }

@@ -18,13 +18,12 @@ import {
   stat,
   statfs,
   symlink,
-  writeFile,
 } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { isCommit, repositoryFolder } from '../shared/repository';
 import { Cancelled, Failure } from '../shared/tools/failure';
 import { t } from '../shared/tools/l10n';
-import { lockFile, partSuffix, recordFetched } from './fetched';
+import { lockFile, partSuffix, recordFetched, replaceFile } from './fetched';
 import { hubRequest, maxIdleMs, waited } from './hubRequest';
 import type { HubSettings } from './hubSettings';
 import { lock } from './lock';
@@ -249,7 +248,7 @@ async function writeRef(repository: string, revision: string, commit: string): P
   const old = await readFile(path, 'latin1').catch(() => null);
   if (old !== null && old.trim() === commit) return;
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, commit);
+  await replaceFile(path, commit);
   await recordFetched(repository, commit, null, revision);
 }
 

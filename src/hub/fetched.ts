@@ -38,6 +38,21 @@ export function lockFile(cache: string, id: string): string {
   return join(cache, '.locks', repositoryFolder(id), 'mta-inspector.lock');
 }
 
+/** Puts a short file in place of an older one, which stays where this fails. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const beside = `${path}.new`;
+  try {
+    await writeFile(beside, text);
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+}
+
+const writeRecord = (path: string, revisions: Fetched) =>
+  replaceFile(path, JSON.stringify({ format, revisions }, null, 1));
+
 async function readRecord(repository: string): Promise<Fetched> {
   const path = join(repository, recordName);
   const file = await stat(path).catch(() => null);
@@ -93,8 +108,7 @@ export async function recordFetched(
   const revision = { files: [...others, ...added], refs: ref === null ? refs : [...new Set([...refs, ref])] };
   const path = join(repository, recordName);
   await mkdir(repository, { recursive: true });
-  await writeFile(`${path}.new`, JSON.stringify({ format, revisions: { ...record, [commit]: revision } }, null, 1));
-  await rename(`${path}.new`, path);
+  await writeRecord(path, { ...record, [commit]: revision });
 }
 
 /** All that can be removed. */
@@ -137,7 +151,7 @@ export async function removeDownload(cache: string, { id, commit }: Pick<Downloa
     await rmdir(snapshot).catch(() => {}); // files of other programs keep it
     if (!(await stat(snapshot).catch(() => null))) await removeRefs(repository, revision.refs, commit);
     const path = join(repository, recordName);
-    if (Object.keys(others).length > 0) await writeFile(path, JSON.stringify({ format, revisions: others }, null, 1));
+    if (Object.keys(others).length > 0) await writeRecord(path, others);
     else await rm(path, { force: true });
     for (const name of ['snapshots', 'blobs', 'refs', '.']) await rmdir(join(repository, name)).catch(() => {});
   } finally {

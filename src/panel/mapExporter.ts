@@ -1,5 +1,6 @@
 /** Saves or copies the current map. */
 
+import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 import type { Analysis } from '../analysis/analysis';
 import { exportSource, shownMap } from '../analysis/exportSource';
@@ -21,6 +22,9 @@ const formatNames: Readonly<Record<ExportFormat, string>> = {
 
 /** UTF-16 units; beyond, editors and clipboards stall. */
 const largestCopy = 32_000_000;
+
+/** Bytes. */
+const largestFacts = 1 << 20;
 
 export class MapExporter {
   constructor(
@@ -44,7 +48,7 @@ export class MapExporter {
     const content = await withProgress(progress, () => this.content(format, exported));
     const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
     try {
-      await vscode.workspace.fs.writeFile(uri, bytes);
+      await writeWhole(uri, bytes);
       if (format === 'csv') await this.writeFacts(uri.with({ path: csvSidecar(uri.path) }), factsJson(source, choice));
     } catch (error) {
       throw new Failure(
@@ -58,12 +62,16 @@ export class MapExporter {
 
   /** Nobody chose this file's name: it replaces its like only. */
   private async writeFacts(uri: vscode.Uri, facts: ReturnType<typeof factsJson>): Promise<void> {
-    const older = await vscode.workspace.fs.readFile(uri).then(
-      bytes => new TextDecoder().decode(bytes),
-      () => null,
-    );
-    if (older !== null && !older.includes(factsFormat)) return;
-    await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(`${JSON.stringify(facts, null, 1)}\n`));
+    const older = await statOf(uri);
+    if (older && !(await this.isFacts(uri, older))) return;
+    await writeWhole(uri, new TextEncoder().encode(`${JSON.stringify(facts, null, 1)}\n`));
+  }
+
+  /** A pipe would never answer, and facts are short. */
+  private async isFacts(uri: vscode.Uri, { type, size }: vscode.FileStat): Promise<boolean> {
+    if (type !== vscode.FileType.File || size > largestFacts) return false;
+    const bytes = await vscode.workspace.fs.readFile(uri);
+    return new TextDecoder().decode(bytes).includes(factsFormat);
   }
 
   /** @throws RangeError for a format that is not text. */
@@ -111,5 +119,27 @@ export class MapExporter {
       heads: Array.from({ length: source.model.nHeads }, (_, headIdx) => headIdx),
       page: async () => ({ script: await dist('report.js'), style: await dist('report.css') }),
     });
+  }
+}
+
+async function statOf(uri: vscode.Uri): Promise<vscode.FileStat | null> {
+  return vscode.workspace.fs.stat(uri).then(
+    stats => stats,
+    () => null,
+  );
+}
+
+/** An older file is replaced when the new one is whole: until then it has another name. What is no plain file is written through. */
+async function writeWhole(uri: vscode.Uri, bytes: Uint8Array): Promise<void> {
+  const { fs } = vscode.workspace;
+  const older = await statOf(uri);
+  if (older && older.type !== vscode.FileType.File) return fs.writeFile(uri, bytes);
+  const beside = uri.with({ path: `${uri.path}.${randomUUID().slice(0, 8)}.tmp` });
+  try {
+    await fs.writeFile(beside, bytes);
+    await fs.rename(beside, uri, { overwrite: true });
+  } catch (error) {
+    await fs.delete(beside).then(undefined, () => {});
+    throw error;
   }
 }

@@ -101,6 +101,24 @@ test('a file is replaced when the new one is whole, and nothing else stays', () 
   assert.match(other.stderr, /another file is there/);
 });
 
+test('a pipe beside a CSV file is not waited for, an endless list of examples or heads is not read to its end', {
+  skip: process.platform === 'win32',
+}, () => {
+  const out = join(scratch, 'piped.csv');
+  spawnSync('mkfifo', [`${out}.json`]);
+  const runs = [
+    [['export', file, '--format', 'csv', '--out', out], /another file is there/],
+    [['choose-heads', file, '--labels', '/dev/zero'], /Cannot read \/dev\/zero: it has 64 MB or more, at most 64 MB/],
+    [['context', file, '--at', '3', '--heads-file', '/dev/zero'], /it has 64 MB or more/],
+  ] as const;
+  for (const [args, message] of runs) {
+    const options = { cwd: root, encoding: 'utf8', timeout: 60_000 } as const;
+    const run = spawnSync(process.execPath, [cliProgram, ...args, ...model], options);
+    assert.equal(run.status, 1, `${args.join(' ')}: ${run.stderr}`);
+    assert.match(run.stderr, message);
+  }
+});
+
 test('a closed pipe ends the table, not the file; without a file the exit code says so', {
   skip: process.platform === 'win32',
 }, () => {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { root, tinyModelDirectory } from '../../fixtures/paths';
 import type { Random } from '../../random';
-import { untilDone } from '../harness/panel';
+import { showView, untilDone, viewNames } from '../harness/panel';
 import type { Workbench } from '../harness/workbench';
 import type { LosableGpu, SmallDisk } from './faults';
 import { inferencePids } from './memory';
@@ -149,6 +149,44 @@ export const actions: readonly Action[] = [
     },
   },
   {
+    name: 'show a view, whose run goes on when the next begins',
+    weight: 10,
+    async run({ workbench, random }) {
+      const frame = await workbench.webviewFrame('MTA Inspector');
+      await showView(frame, random.pick([...viewNames]));
+      await new Promise(wake => setTimeout(wake, random.below(1000)));
+    },
+  },
+  {
+    name: 'continue the text, cancelled half-way or not',
+    weight: 4,
+    async run(scene) {
+      const { workbench, random } = scene;
+      const { page } = workbench;
+      await show(scene, sample);
+      await workbench.runCommand('MTA Inspector: Continue the Text…');
+      await page.locator('.quick-input-widget input.input').waitFor();
+      await page.keyboard.press('Enter');
+      await page.locator('.quick-input-widget .monaco-list-row', { hasText: 'The likeliest token' }).click();
+      const progress = workbench.notification(/Continuing the text/).first();
+      const untitled = page.locator('.tab', { hasText: /Untitled/ });
+      await progress.or(untitled).first().waitFor();
+      if (random.below(2) === 0) {
+        const cancel = progress.getByRole('button', { name: 'Cancel' });
+        await cancel.click({ timeout: 2000, noWaitAfter: true }).catch(() => {}); // it may be done
+      }
+      await progress.waitFor({ state: 'hidden' });
+      await new Promise(wake => setTimeout(wake, 1000)); // a document opens when the message is gone
+      if (await untitled.isVisible()) await workbench.runCommand('View: Revert and Close Editor');
+    },
+  },
+  {
+    name: 'restart the inference process',
+    weight: 3,
+    restarts: true,
+    run: ({ workbench }) => workbench.runCommand('MTA Inspector: Restart Inference Process'),
+  },
+  {
     name: 'change the threads: the model loads again',
     weight: 6,
     restarts: true,
@@ -242,9 +280,10 @@ export const actions: readonly Action[] = [
       try {
         disk?.fill();
         await inspectAgain(scene);
-        await workbench.runCommand('MTA Inspector: Export Map…');
+        const frame = await workbench.webviewFrame('MTA Inspector');
+        await showView(frame, 'Export');
+        await frame.getByRole('button', { name: 'Save… as CSV' }).click();
         const { page } = workbench;
-        await page.locator('.quick-input-widget .monaco-list-row').filter({ hasText: 'CSV' }).first().click();
         const input = page.locator('.quick-input-widget input.input');
         await page.waitForFunction(() =>
           document.querySelector<HTMLInputElement>('.quick-input-widget input.input')?.value.endsWith('.csv'),

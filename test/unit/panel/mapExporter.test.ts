@@ -69,6 +69,41 @@ test('a place that cannot be written is said with the reason', async () => {
   await assert.rejects(saved, { code: 'cannot-write', message: /\/elsewhere\/out\.json: read-only/ });
 });
 
+test('a full disk leaves the older file, and nothing beside it', async () => {
+  const { exporter, answered } = await open();
+  editor.answers.save = '/workspace/full.csv';
+  editor.files.set('/workspace/full.csv', new TextEncoder().encode('older'));
+  editor.isDiskFull = true;
+  try {
+    await assert.rejects(answered(exporter.save('csv', style)), { code: 'cannot-write', message: /no space left/ });
+  } finally {
+    editor.isDiskFull = false;
+  }
+  assert.equal(text('/workspace/full.csv'), 'older');
+  assert.deepEqual(
+    [...editor.files.keys()].filter(path => path.startsWith('/workspace/full')),
+    ['/workspace/full.csv'],
+  );
+  await answered(exporter.save('csv', style));
+  assert.match(text('/workspace/full.csv'), /^query,key/);
+});
+
+test('beside a CSV file, a pipe and a long file are neither read nor replaced', async () => {
+  const { exporter, answered } = await open();
+  for (const [name, bytes] of [
+    ['pipe', new Uint8Array()],
+    ['long', new Uint8Array((1 << 20) + 1)],
+  ] as const) {
+    const path = `/workspace/${name}.csv`;
+    editor.answers.save = path;
+    editor.files.set(`${path}.json`, bytes);
+    if (name === 'pipe') editor.pipes.add(`${path}.json`);
+    assert.equal(await answered(exporter.save('csv', style)), true);
+    assert.match(text(path), /^query,key/);
+    assert.equal(editor.files.get(`${path}.json`), bytes);
+  }
+});
+
 test('the part that is seen is written, under a name that says so; formats of whole maps pass over it', async () => {
   const { exporter, answered } = await open();
   const seen = { ...style, part: { queryStart: 1, keyStart: 0, nQueries: 1, nKeys: 2 }, isAllStages: true };
