@@ -15,6 +15,7 @@ import { Failure } from '../shared/tools/failure';
 import { resolveModel } from './modelPaths';
 import { report } from './output';
 import { readDocument } from './readDocument';
+import { oneLine } from './terminal';
 
 /** A model and what runs it. */
 export interface EngineChoice {
@@ -86,7 +87,7 @@ export async function analyzeFile(file: string, options: DocumentOptions): Promi
     options.listen?.(name, payload);
     if (name === 'tokens') opened = payload as TokensEvent;
     if (name === 'layer') layers.push((payload as { layer: LayerResult }).layer);
-    if (name === 'provider') report((payload as { note: string }).note);
+    if (name === 'provider') report(oneLine((payload as { note: string }).note));
   });
   const maxTokens = windowSize(engine, options.maxTokens);
   const reach = textReach(maxTokens);

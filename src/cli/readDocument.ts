@@ -6,7 +6,7 @@
 import { constants } from 'node:buffer';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Failure } from '../shared/tools/failure';
-import { printable } from './terminal';
+import { oneLine } from './terminal';
 
 export interface DocumentText {
   readonly text: string;
@@ -214,5 +214,5 @@ function lineEndOf(text: string): '\n' | '\r\n' | null {
 }
 
 function note(sentence: string): void {
-  process.stderr.write(`${printable(sentence)}\n`);
+  process.stderr.write(`${oneLine(sentence)}\n`);
 }

@@ -104,7 +104,7 @@ export function chosenHeadsText({ model, file, source, examples, heads }: Chosen
 
 /** Heads of a file that `choose-heads` wrote. @throws Failure for another model's, or one that is not such a file. */
 export function readHeadsFile(path: string, { model }: Engine): HeadRef[] {
-  const parsed = v.safeParse(headsSchema, readJson('--heads-file', path));
+  const parsed = v.safeParse(headsSchema, readJson('--heads-file', path), firstProblem);
   if (!parsed.success) {
     throw new Failure(
       'bad-usage',
@@ -129,7 +129,7 @@ export function readHeadsFile(path: string, { model }: Engine): HeadRef[] {
 }
 
 function labeledExamples(path: string, text: string): RetrievalExample[] {
-  const parsed = v.safeParse(labelSchema, readJson('--labels', path));
+  const parsed = v.safeParse(labelSchema, readJson('--labels', path), firstProblem);
   if (!parsed.success) {
     throw new Failure(
       'bad-usage',
@@ -142,6 +142,9 @@ function labeledExamples(path: string, text: string): RetrievalExample[] {
     gold: { start: gold[0], end: gold[1] },
   }));
 }
+
+/** One is enough: a hostile list could have millions. */
+const firstProblem = { abortEarly: true, abortPipeEarly: true };
 
 /** Of a file with examples or heads. */
 const maxListBytes = 64 << 20;

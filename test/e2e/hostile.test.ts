@@ -18,7 +18,7 @@ import { after, before, test } from 'node:test';
 import type { Frame, Locator } from 'playwright-core';
 import { root } from '../../scripts/setup.mjs';
 import { tinyModelDirectory } from '../fixtures/paths';
-import { acceptPath, inspectFile, showView, takeNotification, untilDone } from './harness/panel';
+import { acceptPath, inspectFile, showView, takeNotification, untilDone, untilStill, viewNames } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const base = realpathSync(mkdtempSync(join(tmpdir(), 'mta-hostile-')));
@@ -74,7 +74,7 @@ function writeModel(): void {
 }
 
 /** The hostile command would open one. */
-const untitledTabs = () => workbench.page.locator('.tab', { hasText: /^Untitled/ });
+const untitledTabs = () => workbench.page.locator('.tab[data-resource-name^="Untitled-"]');
 
 /** What of a place in the page is more than text. */
 function markupIn(place: Locator): Promise<string[]> {
@@ -150,15 +150,26 @@ test('the hover shows a token as text', async () => {
   await workbench.screenshot('hostile-hover');
 });
 
-test('the panel shows names and tokens as text, and nothing was loaded', async () => {
+/** Texts and descriptions that hold characters which turn directions or move cursors. Runs in the page. */
+function invisibleTexts(): string[] {
+  const odd = /[^\P{Cc}\n\t\r]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+  const texts = [...document.querySelectorAll<HTMLElement>('body *')].flatMap(element => [
+    ...[...element.childNodes].flatMap(node => (node instanceof Text ? [node.data] : [])),
+    ...['title', 'aria-label', 'aria-description', 'alt'].map(name => element.getAttribute(name) ?? ''),
+  ]);
+  return texts.filter(text => odd.test(text)).map(text => text.slice(0, 200));
+}
+
+test('the panel shows names and tokens as text in every view, and nothing was loaded', async () => {
   await frame.getByText('**bold**.txt').first().waitFor();
-  for (const tab of ['Tokens', 'Context', 'Map', 'Export'] as const) {
-    await showView(frame, tab);
-    await frame.locator(`#panel-${tab.toLowerCase()}`).waitFor();
+  for (const view of [...viewNames, 'Export'] as const) {
+    await showView(frame, view);
+    await untilStill(frame);
     const found = await frame
       .locator('a[href], img[src^="http"], b, u, iframe, form')
       .evaluateAll(all => all.map(element => element.outerHTML.slice(0, 200)));
-    assert.deepEqual(found, [], tab);
+    assert.deepEqual(found, [], view);
+    assert.deepEqual(await frame.evaluate(invisibleTexts), [], view);
   }
   assert.equal(workbench.page.context().pages().length, 1);
   assert.deepEqual(
@@ -166,6 +177,39 @@ test('the panel shows names and tokens as text, and nothing was loaded', async (
     [],
   );
   assert.equal(await untitledTabs().count(), 0);
+});
+
+test('a continued text is a document of its own; its tokens run nothing', async () => {
+  await workbench.openFile(named);
+  await workbench.goTo({ offset: 2 + token.length });
+  await workbench.runCommand('MTA Inspector: Continue the Text…');
+  const input = workbench.page.locator('.quick-input-widget input.input');
+  await input.fill('[2](command:a.b)');
+  const problem = workbench.page.locator('.quick-input-message', { hasText: 'not a whole number' });
+  await problem.waitFor();
+  assert.equal(await problem.locator('a').count(), 0);
+  await input.fill('2');
+  await workbench.page.keyboard.press('Enter');
+  await workbench.page.locator('.quick-input-list .monaco-list-row', { hasText: 'Alternatives' }).click();
+  await untitledTabs().first().waitFor();
+  const lines = workbench.page.locator('.editor-group-container.active .view-lines');
+  await lines.getByText(/\d %/).first().waitFor();
+  assert.equal(readFileSync(join(folder, named), 'utf8'), `a ${token} b\n`);
+  await workbench.screenshot('hostile-continued');
+  await workbench.runCommand('View: Revert and Close Editor');
+});
+
+test('a report of a problem holds no name of a model, document or token', async () => {
+  await workbench.runCommand('MTA Inspector: Report Issue…');
+  await untitledTabs().first().waitFor();
+  const lines = workbench.page.locator('.editor-group-container.active .view-lines');
+  await lines
+    .getByText(/MTA Inspector \d/)
+    .first()
+    .waitFor();
+  const text = ((await lines.textContent()) ?? '').replaceAll('\u00a0', ' ');
+  for (const name of ['Read more', 'bold', '[models]', 'pictures.invalid', base]) assert.ok(!text.includes(name), text);
+  await workbench.runCommand('View: Revert and Close Editor');
 });
 
 const refusedLinks = ['linked.txt', '..%2ftab.txt', '%2e%2e/tab.txt', 'x/..%2f..%2ftab.txt', join(base, 'tab.txt')];

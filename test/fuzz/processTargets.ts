@@ -19,6 +19,8 @@ const cell = { analysisId: 1, layerIdx: 0, headIdx: 0, stage: 'pattern' } as con
 const range = { first: 3, end: 5 };
 const measure = { method: 'mean', heads: [{ layerIdx: 0, headIdx: 1 }], stage: 'mixed_pattern' } as const;
 
+const someHeads = { heads: [{ layerIdx: 1, headIdx: 0 }] };
+
 /** `load` is left out: which files and servers it may name is tested where they are opened. */
 const requestSeeds: readonly [Exclude<keyof InferenceRequests, 'load'>, unknown][] = [
   ['ping', null],
@@ -41,12 +43,49 @@ const requestSeeds: readonly [Exclude<keyof InferenceRequests, 'load'>, unknown]
   ['largestChanges', { ...cell, part: 'pre_softmax_conv', k: 3 }],
   ['relevance', { analysisId: 1, range, direction: 'attends', ...measure }],
   ['occlude', { analysisId: 1, occlusionId: 1, target: range, spans: [{ first: 0, end: 2 }], mode: 'remove' }],
+  ['rankAblations', { analysisId: 1, withHeads: true }],
+  ['explain', { analysisId: 1, row: 3, target: 'actual', cells: [{ layerIdx: 0, headIdx: 1, keyIdx: 2 }] }],
+  ['explain', { analysisId: 1, row: 3, target: 7, minus: 8 }],
+  ['lens', { analysisId: 1, rows: range, target: 'actual', k: 2 }],
+  ['knockOuts', { analysisId: 1, rows: range, target: 'predicted', cuts: [{ keys: { first: 1, end: 2 } }] }],
+  [
+    'knockOuts',
+    {
+      ...{ analysisId: 1, rows: range, target: 9 },
+      cuts: [{ keys: range, queries: { first: 4, end: 6 }, layers: [1], heads: [{ layerIdx: 0, headIdx: 1 }] }],
+    },
+  ],
+  ['patchParts', { analysisId: 1, row: 3, target: 7, minus: 8, what: 'head', from: 'zero' }],
+  ['continueText', { continuationId: 1, text: 'one', nTokens: 2, seed: 1, temperature: 1, topP: 0.9, topK: 2 }],
+  ['change', { analysisId: 3, baseId: 1, change: { kind: 'heads', ...someHeads, baseline: 'mean' }, keeps: true }],
+  [
+    'change',
+    { analysisId: 3, baseId: 1, change: { kind: 'edges', cuts: [{ keys: { first: 1, end: 2 } }] }, keeps: false },
+  ],
+  [
+    'change',
+    {
+      ...{ analysisId: 3, baseId: 1, keeps: true },
+      change: { kind: 'patch', what: 'residual', layerIdx: 1, headIdx: null, tokens: range, otherId: 1 },
+    },
+  ],
+  ['ablateHeads', { analysisId: 1, ...someHeads, baseline: 'zero' }],
+  ['scoreHeads', { examples: [{ text: 'one two one two', query: { start: 8, end: 11 }, gold: { start: 0, end: 3 } }] }],
   ['readSearchText', { textId: 1, start: 0, firstLine: 0, text: 'one two\nthree' }],
   [
     'searchDocument',
     { searchId: 1, textId: 1, probe: { text: 'two', start: 0, selectionStart: 0 }, maxTokens: 16, ...measure },
   ],
 ];
+
+const maxContinued = 8;
+
+/** Takes the place of what earlier requests gave to search. */
+function readShortText(engines: EngineSlots): void {
+  for (const textId of [2, 1]) {
+    engines.of().readSearchText({ textId, start: 0, firstLine: 0, text: 'one two\nthree' });
+  }
+}
 
 /** The process's own end with a loaded model: asks, and says when the answer is there. */
 async function openProcess() {
@@ -62,7 +101,11 @@ async function openProcess() {
   return async (message: unknown) => {
     // An earlier request may have put another run in its place.
     if (!engines.of().holds(1)) await engines.of().analyze(analyze);
-    const isRequest = (message as { kind?: unknown } | null)?.kind === 'request';
+    const { kind, name, args } = (message ?? {}) as { kind?: unknown; name?: unknown; args?: { nTokens?: unknown } };
+    const isRequest = kind === 'request';
+    // Work takes as long as is asked for: how long a text is searched or continued is not the request's form.
+    if (name === 'searchDocument') readShortText(engines);
+    if (name === 'continueText' && Number(args?.nTokens) > maxContinued) args!.nTokens = maxContinued;
     const answered = new Promise<void>(resolve => {
       onSent = answer => {
         if ((answer as { kind: string }).kind !== 'event') resolve();

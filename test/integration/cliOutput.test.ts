@@ -145,7 +145,7 @@ test('text, names of files and of models are written out on a terminal', () => {
   const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
   writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, name: 'm\u001b]0;x\u0007\u202e' }));
   const hostile = join(scratch, 'a\u001b[2J\u009b\nb.txt');
-  writeFileSync(hostile, 'x = 1 \u001b[31m\u009b\u202e\ny = x\n');
+  writeFileSync(hostile, 'x = 1 \u001b[31m\u009b\u202e\r\ny = x\n');
   for (const args of [
     ['analyze', hostile],
     ['context', hostile, '--at', '16'],
@@ -158,6 +158,7 @@ test('text, names of files and of models are written out on a terminal', () => {
     const { stdout, stderr } = cli(...args, '--model', folder);
     assert.doesNotMatch(stdout + stderr, /(?![\n\t])\p{Cc}|[\u202a-\u202e]/u, args[0]);
     assert.match(stdout + stderr, /\\u001b/, args[0]);
+    assert.doesNotMatch(stdout + stderr, /^b\.txt/m, 'a line end in a name ends no line');
   }
 });
 

@@ -169,7 +169,7 @@ export const actions: readonly Action[] = [
       await page.keyboard.press('Enter');
       await page.locator('.quick-input-widget .monaco-list-row', { hasText: 'The likeliest token' }).click();
       const progress = workbench.notification(/Continuing the text/).first();
-      const untitled = page.locator('.tab', { hasText: /Untitled/ });
+      const untitled = page.locator('.tab[data-resource-name^="Untitled-"]');
       await progress.or(untitled).first().waitFor();
       if (random.below(2) === 0) {
         const cancel = progress.getByRole('button', { name: 'Cancel' });
@@ -177,7 +177,7 @@ export const actions: readonly Action[] = [
       }
       await progress.waitFor({ state: 'hidden' });
       await new Promise(wake => setTimeout(wake, 1000)); // a document opens when the message is gone
-      if (await untitled.isVisible()) await workbench.runCommand('View: Revert and Close Editor');
+      if (await untitled.first().isVisible()) await workbench.runCommand('View: Revert and Close Editor');
     },
   },
   {
