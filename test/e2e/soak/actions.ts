@@ -290,10 +290,8 @@ export const actions: readonly Action[] = [
         );
         await input.fill(path);
         await page.keyboard.press('Enter');
-        await workbench
-          .notification(/Cannot write .*map\.csv/)
-          .first()
-          .waitFor();
+        await frame.getByText(/Cannot write .*map\.csv/).waitFor();
+        if (existsSync(path)) throw new Error('a part of the map was left');
       } finally {
         disk?.free();
         rmSync(path, { force: true });
