@@ -105,7 +105,8 @@ async function openProcess() {
     const isRequest = kind === 'request';
     // Work takes as long as is asked for: how long a text is searched or continued is not the request's form.
     if (name === 'searchDocument') readShortText(engines);
-    if (name === 'continueText' && Number(args?.nTokens) > maxContinued) args!.nTokens = maxContinued;
+    if (name === 'continueText' && typeof args?.nTokens === 'number')
+      args.nTokens = Math.min(args.nTokens, maxContinued);
     const answered = new Promise<void>(resolve => {
       onSent = answer => {
         if ((answer as { kind: string }).kind !== 'event') resolve();

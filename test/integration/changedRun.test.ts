@@ -134,3 +134,19 @@ test('the newest one is kept where maps will be asked for, and goes with the run
   engine.forget('main');
   assert.ok(!engine.holds(23));
 });
+
+test('a run under the id of an earlier one of another text is compared with itself', async () => {
+  const heads = { heads: [{ layerIdx: 0, headIdx: 1 }], baseline: 'zero' } as const;
+  const analyze = (analysisId: number, analyzed: string) => {
+    const place = { textStart: 0, documentLength: analyzed.length, anchor: 0 };
+    return engine.analyze({ analysisId, text: analyzed, ...place, maxTokens: 64, topK: 4 });
+  };
+  await analyze(1, text);
+  await engine.ablateHeads({ analysisId: 1, ...heads });
+  for (const changed of [other, `${other}# more\n`]) {
+    await analyze(1, changed);
+    const got = await engine.ablateHeads({ analysisId: 1, ...heads });
+    await analyze(21, changed);
+    assert.deepEqual(got, await engine.ablateHeads({ analysisId: 21, ...heads }));
+  }
+});

@@ -24,7 +24,7 @@ import { type Streams, streamBefore, streamsOf, streamsOfRun } from './streams';
 export class Experiments {
   private cpu: ModelRuntime | undefined;
   /** Streams of the last run that was on another provider. */
-  private last: { readonly analysisId: number; readonly streams: Streams } | undefined;
+  private last: Streams | undefined;
 
   /** Of the last run that something was changed in. */
   private trained: TrainedPredictions | undefined;
@@ -109,7 +109,9 @@ export class Experiments {
   }
 
   private async trainedOf(runtime: ModelRuntime, streams: Streams, analysisId: number): Promise<TrainedPredictions> {
-    if (this.trained?.run.analysisId !== analysisId) {
+    // A run's id may be that of an earlier run of another text.
+    const { analysisId: id, ids } = this.trained?.run ?? {};
+    if (!this.trained || id !== analysisId || ids !== streams.ids) {
       this.trained = await predictTrained(runtime, streams, analysisId);
     }
     return this.trained;
@@ -120,10 +122,8 @@ export class Experiments {
     const runtime = this.localRuntime();
     if (runtime === this.runtime.current) return streamsOfRun(run);
     if (run.kernels.size > 0) throw changedKernels();
-    if (this.last?.analysisId !== analysisId) {
-      this.last = { analysisId, streams: await streamsOf(runtime, run.ids, signal) };
-    }
-    return this.last.streams;
+    if (this.last?.ids !== run.ids) this.last = await streamsOf(runtime, run.ids, signal);
+    return this.last;
   }
 
   /** The model on the CPU of this machine. */
