@@ -1,4 +1,5 @@
-// Builds the four bundles into dist/, or the folder after --outdir: extension host, inference process, command line, webview.
+// Builds the bundles into dist/, or the folder after --outdir: extension host, inference process, chat templates, command
+// line, webview.
 import { cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -48,7 +49,7 @@ const node = {
 
 const bundles = [
   { ...node, entryPoints: { extension: 'src/extension.ts' }, outdir, outExtension: { '.js': '.cjs' } },
-  { ...node, entryPoints: { inference: 'src/inference/process.ts' }, outdir, outExtension: { '.js': '.cjs' } },
+  { ...node, entryPoints: { inference: 'src/inference/process.ts', renderChat: 'src/inference/renderChat.ts' }, outdir, outExtension: { '.js': '.cjs' } },
   {
     ...node,
     entryPoints: { cli: 'src/cli/main.ts' },

@@ -38,10 +38,17 @@ export interface MtaInspectorApi {
    */
   analyze(source: string | TextDocument, options?: AnalyzeOptions, cancellation?: CancellationToken): Promise<Analysis>;
   /**
-   * Continues a text token by token, from as many of its last tokens as leave room in the model's context. Writes nothing.
-   * @throws as `analyze`; Error with the code `no-room`, or `viewer` or `remote` for a model of an ONNX file or a server.
+   * Continues a text token by token, from as many of its last tokens as leave room in the model's context; or answers
+   * messages, which the model's own chat template renders, as `apply_chat_template` of `transformers` does: special tokens
+   * that a message spells out are those tokens to the model. Writes nothing.
+   * @throws as `analyze`; Error with the code `no-room`, or `viewer` or `remote` for a model of an ONNX file or a server; for
+   * messages `no-chat-template`, or `bad-chat-template` for one that refuses them or exceeds its time or memory.
    */
-  continueText(text: string, options: ContinueOptions, cancellation?: CancellationToken): Promise<Continuation>;
+  continueText(
+    source: string | readonly ChatMessage[],
+    options: ContinueOptions,
+    cancellation?: CancellationToken,
+  ): Promise<Continuation>;
   /**
    * Scores a model's heads by how much they look at the passage that each example's query depends on (QRHead,
    * arXiv 2506.09944), and returns the best ones, the best first; `Analysis.relevance` takes them as `heads`. The examples of a
@@ -82,6 +89,12 @@ export interface ScoredHead {
   readonly score: number;
 }
 
+/** Of a conversation. */
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
 export interface ContinueOptions {
   readonly nTokens: number;
   /** Logits are divided by it. Default: 0, which takes the likeliest token each time. */
@@ -112,6 +125,11 @@ export interface ContinuedToken {
 export interface Continuation {
   readonly text: string;
   readonly tokens: readonly ContinuedToken[];
+  /**
+   * What the chat template made of messages, without the begin token that an analysis puts before a text by itself; null for
+   * a text.
+   */
+  readonly prompt: string | null;
   /** Tokens that the text was continued from. */
   readonly nPromptTokens: number;
   readonly ended: 'length' | 'end-token';

@@ -18,7 +18,7 @@ function contents() {
       .map(name => join(folder, name));
   const models = readdirSync(join(root, 'models', 'bundled')).map(name => join('models', 'bundled', name));
   return [
-    ...['LICENSE', 'CHANGELOG.md', 'dist/cli.cjs', 'dist/report.js', 'dist/report.css'],
+    ...['LICENSE', 'CHANGELOG.md', 'dist/cli.cjs', 'dist/renderChat.cjs', 'dist/report.js', 'dist/report.css'],
     ...['dist/THIRD-PARTY-NOTICES.txt', 'dist/sbom.cdx.json'],
     ...inFolder('src/cli/schemas', /\.json$/),
     ...models.flatMap(folder =>

@@ -17,7 +17,7 @@ const common = [
   ...['api/mtaInspector.d.ts', 'dist/sbom.cdx.json', 'dist/THIRD-PARTY-NOTICES.txt'],
   ['.', /^package\.nls\.[\w-]+\.json$/],
   ['l10n', /^bundle\.l10n\.[\w-]+\.json$/],
-  ...['extension', 'inference', 'cli'].map(name => `dist/${name}.cjs`),
+  ...['extension', 'inference', 'renderChat', 'cli'].map(name => `dist/${name}.cjs`),
   ...['webview', 'report'].flatMap(name => [`dist/${name}.js`, `dist/${name}.css`]),
   ...['dist/codicon.css', 'dist/codicon.ttf'],
   ['media', /\.(svg|png)$/],

@@ -81,6 +81,11 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const client = new InferenceClient(() => startProcess(processPath, log));
   const folders = new FolderReader(() => startProcess(processPath, log));
   const describe = (directory: string, maxMs: number) => folders.read('describeFolder', directory, maxMs);
+  const hasChatTemplate = async () => {
+    const { modelDirectory, remote } = await model();
+    // A model that cannot be read is the continuation's to report.
+    return !remote && folders.read('hasChatTemplate', modelDirectory, 20_000).catch(() => false);
+  };
   const models = new AddedModels(globalState, bundled, undefined, describe, contributed);
   const analysis = new Analysis(client, readSettings, model, log, new RangeLength(globalState), isLengthAutomatic);
   const context = new RelevantContext(analysis, new OcclusionRuns(client), workspaceState);
@@ -162,7 +167,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     vscode.commands.registerCommand(commands.removeModel, (model?: { readonly directory?: unknown }) =>
       runReported(() => removeModel(models, typeof model?.directory === 'string' ? model.directory : undefined)),
     ),
-    registerContinueText((...args) => runs.continueText(...args), runReported),
+    registerContinueText((...args) => runs.continueText(...args), hasChatTemplate, runReported),
     samples,
     new ModelTree(models, readSettings, ({ setting }) => runReported(() => useModel(setting))),
     vscode.commands.registerCommand(commands.openSamples, () => {

@@ -12,6 +12,7 @@ import { failures } from '../errors';
 import type { InferenceClient } from '../inference/client';
 import type { Slot, TokensEvent } from '../inference/protocol';
 import type { LayerResult, ModelSummary, Predictions } from '../shared/analysis';
+import { chatRoles } from '../shared/interventions';
 import { repeatedWords } from '../shared/retrievalHeads';
 import { sliceAround, textReach } from '../shared/tools/documentText';
 import { Cancelled } from '../shared/tools/failure';
@@ -90,12 +91,12 @@ export class AnalysisRuns {
 
   /** See `MtaInspectorApi.continueText`. */
   async continueText(
-    text: string,
+    source: string | readonly api.ChatMessage[],
     options: api.ContinueOptions,
     cancellation?: vscode.CancellationToken,
   ): Promise<api.Continuation> {
     return this.cancellable(cancellation, signal =>
-      this.turns.take(() => this.continueNow(text, options, signal), signal),
+      this.turns.take(() => this.continueNow(source, options, signal), signal),
     );
   }
 
@@ -127,13 +128,12 @@ export class AnalysisRuns {
   }
 
   private async continueNow(
-    text: string,
+    source: string | readonly api.ChatMessage[],
     options: api.ContinueOptions,
     signal: AbortSignal,
   ): Promise<api.Continuation> {
-    const label = vscode.l10n.t('The given text');
-    if (!/\S/.test(text)) throw failures.empty(label);
-    if (text.includes('\0')) throw failures.binary(label);
+    const [text, messages] = typeof source === 'string' ? [source] : ['', messagesOf(source)];
+    for (const content of messages?.map(message => message.content) ?? [text]) checkText(content);
     const { onToken, model, firstIds, temperature = 0, topP = 1 } = options;
     const chosenOptions = {
       ...{ nTokens: wholeOr(Number.NaN, options.nTokens, 1, 1 << 20), temperature, topP },
@@ -154,7 +154,10 @@ export class AnalysisRuns {
     });
     try {
       await this.client.load({ slot, ...(await this.chooseModel(model)) }, signal);
-      return { ...(await this.client.continueText({ continuationId, slot, text, ...chosenOptions }, signal)), tokens };
+      return {
+        ...(await this.client.continueText({ continuationId, slot, text, messages, ...chosenOptions }, signal)),
+        tokens,
+      };
     } finally {
       this.continued.delete(continuationId);
       this.client.unload(slot).catch(error => this.log.warn(String(error)));
@@ -224,6 +227,20 @@ export class AnalysisRuns {
     const { window, tokens } = opened!;
     return { ...{ analysisId, model: model!, window, tokens, layers, predictions }, nTokens: tokens.ids.length };
   }
+}
+
+function messagesOf(source: readonly api.ChatMessage[]): readonly api.ChatMessage[] {
+  if (source.length === 0) throw new RangeError('messages is empty; use at least one.');
+  return source.map(({ role, content }) => {
+    if (chatRoles.includes(role) && typeof content === 'string') return { role, content };
+    throw new RangeError(`a message has the role ${role}; use ${chatRoles.join(', ')}, each with a text as content.`);
+  });
+}
+
+function checkText(text: string): void {
+  const label = vscode.l10n.t('The given text');
+  if (!/\S/.test(text)) throw failures.empty(label);
+  if (text.includes('\0')) throw failures.binary(label);
 }
 
 /** Those given, or those that a text holds by its repeated words. */

@@ -13,7 +13,7 @@ export function exportsOf(shown: ShownRuns, runs: AnalysisRuns): api.MtaInspecto
     onDidFinishLayer: shown.onDidFinishLayer,
     onDidFinish: shown.onDidFinish,
     analyze: (source, options, cancellation) => runs.analyze(source, options, cancellation),
-    continueText: (text, options, cancellation) => runs.continueText(text, options, cancellation),
+    continueText: (source, options, cancellation) => runs.continueText(source, options, cancellation),
     chooseHeads: (source, options, cancellation) => runs.chooseHeads(source, options, cancellation),
   };
   return {

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { SamplingOptions } from '../attention/sampling';
 import { windowJson } from '../export/mapText';
 import type { Engine } from '../inference/engine';
-import type { ContinuedToken } from '../shared/interventions';
+import type { ChatMessage, ContinuedToken } from '../shared/interventions';
 import { sliceAround, textReach } from '../shared/tools/documentText';
 import { Failure } from '../shared/tools/failure';
 import { checkOffset, type EngineChoice, loadEngine, windowSize } from './document';
@@ -16,7 +16,8 @@ import { oneLine } from './terminal';
 export interface GenerateOptions extends EngineChoice, SamplingOptions {
   readonly encoding: string | undefined;
   readonly maxTokens: number | undefined;
-  readonly at: number;
+  /** Absent: the end of the text. */
+  readonly at: number | undefined;
   readonly nTokens: number;
   readonly seed: number;
   /** Put behind the text first: what if it had been this. */
@@ -25,6 +26,8 @@ export interface GenerateOptions extends EngineChoice, SamplingOptions {
   readonly topK: number;
   /** Likeliest tokens at the place that are each continued. */
   readonly nBranches: number;
+  /** The text before the place is a user's message, rendered by the model's chat template; `system` comes before it. */
+  readonly chat: { readonly system: string | undefined } | null;
   /** Hears every token as it comes. */
   readonly onToken?: (text: string) => void;
 }
@@ -41,6 +44,8 @@ export interface GenerateJson {
     readonly end: number;
     readonly document_length: number;
     readonly instead: string;
+    /** What the chat template was given and what it made of it; null where the text itself is continued. */
+    readonly chat: { readonly messages: readonly ChatMessage[]; readonly prompt: string } | null;
   };
   readonly temperature: number;
   readonly top_p: number;
@@ -67,8 +72,8 @@ interface GeneratedTokenJson extends TokenJson {
 export async function generateJson(file: string, options: GenerateOptions): Promise<GenerateJson> {
   const { nTokens, seed, temperature, topP, topK, instead, nBranches } = options;
   const { text } = readDocument(file, options.encoding);
-  checkOffset('--at', options.at, text);
-  const at = startOfCharacter(text, options.at);
+  if (options.at !== undefined) checkOffset('--at', options.at, text);
+  const at = startOfCharacter(text, options.at ?? text.length);
   const engine = await loadEngine(options);
   const { vocabSize } = engine.model;
   if (nBranches > vocabSize) {
@@ -77,7 +82,7 @@ export async function generateJson(file: string, options: GenerateOptions): Prom
       `--branches is ${nBranches}, expected at most ${vocabSize}, the tokens of the vocabulary.`,
     );
   }
-  const { ids, start } = promptOf(engine, text.slice(0, at), options);
+  const { ids, start, chat } = await promptOf(engine, text.slice(0, at), options);
   const sampling = { nTokens, seed, temperature, topP, topK: Math.max(topK, nBranches) };
   let [firstMs, lastMs] = [0, 0];
   const onToken = (token: ContinuedToken) => {
@@ -104,7 +109,7 @@ export async function generateJson(file: string, options: GenerateOptions): Prom
     file: basename(file),
     model: { name: model.name, n_layers: model.nLayers, n_heads: model.nHeads },
     provider,
-    prompt: { tokens: ids.length, ...windowJson({ start, end: at, documentLength: text.length }), instead },
+    prompt: { tokens: ids.length, ...windowJson({ start, end: at, documentLength: text.length }), instead, chat },
     ...{ temperature, top_p: topP, seed, generator: 'mulberry32' as const },
     text: continued,
     ended,
@@ -119,8 +124,12 @@ function startOfCharacter(text: string, offset: number): number {
   return text.codePointAt(offset - 1)! > 0xffff ? offset - 1 : offset;
 }
 
-/** The last tokens before the place that leave room for those to come, after the begin token where the model has one. */
-function promptOf(engine: Engine, before: string, { nTokens, maxTokens, instead }: GenerateOptions) {
+/**
+ * The last tokens before the place that leave room for those to come, after the begin token where the model has one; or all
+ * of the messages. @throws Failure `no-room` where those are too long, and as `Engine.chatPrompt`.
+ */
+async function promptOf(engine: Engine, before: string, options: GenerateOptions) {
+  const { nTokens, maxTokens, instead, chat } = options;
   const room = windowSize(engine, maxTokens);
   if (nTokens >= room) {
     throw new Failure(
@@ -129,8 +138,14 @@ function promptOf(engine: Engine, before: string, { nTokens, maxTokens, instead 
     );
   }
   const text = before + instead;
+  if (chat) {
+    const system = chat.system === undefined ? [] : [{ role: 'system' as const, content: chat.system }];
+    const messages: ChatMessage[] = [...system, { role: 'user', content: text }];
+    const { prompt, ids } = await engine.chatPrompt(messages, room - nTokens);
+    return { ids, start: 0, chat: { messages, prompt } };
+  }
   const { tokens, window } = engine.lastTokens(sliceAround(text, text.length, textReach(room)), room - nTokens);
-  return { ids: tokens.ids, start: Math.min(window.start, before.length) };
+  return { ids: tokens.ids, start: Math.min(window.start, before.length), chat: null };
 }
 
 /** For people: what the model writes, or what it finds likely next. */

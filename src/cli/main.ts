@@ -222,7 +222,9 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
 
   async generate(args) {
     const { values } = args;
-    const { at } = placeOptions(args);
+    const chat = values.chat === true ? { system: values.system } : null;
+    if (!chat && values.system !== undefined) throw new UsageError('--system needs --chat');
+    const at = chat && values.at === undefined ? undefined : placeOptions(args).at;
     const nTokens = wholeNumber('--tokens', values.tokens, 1);
     if (nTokens === undefined) throw new UsageError('generate needs --tokens N');
     const json = await generateJson(args.positionals[0]!, {
@@ -232,6 +234,7 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
       temperature: realNumber('--temperature', values.temperature, 0, 100) ?? 0,
       topP: realNumber('--top-p', values['top-p'], 0, 1) ?? 1,
       instead: values.instead ?? '',
+      chat,
       topK: wholeNumber('--top', values.top, 1) ?? 5,
       nBranches: wholeNumber('--branches', values.branches, 1) ?? 0,
     });

@@ -110,6 +110,10 @@ export const options = {
   direction: { value: 'DIRECTION', help: 'attends (unless given) or attendedBy' },
   occlude: { value: 'MODE', help: `${occlusionModes.join(' or ')}: also what occluding each line does` },
   verify: { help: 'ranks lines by hiding them from the predicting rows (knock-out), with occlusion beside it' },
+  chat: {
+    help: "the text before --at (all of it unless given) is a user's message, rendered by the model's chat template",
+  },
+  system: { value: 'TEXT', help: "a system message before the user's; needs --chat" },
   branches: { value: 'K', help: 'also continues each of the K likeliest tokens at the place' },
   cell: {
     value: 'CELL',
@@ -244,9 +248,14 @@ export const syntax = {
   generate: {
     summary: 'continues the text from a place, without writing to the file; --tokens 1 --top K lists next tokens',
     takes: 'FILE',
-    options: [...file, 'at', 'tokens', 'seed', 'temperature', 'top-p', 'instead', 'branches', 'top', 'json'],
+    options: [
+      ...file,
+      ...(['at', 'tokens', 'chat', 'system', 'seed', 'temperature', 'top-p', 'instead', 'branches'] as const),
+      ...(['top', 'json'] as const),
+    ],
     usage:
-      '--at OFFSET --tokens N [--seed S --temperature T --top-p P] [--instead TEXT] [--branches K] [--top K] [--json OUT]',
+      '--at OFFSET --tokens N [--chat [--system TEXT]] [--seed S --temperature T --top-p P] [--instead TEXT]\n' +
+      '          [--branches K] [--top K] [--json OUT]',
   },
   heads: {
     summary: 'all heads, ranked by a measure',

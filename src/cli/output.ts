@@ -36,7 +36,8 @@ export function report(text: string): void {
 }
 
 /** Of a model's folder, the names of what is read. */
-const modelFile = /^(config|tokenizer|tokenizer_config|generation_config|.*\.index)\.json$|\.(safetensors|onnx|gguf)$/;
+const modelFile =
+  /^(config|tokenizer|tokenizer_config|generation_config|.*\.index)\.json$|^chat_template\.jinja$|\.(safetensors|onnx|gguf)$/;
 
 /**
  * Says ahead of the work whether a result can be written.

@@ -1,6 +1,7 @@
 /**
  * Continues a text from the cursor, into an untitled document: the file itself is never written. Where text is selected, it
- * asks what if it had been another; alternatives continue each of the likeliest tokens at the place.
+ * asks what if it had been another; alternatives continue each of the likeliest tokens at the place. A model with a chat
+ * template can be given the text as a message.
  */
 
 import * as vscode from 'vscode';
@@ -8,13 +9,13 @@ import { commands } from '../contributionIds';
 import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import { askText, pick, withProgress } from '../messages';
-import type { Continuation, ContinuedToken, ContinueOptions } from '../shared/interventions';
+import type { ChatMessage, Continuation, ContinuedToken, ContinueOptions } from '../shared/interventions';
 import { visibleToken } from '../shared/labels';
 import { LastEditor } from './lastEditor';
 
 /** Greedily unless options say otherwise. */
 export type ContinueText = (
-  text: string,
+  source: string | readonly ChatMessage[],
   options: Pick<ContinueOptions, 'nTokens'> &
     Partial<Omit<ContinueOptions, 'firstIds'>> & {
       firstIds?: readonly number[];
@@ -35,6 +36,7 @@ const nAlternatives = 5;
 
 export function registerContinueText(
   continueText: ContinueText,
+  hasChatTemplate: () => Promise<boolean>,
   runReported: (run: () => Promise<void>) => Promise<void>,
 ): vscode.Disposable {
   const store = new DisposableStore();
@@ -51,8 +53,9 @@ export function registerContinueText(
       if (nTokens === undefined) return;
       const how = await pickSampling();
       if (how === undefined) return;
-      const before = document.getText(start) + instead;
-      const written = await write(continueText, before, nTokens, how);
+      const source = await pickSource(document.getText(start) + instead, hasChatTemplate);
+      if (source === undefined) return;
+      const written = await write(continueText, source, nTokens, how);
       if (written === '') return;
       const { languageId } = document;
       const untitled = await vscode.workspace.openTextDocument({ content: written, language: languageId });
@@ -71,6 +74,34 @@ async function replacement(selected: string): Promise<string | undefined> {
     prompt: vscode.l10n.t('What if it had been this? The text goes on after what you write in place of the selection.'),
     value: selected,
   });
+}
+
+/** The text, or a conversation with it as the user's message where the model has a template for those. */
+async function pickSource(
+  text: string,
+  hasChatTemplate: () => Promise<boolean>,
+): Promise<string | readonly ChatMessage[] | undefined> {
+  if (!(await hasChatTemplate())) return text;
+  const items = [
+    {
+      label: vscode.l10n.t('The text as it is'),
+      detail: vscode.l10n.t('The model writes what follows it.'),
+      isChat: false,
+    },
+    {
+      label: vscode.l10n.t('The text as a message'),
+      detail: vscode.l10n.t('The model answers it, in the form of its chat template.'),
+      isChat: true,
+    },
+  ];
+  const title = vscode.l10n.t('Continue the Text');
+  const picked = await pick(items, { title });
+  if (!picked?.isChat) return picked && text;
+  const prompt = vscode.l10n.t('System message before the text; leave it empty for none.');
+  const system = await askText({ title, prompt, value: '' });
+  if (system === undefined) return undefined;
+  const user: ChatMessage = { role: 'user', content: text };
+  return system.trim() === '' ? [user] : [{ role: 'system', content: system }, user];
 }
 
 async function askNumber(): Promise<number | undefined> {
@@ -143,7 +174,7 @@ function wholeFrom(text: string, least: number, most: number): number | undefine
 /** @returns the document's text with what follows it; what came before a cancel is kept, nothing where none came. */
 async function write(
   continueText: ContinueText,
-  before: string,
+  source: string | readonly ChatMessage[],
   nTokens: number,
   how: Sampling | 'alternatives',
 ): Promise<string> {
@@ -155,6 +186,7 @@ async function write(
   return withProgress(progress, async (report, cancellation) => {
     let done = 0;
     let written = '';
+    const before = typeof source === 'string' ? source : '';
     const total = how === 'alternatives' ? nAlternatives * nTokens : nTokens;
     const onToken = ({ text }: { readonly text: string }) => {
       written += text;
@@ -163,17 +195,18 @@ async function write(
     };
     try {
       if (how !== 'alternatives') {
-        const { text } = await continueText(before, { nTokens, ...how, onToken }, cancellation);
-        return before + text;
+        const { prompt, text } = await continueText(source, { nTokens, ...how, onToken }, cancellation);
+        return (prompt ?? before) + text;
       }
-      const first = await continueText(before, { nTokens: 1, topK: nAlternatives }, cancellation);
+      const first = await continueText(source, { nTokens: 1, topK: nAlternatives }, cancellation);
       const branches: string[] = [];
       for (const { id, text, probability } of first.tokens[0]!.top) {
         const options = { nTokens, firstIds: [id], onToken };
-        const { text: after } = await continueText(before, options, cancellation);
+        const { text: after } = await continueText(source, options, cancellation);
         branches.push(`${(probability * 100).toFixed(1)} % ${visibleToken(text)}\n${after}`);
       }
-      return `${before.slice(before.lastIndexOf('\n') + 1)}…\n\n${branches.join('\n\n')}\n`;
+      const shown = first.prompt ?? before;
+      return `${shown.slice(shown.lastIndexOf('\n') + 1)}…\n\n${branches.join('\n\n')}\n`;
     } catch (error) {
       if (cancellation.isCancellationRequested) return written === '' || how === 'alternatives' ? '' : before + written;
       throw error;

@@ -35,9 +35,10 @@ export interface SearchResult {
 type Json = Readonly<Record<string, unknown>>;
 const maxFiles = 10_000;
 
-/** Neither code nor pickles: configuration and tokenizer. */
+/** Neither code nor pickles: configuration, tokenizer and chat template, which is rendered within limits. */
 const smallFiles = new Set([
   ...['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'],
+  'chat_template.jinja',
   ...['added_tokens.json', 'vocab.json', 'merges.txt', 'vocab.txt', 'tokenizer.model', 'spiece.model'],
 ]);
 const weightsName = 'model.safetensors';

@@ -12,6 +12,7 @@ import type { SearchedRange } from '../shared/documentSearch';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type {
   Change,
+  ChatMessage,
   Continuation,
   ContinuedToken,
   ContinueOptions,
@@ -34,6 +35,7 @@ import { neutralToken, OcclusionRunner } from './experiments/occlusion';
 import { scoreHeads } from './experiments/retrievalHeads';
 import { searchRanges, tokenizeProbe } from './experiments/searchRanges';
 import { SearchText } from './experiments/searchText';
+import { renderChat } from './model/chatTemplate';
 import { openModelFolder } from './model/openModelFolder';
 import { withinTime } from './model/withinTime';
 import type {
@@ -298,8 +300,11 @@ export class Engine {
     return askPatch(this.asked, this.trainedRun(analysisId), question, signal);
   }
 
-  /** Emits `continued` per token. @throws Failure `empty`, `viewer`, `remote`, or `no-room` in the context; Cancelled. */
-  async continueText({ continuationId, text, ...options }: ContinueArgs, signal?: AbortSignal): Promise<Continuation> {
+  /** Emits `continued` per token. @throws Failure `empty`, `viewer`, `remote`, or `no-room` in the context; as `chatPrompt`; Cancelled. */
+  async continueText(
+    { continuationId, text, messages, ...options }: ContinueArgs,
+    signal?: AbortSignal,
+  ): Promise<Continuation> {
     const { nTokens, firstIds = [] } = options;
     for (const id of firstIds) checkTokenId(id, this.model.vocabSize);
     const room = this.model.maxSeqlen - nTokens - firstIds.length;
@@ -309,11 +314,48 @@ export class Engine {
         `Cannot write ${nTokens} tokens: the text and what follows it share a context of ${this.model.maxSeqlen} tokens. Write fewer.`,
       );
     }
+    const chat = messages && (await this.chatPrompt(messages, room, signal));
     const slice = sliceAround(text, text.length, textReach(this.model.maxSeqlen));
-    const { ids } = this.lastTokens(slice, room).tokens;
+    const ids = chat ? chat.ids : this.lastTokens(slice, room).tokens.ids;
     const onToken = (token: ContinuedToken) => this.emit('continued', { continuationId, token });
     const { text: written, ended } = await this.continueIds(ids, options, onToken, signal);
-    return { text: written, nPromptTokens: ids.length, ended };
+    return {
+      text: written,
+      prompt: chat ? this.withoutBeginToken(chat.prompt) : null,
+      nPromptTokens: ids.length,
+      ended,
+    };
+  }
+
+  /**
+   * What the model's chat template makes of messages, and its tokens as `apply_chat_template` has them: a begin token is one
+   * that the template writes. @param room tokens at most.
+   * @throws Failure `viewer`, `remote`, `no-chat-template`, `bad-chat-template` or `no-room`; Cancelled.
+   */
+  async chatPrompt(
+    messages: readonly ChatMessage[],
+    room: number,
+    signal?: AbortSignal,
+  ): Promise<{ readonly prompt: string; readonly ids: Int32Array }> {
+    this.experiments.checkLocal();
+    const { name } = this.model;
+    const template = await this.runtime.folder.chatTemplate?.();
+    if (!template) {
+      throw new Failure(
+        'no-chat-template',
+        `Model "${name}" has no chat template: neither chat_template.jinja, nor chat_template in tokenizer_config.json, nor tokenizer.chat_template in a GGUF file. Continue the text itself, or pick a model that is trained on conversations.`,
+        ['selectModel'],
+      );
+    }
+    const prompt = await renderChat(template, messages, name, signal);
+    const { ids } = this.encode(prompt);
+    if (ids.length > 0 && ids.length <= room) return { prompt, ids };
+    throw new Failure(
+      'no-room',
+      ids.length === 0
+        ? `The chat template of model "${name}" makes nothing of the messages. Change the messages, or continue the text itself.`
+        : `Cannot write an answer: the messages take ${ids.length} tokens and the model's context leaves ${room} for them. Shorten them, or write fewer tokens.`,
+    );
   }
 
   /** @param ids of a text, the begin token included; see `continueIds`. */
@@ -353,6 +395,13 @@ export class Engine {
     const end = start + text.length;
     const place = { textStart: start, documentLength: end, anchor: end, maxTokens };
     return openWindow({ analysisId: 0, topK: 1, text, ...place }, this.tokenizer, this.runtime.folder);
+  }
+
+  /** A text without the begin token that a run puts before it by itself. */
+  private withoutBeginToken(text: string): string {
+    const { bos_token_id: id } = this.runtime.folder.config;
+    const begin = id === null ? '' : this.label(id);
+    return text.startsWith(begin) ? text.slice(begin.length) : text;
   }
 
   /** The UTF-8 bytes a token stands for. */

@@ -4,7 +4,7 @@ import { Failure } from '../shared/tools/failure';
 import type { Handlers } from '../shared/tools/rpc';
 import type { EngineSlots } from './engineSlots';
 import { describeModel } from './model/describeModel';
-import { openModelFolder } from './model/openModelFolder';
+import { hasChatTemplate, openModelFolder } from './model/openModelFolder';
 import { configFacts, modelFacts } from './modelFacts';
 import { type InferenceRequests, protocolVersion } from './protocol';
 import { findModels, surroundings } from './stores/findModels';
@@ -25,6 +25,7 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     unload: ({ slot }) => engines.clear(slot),
     summarizeFolder: async ({ path }) => (await openModelFolder(path)).summary,
     describeFolder: ({ path }) => describeModel(path),
+    hasChatTemplate: ({ path }) => hasChatTemplate(path),
     findModels: ({ path }) => findModels({ ...surroundings(), home: path }),
     modelFacts: ({ path }) => modelFacts(path),
     configFacts: ({ config, sizeBytes }) => configFacts(config, sizeBytes),

@@ -22,6 +22,7 @@ import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblatio
 import type { HeadMeasures } from '../shared/headMeasures';
 import type {
   Change,
+  ChatMessage,
   Continuation,
   ContinuedToken,
   ContinueOptions,
@@ -227,6 +228,8 @@ export interface ContinueArgs extends ContinueOptions {
   readonly slot?: Slot;
   /** The text to continue: as many of its last tokens as leave room in the model's context. */
   readonly text: string;
+  /** In place of the text: a conversation, rendered by the model's chat template, whose answer is written. */
+  readonly messages?: readonly ChatMessage[] | undefined;
 }
 
 /** A piece of a document to search; another `textId` drops the pieces of the last one. */
@@ -257,6 +260,8 @@ export interface FolderRequests {
   summarizeFolder(args: FolderArgs): ModelSummary;
   /** Reads its configuration alone. */
   describeFolder(args: FolderArgs): FolderDescription;
+  /** Whether messages can be rendered for it. */
+  hasChatTemplate(args: FolderArgs): boolean;
   /** Lists what other programs have put on this machine; opens none. */
   findModels(args: FolderArgs): readonly FoundModel[];
   /** Opens it as `summarizeFolder` does; a reason where it cannot be opened. */

@@ -6,7 +6,7 @@
 import * as v from 'valibot';
 import { quantizedWeights } from '../shared/analysis';
 import { headBaselines } from '../shared/headAblation';
-import { patchKinds } from '../shared/interventions';
+import { chatRoles, patchKinds } from '../shared/interventions';
 import { kernelParts } from '../shared/kernels';
 import { stages } from '../shared/operators';
 import { occlusionModes, quantities } from '../shared/relevance';
@@ -59,6 +59,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   unload: v.looseObject({ slot }),
   summarizeFolder: v.looseObject({ path: text }),
   describeFolder: v.looseObject({ path: text }),
+  hasChatTemplate: v.looseObject({ path: text }),
   findModels: v.looseObject({ path: text }),
   modelFacts: v.looseObject({ path: text }),
   configFacts: v.looseObject({ sizeBytes: index }),
@@ -95,6 +96,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
     topP: v.pipe(finite(), v.minValue(0), v.maxValue(1)),
     topK: whole(0, 1000),
     firstIds: v.optional(list(index)),
+    messages: v.optional(list(v.looseObject({ role: v.picklist(chatRoles), content: text }))),
   }),
   change: v.looseObject({ ...run, baseId: index, change, keeps: v.boolean() }),
   ablateHeads: v.looseObject({ ...run, heads, baseline: v.picklist(headBaselines) }),

@@ -113,6 +113,14 @@ export interface PatchChange {
 }
 
 /** How a text is continued. */
+export const chatRoles = ['system', 'user', 'assistant'] as const;
+
+/** Of a conversation that a model's chat template renders. */
+export interface ChatMessage {
+  readonly role: (typeof chatRoles)[number];
+  readonly content: string;
+}
+
 export interface ContinueOptions {
   readonly nTokens: number;
   /** Logits are divided by it; 0 takes the likeliest token. */
@@ -137,6 +145,11 @@ export interface ContinuedToken {
 
 export interface Continuation {
   readonly text: string;
+  /**
+   * What the chat template made of messages, without the begin token that an analysis puts before a text by itself; null for
+   * a text.
+   */
+  readonly prompt: string | null;
   /** Tokens that the text was continued from. */
   readonly nPromptTokens: number;
   readonly ended: 'length' | 'end-token';

@@ -53,7 +53,8 @@ test('runtime dependencies: no more than are known, under licences that allow wh
   // lru-cache drops what was not used for longest by size, wherever something large is kept.
   // undici and proxy-from-env: downloads of the command line go through the proxies of the environment, which Node's own
   // fetch does not know.
-  assert.ok(places.length <= 64, `${places.length}: ${places.join(', ')}`);
+  // @huggingface/jinja renders chat templates; it has no dependencies.
+  assert.ok(places.length <= 65, `${places.length}: ${places.join(', ')}`);
   const allowed = [
     'MIT',
     'Apache-2.0',

@@ -126,6 +126,11 @@ export class Experiments {
     return this.last;
   }
 
+  /** @throws Failure `viewer` or `remote` where nothing of the model can be run here. */
+  checkLocal(): void {
+    this.localRuntime();
+  }
+
   /** The model on the CPU of this machine. */
   private localRuntime(): ModelRuntime {
     const { current } = this.runtime;

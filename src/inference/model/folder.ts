@@ -6,6 +6,7 @@ import type { ModelConfig } from '../../graph/modelConfig';
 import { expectedWeights } from '../../graph/modelGraphs';
 import type { ModelSummary } from '../../shared/analysis';
 import { plainLine, shorten } from '../../shared/tools/plainText';
+import type { ChatTemplate } from './chatTemplate';
 
 export interface ModelFolder {
   readonly directory: string;
@@ -27,6 +28,8 @@ export interface ModelFolder {
   /** Takes contents back that nothing uses any more, to fill them anew: the next layer's are as long. */
   readonly takeBack?: (contents: ReadonlyMap<string, Uint8Array<ArrayBuffer>>) => void;
   readonly summary: ModelSummary;
+  /** Read when it is asked for; absent or null for a model without one. @throws Failure `bad-chat-template`. */
+  readonly chatTemplate?: () => Promise<ChatTemplate | null>;
   /** Set for a view-only ONNX file; `config` then holds its sizes alone. */
   readonly view?: OnnxView;
   /** Size of all weights, as sessions read them. */

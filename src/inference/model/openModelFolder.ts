@@ -10,9 +10,10 @@ import { type ModelConfig, parseModelConfig } from '../../graph/modelConfig';
 import { expectedWeights } from '../../graph/modelGraphs';
 import type { QuantizedWeights } from '../../shared/analysis';
 import { beginTokenOf } from '../../tokenization/beginToken';
+import { ggufChatTemplate, readChatTemplate } from './chatTemplate';
 import { type ModelFolder, summarize } from './folder';
 import { folderName, modelDirectoryOf, onnxFileOf, readJson, readWhole, weightFolderOf } from './folderFiles';
-import { ggufFileOf } from './gguf/files';
+import { ggufFileOf, readGgufParts } from './gguf/files';
 import { openGguf } from './gguf/openGguf';
 import { openOnnxView } from './onnxView/openView';
 import { checkedWeights, readWeightFiles, type WeightFile } from './weightFiles';
@@ -61,7 +62,20 @@ export async function openModelFolder(path: string, quantized: QuantizedWeights 
     },
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
     summary: summarize(config, directory, name),
+    chatTemplate: () => readChatTemplate(directory, name),
   };
+}
+
+/** Whether a model, as `openModelFolder` takes it, has a chat template, one that cannot be used included. */
+export async function hasChatTemplate(path: string): Promise<boolean> {
+  if (await onnxFileOf(path)) return false;
+  const gguf = await ggufFileOf(path);
+  if (gguf) return ggufChatTemplate((await readGgufParts(gguf))[0]!.header.metadata) !== null;
+  const directory = await modelDirectoryOf(path);
+  return readChatTemplate(directory, folderName(directory)).then(
+    template => template !== null,
+    () => true,
+  );
 }
 
 /**

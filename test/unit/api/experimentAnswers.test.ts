@@ -51,10 +51,10 @@ test('a patch gives heads by the share of the difference that each restores, wit
 test('a continuation is quoted, with the likeliest next tokens', () => {
   const top = [{ id: 4, text: 'a', probability: 0.75 }];
   const token = { id: 4, text: 'a', probability: 0.75, top };
-  const written = writeContinuation({ text: 'a"', tokens: [token], nPromptTokens: 3, ended: 'length' });
+  const written = writeContinuation({ text: 'a"', tokens: [token], prompt: null, nPromptTokens: 3, ended: 'length' });
   assert.match(written, /each time: "a\\""\./);
   assert.match(written, /probabilities: "a" \+0\.75/);
-  assert.match(writeContinuation({ text: '', tokens: [], nPromptTokens: 3, ended: 'end-token' }), /: ""/);
+  assert.match(writeContinuation({ text: '', tokens: [], prompt: null, nPromptTokens: 3, ended: 'end-token' }), /: ""/);
 });
 
 test('the tokens of lines before a place', () => {

@@ -9,10 +9,10 @@ import { Cancelled } from '../../../src/shared/tools/failure';
 import { settle } from '../../fixtures/fakeClient';
 import { editor, Selection } from '../../fixtures/vscode';
 
-type Call = { readonly text: string; readonly options: Parameters<ContinueText>[1] };
+type Call = { readonly text: Parameters<ContinueText>[0]; readonly options: Parameters<ContinueText>[1] };
 
 /** @param selected offsets. */
-function open([start, end]: readonly [number, number], answer?: ContinueText) {
+function open([start, end]: readonly [number, number], answer?: ContinueText, hasChatTemplate = false) {
   const calls: Call[] = [];
   const failed: unknown[] = [];
   const document = editor.open('one two\nthree', 'a.py');
@@ -26,12 +26,17 @@ function open([start, end]: readonly [number, number], answer?: ContinueText) {
     options.onToken?.(token);
     return {
       text: options.firstIds ? ` <${options.firstIds}>!` : '!',
+      prompt: typeof text === 'string' ? null : `[${text.map(({ content }) => content).join('|')}] `,
       nPromptTokens: 1,
       ended: 'length',
       tokens: [token],
     };
   };
-  const registered = registerContinueText(continueText, run => run().catch(error => void failed.push(error)));
+  const registered = registerContinueText(
+    continueText,
+    async () => hasChatTemplate,
+    run => run().catch(error => void failed.push(error)),
+  );
   const run = async () => {
     await editor.commands.get(commands.continueText)!();
     await settle();
@@ -67,6 +72,23 @@ test('what if it had been this: the text goes on after what is written in place 
   assert.equal((await run()).getText(), 'one four!');
   const { onToken: _, ...options } = calls[0]!.options;
   assert.deepEqual(options, { nTokens: 2, temperature: 1.5, topP: 0.5, seed: 9 });
+});
+
+test('a model with a chat template answers the text as a message, after a system message if any', async () => {
+  for (const [system, expected] of [
+    ['Be brief.', '[Be brief.|one two] !'],
+    ['  ', '[one two] !'],
+  ] as const) {
+    const { calls, run } = open([7, 7], undefined, true);
+    editor.answers.input = ({ value }) => (value === '40' ? '3' : system);
+    editor.answers.pick = items => items.find(({ label }) => /message|each time/.test(label));
+    assert.equal((await run()).getText(), expected);
+    assert.deepEqual((calls[0]!.text as { role: string }[]).at(-1), { role: 'user', content: 'one two' });
+  }
+  const plain = open([7, 7], undefined, true);
+  editor.answers.input = '3';
+  editor.answers.pick = items => items[0];
+  assert.equal((await plain.run()).getText(), 'one two!');
 });
 
 test('alternatives: each of the likeliest tokens is continued', async () => {

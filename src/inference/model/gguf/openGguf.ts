@@ -18,6 +18,7 @@ import type { FolderDescription, QuantizedWeights } from '../../../shared/analys
 import { Failure } from '../../../shared/tools/failure';
 import { shorten } from '../../../shared/tools/plainText';
 import { beginTokenOf } from '../../../tokenization/beginToken';
+import { ggufChatTemplate } from '../chatTemplate';
 import { type ModelFolder, summarize } from '../folder';
 import { readWhole } from '../folderFiles';
 import type { PackedPart, Packing } from './dequantize';
@@ -60,6 +61,7 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
   const vocabSize = tensors.get('token_embd.weight')?.shape[0] ?? 0;
   const model = readModel(metadata, where, vocabSize, tensor => tensors.has(tensor), await ropeFactors(tensors, name));
   const tokenizerJson = readTokenizer(metadata, where);
+  const chatTemplate = ggufChatTemplate(metadata);
   const has = (tensor: string) => tensors.has(tensor);
   const config = configOf(model, where, beginTokenOf(tokenizerJson), has);
   const expected = expectedWeights(config);
@@ -142,6 +144,7 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
       for (const bytes of contents.values()) spares.add(bytes);
     },
     sizeBytes,
+    chatTemplate: async () => chatTemplate,
     summary: {
       ...summarize(config, path, name),
       weightType: weightTypeOf(parts),

@@ -1,0 +1,15 @@
+/**
+ * Entry point of the process that renders one chat template: a template is a program of the model's maker, without limits on
+ * its loops and its memory, which whoever starts this process sets. One request from standard input, one answer.
+ */
+
+import { endWithParent } from './parentWatch';
+import { renderTemplate } from './renderTemplate';
+
+endWithParent();
+
+const chunks: Buffer[] = [];
+process.stdin.on('data', (chunk: Buffer) => chunks.push(chunk));
+process.stdin.on('end', () => {
+  process.stdout.write(JSON.stringify(renderTemplate(JSON.parse(Buffer.concat(chunks).toString('utf8')))));
+});
