@@ -387,6 +387,33 @@ export interface ExplainOptions {
   readonly target?: 'actual' | 'predicted' | number;
   /** Id of a token whose logit is subtracted. Default: the mean of all logits is. */
   readonly minus?: number;
+  /** Cells of the row to split over what convolution and head mixing made them of. Default: none. */
+  readonly cells?: readonly CellAddress[];
+}
+
+/** A cell of a head's last stage, at the row that is explained. */
+export interface CellAddress {
+  readonly layerIdx: number;
+  readonly headIdx: number;
+  readonly keyIdx: number;
+}
+
+/**
+ * What one cell adds to the logit, split over the cells of the softmax's output that convolution and head mixing make it of:
+ * `contribution` is the sum of the parts. The softmax and what comes before it are held at their values.
+ */
+export interface CellSplit extends CellAddress {
+  readonly contribution: number;
+  readonly parts: readonly {
+    /** The source head, and the cell of its map. */
+    readonly headIdx: number;
+    readonly queryIdx: number;
+    readonly keyIdx: number;
+    /** Of the kernel's tap, times the weight of the source head in the mix. */
+    readonly weight: number;
+    readonly pattern: number;
+    readonly contribution: number;
+  }[];
 }
 
 /** Numbers are logits: natural logarithms up to a constant, which the subtraction removes. */
@@ -410,4 +437,6 @@ export interface LogitAttribution {
   readonly cells: Float32Array;
   /** What is held at its value, besides attention weights and the final norm. */
   readonly frozen: readonly string[];
+  /** Of the cells that were asked for, in their order; absent where none were. */
+  readonly splits?: readonly CellSplit[];
 }

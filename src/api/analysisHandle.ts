@@ -107,11 +107,17 @@ export function offer(runOf: () => OfferedRun, details: Details, letGo: () => vo
       const map = { analysisId, layerIdx: 0, headIdx: 0, stage: 'mixed_pattern' } as const;
       return details.relevance({ method, direction, heads: own, quantity }, asked, map);
     },
-    async explain(row, { target = 'actual', minus } = {}) {
+    async explain(row, { target = 'actual', minus, cells } = {}) {
       within('row', row, 0, nTokens - 1);
       checkTarget(target);
       if (minus !== undefined) within('minus', minus, 0, model.vocabSize - 1);
-      return details.explain({ analysisId, row, target, minus });
+      const split = cells?.map(({ layerIdx, headIdx, keyIdx }) => {
+        within('layerIdx', layerIdx, 0, model.nLayers - 1);
+        within('headIdx', headIdx, 0, model.nHeads - 1);
+        within('keyIdx', keyIdx, 0, row);
+        return { layerIdx, headIdx, keyIdx };
+      });
+      return details.explain({ analysisId, row, target, minus, cells: split });
     },
     async lens(rows, { target = 'actual', k = 5 } = {}) {
       checkRange('rows', rows);

@@ -26,8 +26,10 @@ import {
   checkQuestion,
   type FoundHeads,
   linesByWeight,
+  strongestCell,
   writeAnswer,
   writeExplanation,
+  writeSplit,
 } from './toolAnswer';
 
 /** Lines that are knocked out; each costs about half a run. */
@@ -123,7 +125,13 @@ class AttentionTool implements vscode.LanguageModelTool<unknown> {
     if (row < 0) return `${asksRow ? '\n\nNothing predicts the first token of the text.' : ''}${await continued()}`;
     const parts: string[] = [];
     if (question.explain) {
-      parts.push(writeExplanation(await analysis.explain(row), tokens, model.nHeads, lineOf, maxLines));
+      const found = await analysis.explain(row);
+      parts.push(writeExplanation(found, tokens, model.nHeads, lineOf, maxLines));
+      if (question.splitHead) {
+        const cell = strongestCell(found, question.splitHead, model);
+        const { splits } = await analysis.explain(row, { cells: [cell] });
+        parts.push(writeSplit(splits![0]!, tokens, lineOf, maxLines));
+      }
     }
     if (question.lens) parts.push(writeLens(await analysis.lens({ first: row, end: row + 1 })));
     if (question.knockOut) {

@@ -1,6 +1,6 @@
 /** Input and answer of the assistants' tool. Its readers are language models: plain English, numbers named. Pure. */
 
-import type { Analysis, LogitAttribution } from '../../api/mtaInspector';
+import type { Analysis, CellAddress, CellSplit, LogitAttribution } from '../../api/mtaInspector';
 import { linesOfTokens, strongestTokens, weightByLine } from '../attention/lines';
 import type { HeadRef, TokenRange } from '../shared/address';
 import { formatNumber } from '../shared/labels';
@@ -23,6 +23,8 @@ export interface AttentionQuestion {
   readonly maxLines: number;
   /** Also what the logit of the first token of the place is made of. */
   readonly explain: boolean;
+  /** With `explain`: the head whose strongest cell is split over kernel taps and source heads. */
+  readonly splitHead?: HeadRef;
   /** Also what the stream after each layer predicts there. */
   readonly lens: boolean;
   /** Also what the prediction is without each of the lines attended to most. */
@@ -48,6 +50,7 @@ export function checkQuestion(input: unknown): AttentionQuestion {
     method = 'mean',
     maxLines = 8,
     explain = false,
+    splitHead,
     lens = false,
     knockOut = false,
     replace,
@@ -77,6 +80,7 @@ export function checkQuestion(input: unknown): AttentionQuestion {
     if (typeof value === 'boolean') continue;
     throw new TypeError(`"${name}" must be true or false, and is ${JSON.stringify(value)}.`);
   }
+  if (splitHead !== undefined && explain !== true) throw new TypeError('"splitHead" needs "explain": true.');
   if ((replace === undefined) !== (by === undefined)) throw new TypeError('"replace" and "by" need each other.');
   if (replace !== undefined && replace === by) throw new TypeError('"replace" and "by" must be different texts.');
   return {
@@ -84,7 +88,8 @@ export function checkQuestion(input: unknown): AttentionQuestion {
     ...(cell === undefined ? {} : { cell: cell as number }),
     ...(line === undefined ? {} : { line: line as number }),
     ...(word === undefined ? {} : { word: word as string }),
-    ...(head === undefined ? {} : { head: checkHead(head) }),
+    ...(head === undefined ? {} : { head: checkHead('head', head) }),
+    ...(splitHead === undefined ? {} : { splitHead: checkHead('splitHead', splitHead) }),
     ...(replace === undefined ? {} : { replace: replace as string, by: by as string }),
     ...(continueTokens === undefined ? {} : { continueTokens: Math.min(continueTokens as number, maxContinued) }),
     ...{ heads, method, maxLines: Math.min(maxLines as number, 50), explain: explain as boolean },
@@ -92,10 +97,10 @@ export function checkQuestion(input: unknown): AttentionQuestion {
   };
 }
 
-function checkHead(head: unknown): HeadRef {
+function checkHead(name: string, head: unknown): HeadRef {
   const [, layerIdx, headIdx] = (typeof head === 'string' && /^(\d{1,4})\.(\d{1,4})$/.exec(head)) || [];
   if (layerIdx !== undefined) return { layerIdx: Number(layerIdx), headIdx: Number(headIdx) };
-  throw new TypeError(`"head" must be LAYER.HEAD such as "2.0", counted from 0, and is ${JSON.stringify(head)}.`);
+  throw new TypeError(`"${name}" must be LAYER.HEAD such as "2.0", counted from 0, and is ${JSON.stringify(head)}.`);
 }
 
 /** Heads that find context, for a question about them. */
@@ -209,6 +214,45 @@ export function writeExplanation(
     'Heads that added most:',
     ...largest(found.heads).map(
       ({ value, i }) => `- layer ${Math.floor(i / heads)}, head ${i % heads}: ${formatNumber(value)}`,
+    ),
+  ].join('\n');
+}
+
+/** The cell of a head that added most to the logit, in either direction. @throws TypeError for a head that is not there. */
+export function strongestCell(
+  { cells, row }: Pick<LogitAttribution, 'cells' | 'row'>,
+  { layerIdx, headIdx }: HeadRef,
+  { nLayers, nHeads }: { readonly nLayers: number; readonly nHeads: number },
+): CellAddress {
+  if (layerIdx >= nLayers || headIdx >= nHeads) {
+    throw new TypeError(
+      `"splitHead" is ${layerIdx}.${headIdx}, and the model has layers 0 to ${nLayers - 1} of heads 0 to ${nHeads - 1}.`,
+    );
+  }
+  const start = (layerIdx * nHeads + headIdx) * (row + 1);
+  const ofHead = [...cells.subarray(start, start + row + 1)].map(Math.abs);
+  return { layerIdx, headIdx, keyIdx: ofHead.indexOf(Math.max(...ofHead)) };
+}
+
+/** What a cell is made of, for a language model to read. */
+export function writeSplit(
+  { layerIdx, headIdx, keyIdx, contribution, parts }: CellSplit,
+  tokens: Analysis['tokens'],
+  lineOf: (offset: number) => number,
+  maxParts: number,
+): string {
+  const nameOf = (token: number) =>
+    `${JSON.stringify(tokens[token]!.label)} in line ${lineOf(tokens[token]!.start) + 1}`;
+  const largest = parts.toSorted((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution)).slice(0, maxParts);
+  return [
+    '',
+    '',
+    `Layer ${layerIdx}, head ${headIdx} added most through its cell of ${nameOf(keyIdx)}: ${formatNumber(contribution)}. ` +
+      `Convolution and head mixing make that cell of ${parts.length} cells of the softmax's output; the largest parts:`,
+    ...largest.map(
+      part =>
+        `- head ${part.headIdx}, from ${nameOf(part.queryIdx)} to ${nameOf(part.keyIdx)}: weight ` +
+        `${formatNumber(part.weight)} times attention ${formatNumber(part.pattern)}, ${formatNumber(part.contribution)}`,
     ),
   ].join('\n');
 }

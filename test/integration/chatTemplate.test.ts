@@ -90,7 +90,7 @@ test('generate --chat: the file is the message; the tokens are those that follow
   const json = parsed(run.stdout);
   const schema = JSON.parse(readFileSync(join(root, 'src', 'cli', 'schemas', 'generate.schema.json'), 'utf8'));
   const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(schema);
-  assert.ok(validate(json), JSON.stringify(validate.errors));
+  assert.ok(validate(JSON.parse(run.stdout)), JSON.stringify(validate.errors));
   const prompt = '[system] brief\n[user] high\ntide\n[answer] ';
   assert.deepEqual(json.prompt.chat, {
     messages: [

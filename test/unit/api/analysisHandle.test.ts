@@ -120,9 +120,19 @@ test('relevance of the rows that predict a range, and of what weights move', asy
 
 test('explain takes rows and targets that are there', async () => {
   assert.equal((await offered.explain(2, { target: 'predicted', minus: 4 })).row, 2);
-  assert.deepEqual(asked.at(-1), { analysisId: 5, row: 2, target: 'predicted', minus: 4 });
+  assert.deepEqual(asked.at(-1), { analysisId: 5, row: 2, target: 'predicted', minus: 4, cells: undefined });
   await offered.explain(1);
-  assert.deepEqual(asked.at(-1), { analysisId: 5, row: 1, target: 'actual', minus: undefined });
+  assert.deepEqual(asked.at(-1), { analysisId: 5, row: 1, target: 'actual', minus: undefined, cells: undefined });
+  const cell = { layerIdx: 0, headIdx: 0, keyIdx: 1 };
+  await offered.explain(1, { cells: [cell] });
+  assert.deepEqual((asked.at(-1) as { cells: unknown }).cells, [cell]);
+  for (const [wrong, why] of [
+    [{ layerIdx: 9 }, /layerIdx is 9/],
+    [{ headIdx: -1 }, /headIdx is -1/],
+    [{ keyIdx: 2 }, /keyIdx is 2; it must be a whole number from 0 to 1/],
+  ] as const) {
+    await assert.rejects(offered.explain(1, { cells: [{ ...cell, ...wrong }] }), why);
+  }
   await assert.rejects(offered.explain(3), /row is 3; it must be a whole number from 0 to 2/);
   await assert.rejects(offered.explain(1, { target: 9 }), /target is 9; it must be a whole number from 0 to 8/);
   await assert.rejects(offered.explain(1, { minus: -1 }), /minus is -1/);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { checkQuestion, writeAnswer, writeExplanation } from '../../../src/api/toolAnswer';
+import { checkQuestion, strongestCell, writeAnswer, writeExplanation, writeSplit } from '../../../src/api/toolAnswer';
 import { root } from '../../fixtures/paths';
 
 const model = { name: 'tiny', nLayers: 2, nHeads: 3, maxSeqlen: 8, vocabSize: 9, nParameters: 2_600_000 };
@@ -51,6 +51,8 @@ test('what a language model asks is checked, and said so that it can be correcte
     [{ heads: 'best' }, /"heads" must be all or retrieval, and is "best"/],
     [{ heads: 'retrieval', head: '2.0' }, /name the heads twice/],
     [{ head: '2' }, /"head" must be LAYER\.HEAD/],
+    [{ splitHead: '1.0' }, /"splitHead" needs "explain": true/],
+    [{ explain: true, splitHead: 'x' }, /"splitHead" must be LAYER\.HEAD/],
     [{ lens: 1 }, /"lens" must be true or false, and is 1/],
     [{ replace: 'a' }, /"replace" and "by" need each other/],
     [{ replace: 'a', by: 'a' }, /must be different texts/],
@@ -65,7 +67,7 @@ test('the schema in package.json offers what the tool reads', () => {
   const { properties } = contributes.languageModelTools[0].inputSchema;
   const example = {
     ...{ file: 'a.ts', cell: 1, line: 1, word: 'a', heads: 'all', head: '0.0', method: 'max', maxLines: 2 },
-    explain: true,
+    ...{ explain: true, splitHead: '0.1' },
     ...{ lens: true, knockOut: true, replace: 'a', by: 'b', continueTokens: 3 },
   };
   assert.deepEqual(Object.keys(properties).sort(), Object.keys(example).sort());
@@ -85,4 +87,21 @@ test('what predicted a token: parts with their sum, tokens and heads that added 
   assert.match(written, /- "let a" in line 1, \+3\S*\n- " = 1;\\n\\n" in line 1, −1/);
   assert.match(written, /- layer 1, head 1: \+5\S*\n- layer 0, head 1: −2/);
   assert.throws(() => checkQuestion({ explain: 'yes' }), /"explain" must be true or false/);
+});
+
+test('the strongest cell of a head, split over what it is made of', () => {
+  const cells = Float32Array.of(0, 1, 2, 0, 0, 0, 3, -9, 1, 4, 4, 4);
+  const found = { cells, row: 2 };
+  const sizes = { nLayers: 2, nHeads: 2 };
+  assert.deepEqual(strongestCell(found, { layerIdx: 1, headIdx: 0 }, sizes), { layerIdx: 1, headIdx: 0, keyIdx: 1 });
+  assert.throws(() => strongestCell(found, { layerIdx: 2, headIdx: 0 }, sizes), {
+    name: 'TypeError',
+    message: /"splitHead" is 2\.0, and the model has layers 0 to 1 of heads 0 to 1/,
+  });
+  const part = { headIdx: 1, queryIdx: 1, keyIdx: 0, weight: 0.5, pattern: 0.25, contribution: 1 };
+  const parts = [part, { ...part, headIdx: 0, contribution: -10 }, { ...part, contribution: 0.5 }];
+  const split = { layerIdx: 1, headIdx: 0, keyIdx: 1, contribution: -8.5, parts };
+  const written = writeSplit(split, tokens, answered.lineOf, 2);
+  assert.match(written, /^\n\nLayer 1, head 0 added most through its cell of .* in line \d: −8\.5\S* .* of 3 cells/);
+  assert.match(written, /- head 0, from .*: weight \+?0\.5\S* times attention \+?0\.25\S*, −10\S*\n- head 1/);
 });

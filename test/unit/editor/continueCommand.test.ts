@@ -83,7 +83,7 @@ test('a model with a chat template answers the text as a message, after a system
     editor.answers.input = ({ value }) => (value === '40' ? '3' : system);
     editor.answers.pick = items => items.find(({ label }) => /message|each time/.test(label));
     assert.equal((await run()).getText(), expected);
-    assert.deepEqual((calls[0]!.text as { role: string }[]).at(-1), { role: 'user', content: 'one two' });
+    assert.deepEqual((calls[0]!.text as readonly object[]).at(-1), { role: 'user', content: 'one two' });
   }
   const plain = open([7, 7], undefined, true);
   editor.answers.input = '3';

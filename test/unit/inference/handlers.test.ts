@@ -12,6 +12,7 @@ const instant: readonly (keyof InferenceRequests)[] = [
   'readSearchText',
   'summarizeFolder',
   'describeFolder',
+  'hasChatTemplate',
   'findModels',
   'modelFacts',
   'configFacts',

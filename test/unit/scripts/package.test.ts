@@ -20,7 +20,7 @@ const allowed = [
   /^(package|package\.nls(\.\w+)?)\.json$/,
   /^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^dist\/(sbom\.cdx\.json|THIRD-PARTY-NOTICES\.txt)$/,
   /^api\/mtaInspector\.d\.ts$/,
-  /^dist\/(extension|inference|cli)\.cjs$|^dist\/(webview|report)\.(js|css)$|^dist\/codicon\.(css|ttf)$/,
+  /^dist\/(extension|inference|renderChat|cli)\.cjs$|^dist\/(webview|report)\.(js|css)$|^dist\/codicon\.(css|ttf)$/,
   /^media\/[\w/-]+\.(svg|png)$/,
   /^l10n\/bundle\.l10n(\.\w+)?\.json$/,
   /^models\/bundled\/[\w-]+\/(config\.json|tokenizer\.json|model\.safetensors|README\.md|[\w-]+\.svg)$/,
