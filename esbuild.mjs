@@ -49,7 +49,12 @@ const node = {
 
 const bundles = [
   { ...node, entryPoints: { extension: 'src/extension.ts' }, outdir, outExtension: { '.js': '.cjs' } },
-  { ...node, entryPoints: { inference: 'src/inference/process.ts', renderChat: 'src/inference/renderChat.ts' }, outdir, outExtension: { '.js': '.cjs' } },
+  {
+    ...node,
+    entryPoints: { inference: 'src/inference/process.ts', renderChat: 'src/inference/renderChat.ts' },
+    outdir,
+    outExtension: { '.js': '.cjs' },
+  },
   {
     ...node,
     entryPoints: { cli: 'src/cli/main.ts' },
