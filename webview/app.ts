@@ -138,13 +138,12 @@ export async function startApp(root: HTMLElement, host: PanelHost): Promise<void
     const { panel, layout } = state;
     const isWaiting = isRenewing(panel, drawn);
     content.classList.toggle('is-waiting', isWaiting);
-    pages.element.inert = isWaiting;
     experiments.follow(panel?.ablation.trainedId ?? null);
     // Before the first run there is nothing to switch between.
     status.update(state);
+    if (!isWaiting) header.hidden = !panel?.tokens;
+    pages.update(state, isWaiting);
     if (!isWaiting) {
-      header.hidden = !panel?.tokens;
-      pages.update(state);
       banner.update(state);
       breadcrumb.update(state, pages.usesHead(state));
       drawn = panel?.tokens ? panel.documentLabel : null;

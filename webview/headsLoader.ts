@@ -7,12 +7,17 @@ import type { Thumbnail } from './components/headCard';
 import type { PanelHost } from './host';
 
 export class HeadsLoader {
-  heads: MeasuredHead[] = [];
   failure: FailureData | null = null;
   layersMeasured = 0;
+  /** Heads of the current run, and of the document's run before for layers that are still to come. */
+  heads: readonly MeasuredHead[] = [];
   private analysisId = -1;
+  /** What the measures are of: those of another document or model are not kept. */
+  private subject = '';
   private layersWanted = 0;
   private readonly thumbnails = new Map<string, Thumbnail>();
+  /** Heads whose picture is of the run before. */
+  private readonly outdated = new Set<string>();
   private readonly requested = new Set<string>();
   private requests = new AbortController();
   private isMeasuring = false;
@@ -22,18 +27,24 @@ export class HeadsLoader {
     private readonly onChange: () => void,
   ) {}
 
-  /** Measures what is ready of the shown run; another run starts afresh. */
-  show({ analysisId, layersDone }: PanelState): void {
+  /**
+   * Measures what is ready of the shown run. After a text was run again, what was measured before stays until there is
+   * something newer, so that the order of the heads does not jump.
+   */
+  show({ analysisId, layersDone, documentLabel, model, status }: PanelState): void {
     if (analysisId !== this.analysisId) {
       this.stop();
       this.analysisId = analysisId;
-      this.heads = [];
       this.layersMeasured = 0;
       this.failure = null;
-      this.thumbnails.clear();
-      this.requested.clear();
+      const subject = [documentLabel, model?.directory].join('\n');
+      if (subject !== this.subject) this.forget();
+      this.subject = subject;
+      for (const key of this.thumbnails.keys()) this.outdated.add(key);
     }
     this.layersWanted = layersDone;
+    // A run that ended early has no newer ones.
+    if (status !== 'running' && status !== 'loading' && this.layersMeasured >= layersDone) this.dropOutdated();
     if (!this.isMeasuring && !this.failure) void this.measure();
   }
 
@@ -48,11 +59,28 @@ export class HeadsLoader {
     return this.thumbnails.get(`${layerIdx}/${headIdx}`) ?? null;
   }
 
+  /** Whether what is known of a layer's heads is of the run before. */
+  isOutdated(layerIdx: number): boolean {
+    return layerIdx >= this.layersMeasured;
+  }
+
+  private forget(): void {
+    this.heads = [];
+    this.thumbnails.clear();
+    this.outdated.clear();
+  }
+
+  private dropOutdated(): void {
+    const current = this.heads.filter(({ layerIdx }) => !this.isOutdated(layerIdx));
+    if (current.length !== this.heads.length) this.heads = current;
+  }
+
   /** Asks for the picture of a head, and of those beside it, unless it is there. */
   async want(layerIdx: number, headIdx: number, nHeads: number): Promise<void> {
     const headStart = Math.floor(headIdx / maxThumbnails) * maxThumbnails;
     const key = `${layerIdx}/${headStart}`;
-    if (this.requested.has(key) || this.thumbnail(layerIdx, headIdx)) return;
+    const isCurrent = this.thumbnail(layerIdx, headIdx) && !this.outdated.has(`${layerIdx}/${headIdx}`);
+    if (this.requested.has(key) || isCurrent) return;
     this.requested.add(key);
     const { analysisId } = this;
     const count = Math.min(maxThumbnails, nHeads - headStart);
@@ -63,10 +91,12 @@ export class HeadsLoader {
       for (let i = 0; i < count; i++) {
         const picture = { size, cells: cells.subarray(i * size * size, (i + 1) * size * size) };
         this.thumbnails.set(`${layerIdx}/${headStart + i}`, picture);
+        this.outdated.delete(`${layerIdx}/${headStart + i}`);
       }
       this.onChange();
     } catch {
-      this.requested.delete(key); // a newer run took over, or the layer is not ready: requested again when next visible
+      // A newer run took over, or the layer is not ready: requested again when next visible.
+      if (analysisId === this.analysisId) this.requested.delete(key);
     }
   }
 
@@ -78,7 +108,8 @@ export class HeadsLoader {
         const { signal } = this.requests;
         const values = await this.host.request('headMeasures', { analysisId, layerIdx }, signal);
         if (analysisId !== this.analysisId) continue;
-        this.heads = [...this.heads, ...values.map((value, headIdx) => ({ layerIdx, headIdx, values: value }))];
+        const measured = values.map((value, headIdx) => ({ layerIdx, headIdx, values: value }));
+        this.heads = [...this.heads.filter(head => head.layerIdx !== layerIdx), ...measured];
         this.layersMeasured++;
         this.onChange();
       }
@@ -86,6 +117,7 @@ export class HeadsLoader {
       const failure = toFailureData(error);
       if (!(error instanceof Cancelled) && failure.code !== 'no-analysis') {
         this.failure = failure;
+        this.dropOutdated();
         this.onChange();
       }
     } finally {

@@ -328,7 +328,7 @@ test('200 heads in every other view', async () => {
   await inspectFile(workbench, sample);
   await frame.locator('#panel-map canvas[data-n-tokens="64"][data-source="tiles"]').waitFor();
   await show('All heads');
-  await frame.locator('.head-card[data-head="199"]:not(:disabled)').waitFor();
+  await frame.locator('.head-card[data-head="199"][aria-disabled="false"]').waitFor();
   await show('Layer');
   await frame.locator('canvas[data-heads="32"][data-overviews="all"]').waitFor();
   await choose('Heads', '192–199');

@@ -17,7 +17,7 @@ export interface HeadCard {
   readonly headIdx: number;
   /** @param kind and `value` under the picture; `said` is what a screen reader hears. */
   label(kind: string, value: string, said: string, isShown: boolean): void;
-  /** Draws the picture; nothing is drawn until it is there. */
+  /** Draws the picture; without one the place is blank. */
   paint(thumbnail: Thumbnail | null, theme: Theme): void;
 }
 
@@ -55,6 +55,7 @@ export function createHeadCard(layerIdx: number, headIdx: number): HeadCard {
       if (painted?.[0] === thumbnail && painted[1] === theme) return;
       painted = [thumbnail, theme];
       if (thumbnail) paint(canvas, thumbnail, theme);
+      else canvas.width = 1;
     },
   };
 }

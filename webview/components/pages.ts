@@ -39,9 +39,10 @@ export function createPages(offered: readonly PageDefinition[], context: ViewCon
         toReveal = null;
       });
     },
-    update(state: State): void {
+    /** @param isWaiting views on screen that do not keep up with a run are held as they are. */
+    update(state: State, isWaiting: boolean): void {
       const { panel, layout } = state;
-      element.hidden = !panel?.tokens;
+      element.hidden = !panel?.tokens && !isWaiting;
       const filled = pages.filter(({ regions }) =>
         regions.some(({ definition }) => regionHasContent(definition, panel)),
       );
@@ -51,7 +52,7 @@ export function createPages(offered: readonly PageDefinition[], context: ViewCon
       current = page;
       tabs.offer(filled.map(({ definition }) => definition.id));
       tabs.show(page?.definition.id ?? '');
-      for (const region of page?.regions ?? []) region.update(state);
+      for (const region of page?.regions ?? []) region.update(state, isWaiting);
     },
     /** Whether something on screen shows the map that the breadcrumb names. */
     usesHead: (state: State): boolean => current?.regions.some(region => region.usesHead(state)) ?? false,

@@ -5,12 +5,14 @@ import { h } from '../dom';
 import type { Layout, State } from '../state';
 import type { RegionDefinition } from '../views/registry';
 import type { PanelView, ViewContext, ViewDefinition } from '../views/view';
+import { createHold } from './hold';
 import { createTabs, type Tabs } from './tabs';
 
 export class Region {
   readonly element: HTMLElement;
   private readonly views = new Map<string, PanelView>();
   private readonly places = new Map<string, HTMLElement>();
+  private readonly holds = new Map<string, (isHeld: boolean) => void>();
   private readonly headings = new Map<string, HTMLElement>();
   private readonly tabs: Tabs | null = null;
   private shown: readonly ViewDefinition[] = [];
@@ -31,14 +33,15 @@ export class Region {
     this.element.append(tabs.bar, ...views.map(view => tabs.panel(view.id)));
   }
 
-  /** Draws the views that are on screen. */
-  update(state: State): void {
+  /** Draws the views that are on screen. @param isWaiting those that were before and do not keep up are held. */
+  update(state: State, isWaiting: boolean): void {
     const { definition, tabs } = this;
     const usable = definition.views.filter(view => hasContent(view, state.panel));
     this.element.hidden = usable.length === 0;
     const shown = usable.filter(view =>
       tabs ? view === chosenView(definition, state.layout, state.panel) : isOpen(state.layout, view),
     );
+    const held = isWaiting ? this.shown.filter(view => !view.keepsUp && shown.includes(view)) : [];
     for (const view of this.shown) if (!shown.includes(view)) this.views.get(view.id)?.hide?.();
     this.shown = shown;
     tabs?.offer(usable.map(({ id }) => id));
@@ -49,7 +52,11 @@ export class Region {
       heading.querySelector('button')!.setAttribute('aria-expanded', String(isShown));
       this.places.get(id)!.hidden = !isShown;
     }
-    for (const view of shown) this.viewOf(view).update(state);
+    for (const view of shown) {
+      const isHeld = held.includes(view);
+      if (!isHeld) this.viewOf(view).update(state);
+      this.holds.get(view.id)?.(isHeld);
+    }
   }
 
   hide(): void {
@@ -73,7 +80,9 @@ export class Region {
     if (!view) {
       view = definition.create(this.context);
       this.views.set(id, view);
-      this.places.get(id)!.append(view.element);
+      const place = this.places.get(id)!;
+      place.append(view.element);
+      this.holds.set(id, createHold(place));
     }
     return view;
   }

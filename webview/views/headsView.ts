@@ -4,7 +4,6 @@ import { type HeadKind, headKindOf, headKinds } from '../../src/attention/headKi
 import { type Measure, type MeasuredHead, measures, rankHeads } from '../../src/attention/headRanking';
 import type { MeasureName } from '../../src/shared/headMeasures';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
-import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { createHeadCard, type HeadCard } from '../components/headCard';
 import { h, redraw } from '../dom';
@@ -19,6 +18,7 @@ export const headsView: ViewDefinition = {
   title: t('All heads'),
   isOffered: host => host.hasMeasures,
   usesHead: () => false,
+  keepsUp: true,
   create: context => new HeadsView(context),
 };
 
@@ -39,11 +39,14 @@ class HeadsView implements PanelView {
   private readonly progress = h('p', { class: 'facts', role: 'status' });
   private readonly grid = h('div', { class: 'heads-grid', role: 'group', 'aria-label': t('Heads') });
   private readonly observer: IntersectionObserver;
+  private readonly visible = new Set<HeadCard>();
   private cards: HeadCard[] = [];
   /** The cards in the order that is seen. */
   private sequence: HeadCard[] = [];
   private shownModel = '';
   private shownOrder: readonly unknown[] = [];
+  /** The run, and how many of its layers were ready, when pictures were last asked for. */
+  private pictured = '';
   private focused = 0;
 
   constructor(private readonly context: ViewContext) {
@@ -70,11 +73,13 @@ class HeadsView implements PanelView {
       ),
     );
     this.observer = new IntersectionObserver(entries => {
-      const nHeads = this.context.store.state.panel?.model?.nHeads ?? 0;
       for (const { isIntersecting, target } of entries) {
         const card = this.cards.find(({ element }) => element === target);
-        if (isIntersecting && card) void this.loader.want(card.layerIdx, card.headIdx, nHeads);
+        if (!card) continue;
+        if (isIntersecting) this.visible.add(card);
+        else this.visible.delete(card);
       }
+      this.wantPictures();
     });
     this.grid.addEventListener('click', event => {
       const card = this.cards.find(({ element }) => element.contains(event.target as Node));
@@ -85,6 +90,8 @@ class HeadsView implements PanelView {
 
   update(state: State): void {
     const { panel, layout, theme } = state;
+    // Between two runs of a text the heads of the one before stay.
+    if (panel?.status === 'loading' && !panel.tokens) return;
     this.element.hidden = !panel?.tokens || !panel.model;
     if (!panel?.tokens || !panel.model) return;
     this.loader.show(panel);
@@ -101,7 +108,7 @@ class HeadsView implements PanelView {
       layout.headOrder,
     );
     const kind = headKinds.find(({ name }) => name === layout.headKind) ?? null;
-    this.kind.set(kindOptions(this.loader.heads), kind?.name ?? '');
+    this.kind.set(kindOptions(this.loader.heads, kind), kind?.name ?? '');
     this.kind.element.title = kind?.meaning ?? '';
     this.sorting.textContent =
       layout.headOrder === 'rank'
@@ -112,20 +119,32 @@ class HeadsView implements PanelView {
     this.build(panel);
     this.arrange(panel, measure, layout.headOrder === 'rank', kind);
     for (const card of this.cards) card.paint(this.loader.thumbnail(card.layerIdx, card.headIdx), theme);
+    const pictured = `${panel.analysisId}/${panel.layersDone}`;
+    if (pictured === this.pictured) return;
+    this.pictured = pictured;
+    this.wantPictures();
   }
 
   hide(): void {
     this.loader.stop();
   }
 
+  private wantPictures(): void {
+    const { panel } = this.context.store.state;
+    for (const { layerIdx, headIdx } of this.visible) {
+      if (panel?.model && layerIdx < panel.layersDone) void this.loader.want(layerIdx, headIdx, panel.model.nHeads);
+    }
+  }
+
   /** One card per head, made anew for another model. */
   private build(panel: PanelState): void {
     const { directory, nLayers, nHeads } = panel.model!;
-    const key = `${directory}/${nLayers}/${nHeads}/${panel.analysisId}`;
+    const key = `${directory}/${nLayers}/${nHeads}`;
     if (key === this.shownModel) return;
     this.shownModel = key;
     this.shownOrder = [];
     this.observer.disconnect();
+    this.visible.clear();
     this.cards = Array.from({ length: nLayers * nHeads }, (_, i) => createHeadCard(Math.floor(i / nHeads), i % nHeads));
     redraw(this.grid, ...this.cards.map(({ element }) => element));
     for (const { element } of this.cards) this.observer.observe(element);
@@ -136,8 +155,9 @@ class HeadsView implements PanelView {
   private arrange(panel: PanelState, measure: Measure, isRanked: boolean, kind: HeadKind | null): void {
     const { nHeads } = panel.model!;
     const { view, layersDone } = panel;
-    const key = [measure.name, kind?.name, isRanked, this.loader.heads.length, view.layerIdx, view.headIdx, layersDone];
-    if (isSame(key, this.shownOrder)) return;
+    const order = [measure.name, kind?.name, isRanked, view.layerIdx, view.headIdx];
+    const key = [...order, panel.analysisId, layersDone, this.loader.heads];
+    if (key.every((value, i) => Object.is(value, this.shownOrder[i]))) return;
     this.shownOrder = key;
     const ranked = rankHeads(this.loader.heads, measure.name);
     const rankOf = new Map(ranked.map(({ layerIdx, headIdx }, rank) => [layerIdx * nHeads + headIdx, rank]));
@@ -155,10 +175,13 @@ class HeadsView implements PanelView {
           ? t('{0}: not measured yet', name)
           : `${name}: ${own!.label}. ${measure.label} ${text} ${measure.unit}`.trimEnd() +
             (Number.isNaN(value) ? '' : t(', rank {0} of {1}', rank! + 1, this.cards.length));
-      card.label(own?.label ?? '', text, said, isShown);
+      const isOutdated = own !== undefined && this.loader.isOutdated(card.layerIdx);
+      card.label(own?.label ?? '', text, isOutdated ? t('{0} (before the last change)', said) : said, isShown);
+      card.element.classList.toggle('is-outdated', isOutdated);
       card.element.hidden = kind !== null && own !== kind;
       card.element.dataset['kind'] = own?.name ?? '';
-      card.element.disabled = card.layerIdx >= layersDone;
+      // Not the attribute `disabled`, which would take the focus away when the text is run again.
+      card.element.setAttribute('aria-disabled', String(card.layerIdx >= layersDone));
       card.element.style.setProperty('order', String(isRanked ? (rank ?? idx + this.cards.length) : idx));
       card.element.dataset['rank'] = rank === undefined ? '' : String(rank + 1);
       card.element.dataset['value'] = value === undefined ? '' : String(value);
@@ -167,7 +190,10 @@ class HeadsView implements PanelView {
     this.grid.style.setProperty('--heads', String(Math.min(nHeads, 12)));
     this.sequence = this.cards.filter(({ element }) => !element.hidden).sort((a, b) => orderOf(a) - orderOf(b));
     const stop = this.cards[this.focused];
-    if (stop?.element.hidden && this.sequence[0]) this.setTabStop(this.cards.indexOf(this.sequence[0]));
+    const [first] = this.sequence;
+    if (!stop?.element.hidden || !first) return;
+    this.setTabStop(this.cards.indexOf(first));
+    if (document.activeElement === stop.element) first.element.focus({ preventScroll: true });
   }
 
   private sayProgress(panel: PanelState, measure: Measure): string {
@@ -182,7 +208,8 @@ class HeadsView implements PanelView {
   }
 
   private open({ layerIdx, headIdx }: HeadCard): void {
-    const { actions } = this.context;
+    const { actions, store } = this.context;
+    if (layerIdx >= (store.state.panel?.layersDone ?? 0)) return;
     actions.setView({ layerIdx, headIdx, stage: 'mixed_pattern', difference: false });
     actions.showTab('map');
   }
@@ -234,8 +261,8 @@ class HeadsView implements PanelView {
   }
 }
 
-/** All kinds that occur, with how many heads each has. */
-function kindOptions(heads: readonly MeasuredHead[]): { value: string; label: string }[] {
+/** All kinds that occur, with how many heads each has, and the one that is chosen. */
+function kindOptions(heads: readonly MeasuredHead[], chosen: HeadKind | null): { value: string; label: string }[] {
   const counts = new Map<string, number>();
   for (const { values } of heads) {
     const { name } = headKindOf(values);
@@ -244,8 +271,8 @@ function kindOptions(heads: readonly MeasuredHead[]): { value: string; label: st
   return [
     { value: '', label: t('All kinds') },
     ...headKinds
-      .filter(({ name }) => counts.has(name))
-      .map(({ name, label }) => ({ value: name, label: `${label} (${counts.get(name)})` })),
+      .filter(kind => counts.has(kind.name) || kind === chosen)
+      .map(({ name, label }) => ({ value: name, label: `${label} (${counts.get(name) ?? 0})` })),
   ];
 }
 

@@ -48,6 +48,8 @@ export interface ViewDefinition {
   hasContent?(panel: PanelState): boolean;
   /** Whether the view shows the layer, head and stage of the breadcrumb. */
   usesHead(state: State): boolean;
+  /** Whether the view goes on while a run of the shown document is on its way to the map in view; others are held. */
+  readonly keepsUp?: boolean;
   /** In a region that shows all of its views: without a heading, open at first (the default), or closed at first. */
   readonly section?: 'bare' | 'open' | 'closed';
   /** Called once, when the view is shown for the first time. */

@@ -8,6 +8,7 @@ import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
 import { radioGroup } from '../components/fields';
 import { createFileFindings } from '../components/fileFindings';
+import { createHold } from '../components/hold';
 import { type Prediction, predictedAt } from '../components/predictions';
 import { signedBar } from '../components/signedBar';
 import { h, redraw } from '../dom';
@@ -27,6 +28,7 @@ export const whyView: ViewDefinition = {
   section: 'bare',
   isOffered: host => host.hasEditor,
   usesHead: () => false,
+  keepsUp: true,
   create: context => new WhyView(context),
 };
 
@@ -50,6 +52,9 @@ class WhyView implements PanelView {
   private readonly heads = h('ol', { class: 'why-list why-heads' });
   private readonly parts = h('p', { class: 'why-note' });
   private readonly body: HTMLElement;
+  private readonly hold: (isHeld: boolean) => void;
+  /** The document that the answer is about. */
+  private documentLabel = '';
   private chosen: number | null = null;
   private shownRange: Question['range'] | null = null;
   private places: Places | null = null;
@@ -95,10 +100,18 @@ class WhyView implements PanelView {
       this.body,
       this.findings.element,
     );
+    this.hold = createHold(this.element);
   }
 
   update(state: State): void {
     const { panel, layout } = state;
+    const isHeld = this.isRenewing(panel);
+    this.hold(isHeld);
+    if (isHeld) {
+      this.element.dataset['status'] = 'waiting';
+      return;
+    }
+    this.documentLabel = panel?.documentLabel ?? '';
     if (panel?.tokens) this.places = placesIn(panel, panel.tokens);
     this.row.set(layout.whyRow);
     let question = questionOf(panel, layout.whyRow, this.chosen);
@@ -112,6 +125,12 @@ class WhyView implements PanelView {
     this.draw();
     const isQuiet = !this.loader.isHiding && (this.loader.answer !== null || question === null);
     this.findings.update(state, this.places, isQuiet);
+  }
+
+  /** Whether a run of the document that the answer is about is under way: until it is done there is nothing newer to say. */
+  private isRenewing(panel: PanelState | null): boolean {
+    if (!this.loader.answer || panel?.documentLabel !== this.documentLabel) return false;
+    return panel.status === 'loading' || panel.status === 'running';
   }
 
   hide(): void {
