@@ -5,6 +5,7 @@ import { formatValue } from '../src/shared/labels';
 import type { PanelAblation, Ranking } from '../src/shared/panel/panelAblation';
 import { t } from '../src/shared/tools/l10n';
 import { formatDuration, formatPlain } from './labels';
+import { withTimeLeft } from './pace';
 
 /** What the banner says, a sentence per line. */
 export function bannerLines({
@@ -42,12 +43,12 @@ function describeRequested(requested: PanelAblation['requested']): string {
   return describeAblation(requested) || t('the model as trained');
 }
 
-/** How far a ranking is, in a sentence. */
-export function sayRanking({ status, done, total, failure }: Ranking): string {
+/** How far a ranking is, in a sentence. @param leftMs what is left of it, if that is known. */
+export function sayRanking({ status, done, total, failure }: Ranking, leftMs: number | null = null): string {
   const count = total === 0 ? t('none yet') : t('{0} of {1}', done, total);
   switch (status) {
     case 'running':
-      return t('{0} tried', count);
+      return withTimeLeft(t('{0} tried', count), leftMs);
     case 'done':
       return total === 0
         ? t('The model has no convolution and no head mixing: there is nothing to rank.')

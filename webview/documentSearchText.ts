@@ -4,14 +4,15 @@ import type { DocumentSearchState } from '../src/shared/documentSearch';
 import { formatLines, withLocalMark } from '../src/shared/labels';
 import { formatHeads } from '../src/shared/relevance';
 import { t } from '../src/shared/tools/l10n';
+import { withTimeLeft } from './pace';
 
 /** Why a search cannot start where nothing is selected. */
 export function nothingToSearch(): string {
   return t('Select a word in the document: the search is for what it depends on.');
 }
 
-/** One line on the progress of the search. */
-export function searchProgress(state: DocumentSearchState | null): string {
+/** One line on the progress of the search. @param leftMs what is left of it, if that is known. */
+export function searchProgress(state: DocumentSearchState | null, leftMs: number | null = null): string {
   if (!state) {
     return t(
       'Asks the selection of the whole document, window after window, however long it is. Select a word or ask a question first.',
@@ -29,7 +30,7 @@ export function searchProgress(state: DocumentSearchState | null): string {
     case 'reading':
       return t('{0}: reading, {1} tokens so far …', what, nTokens);
     case 'running':
-      return t('{0}: {1} of {2} tokens, {3} …', what, windows, nTokens, range);
+      return `${withTimeLeft(t('{0}: {1} of {2} tokens, {3}', what, windows, nTokens, range), leftMs)} …`;
     case 'done':
       return t('{0}: {1} windows of {2} tokens, {3}.{4}', what, total, nTokens, range, stale);
     case 'cancelled':

@@ -4,6 +4,7 @@ import type { HeadRef } from '../src/shared/address';
 import type { HeadAblationEffect, HeadBaseline } from '../src/shared/headAblation';
 import { Cancelled, toFailureData } from '../src/shared/tools/failure';
 import type { PanelHost } from './host';
+import { Pace } from './pace';
 
 /** Heads off together: one head, or all of a layer. */
 export interface Trial {
@@ -20,13 +21,15 @@ export class HeadTrials {
   private key = '';
   private effects = new Map<string, HeadAblationEffect>();
   private requests = new AbortController();
-  private startedAt = 0;
+  private readonly pace: Pace;
 
   constructor(
     private readonly host: Pick<PanelHost, 'request'>,
     private readonly onChange: () => void,
-    private readonly now: () => number = () => performance.now(),
-  ) {}
+    now?: () => number,
+  ) {
+    this.pace = new Pace(now);
+  }
 
   /** Trials of another run, or with another baseline, begin anew. */
   show(analysisId: number, baseline: HeadBaseline): void {
@@ -60,8 +63,7 @@ export class HeadTrials {
 
   /** Milliseconds that the trials to come will take at the pace so far; null before the first one is done. */
   get leftMs(): number | null {
-    if (this.done === 0 || this.done >= this.total) return null;
-    return ((this.now() - this.startedAt) / this.done) * (this.total - this.done);
+    return this.pace.leftMs(this.requests, this.done, this.total);
   }
 
   stop(): void {
@@ -77,7 +79,7 @@ export class HeadTrials {
     const { signal } = this.requests;
     const open = trials.filter(trial => !this.effects.has(nameOf(trial)));
     Object.assign(this, { isRunning: open.length > 0, failure: '', done: 0, total: open.length });
-    this.startedAt = this.now();
+    this.pace.leftMs(this.requests, 0, open.length); // begins now
     this.onChange();
     try {
       for (const trial of open) {
@@ -89,6 +91,7 @@ export class HeadTrials {
         if (signal.aborted) return;
         this.effects.set(nameOf(trial), effect);
         this.done++;
+        this.pace.leftMs(this.requests, this.done, this.total);
         this.onChange();
       }
     } catch (error) {

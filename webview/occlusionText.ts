@@ -1,25 +1,32 @@
 /** A check by occluding in words. Pure. */
 
 import { visibleToken, withLocalMark } from '../src/shared/labels';
-import type { ContextState } from '../src/shared/panel/context';
+import type { OcclusionState } from '../src/shared/panel/context';
 import type { RankAgreement } from '../src/shared/relevance';
 import { t } from '../src/shared/tools/l10n';
+import { withTimeLeft } from './pace';
 
-/** What a check has shown so far, in sentences. */
-export function describeCheck(occlusion: NonNullable<ContextState['occlusion']>): string[] {
+/** How many runs of the model a check has made, and makes in all: one without each line, and one with it hidden. */
+export function stepsOfCheck({ rows, total, hidingNote }: OcclusionState): { done: number; total: number } {
+  const nHidden = rows.filter(({ lostBits }) => lostBits !== null).length;
+  return { done: rows.length + nHidden, total: total * (hidingNote === null ? 2 : 1) };
+}
+
+/** What a check has shown so far, in sentences. @param leftMs what is left of it, if that is known. */
+export function describeCheck(occlusion: OcclusionState, leftMs: number | null = null): string[] {
   const { status, rows, total, baseline, agreement, hiding, hidingNote, failure } = occlusion;
   if (total === 0) return [t('The window has no line before the selection: there is nothing to occlude.')];
   const done = t('{0} of {1} earlier lines occluded', rows.length, total);
   const lines = [
     {
-      running: rows.length === total ? `${done}.` : `${done} …`,
+      running: rows.length === total ? `${done}.` : `${withTimeLeft(done, leftMs)} …`,
       done: `${done}.`,
       cancelled: t('Cancelled: {0}.', done),
       failed: t('Failed after {0} of {1} lines: {2}', rows.length, total, failure?.message ?? ''),
     }[status],
   ];
   if (status === 'running' && total > 0 && rows.length === total) {
-    lines.push(t('Now each line is hidden from the tokens that predict the selection …'));
+    lines.push(`${withTimeLeft(t('Now each line is hidden from the tokens that predict the selection'), leftMs)} …`);
   }
   if (hidingNote !== null) lines.push(t('Lines cannot be hidden: {0}', hidingNote));
   if (rows.length > 0) {

@@ -5,6 +5,7 @@ import { formatValue, withLocalMark } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { nothingToSearch, searchNotes, searchProgress } from '../documentSearchText';
 import { h } from '../dom';
+import { Pace } from '../pace';
 import { button } from '../toolkit';
 import type { ViewContext } from '../views/view';
 import { createDataTable } from './dataTable';
@@ -21,6 +22,7 @@ export interface DocumentSearchPart {
 }
 
 export function createDocumentSearch({ actions, host }: ViewContext): DocumentSearchPart {
+  const pace = new Pace();
   let current: DocumentSearchState | null = null;
   let isSelected = false;
   const start = button(t('Search Whole Document'), 'secondary', () => actions.run('searchDocument'));
@@ -67,7 +69,9 @@ export function createDocumentSearch({ actions, host }: ViewContext): DocumentSe
     progress.hidden = !isRunning;
     progress.max = Math.max(1, state?.total ?? 1);
     progress.value = state?.done ?? 0;
-    status.textContent = state === null && !isSelected ? nothingToSearch() : searchProgress(state);
+    const job = state?.status === 'running' ? `${state.documentLabel}\n${state.selection}` : null;
+    const leftMs = pace.leftMs(job, state?.done ?? 0, state?.total ?? 0);
+    status.textContent = state === null && !isSelected ? nothingToSearch() : searchProgress(state, leftMs);
     failure.hidden = !state?.failure;
     failure.textContent = state?.failure?.message ?? '';
     picture.replaceChildren(...(state?.profile ? [profile(state, state.profile)] : []));

@@ -5,9 +5,11 @@ import { withLocalMark } from '../../src/shared/labels';
 import type { Ranking } from '../../src/shared/panel/panelAblation';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
+import { sayRanking } from '../ablationText';
 import { h, redraw } from '../dom';
 import { bestConvolution, leastExpected, mayRankUnasked } from '../fileFindingsText';
 import { HeadsLoader } from '../headsLoader';
+import { Pace, withTimeLeft } from '../pace';
 import type { State } from '../state';
 import { button } from '../toolkit';
 import type { ViewContext } from '../views/view';
@@ -27,6 +29,8 @@ export function createFileFindings(
   const start = button(t('Measure'), 'secondary', () => measure(), t('Measure which convolution matters'));
   const tools = h('div', { class: 'why-tools' }, progress, start, cancel);
   const element = h('section', { class: 'why-findings', 'aria-label': t('In this file') }, title, said, tools);
+  const pace = new Pace();
+  const rankingPace = new Pace();
   let ranking: Ranking | null = null;
   let places: Places | null = null;
   /** Runs that were measured, or whose measuring the reader cancelled. */
@@ -66,8 +70,10 @@ export function createFileFindings(
     const parts: (Node | string)[] = [];
     const isMeasured = heads.layersMeasured >= model.nLayers;
     // Counts of some layers would be wrong for the model.
+    const leftMs = pace.leftMs(isMeasured ? null : panel.analysisId, heads.layersMeasured, model.nLayers);
     if (!isMeasured && heads.layersMeasured > 0) {
-      parts.push(t('{0} of {1} layers measured.', heads.layersMeasured, model.nLayers));
+      const count = t('{0} of {1} layers measured', heads.layersMeasured, model.nLayers);
+      parts.push(`${withTimeLeft(count, leftMs)}.`);
     }
     if (isMeasured) {
       const kinds = heads.heads.map(head => ({ ...head, kind: headKindOf(head.values).name }));
@@ -101,8 +107,12 @@ export function createFileFindings(
         link(name, () => select(tokenIdx)),
       );
     }
-    redraw(said, ...parts);
     const isRanking = rank?.status === 'running';
+    const rankingLeftMs = rankingPace.leftMs(isRanking ? rank.trainedId : null, rank?.done ?? 0, rank?.total ?? 0);
+    if (isRanking) {
+      parts.push(...(parts.length > 0 ? [' · '] : []), t('parts of the model: {0}', sayRanking(rank, rankingLeftMs)));
+    }
+    redraw(said, ...parts);
     const isMeasuring = !isMeasured && cancelled !== panel.analysisId;
     progress.hidden = !isRanking && !isMeasuring;
     progress.max = isRanking ? Math.max(1, rank.total) : model.nLayers;

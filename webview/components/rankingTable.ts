@@ -7,6 +7,7 @@ import { t } from '../../src/shared/tools/l10n';
 import { sayRanking } from '../ablationText';
 import { h, onChange, redraw } from '../dom';
 import { formatPlain } from '../labels';
+import { Pace } from '../pace';
 import { button } from '../toolkit';
 
 /** Rows shown until the reader asks for all. */
@@ -51,14 +52,19 @@ export function createRankingTable(actions: RankingActions) {
   );
   const more = button(t('Show All'), 'secondary', () => {
     isWhole = true;
-    if (current) draw(current, true);
+    if (current) draw(current, true, leftOf(current));
   });
   const scroller = h('div', { class: 'details-table', tabindex: 0, role: 'region', 'aria-label': t('Ranking') }, table);
   const element = h('div', {}, start, progress, scroller, more);
+  const pace = new Pace();
+  const leftOf = (ranking: Ranking | null) => {
+    const job = ranking?.status === 'running' ? `${ranking.trainedId}/${ranking.withHeads}` : null;
+    return pace.leftMs(job, ranking?.done ?? 0, ranking?.total ?? 0);
+  };
   let isWhole = false;
   let current: Ranking | null = null;
 
-  const draw = onChange((ranking: Ranking | null, whole: boolean) => {
+  const draw = onChange((ranking: Ranking | null, whole: boolean, leftMs: number | null) => {
     const effects = ranking?.effects ?? [];
     const shown = whole ? effects : effects.slice(0, nRows);
     const largest = Math.max(1e-30, ...effects.map(({ meanKlBits }) => meanKlBits || 0));
@@ -71,7 +77,7 @@ export function createRankingTable(actions: RankingActions) {
     if (!ranking) return;
     bar.max = Math.max(1, ranking.total);
     bar.value = ranking.done;
-    said.textContent = sayRanking(ranking);
+    said.textContent = sayRanking(ranking, leftMs);
   });
   return {
     element,
@@ -79,7 +85,7 @@ export function createRankingTable(actions: RankingActions) {
       if (ranking?.trainedId !== current?.trainedId) isWhole = false;
       current = ranking;
       element.dataset['status'] = ranking?.status ?? 'none';
-      draw(ranking, isWhole);
+      draw(ranking, isWhole, leftOf(ranking));
     },
   };
 }

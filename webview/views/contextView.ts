@@ -19,7 +19,8 @@ import { createDocumentSearch, type DocumentSearchPart } from '../components/doc
 import { radioGroup, textField } from '../components/fields';
 import { lineColumn, relevanceColumns } from '../components/lineColumns';
 import { h } from '../dom';
-import { describeCheck } from '../occlusionText';
+import { describeCheck, stepsOfCheck } from '../occlusionText';
+import { Pace } from '../pace';
 import type { State } from '../state';
 import { button, dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -81,6 +82,7 @@ class ContextView implements PanelView {
   private readonly note = h('p', { class: 'hint' });
   private readonly failure = h('p', { class: 'failure', role: 'alert', hidden: true });
   private readonly progress = h('progress', { max: 1, value: 0, 'aria-label': t('Lines occluded') });
+  private readonly pace = new Pace();
   private readonly checkNotes = h('ul', { class: 'notes', role: 'status' });
   private readonly checkHint = h('p', { class: 'hint', hidden: true });
   private readonly check;
@@ -214,9 +216,13 @@ class ContextView implements PanelView {
     this.checkHint.textContent = isOtherWay ? cannotCheck : '';
     this.cancel.hidden = !isChecking;
     this.progress.hidden = !isChecking;
-    this.progress.max = Math.max(1, occlusion?.total ?? 1);
-    this.progress.value = occlusion?.rows.length ?? 0;
-    this.checkNotes.replaceChildren(...(occlusion ? describeCheck(occlusion) : []).map(line => h('li', {}, line)));
+    const steps = occlusion ? stepsOfCheck(occlusion) : { done: 0, total: 1 };
+    this.progress.max = Math.max(1, steps.total);
+    this.progress.value = steps.done;
+    const job = isChecking ? `${occlusion.mode}/${occlusion.target.first}/${occlusion.target.end}` : null;
+    const leftMs = this.pace.leftMs(job, steps.done, steps.total);
+    const notes = occlusion ? describeCheck(occlusion, leftMs) : [];
+    this.checkNotes.replaceChildren(...notes.map(line => h('li', {}, line)));
     this.table.element.hidden = lines.length === 0;
     const checked = new Map(occlusion?.rows.map(row => [row.lineIdx, row]));
     const lostOf = (line: ContextLine) => checked.get(line.lineIdx)?.lostBits ?? Number.NEGATIVE_INFINITY;

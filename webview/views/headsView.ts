@@ -9,6 +9,7 @@ import { createHeadCard, type HeadCard } from '../components/headCard';
 import { h, redraw } from '../dom';
 import { HeadsLoader } from '../headsLoader';
 import { formatMeasure } from '../labels';
+import { Pace, withTimeLeft } from '../pace';
 import type { State } from '../state';
 import { dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -40,6 +41,7 @@ class HeadsView implements PanelView {
   private readonly grid = h('div', { class: 'heads-grid', role: 'group', 'aria-label': t('Heads') });
   private readonly observer: IntersectionObserver;
   private readonly visible = new Set<HeadCard>();
+  private readonly pace = new Pace();
   private cards: HeadCard[] = [];
   /** The cards in the order that is seen. */
   private sequence: HeadCard[] = [];
@@ -200,7 +202,9 @@ class HeadsView implements PanelView {
     const { failure, layersMeasured, heads } = this.loader;
     if (failure) return failure.message;
     const { nLayers } = panel.model!;
-    if (layersMeasured < nLayers) return t('{0} of {1} layers measured.', layersMeasured, nLayers);
+    const isMeasuring = panel.status !== 'cancelled' && panel.status !== 'failed';
+    const leftMs = this.pace.leftMs(isMeasuring ? panel.analysisId : null, layersMeasured, nLayers);
+    if (layersMeasured < nLayers) return `${withTimeLeft(t('{0} of {1} layers measured', layersMeasured, nLayers), leftMs)}.`;
     const nLacking = heads.filter(({ values }) => Number.isNaN(values[measure.name])).length;
     if (nLacking === 0) return '';
     if (nLacking === heads.length) return t('No head has this measure here.');

@@ -25,6 +25,11 @@ for (const [name, shown, expected] of rows) {
   test(`progress of a search: ${name}`, () => assert.match(searchProgress(shown), expected));
 }
 
+test('a search that is running says how long the rest takes', () => {
+  assert.match(searchProgress(state, 125_000), /, all 50 lines, 2 min left …$/);
+  assert.doesNotMatch(searchProgress({ ...state, status: 'cancelled' }, 125_000), /left/);
+});
+
 test('the notes say what was asked, and that it is no record of what the model did', () => {
   const notes = searchNotes(state).join(' ');
   assert.match(notes, /Mean of 1 heads of tiny\..*not what it did look at.*9\.50 bits per token/);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { occlusionAgreement } from '../../../src/attention/occlusionAgreement';
 import type { OcclusionState } from '../../../src/shared/panel/context';
-import { describeCheck } from '../../../webview/occlusionText';
+import { describeCheck, stepsOfCheck } from '../../../webview/occlusionText';
 
 const effect = { surprisalBits: 0.5, divergenceBits: 1, topLabel: ' x', topProbability: 0.25 };
 const state: OcclusionState = {
@@ -16,6 +16,7 @@ test('a check says how far it is, what it found, and how lines were occluded', (
     'The window has no line before the selection: there is nothing to occlude.',
   ]);
   assert.deepEqual(describeCheck(state), ['0 of 2 earlier lines occluded …']);
+  assert.deepEqual(describeCheck(state, 61_000), ['0 of 2 earlier lines occluded, 61 s left …']);
   const baseline = { surprisalBits: Number.NaN, topLabel: ';\n', topProbability: 0.6182, neutralLabel: ' ' };
   const done = describeCheck({
     ...{ ...state, status: 'done', rows: [row, row], baseline },
@@ -49,4 +50,11 @@ test('a check says that lines are hidden, what that agrees with, and why they ca
   );
   const hidingNote = 'its layers run on a server';
   assert.match(describeCheck({ ...all, hidingNote }).join('\n'), /Lines cannot be hidden: its layers run on a server/);
+});
+
+test('a check takes two runs a line, or one where lines cannot be hidden', () => {
+  assert.deepEqual(stepsOfCheck(state), { done: 0, total: 4 });
+  const rows = [row, { ...row, lostBits: 0.5 }];
+  assert.deepEqual(stepsOfCheck({ ...state, rows }), { done: 3, total: 4 });
+  assert.deepEqual(stepsOfCheck({ ...state, rows: [row, row], hidingNote: 'on a server' }), { done: 2, total: 2 });
 });

@@ -55,6 +55,7 @@ test('how far a ranking is', () => {
     ...{ trainedId: 1, status: 'running', withHeads: true, done: 3, total: 20, effects: [], failure: null },
   };
   assert.equal(sayRanking(ranking), '3 of 20 tried');
+  assert.equal(sayRanking(ranking, 34_000), '3 of 20 tried, 34 s left');
   assert.match(sayRanking({ ...ranking, status: 'cancelled' }), /Cancelled: 3 of 20/);
   assert.match(sayRanking({ ...ranking, status: 'done', done: 0, total: 0 }), /nothing to rank/);
 });
