@@ -103,6 +103,19 @@ class Model:
         out = out / (1 + np.exp(-gate))
         return out.transpose(1, 0, 2).reshape(n, -1) @ get("wo.weight").T, stages
 
+    def copies(self, hidden: np.ndarray, layer: int, ids: List[int]) -> np.ndarray:
+        """r of the measure "Copying" [head, key], with every source token's vector in the residual stream written out."""
+        get = lambda name: self.weights[f"layers.{layer}.{name}"]  # noqa: E731
+        n, distinct = len(ids), sorted(set(ids))
+        x = rms(hidden, get("attention_norm.weight"), self.config["norm_eps"])
+        v = (x @ get("attention.wv.weight").T).reshape(n, self.n_heads, -1) * get("attention.subln.weight")
+        wo = get("attention.wo.weight").reshape(-1, self.n_heads, v.shape[-1])
+        added = np.einsum("jhd,Dhd->hjD", v, wo)
+        logits = added @ (self.weights["tok_embeddings.weight"][distinct] * self.weights["norm.weight"]).T
+        own = np.stack([logits[:, j, distinct.index(ids[j])] for j in range(n)], 1)[..., None]
+        below = (logits < own).sum(-1) + ((logits == own).sum(-1) - 1) / 2
+        return 2 * below / (len(distinct) - 1) - 1
+
     def run(self, ids: List[int], parts: Optional[Dict[int, Dict[str, np.ndarray]]] = None):
         """Natural log-probabilities [token, vocabulary] of the next token, and every layer's stages."""
         eps = self.config["norm_eps"]
@@ -112,6 +125,7 @@ class Model:
             get = lambda name, layer=layer: self.weights[f"layers.{layer}.{name}"]  # noqa: E731
             kernels = (parts or {}).get(layer) or self.kernels_of(layer)
             added, stages = self.attention(rms(hidden, get("attention_norm.weight"), eps), layer, kernels)
+            stages["copies"] = self.copies(hidden, layer, ids)
             hidden = hidden + added
             z = rms(hidden, get("ffn_norm.weight"), eps)
             up = z @ get("feed_forward.w1.weight").T

@@ -55,6 +55,13 @@ export const headKinds: readonly HeadKind[] = [
     holds: ({ sinkShare }) => sinkShare >= 0.4,
   },
   {
+    name: 'copying',
+    label: t('Copying'),
+    rule: 'copying ≥ 0.3',
+    meaning: t('Raises the logit of the very tokens that it attends to, wherever they are.'),
+    holds: ({ copying }) => copying >= 0.3,
+  },
+  {
     name: 'local',
     label: t('Local'),
     rule: 'near tokens ≥ 0.6',

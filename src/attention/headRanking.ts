@@ -62,6 +62,15 @@ export const measures: readonly Measure[] = [
     isAscending: false,
   },
   {
+    name: 'copying',
+    label: t('Copying'),
+    unit: '',
+    meaning: t(
+      'First come heads that raise the logit of the very tokens that they attend to, more than those of the text’s other tokens, each by how much it attends: they copy. Chance is 0; below 0 a head lowers what it attends to.',
+    ),
+    isAscending: false,
+  },
+  {
     name: 'entropyBits',
     label: t('Entropy'),
     unit: 'bits',

@@ -24,10 +24,14 @@ export class HeadMeasurement {
   private readonly means = {
     ...{ entropy: mean(), distance: mean(), previous: mean(), induction: mean(), sink: mean(), context: mean() },
     ...{ preConv: mean(), postConv: mean() },
-    ...{ duplicate: mean(), own: mean(), near: mean(), evenness: mean() },
+    ...{ duplicate: mean(), own: mean(), near: mean(), evenness: mean(), copying: mean() },
   };
 
-  constructor(private readonly repeats: Repeats) {}
+  /** @param copies r[j] of `copying` for each key of the head, NaN where it is not known; null without it. */
+  constructor(
+    private readonly repeats: Repeats,
+    private readonly copies: ArrayLike<number> | null = null,
+  ) {}
 
   add({ attention, preConv, postConv }: HeadBands): void {
     for (let query = Math.max(1, attention.queryStart); query < queryEnd(attention); query++) {
@@ -40,7 +44,7 @@ export class HeadMeasurement {
   /** Of the rows so far; NaN where there is nothing to measure. */
   get measures(): HeadMeasures {
     const { entropy, distance, previous, induction, sink, context, preConv, postConv } = this.means;
-    const { duplicate, own, near, evenness } = this.means;
+    const { duplicate, own, near, evenness, copying } = this.means;
     return {
       entropyBits: entropy.value(),
       meanDistance: distance.value(),
@@ -54,6 +58,7 @@ export class HeadMeasurement {
       ownToken: own.value(),
       nearShare: near.value(),
       evenness: evenness.value(),
+      copying: copying.value(),
     };
   }
 
@@ -77,7 +82,15 @@ export class HeadMeasurement {
     distance.add(tokens);
     previous.add(Math.abs(row[query - 1]!) / total);
     sink.add(Math.abs(row[0]!) / total);
-    const { repeats } = this;
+    const { repeats, copies } = this;
+    if (copies) {
+      let sum = 0;
+      for (let key = 1; key < query; key++) {
+        const copied = copies[key]!;
+        if (!Number.isNaN(copied)) sum += row[key]! * copied;
+      }
+      this.means.copying.add(sum / total);
+    }
     const measure = (visitKeys: (visit: (key: number) => void) => void, into: ReturnType<typeof mean>) => {
       let [excess, count] = [0, 0];
       visitKeys(key => {

@@ -79,6 +79,47 @@ export function contributionGraph(config: ModelConfig, layerIdx: number, weights
 }
 
 /**
+ * What heads do to logits of tokens when they attend to one: a band of rows of a layer, `directions` [n, D] of
+ * `tokenDirectionsGraph` and `own` int64 [K], which of them is that of each key -> `below` [H, K], how many of the n tokens the
+ * head raises less than the key's own, ties as a half.
+ *
+ *   s[h, j, t] = (v[h, j] * norm weight) . (Wo[h]^T u[t])
+ *
+ * Factors that are alike for all tokens (the scales of norms, a gate of the whole head) do not change the order. A gate for
+ * each dimension is left out. Source: the OV circuit of Elhage et al. 2021 (A Mathematical Framework for Transformer Circuits).
+ */
+export function copyGraph(config: ModelConfig, layerIdx: number, weights: WeightSource): Uint8Array {
+  const { g, plan, values } = openBlock(config, layerIdx, weights);
+  const { nHeads, headDim, dim } = plan;
+  const weight = weightOf(g, layerIdx, weights);
+  const { direction } = beforeNorm(g, plan, null, g.input('directions', 'float32', ['n', dim]), weight);
+  const read = g.op('MatMul', [direction, weight('attention.wo.weight')]);
+  const perHead = g.op('Transpose', [g.op('Reshape', [read, g.ints([1, -1, nHeads, headDim])])], {
+    perm: [0, 2, 3, 1],
+  });
+  const v = times(g, values.v, plan.hasGroupNorm ? weight('attention.subln.weight') : null);
+  const scores = g.op('MatMul', [v, perHead]); // [1, H, K, n]
+  const places = g.op('Reshape', [g.input('own', 'int64', ['K']), g.ints([1, 1, -1, 1])]);
+  const own = g.op('GatherElements', [scores, g.op('Expand', [places, g.ints([1, nHeads, 1, 1])])], { axis: -1 });
+  const count = (what: 'Less' | 'Equal') =>
+    g.op('ReduceSum', [g.cast(g.op(what, [scores, own]), 'float32'), g.ints([-1])], { keepdims: 0 });
+  // A token ties with itself.
+  const ties = g.op('Mul', [g.op('Sub', [count('Equal'), g.scalar(1)]), g.scalar(0.5)]);
+  g.output('below', g.op('Squeeze', [g.op('Add', [count('Less'), ties]), g.ints([0])]), 'float32', [nHeads, 'K']);
+  return g.build();
+}
+
+/** `ids` int64 [n] -> `directions` [n, D], what reads the logits of these tokens from the stream, up to the final norm's scale. */
+export function tokenDirectionsGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
+  const g = new GraphBuilder('token_directions');
+  const norm = normOf(config);
+  const rows = g.rows(unembeddingName(config), weights(unembeddingName(config)), g.input('ids', 'int64', ['n']));
+  const weight = norm.hasWeight ? g.weight('norm.weight', weights('norm.weight')) : undefined;
+  g.output('directions', throughNorm(g, rows, null, norm, weight), 'float32', ['n', config.dim]);
+  return g.build();
+}
+
+/**
  * `hidden` [1, 1, D] after the last layer and `unembedding` [D], what reads a logit -> `direction` [D] in the stream, and
  * `bias` [1], what a bias of the final norm adds.
  */
@@ -98,7 +139,7 @@ export function finalDirectionGraph(config: ModelConfig, weights: WeightSource):
 export function unembeddingGraph(config: ModelConfig, weights: WeightSource): Uint8Array {
   const g = new GraphBuilder('unembedding');
   const ids = g.input('ids', 'int64', ['n']);
-  const name = config.weight_tying ? 'tok_embeddings.weight' : 'output.weight';
+  const name = unembeddingName(config);
   const rows = g.rows(name, weights(name), ids);
   g.output('rows', g.op('ReduceSum', [rows, g.ints([0])], { keepdims: 0 }), 'float32', [config.dim]);
   const bias = config.head_bias
@@ -108,11 +149,15 @@ export function unembeddingGraph(config: ModelConfig, weights: WeightSource): Ui
   return g.build();
 }
 
+function unembeddingName({ weight_tying }: ModelConfig): string {
+  return weight_tying ? 'tok_embeddings.weight' : 'output.weight';
+}
+
 /**
  * The direction in what a norm after attention reads, its scale frozen, and what a bias of that norm adds; the same direction
- * where there is no such norm.
+ * where there is no such norm. @param y what the norm reads, null to leave its scale out.
  */
-function beforeNorm(g: GraphBuilder, plan: LayerPlan, y: string, direction: string, weight: WeightOf) {
+function beforeNorm(g: GraphBuilder, plan: LayerPlan, y: string | null, direction: string, weight: WeightOf) {
   const scaled = plan.residualScale === 1 ? direction : g.op('Mul', [direction, g.scalar(plan.residualScale)]);
   const none = g.floats([0], [1]);
   if (plan.normPosition === 'before') return { direction: scaled, bias: none };
@@ -127,14 +172,15 @@ function beforeNorm(g: GraphBuilder, plan: LayerPlan, y: string, direction: stri
 
 /**
  * u * weight / scale(x): u . norm(x) = (what is returned) . x with the scale of the norm frozen, but for a bias of the
- * norm. A norm that subtracts the mean does so from the direction too. @param x [1, 1, D].
+ * norm. A norm that subtracts the mean does so from the direction too. @param x [1, 1, D], null to leave the scale out.
  */
-function throughNorm(g: GraphBuilder, u: string, x: string, norm: NormPlan, weight: string | undefined): string {
+function throughNorm(g: GraphBuilder, u: string, x: string | null, norm: NormPlan, weight: string | undefined): string {
   const mean = (value: string) => g.op('ReduceMean', [value, g.ints([-1])], { keepdims: 1 });
   const centered = (value: string) => (norm.kind === 'layer' ? g.op('Sub', [value, mean(value)]) : value);
-  const scale = g.op('Reshape', [rms(g, centered(x), norm.eps), g.ints([1])]);
   const factor = norm.kind === 'rms_plus_one' && weight !== undefined ? g.op('Add', [weight, g.scalar(1)]) : weight;
-  return g.op('Div', [centered(times(g, u, factor ?? null)), scale]);
+  const direction = centered(times(g, u, factor ?? null));
+  if (x === null) return direction;
+  return g.op('Div', [direction, g.op('Reshape', [rms(g, centered(x), norm.eps), g.ints([1])])]);
 }
 
 function rms(g: GraphBuilder, x: string, eps: number): string {

@@ -60,6 +60,21 @@ export interface HeadMeasures {
    * definition.
    */
   readonly contextScore: number;
+  /**
+   * sum of w[i, j] r[j] over the keys 0 < j < i, divided by sum over j of |w[i, j]|: how much of its attention a head spends
+   * on copying, that is on raising the logit of the very token that it attends to. Between -1 and 1; 0 is chance, and below 0
+   * the head lowers what it attends to. NaN without the model's weights, as for an ONNX file or a server.
+   *
+   *     r[j] = 2 (number of tokens t of V whose logit the head raises less than that of token j) / (|V| - 1) - 1
+   *
+   * V are the distinct tokens of the text (256 of them where there are more; keys whose token is not among them are left out),
+   * ties count half. What the head adds to the logit of t is s[j, t] = (v[j] Wo) . u[t], with the token's row u[t] of the
+   * unembedding times the weight of the final norm. Scales of norms and gates of whole heads do not change the order.
+   * After the OV circuit of Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, and the copy score of Wang et
+   * al., arXiv 2211.00593, who count how often the token is among the first five; measured here on the values of the text, not on
+   * embeddings alone.
+   */
+  readonly copying: number;
 }
 
 export type MeasureName = keyof HeadMeasures;

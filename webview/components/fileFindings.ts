@@ -78,9 +78,14 @@ export function createFileFindings(
     if (isMeasured) {
       const kinds = heads.heads.map(head => ({ ...head, kind: headKindOf(head.values).name }));
       const countOf = (kind: string) => kinds.filter(head => head.kind === kind).length;
-      const [copying, looking] = [countOf('induction'), countOf('previous_token')];
+      const [inducing, copying, looking] = [countOf('induction'), countOf('copying'), countOf('previous_token')];
       parts.push(
-        headsLink(copying === 1 ? t('1 head copies') : t('{0} heads copy', copying), 'induction'),
+        headsLink(
+          inducing === 1 ? t('1 head continues repeated text') : t('{0} heads continue repeated text', inducing),
+          'induction',
+        ),
+        ' · ',
+        headsLink(copying === 1 ? t('1 other head copies') : t('{0} other heads copy', copying), 'copying'),
         ' · ',
         headsLink(
           looking === 1 ? t('1 head looks at the token before') : t('{0} heads look at the token before', looking),

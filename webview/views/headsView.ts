@@ -204,7 +204,8 @@ class HeadsView implements PanelView {
     const { nLayers } = panel.model!;
     const isMeasuring = panel.status !== 'cancelled' && panel.status !== 'failed';
     const leftMs = this.pace.leftMs(isMeasuring ? panel.analysisId : null, layersMeasured, nLayers);
-    if (layersMeasured < nLayers) return `${withTimeLeft(t('{0} of {1} layers measured', layersMeasured, nLayers), leftMs)}.`;
+    if (layersMeasured < nLayers)
+      return `${withTimeLeft(t('{0} of {1} layers measured', layersMeasured, nLayers), leftMs)}.`;
     const nLacking = heads.filter(({ values }) => Number.isNaN(values[measure.name])).length;
     if (nLacking === 0) return '';
     if (nLacking === heads.length) return t('No head has this measure here.');

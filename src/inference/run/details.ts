@@ -20,7 +20,7 @@ import { type Stage, weightsStage } from '../../shared/operators';
 import type { Quantity } from '../../shared/relevance';
 import { Turns } from '../../shared/tools/turns';
 import type { ChangesArgs, MeasuresArgs, RelevanceArgs } from '../protocol';
-import type { Attribution } from '../runtime/attribution';
+import { type Attribution, fetchRows, hasWeightsHere } from '../runtime/attribution';
 import type { LastingRuntime } from '../runtime/lastingRuntime';
 import type { LayerRuntime } from '../runtime/layerRuntime';
 import { measureHeads } from './measureHeads';
@@ -137,7 +137,8 @@ export class Details {
   /** @param quantity what the measures of the last stage are of. @returns one entry per head. */
   async headMeasures({ analysisId, layerIdx, quantity }: MeasuresArgs, signal?: AbortSignal): Promise<HeadMeasures[]> {
     const run = this.runs.withLayer(analysisId, layerIdx);
-    return measureHeads(this.runtime.folder, run, layerIdx, this.bandsOf(run, signal, 0, quantity));
+    const copiesOf = () => this.inTurn(run, runtime => this.copiesOf(runtime, run, layerIdx), signal);
+    return measureHeads(this.runtime.folder, run, layerIdx, this.bandsOf(run, signal, 0, quantity), copiesOf);
   }
 
   /**
@@ -206,6 +207,13 @@ export class Details {
         yield await band({ ...request, queries: [first, Math.min(first + nAtOnce, end)] });
       }
     };
+  }
+
+  private async copiesOf(runtime: LayerRuntime, run: Run, layerIdx: number): Promise<Float32Array | null> {
+    if (!hasWeightsHere(runtime)) return null;
+    const kernels = run.kernels.get(layerIdx) ?? (await runtime.trainedKernels(layerIdx));
+    const rows = await fetchRows(runtime, run.layers[layerIdx]!.rows);
+    return this.attribution.copies(layerIdx, rows, run.ids, kernels);
   }
 
   private effectiveStage(layerIdx: number, stage: Stage): Stage {

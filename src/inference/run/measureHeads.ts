@@ -9,11 +9,13 @@ import type { ModelFolder } from '../model/folder';
 import type { Run } from './run';
 import type { HeadBandsOf } from './runMaps';
 
+/** @param copiesOf gives r of `copying`, [head, key]; null where the model's weights cannot be read. */
 export async function measureHeads(
   { config }: Pick<ModelFolder, 'config'>,
   run: Run,
   layerIdx: number,
   bandsOf: HeadBandsOf,
+  copiesOf: () => Promise<Float32Array | null>,
 ): Promise<HeadMeasures[]> {
   const plan = planLayer(config, layerIdx);
   const available = stagesOf(plan);
@@ -24,8 +26,15 @@ export async function measureHeads(
   const stages = [...new Set([last, ...[preConv, postConv].flatMap(pair => (pair ? [pair.before, pair.after] : []))])];
   const heads = Array.from({ length: plan.nHeads }, (_, headIdx) => headIdx);
   const repeats = new Repeats(run.ids, plan.slidingWindow ?? undefined, plan.attentionChunk ?? undefined);
-  const measurements = heads.map(() => new HeadMeasurement(repeats));
+  const { nTokens } = run;
+  let measurements: HeadMeasurement[] | undefined;
   for await (const bands of bandsOf({ layerIdx, stages, heads, queries: [0, run.nTokens] })) {
+    if (!measurements) {
+      const copies = await copiesOf();
+      measurements = heads.map(
+        head => new HeadMeasurement(repeats, copies?.subarray(head * nTokens, (head + 1) * nTokens)),
+      );
+    }
     for (const [headIdx, measurement] of measurements.entries()) {
       const bandOf = (stage: Stage) => bands[stages.indexOf(stage)]![headIdx]!;
       measurement.add({
@@ -35,5 +44,5 @@ export async function measureHeads(
       });
     }
   }
-  return measurements.map(({ measures }) => measures);
+  return measurements!.map(({ measures }) => measures); // a text has a token at least
 }

@@ -4,7 +4,14 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import { attributionGraph, contributionGraph, finalDirectionGraph, unembeddingGraph } from '../../graph/attribution';
+import {
+  attributionGraph,
+  contributionGraph,
+  copyGraph,
+  finalDirectionGraph,
+  tokenDirectionsGraph,
+  unembeddingGraph,
+} from '../../graph/attribution';
 import { planLayer } from '../../graph/layerPlan';
 import type { KernelWeights } from '../../shared/kernels';
 import type { Quantity } from '../../shared/relevance';
@@ -43,11 +50,22 @@ export interface Unembedding {
 /** Rows of the unembedding that are summed at a time. */
 const rowsAtOnce = 4096;
 
+/** Tokens of a text that a head's copying is compared over, at most. */
+const maxCompared = 256;
+
+/** The distinct tokens of a text in the order of their first places, evenly thinned out to `maxCompared`. */
+function tokensToCompare(ids: ArrayLike<number>): number[] {
+  const distinct = [...new Set(Array.from(ids))];
+  const n = Math.min(maxCompared, distinct.length);
+  return Array.from({ length: n }, (_, i) => distinct[Math.floor((i * distinct.length) / n)]!);
+}
+
 export class Attribution {
   private readonly sessions = new Map<string, Promise<Session>>();
   private readonly means = new Map<'unembedding', Promise<Unembedding>>();
   private rotary: RotaryRows | undefined;
   private rotated: readonly unknown[] = [];
+  private directions: { readonly key: string; readonly value: Value } | undefined;
 
   constructor(private readonly folder: ModelFolder) {}
 
@@ -99,6 +117,42 @@ export class Attribution {
       }
     }
     return all;
+  }
+
+  /**
+   * How far each head of a layer raises the logit of the token at a key, when it attends there, above those of other tokens
+   * of the text: r[head, key] of shared/headMeasures.
+   * @param ids of the run's tokens. @returns shape [head, key]; NaN for keys whose token was left out.
+   */
+  async copies(
+    layerIdx: number,
+    rows: LayerRows,
+    ids: ArrayLike<number>,
+    kernels: readonly KernelWeights[],
+  ): Promise<Float32Array> {
+    const { config, weights } = this.folder;
+    const tokens = tokensToCompare(ids);
+    const places = new Map(tokens.map((id, place) => [id, place]));
+    const directions = await this.tokenDirections(tokens);
+    const session = await this.session(`copy/${layerIdx}`, () => copyGraph(config, layerIdx, weights));
+    const own = Array.from(ids, id => places.get(id) ?? 0);
+    const feeds = this.feeds(layerIdx, rows, ids.length - 1, ids.length, kernels);
+    const { below } = await session.run({ ...feeds, directions, own: int64(own, [own.length]) });
+    return (below!.data as Float32Array).map((count, at) =>
+      places.has(ids[at % ids.length]!) ? (2 * count) / (tokens.length - 1) - 1 : Number.NaN,
+    );
+  }
+
+  /** Those of the last text are kept: every layer asks for the same ones. */
+  private async tokenDirections(ids: readonly number[]): Promise<Value> {
+    const { config, weights } = this.folder;
+    const key = ids.join();
+    if (this.directions?.key !== key) {
+      const session = await this.session('token_directions', () => tokenDirectionsGraph(config, weights));
+      const { directions } = await session.run({ ids: int64(ids, [ids.length]) });
+      this.directions = { key, value: directions! };
+    }
+    return this.directions.value;
   }
 
   /**
@@ -186,6 +240,11 @@ export class Attribution {
 async function sumOfRows(session: Session, ids: readonly number[]): Promise<Unembedding> {
   const { rows, bias } = await session.run({ ids: int64(ids, [ids.length]) });
   return { row: rows!.data as Float32Array, bias: Number(bias!.data[0]) };
+}
+
+/** Whether the weights can be read part by part. */
+export function hasWeightsHere({ folder, provider }: LayerRuntime): boolean {
+  return !folder.view && provider !== 'remote';
 }
 
 /** @param what cannot be done. @throws Failure `cannot-explain` where the weights cannot be read part by part. */

@@ -211,7 +211,7 @@ const overview = v.object({
 const headMeasures = v.object({
   ...{ entropyBits: figure, meanDistance: figure, previousToken: figure, induction: figure },
   ...{ duplicateToken: figure, ownToken: figure, nearShare: figure, evenness: figure },
-  ...{ sinkShare: figure, preConvChange: figure, postConvChange: figure, contextScore: figure },
+  ...{ sinkShare: figure, copying: figure, preConvChange: figure, postConvChange: figure, contextScore: figure },
 });
 
 const namedToken = v.object({ id: index, text });

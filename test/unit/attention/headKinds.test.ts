@@ -59,6 +59,27 @@ test('the new measures by hand', () => {
   assert.ok(Number.isNaN(distinct.duplicateToken), 'no token occurs twice');
 });
 
+test('a head that copies is named for it, unless it looks for something or rests on the first token', () => {
+  const name = (weigh: Weigh, copying: number) => headKindOf({ ...measure(weigh), copying }).name;
+  assert.equal(
+    name(() => 1, 0.31),
+    'copying',
+  );
+  assert.equal(
+    name(() => 1, 0.29),
+    'diffuse',
+  );
+  assert.equal(
+    name((query, key) => Number(query - key < 6), 0.5),
+    'copying',
+  );
+  assert.equal(name(follows, 0.5), 'induction');
+  assert.equal(
+    name((_, key) => Number(key === 0), 0.5),
+    'first_token',
+  );
+});
+
 test('a head of which nothing is known is mixed; names and rules are distinct', () => {
   const nothing = new Proxy({}, { get: () => Number.NaN }) as HeadMeasures;
   assert.equal(headKindOf(nothing).name, 'mixed');

@@ -194,3 +194,18 @@ test('ranking: by the measure’s direction, heads without it last, equal ones i
   assert.deepEqual(order('entropyBits'), [2, 0, 1]);
   assert.deepEqual(order('preConvChange'), [2, 0, 1]);
 });
+
+test('copying is the attention to earlier tokens, each by how far the head raises the token there', () => {
+  const attention = map([1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25, 0.5, 0.25, 0], [-0.25, 0.25, -0.5, 1]);
+  const copying = (copies: number[] | null) => {
+    const measurement = new HeadMeasurement(new Repeats([1, 2, 3, 4]), copies);
+    for (const band of bandsOf(attention, 2)) measurement.add({ attention: band, preConv: null, postConv: null });
+    return measurement.measures.copying;
+  };
+  // Query 1 sees no key that counts; query 2 has 0.5 of 1 at key 1; query 3 has 0.25 and -0.5 of 2 at keys 1 and 2.
+  near(copying([9, 1, 1, 9]), (0 + 0.5 - 0.125) / 3);
+  near(copying([9, 1, -1, 9]), (0 + 0.5 + 0.375) / 3);
+  near(copying([9, Number.NaN, 1, 9]), (0 + 0 - 0.25) / 3);
+  near(copying([0, 0, 0, 0]), 0);
+  assert.ok(Number.isNaN(copying(null)), 'without the weights it is not known');
+});
