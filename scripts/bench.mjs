@@ -34,6 +34,7 @@ function main() {
     const lines = JSON.parse(readFileSync(engineJson, 'utf8'));
     for (const file of [
       'cursorMove',
+      'cursorAnswer',
       'modelChange',
       'hostileFolders',
       'panel',
