@@ -211,3 +211,11 @@ export function listFeatures(
     [t('Strongest neighbour'), `${formatValue(features.strongest.weight)}, ${describeStep(features.strongest)}`],
   ];
 }
+
+/** Headings of the table of a part's largest changes. The change is of the weight; before and after are what the part works on. */
+export function changeColumns(part: KernelPart): readonly string[] {
+  const values = part.startsWith('pre')
+    ? [t('Score before'), t('Score after')]
+    : [t('Weight before'), t('Weight after')];
+  return [t('Query → key'), t('Change of weight'), ...values];
+}

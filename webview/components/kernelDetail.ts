@@ -1,11 +1,11 @@
 /** One kernel in full: its weights, what it does and by which numbers, and where it mattered in this document. */
 
 import type { CellChange } from '../../src/shared/attentionMap';
-import { isConv, sourceHead } from '../../src/shared/kernels';
+import { isConv, type KernelPart, sourceHead } from '../../src/shared/kernels';
 import { formatValue, visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h, redraw } from '../dom';
-import { describeKernel, type GalleryEntry, listFeatures, partTitles, placeOf } from '../kernelGallery';
+import { changeColumns, describeKernel, type GalleryEntry, listFeatures, partTitles, placeOf } from '../kernelGallery';
 import { shortValue } from '../labels';
 import type { Theme } from '../theme';
 import { dropdown } from '../toolkit';
@@ -20,7 +20,7 @@ export interface KernelDetail {
   /** @param headIdx whose changes are listed; of a convolution its own. */
   show(entry: GalleryEntry, headIdx: number, change: number | undefined, theme: Theme): void;
   /** The cells that the kernel changed most; text where there are none to list. */
-  showChanges(changes: readonly CellChange[] | string, labels: readonly string[]): void;
+  showChanges(changes: readonly CellChange[] | string, labels: readonly string[], part: KernelPart): void;
 }
 
 export function createKernelDetail(
@@ -56,7 +56,7 @@ export function createKernelDetail(
       const heads = Array.from({ length: entry.rows }, (_, idx) => ({ value: String(idx), label: t('head {0}', idx) }));
       if (!isConv(entry.part)) head.set(heads, String(headIdx));
     },
-    showChanges(found, labels) {
+    showChanges(found, labels, part) {
       if (typeof found === 'string') return redraw(changes, h('p', { class: 'hint' }, found));
       const token = (idx: number) => `${visibleToken(labels[idx] ?? '')} ${idx}`;
       const rows = found.map(change => {
@@ -68,8 +68,7 @@ export function createKernelDetail(
         const place = { 'data-query': queryIdx, 'data-key': keyIdx, 'data-change': change.change };
         return h('tr', place, h('td', {}, link), number(change.change), number(before), number(after));
       });
-      const names = [t('Query → key'), t('Change of weight'), t('Before'), t('After')];
-      const header = h('tr', {}, ...names.map(name => h('th', { scope: 'col' }, name)));
+      const header = h('tr', {}, ...changeColumns(part).map(name => h('th', { scope: 'col' }, name)));
       const table = h('table', { class: 'fact-table' }, h('thead', {}, header), h('tbody', {}, ...rows));
       redraw(
         changes,

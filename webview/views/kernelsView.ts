@@ -238,16 +238,16 @@ class KernelsView implements PanelView {
     const labels = panel?.tokens?.labels ?? [];
     this.requests = new AbortController();
     const { signal } = this.requests;
-    this.detail.showChanges(t('Looking …'), labels);
+    this.detail.showChanges(t('Looking …'), labels, part);
     try {
       const address = { analysisId: panel!.analysisId, layerIdx, headIdx, part };
       const changes = await host.request('largestChanges', address, signal);
       if (signal.aborted) return;
       const none =
         features.name === 'not a number' ? t('What it made is not a number anywhere.') : t('It changed nothing here.');
-      this.detail.showChanges(changes.length > 0 ? changes : none, labels);
+      this.detail.showChanges(changes.length > 0 ? changes : none, labels, part);
     } catch (error) {
-      if (!signal.aborted) this.detail.showChanges(toFailureData(error).message, labels);
+      if (!signal.aborted) this.detail.showChanges(toFailureData(error).message, labels, part);
     }
   }
 

@@ -14,6 +14,7 @@ import { h, onChange } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
 import { cellName, describeCellValue, viewerNote } from '../labels';
+import { type StagePair, stagePairOf } from '../stagePair';
 import { isLayerReady, layerOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
 import { checkbox, dropdown } from '../toolkit';
@@ -46,6 +47,7 @@ class StagesView implements PanelView {
   private readonly only = h('p', { class: 'hint' });
   private readonly empty = h('p', { class: 'hint' }, t('The stages of a head appear here once its layer is ready.'));
   private readonly body: HTMLElement;
+  private readonly differenceSection: HTMLElement;
   private readonly bar = h('div', { class: 'scale-bar', role: 'img' });
   private readonly note = h('p', { class: 'notes' });
   private readonly stage = dropdown('difference-stage', t('Difference of'), value =>
@@ -78,13 +80,14 @@ class StagesView implements PanelView {
     );
     const section = (title: string, ...content: HTMLElement[]) =>
       h('section', { class: 'stage-group', 'aria-label': title }, h('h2', {}, title), ...content);
+    this.differenceSection = section(t('Difference of two stages'), difference);
     this.body = h(
       'div',
       {},
       h('div', { class: 'stage-tools' }, this.cellLine, zoomTools(this.gestures)),
       section(t('Before the softmax'), this.only, before),
       section(t('After the softmax'), after),
-      section(t('Difference of two stages'), difference),
+      this.differenceSection,
       h(
         'section',
         { class: 'stage-scale', 'aria-label': t('Color scale') },
@@ -114,7 +117,8 @@ class StagesView implements PanelView {
       const ref = refs.find(ref => ref.stage === stage) ?? null;
       pane.show(ref, layout.scale);
     }
-    const pair = pairOf(state, refs);
+    const pair = shownPair(state, refs);
+    this.differenceSection.hidden = pair === null;
     this.difference.show(pair && { ...refs[0]!, ...pair }, layout.scale);
     if (refs.length === 0) return;
     this.drawChoices(state, refs, pair);
@@ -156,7 +160,7 @@ class StagesView implements PanelView {
 
   private pick(patch: Partial<{ stage: Stage; minus: Stage }>): void {
     const { state } = this.context.store;
-    const pair = pairOf(state, refsOf(state));
+    const pair = shownPair(state, refsOf(state));
     if (pair) this.context.actions.setLayout({ stagePair: { ...pair, ...patch } });
   }
 
@@ -226,7 +230,7 @@ class StagesView implements PanelView {
     }, rowDelayMs);
   }
 
-  private drawChoices({ layout, theme }: State, refs: readonly MapRef[], pair: Layout | null): void {
+  private drawChoices({ layout, theme }: State, refs: readonly MapRef[], pair: StagePair | null): void {
     this.paintBar(theme);
     this.linear.set(layout.scale);
     this.share.set(layout.sharesScale, true, t('The same color then means the same value in maps of the same kind.'));
@@ -245,8 +249,6 @@ class StagesView implements PanelView {
   });
 }
 
-type Layout = NonNullable<State['layout']['stagePair']>;
-
 /** The maps of all stages that the shown layer has. */
 function refsOf({ panel }: State): MapRef[] {
   const layer = panel && layerOf(panel);
@@ -263,16 +265,14 @@ function refsOf({ panel }: State): MapRef[] {
   }));
 }
 
-/** The chosen two stages as far as the layer has them; else its first step that is linear. */
-function pairOf({ layout }: State, refs: readonly MapRef[]): Layout | null {
-  const has = (stage: Stage) => refs.some(ref => ref.stage === stage);
-  const { stagePair } = layout;
-  if (stagePair && has(stagePair.stage) && has(stagePair.minus)) return stagePair;
-  const [first, second] = refs;
-  return first && second ? { stage: second.stage, minus: first.stage } : null;
+function shownPair({ layout }: State, refs: readonly MapRef[]): StagePair | null {
+  return stagePairOf(
+    refs.map(({ stage }) => stage),
+    layout.stagePair,
+  );
 }
 
-function noteOf(pair: Layout | null): string {
+function noteOf(pair: StagePair | null): string {
   const notes = [t('The end of each map’s scale is written above it.')];
   if (pair && isPreSoftmax(pair.stage) !== isPreSoftmax(pair.minus)) {
     notes.push(t('One of these stages holds scores, the other weights: their difference has no unit.'));
