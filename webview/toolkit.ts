@@ -73,10 +73,15 @@ export interface DropdownControl {
   set(options: readonly DropdownOption[], value: string, shown?: string): void;
 }
 
-/** A dropdown with its visible label above it. */
-export function dropdown(name: string, label: string, onChange: (value: string) => void): DropdownControl {
+/** A dropdown with its visible label above it. @param position of its list, where what is above the control is cut off. */
+export function dropdown(
+  name: string,
+  label: string,
+  onChange: (value: string) => void,
+  position?: 'below',
+): DropdownControl {
   const id = `${name}-label`;
-  const element = h('vscode-dropdown' as 'select', { 'aria-labelledby': id, 'data-picker': name });
+  const element = h('vscode-dropdown' as 'select', { 'aria-labelledby': id, 'data-picker': name, position });
   const field = h('div', { class: `field field-${name}` }, h('label', { id }, label), element);
   let shownOptions: readonly DropdownOption[] = [];
   const chosen = h('span', { slot: 'selected-value' });

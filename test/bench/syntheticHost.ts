@@ -25,6 +25,7 @@ export class SyntheticHost {
     const stages = ['scores', 'convolved_scores', 'mixed_scores', 'pattern', 'mixed_pattern'] as const;
     const layers = Array.from({ length: nLayers }, (_, layerIdx) => ({
       ...{ layerIdx, stages, preSoftmaxKernel: [6, 11] as const, postSoftmaxKernel: null },
+      kernels: { pre_softmax_conv: { rows: 6, columns: 11, identityColumn: 5 } },
     }));
     const model = { name: 'synthetic', directory: '', nLayers, nHeads, maxSeqlen: nTokens, layers };
     const window = { start: 0, end: nTokens * 4, documentLength: nTokens * 4 };

@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Frame } from 'playwright-core';
-import { headKinds } from '../../src/attention/headKinds';
 import { strongestWords } from '../../src/attention/strongestWords';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import type { Ablation } from '../../src/shared/ablation';
@@ -15,7 +14,6 @@ import { bundledModelDirectory, root } from '../fixtures/paths';
 import { writeRandomModel } from '../fixtures/randomModel';
 import {
   acceptPath,
-  inspect,
   inspectFile,
   mapOf,
   measureByShownHead,
@@ -247,57 +245,6 @@ test('heads are ranked as on the command line; Enter opens the first one’s map
   await workbench.page.keyboard.press('Enter');
   await frame.locator(`canvas[data-source="tiles"][data-layer="${layer}"][data-head="${head}"]`).waitFor();
   assert.equal((await mapOf(frame)).head, reference.head);
-});
-
-test('a text that is run again leaves the heads in order, filtered, scrolled and focused', async () => {
-  const { nLayers, nHeads } = expected.engine.model;
-  await showTab('All heads');
-  const kind = (await frame.locator('.head-card[data-rank="1"]').getAttribute('data-kind'))!;
-  const filter = frame.getByRole('combobox', { name: 'Kind', exact: true });
-  const filterBy = async (label: RegExp) => {
-    await filter.click();
-    await frame.getByRole('option', { name: label }).click();
-  };
-  await filterBy(new RegExp(`^${headKinds.find(({ name }) => name === kind)!.label} `));
-  await frame.waitForFunction(
-    name => document.querySelector(`.head-card:not([hidden]):not([data-kind="${name}"])`) === null,
-    kind,
-  );
-  const ofKind = frame.locator(`.head-card[data-kind="${kind}"]`);
-  const { layer, head } = await ofKind.last().evaluate(card => ({ ...(card as HTMLElement).dataset }));
-  await ofKind.last().focus();
-  // What is seen of the grid at every change until the run is done.
-  await frame.evaluate(() => {
-    const focused = document.activeElement;
-    const seen = () =>
-      JSON.stringify([
-        [...document.querySelectorAll<HTMLElement>('.head-card:not([hidden])')].map(card => [
-          ...[card.dataset['layer'], card.dataset['head'], card.dataset['value'] !== '', card.style.order],
-        ]),
-        document.activeElement === focused,
-        document.scrollingElement!.scrollTop,
-        focused!.closest('[inert]') === null,
-      ]);
-    const all = new Set([seen()]);
-    new MutationObserver(() => all.add(seen())).observe(document, { subtree: true, childList: true, attributes: true });
-    Object.assign(window, { seenHeads: all });
-  });
-  const before = Number(await frame.locator('#app').getAttribute('data-run'));
-  await workbench.runCommand(inspect);
-  await frame.waitForFunction(
-    ([run, n]) => {
-      const { dataset } = document.getElementById('app')!;
-      const measured = document.querySelectorAll('.head-card:not([data-value=""]):not(.is-outdated)');
-      return Number(dataset['run']) > run! && dataset['status'] === 'done' && measured.length === n;
-    },
-    [before, nLayers * nHeads],
-  );
-  const seen = await frame.evaluate(() => [...(window as unknown as { seenHeads: Set<string> }).seenHeads]);
-  assert.equal(seen.length, 1, seen.join('\n'));
-  const focused = await frame.evaluate(() => ({ ...(document.activeElement as HTMLElement).dataset }));
-  assert.deepEqual([focused['layer'], focused['head']], [layer, head]);
-  await filterBy(/^All kinds$/);
-  await frame.waitForFunction(() => document.querySelector('.head-card[hidden]') === null);
 });
 
 const pane = (side: number) => frame.locator('.side-panes .pane').nth(side);

@@ -26,18 +26,28 @@ export const headsView: ViewDefinition = {
 class HeadsView implements PanelView {
   readonly element: HTMLElement;
   private readonly loader: HeadsLoader;
-  private readonly measure = dropdown('measure', t('Measure'), value =>
-    this.context.actions.setLayout({ headMeasure: value as MeasureName }),
+  // The grid scrolls by itself and would cut off lists that open upwards.
+  private readonly measure = dropdown(
+    'measure',
+    t('Measure'),
+    value => this.context.actions.setLayout({ headMeasure: value as MeasureName }),
+    'below',
   );
-  private readonly order = dropdown('order', t('Order'), value =>
-    this.context.actions.setLayout({ headOrder: value === 'layer' ? 'layer' : 'rank' }),
+  private readonly order = dropdown(
+    'order',
+    t('Order'),
+    value => this.context.actions.setLayout({ headOrder: value === 'layer' ? 'layer' : 'rank' }),
+    'below',
   );
-  private readonly kind = dropdown('head-kind', t('Kind'), value =>
-    this.context.actions.setLayout({ headKind: value === '' ? null : value }),
+  private readonly kind = dropdown(
+    'head-kind',
+    t('Kind'),
+    value => this.context.actions.setLayout({ headKind: value === '' ? null : value }),
+    'below',
   );
   private readonly sorting = h('summary');
   private readonly why = h('p', { class: 'heads-why' });
-  private readonly progress = h('p', { class: 'facts', role: 'status' });
+  private readonly progress = h('p', { class: 'facts heads-progress', role: 'status' });
   private readonly grid = h('div', { class: 'heads-grid', role: 'group', 'aria-label': t('Heads') });
   private readonly observer: IntersectionObserver;
   private readonly visible = new Set<HeadCard>();
