@@ -83,6 +83,9 @@ export class SyntheticHost {
         return this.patch(args as PatchAddress);
       case 'rangeWeights':
         return this.stock.slice(0, this.nTokens).map(value => (1 + value) / this.nTokens);
+      case 'headMeasures':
+      case 'kernels':
+        return []; // what they show is not measured
       case 'setView':
         this.state = { ...this.state, view: args as View };
         return undefined;
