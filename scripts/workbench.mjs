@@ -10,6 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -142,6 +143,24 @@ function installedOnce(vsix, env) {
 }
 
 /**
+ * Makes a folder of VS Code's own extensions: all that only declare something, such as themes and grammars, and of those
+ * that run code the chosen ones. The others take half of an extension host's processor time.
+ * @param {string} folder
+ * @param {readonly string[]} chosen by the names of their folders
+ */
+function linkBuiltIn(folder, chosen) {
+  mkdirSync(folder);
+  for (const name of readdirSync(workbench.builtInExtensions)) {
+    const path = join(workbench.builtInExtensions, name);
+    const manifest = join(path, 'package.json');
+    if (!existsSync(manifest)) continue;
+    const { main, browser } = JSON.parse(readFileSync(manifest, 'utf8'));
+    const isDeclarative = main === undefined && browser === undefined;
+    if (isDeclarative || chosen.includes(name)) symlinkSync(path, join(folder, name));
+  }
+}
+
+/**
  * Starts the workbench with fresh user data and only the given extensions, all in a temporary folder. It listens on a socket
  * in that folder, which nobody else can enter; `ownerProxy.mjs` lets those in who have the address.
  * @param {object} options
@@ -149,6 +168,7 @@ function installedOnce(vsix, env) {
  * @param {string[]} [options.more] more packaged extensions
  * @param {Record<string, unknown>} [options.settings] user settings, over quiet defaults
  * @param {readonly object[]} [options.keybindings] as in the user's `keybindings.json`
+ * @param {readonly string[]} [options.builtIn] which of VS Code's own extensions may run code; default: all
  * @param {boolean} [options.trust] false opens every folder in restricted mode
  * @param {string} [options.dataFolder] where the temporary folder is made
  * @param {Readonly<Record<string, string>>} [options.environment] more variables for all that the workbench starts
@@ -156,6 +176,7 @@ function installedOnce(vsix, env) {
 export async function startServer({
   vsix,
   more = [],
+  builtIn,
   settings = {},
   keybindings = [],
   trust = true,
@@ -179,6 +200,11 @@ export async function startServer({
     if (isOurs) cpSync(installedOnce(vsix, env), extensions, { recursive: true });
     const others = vsix === null || isOurs ? more : [vsix, ...more];
     if (others.length > 0) install(others, extensions, userData, env);
+    if (builtIn) {
+      const folder = join(data, 'built-in');
+      linkBuiltIn(folder, builtIn);
+      common.push('--builtin-extensions-dir', folder);
+    }
   } catch (error) {
     rmSync(data, { recursive: true, force: true });
     throw error;

@@ -40,7 +40,7 @@ async function install(workbench: Workbench): Promise<number> {
 
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mta-bench-first-'));
-  const workbench = await startWorkbench({ folder, vsix: null });
+  const workbench = await startWorkbench({ folder, vsix: null, builtIn: 'all' });
   try {
     const { page } = workbench;
     await untilQuiet();

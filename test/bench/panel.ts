@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mta-bench-'));
   const text = readFileSync(join(root, 'test', 'fixtures', 'documents', 'inventory.ts'), 'utf8');
   writeFileSync(join(folder, 'inventory.ts'), text.repeat(4)); // longer than 512 tokens
-  const workbench = await startWorkbench({ folder });
+  const workbench = await startWorkbench({ folder, builtIn: 'all' });
   try {
     await workbench.openFile('inventory.ts');
     await workbench.runCommand('MTA Inspector: Inspect Document');

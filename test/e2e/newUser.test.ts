@@ -51,7 +51,8 @@ before(async () => {
     cwd: join(root, 'examples', 'attention-report'),
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  workbench = await startWorkbench({ folder, more: [example], settings: nonsense });
+  // As a user has it, beside all of VS Code's own extensions.
+  workbench = await startWorkbench({ folder, more: [example], builtIn: 'all', settings: nonsense });
 });
 
 after(async () => {

@@ -150,7 +150,7 @@ async function main(): Promise<void> {
     'editor.wordWrap': 'on',
     'workbench.colorTheme': themes.dark,
   };
-  const workbench = await startWorkbench({ folder, settings });
+  const workbench = await startWorkbench({ folder, settings, builtIn: 'all' });
   const { page } = workbench;
   try {
     await page.setViewportSize({ width: 960, height: 600 });

@@ -69,7 +69,7 @@ before(async () => {
     { key: keys.cancel, command },
     { key: keys.cancelFirstRun, command, args: 1 },
   ];
-  workbench = await startWorkbench({ folder, keybindings });
+  workbench = await startWorkbench({ folder, builtIn: ['ipynb'], keybindings });
 });
 
 after(async () => {

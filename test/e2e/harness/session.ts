@@ -16,6 +16,11 @@ export interface WorkbenchOptions {
   vsix?: string | null;
   /** More packaged extensions to install. */
   more?: string[];
+  /**
+   * Which of VS Code's own extensions may run code, by the names of their folders, in the browser's workbench; the others
+   * are left out, but for themes and languages. Default: none.
+   */
+  builtIn?: readonly string[] | 'all';
   /** False opens the folder in restricted mode. Default: true. */
   trust?: boolean;
   /** User settings, over those of `quietSettings`. */
@@ -75,6 +80,7 @@ export async function openBrowser(options: WorkbenchOptions): Promise<Session> {
   const {
     vsix = vsixPath(),
     more = [],
+    builtIn = [],
     settings = {},
     keybindings = [],
     trust = true,
@@ -82,7 +88,7 @@ export async function openBrowser(options: WorkbenchOptions): Promise<Session> {
     dataFolder,
     environment = {},
   } = options;
-  const place = dataFolder ? { dataFolder } : {};
+  const place = { ...(dataFolder && { dataFolder }), ...(builtIn !== 'all' && { builtIn }) };
   const settled = { ...stillSettings, ...settings };
   const server = await startServer({ vsix, more, settings: settled, keybindings, trust, environment, ...place });
   let browser: Browser | undefined;

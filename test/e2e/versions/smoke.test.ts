@@ -10,7 +10,7 @@ import { startWorkbench, type Workbench } from '../harness/workbench';
 let workbench: Workbench;
 
 before(async () => {
-  workbench = await startWorkbench({ folder: join(root, 'test', 'fixtures', 'documents') });
+  workbench = await startWorkbench({ builtIn: 'all', folder: join(root, 'test', 'fixtures', 'documents') });
 });
 after(() => workbench?.close());
 
