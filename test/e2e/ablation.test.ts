@@ -56,7 +56,11 @@ before(async () => {
   const mixing = { use_mta: true, pre_sm_linear_head: true, head_kernel_size: 200, group_norm: true };
   writeRandomModel(manyHeads, { ...heads, name: 'many-heads', mta: mixing });
   expected = await analyzeFile(join(folder, sample), options);
-  workbench = await startWorkbench({ folder, settings: { 'workbench.colorTheme': themes.dark } });
+  workbench = await startWorkbench({
+    folder,
+    settings: { 'workbench.colorTheme': themes.dark },
+    builtIn: ['git', 'git-base'],
+  });
   frame = await untilDone(workbench, () => inspectFile(workbench, sample));
 });
 
@@ -74,18 +78,6 @@ const number = (text: string | null | undefined) => Number((text ?? '').replace(
 async function ablated(text: RegExp): Promise<string> {
   await frame.locator(`${banner}[data-ablated="true"][data-running="false"]`).filter({ hasText: text }).waitFor();
   return (await frame.locator(banner).textContent()) ?? '';
-}
-
-async function pictures(name: string): Promise<void> {
-  for (const [theme, label] of Object.entries(themes)) {
-    await workbench.changeSettings({ 'workbench.colorTheme': label });
-    await frame.waitForFunction(
-      kind => document.body.dataset['vscodeThemeKind'] === kind,
-      { dark: 'vscode-dark', light: 'vscode-light', contrast: 'vscode-high-contrast' }[theme],
-    );
-    await workbench.screenshot(`${name}-${theme}`);
-  }
-  await workbench.changeSettings({ 'workbench.colorTheme': themes.dark });
 }
 
 function cli(...args: string[]) {
@@ -150,7 +142,7 @@ test('everything off: banner, status bar, hover and prediction are of the ablate
   assert.ok(Math.abs(trained! - asTrained) < 2e-5, `as trained ${trained}, expected ${asTrained}`);
   assert.ok(Math.abs(now! - ablatedRow.values[key]!) < 2e-5, `ablated ${now}, expected ${ablatedRow.values[key]}`);
   assert.ok(Math.abs(difference! - (now! - trained!)) < 2e-5, `difference ${difference}`);
-  await pictures('ablation');
+  await workbench.screenshot('ablation');
 });
 
 test('the kernel is edited by keyboard; what is not a number is refused; undo, redo and reset', async () => {
@@ -240,7 +232,7 @@ test('heads are ranked as on the command line; Enter opens the first one’s map
   );
   assert.deepEqual([Number(layer), Number(head)], [reference.layer, reference.head]);
   assert.ok(Math.abs(Number(value) - reference.context_score) < 1e-6);
-  await pictures('heads');
+  await workbench.screenshot('heads');
   await first.focus();
   await workbench.page.keyboard.press('Enter');
   await frame.locator(`canvas[data-source="tiles"][data-layer="${layer}"][data-head="${head}"]`).waitFor();
@@ -306,7 +298,7 @@ test('compare: another model beside the shown one, and the difference of what th
   near(await paneValue(0), right);
   near(await paneValue(1), left);
   near(await paneValue(2), left - right);
-  await pictures('compare-model');
+  await workbench.screenshot('compare-model');
 });
 
 test('compare: the saved file beside an edited one, aligned by tokens', async () => {

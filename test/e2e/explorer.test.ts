@@ -269,24 +269,6 @@ test('the gallery names every kernel and leads to where it changed most', async 
   assert.equal(await frame.locator('#tab-lens').getAttribute('aria-expanded'), 'true');
 });
 
-test('pictures in dark, light and high contrast', async () => {
-  for (const [name, theme] of [
-    ['dark', 'Default Dark Modern'],
-    ['light', 'Default Light Modern'],
-    ['contrast', 'Default High Contrast'],
-  ] as const) {
-    await workbench.changeSettings({ 'workbench.colorTheme': theme });
-    await frame.locator(`body[class*="vscode-${name === 'contrast' ? 'high-contrast' : name}"]`).waitFor();
-    for (const view of ['Layer', 'Stages', 'Lens', 'Kernels'] as const) {
-      await show(view);
-      if (view === 'Layer') await frame.locator('canvas[data-overviews="all"]').waitFor();
-      if (view === 'Stages') await frame.locator('.pane[data-stage="pattern"][data-source="tiles"]').waitFor();
-      await workbench.screenshot(`explorer-${view.toLowerCase()}-${name}`);
-    }
-  }
-  await workbench.changeSettings({ 'workbench.colorTheme': undefined });
-});
-
 test('another model while the lens is open: 200 heads, a kernel that is no number, a map of one cell', async () => {
   await show('Map');
   await show('Lens');

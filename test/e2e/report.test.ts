@@ -132,7 +132,6 @@ test('a report stands alone: its map shows the engine’s values, its pickers wo
     await page.getByRole('combobox', { name: 'Stage' }).click();
     await page.getByRole('option', { name: 'Scores', exact: true }).click();
     await page.locator('canvas[data-stage="scores"]').waitFor();
-    await page.screenshot({ path: join(root, 'test-results', 'screenshots', 'report.png') });
     assert.notEqual(await page.title(), 'broken');
     assert.equal(await page.locator('img').count(), 0);
     assert.deepEqual(errors, []);

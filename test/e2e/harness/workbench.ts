@@ -38,8 +38,8 @@ export interface Workbench {
   statusItem(text: string | RegExp): Locator;
   /** The notification with this text (part of it). */
   notification(text: string | RegExp): Locator;
-  /** Writes `test-results/screenshots/NAME.png` and returns its path. */
-  screenshot(name: string): Promise<string>;
+  /** Writes `test-results/screenshots/NAME.png` where `MTA_SCREENSHOTS` asks for pictures to look at. */
+  screenshot(name: string): Promise<void>;
   /**
    * Changes the folder's settings, as if written in their file; `undefined` takes one out. Comes back once the extension,
    * where it has begun to work, knows its own.
@@ -122,6 +122,10 @@ function centreOfText({
   return undefined;
 }
 
+async function takePicture(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(screenshots, `${name}.png`), animations: 'disabled' });
+}
+
 let latest: Workbench | undefined;
 
 /** Prints what was on screen and in the logs when a test failed, since nobody can look at a machine in the cloud. */
@@ -130,7 +134,7 @@ async function tellFailure(context: unknown): Promise<void> {
   const { name, passed } = context as { name: string; passed: boolean };
   if (passed || !latest || latest.page.isClosed()) return;
   const { page } = latest;
-  await latest.screenshot(`failed-${name.replaceAll(/\W+/g, '-').slice(0, 60)}`);
+  await takePicture(page, `failed-${name.replaceAll(/\W+/g, '-').slice(0, 60)}`);
   console.log(`On screen when "${name}" failed:`);
   for (const frame of page.frames()) {
     const texts = await frame
@@ -163,7 +167,7 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
     latest = workbench;
     return workbench;
   } catch (error) {
-    await session.page.screenshot({ path: join(screenshots, 'start-failed.png') }).catch(() => {});
+    await takePicture(session.page, 'start-failed').catch(() => {});
     await session.close();
     throw error;
   }
@@ -304,9 +308,9 @@ function drive(session: Session, options: WorkbenchOptions): Workbench {
     notification: text => page.locator('.notification-list-item').filter({ hasText: text }),
 
     async screenshot(name) {
-      const path = join(screenshots, `${name}.png`);
-      await page.screenshot({ path, animations: 'disabled' });
-      return path;
+      // Without a picture, too, what is on its way to the screen gets there.
+      await page.evaluate(() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+      if (process.env['MTA_SCREENSHOTS']) await takePicture(page, name);
     },
 
     async changeSettings(change, where = 'folder') {
