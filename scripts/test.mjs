@@ -59,15 +59,14 @@ function freshReport(name) {
  * @param {object} settings
  * @param {string[]} settings.fileFilter
  * @param {boolean} [settings.recursive]
- * @param {number} [settings.maxConcurrency]
+ * @param {number} [settings.nProcesses] so many files at a time; by default Node leaves one core idle: half of a small machine
  * @param {string[]} [settings.first] the files that take longest: begun last, one of them would be waited for alone
  * @param {boolean} [settings.areJoined] runs the files of a core in one process
- * @param {boolean} [settings.isBundled]
  * @returns {Promise<Counts>}
  */
 async function runNodeTests(
   folder,
-  { fileFilter, recursive = true, maxConcurrency = Infinity, first = [], areJoined = false, isBundled = true },
+  { fileFilter, recursive = true, nProcesses = availableParallelism(), first = [], areJoined = false },
 ) {
   // Node 20's test runner takes files, not patterns.
   const rank = (/** @type {string} */ path) => first.indexOf(basename(path, '.test.ts')) + 1 || Infinity;
@@ -83,18 +82,12 @@ async function runNodeTests(
     ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
     ...['--test-reporter=tap', `--test-reporter-destination=${report}`],
   ];
-  // By default Node leaves one core idle: half of a small machine.
-  const nProcesses = Math.min(availableParallelism(), maxConcurrency);
   const runner = ['--test', `--test-concurrency=${nProcesses}`, ...reporters];
-  const compiled = async () => {
-    // esbuild comes with the dependencies, which may have been installed only now.
-    const { bundleTests, joinBundles } = await import('./bundleTests.mjs');
-    const bundles = await bundleTests(folder, files);
-    return areJoined ? joinBundles(files, bundles, nProcesses) : bundles;
-  };
-  const programs = isBundled ? await compiled() : files;
-  const flags = isBundled ? [] : ['--import', 'tsx'];
-  const succeeded = runVisibly(process.execPath, [...flags, ...runner, ...programs]);
+  // esbuild comes with the dependencies, which may have been installed only now.
+  const { bundleTests, joinBundles } = await import('./bundleTests.mjs');
+  const bundles = await bundleTests(folder, files);
+  const programs = areJoined ? joinBundles(files, bundles, nProcesses) : bundles;
+  const succeeded = runVisibly(process.execPath, [...runner, ...programs]);
   const tap = readFileSync(report, 'utf8');
   // The totals come last; what a test prints can look the same, earlier.
   const total = (/** @type {string} */ name) => {
@@ -188,8 +181,9 @@ const tiers = {
     ensureWorkbench();
     packageExtension();
     // Half of the time a file waits for what it has started.
-    const maxConcurrency = Math.max(2, Math.floor(availableParallelism() / 2));
-    return runNodeTests('test/e2e', { fileFilter, recursive: false, maxConcurrency, isBundled: false });
+    const nProcesses = Math.max(3, Math.floor(availableParallelism() / 2));
+    const first = ['unusual', 'context', 'explorer', 'ablation', 'inspect', 'hostile', 'newUser', 'export'];
+    return runNodeTests('test/e2e', { fileFilter, recursive: false, nProcesses, first });
   },
 };
 
