@@ -110,6 +110,7 @@ async function runNodeTests(
  */
 function startPythonTests() {
   ensureNodeModules();
+  ensurePrograms(); // which they and the next tier would else build at once
   const report = freshReport('python.xml');
   const output = freshReport('python.log');
   const file = openSync(output, 'w');
@@ -161,6 +162,8 @@ const tiers = {
     ensureNodeModules();
     return runNodeTests('test/unit', { fileFilter, areJoined: true });
   },
+  // Beside what follows: much of the next tier waits for servers.
+  python: startPythonTests,
   integration(fileFilter) {
     ensureNodeModules();
     ensurePrograms();
@@ -175,7 +178,6 @@ const tiers = {
     const first = ['serving', 'cliPackage', 'webgpu', 'ggufFile', 'cli', 'newcomer', 'hub'];
     return runNodeTests('test/integration', { fileFilter, first });
   },
-  python: startPythonTests,
   e2e(fileFilter) {
     ensureChromium();
     ensureWorkbench();
