@@ -18,6 +18,8 @@ import { ensureNodeModules, root } from './setup.mjs';
 
 const folders = ['attention', 'graph', 'tokenization', 'analysis', 'shared'];
 const unitTests = 'test/unit';
+/** Tests of the engine that compare with another library: of each family's configuration, weights and graphs. */
+const engineTests = { graph: ['test/integration/huggingFace.test.ts'] };
 /** Tests that read the project as a whole or start processes. */
 const foreign = /^test\/unit\/(scripts\/|supplyChain|contributions|fuzz|pauses|cli\/|docs\/)/;
 
@@ -29,6 +31,9 @@ function allTests() {
     .map(name => `${unitTests}/${name.replaceAll('\\', '/')}`);
   return unit.filter(name => !foreign.test(name));
 }
+
+/** Where the bundle of a test is. @param {string} name */
+const bundleOf = name => `test-results/bundles/${name.replace(/\.ts$/, '.cjs')}`;
 
 /** @param {string} name of a folder, or a file @returns {string[]} */
 function filesOf(name) {
@@ -91,13 +96,21 @@ async function main() {
   });
   if (values.bundle) {
     const files = values.bundle.split(',');
-    await bundleTests(unitTests, files);
+    for (const folder of new Set(files.map(name => name.split('/').slice(0, 2).join('/')))) {
+      await bundleTests(
+        folder,
+        files.filter(name => name.startsWith(`${folder}/`)),
+      );
+    }
     return;
   }
   ensureNodeModules();
   const chosen = positionals.length > 0 ? positionals : folders;
   const isMutated = new RegExp(chosen.map(name => (folders.includes(name) ? `^src/${name}/` : `^${name}$`)).join('|'));
   const tests = await testsOf(isMutated);
+  for (const [folder, names] of Object.entries(engineTests)) {
+    if (chosen.some(name => name === folder || name.startsWith(`src/${folder}/`))) tests.push(...names);
+  }
   if (values.sample) Object.assign(sample, { size: Number(values.sample), seed: Number(values.seed) });
   const stryker = new Stryker({
     mutate: chosen.flatMap(filesOf),
@@ -105,7 +118,7 @@ async function main() {
     mutator: { excludedMutations: ['StringLiteral'] },
     testRunner: 'tap',
     tap: {
-      testFiles: tests.map(name => `test-results/bundles/${name.replace(/\.ts$/, '.cjs')}`),
+      testFiles: tests.map(bundleOf),
       nodeArgs: ['--test-reporter=tap', '-r', '{{hookFile}}', '{{testFile}}'],
     },
     buildCommand: `node scripts/mutate.mjs --bundle ${tests.join(',')}`,
@@ -126,6 +139,7 @@ async function main() {
     tsconfigFile: 'none.json',
     concurrency: Number(values.concurrency),
     timeoutMS: 20_000,
+    dryRunTimeoutMinutes: 60, // on a busy machine
     reporters: ['sample', 'progress-append-only'],
     logLevel: /** @type {import('@stryker-mutator/api/core').LogLevel} */ ('error'),
     tempDirName: 'test-results/mutation',
