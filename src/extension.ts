@@ -169,7 +169,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     ),
     registerContinueText((...args) => runs.continueText(...args), hasChatTemplate, runReported),
     samples,
-    new ModelTree(models, readSettings, ({ setting }) => runReported(() => useModel(setting))),
+    new ModelTree(models, analysis, readSettings, ({ setting }) => runReported(() => useModel(setting))),
     vscode.commands.registerCommand(commands.openSamples, () => {
       // A webview takes seconds to start, and so does the process with its model: both while a sample is picked. A model
       // that has been in use stays, and with it the current run.

@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import type { AddedModels } from '../analysis/addedModels';
+import type { Analysis } from '../analysis/analysis';
 import type { InstalledModel } from '../analysis/installedModels';
 import { commands, views } from '../contributionIds';
 import type { Settings } from '../contributions';
@@ -17,10 +18,19 @@ export class ModelTree implements vscode.Disposable, vscode.TreeDataProvider<Ins
 
   constructor(
     private readonly models: AddedModels,
+    private readonly analysis: Pick<Analysis, 'snapshot' | 'onDidChange'>,
     private readonly readSettings: () => Settings,
     use: (model: InstalledModel) => Promise<void>,
   ) {
     this.store.add(models.onDidChange(() => this.changed.fire()));
+    let shown = analysis.snapshot.model?.directory;
+    this.store.add(
+      analysis.onDidChange(({ model }) => {
+        if (model?.directory === shown) return;
+        shown = model?.directory;
+        this.changed.fire();
+      }),
+    );
     const register = (id: string, run: (model: InstalledModel) => unknown) =>
       this.store.add(vscode.commands.registerCommand(id, (model?: InstalledModel) => model && run(model)));
     this.store.add(vscode.window.registerTreeDataProvider(views.models, this));
@@ -38,8 +48,7 @@ export class ModelTree implements vscode.Disposable, vscode.TreeDataProvider<Ins
   }
 
   getTreeItem(model: InstalledModel): vscode.TreeItem {
-    const { model: chosen } = this.readSettings();
-    const isUsed = model.setting === chosen || (chosen === '' && model === this.first);
+    const isUsed = this.isUsed(model);
     const description = isUsed ? vscode.l10n.t('{0}, in use', model.description) : model.description;
     const item = treeItem(model.name, description, model.directory);
     item.iconPath = new vscode.ThemeIcon(isUsed ? 'check' : 'package');
@@ -52,6 +61,14 @@ export class ModelTree implements vscode.Disposable, vscode.TreeDataProvider<Ins
     const models = await this.models.list();
     this.first = models[0];
     return models;
+  }
+
+  /** The model of the current run; before there is one, the model that would run. */
+  private isUsed({ directory, setting }: InstalledModel): boolean {
+    const { model } = this.analysis.snapshot;
+    if (model) return directory === model.directory;
+    const { model: chosen } = this.readSettings();
+    return chosen === '' ? directory === this.first?.directory : setting === chosen;
   }
 
   dispose(): void {

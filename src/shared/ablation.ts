@@ -118,14 +118,19 @@ export function describeAblation({ scope, edits }: Ablation): string {
   return scope === 'layer' ? t('{0} (this layer only)', said.join(', ')) : said.join(', ');
 }
 
-export function describeEdit({ part, layerIdx, headIdx, weights }: KernelEdit): string {
+export function describeEdit(edit: KernelEdit): string {
+  const place = describePart(edit);
+  return edit.weights ? t('{0} edited', place) : t('{0} off', place);
+}
+
+/** Which kernels an edit is of. */
+export function describePart({ part, layerIdx, headIdx }: KernelEdit): string {
   const where = [
     ...(layerIdx === null ? [] : [t('layer {0}', layerIdx)]),
     ...(headIdx === null ? [] : [t('head {0}', headIdx)]),
   ];
   const what = part === null ? (where.length ? t('all parts') : t('all of MTA')) : partLabels[part];
-  const place = [...where, what].join(' ');
-  return weights ? t('{0} edited', place) : t('{0} off', place);
+  return [...where, what].join(' ');
 }
 
 /**

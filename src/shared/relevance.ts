@@ -1,6 +1,7 @@
 /** What "relevant context" means: which heads count, how their weights are combined, and how claims are checked. */
 
 import type { HeadRef, TokenRange } from './address';
+import { t } from './tools/l10n';
 
 export const relevanceMethods = ['head', 'mean', 'max', 'rollout'] as const;
 /**
@@ -95,7 +96,7 @@ export function parseHeads(text: string, nLayers: number, nHeads: number): HeadC
     const headIdx = isAll ? 0 : Number(match?.[2]);
     if (!(layerIdx < nLayers && headIdx < nHeads)) {
       throw new RangeError(
-        `"${part}" is not a head: write LAYER.HEAD, layers 0 to ${nLayers - 1}, heads 0 to ${nHeads - 1}`,
+        t('"{0}" is not a head: write LAYER.HEAD, layers 0 to {1}, heads 0 to {2}', part, nLayers - 1, nHeads - 1),
       );
     }
     return isAll ? chosenHeads('layer', layerIdx, nLayers, nHeads) : [{ layerIdx, headIdx }];

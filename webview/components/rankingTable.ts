@@ -1,6 +1,6 @@
 /** All single ablations by what they do to the prediction: started here, shown as they come. */
 
-import { type Ablation, type AblationEffect, describeEdit } from '../../src/shared/ablation';
+import { type Ablation, type AblationEffect, describePart } from '../../src/shared/ablation';
 import { formatValue } from '../../src/shared/labels';
 import type { Ranking } from '../../src/shared/panel/panelAblation';
 import { t } from '../../src/shared/tools/l10n';
@@ -92,7 +92,7 @@ export function createRankingTable(actions: RankingActions) {
 
 function toRow(effect: AblationEffect, index: number, largest: number, actions: RankingActions): HTMLElement {
   const { edit, meanKlBits, meanSurprisalChangeBits } = effect;
-  const what = describeEdit(edit).replace(/ off$/, '');
+  const what = describePart(edit);
   const length = h('div', { class: 'ranking-bar' });
   length.style.setProperty('width', `${(100 * Math.max(0, meanKlBits)) / largest}%`);
   const show = h('button', { class: 'link', type: 'button', title: t('Show the document with {0} off', what) }, what);

@@ -12,9 +12,10 @@ import { root } from '../../fixtures/paths';
 const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
 const manifest = JSON.parse(read('package.json'));
 const titles = JSON.parse(read('package.nls.json')) as Record<string, string>;
+// A `*` of git's paths takes in folders.
 const pages = execFileSync(
   'git',
-  ['ls-files', 'README.md', 'SECURITY.md', 'docs/*.md', 'docs/**/*.md', 'models/**/*.md'],
+  ['ls-files', 'README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs/*.md', 'models/*.md'],
   {
     ...{ cwd: root, encoding: 'utf8' },
   },
@@ -90,4 +91,22 @@ test('the families of the guide are those of the code, and the README has their 
   const [, number] = /of (\d+) families/.exec(prose('README.md')) ?? [];
   const table = read('docs', 'guide', 'families.md').split('\n| family | `model_type` |')[1]!.split('\n\n')[0]!;
   assert.equal(table.match(/^\| [^|]+ \| `\w+`/gm)?.length, Number(number));
+});
+
+test('Python programs and npm scripts that pages name exist, and so do their options', () => {
+  let nPrograms = 0;
+  for (const page of pages) {
+    const text = read(page).replaceAll('\\\n', ' ');
+    for (const [, name] of text.matchAll(/npm run (?:--silent )?([\w:]+)/g)) {
+      assert.ok(Object.hasOwn(manifest.scripts, name!), `${page}: npm run ${name}`);
+    }
+    for (const [, packageName, module, options] of text.matchAll(/python3 -m (export|training)\.(\w+)([^`\n]*)/g)) {
+      const source = read('models', packageName!, `${module}.py`);
+      for (const option of options!.replace(/\s{2,}\(.*/, '').match(/(?<=\s)--[\w-]+/g) ?? []) {
+        assert.ok(source.includes(`"${option}"`), `${page}: ${module} ${option}`);
+      }
+      nPrograms++;
+    }
+  }
+  assert.ok(nPrograms > 20, String(nPrograms));
 });
