@@ -1,17 +1,17 @@
 // `npm run pictures`: makes every picture of the walkthrough and the documentation anew, from the real workbench.
+// `npm run pictures -- recording`: only the README's recording, dark and light.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Frame } from 'playwright-core';
+import { indexedPng } from '../fixtures/indexedPng';
 import { root } from '../fixtures/paths';
-import { indexedPng } from './harness/indexedPng';
-import { showView, untilDone, untilStill, type ViewName } from './harness/panel';
+import { showView, untilDone, untilDrawn, untilStill, type ViewName } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
+import { recordFinding } from './recording';
 
 const walkthrough = join(root, 'media', 'walkthrough');
 const docs = join(root, 'docs', 'pictures');
-const frameMs = 2500;
 const themes = {
   dark: 'Default Dark Modern',
   light: 'Default Light Modern',
@@ -26,20 +26,11 @@ const widths = [
   { width: 1920, height: 1000, scale: 0.4 },
 ] as const;
 
-/** Waits until every map of the panel has exact values and nothing is left to compute or draw. */
-async function untilDrawn(frame: Frame): Promise<void> {
-  const unfinished = ['[data-source="none"]', '[data-source="overview"]', '[aria-busy="true"]'];
-  const visible = unfinished.map(selector => `${selector}:visible`).join();
-  await frame.locator(visible).first().waitFor({ state: 'hidden' });
-  await untilStill(frame);
-}
-
-/** Walkthrough and animation: the side bar beside the text, on a word that everyone understands. */
+/** Walkthrough: the side bar beside the text, on a word that everyone understands. */
 async function takeSteps(workbench: Workbench, theme: 'dark' | 'light'): Promise<void> {
   const { page } = workbench;
   const save = (name: string) => (png: Buffer) =>
-    writeFileSync(join(walkthrough, `${name}-${theme}.png`), indexedPng([png]));
-  const frames: Buffer[] = [];
+    writeFileSync(join(walkthrough, `${name}-${theme}.png`), indexedPng(png));
   await workbench.runCommand('MTA Inspector: Take the Tour');
   const frame = await workbench.webviewFrame('MTA Inspector');
   const tour = frame.getByRole('region', { name: 'Tour' });
@@ -47,11 +38,9 @@ async function takeSteps(workbench: Workbench, theme: 'dark' | 'light'): Promise
     await tour.getByText(`${step} of 5`).waitFor();
     if (step === 1) await frame.locator('.why[data-status="done"]').waitFor();
     await untilDrawn(frame);
-    frames.push(await shot(workbench));
-    if (step === 3) save('tour')(frames.at(-1)!);
+    if (step === 3) save('tour')(await shot(workbench));
     await tour.getByRole('button', { name: step === 5 ? 'Done' : 'Next' }).click();
   }
-  writeFileSync(join(docs, `tour-${theme}.png`), indexedPng(frames, frameMs));
   await frame.locator('#page-tab-token').click();
   await untilDrawn(frame);
   save('inspect')(await shot(workbench));
@@ -110,7 +99,7 @@ async function takePanel(
       await panel.locator('.result[data-status="done"]').waitFor();
       await panel.locator('.result .verdict').waitFor();
     }
-    writeFileSync(join(docs, `${file}.png`), indexedPng([await pictureOf()]));
+    writeFileSync(join(docs, `${file}.png`), indexedPng(await pictureOf()));
   }
   await panel.locator('.menu-close:visible').last().click();
 }
@@ -136,11 +125,14 @@ async function sheetOf(workbench: Workbench, pictures: readonly Buffer[], scale:
 
 async function main(): Promise<void> {
   execFileSync(process.execPath, [join(root, 'scripts', 'package.mjs')], { stdio: 'inherit' });
-  for (const folder of [walkthrough, docs]) {
+  const isRecordingOnly = process.argv[2] === 'recording';
+  for (const folder of isRecordingOnly ? [] : [walkthrough, docs]) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
   }
-  const folder = mkdtempSync(join(tmpdir(), 'mta-pictures-'));
+  const scratch = mkdtempSync(join(tmpdir(), 'mta-pictures-'));
+  // Its name is in the title of the window.
+  const folder = join(scratch, 'samples');
   cpSync(join(root, 'samples'), folder, { recursive: true });
   const settings = {
     'editor.minimap.enabled': false,
@@ -156,8 +148,10 @@ async function main(): Promise<void> {
     await page.setViewportSize({ width: 960, height: 600 });
     for (const theme of ['dark', 'light'] as const) {
       await workbench.changeSettings({ 'workbench.colorTheme': themes[theme] });
-      await takeSteps(workbench, theme);
+      writeFileSync(join(docs, `finding-${theme}.png`), await recordFinding(workbench));
+      if (!isRecordingOnly) await takeSteps(workbench, theme);
     }
+    if (isRecordingOnly) return;
     await workbench.runCommand('View: Close All Editors');
     await workbench.openFile('inventory.ts');
     const text = readFileSync(join(folder, 'inventory.ts'), 'utf8');
@@ -172,17 +166,14 @@ async function main(): Promise<void> {
       await takePanel(workbench, theme, sheets);
     }
     for (const { width, scale } of widths) {
-      writeFileSync(
-        join(docs, `width-${width}.png`),
-        indexedPng([await sheetOf(workbench, sheets.get(width)!, scale)]),
-      );
+      writeFileSync(join(docs, `width-${width}.png`), indexedPng(await sheetOf(workbench, sheets.get(width)!, scale)));
     }
   } catch (error) {
     await workbench.screenshot('pictures-failed');
     throw error;
   } finally {
     await workbench.close();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
   }
 }
 

@@ -94,6 +94,14 @@ export async function untilStill(place: Frame | Page): Promise<void> {
   );
 }
 
+/** Waits until every map of the panel has exact values and nothing is left to compute or draw. */
+export async function untilDrawn(frame: Frame): Promise<void> {
+  const unfinished = ['[data-source="none"]', '[data-source="overview"]', '[aria-busy="true"]'];
+  const visible = unfinished.map(selector => `${selector}:visible`).join();
+  await frame.locator(visible).first().waitFor({ state: 'hidden' });
+  await untilStill(frame);
+}
+
 /** Waits for a notification, returns its text and takes it away, so that a later one is not mistaken for it. */
 export async function takeNotification(workbench: Workbench, text: RegExp): Promise<string> {
   const message = workbench.notification(text).first();
