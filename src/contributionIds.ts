@@ -93,6 +93,7 @@ export const settings = [
   'mtaInspector.range.maxTokens',
   'mtaInspector.range.followsCursor',
   'mtaInspector.inspect.onEdit',
+  'mtaInspector.relevance.method',
   'mtaInspector.export.byteOrderMark',
   'mtaInspector.hover.enabled',
   'mtaInspector.highlight.enabled',

@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import { formerSettings, keysPerTokenSetting, type SettingId } from './contributionIds';
 import { type ProviderSetting, providerSettings, type QuantizedWeights, quantizedWeights } from './shared/analysis';
+import { defaultRelevance, type RelevanceMethod, relevanceMethods } from './shared/relevance';
 import type { RemoteOptions } from './shared/remote';
 
 export interface Settings {
@@ -18,6 +19,8 @@ export interface Settings {
   readonly highlightEnabled: boolean;
   readonly highlightCount: number;
   readonly analyzeOnEdit: boolean;
+  /** Until another one is chosen in a workspace. */
+  readonly relevanceMethod: RelevanceMethod;
   readonly windowFollowsCursor: boolean;
   /** CSV files begin with a mark by which spreadsheets recognize UTF-8. */
   readonly exportByteOrderMark: boolean;
@@ -46,6 +49,7 @@ export function readSettings(): Settings {
     quantizedWeights: choiceOf(quantizedWeights, get('mtaInspector.inference.quantizedWeights')) ?? 'packed',
     topK: whole(section.get(keysPerTokenSetting), 1, 64, 16),
     analyzeOnEdit: flag('mtaInspector.inspect.onEdit'),
+    relevanceMethod: choiceOf(relevanceMethods, get('mtaInspector.relevance.method')) ?? defaultRelevance.method,
     exportByteOrderMark: get('mtaInspector.export.byteOrderMark') === true,
     hoverEnabled: flag('mtaInspector.hover.enabled'),
     highlightEnabled: flag('mtaInspector.highlight.enabled'),

@@ -88,7 +88,12 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   };
   const models = new AddedModels(globalState, bundled, undefined, describe, contributed);
   const analysis = new Analysis(client, readSettings, model, log, new RangeLength(globalState), isLengthAutomatic);
-  const context = new RelevantContext(analysis, new OcclusionRuns(client), workspaceState);
+  const context = new RelevantContext(
+    analysis,
+    new OcclusionRuns(client),
+    workspaceState,
+    () => readOwnSettings().relevanceMethod,
+  );
   const search = new DocumentSearch(analysis, context, client, readSettings, log);
   const moves = new CursorMoves();
   const decorations = new AttentionDecorations(analysis, context, readSettings, moves);

@@ -21,6 +21,7 @@ import {
   measuredRows,
   type OcclusionMode,
   predictingRows,
+  type RelevanceMethod,
   type RelevanceOptions,
 } from '../shared/relevance';
 import { Cancelled, Failure, toFailureData } from '../shared/tools/failure';
@@ -52,12 +53,18 @@ export class RelevantContext implements vscode.Disposable {
     private readonly analysis: Analysis,
     private readonly occlusions: OcclusionRuns,
     private readonly memory: vscode.Memento,
+    private readonly readMethod: () => RelevanceMethod = () => defaultRelevance.method,
   ) {
     this.state = {
-      ...{ analysisId: 0, options: readRelevance(memory.get(optionsKey)) ?? defaultRelevance, range: null },
+      ...{ analysisId: 0, options: this.rememberedOptions(), range: null },
       ...{ weights: null, lines: [], linesId: 0, isBusy: false, failure: null, occlusion: null },
     };
     this.store.add(analysis.onDidChange(state => this.follow(state)));
+    this.store.add(
+      vscode.workspace.onDidChangeConfiguration(change => {
+        if (change.affectsConfiguration('mtaInspector.relevance')) this.change(this.rememberedOptions());
+      }),
+    );
   }
 
   get snapshot(): ContextState {
@@ -66,6 +73,15 @@ export class RelevantContext implements vscode.Disposable {
 
   setOptions(options: RelevanceOptions): void {
     void this.memory.update(optionsKey, options);
+    this.change(options);
+  }
+
+  /** Those that were chosen in this workspace, else what the settings say. */
+  private rememberedOptions(): RelevanceOptions {
+    return readRelevance(this.memory.get(optionsKey)) ?? { ...defaultRelevance, method: this.readMethod() };
+  }
+
+  private change(options: RelevanceOptions): void {
     this.update({ options });
     this.follow(this.analysis.snapshot);
   }

@@ -5,7 +5,12 @@ import { mock, test } from 'node:test';
 import '../../fixtures/vscode';
 import { OcclusionRuns } from '../../../src/analysis/occlusionRuns';
 import { RelevantContext } from '../../../src/analysis/relevantContext';
-import { defaultRelevance, type OcclusionEffect, type RelevanceOptions } from '../../../src/shared/relevance';
+import {
+  defaultRelevance,
+  type OcclusionEffect,
+  type RelevanceMethod,
+  type RelevanceOptions,
+} from '../../../src/shared/relevance';
 import { Failure } from '../../../src/shared/tools/failure';
 import { byShownHead, fakeMemento, openAnalysis } from '../../fixtures/analysis';
 import { layerOf, settle, tokensEvent } from '../../fixtures/fakeClient';
@@ -382,4 +387,26 @@ test('lines that an edit took away are left out', async () => {
     context.snapshot.lines.map(({ lineIdx }) => lineIdx),
     [0],
   );
+});
+
+test('the setting says how relevance is measured where nothing was chosen in the workspace', async () => {
+  const { analysis, client } = openAnalysis();
+  let method: RelevanceMethod = 'max';
+  const memory = fakeMemento({});
+  const runs = new OcclusionRuns(client.asClient);
+  const context = new RelevantContext(analysis, runs, memory, () => method);
+  assert.deepEqual(context.snapshot.options, { ...defaultRelevance, method: 'max' });
+  const changed = (id: string) =>
+    editor.events.changeConfiguration.fire({ affectsConfiguration: (section: string) => id.startsWith(section) });
+  method = 'rollout';
+  changed('mtaInspector.hover.enabled');
+  assert.equal(context.snapshot.options.method, 'max');
+  changed('mtaInspector.relevance.method');
+  assert.equal(context.snapshot.options.method, 'rollout');
+  context.setOptions(ofAllHeads);
+  method = 'max';
+  changed('mtaInspector.relevance.method');
+  assert.deepEqual(context.snapshot.options, ofAllHeads);
+  // After a restart as well.
+  assert.deepEqual(new RelevantContext(analysis, runs, memory, () => method).snapshot.options, ofAllHeads);
 });

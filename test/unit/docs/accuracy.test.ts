@@ -45,6 +45,26 @@ test('what ends in "…" and begins like a command is a command, a button or a h
   }
 });
 
+test('views that the documentation sends readers to are on that page of the panel', () => {
+  const registry = read('webview', 'views', 'registry.ts');
+  const titleOf = (name: string) => /^ {2}title: t\('(.+)'\),$/m.exec(read('webview', 'views', `${name}.ts`))?.[1];
+  const viewsOf = (page: string) =>
+    registry
+      .split(/\{ id: '(?=\w+', title:)/)
+      .find(part => part.startsWith(`${page.toLowerCase()}'`))!
+      .match(/\b[a-z]\w*View\b/g)!
+      .filter(name => registry.includes(`from './${name}'`))
+      .map(titleOf);
+  let nPlaces = 0;
+  for (const page of pages) {
+    for (const [, of, view] of prose(page).matchAll(/[Pp]age \*(Token|Heads|Experiment)\*, (?:tab )?\*([^*]+)\*/g)) {
+      assert.ok(viewsOf(of!).includes(view!), `${page}: page ${of}, ${view}`);
+      nPlaces++;
+    }
+  }
+  assert.ok(nPlaces >= 5, String(nPlaces));
+});
+
 test('the page of settings lists all of them with their defaults and values', () => {
   const page = read('docs', 'settings.md');
   const groups = manifest.contributes.configuration as { title: string; properties: Record<string, Setting> }[];
