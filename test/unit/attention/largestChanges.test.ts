@@ -84,7 +84,7 @@ test('candidates that are dropped on the way change nothing', () => {
 });
 
 test('a part reads the stage before it that the layer has', () => {
-  assert.deepEqual(stagesOfPart('pre_softmax_conv', stages), { before: 'capped_scores', after: 'convolved_scores' });
+  assert.deepEqual(stagesOfPart('pre_softmax_conv', stages), { before: 'decayed_scores', after: 'convolved_scores' });
   assert.deepEqual(stagesOfPart('pre_softmax_head_mix', stages), { before: 'convolved_scores', after: 'mixed_scores' });
   const plain = ['scores', 'mixed_scores', 'pattern', 'mixed_pattern'] as const;
   assert.deepEqual(stagesOfPart('pre_softmax_head_mix', plain), { before: 'scores', after: 'mixed_scores' });

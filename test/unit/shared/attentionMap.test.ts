@@ -6,7 +6,7 @@ import { type Stage, stages } from '../../../src/shared/operators';
 test('a stage the layer lacks shows the last one before it', () => {
   const plain: Stage[] = ['scores', 'pattern'];
   const shown = stages.map(stage => effectiveStage(plain, stage));
-  assert.deepEqual(shown, [...Array(4).fill('scores'), ...Array(5).fill('pattern')]);
+  assert.deepEqual(shown, [...Array(5).fill('scores'), ...Array(5).fill('pattern')]);
   for (const stage of stages) assert.equal(effectiveStage(stages, stage), stage);
 });
 

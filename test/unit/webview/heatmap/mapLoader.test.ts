@@ -232,7 +232,7 @@ test('a difference is the stage minus the one before it, cell by cell', async ()
     host.tilesAsked().map(({ stage }) => stage),
     ['mixed_scores', 'scores'],
   );
-  assert.deepEqual(loader.map?.valueAt({ queryIdx: 7, keyIdx: 3 }), { kind: 'exact', value: 3 });
+  assert.deepEqual(loader.map?.valueAt({ queryIdx: 7, keyIdx: 3 }), { kind: 'exact', value: 4 });
   assert.equal(changes.at(-1), undefined); // Its scale grew, so all of it is drawn.
 });
 
