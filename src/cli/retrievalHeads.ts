@@ -7,7 +7,7 @@ import { toolVersion } from '../export/source';
 import type { Engine } from '../inference/engine';
 import type { HeadRef } from '../shared/address';
 import { type RetrievalExample, repeatedWords } from '../shared/retrievalHeads';
-import { Failure } from '../shared/tools/failure';
+import { Failure, shown } from '../shared/tools/failure';
 import { whole } from '../shared/tools/schema';
 import { type EngineChoice, loadEngine } from './document';
 import { readBytes, readDocument } from './readDocument';
@@ -104,14 +104,7 @@ export function chosenHeadsText({ model, file, source, examples, heads }: Chosen
 
 /** Heads of a file that `choose-heads` wrote. @throws Failure for another model's, or one that is not such a file. */
 export function readHeadsFile(path: string, { model }: Engine): HeadRef[] {
-  const parsed = v.safeParse(headsSchema, readJson('--heads-file', path), firstProblem);
-  if (!parsed.success) {
-    throw new Failure(
-      'bad-usage',
-      `Cannot read --heads-file ${path}: ${parsed.issues[0].message}. Expected what mta-inspect choose-heads --json writes.`,
-    );
-  }
-  const { output } = parsed;
+  const output = readJson('--heads-file', path, headsSchema, 'what mta-inspect choose-heads --json writes');
   if (output.model !== model.name) {
     throw new Failure(
       'bad-usage',
@@ -129,14 +122,9 @@ export function readHeadsFile(path: string, { model }: Engine): HeadRef[] {
 }
 
 function labeledExamples(path: string, text: string): RetrievalExample[] {
-  const parsed = v.safeParse(labelSchema, readJson('--labels', path), firstProblem);
-  if (!parsed.success) {
-    throw new Failure(
-      'bad-usage',
-      `Cannot read --labels ${path}: ${parsed.issues[0].message}. Expected a list of {"query": [start, end], "gold": [start, end]}, offsets in the file, or in "text" where an example has one.`,
-    );
-  }
-  return parsed.output.map(({ text: own = text, query, gold }) => ({
+  const expected =
+    'a list of 1 to 1000 {"query": [start, end], "gold": [start, end]}, offsets in the file, or in "text" where an example has one';
+  return readJson('--labels', path, labelSchema, expected).map(({ text: own = text, query, gold }) => ({
     text: own,
     query: { start: query[0], end: query[1] },
     gold: { start: gold[0], end: gold[1] },
@@ -149,11 +137,19 @@ const firstProblem = { abortEarly: true, abortPipeEarly: true };
 /** Of a file with examples or heads. */
 const maxListBytes = 64 << 20;
 
-function readJson(option: string, path: string): unknown {
+/** A JSON file of the form of a schema. @throws Failure naming the first value that is not, and what was expected. */
+function readJson<T>(option: string, path: string, schema: v.GenericSchema<unknown, T>, expected: string): T {
+  const refuse = (what: string) =>
+    new Failure('bad-usage', `Cannot read ${option} ${path}: ${what}. Expected ${expected}.`);
+  const bytes = readBytes(path, maxListBytes);
+  let json: unknown;
   try {
-    return JSON.parse(new TextDecoder().decode(readBytes(path, maxListBytes)));
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure('bad-usage', `Cannot read ${option} ${path}: ${(error as Error).message}.`);
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw refuse('it is not JSON');
   }
+  const parsed = v.safeParse(schema, json, firstProblem);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw refuse(`${v.getDotPath(issue) ?? 'all of it'} is ${shown(issue.input)}`);
 }

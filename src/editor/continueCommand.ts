@@ -1,6 +1,6 @@
 /**
  * Continues a text from the cursor, into an untitled document: the file itself is never written. Where text is selected, it
- * asks what if it had been another; alternatives continue each of the likeliest tokens at the place. A model with a chat
+ * asks what if it had been another; alternatives are a tree of the likeliest tokens. A model with a chat
  * template can be given the text as a message.
  */
 
@@ -10,7 +10,7 @@ import { failures } from '../errors';
 import { DisposableStore } from '../lifecycle';
 import { askText, pick, withProgress } from '../messages';
 import type { ChatMessage, Continuation, ContinuedToken, ContinueOptions } from '../shared/interventions';
-import { visibleToken } from '../shared/labels';
+import { type AskBranch, walkBranches } from './branchTree';
 import { LastEditor } from './lastEditor';
 
 /** Greedily unless options say otherwise. */
@@ -32,7 +32,6 @@ const greedy: Sampling = { temperature: 0, topP: 1, seed: 0 };
 const drawn: Sampling = { temperature: 0.8, topP: 0.95, seed: 0 };
 const usualTokens = 40;
 const mostTokens = 2048;
-const nAlternatives = 5;
 
 export function registerContinueText(
   continueText: ContinueText,
@@ -55,11 +54,15 @@ export function registerContinueText(
       if (how === undefined) return;
       const source = await pickSource(document.getText(start) + instead, hasChatTemplate);
       if (source === undefined) return;
-      const written = await write(continueText, source, nTokens, how);
-      if (written === '') return;
+      const result =
+        how === 'alternatives'
+          ? await alternatives(continueText, source, nTokens)
+          : { text: await write(continueText, source, nTokens, how), isInspected: false };
+      if (!result?.text) return;
       const { languageId } = document;
-      const untitled = await vscode.workspace.openTextDocument({ content: written, language: languageId });
+      const untitled = await vscode.workspace.openTextDocument({ content: result.text, language: languageId });
       await vscode.window.showTextDocument(untitled);
+      if (result.isInspected) await vscode.commands.executeCommand(commands.inspectDocument);
     }),
   );
   store.add(command);
@@ -117,7 +120,7 @@ async function askNumber(): Promise<number | undefined> {
   return answer === undefined ? undefined : wholeFrom(answer, 1, mostTokens);
 }
 
-/** How tokens are chosen, or that each of the likeliest ones is continued. */
+/** How tokens are chosen, or that the alternatives are shown. */
 async function pickSampling(): Promise<Sampling | 'alternatives' | undefined> {
   const items: { label: string; detail: string; how: Sampling | 'alternatives' | 'own' }[] = [
     {
@@ -137,7 +140,7 @@ async function pickSampling(): Promise<Sampling | 'alternatives' | undefined> {
     },
     {
       label: vscode.l10n.t('Alternatives at this place'),
-      detail: vscode.l10n.t('Each of the {0} likeliest tokens, continued greedily.', nAlternatives),
+      detail: vscode.l10n.t('A tree of the likeliest tokens; a branch can be opened, continued or inspected.'),
       how: 'alternatives',
     },
   ];
@@ -171,45 +174,69 @@ function wholeFrom(text: string, least: number, most: number): number | undefine
   return value >= least && value <= most ? value : undefined;
 }
 
+/** A branch that was chosen from the tree of alternatives; undefined when the reader leaves or cancels. */
+async function alternatives(
+  continueText: ContinueText,
+  source: string | readonly ChatMessage[],
+  nTokens: number,
+): Promise<Awaited<ReturnType<typeof walkBranches>>> {
+  let isCanceled = false;
+  const ask: AskBranch = async (firstIds, n, topK) =>
+    withTokens(n, async (onToken, cancellation) => {
+      try {
+        return await continueText(source, { nTokens: n, topK, firstIds, onToken }, cancellation);
+      } finally {
+        isCanceled = cancellation.isCancellationRequested;
+      }
+    });
+  try {
+    return await walkBranches(ask, typeof source === 'string' ? source : '', nTokens);
+  } catch (error) {
+    if (isCanceled) return undefined;
+    throw error;
+  }
+}
+
 /** @returns the document's text with what follows it; what came before a cancel is kept, nothing where none came. */
 async function write(
   continueText: ContinueText,
   source: string | readonly ChatMessage[],
   nTokens: number,
-  how: Sampling | 'alternatives',
+  how: Sampling,
 ): Promise<string> {
+  let written = '';
+  const before = typeof source === 'string' ? source : '';
+  return withTokens(nTokens, async (onToken, cancellation) => {
+    const hear = (token: ContinuedToken) => {
+      written += token.text;
+      onToken();
+    };
+    try {
+      const { prompt, text } = await continueText(source, { nTokens, ...how, onToken: hear }, cancellation);
+      return (prompt ?? before) + text;
+    } catch (error) {
+      if (cancellation.isCancellationRequested) return written === '' ? '' : before + written;
+      throw error;
+    }
+  });
+}
+
+/** Runs work that reports `total` tokens, with a notification that can cancel it. */
+function withTokens<T>(
+  total: number,
+  work: (onToken: () => void, cancellation: vscode.CancellationToken) => Promise<T>,
+): Thenable<T> {
   const progress = {
     location: vscode.ProgressLocation.Notification,
     title: vscode.l10n.t('Continuing the text'),
     cancellable: true,
   };
-  return withProgress(progress, async (report, cancellation) => {
+  return withProgress(progress, (report, cancellation) => {
     let done = 0;
-    let written = '';
-    const before = typeof source === 'string' ? source : '';
-    const total = how === 'alternatives' ? nAlternatives * nTokens : nTokens;
-    const onToken = ({ text }: { readonly text: string }) => {
-      written += text;
+    const onToken = () => {
       done++;
       report.report({ message: vscode.l10n.t('{0} of {1} tokens', done, total), increment: 100 / total });
     };
-    try {
-      if (how !== 'alternatives') {
-        const { prompt, text } = await continueText(source, { nTokens, ...how, onToken }, cancellation);
-        return (prompt ?? before) + text;
-      }
-      const first = await continueText(source, { nTokens: 1, topK: nAlternatives }, cancellation);
-      const branches: string[] = [];
-      for (const { id, text, probability } of first.tokens[0]!.top) {
-        const options = { nTokens, firstIds: [id], onToken };
-        const { text: after } = await continueText(source, options, cancellation);
-        branches.push(`${(probability * 100).toFixed(1)} % ${visibleToken(text)}\n${after}`);
-      }
-      const shown = first.prompt ?? before;
-      return `${shown.slice(shown.lastIndexOf('\n') + 1)}…\n\n${branches.join('\n\n')}\n`;
-    } catch (error) {
-      if (cancellation.isCancellationRequested) return written === '' || how === 'alternatives' ? '' : before + written;
-      throw error;
-    }
+    return work(onToken, cancellation);
   });
 }

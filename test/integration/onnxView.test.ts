@@ -236,3 +236,30 @@ test('damage never crashes the reader, and is always reported', async () => {
     await openModelFolder(path).catch(error => assert.ok(error instanceof Failure, String(error.stack)));
   }
 });
+
+test('a view, with logits or without: each experiment says why it cannot run, and what to do', async () => {
+  for (const hasLogits of [true, false]) {
+    const { engine } = await look(write({ hasLogits }));
+    try {
+      const rows = { first: 2, end: 3 };
+      const asked = { analysisId: 1, row: 2, target: 'predicted' } as const;
+      const chosen = { nTokens: 1, temperature: 0, topP: 1, seed: 0, topK: 1, continuationId: 1 };
+      const messages = [{ role: 'user', content: text }] as const;
+      const requests: (() => Promise<unknown>)[] = [
+        () => engine.explain(asked),
+        () => engine.explain({ ...asked, cells: [{ layerIdx: 0, headIdx: 0, keyIdx: 0 }] }),
+        () => engine.lens({ analysisId: 1, rows, target: 'predicted', k: 1 }),
+        () => engine.knockOuts({ analysisId: 1, rows, target: 'predicted', cuts: [{ keys: { first: 0, end: 1 } }] }),
+        () => engine.patchParts({ ...asked, what: 'head', from: 'zero' }),
+        () => engine.ablateHeads({ analysisId: 1, heads: [{ layerIdx: 0, headIdx: 0 }], baseline: 'zero' }),
+        () => engine.continueText({ ...chosen, text }),
+        () => engine.continueText({ ...chosen, text: '', messages }),
+      ];
+      for (const request of requests) {
+        await assert.rejects(request, /^Failure: Cannot .* ONNX files are view-only.* Pick a model with safetensors/);
+      }
+    } finally {
+      await engine.release();
+    }
+  }
+});

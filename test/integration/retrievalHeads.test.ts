@@ -101,14 +101,22 @@ test('--heads-file takes the heads that were saved; another model’s are refuse
     /has L99H0, expected layers 0 to \d and heads 0 to \d\./,
   );
   await refused({ ...saved, heads: [] }, /Expected what mta-inspect choose-heads --json writes/);
-  await refused('{', /Cannot read --heads-file/);
+  await refused(
+    '{',
+    /Cannot read --heads-file .*: it is not JSON\. Expected what mta-inspect choose-heads --json writes/,
+  );
+  await refused({ ...saved, heads: [{ layer: 0, head: -1 }] }, /other\.json: heads\.0\.head is -1\. Expected what/);
+  await refused({ ...saved, heads: 5 }, /heads is 5\./);
+  await refused([], /format is missing\./);
 });
 
 test('wrong examples are refused with what is expected', async () => {
   const refused = (labels: unknown, message: RegExp) =>
     assert.rejects(chosenHeadsJson(file, { ...options, labels: labelsOf('wrong.json', labels) }), { message });
-  await refused([], /Expected a list of/);
-  await refused([{ query: [22], gold: [0, 9] }], /Expected a list of/);
+  await refused([], /--labels .*wrong\.json: all of it is \[\]\. Expected a list of/);
+  await refused([{ query: [22], gold: [0, 9] }], /0\.query\.1 is missing\. Expected a list of/);
+  await refused('text', /all of it is "text"\./);
+  await refused([{ query: [-1, 2], gold: [0, 9] }], /0\.query\.0 is -1\./);
   await refused([{ query: [22, 25], gold: [0, 9], goal: 1 }], /Expected a list of/);
   await refused([{ query: [0, 3], gold: [22, 25] }], /Example 1 of heads: .*the passage before the query/);
   await refused([{ query: [22, 99], gold: [0, 9] }], /must lie in the text \(26 characters\)/);

@@ -39,6 +39,7 @@ export async function askLens(
   { rows, target, k }: { readonly rows: TokenRange; readonly target: ExplainTarget; readonly k: number },
   signal?: AbortSignal,
 ): Promise<LogitLens> {
+  experiments.checkLocal(); // before the targets: a view may have no predictions to take them from
   checkRows(rows, run);
   const targets = targetsOf(run, rows, target, vocabSize);
   const lenses = await experiments.logitLens({ analysisId: run.analysisId, rows, targets, k }, signal);
@@ -69,6 +70,7 @@ export async function askKnockOuts(
   }: { readonly rows: TokenRange; readonly target: ExplainTarget; readonly cuts: readonly EdgeCut[] },
   signal?: AbortSignal,
 ): Promise<KnockOuts> {
+  experiments.checkLocal();
   checkRows(rows, run);
   const targets = targetsOf(run, rows, target, vocabSize);
   const edges = cuts.map(cut => edgesOf(cut, rows.end, nLayers, nHeads));
@@ -97,6 +99,7 @@ export async function askPatch(
   { row, target, minus, what, from }: PatchQuestion,
   signal?: AbortSignal,
 ): Promise<PatchedParts> {
+  experiments.checkLocal();
   checkRows({ first: row, end: row + 1 }, run);
   const [targetId] = targetsOf(run, { first: row, end: row + 1 }, target, vocabSize);
   if (minus !== undefined) checkTokenId(minus, vocabSize);

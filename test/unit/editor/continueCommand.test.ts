@@ -25,7 +25,7 @@ function open([start, end]: readonly [number, number], answer?: ContinueText, ha
     const token = { id: 7, text: '!', probability: 0.5, top };
     options.onToken?.(token);
     return {
-      text: options.firstIds ? ` <${options.firstIds}>!` : '!',
+      text: options.firstIds?.length ? ` <${options.firstIds}>!` : '!',
       prompt: typeof text === 'string' ? null : `[${text.map(({ content }) => content).join('|')}] `,
       nPromptTokens: 1,
       ended: 'length',
@@ -91,19 +91,59 @@ test('a model with a chat template answers the text as a message, after a system
   assert.equal((await plain.run()).getText(), 'one two!');
 });
 
-test('alternatives: each of the likeliest tokens is continued', async () => {
-  const { calls, run } = open([10, 10]);
-  editor.answers.input = '2';
-  choose(3);
-  assert.equal((await run()).getText(), 'th…\n\n50.0 % ␣<7>\n <7>!\n\n25.0 % ␣<8>\n <8>!\n');
-  assert.deepEqual(
-    calls.map(({ options: { nTokens, firstIds } }) => [nTokens, firstIds]),
-    [
-      [1, undefined],
-      [2, [7]],
-      [2, [8]],
-    ],
-  );
+test('alternatives: a tree of the likeliest tokens, whose branches are opened, continued and inspected', async () => {
+  const run = async (...choices: readonly RegExp[]) => {
+    const left = [...choices];
+    const lists: string[][] = [];
+    const { calls, failed, run, document } = open([10, 10]);
+    editor.answers.input = '2';
+    editor.answers.pick = items => {
+      if (items.some(({ label }) => label === 'Alternatives at this place')) return items[3];
+      lists.push(items.map(({ label, description }) => `${label} (${description})`));
+      const wanted = left.shift();
+      return items.find(({ label }) => wanted?.test(label));
+    };
+    editor.executed.length = 0;
+    const shown = await run();
+    assert.deepEqual(failed, []);
+    const asked = calls.map(({ options: { nTokens, firstIds } }) => [nTokens, firstIds]);
+    return {
+      text: shown === (document as never) ? null : shown.getText(),
+      lists,
+      asked,
+      executed: [...editor.executed],
+    };
+  };
+  const before = 'one two\nth';
+  const opened = await run(/<8>/, /<7>/, /Open this branch/);
+  assert.deepEqual(opened.lists[0], ['␣<7> (50%)', '␣<8> (25%)']);
+  assert.deepEqual(opened.lists[1], [
+    'Open this branch (␣<8>)',
+    'Continue this branch by 2 tokens (␣<8>)',
+    'Inspect this branch (␣<8>)',
+    '␣<7> (50%)',
+    '▸ ␣<8> (25%)',
+    '│ ␣<7> (50%, 12.5% together)',
+    '│ ␣<8> (25%, 6.25% together)',
+  ]);
+  // "<7>" of the first level is a branch of its own; what was asked once is not asked again.
+  assert.equal(opened.lists[2]![0], 'Open this branch (␣<7>)');
+  assert.equal(opened.lists[2]!.length, 3 + 6);
+  assert.equal(opened.text, `${before} <7>`);
+  assert.deepEqual(opened.asked, [
+    [1, []],
+    [1, [8]],
+    [1, [7]],
+    [1, [7]],
+  ]);
+  const continued = await run(/<8>/, /^│ ␣<7>/, /Continue this branch/);
+  assert.equal(continued.text, `${before} <8,7>!`);
+  assert.deepEqual(continued.asked.at(-1), [2, [8, 7]]);
+  assert.deepEqual(continued.executed, []);
+  const inspected = await run(/<7>/, /Inspect this branch/);
+  assert.equal(inspected.text, `${before} <7>`);
+  assert.deepEqual(inspected.executed, [[commands.inspectDocument]]);
+  assert.equal((await run(/<7>/)).text, null, 'left without a choice');
 });
 
 test('wrong numbers are named where they are typed', async () => {
