@@ -144,7 +144,8 @@ function installedOnce(vsix, env) {
 
 /**
  * Makes a folder of VS Code's own extensions: all that only declare something, such as themes and grammars, and of those
- * that run code the chosen ones. The others take half of an extension host's processor time.
+ * that run code the chosen ones. The others, with the servers that they start, take a fifth of the processor time of opening
+ * and inspecting a file.
  * @param {string} folder
  * @param {readonly string[]} chosen by the names of their folders
  */

@@ -205,6 +205,7 @@ async function main(): Promise<void> {
     settings: plainSettings,
     keybindings,
     more: pauses.options.more,
+    builtIn: 'all' as const,
     environment,
   };
   const workbench = await startWorkbench(options).finally(cleanUpAtExit);
