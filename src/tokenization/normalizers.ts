@@ -4,6 +4,7 @@ import type { AlignedText, Change } from './alignedText';
 import { byteLevelText } from './byteLevel';
 import { controls, marks, nonspacingMarks } from './characterClasses';
 import { CharsMap } from './charsMap';
+import { toLowerCase } from './letterCase';
 import { normalForms, normalize } from './normalForms';
 import { Pattern } from './oniguruma';
 import type { Part } from './part';
@@ -88,11 +89,11 @@ export function toPattern(part: Part): (text: string) => (readonly [number, numb
 }
 
 function lowercase(text: AlignedText): AlignedText {
-  const lower = text.text.toLowerCase();
+  const lower = toLowerCase(text.text);
   if (lower === text.text) return text;
   // Each character by itself: the library knows no final sigma.
   const changes: Change[] = [];
-  for (const character of text.text) pushAll(changes, character.toLowerCase());
+  for (const character of text.text) pushAll(changes, toLowerCase(character));
   const whole = changes.map(({ character }) => character).join('');
   if (changes.every(({ change }) => change === 0) && whole.length === text.text.length) return text.withText(whole);
   return text.transform(changes);

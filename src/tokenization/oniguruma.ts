@@ -5,6 +5,7 @@
 
 import { shown } from '../shared/tools/failure';
 import { unassigned } from './characterClasses';
+import { toLowerCase } from './letterCase';
 
 const space = String.raw`\p{White_Space}`;
 const word = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}`;
@@ -217,7 +218,7 @@ class Translator {
 
   /** A character in all its cases. */
   private cases(character: string): string {
-    const lower = character.toLowerCase();
+    const lower = toLowerCase(character);
     if (lower === character.toUpperCase()) return character;
     if (!/^[a-z]$/.test(lower)) this.refuse(character, 'ignores case beyond ASCII');
     return lower + lower.toUpperCase() + (folded[lower] ?? '');
