@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { type RepositoryRevision, repositoryFolder } from '../shared/repository';
 import { Failure } from '../shared/tools/failure';
 import { t } from '../shared/tools/l10n';
+import { holdsToken } from '../shared/tools/redact';
 import { hubRequest, readBody } from './hubRequest';
 import type { HubSettings } from './hubSettings';
 import {
+  badAnswer,
   chooseFiles,
   parseModelInfo,
   parseSearch,
@@ -53,7 +55,7 @@ export async function planDownload(
   const revision = named ?? 'main';
   const subject = { id, revision };
   const json = async (path: string, maxBytes: number, what: string) =>
-    parseJson(await readBody(await hubRequest(hub, path, { subject, signal }), maxBytes, what), what);
+    parseJson(hub, await readBody(await hubRequest(hub, path, { subject, signal }), maxBytes, what), what);
   const info = await json(`/api/models/${id}/revision/${encodeURIComponent(revision)}`, maxInfoBytes, id);
   const facts = parseModelInfo(info);
   if (facts.id.toLowerCase() !== id.toLowerCase()) {
@@ -89,7 +91,7 @@ async function readTree(
   let path: string | null = `/api/models/${subject.id}/tree/${subject.revision}`;
   for (let n = 0; path !== null && n < maxPages; n++) {
     const response: Response = await hubRequest(hub, path, { subject, signal });
-    files.push(...parseTree(parseJson(await readBody(response, maxInfoBytes, subject.id), subject.id)));
+    files.push(...parseTree(parseJson(hub, await readBody(response, maxInfoBytes, subject.id), subject.id)));
     path = nextPage(response.headers.get('link'), hub.endpoint);
   }
   return files;
@@ -107,7 +109,7 @@ export async function searchModels(hub: HubSettings, words: string, signal: Abor
   const query = new URLSearchParams({ search: words, filter: 'safetensors', sort: 'downloads', limit: '30' });
   const request = { subject: { id: words }, signal };
   const response = await hubRequest(hub, `/api/models?${query}`, request);
-  return parseSearch(parseJson(await readBody(response, maxInfoBytes, words), words));
+  return parseSearch(parseJson(hub, await readBody(response, maxInfoBytes, words), words));
 }
 
 /** Where the contents of a file are. */
@@ -122,10 +124,14 @@ async function isCached(cache: string, id: string, commit: string, { name, hash,
   return found.some(file => file?.isFile() && file.size === sizeBytes);
 }
 
-function parseJson(bytes: Uint8Array, what: string): unknown {
+/** @throws Failure also for an answer with the token in it: names and facts of an answer are shown. */
+function parseJson({ token }: HubSettings, bytes: Uint8Array, what: string): unknown {
+  let json: unknown;
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    json = JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     throw new Failure('bad-answer', t('What the hub sent of {0} is not valid JSON. Try again later.', what));
   }
+  if (holdsToken(json, token)) throw badAnswer();
+  return json;
 }

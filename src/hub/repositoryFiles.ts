@@ -190,6 +190,6 @@ function listed(names: readonly string[]): string {
   return names.slice(0, 8).join(', ') || t('none');
 }
 
-function badAnswer(): Failure {
+export function badAnswer(): Failure {
   return new Failure('bad-answer', t('The hub’s answer is not as expected. Try again later, or correct HF_ENDPOINT.'));
 }

@@ -24,6 +24,7 @@ import type { OcclusionBaseline } from '../shared/relevance';
 import type { ScoredHead } from '../shared/retrievalHeads';
 import { sliceAround, type TextSlice, textReach } from '../shared/tools/documentText';
 import { Cancelled, Failure } from '../shared/tools/failure';
+import { withoutToken } from '../shared/tools/redact';
 import { type Encoded, Tokenizer } from '../tokenization/tokenizer';
 import { ablateRun, rankAblations } from './experiments/ablationRuns';
 import { type Asked, askChange, askKnockOuts, askLens, askPatch, checkTokenId } from './experiments/askExperiments';
@@ -75,7 +76,6 @@ import { LastingRuntime } from './runtime/lastingRuntime';
 import { defaultBudgetBytes } from './runtime/memory';
 import { noLogits, OnnxViewRuntime } from './runtime/onnxView/viewRuntime';
 import { openRemote } from './runtime/remote/openRemote';
-import { withoutToken } from './runtime/remote/redact';
 
 /** How often work in the background looks whether it may go on. */
 const pauseMs = 20;

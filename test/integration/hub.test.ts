@@ -262,6 +262,29 @@ test('the token goes to the endpoint alone, and into no message, file or output'
   }
 });
 
+test('what the hub sends back of the token reaches no message and no list', async () => {
+  const { token } = hub;
+  const withToken = { ...settings(), token };
+  const plan = () => planDownload(withToken, { id: 'owner/tiny', revision: null }, null, never);
+  const commit = 'a'.repeat(40);
+  for (const info of [
+    { id: token, sha: commit, siblings: [] },
+    { id: 'owner/tiny', sha: commit, siblings: [], tags: [`license:${token}`] },
+    { id: 'owner/tiny', sha: commit, siblings: [], [token]: 1 },
+  ]) {
+    hub.refusals.push({ status: 200, body: JSON.stringify(info) });
+    await assert.rejects(plan(), { code: 'bad-answer', message: /not as expected/ });
+  }
+  hub.refusals.push({ status: 200, body: JSON.stringify([{ id: `owner/${token}`, downloads: 1 }]) });
+  await assert.rejects(searchModels(withToken, 'tiny', never), { code: 'bad-answer' });
+  for (const status of [400, 401, 403, 404, 500]) {
+    const headers = { 'x-error-code': token, 'x-error-message': token };
+    for (let i = 0; i < 6; i++) hub.refusals.push({ status, headers, body: JSON.stringify({ error: token }) });
+    await assert.rejects(plan(), ({ message }: Error) => !message.includes(token));
+    hub.refusals.length = 0;
+  }
+});
+
 test('the token is the secret storage’s, else HF_TOKEN, else the file’s; unless the variable forbids it', async () => {
   const home = join(scratch, 'home');
   mkdirSync(join(home, '.cache', 'huggingface'), { recursive: true });

@@ -2,7 +2,7 @@
 
 import { Failure, type FailureAction } from '../../../shared/tools/failure';
 import { plainLine, shorten } from '../../../shared/tools/plainText';
-import { redact } from './redact';
+import { redact } from '../../../shared/tools/redact';
 
 const actions: readonly FailureAction[] = ['retry', 'openSettings', 'showLog'];
 

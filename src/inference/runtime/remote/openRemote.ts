@@ -3,12 +3,12 @@
 import { parseModelConfig } from '../../../graph/modelConfig';
 import { servedNames, servedTexts } from '../../../graph/servedGraphs';
 import type { RemoteOptions } from '../../../shared/remote';
+import { holdsToken, redact } from '../../../shared/tools/redact';
 import { type ModelFolder, summarize } from '../../model/folder';
 import { int64 } from '../values';
 import { type Endpoint, openEndpoint } from './endpoint';
 import { remoteFailures } from './failures';
 import { openTransport } from './openTransport';
-import { holdsToken, redact } from './redact';
 import { RemoteRuntime } from './remoteRuntime';
 import type { Texts } from './tensors';
 import type { Transport } from './transport';

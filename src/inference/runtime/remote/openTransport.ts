@@ -2,10 +2,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cancelled } from '../../../shared/tools/failure';
+import { withoutToken } from '../../../shared/tools/redact';
 import type { Endpoint } from './endpoint';
 import { RemoteFailure } from './failures';
 import { GrpcTransport } from './grpcTransport';
-import { withoutToken } from './redact';
 import { RestTransport } from './restTransport';
 import type { Tensors } from './tensors';
 import type { Transport } from './transport';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { quoted } from '../../../../../src/inference/runtime/remote/failures';
-import { holdsToken, redact, withoutToken } from '../../../../../src/inference/runtime/remote/redact';
+import { quoted } from '../../../../src/inference/runtime/remote/failures';
+import { holdsToken, redact, withoutToken } from '../../../../src/shared/tools/redact';
 
 const token = 'sk-Zq81mVw6-Yt0pLr4x';
 const rows: [what: string, text: string, expected: string][] = [
