@@ -56,6 +56,12 @@ export interface InferenceProcess {
 }
 
 /** Listeners for the events of the inference process. */
+/** All of them: the compiler misses one that is left out. */
+const eventNames: Readonly<Record<keyof InferenceEvents, true>> = {
+  ...{ tokens: true, layer: true, effects: true, occluded: true, searched: true, continued: true },
+  ...{ log: true, provider: true, exhausted: true },
+};
+
 export type InferenceListeners = { readonly [Name in keyof InferenceEvents]: (payload: InferenceEvents[Name]) => void };
 
 type Model = Omit<LoadArgs, 'protocolVersion'>;
@@ -333,7 +339,7 @@ export class InferenceClient {
     }
     const process = this.start();
     const rpc: Channel = new Rpc({ send: message => process.send(message), onMessage: f => process.onMessage(f) }, {});
-    for (const name of ['tokens', 'layer', 'effects', 'occluded', 'searched', 'log', 'provider'] as const) {
+    for (const name of Object.keys(eventNames) as (keyof InferenceEvents)[]) {
       rpc.on(name, payload => {
         for (const listeners of this.listeners) listeners[name]?.(payload as never);
       });

@@ -6,7 +6,7 @@ import { RestartPolicy } from '../../../src/inference/restartPolicy';
 import { Cancelled, Failure } from '../../../src/shared/tools/failure';
 import { type None, Rpc } from '../../../src/shared/tools/rpc';
 
-interface FakeEvents extends Pick<InferenceEvents, 'provider' | 'exhausted'> {
+interface FakeEvents extends Pick<InferenceEvents, 'provider' | 'exhausted' | 'continued'> {
   readonly tokens: { readonly analysisId: number };
   readonly layer: { readonly analysisId: number };
 }
@@ -166,6 +166,17 @@ test('events reach whoever listens now', async () => {
   processes[0]!.rpc.emit('layer', { analysisId: 7 });
   await turn();
   assert.deepEqual(heard, [7]);
+});
+
+test('tokens of a continued text reach who listens', async () => {
+  const { client, processes } = clientWithProcesses();
+  await client.load(model);
+  const heard: unknown[] = [];
+  client.listen({ continued: event => heard.push(event) });
+  const event = { continuationId: 3, token: { id: 1, text: 'a', probability: 1, top: [] } };
+  processes[0]!.rpc.emit('continued', event);
+  await turn();
+  assert.deepEqual(heard, [event]);
 });
 
 test('after a GPU failed, the model’s description says that the CPU runs it', async () => {
