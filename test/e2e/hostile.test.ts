@@ -200,9 +200,11 @@ test('a continued text is a document of its own; its tokens run nothing', async 
   assert.equal(await problem.locator('a').count(), 0);
   await input.fill('2');
   await workbench.page.keyboard.press('Enter');
-  await workbench.page.locator('.quick-input-list .monaco-list-row', { hasText: 'Alternatives' }).click();
+  await workbench.page
+    .locator('.quick-input-list .monaco-list-row', { hasText: 'The likeliest token each time' })
+    .click();
   await untitledTabs().first().waitFor();
-  await editorText(' % ');
+  await editorText('**bold**');
   assert.equal(readFileSync(join(folder, named), 'utf8'), `a ${token} b\n`);
   await workbench.screenshot('hostile-continued');
   await workbench.runCommand('View: Revert and Close Editor');

@@ -167,7 +167,7 @@ export const actions: readonly Action[] = [
       await workbench.runCommand('MTA Inspector: Continue the Text…');
       await page.locator('.quick-input-widget input.input').waitFor();
       await page.keyboard.press('Enter');
-      await page.locator('.quick-input-widget .monaco-list-row', { hasText: 'The likeliest token' }).click();
+      await page.locator('.quick-input-widget .monaco-list-row', { hasText: 'The likeliest token each time' }).click();
       const progress = workbench.notification(/Continuing the text/).first();
       const untitled = page.locator('.tab[data-resource-name^="Untitled-"]');
       await progress.or(untitled).first().waitFor();
