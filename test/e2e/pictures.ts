@@ -130,9 +130,7 @@ async function main(): Promise<void> {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
   }
-  const scratch = mkdtempSync(join(tmpdir(), 'mta-pictures-'));
-  // Its name is in the title of the window.
-  const folder = join(scratch, 'samples');
+  const folder = mkdtempSync(join(tmpdir(), 'mta-pictures-'));
   cpSync(join(root, 'samples'), folder, { recursive: true });
   const settings = {
     'editor.minimap.enabled': false,
@@ -142,7 +140,7 @@ async function main(): Promise<void> {
     'editor.wordWrap': 'on',
     'workbench.colorTheme': themes.dark,
   };
-  const workbench = await startWorkbench({ folder, settings, builtIn: 'all' });
+  const workbench = await startWorkbench({ folder, settings });
   const { page } = workbench;
   try {
     await page.setViewportSize({ width: 960, height: 600 });
@@ -173,7 +171,7 @@ async function main(): Promise<void> {
     throw error;
   } finally {
     await workbench.close();
-    rmSync(scratch, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -121,8 +121,6 @@ export async function recordFinding(workbench: Workbench): Promise<Buffer> {
   await recorder.click(frame.getByRole('button', { name: /^Turn Off L\d+H\d+$/ }));
   await frame.locator('.result[data-status="done"] .verdict').waitFor();
   await untilDrawn(frame);
-  await frame.locator('.result-title').evaluate(title => title.scrollIntoView());
-  await untilDrawn(frame);
   return recorder.end();
 }
 
