@@ -24,6 +24,8 @@ const tokenKey = 'mtaInspector.hub.token';
 const maxConfigMs = 5000;
 
 export class HubCommands {
+  private runReported: RunReported = run => run();
+
   constructor(
     private readonly secrets: vscode.SecretStorage,
     private readonly folders: FolderReader,
@@ -33,10 +35,11 @@ export class HubCommands {
   /** @param runReported runs commands and reports failures. */
   register(runReported: RunReported): vscode.Disposable {
     const store = new DisposableStore();
+    this.runReported = runReported;
     const register = registerReported(store, runReported);
     register(commands.addModelFromHub, () => this.addModel());
     register(commands.removeFromCache, () => this.remove());
-    register(commands.setHubToken, () => this.setToken());
+    register(commands.setHubToken, async () => void (await this.setToken()));
     register(commands.clearHubToken, () => this.clearToken());
     return store;
   }
@@ -45,19 +48,37 @@ export class HubCommands {
     if (!vscode.workspace.isTrusted) throw failures.untrustedDownload();
     const text = await askModel();
     if (!text) return;
-    const hub = await readHubSettings(this.here, (await this.secrets.get(tokenKey)) ?? null, fetch);
-    const repository = await this.chooseRepository(hub, text);
-    if (!repository) return;
+    const repository = await this.chooseRepository(await this.readHub(), text);
+    if (repository) await this.addRepository(repository);
+  }
+
+  private async readHub(): Promise<HubSettings> {
+    return readHubSettings(this.here, (await this.secrets.get(tokenKey)) ?? null, fetch);
+  }
+
+  private async addRepository(repository: RepositoryRevision): Promise<void> {
+    const hub = await this.readHub();
     try {
       const plan = await this.choosePlan(hub, repository);
       if (!plan || !(await this.confirmed(plan))) return;
       await useModel(await this.fetchModel(hub, plan));
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'gated') throw error;
-      const open = { title: vscode.l10n.t('Open Page') };
-      const page = vscode.Uri.parse(`${hub.endpoint}/${repository.id}`);
-      void showError(error.message, open).then(chosen => chosen && vscode.env.openExternal(page));
+      void this.runReported(() => this.offerAccess(error.message, `${hub.endpoint}/${repository.id}`, repository));
     }
+  }
+
+  /** The owner's terms are accepted on a page; then the same model is asked for again. */
+  private async offerAccess(message: string, page: string, repository: RepositoryRevision): Promise<void> {
+    const open = { title: vscode.l10n.t('Open Page') };
+    const token = { title: vscode.l10n.t('Set Token…') };
+    const again = { title: vscode.l10n.t('Try Again') };
+    const chosen = await showError(message, open, token, again);
+    if (chosen === open) {
+      await vscode.env.openExternal(vscode.Uri.parse(page));
+      return this.offerAccess(message, page, repository);
+    }
+    if (chosen === again || (chosen === token && (await this.setToken()))) await this.addRepository(repository);
   }
 
   private async chooseRepository(hub: HubSettings, text: string): Promise<RepositoryRevision | null> {
@@ -153,7 +174,8 @@ export class HubCommands {
     void showInformation(vscode.l10n.t('Removed {0} from the cache.', each.id));
   }
 
-  private async setToken(): Promise<void> {
+  /** @returns whether one was given. */
+  private async setToken(): Promise<boolean> {
     const token = await askText({
       password: true,
       ignoreFocusOut: true,
@@ -161,9 +183,10 @@ export class HubCommands {
       prompt: vscode.l10n.t('Access token for gated and private models; it is kept in the secret storage.'),
       validateInput: value => (/^[\x21-\x7e]*$/.test(value) ? null : vscode.l10n.t('A token has no blanks.')),
     });
-    if (!token) return;
+    if (!token) return false;
     await this.secrets.store(tokenKey, token);
     void showInformation(vscode.l10n.t('The Hugging Face token is kept in the secret storage.'));
+    return true;
   }
 
   private async clearToken(): Promise<void> {

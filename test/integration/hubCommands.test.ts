@@ -18,7 +18,11 @@ const files = Object.fromEntries(
   names.map(name => [name, new Uint8Array(readFileSync(join(tinyModelDirectory, name)))]),
 );
 const known = 'HuggingFaceTB/SmolLM2-135M';
-const hub = new FakeHub({ [known]: { commit, files }, 'owner/tiny': { commit, files } });
+const hub = new FakeHub({
+  [known]: { commit, files },
+  'owner/tiny': { commit, files },
+  'owner/gated': { commit, files, isGated: true },
+});
 const cache = join(tmpdir(), 'mta-no-cache');
 const facts = { family: 'llama', nParameters: 134.5e6, sizeBytes: 269e6, memoryBytes: null, fitsInMemory: null };
 
@@ -26,14 +30,19 @@ before(() => hub.start());
 after(() => hub.stop());
 beforeEach(() => {
   editor.reset();
+  secret = undefined;
   hub.heard.length = 0;
 });
+
+/** VS Code's secret storage. */
+let secret: string | undefined;
 
 /** Runs the command. @param act what is done in its list. @returns the paths that the hub heard. */
 async function addModel(act: (items: readonly FakeItem[], list: FakeList) => void): Promise<string[]> {
   const here = { env: { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: cache }, home: tmpdir(), platform: 'linux', join };
   const folders = { ask: async () => ({ ...facts, problem: null }) };
-  const commands = new HubCommands({ get: async () => undefined } as never, folders as never, here);
+  const secrets = { get: async () => secret, store: async (_: string, token: string) => void (secret = token) };
+  const commands = new HubCommands(secrets as never, folders as never, here);
   commands.register(run => run());
   editor.growing = act;
   await editor.commands.get('mtaInspector.addModelFromHub')!();
@@ -100,4 +109,30 @@ test('a text that is removed again leaves the list as it was, and Enter without 
     list.accept();
   });
   assert.deepEqual([heard, editor.notes], [[], []]);
+});
+
+test('a gated model offers its page, a token and another try, and is asked for again with the token', async () => {
+  const typed: string[] = [];
+  editor.answers.error = 'Set Token…';
+  editor.answers.input = () => {
+    typed.push('token');
+    return typed.length === 1 ? 'hf_withoutAccess' : hub.token;
+  };
+  await addModel((_, list) => {
+    list.type('owner/gated');
+    list.accept(list.items[0]);
+  });
+  for (const end = Date.now() + 10_000; !/^Download /.test(editor.notes.at(-1) ?? '') && Date.now() < end; ) {
+    await new Promise(done => setImmediate(done));
+  }
+  assert.match(editor.notes.at(-1)!, /^Download owner\/gated\? /);
+  assert.deepEqual(
+    editor.errors.map(({ message, buttons }) => [message.split(':')[0], buttons.map(({ title }) => title).join()]),
+    Array(2).fill(['Cannot download owner/gated', 'Open Page,Set Token…,Try Again']),
+  );
+  assert.match(editor.errors[0]!.message, /asks you to accept terms/);
+  assert.match(editor.errors[1]!.message, /your account has no access/);
+  const sent = hub.heard.filter(({ path }) => path.includes('/resolve/')).map(({ authorization }) => authorization);
+  assert.deepEqual([sent[0], sent[1]], [undefined, 'Bearer hf_withoutAccess']);
+  assert.equal(sent.at(-1), `Bearer ${hub.token}`);
 });
