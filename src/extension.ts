@@ -78,7 +78,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const model = (name?: string) =>
     chooseOf(name === undefined ? readOwnSettings() : { ...readOwnSettings(), model: name, remote: null });
   const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
-  const client = new InferenceClient(() => startProcess(processPath, log));
+  const client = new InferenceClient(isPacked => startProcess(processPath, log, isPacked));
   const folders = new FolderReader(() => startProcess(processPath, log));
   const describe = (directory: string, maxMs: number) => folders.read('describeFolder', directory, maxMs);
   const hasChatTemplate = async () => {

@@ -48,7 +48,8 @@ interface Measured {
 }
 
 async function measure(modelDirectory: string, { runs, nTokens, quantizedWeights = 'packed' }: Measured) {
-  const child = forkInference(join(__dirname, 'inference.cjs'), 'inherit');
+  const isPacked = modelDirectory.endsWith('.gguf') && quantizedWeights === 'packed';
+  const child = forkInference(join(__dirname, 'inference.cjs'), 'inherit', isPacked);
   try {
     const client: Client = new Rpc({ send: m => child.send(m as object), onMessage: f => child.on('message', f) }, {});
     child.on('exit', () => client.close(new Failure('process', 'The inference process ended during the benchmark.')));

@@ -70,6 +70,8 @@ type Channel = Rpc<InferenceRequests, None, InferenceEvents, None>;
 interface Connection {
   readonly process: InferenceProcess;
   readonly rpc: Channel;
+  /** Started for a model whose weights stay packed. */
+  readonly isPacked: boolean;
   /** Set when we kill it on purpose: the error that pending callers receive. */
   endedBy?: Error;
   /** The models it holds or is loading. */
@@ -88,7 +90,7 @@ export class InferenceClient {
   private readonly listeners: Partial<InferenceListeners>[] = [];
 
   constructor(
-    private readonly start: () => InferenceProcess,
+    private readonly start: (isPacked: boolean) => InferenceProcess,
     private readonly policy = new RestartPolicy(),
     private readonly graceMs = cancelGraceMs,
   ) {}
@@ -113,7 +115,7 @@ export class InferenceClient {
   /**
    * Loads the model into its slot unless the process holds it there already. Another main model gets another process, so
    * that what the C library, ONNX Runtime and a GPU's driver kept of the one before goes; but not while the process holds
-   * models of other slots.
+   * models of other slots. One whose weights stay packed gets a process that was started for such.
    * @throws Cancelled as soon as `signal` fires, while others may go on waiting for the same model, and when the slot was
    * given another model meanwhile; Failure otherwise.
    */
@@ -123,7 +125,9 @@ export class InferenceClient {
     const key = JSON.stringify(model);
     let connection = this.connect();
     let loading = connection.loading.get(slot);
-    if (loading && loading.key !== key && slot === 'main' && connection.loading.size === 1) {
+    const isOther = loading && loading.key !== key && slot === 'main' && connection.loading.size === 1;
+    const isUnfit = connection.loading.size === 0 && connection.isPacked !== isPacked(this.models.get('main'));
+    if (isOther || isUnfit) {
       this.end(connection, new Cancelled('Another model was chosen.'));
       connection = this.connect();
       loading = undefined;
@@ -337,14 +341,15 @@ export class InferenceClient {
         ['showLog', 'selectModel', 'openSettings'],
       );
     }
-    const process = this.start();
+    const packed = isPacked(this.models.get('main'));
+    const process = this.start(packed);
     const rpc: Channel = new Rpc({ send: message => process.send(message), onMessage: f => process.onMessage(f) }, {});
     for (const name of Object.keys(eventNames) as (keyof InferenceEvents)[]) {
       rpc.on(name, payload => {
         for (const listeners of this.listeners) listeners[name]?.(payload as never);
       });
     }
-    const connection: Connection = { process, rpc, loading: new Map() };
+    const connection: Connection = { process, rpc, isPacked: packed, loading: new Map() };
     // Once the failure itself has come: the next run, and those that wait here, get a process that has all memory.
     rpc.on('exhausted', () => {
       setTimeout(() => this.end(connection, new Cancelled('The process had used up its memory.')), exhaustedMs);
@@ -372,6 +377,12 @@ export class InferenceClient {
     });
     return connection;
   }
+}
+
+/** Whether a model's weights stay packed, by its path: a GGUF file, or a blob of Ollama's store. */
+function isPacked(model: Model | undefined): boolean {
+  if (!model || model.remote || model.quantizedWeights === 'float32') return false;
+  return /\.gguf$|[\\/]sha256-[0-9a-f]{64}$/i.test(model.modelDirectory);
 }
 
 /** Waits for `work`, which goes on for others, until `signal` fires; then calls `onAbort` and throws Cancelled. */

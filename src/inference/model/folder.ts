@@ -15,7 +15,8 @@ export interface ModelFolder {
   readonly config: ModelConfig;
   /** config.json as it stands, for what the engine does not use (metrics, training). */
   readonly configJson: Readonly<Record<string, unknown>>;
-  readonly tokenizerJson: unknown;
+  /** Undefined once an engine has read it: it has megabytes, and the tokenizer holds its own. */
+  tokenizerJson: unknown;
   readonly weights: WeightSource;
   /**
    * Contents of those of the weight files named that exist in memory only (most folders have none), or of all named where

@@ -262,12 +262,18 @@ export class ModelRuntime implements LayerRuntime {
     const topK = Math.min(k, config.vocab_size);
     const nTokens = targets.length;
     const prediction = emptyPrediction(nTokens, topK, false);
-    const logProbabilities = emptyValue([1, nTokens, config.vocab_size]);
+    let logProbabilities = emptyValue([1, 0, config.vocab_size]);
     await inBands({ start: 0, end: nTokens }, this.predictionRows(), async (from, to) => {
       const session = await this.session('prediction/kept', () => predictionGraph(config, weights, 'kept'));
       const fetched = await session.run(predictionFeeds(rowsOf(hidden, from, to), targets.slice(from, to), topK));
       writePrediction(prediction, predictionOf(fetched), from, to);
-      writeRows(logProbabilities, from, fetched['log_probabilities']!);
+      const rows = fetched['log_probabilities']!;
+      if (to - from === nTokens) {
+        logProbabilities = rows; // megabytes, of which there is no second copy then
+        return;
+      }
+      if (from === 0) logProbabilities = emptyValue([1, nTokens, config.vocab_size]);
+      writeRows(logProbabilities, from, rows);
     });
     return { prediction, logProbabilities };
   }

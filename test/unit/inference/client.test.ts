@@ -67,15 +67,17 @@ class FakeProcess implements InferenceProcess {
 
 function clientWithProcesses() {
   const processes: FakeProcess[] = [];
+  const arePacked: boolean[] = [];
   const client = new InferenceClient(
-    () => {
+    isPacked => {
+      arePacked.push(isPacked);
       processes.push(new FakeProcess(processes.length + 1));
       return processes.at(-1)!;
     },
     new RestartPolicy(),
     graceMs,
   );
-  return { client, processes };
+  return { client, processes, arePacked };
 }
 
 const model = { modelDirectory: 'm', provider: 'cpu', nThreads: 0 } as const;
@@ -110,6 +112,28 @@ test('another main model gets another process, unless that holds a second model'
     processes.at(-1)!.finishRun?.();
     await waiting;
   }
+});
+
+test('a model whose weights stay packed gets a process that was started for such', async () => {
+  const blob = `blobs/sha256-${'0'.repeat(64)}`;
+  for (const modelDirectory of ['a.gguf', blob]) {
+    const { client, processes, arePacked } = clientWithProcesses();
+    client.warmUp();
+    await client.load({ ...model, modelDirectory });
+    assert.deepEqual(
+      [arePacked, processes.map(({ isKilled }) => isKilled)],
+      [
+        [false, true],
+        [true, false],
+      ],
+    );
+    await client.load({ ...model, modelDirectory: 'b.gguf', slot: 'compare' });
+    assert.equal(processes.length, 2);
+  }
+  const { client, arePacked } = clientWithProcesses();
+  client.warmUp();
+  await client.load({ ...model, modelDirectory: 'a.gguf', quantizedWeights: 'float32' });
+  assert.deepEqual(arePacked, [false]);
 });
 
 test('who waits for a model learns when another one was chosen; what worked on the old one is cancelled', async () => {

@@ -71,7 +71,6 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
   const weights = new Map<string, Weight>();
   const inMemory = new Map<string, () => Promise<Uint8Array<ArrayBuffer>>>();
   const spares = new SpareBuffers();
-  const paths = parts.map(part => part.path);
   const used = new Set<string>(ropeTensors);
   let sizeBytes = 0;
   let isPacked = false;
@@ -83,7 +82,6 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
       throw unfit(where, name, tensor ? tensor.shape.join('×') || 'a single number' : 'missing', storedShape);
     }
     used.add(name);
-    // What is read later must not hold the header, with its tokens and merges.
     const { part: weightPart, ...range } = tensor;
     const { path: weightPath } = weightPart;
     const [first, end] = rows ?? [0, nRows];
@@ -98,7 +96,7 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
     if (packing) {
       for (const part of packedParts) {
         if (packing.bytes[part] === 0) continue;
-        inMemory.set(partOf(name, part), () => readPacked(weightPath, range, part, spares));
+        inMemory.set(partOf(name, part), packedReader(weightPath, range, part, spares));
       }
       const packed = packedWeight(name, packing, storedShape);
       const whole: Weight = { elementType: 'float32', shape: storedShape, source: { packed } };
@@ -109,7 +107,7 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
       continue;
     }
     const file = isMapped ? basename(weightPath) : `${name}:values`;
-    if (!isMapped) inMemory.set(file, () => readValues(weightPath, range, kept));
+    if (!isMapped) inMemory.set(file, valueReader(weightPath, range, kept));
     const rowBytes = isMapped ? (tensor.end - tensor.start) / nRows : shape[1]! * (kept === 'float32' ? 4 : 2);
     const offset = (isMapped ? tensor.start : 0) + first * rowBytes;
     const length = (end - first) * rowBytes;
@@ -125,13 +123,50 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
     config,
     configJson: model.configJson,
     tokenizerJson,
+    ...weightsOf(
+      name,
+      weights,
+      inMemory,
+      parts.map(part => part.path),
+      spares,
+    ),
+    sizeBytes,
+    chatTemplate: answering(chatTemplate),
+    summary: {
+      ...summarize(config, path, name),
+      weightType: weightTypeOf(parts),
+      ...(isMapped ? {} : { weightsKeptAs: isPacked ? ('packed' as const) : kept }),
+    },
+  };
+}
+
+// Functions made here hold what they are given alone; those of `openGguf` would hold its headers, with tokens and merges.
+
+type Contents = Uint8Array<ArrayBuffer>;
+
+const packedReader = (path: string, range: GgufTensor, part: PackedPart, spares: SpareBuffers) => () =>
+  readPacked(path, range, part, spares);
+const answering =
+  <T>(value: T) =>
+  async () =>
+    value;
+const valueReader = (path: string, range: GgufTensor, kept: KeptType) => () => readValues(path, range, kept);
+
+function weightsOf(
+  name: string,
+  weights: ReadonlyMap<string, Weight>,
+  inMemory: ReadonlyMap<string, () => Promise<Contents>>,
+  paths: readonly string[],
+  spares: SpareBuffers,
+): Pick<ModelFolder, 'weights' | 'inMemory' | 'takeBack'> {
+  return {
     weights: key => {
       const weight = weights.get(key);
       if (!weight) throw new RangeError(`the configuration of model "${name}" has no tensor ${key}`);
       return weight;
     },
     inMemory: async (readsAll, files) => {
-      const contents = new Map<string, Uint8Array<ArrayBuffer>>();
+      const contents = new Map<string, Contents>();
       for (const file of files) {
         const read = inMemory.get(file);
         const path = paths.find(path => basename(path) === file);
@@ -142,13 +177,6 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
     },
     takeBack: contents => {
       for (const bytes of contents.values()) spares.add(bytes);
-    },
-    sizeBytes,
-    chatTemplate: async () => chatTemplate,
-    summary: {
-      ...summarize(config, path, name),
-      weightType: weightTypeOf(parts),
-      ...(isMapped ? {} : { weightsKeptAs: isPacked ? ('packed' as const) : kept }),
     },
   };
 }
