@@ -41,7 +41,10 @@ let secret: string | undefined;
 async function addModel(act: (items: readonly FakeItem[], list: FakeList) => void): Promise<string[]> {
   const here = { env: { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: cache }, home: tmpdir(), platform: 'linux', join };
   const folders = { ask: async () => ({ ...facts, problem: null }) };
-  const secrets = { get: async () => secret, store: async (_: string, token: string) => void (secret = token) };
+  const store = async (_: string, token: string) => {
+    secret = token;
+  };
+  const secrets = { get: async () => secret, store };
   const commands = new HubCommands(secrets as never, folders as never, here);
   commands.register(run => run());
   editor.growing = act;
