@@ -210,14 +210,6 @@ test('a continued text is a document of its own; its tokens run nothing', async 
   await workbench.runCommand('View: Revert and Close Editor');
 });
 
-test('a report of a problem holds no name of a model, document or token', async () => {
-  await workbench.runCommand('MTA Inspector: Report Issue…');
-  await untitledTabs().first().waitFor();
-  const text = await editorText('Settings: ');
-  for (const name of ['Read more', 'bold', '[models]', 'pictures.invalid', base]) assert.ok(!text.includes(name), text);
-  await workbench.runCommand('View: Revert and Close Editor');
-});
-
 const refusedLinks = ['linked.txt', '..%2ftab.txt', '%2e%2e/tab.txt', 'x/..%2f..%2ftab.txt', join(base, 'tab.txt')];
 for (const file of refusedLinks) {
   test(`a link to ${file.replace(base, 'BASE')} opens nothing`, async () => {
