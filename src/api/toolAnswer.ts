@@ -231,7 +231,7 @@ export function strongestCell(
   }
   const start = (layerIdx * nHeads + headIdx) * (row + 1);
   const ofHead = [...cells.subarray(start, start + row + 1)].map(Math.abs);
-  return { layerIdx, headIdx, keyIdx: ofHead.indexOf(Math.max(...ofHead)) };
+  return { layerIdx, headIdx, keyIdx: ofHead.reduce((best, size, key) => (size > ofHead[best]! ? key : best), 0) };
 }
 
 /** What a cell is made of, for a language model to read. */

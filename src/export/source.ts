@@ -193,12 +193,16 @@ export function captionOf(facts: MapFacts): readonly [string, string] {
       ? `${stageNames[facts.stage].label} minus ${stageNames[minus].inText}`
       : stageNames[facts.stage].label;
   const shown = part
-    ? `, of these queries ${part.first_query}–${part.last_query} (lines ${part.first_line}–${part.last_line}) and keys ${part.first_key}–${part.last_key}`
+    ? `, of these queries ${part.first_query}–${part.last_query} (${linesOf(part)}) and keys ${part.first_key}–${part.last_key}`
     : '';
   return [
     `${facts.model}${facts.ablation ? ` (${facts.ablation})` : ''} · layer ${facts.layer} · head ${facts.head} · ${stage}`,
-    `${facts.file}, lines ${window.first_line}–${window.last_line}, ${window.tokens} tokens${shown} · ${facts.version}`,
+    `${facts.file}, ${linesOf(window)}, ${window.tokens} tokens${shown} · ${facts.version}`,
   ];
+}
+
+function linesOf({ first_line: first, last_line: last }: { readonly first_line: number; readonly last_line: number }) {
+  return first === last ? `line ${first}` : `lines ${first}–${last}`;
 }
 
 /** What Windows takes for a device, whatever ending it has. */
