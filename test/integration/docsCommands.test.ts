@@ -17,7 +17,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const pages = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-  .filter(name => name.endsWith('.md'))
+  .filter(name => name.endsWith('.md') && !name.includes('node_modules'))
   .map(name => `docs/${name.replaceAll('\\', '/')}`)
   .sort();
 const blocksOf = (page: string) =>
