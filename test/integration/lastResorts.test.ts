@@ -31,7 +31,7 @@ test('more memory than there is: said as such, with what to do, and the runtime 
   await assert.rejects(run(1n << 44n), (error: Failure) => {
     assert.equal(error.code, 'memory', error.message);
     assert.ok(hasUsedUpMemory(error), 'the process asks to be replaced');
-    assert.match(error.message, /choose a shorter window \(mtaInspector\.maxTokens\)/);
+    assert.match(error.message, /choose a shorter window \(mtaInspector\.range\.maxTokens\)/);
     return true;
   });
   assert.deepEqual((await run(3n))['y']!.data, Float32Array.of(2, 2, 2));
