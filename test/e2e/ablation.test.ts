@@ -375,8 +375,11 @@ test('200 heads: all of them are pictures with a rank, and one of them is switch
   await showTab('All heads');
   await frame.waitForFunction(() => document.querySelectorAll('.head-card:not([data-value=""])').length === 200);
   await frame.waitForFunction(() => document.querySelector<HTMLCanvasElement>('.head-card canvas')!.width > 1);
-  await frame.locator('.head-card[data-rank="200"]').click();
-  const { head } = await mapOf(frame);
+  const last = frame.locator('.head-card[data-rank="200"]');
+  const head = await last.getAttribute('data-head');
+  await last.click();
+  // The map before stays until this one is there.
+  await frame.locator(`canvas[data-source][data-head="${head}"]`).waitFor();
   await showTab('Kernels changed');
   await frame.getByRole('checkbox', { name: `Head mixing before softmax, layer 0, head ${head}` }).click();
   await ablated(new RegExp(`layer 0 head ${head} head mixing before softmax off`));
