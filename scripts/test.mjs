@@ -6,7 +6,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, setPriority } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageExtension } from './package.mjs';
 import {
@@ -60,21 +60,19 @@ function freshReport(name) {
  * @param {string[]} settings.fileFilter
  * @param {boolean} [settings.recursive]
  * @param {number} [settings.nProcesses] so many files at a time; by default Node leaves one core idle: half of a small machine
- * @param {string[]} [settings.first] the files that take longest: begun last, one of them would be waited for alone
  * @param {boolean} [settings.areJoined] runs the files of a core in one process
  * @returns {Promise<Counts>}
  */
 async function runNodeTests(
   folder,
-  { fileFilter, recursive = true, nProcesses = availableParallelism(), first = [], areJoined = false },
+  { fileFilter, recursive = true, nProcesses = availableParallelism(), areJoined = false },
 ) {
   // Node 20's test runner takes files, not patterns.
-  const rank = (/** @type {string} */ path) => first.indexOf(basename(path, '.test.ts')) + 1 || Infinity;
   const files = readdirSync(join(root, folder), { encoding: 'utf8', recursive })
     .filter(name => name.endsWith('.test.ts'))
     .map(name => join(folder, name))
     .filter(name => fileFilter.length === 0 || fileFilter.some(part => name.includes(part)))
-    .sort((a, b) => (rank(a) === rank(b) ? (a < b ? -1 : 1) : rank(a) - rank(b)));
+    .sort();
   if (files.length === 0) throw new Error(`No test files in ${folder}${fileFilter.length ? ' match the filter' : ''}.`);
 
   const report = freshReport(`${folder.replaceAll(/[\\/]/g, '-')}.tap`);
@@ -174,18 +172,15 @@ const tiers = {
       ensureMlserver();
     }
     if (missing.length > 0) console.log(`The GPU path cannot be tested here. ${advice}`);
-    // Whose waiting for servers, drivers and packages goes on beside the others.
-    const first = ['serving', 'cliPackage', 'webgpu', 'ggufFile', 'cli', 'newcomer', 'hub'];
-    return runNodeTests('test/integration', { fileFilter, first });
+    return runNodeTests('test/integration', { fileFilter });
   },
   e2e(fileFilter) {
     ensureChromium();
     ensureWorkbench();
     packageExtension();
-    // Half of the time a file waits for what it has started.
-    const nProcesses = Math.max(3, Math.floor(availableParallelism() / 2));
-    const first = ['unusual', 'context', 'explorer', 'ablation', 'inspect', 'hostile', 'newUser', 'export'];
-    return runNodeTests('test/e2e', { fileFilter, recursive: false, nProcesses, first });
+    // Server, browser and inference process of a file keep a core busy, and wait for each other.
+    const nProcesses = Math.max(2, Math.floor(availableParallelism() / 2));
+    return runNodeTests('test/e2e', { fileFilter, recursive: false, nProcesses });
   },
 };
 
