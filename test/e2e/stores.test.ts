@@ -1,0 +1,142 @@
+/** Models that other programs have put on this machine, in the workbench: listed, chosen, run, and refused with a reason. */
+
+import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { ggufBytes, ggufOf } from '../fixtures/ggufWriter';
+import { huggingFaceCases, withVocabulary, writeHuggingFaceModel } from '../fixtures/huggingFace';
+import { writeManifest, writeOllamaModel, writeSnapshot } from '../fixtures/modelStores';
+import { tinyModelDirectory } from '../fixtures/paths';
+import { takeNotification, untilDone } from './harness/panel';
+import { startWorkbench, type Workbench } from './harness/workbench';
+
+const scratch = mkdtempSync(join(tmpdir(), 'mta-e2e-hub-'));
+const [folder, home, cache, ollama] = ['documents', 'home', 'cache', 'ollama'].map(name => join(scratch, name)) as [
+  string,
+  string,
+  string,
+  string,
+];
+const tokenizer = JSON.parse(readFileSync(join(tinyModelDirectory, 'tokenizer.json'), 'utf8'));
+
+/** A small llama as a GGUF file, with a tokenizer that spells any text. */
+function llamaGguf(): Uint8Array {
+  const example = withVocabulary(huggingFaceCases().find(({ name }) => name === 'llama-3')!, 301);
+  const { metadata, tensors } = ggufOf(example)!;
+  const tokens = [...Object.keys(tokenizer.model.vocab), '<|begin|>'];
+  const merges = tokenizer.model.merges.map((pair: string[]) => pair.join(' '));
+  return ggufBytes({
+    metadata: {
+      ...metadata,
+      'tokenizer.ggml.pre': 'llama-bpe',
+      'tokenizer.ggml.tokens': { texts: tokens },
+      'tokenizer.ggml.token_type': { i32s: tokens.map(token => (token === '<|begin|>' ? 3 : 1)) },
+      'tokenizer.ggml.merges': { texts: merges },
+    },
+    tensors,
+  });
+}
+
+function write(path: string, data: string | Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, data);
+}
+
+/** The stores of all programs, with good models and bad ones. */
+function writeStores(): void {
+  const gguf = llamaGguf();
+  writeSnapshot(cache, 'here/tiny', tinyModelDirectory);
+  writeSnapshot(cache, 'here/tiny', tinyModelDirectory, { commit: 'e'.repeat(40), ref: 'older' });
+  const other = join(scratch, 'other');
+  const llama = huggingFaceCases().find(({ name }) => name === 'llama')!;
+  writeHuggingFaceModel(other, { ...llama, config: { ...llama.config, model_type: 'mamba' } });
+  writeSnapshot(cache, 'here/other', other);
+  const pickled = join(scratch, 'pickled');
+  write(join(pickled, 'pytorch_model.bin'), 'pickled');
+  copyFileSync(join(tinyModelDirectory, 'config.json'), join(pickled, 'config.json'));
+  writeSnapshot(cache, 'here/pickled', pickled);
+  writeOllamaModel(ollama, ['registry.ollama.ai', 'library', 'small', 'latest'], gguf);
+  writeManifest(ollama, ['registry.ollama.ai', 'library', 'torn', 'latest'], '{"layers": [');
+  write(join(home, '.lmstudio', 'models', 'publisher', 'model', 'small.gguf'), gguf);
+  write(join(home, '.lmstudio', 'models', 'publisher', 'model', 'cut.gguf'), gguf.subarray(0, 900));
+  write(join(home, 'llama', 'plain.gguf'), gguf);
+}
+
+let workbench: Workbench;
+before(async () => {
+  write(join(folder, 'a.txt'), 'one two three, one two three, one two four\n');
+  writeStores();
+  const environment = {
+    ...{ HOME: home, HF_HUB_CACHE: cache, OLLAMA_MODELS: ollama },
+    ...{ LLAMA_CACHE: join(home, 'llama'), HF_HOME: join(home, 'hf'), HF_TOKEN: '', HUGGING_FACE_HUB_TOKEN: '' },
+    ...{ HF_HUB_OFFLINE: '', TRANSFORMERS_OFFLINE: '', NO_PROXY: '127.0.0.1' },
+  };
+  workbench = await startWorkbench({ folder, environment });
+  await workbench.openFile('a.txt');
+});
+after(async () => {
+  await workbench?.close();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const list = () => workbench.page.locator('.quick-input-widget');
+const rows = () => list().locator('.monaco-list-row');
+
+/** Opens a list by its command and types into it. */
+async function typeInto(command: string, text: string): Promise<void> {
+  await workbench.runCommand(`MTA Inspector: ${command}`);
+  await list().locator('.quick-input-list').waitFor();
+  await list().locator('input.input').fill(text);
+}
+
+/** Chooses the entry that names this model, once the list has it. */
+async function select(name: string): Promise<void> {
+  await typeInto('Select Model…', name);
+  await rows().filter({ hasText: name }).first().click();
+}
+
+const listed: readonly (readonly [string, RegExp])[] = [
+  ['here/tiny', /here\/tiny.*mta, [\d.]+ million parameters, [\d.]+ MB.*Needs \d[\d.]* MB of memory/s],
+  ['here/tiny@older', /here\/tiny@older.*mta, /s],
+  ['here/other', /here\/other.*"mamba"/s],
+  ['here/pickled', /here\/pickled.*pytorch_model\.bin/s],
+  ['small:latest', /small:latest.*llama, [\d.]+ million parameters, [\d.]+ MB/s],
+  ['torn:latest', /torn:latest.*Its manifest is not valid JSON/s],
+  ['publisher/model/small.gguf', /small\.gguf.*llama, /s],
+  ['publisher/model/cut.gguf', /cut\.gguf.*Cannot read/s],
+  ['plain.gguf', /plain\.gguf.*llama, /s],
+];
+
+test('Select Model… lists what other programs have put here, with what it is, or why it cannot be read', async () => {
+  await typeInto('Select Model…', '');
+  for (const [name, expected] of listed) {
+    await list().locator('input.input').fill(name);
+    await rows().filter({ hasText: expected }).first().waitFor();
+  }
+  await workbench.screenshot('models-on-this-machine');
+  await workbench.page.keyboard.press('Escape');
+});
+
+for (const [store, name] of [
+  ['the Hugging Face cache', 'here/tiny'],
+  ['Ollama', 'small:latest'],
+  ['LM Studio', 'publisher/model/small.gguf'],
+] as const) {
+  test(`a model of ${store} that is chosen runs to a map`, async () => {
+    await select(name);
+    const frame = await untilDone(workbench);
+    await frame
+      .getByText(/tokens .* on CPU/)
+      .first()
+      .waitFor();
+  });
+}
+
+test('a model that cannot be read says why when it is chosen, and the one in use stays', async () => {
+  const before = workbench.logFiles('MTA Inspector').split('settings changed').length;
+  await select('torn:latest');
+  await takeNotification(workbench, /Cannot load torn:latest\. Its manifest is not valid JSON\./);
+  assert.equal(workbench.logFiles('MTA Inspector').split('settings changed').length, before);
+});
