@@ -1,6 +1,6 @@
 /**
- * Entry point of the process that renders one chat template: a template is a program of the model's maker, without limits on
- * its loops and its memory, which whoever starts this process sets. One request from standard input, one answer.
+ * Entry point of the process that renders one chat template: a template is a program of the model's maker, without limits of
+ * its own; `renderChat` in model/chatTemplate.ts starts this process with limits of time and memory. One request from standard input, one answer.
  */
 
 import { endWithParent } from './parentWatch';

@@ -9,15 +9,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serialize } from 'node:v8';
 import type * as vscode from 'vscode';
-import { Analysis } from '../../src/analysis/analysis';
-import { Answers } from '../../src/analysis/answers';
-import { RelevantContext } from '../../src/analysis/relevantContext';
 import { benchLines, median } from '../../src/cli/benchLines';
 import type { InferenceClient, InferenceListeners } from '../../src/inference/client';
 import { Engine } from '../../src/inference/engine';
-import { connectPanel, type PanelServices } from '../../src/panel/bridge';
 import { bundledModelDirectory, root } from '../fixtures/paths';
 import { FakeDocument } from '../fixtures/vscode';
+import { connectedPanel } from './connectedPanel';
 
 const nTokens = 512;
 const nMoves = 12;
@@ -43,43 +40,19 @@ function connectTo(modelDirectory: string): { client: InferenceClient; engine: (
   return { client: client as unknown as InferenceClient, engine: () => engine! };
 }
 
-const silent = { onDidChange: () => ({ dispose() {} }), onDidChangeRanking: () => ({ dispose() {} }) };
-
 async function main(): Promise<void> {
   const sample = readFileSync(join(root, 'test', 'fixtures', 'documents', 'inventory.ts'), 'utf8');
   const document = new FakeDocument(sample.repeat(2), 'inventory.ts') as unknown as vscode.TextDocument;
-  const log = { info() {}, warn() {} } as unknown as vscode.LogOutputChannel;
   const { client, engine } = connectTo(bundledModelDirectory);
-  const settings = { maxTokens: nTokens, windowFollowsCursor: true, topK: 16, highlightCount: 16 } as never;
-  const chosen = { modelDirectory: bundledModelDirectory, provider: 'cpu', nThreads: 1 } as const;
-  const analysis = new Analysis(
-    client,
-    () => settings,
-    async () => chosen,
-    log,
-  );
-  const context = new RelevantContext(analysis, {} as never, { get: () => undefined, update: async () => {} } as never);
-  let receive: (message: unknown) => void = () => {};
   let heard: (message: { kind?: string; id?: number }) => void = () => {};
-  const wire = {
-    send(message: unknown) {
-      serialize(message); // as the webview's channel does
-      heard(message as never);
-    },
-    onMessage(listener: (message: unknown) => void) {
-      receive = listener;
-    },
+  const send = (message: unknown) => {
+    serialize(message); // as the webview's channel does
+    heard(message as never);
   };
-  connectPanel(wire, {
-    ...{ analysis, context, answers: new Answers(analysis), ablations: silent, search: silent, map: silent },
-    comparison: { ...silent, holds: () => false },
-    tab: { onDidAsk: silent.onDidChange, onDidPickCell: silent.onDidChange },
-  } as unknown as PanelServices);
-  receive({ kind: 'request', id: 1, name: 'ready', args: {} });
-  await analysis.inspect({ document, range: null, anchor: 0 });
+  const { analysis, context, receive } = await connectedPanel(client, document, nTokens, bundledModelDirectory, send);
   const { analysisId } = analysis.snapshot;
   let id = 1;
-  /** The cursor moves to a token; the panel, told of it, asks why it was predicted. */
+  /** The cursor moves to a token; the panel then asks why it was predicted. */
   const move = async (tokenIdx: number): Promise<number> => {
     const start = process.cpuUsage();
     analysis.selectToken(tokenIdx);

@@ -7,15 +7,13 @@
 import '../fixtures/vscode';
 import { serialize } from 'node:v8';
 import type * as vscode from 'vscode';
-import { Analysis } from '../../src/analysis/analysis';
-import { RelevantContext } from '../../src/analysis/relevantContext';
 import { benchLines, median } from '../../src/cli/benchLines';
 import type { InferenceClient, InferenceListeners } from '../../src/inference/client';
-import { connectPanel, type PanelServices } from '../../src/panel/bridge';
 import type { LayerResult, ModelSummary } from '../../src/shared/analysis';
 import { stages } from '../../src/shared/operators';
 import { FakeDocument } from '../fixtures/vscode';
 import { Random } from '../random';
+import { connectedPanel } from './connectedPanel';
 
 const nTokens = 2048;
 const nLayers = 24;
@@ -71,43 +69,13 @@ class FakeClient {
   }
 }
 
-const silent = { onDidChange: () => ({ dispose() {} }), onDidChangeRanking: () => ({ dispose() {} }) };
-
 async function main(): Promise<void> {
-  const log = { info() {}, warn() {} } as unknown as vscode.LogOutputChannel;
   const client = new FakeClient() as unknown as InferenceClient;
-  const settings = { maxTokens: nTokens, windowFollowsCursor: true } as never;
-  const chosen = { modelDirectory: '/m', provider: 'cpu', nThreads: 1 } as const;
-  const analysis = new Analysis(
-    client,
-    () => settings,
-    async () => chosen,
-    log,
-  );
-  const context = new RelevantContext(analysis, {} as never, { get: () => undefined, update: async () => {} } as never);
   let bytes = 0;
-  let receive: (message: unknown) => void = () => {};
-  const wire = {
-    send(message: unknown) {
-      bytes += serialize(message).byteLength;
-    },
-    onMessage(listener: (message: unknown) => void) {
-      receive = listener;
-    },
+  const send = (message: unknown) => {
+    bytes += serialize(message).byteLength;
   };
-  connectPanel(wire, {
-    ...{
-      analysis,
-      context,
-      ablations: silent,
-      comparison: { ...silent, holds: () => false },
-      search: silent,
-      map: silent,
-    },
-    tab: { onDidAsk: silent.onDidChange, onDidPickCell: silent.onDidChange },
-  } as unknown as PanelServices);
-  receive({ kind: 'request', id: 1, name: 'ready', args: {} });
-  await analysis.inspect({ document, range: null, anchor: 0 });
+  const { analysis, context } = await connectedPanel(client, document, nTokens, '/m', send);
   const times: number[] = [];
   const sizes: number[] = [];
   for (let i = 0; i < nMoves; i++) {
