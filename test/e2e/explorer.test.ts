@@ -195,6 +195,7 @@ test('the lens takes a cell apart: taps sum to heads, heads to the engine’s va
   assertClose(lens['total'], row[40]! - row[largestOther(row, 40)!]!, 'difference to the largest other key');
   // Taps go by the keyboard, and say what they are.
   await frame.locator('.tap[tabindex="0"]').focus();
+  await frame.locator('.tap:focus').waitFor();
   await workbench.page.keyboard.press('ArrowUp');
   const above = frame.locator('.tap:focus[title^="query 99 "]');
   await above.waitFor();

@@ -2,13 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { build } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { findChromium } from '../../scripts/setup.mjs';
-import { root } from '../fixtures/paths';
+import type { Page } from 'playwright-core';
+import { openPage } from './harness/page';
 
 /** Runs in the page: draws the same by WebGL and by `paint`, and counts the pixels that differ. */
-const page = `
+const entry = `
 import { absentLevel, bakeColors, colorOf } from './src/shared/colorScale';
 import { cornerOfHead, layOutHeads } from './webview/heatmap/headGrid';
 import { createHeadGridRenderer } from './webview/heatmap/headGridRenderer';
@@ -127,22 +125,13 @@ globalThis.lose = () => new Promise(resolve => {
 });
 `;
 
-let browser: Browser;
 let frame: Page;
+let close: () => Promise<void>;
 
 before(async () => {
-  const { outputFiles } = await build({
-    ...{ stdin: { contents: page, resolveDir: root, loader: 'js' }, bundle: true, write: false },
-    ...{ format: 'iife', platform: 'browser', target: 'es2022' },
-  });
-  browser = await chromium.launch({
-    executablePath: findChromium()!,
-    args: ['--no-sandbox', '--disable-gpu', '--enable-unsafe-swiftshader'],
-  });
-  frame = await browser.newPage();
-  await frame.addScriptTag({ content: outputFiles[0]!.text });
+  ({ page: frame, close } = await openPage(entry, { args: ['--disable-gpu', '--enable-unsafe-swiftshader'] }));
 });
-after(() => browser?.close());
+after(() => close?.());
 
 const plain = { nTokens: 300, blockSize: 2, width: 200, height: 180, holes: false, tiles: [] };
 const tile = { queryStart: 130, keyStart: 40, nQueries: 60, nKeys: 50 };

@@ -2,10 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { build } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { findChromium } from '../../scripts/setup.mjs';
-import { root } from '../fixtures/paths';
+import type { Page } from 'playwright-core';
+import { openPage } from './harness/page';
 
 /** Runs in the page: the panel with a host whose state the test sets. */
 const entry = `
@@ -46,23 +44,15 @@ globalThis.step = async change => {
 };
 `;
 
-let browser: Browser;
 let page: Page;
+let close: () => Promise<void>;
 
 before(async () => {
-  const { outputFiles } = await build({
-    stdin: { contents: entry, resolveDir: root, loader: 'js' },
-    ...{ bundle: true, write: false, outdir: 'out', format: 'iife', platform: 'browser', target: 'es2022' },
-  });
-  const text = (extension: string) => outputFiles.find(({ path }) => path.endsWith(extension))!.text;
-  browser = await chromium.launch({ executablePath: findChromium()!, args: ['--no-sandbox', '--disable-gpu'] });
-  page = await browser.newPage({ viewport: { width: 300, height: 500 } });
-  await page.setContent(`<style>${text('.css')}</style><div id="app"></div>`);
-  await page.addScriptTag({ content: text('.js') });
+  ({ page, close } = await openPage(entry, { viewport: { width: 300, height: 500 } }));
   await page.evaluate('start()');
 });
 
-after(() => browser?.close());
+after(() => close?.());
 
 const step = (change: object) => page.evaluate(`step(${JSON.stringify(change)})`);
 /** A run of the same document from its beginning to its end, with a look after each step. */

@@ -4,7 +4,7 @@ import { keysOfRow } from '../../src/attention/topKeys';
 import { formatValue, stageInText, visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
-import { h, onChange } from '../dom';
+import { h, onChange, redraw } from '../dom';
 import type { Selection, State } from '../state';
 
 const nRows = 12;
@@ -42,7 +42,8 @@ export function createDetails(actions: Actions, hasEditor: boolean) {
       ...(convolution ? [t('Score'), t('After convolution'), t('Difference')] : []),
     ];
     head.replaceChildren(h('tr', {}, ...columns.map(name => h('th', { scope: 'col' }, name))));
-    body.replaceChildren(
+    redraw(
+      body,
       ...keysOfRow(row.values, row.queryIdx, nRows).map(({ keyIdx, weight }) => {
         const before = convolution?.before.values[keyIdx] ?? Number.NaN;
         const after = convolution?.after.values[keyIdx] ?? Number.NaN;

@@ -3,7 +3,7 @@
 import type { Tap } from '../../src/attention/lens';
 import { formatValue, visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
-import { h } from '../dom';
+import { h, redraw } from '../dom';
 import { shortValue, unitExponent } from '../labels';
 import type { Theme } from '../theme';
 import { colorCell } from './valueCell';
@@ -101,14 +101,16 @@ export function createTapGrid() {
 
   return {
     element,
-    /** Draws other taps; the own pair is in focus first. */
+    /** Draws other taps; the own pair is in focus first. While the keyboard is in the grid, the tap in focus keeps its place. */
     show(next: TapGridContent): void {
+      const keeps = element.contains(document.activeElement) && next.taps.length === content?.taps.length;
       content = next;
       cells = [];
       const { isDifference, valueName, mixWeight } = next;
       const minus = isDifference ? t(' − reference’s') : '';
       const factor = mixWeight === 1 ? '' : t(' × {0} (mixing)', formatValue(mixWeight));
-      element.replaceChildren(
+      redraw(
+        element,
         grid('weight', t('Kernel weight')),
         h('div', { class: 'tap-operator', 'aria-hidden': 'true' }, '×'),
         grid('value', `${valueName}${minus}`),
@@ -116,13 +118,8 @@ export function createTapGrid() {
         grid('term', t('Contribution{0}', factor)),
         line,
       );
-      focusTap(
-        Math.max(
-          0,
-          next.taps.findIndex(({ isOwn }) => isOwn),
-        ),
-        false,
-      );
+      const own = next.taps.findIndex(({ isOwn }) => isOwn);
+      focusTap(keeps ? focused : Math.max(0, own), false);
     },
   };
 }
