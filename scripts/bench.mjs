@@ -37,6 +37,7 @@ function main() {
       'cursorAnswer',
       'modelChange',
       'hostileFolders',
+      'hostPauses',
       'panel',
       'browser',
       'firstMap',
