@@ -28,8 +28,34 @@ export interface Settings {
   readonly remote: Omit<RemoteOptions, 'token'> | null;
 }
 
-/** Reads all settings; values out of range or of the wrong type fall back to the default. */
+/** Those read last; undefined after a change, and as long as nobody says when they change. */
+let known: Settings | undefined;
+let isFollowed = false;
+
+/** All settings; values out of range or of the wrong type fall back to the default. */
 export function readSettings(): Settings {
+  const settings = known ?? readAll();
+  if (isFollowed) known = settings;
+  return settings;
+}
+
+/**
+ * From now on settings are read only after one has changed: VS Code takes milliseconds for all of them, and a move of the
+ * cursor asks for them several times. To be called before others listen for changes, who would else get the former ones.
+ */
+export function followSettings(): vscode.Disposable {
+  isFollowed = true;
+  const change = vscode.workspace.onDidChangeConfiguration(() => {
+    known = undefined;
+  });
+  return new vscode.Disposable(() => {
+    isFollowed = false;
+    known = undefined;
+    change.dispose();
+  });
+}
+
+function readAll(): Settings {
   const section = vscode.workspace.getConfiguration();
   const get = (id: SettingId) => {
     const former = formerSettings[id];

@@ -26,7 +26,7 @@ import { exportsOf } from './api/exports';
 import { ShownRuns } from './api/shownRuns';
 import { ContextKeys } from './contextKeys';
 import { commands, contextKeys, views } from './contributionIds';
-import { readSettings as readOwnSettings, type Settings } from './contributions';
+import { followSettings, readSettings as readOwnSettings, type Settings } from './contributions';
 import { registerCommands, withErrorReporting } from './editor/commands';
 import { compare } from './editor/compareCommand';
 import { registerContextCommands } from './editor/contextCommands';
@@ -61,6 +61,7 @@ import type { Cell } from './shared/address';
 
 export function activate(extension: vscode.ExtensionContext): MtaInspectorExports {
   const { subscriptions, extensionUri, globalState, workspaceState, secrets } = extension;
+  subscriptions.push(followSettings());
   const log = createLog();
   const isLengthAutomatic = () => readOwnSettings().maxTokens === 0;
   /** The settings, with the length of a range where they leave it open. */

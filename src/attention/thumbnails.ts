@@ -17,11 +17,15 @@ export function poolOverview({ size, scales, cells }: LayerOverview, headStart: 
   for (let head = 0; head < nHeads; head++) {
     const from = (headStart + head) * size * size;
     for (let i = 0; i < size; i++) {
-      const to = (head * small + Math.floor(i / factor)) * small;
-      for (let j = 0; j <= i; j++) {
-        const cell = cells[from + i * size + j]!;
-        const at = to + Math.floor(j / factor);
-        if (Math.abs(cell) > Math.abs(pooled[at]!)) pooled[at] = cell;
+      const row = from + i * size;
+      let to = (head * small + Math.floor(i / factor)) * small;
+      for (let j = 0; j <= i; to++) {
+        let strongest = pooled[to]!;
+        for (const end = Math.min(j + factor, i + 1); j < end; j++) {
+          const cell = cells[row + j]!;
+          if (Math.abs(cell) > Math.abs(strongest)) strongest = cell;
+        }
+        pooled[to] = strongest;
       }
     }
   }

@@ -7,7 +7,7 @@ import { contributes } from '../../package.json';
 import german from '../../package.nls.de.json' with { type: 'json' };
 import english from '../../package.nls.json' with { type: 'json' };
 import { formerSettings, keysPerTokenSetting } from '../../src/contributionIds';
-import { readSettings, type Settings } from '../../src/contributions';
+import { followSettings, readSettings, type Settings } from '../../src/contributions';
 import { editor } from '../fixtures/vscode';
 
 /** A value that is not the default, and another. */
@@ -61,4 +61,18 @@ test('every deprecated setting is one of those, with the type and range of the o
   const schemaOf = (id: string) =>
     Object.entries(properties[id]!).filter(([key]) => !/description|deprecation|order/i.test(key));
   for (const [id, former] of Object.entries(formerSettings)) assert.deepEqual(schemaOf(former), schemaOf(id), id);
+});
+
+test('followed settings are read again only after one has changed, and always once nobody follows them', () => {
+  const change = (value: number) => Object.assign(editor.settings, { 'mtaInspector.highlight.count': value });
+  change(5);
+  const following = followSettings();
+  assert.equal(readSettings().highlightCount, 5);
+  change(6);
+  assert.equal(readSettings().highlightCount, 5);
+  editor.events.changeConfiguration.fire({ affectsConfiguration: () => false });
+  assert.equal(readSettings().highlightCount, 6);
+  following.dispose();
+  change(7);
+  assert.equal(readSettings().highlightCount, 7);
 });
