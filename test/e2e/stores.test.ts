@@ -1,15 +1,15 @@
 /** Models that other programs have put on this machine, in the workbench: listed, chosen, run, and refused with a reason. */
 
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { ggufBytes, ggufOf } from '../fixtures/ggufWriter';
-import { huggingFaceCases, withVocabulary, writeHuggingFaceModel } from '../fixtures/huggingFace';
+import { huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
 import { writeManifest, writeOllamaModel, writeSnapshot } from '../fixtures/modelStores';
 import { tinyModelDirectory } from '../fixtures/paths';
-import { takeNotification, untilDone } from './harness/panel';
+import { spellingGguf } from '../fixtures/spellingGguf';
+import { openList, takeNotification, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-e2e-hub-'));
@@ -19,26 +19,6 @@ const [folder, home, cache, ollama] = ['documents', 'home', 'cache', 'ollama'].m
   string,
   string,
 ];
-const tokenizer = JSON.parse(readFileSync(join(tinyModelDirectory, 'tokenizer.json'), 'utf8'));
-
-/** A small llama as a GGUF file, with a tokenizer that spells any text. */
-function llamaGguf(): Uint8Array {
-  const example = withVocabulary(huggingFaceCases().find(({ name }) => name === 'llama-3')!, 301);
-  const { metadata, tensors } = ggufOf(example)!;
-  const tokens = [...Object.keys(tokenizer.model.vocab), '<|begin|>'];
-  const merges = tokenizer.model.merges.map((pair: string[]) => pair.join(' '));
-  return ggufBytes({
-    metadata: {
-      ...metadata,
-      'tokenizer.ggml.pre': 'llama-bpe',
-      'tokenizer.ggml.tokens': { texts: tokens },
-      'tokenizer.ggml.token_type': { i32s: tokens.map(token => (token === '<|begin|>' ? 3 : 1)) },
-      'tokenizer.ggml.merges': { texts: merges },
-    },
-    tensors,
-  });
-}
-
 function write(path: string, data: string | Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, data);
@@ -46,7 +26,7 @@ function write(path: string, data: string | Uint8Array): void {
 
 /** The stores of all programs, with good models and bad ones. */
 function writeStores(): void {
-  const gguf = llamaGguf();
+  const gguf = spellingGguf();
   writeSnapshot(cache, 'here/tiny', tinyModelDirectory);
   writeSnapshot(cache, 'here/tiny', tinyModelDirectory, { commit: 'e'.repeat(40), ref: 'older' });
   const other = join(scratch, 'other');
@@ -81,20 +61,12 @@ after(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-const list = () => workbench.page.locator('.quick-input-widget');
-const rows = () => list().locator('.monaco-list-row');
-
-/** Opens a list by its command and types into it. */
-async function typeInto(command: string, text: string): Promise<void> {
-  await workbench.runCommand(`MTA Inspector: ${command}`);
-  await list().locator('.quick-input-list').waitFor();
-  await list().locator('input.input').fill(text);
-}
+const modelList = { command: 'Select Model…', placeholder: 'Model that runs on the document' };
 
 /** Chooses the entry that names this model, once the list has it. */
 async function select(name: string): Promise<void> {
-  await typeInto('Select Model…', name);
-  await rows().filter({ hasText: name }).first().click();
+  const { rows } = await openList(workbench, modelList, name);
+  await rows.filter({ hasText: name }).first().click();
 }
 
 const listed: readonly (readonly [string, RegExp])[] = [
@@ -110,10 +82,10 @@ const listed: readonly (readonly [string, RegExp])[] = [
 ];
 
 test('Select Model… lists what other programs have put here, with what it is, or why it cannot be read', async () => {
-  await typeInto('Select Model…', '');
+  const { input, rows } = await openList(workbench, modelList);
   for (const [name, expected] of listed) {
-    await list().locator('input.input').fill(name);
-    await rows().filter({ hasText: expected }).first().waitFor();
+    await input.fill(name);
+    await rows.filter({ hasText: expected }).first().waitFor();
   }
   await workbench.screenshot('models-on-this-machine');
   await workbench.page.keyboard.press('Escape');

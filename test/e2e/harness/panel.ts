@@ -1,7 +1,7 @@
 // The attention view as tests see it.
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Frame, Page } from 'playwright-core';
+import type { Frame, Locator, Page } from 'playwright-core';
 import { disappears, type Workbench } from './workbench';
 
 export const inspect = 'MTA Inspector: Inspect Document';
@@ -110,6 +110,22 @@ export async function takeNotification(workbench: Workbench, text: RegExp): Prom
   await workbench.runCommand('Notifications: Clear All Notifications');
   await message.waitFor({ state: 'hidden' });
   return said;
+}
+
+/**
+ * Opens a list of the extension by its command and types into it.
+ * @param list known by its placeholder: the palette, which goes meanwhile, has the same fields.
+ */
+export async function openList(
+  workbench: Workbench,
+  { command, placeholder }: { readonly command: string; readonly placeholder: string },
+  text = '',
+): Promise<{ readonly input: Locator; readonly rows: Locator }> {
+  await workbench.runCommand(`MTA Inspector: ${command}`);
+  const widget = workbench.page.locator('.quick-input-widget');
+  const input = widget.locator(`input.input[placeholder^="${placeholder}"]`);
+  await input.fill(text);
+  return { input, rows: widget.locator('.monaco-list-row') };
 }
 
 /** Measures relevance by the head that the panel shows, for tests that look its map up. */

@@ -64,7 +64,11 @@ export interface Workbench {
 }
 
 /** Repeats an attempt until it gives something, and says what was missing if it never does. */
-async function eventually<T>(what: string, attempt: () => Promise<T | undefined>, timeout = patience): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  attempt: () => Promise<T | undefined>,
+  timeout = patience,
+): Promise<T> {
   const end = Date.now() + timeout;
   for (;;) {
     const value = await attempt();
