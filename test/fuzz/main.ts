@@ -1,6 +1,7 @@
 /** `npm run fuzz -- [--runs 100000] [--seed N] [TARGET…]`: every parser, or those whose name holds a word. */
 
 import { parseArgs } from 'node:util';
+import { cacheFolders } from './folderTarget';
 import { fuzz } from './fuzz';
 import { processRequest } from './processTargets';
 import { targets as withoutModel } from './targets';
@@ -10,7 +11,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const seed = Number(values.seed ?? Date.now() % 2 ** 31);
-const targets = [...withoutModel, processRequest];
+const targets = [...withoutModel, processRequest, cacheFolders];
 const chosen = targets.filter(({ name }) => positionals.length === 0 || positionals.some(word => name.includes(word)));
 console.log(`seed ${seed}`);
 console.warn = () => {}; // the tokenizer library remarks on what it does not know

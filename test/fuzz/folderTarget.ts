@@ -1,0 +1,273 @@
+/**
+ * Stores of other programs on the disk: the Hugging Face cache, Ollama, LM Studio and llama.cpp, with entries replaced by
+ * links, loops, pipes, devices, folders and rubbish. Each model is listed or refused in words, and none leads out of a store.
+ */
+
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import { openModelFolder } from '../../src/inference/model/openModelFolder';
+import { findModels } from '../../src/inference/stores/findModels';
+import { cachedSnapshot } from '../../src/inference/stores/huggingFaceCache';
+import { parseRepository } from '../../src/shared/repository';
+import { Failure } from '../../src/shared/tools/failure';
+import { ggufBytes, smallGguf } from '../fixtures/ggufWriter';
+import { tinyModelDirectory } from '../fixtures/paths';
+import type { Target } from './target';
+
+const commit = 'a'.repeat(40);
+const hash = 'b'.repeat(64);
+const repository = 'hub/models--o--n';
+const snapshot = `${repository}/snapshots/${commit}`;
+const ollama = 'ollama/manifests/registry.ollama.ai/library/m/t';
+
+const small = smallGguf();
+const gguf = ggufBytes(small);
+/** Of the file outside all stores that links lead to: nothing may show it. */
+const secret = 'a-name-outside-of-all-stores';
+const outside = ggufBytes({ ...small, metadata: { ...small.metadata, 'general.name': secret } });
+const manifest = (digest: unknown) =>
+  JSON.stringify({ layers: [{ mediaType: 'application/vnd.ollama.image.model', digest }] });
+const tiny = (name: string) => ({ from: join(tinyModelDirectory, name) });
+const fp16Index = { metadata: {}, weight_map: { a: '../../../../outside.safetensors', b: 'x.safetensors' } };
+
+/** What files hold. Each is written once; the stores have hard links to it. */
+const contents: Readonly<Record<string, string | Uint8Array | { readonly from: string }>> = {
+  ...{
+    gguf,
+    outside,
+    cut: gguf.subarray(0, 700),
+    magic: 'GGUF',
+    empty: '',
+    rubbish: '\u0000\u001b]0;x\u0007[x](command:x)\n',
+  },
+  ...{ commit, long: 'a'.repeat(2 << 20), up: '../../../../outside', line: `${commit}\n`, deep: '['.repeat(50_000) },
+  ...{ config: tiny('config.json'), tokenizer: tiny('tokenizer.json'), weights: tiny('model.safetensors') },
+  ...{ index: JSON.stringify(fp16Index), mamba: '{"model_type": "mamba"}' },
+  ...{
+    manifest: manifest(`sha256:${hash}`),
+    manifestUp: manifest('sha256:../../../outside'),
+    manifestList: manifest([]),
+  },
+};
+
+type Kind = { readonly file: string } | { readonly link: string } | 'pipe' | 'folder' | 'nothing';
+interface Entry {
+  readonly path: string;
+  readonly kind: Kind;
+}
+
+const blob = (name: string) => `${repository}/blobs/${name}`;
+const linked = (name: string): Entry[] => [
+  { path: blob(name), kind: { file: name } },
+  {
+    path: `${snapshot}/${{ config: 'config.json', tokenizer: 'tokenizer.json' }[name] ?? 'model.safetensors'}`,
+    kind: { link: `../../blobs/${name}` },
+  },
+];
+/** Stores as their programs leave them. */
+const stores: readonly (readonly Entry[])[] = [
+  [
+    ...linked('config'),
+    ...linked('tokenizer'),
+    ...linked('weights'),
+    { path: `${repository}/refs/main`, kind: { file: 'commit' } },
+  ],
+  [
+    { path: blob('gguf'), kind: { file: 'gguf' } },
+    { path: `${snapshot}/a.gguf`, kind: { link: '../../blobs/gguf' } },
+    { path: `${repository}/refs/refs/pr/1`, kind: { file: 'line' } },
+  ],
+  [
+    { path: ollama, kind: { file: 'manifest' } },
+    { path: `ollama/blobs/sha256-${hash}`, kind: { file: 'gguf' } },
+  ],
+  [
+    { path: '.lmstudio/models/p/m/a.gguf', kind: { file: 'gguf' } },
+    { path: '.lmstudio/models/p/mlx/config.json', kind: { file: 'config' } },
+    { path: '.lmstudio/models/p/mlx/tokenizer.json', kind: { file: 'tokenizer' } },
+    { path: '.lmstudio/models/p/mlx/model.safetensors', kind: { file: 'weights' } },
+  ],
+  [
+    { path: 'llama/a.gguf', kind: { file: 'gguf' } },
+    { path: 'llama/s-00001-of-00002.gguf', kind: { file: 'gguf' } },
+    { path: 'llama/s-00002-of-00002.gguf', kind: { file: 'cut' } },
+  ],
+];
+
+const roots = ['hub', 'ollama', '.lmstudio', '.lmstudio/models', 'llama'];
+
+const targets = [
+  ...[
+    '.',
+    '..',
+    '/',
+    '../../blobs/gguf',
+    '../../blobs/none',
+    '../../../../../outside.gguf',
+    '../outside.gguf',
+    '../../../../outside.gguf',
+    'a.gguf',
+  ],
+  ...[
+    '/dev/zero',
+    '/dev/null',
+    '/proc/self/environ',
+    '/proc/self/mem',
+    `../../../../../${repository}`,
+    '../../../../outside',
+  ],
+  ...[
+    'model.safetensors',
+    'config.json',
+    '../../../models--p--q/blobs/gguf',
+    'main',
+    '..//..//blobs/gguf',
+    '\u001b[31m',
+  ],
+];
+const names = [
+  ...[
+    'config.json',
+    'tokenizer.json',
+    'model.safetensors',
+    'model.safetensors.index.json',
+    'a.gguf',
+    'm-00001-of-00099.gguf',
+  ],
+  ...[
+    'pytorch_model.bin',
+    'x.onnx',
+    'n'.repeat(255),
+    '.gguf',
+    '..gguf',
+    'a\nb.gguf',
+    '\u202e.gguf',
+    ' ',
+    '__proto__',
+    '%2e%2e',
+  ],
+  ...[
+    'models--o--n',
+    'models--..--..',
+    'models--p--q',
+    'models----',
+    commit,
+    commit.toUpperCase(),
+    'main',
+    'refs',
+    'pr',
+  ],
+];
+const kinds = fc.oneof(
+  fc.constantFrom(...Object.keys(contents)).map(file => ({ file })),
+  fc.constantFrom(...targets).map(link => ({ link })),
+  fc.constantFrom<Kind>('pipe', 'folder', 'nothing'),
+);
+/** A store, what is replaced in it (any part of a path) and what is put beside it. */
+const inputs = fc
+  .tuple(
+    fc.constantFrom(...stores),
+    fc.array(fc.tuple(fc.nat(), fc.nat(6), fc.option(fc.constantFrom(...names)), kinds), { maxLength: 4 }),
+  )
+  .map(([store, changes]) => [
+    ...store,
+    ...changes.map(([which, upTo, name, kind]): Entry => {
+      const parts = store[which % store.length]!.path.split('/');
+      const kept = parts.slice(0, parts.length - (upTo % parts.length));
+      return { path: [...(name === null ? kept : [...kept.slice(0, -1), name])].join('/'), kind };
+    }),
+  ]);
+
+/** The folder with the contents and a pipe, made once and taken away when the process ends. */
+let place: string | undefined;
+function scratch(): string {
+  if (place !== undefined) return place;
+  const made = mkdtempSync(join(tmpdir(), 'mta-fuzz-'));
+  for (const [name, content] of Object.entries(contents)) {
+    if (typeof content === 'object' && 'from' in content) copyFileSync(content.from, join(made, name));
+    else writeFileSync(join(made, name), content);
+  }
+  execFileSync('mkfifo', [join(made, 'pipe')]);
+  process.on('exit', () => rmSync(made, { recursive: true, force: true }));
+  place = made;
+  return made;
+}
+
+/** Puts an entry in the place of what is there; entries that the system does not take (a name too long) are left out. */
+function put(home: string, { path, kind }: Entry): void {
+  const at = join(home, path);
+  if (roots.includes(path)) return; // a person may put a store where they like
+  try {
+    rmSync(at, { recursive: true, force: true });
+    if (kind === 'nothing') return;
+    mkdirSync(kind === 'folder' ? at : dirname(at), { recursive: true });
+    if (kind === 'folder') return;
+    if (kind !== 'pipe' && 'link' in kind) symlinkSync(kind.link, at);
+    else linkSync(join(scratch(), kind === 'pipe' ? 'pipe' : kind.file), at);
+  } catch {
+    // as an earlier entry may be a file where this one has a folder
+  }
+}
+
+/** @throws Error where a message, or a model that was opened, shows what lies outside. */
+async function open(home: string, path: string): Promise<void> {
+  const message = await openModelFolder(path).then(
+    async ({ directory, summary }) => {
+      if (JSON.stringify(summary).includes(secret)) throw new Error(`${path} shows what is outside`);
+      const real = realpathSync(directory);
+      if (!real.startsWith(`${realpathSync(home)}/`)) throw new Error(`${path} leads to ${real}`);
+      return '';
+    },
+    (error: unknown) => {
+      if (!(error instanceof Failure)) throw error;
+      return error.message;
+    },
+  );
+  if (message.includes(secret)) throw new Error(`a message shows what is outside: ${message}`);
+}
+
+const target: Target<readonly Entry[]> = {
+  name: 'cache folders',
+  inputs,
+  sizeOf: entries => entries.length * 200_000, // the largest file
+  async run(entries) {
+    const home = mkdtempSync(join(scratch(), 'home-'));
+    try {
+      linkSync(join(scratch(), 'outside'), join(home, 'outside.gguf'));
+      for (const entry of entries) put(home, entry);
+      const env = {
+        HF_HUB_CACHE: join(home, 'hub'),
+        OLLAMA_MODELS: join(home, 'ollama'),
+        LLAMA_CACHE: join(home, 'llama'),
+      };
+      const found = await findModels({ env, home, platform: 'linux', join });
+      for (const { path, problem, sizeBytes } of found) {
+        if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0)) throw new Error(`size ${sizeBytes} of ${path}`);
+        if (problem === null) await open(home, path);
+      }
+      for (const id of ['o/n', 'o/n@refs/pr/1', `o/n@${commit.slice(0, 8)}`]) {
+        const chosen = await cachedSnapshot(env.HF_HUB_CACHE, parseRepository(id)!).catch((error: unknown) => {
+          if (!(error instanceof Failure)) throw error;
+          return null;
+        });
+        if (chosen !== null) await open(home, chosen);
+      }
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
+  },
+};
+
+export const cacheFolders = target as Target<unknown> as Target;
