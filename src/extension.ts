@@ -50,6 +50,7 @@ import { takeTour } from './editor/tour';
 import { ViewLinks } from './editor/viewLinks';
 import { WindowFollower } from './editor/windowFollower';
 import { WindowMarks } from './editor/windowMarks';
+import { inReadersLanguage } from './failureTexts';
 import { InferenceClient } from './inference/client';
 import { startProcess } from './inference/startProcess';
 import { createLog } from './log';
@@ -79,8 +80,9 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const model = (name?: string) =>
     chooseOf(name === undefined ? readOwnSettings() : { ...readOwnSettings(), model: name, remote: null });
   const processPath = vscode.Uri.joinPath(extensionUri, 'dist', 'inference.cjs').fsPath;
-  const client = new InferenceClient(isPacked => startProcess(processPath, log, isPacked));
-  const folders = new FolderReader(() => startProcess(processPath, log));
+  const start = (isPacked?: boolean) => startProcess(processPath, log, isPacked);
+  const client = new InferenceClient(start, undefined, undefined, inReadersLanguage);
+  const folders = new FolderReader(start, undefined, inReadersLanguage);
   const describe = (directory: string, maxMs: number) => folders.read('describeFolder', directory, maxMs);
   const hasChatTemplate = async () => {
     const { modelDirectory, remote } = await model();

@@ -6,6 +6,7 @@
 import * as vscode from 'vscode';
 import { finiteMean, rankEffects } from '../attention/ablationEffects';
 import type { Settings } from '../contributions';
+import { inReadersLanguage } from '../failureTexts';
 import type { InferenceClient } from '../inference/client';
 import type { AblateAnswer } from '../inference/protocol';
 import { DisposableStore } from '../lifecycle';
@@ -13,7 +14,7 @@ import { logFailure } from '../log';
 import { type Ablation, checkAblation, describeAblation, noAblation } from '../shared/ablation';
 import { type History, push, redo, startHistory, undo } from '../shared/panel/history';
 import type { AblationStep, PanelAblation, PanelAblationEffect, Ranking } from '../shared/panel/panelAblation';
-import { Cancelled } from '../shared/tools/failure';
+import { Cancelled, Failure } from '../shared/tools/failure';
 import { isSame } from '../shared/tools/isSame';
 import type { Analysis, FinishedRun } from './analysis';
 
@@ -58,7 +59,7 @@ export class Ablations implements vscode.Disposable {
   /** @throws Failure `bad-ablation` */
   set(requested: unknown): void {
     const { model } = this.analysis.snapshot;
-    const ablation = checkAblation(requested, model?.layers ?? [], model?.nHeads ?? 0);
+    const ablation = checkedAblation(requested, model?.layers ?? [], model?.nHeads ?? 0);
     if (isSame(ablation, this.history.present)) return;
     this.history = push(this.history, ablation);
     void this.apply();
@@ -167,6 +168,15 @@ export class Ablations implements vscode.Disposable {
   private setRanking(ranking: Ranking | null): void {
     this.current = ranking;
     this.ranked.fire(ranking);
+  }
+}
+
+/** Here a link or the panel names parts that the model may not have. */
+function checkedAblation(...args: Parameters<typeof checkAblation>): Ablation {
+  try {
+    return checkAblation(...args);
+  } catch (error) {
+    throw error instanceof Failure ? inReadersLanguage(error) : error;
   }
 }
 

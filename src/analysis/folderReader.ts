@@ -15,10 +15,14 @@ export class FolderReader {
   private current: { readonly process: InferenceProcess; readonly rpc: Channel } | undefined;
   private idle: NodeJS.Timeout | undefined;
 
-  /** @param idleMs after which a process that nobody asks is ended. */
+  /**
+   * @param idleMs after which a process that nobody asks is ended.
+   * @param inWords puts failures into the reader's language.
+   */
   constructor(
     private readonly start: () => InferenceProcess,
     private readonly idleMs = 5000,
+    private readonly inWords = (failure: Failure): Failure => failure,
   ) {}
 
   /**
@@ -62,7 +66,7 @@ export class FolderReader {
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         const message = `Cannot read ${what} within ${maxMs / 1000} s. Pick another model, or try again.`;
-        reject(new Failure('too-slow', message, ['selectModel']));
+        reject(this.inWords(new Failure('too-slow', message, ['selectModel'])));
         this.end();
       }, maxMs);
     });
@@ -80,16 +84,16 @@ export class FolderReader {
   private connect(): { readonly rpc: Channel } {
     if (this.current) return this.current;
     const process = this.start();
-    const rpc: Channel = new Rpc({ send: message => process.send(message), onMessage: f => process.onMessage(f) }, {});
+    const rpc: Channel = new Rpc(
+      { send: message => process.send(message), onMessage: f => process.onMessage(f) },
+      {},
+      { failure: this.inWords },
+    );
     const connection = { process, rpc };
     process.onExit(reason => {
       if (this.current === connection) this.current = undefined;
-      rpc.close(
-        new Failure('process', `The process that reads model folders ended (${reason}). Pick another model.`, [
-          'selectModel',
-          'showLog',
-        ]),
-      );
+      const message = `The process that reads model folders ended (${reason}). Pick another model.`;
+      rpc.close(this.inWords(new Failure('process', message, ['selectModel', 'showLog'])));
     });
     this.current = connection;
     return connection;

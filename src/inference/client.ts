@@ -93,6 +93,8 @@ export class InferenceClient {
     private readonly start: (isPacked: boolean) => InferenceProcess,
     private readonly policy = new RestartPolicy(),
     private readonly graceMs = cancelGraceMs,
+    /** Puts failures into the reader's language. */
+    private readonly inWords = (failure: Failure): Failure => failure,
   ) {}
 
   /** Registers listeners for events of this and later processes. */
@@ -317,7 +319,7 @@ export class InferenceClient {
   /** What was cancelled ends with its layer or session; a process that hangs in one answers nothing and is killed. */
   private killUnlessAlive(connection: Connection): void {
     const message = 'The inference process hung and was ended. Inspect again: it is started anew.';
-    const end = () => this.end(connection, new Failure('process', message, ['retry', 'showLog']));
+    const end = () => this.end(connection, this.inWords(new Failure('process', message, ['retry', 'showLog'])));
     const timer = setTimeout(end, this.graceMs);
     const stop = () => clearTimeout(timer);
     connection.rpc.request('ping', null).then(stop, stop);
@@ -334,16 +336,22 @@ export class InferenceClient {
     if (this.connection) return this.connection;
     if (this.isDisposed) throw new Cancelled();
     if (!this.policy.mayStart(performance.now())) {
-      throw new Failure(
-        'crashes',
-        'The inference process ended unexpectedly 5 times in 3 minutes and is not started again for now. ' +
-          'Show the log, try another model or provider, or wait.',
-        ['showLog', 'selectModel', 'openSettings'],
+      throw this.inWords(
+        new Failure(
+          'crashes',
+          'The inference process ended unexpectedly 5 times in 3 minutes and is not started again for now. ' +
+            'Show the log, try another model or provider, or wait.',
+          ['showLog', 'selectModel', 'openSettings'],
+        ),
       );
     }
     const packed = isPacked(this.models.get('main'));
     const process = this.start(packed);
-    const rpc: Channel = new Rpc({ send: message => process.send(message), onMessage: f => process.onMessage(f) }, {});
+    const rpc: Channel = new Rpc(
+      { send: message => process.send(message), onMessage: f => process.onMessage(f) },
+      {},
+      { failure: this.inWords },
+    );
     for (const name of Object.keys(eventNames) as (keyof InferenceEvents)[]) {
       rpc.on(name, payload => {
         for (const listeners of this.listeners) listeners[name]?.(payload as never);
@@ -373,7 +381,8 @@ export class InferenceClient {
         ? ' If it happens again, memory may be short: lower the setting mtaInspector.range.maxTokens.'
         : '';
       const message = `The inference process ended unexpectedly (${reason}). Inspect again: it is started anew.${advice}`;
-      rpc.close(connection.endedBy ?? new Failure('process', message, ['retry', 'openSettings', 'showLog']));
+      const ended = new Failure('process', message, ['retry', 'openSettings', 'showLog']);
+      rpc.close(connection.endedBy ?? this.inWords(ended));
     });
     return connection;
   }

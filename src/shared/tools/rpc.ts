@@ -38,6 +38,8 @@ export interface Incoming<Theirs, Mine, EventsIn> {
   readonly args?: { readonly [Name in keyof Mine]: GenericSchema<unknown, unknown> };
   readonly answers?: { readonly [Name in keyof Theirs]: GenericSchema<unknown, unknown> };
   readonly events?: { readonly [Name in keyof EventsIn]: GenericSchema<unknown, unknown> };
+  /** What becomes of a failure that arrives. */
+  readonly failure?: (failure: Failure) => Failure;
 }
 
 interface Pending {
@@ -137,7 +139,7 @@ export class Rpc<Theirs extends RequestTable<Theirs>, Mine extends RequestTable<
         this.take(message.id)?.resolve(message.value);
         return;
       case 'failure':
-        this.take(message.id)?.reject(failureOf(message.failure));
+        this.take(message.id)?.reject((this.incoming.failure ?? unchanged)(failureOf(message.failure)));
         return;
       case 'cancel':
         this.running.get(message.id)?.abort();
@@ -188,6 +190,8 @@ export class Rpc<Theirs extends RequestTable<Theirs>, Mine extends RequestTable<
     }
   }
 }
+
+const unchanged = (failure: Failure): Failure => failure;
 
 /** @returns the value without what the schema does not know. */
 function check(schema: GenericSchema<unknown, unknown>, what: string, value: unknown): unknown {
