@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import torch
 
@@ -22,16 +21,17 @@ from export.model_folder import ConversionError, write_model_folder
 from export.safetensors_file import read_safetensors
 from mta.attention import identity_kernel
 from mta.config import ModelConfig, MTAConfig, model_config_from_bundle
+from mta.program import read_json, run_program
 
 
 def read_plain(folder: Path) -> Tuple[ModelConfig, Dict[str, torch.Tensor], Optional[int], Optional[int]]:
     """Configuration, weights, begin and end token of a folder in either layout."""
-    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    content = read_json(folder / "config.json")
     if content.get("model_type", "mta") == "mta":
         weights = read_safetensors(folder / "model.safetensors")
         return model_config_from_bundle(folder), weights, content.get("bos_token_id"), content.get("eos_token_id")
     config, weights = read_hugging_face(folder)
-    begin = begin_token_of(json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")))
+    begin = begin_token_of(read_json(folder / "tokenizer.json"))
     end = content.get("eos_token_id")
     return config, weights, begin, end[0] if isinstance(end, list) else end
 
@@ -60,22 +60,33 @@ def with_identity_kernels(
     return config, weights
 
 
+def kernel_size(text: str) -> Tuple[int, int]:
+    """Queries and keys of "6x11". Raises ValueError for anything else."""
+    queries, keys = text.split("x")
+    return int(queries), int(keys)
+
+
+def layer_list(text: str) -> List[int]:
+    """Layers of "2,6". Raises ValueError for anything else."""
+    return [int(layer) for layer in text.split(",")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", help="the folder's name and -mta when absent")
-    parser.add_argument("--kernel", default="6x11", help="queries × keys of the key-query kernels")
-    parser.add_argument("--layers", help="layers with key-query kernels, as 2,6; every fourth from the third on when absent")
+    parser.add_argument("--kernel", default="6x11", type=kernel_size, help="queries × keys of the key-query kernels")
+    parser.add_argument("--layers", type=layer_list, help="layers with key-query kernels, as 2,6; every fourth from the third on when absent")
     parser.add_argument("--no-post", action="store_true", help="no key-query kernels after the softmax")
     parser.add_argument("--no-head-mixing", action="store_true")
     args = parser.parse_args()
     config, weights, begin, end = read_plain(args.folder)
-    queries, _, keys = args.kernel.partition("x")
-    layers = [int(layer) for layer in args.layers.split(",")] if args.layers else list(range(min(2, config.n_layers - 1), config.n_layers, 4))
-    after = (None, None) if args.no_post else (int(queries), int(keys))
+    queries, keys = args.kernel
+    layers = args.layers or list(range(min(2, config.n_layers - 1), config.n_layers, 4))
+    after = (None, None) if args.no_post else (queries, keys)
     mta = MTAConfig(
-        use_mta=True, query_kernel_size=int(queries), key_kernel_size=int(keys), mta_layers=tuple(layers),
+        use_mta=True, query_kernel_size=queries, key_kernel_size=keys, mta_layers=tuple(layers),
         after_sm_query_kernel_size=after[0], after_sm_key_kernel_size=after[1],
         pre_sm_linear_head=not args.no_head_mixing, head_kernel_size=None if args.no_head_mixing else config.n_heads,
     )  # fmt: skip
@@ -88,4 +99,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

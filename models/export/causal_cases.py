@@ -20,6 +20,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from independent_model import Model, divergence_bits, rms, softmax  # noqa: E402
 
+from mta.program import run_program
+
 FORMAT = "mta-causal-1"
 FOLDER = Path(__file__).parent.parent.parent / "test" / "fixtures" / "tiny-model"
 # "def tide(moon):\n  return moon + 1\n" as the model's tokenizer cuts it, after the begin token
@@ -228,4 +230,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

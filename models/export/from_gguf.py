@@ -22,6 +22,7 @@ import torch
 from export.model_folder import ConversionError, write_model_folder
 from export.to_safetensors import DTYPES
 from mta.config import ModelConfig, config_from_mapping
+from mta.program import run_program
 
 SIZES = {
     "embedding_length": "dim", "block_count": "n_layers", "attention.head_count": "n_heads", "attention.head_count_kv": "n_kv_heads",
@@ -127,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

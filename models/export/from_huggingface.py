@@ -22,6 +22,7 @@ from export.model_folder import ConversionError, write_model_folder
 from export.pickled_file import read_pickled
 from export.safetensors_file import read_safetensors
 from mta.config import ModelConfig, config_from_mapping
+from mta.program import read_json, run_program
 
 # What a family does whatever its config.json says, as in src/graph/huggingFaceConfig.ts.
 FAMILIES: Dict[str, Dict[str, Any]] = {
@@ -124,11 +125,11 @@ def begin_token_of(tokenizer: Mapping[str, Any]) -> Optional[int]:
 
 def read_hugging_face(folder: Path) -> Tuple[ModelConfig, Dict[str, torch.Tensor]]:
     """Configuration and weights, by our names. Raises ConversionError, ConfigError or PickledFileError."""
-    config = hugging_face_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    config = hugging_face_config(read_json(folder / "config.json"))
     for stem, suffix, read in (("model", "safetensors", read_safetensors), ("pytorch_model", "bin", read_pickled)):
         index = folder / f"{stem}.{suffix}.index.json"
         if index.is_file():
-            names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+            names = sorted(set(read_json(index, "weight_map")["weight_map"].values()))
             paths = [folder / Path(name).name for name in names]
             break
         if (folder / f"{stem}.{suffix}").is_file():
@@ -163,10 +164,10 @@ def main() -> None:
     args = parser.parse_args()
     config, weights = read_hugging_face(args.folder)
     tokenizer = args.folder / "tokenizer.json"
-    begin = begin_token_of(json.loads(tokenizer.read_text(encoding="utf-8"))) if tokenizer.is_file() else None
+    begin = begin_token_of(read_json(tokenizer)) if tokenizer.is_file() else None
     write_model_folder(args.out, config, weights, tokenizer, args.name or args.folder.name, begin)
     print(f"{args.out}: {sum(value.numel() for value in weights.values()) / 1e6:.1f} M parameters")
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

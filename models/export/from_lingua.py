@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any, Dict, Mapping, Tuple
 
@@ -20,6 +19,7 @@ import torch
 from export.model_folder import ConversionError, write_model_folder
 from export.pickled_file import read_pickled
 from mta.config import ModelConfig, MTAConfig, config_from_mapping
+from mta.program import read_json, run_program
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 PLACES = ("consolidated.pth", "consolidated/consolidated.pth", "consolidated.00.pth")
@@ -57,7 +57,7 @@ def read_lingua(folder: Path) -> Tuple[ModelConfig, Dict[str, torch.Tensor]]:
             f"{folder} holds none of {', '.join(PLACES)}; consolidate the checkpoint first (lingua.checkpoint)."
         )
     weights = read_pickled(path)
-    config = lingua_config(json.loads((folder / "params.json").read_text(encoding="utf-8")), weights)
+    config = lingua_config(read_json(folder / "params.json"), weights)
     if config.weight_tying:
         weights = {key: value for key, value in weights.items() if not key.startswith("output.")}
     return config, weights
@@ -80,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -24,6 +24,7 @@ import torch
 
 from export.forgetting_attention import reference_kernels
 from export.generated_weights import generated_state_dict
+from mta.program import run_program
 
 FORMAT = "mta-hugging-face-1"
 # Of flash-linear-attention; the other families are the library's own.
@@ -317,4 +318,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

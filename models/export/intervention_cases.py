@@ -10,10 +10,10 @@ of transformers; those in chosen heads set `hook_attn_scores` to minus infinity.
 
 from __future__ import annotations
 
+import argparse
 import copy
 import importlib.metadata
 import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, List
@@ -22,6 +22,7 @@ import torch
 
 from attribution_cases import any_tokenizer, rounded
 from export.hugging_face_cases import build_case
+from mta.program import run_program
 
 CASES = ["gpt2", "llama"]
 # keys, rows [first, end) that may not see them, layers, heads (None: all)
@@ -145,11 +146,14 @@ def case(name: str) -> Dict[str, Any]:
     }  # fmt: skip
 
 
-def main(path: Path) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    path = parser.parse_args().out
     versions = {name: importlib.metadata.version(name) for name in ["transformers", "transformer-lens"]}
     cases = {name: rounded(case(name)) for name in CASES}
     path.write_text(json.dumps({"format": "mta-interventions-1", "versions": versions, "cases": cases}) + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    run_program(main)

@@ -15,6 +15,7 @@ from typing import Dict
 import torch
 
 from export.safetensors_file import read_safetensors, write_safetensors
+from mta.program import run_program
 
 
 def kernel_history(folder: Path) -> Dict[str, torch.Tensor]:
@@ -41,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -25,6 +25,7 @@ from export.card_tables import (
 from export.loss_curve import loss_curve_svg
 from export.safetensors_file import read_safetensors
 from mta.config import model_config_from_bundle
+from mta.program import read_json, run_program
 from training.context_report import depth_table, induction_heading, induction_table, length_table, task_table
 from training.toy_report import conditions, find_run, parse_name, run_name, toy_metrics, toy_table
 
@@ -46,7 +47,7 @@ def write_card(
 ) -> None:
     """Write README.md, curve.svg and the two objects of config.json. Raises ValueError when an input is about another model."""
     config_file = folder / "config.json"
-    content = json.loads(config_file.read_text(encoding="utf-8"))
+    content = read_json(config_file, "name")
     name, model = content["name"], model_config_from_bundle(folder)
     weights = read_safetensors(folder / "model.safetensors")
     dtype = DTYPE_NAMES[str(weights["tok_embeddings.weight"].dtype)]
@@ -154,7 +155,7 @@ def main() -> None:
     args = parser.parse_args()
 
     def read(path: Optional[Path]) -> Any:
-        return None if path is None else json.loads(path.read_text(encoding="utf-8"))
+        return None if path is None else read_json(path, kind=object)
 
     try:
         write_card(
@@ -170,4 +171,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

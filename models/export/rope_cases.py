@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
+from mta.program import run_program
+
 SIZES: Dict[str, Any] = dict(hidden_size=32, intermediate_size=16, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,
                              vocab_size=40, max_position_embeddings=64, head_dim=8, pad_token_id=None)  # fmt: skip
 TYPES: Dict[str, Dict[str, Any]] = {"llama": {}, "gemma3_text": {"layer_types": ["full_attention", "sliding_attention"]}, "phi3": {}}
@@ -147,4 +149,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -57,15 +57,20 @@ def read_safetensors(path: Union[str, Path]) -> Dict[str, torch.Tensor]:
         header = json.loads(content[8:start])
     except ValueError as error:
         raise ValueError(f"Cannot read {path}: its header is not JSON ({error}).") from error
+    if not isinstance(header, dict):
+        raise ValueError(f"Cannot read {path}: its header is not an object of tensors.")
     tensors = {}
     for name, entry in header.items():
         if name == "__metadata__":
             continue
-        dtype = _DTYPES.get(entry["dtype"])
-        begin, end = entry["data_offsets"]
+        try:
+            dtype, (begin, end) = _DTYPES.get(entry["dtype"]), entry["data_offsets"]
+            n_bytes = 0 if dtype is None else dtype.itemsize * int(np.prod(entry["shape"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f'Cannot read {path}: "{name}" lacks a dtype, a shape or data_offsets.') from error
         if dtype is None:
             raise ValueError(f'Cannot read {path}: "{name}" has dtype {entry["dtype"]}; known are {", ".join(_DTYPES)}.')
-        if start + end > len(content) or end - begin != dtype.itemsize * int(np.prod(entry["shape"])):
+        if start + end > len(content) or end - begin != n_bytes:
             raise ValueError(f'Cannot read {path}: "{name}" asks for bytes {begin} to {end} of {len(content) - start}.')
         values = np.frombuffer(content[start + begin : start + end], dtype=dtype)
         tensor = torch.from_numpy(values.copy()).reshape(entry["shape"])

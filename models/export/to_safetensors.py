@@ -15,7 +15,9 @@ import torch
 
 from export.safetensors_file import read_safetensors, write_safetensors
 from mta.config import ModelConfig, bundle_config, config_from_mapping, model_config_from_bundle
+from mta.program import InputError, read_json, run_program
 from mta.transformer import Transformer
+from training.checkpoint import read_checkpoint
 
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
@@ -33,6 +35,8 @@ def export_bundle(
 ) -> None:
     """Write the three files. Raises ValueError when a weight is not finite in `dtype`."""
     folder = Path(folder)
+    if not Path(tokenizer_file).is_file():
+        raise InputError(f"There is no tokenizer {tokenizer_file}; name a tokenizer.json with --tokenizer.")
     folder.mkdir(parents=True, exist_ok=True)
     weights = {key: value.detach().cpu().to(DTYPES[dtype]) for key, value in sorted(model.state_dict().items())}
     for key, value in weights.items():
@@ -51,9 +55,16 @@ def export_bundle(
 def load_bundle(folder: Union[str, Path]) -> Transformer:
     """The model of a folder, in float32 (whatever dtype its file has), in evaluation mode."""
     model = Transformer(model_config_from_bundle(folder))
-    weights = read_safetensors(Path(folder) / "model.safetensors")
-    model.load_state_dict({key: value.float() for key, value in weights.items()}, strict=True)
+    set_weights(model, read_safetensors(Path(folder) / "model.safetensors"), folder)
     return model.eval()
+
+
+def set_weights(model: Transformer, weights: Mapping[str, torch.Tensor], where: Union[str, Path]) -> None:
+    """Give the model its weights, as float32. Raises ValueError that names `where` when they do not fit its configuration."""
+    try:
+        model.load_state_dict({key: value.float() for key, value in weights.items()}, strict=True)
+    except RuntimeError as error:  # PyTorch lists every weight that does not fit
+        raise ValueError(f"The weights of {where} do not fit its configuration: {' '.join(str(error).split())[:400]}") from error
 
 
 def main() -> None:
@@ -67,14 +78,13 @@ def main() -> None:
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp16")
     args = parser.parse_args()
 
-    # Checkpoints are our own: the sampler's state in them is NumPy's, which torch reads only when asked to trust the file.
-    checkpoint = torch.load(args.checkpoint, map_location="cpu", weights_only=False)
+    checkpoint = read_checkpoint(args.checkpoint)
     model = Transformer(config_from_mapping(ModelConfig, checkpoint["config"]["model"], "model"))
-    model.load_state_dict({k: v.float() for k, v in checkpoint["model"].items()}, strict=True)
-    metrics = json.loads(args.metrics.read_text()) if args.metrics else {}
+    set_weights(model, checkpoint["model"], args.checkpoint)
+    metrics = read_json(args.metrics) if args.metrics else {}
     export_bundle(model, args.out, args.name, args.tokenizer, args.bos_token_id, dtype=args.dtype,
                   training=checkpoint.get("progress", {}), metrics=metrics)
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

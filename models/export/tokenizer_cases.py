@@ -17,6 +17,8 @@ import unicodedata
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
+from mta.program import run_program
+
 SEED = 20251125
 N_TEXTS = 1000
 # Letters (and marks) of each script as ranges, and its own full stop.
@@ -150,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

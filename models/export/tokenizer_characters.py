@@ -5,9 +5,11 @@ Usage: python3 -m export.tokenizer_characters ../src/tokenization/characterClass
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Callable, List
+
+from mta.program import run_program
 
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 
@@ -31,6 +33,9 @@ def encode_ranges(belongs: Callable[[str], bool]) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    out = parser.parse_args().out
     import tokenizers
     from tokenizers import Regex, normalizers, pre_tokenizers
 
@@ -55,8 +60,8 @@ def main() -> None:
     ]
     for name, (comment, belongs) in classes.items():
         lines += ["", f"/** {comment} */", f"export const {name} = new CharacterClass(", f"  '{encode_ranges(belongs)}',", ");"]
-    Path(sys.argv[1]).write_text("\n".join(lines).replace("\\\\p", "\\p") + "\n", encoding="utf-8")
+    out.write_text("\n".join(lines).replace("\\\\p", "\\p") + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import List, Sequence
 
 from export.tokenizer_pipelines import encode, hash_of
+from mta.program import run_program
 
 SEED = 20261130
 KINDS = (".py", ".pyi", ".js", ".mjs", ".ts", ".c", ".h", ".hpp", ".cpp", ".cu", ".md", ".rst", ".html", ".css", ".json", ".yaml", ".toml", ".sh")
@@ -60,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

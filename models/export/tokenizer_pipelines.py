@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from export.tokenizer_cases import CODE, SCRIPTS, write
+from mta.program import run_program
 
 SEED = 20261130
 N_TEXTS = 2000
@@ -324,4 +325,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -14,6 +14,7 @@ from typing import Optional
 
 from export.safetensors_file import read_safetensors
 from export.to_safetensors import export_bundle
+from mta.program import read_json, run_program
 from mta.tokenizer import TOY_BEGIN, TOY_END
 from mta.transformer import Transformer
 from training.toy import toy_tokenizer_json
@@ -26,7 +27,7 @@ PROGRESS = ("steps", "tokens_seen", "train_seconds")
 
 def export_toy(results: Path, run: str, out: Path, name: Optional[str] = None) -> None:
     """Write the folder. The weights are those that were evaluated, bit by bit."""
-    result = find_run(json.loads((results / "results.json").read_text()), run)
+    result = find_run(read_json(results / "results.json", kind=list), run)
     model = Transformer(load_config(CONFIGS / f"{result['name']}.yaml").model)
     weights = read_safetensors(results / f"{run}.safetensors")
     model.load_state_dict({key: value.float() for key, value in weights.items()})
@@ -46,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -18,6 +18,7 @@ import torch
 from export.generated_weights import generated_state_dict
 from export.to_safetensors import export_bundle, load_bundle
 from mta.config import ModelConfig, MTAConfig
+from mta.program import run_program
 from mta.tokenizer import BEGIN_TOKEN, SPLIT_PATTERN
 from mta.transformer import Transformer
 
@@ -124,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple, Type, TypeVar, Union
 
+from .program import read_json
 from .rope import ROPE_STYLES, ROPE_TYPES
 
 PAD_KEY_CHOICES = ("both", "left", "right")
@@ -197,7 +198,7 @@ def bundle_config(model: ModelConfig, **extra: Any) -> dict:
 
 def model_config_from_bundle(folder: Union[str, Path]) -> ModelConfig:
     """Read the sizes from `folder`/config.json. Keys that describe rather than size the model are skipped."""
-    content = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    content = read_json(Path(folder) / "config.json")
     known = {f.name for f in dataclasses.fields(ModelConfig)}
     return config_from_mapping(ModelConfig, {k: v for k, v in content.items() if k in known}, "config.json")
 

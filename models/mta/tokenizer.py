@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import List, Sequence, Union
 
+from .program import InputError
+
 BEGIN_TOKEN = "<|begin|>"
 
 # GPT-2's splitting, with numbers cut to at most three digits (as Llama 3 does) so that no long number is one token.
@@ -25,7 +27,11 @@ def load_tokenizer(folder_or_file: Union[str, Path]):
     from tokenizers import Tokenizer
 
     path = Path(folder_or_file)
-    return Tokenizer.from_file(str(path / "tokenizer.json" if path.is_dir() else path))
+    file = path / "tokenizer.json" if path.is_dir() else path
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the package raises nothing narrower
+        raise InputError(f"Cannot read the tokenizer {file}: {error}.") from error
 
 
 def new_byte_level_bpe():

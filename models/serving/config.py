@@ -70,8 +70,11 @@ def read_config(path: Optional[str]) -> ServingConfig:
         return ServingConfig()
     import yaml
 
-    with open(path, encoding="utf-8") as file:
-        content = yaml.safe_load(file) or {}
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.safe_load(file) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Cannot read {path}: it is not valid YAML ({error}).") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds {type(content).__name__}; expected settings by name.")
     defaults = {spec.name: getattr(ServingConfig(), spec.name) for spec in fields(ServingConfig)}

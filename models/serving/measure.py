@@ -9,6 +9,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from mta.program import run_program
 from serving import wire
 from serving.repository import DATATYPES, Repository, Runner, Served
 
@@ -76,4 +77,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import onnxruntime
+
+from mta.program import read_json
 
 DATATYPES = {
     "FP32": np.dtype("<f4"),
@@ -64,7 +65,7 @@ class Repository:
         """Raises `FileNotFoundError` when the folder holds no served model."""
         repository = Repository(Path(folder).resolve())
         for settings in sorted(repository.folder.glob("*/model-settings.json")):
-            content = json.loads(settings.read_text(encoding="utf-8"))
+            content = read_json(settings, "name", "inputs", "outputs")
             repository.models[content["name"]] = Served(
                 content["name"], settings.parent / "1" / "model.onnx", content["inputs"], content["outputs"])
         if not repository.models:

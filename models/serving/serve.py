@@ -12,7 +12,8 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from serving.config import ConfigError, read_config
+from mta.program import sentence_of
+from serving.config import read_config
 from serving.private import TOKEN, TOKEN_FILE, PrivacyError, prepare, read_token
 from serving.repository import Repository
 
@@ -30,8 +31,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> Optional[str]:
         config = read_config(args.config)
         repository = Repository.open(args.repository)
         private = prepare(os.environ, args.address, is_open=args.open)
-    except (ConfigError, PrivacyError, FileNotFoundError) as error:
-        return str(error)
+    except (OSError, ValueError) as error:
+        return sentence_of(error)
     try:
         token = read_token(private.token_file and str(private.token_file))
         if token is not None and not is_given:

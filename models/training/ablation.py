@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from export.to_safetensors import load_bundle
 from mta.attention import Attention, identity_kernel
 from mta.fast_attention import use_fast_attention
+from mta.program import read_json, run_program, usable_device
 from mta.transformer import Transformer
 from training.data import read_streams
 from training.evaluate import IGNORED, split_documents
@@ -131,9 +132,9 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=200)
     parser.add_argument("--window", type=int, default=2048)
     parser.add_argument("--batch", type=int, default=8, help="texts at a time")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", type=usable_device)
     args = parser.parse_args()
-    content = json.loads((args.model / "config.json").read_text(encoding="utf-8"))
+    content = read_json(args.model / "config.json", "name", "bos_token_id")
     model = load_bundle(args.model).to(args.device).eval()
     if not model.config.mta.use_mta:
         parser.error(f"{args.model} is a plain Transformer, which has no part of MTA to leave out.")
@@ -159,4 +160,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

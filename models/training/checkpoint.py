@@ -11,7 +11,7 @@ import torch
 LATEST, PREVIOUS = "latest.pt", "previous.pt"
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(ValueError):
     """A checkpoint that cannot be written or read, with its path and the reason."""
 
 
@@ -36,6 +36,22 @@ def save_checkpoint(folder: Union[str, Path], content: Dict[str, Any]) -> Path:
         partial.unlink(missing_ok=True)
         raise CheckpointError(f"Cannot write checkpoint {latest}: {error}. The previous one is untouched.") from error
     return latest
+
+
+def read_checkpoint(path: Union[str, Path]) -> Dict[str, Any]:
+    """A checkpoint that `training.train` wrote, with its `config` and the weights as `model`. Raises CheckpointError.
+
+    Such files are our own: the sampler's state in them is NumPy's, which PyTorch reads only when it is asked to trust the file.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(f"There is no checkpoint {path}; training.train writes latest.pt.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise CheckpointError(f"Cannot read checkpoint {path}: {' '.join(str(error).split())[:200]}") from error
+    if not isinstance(content, dict) or "config" not in content or "model" not in content:
+        raise CheckpointError(f"{path} is not a checkpoint of training.train: it has no config and model.")
+    return content
 
 
 def load_checkpoint(folder: Union[str, Path]) -> Optional[Dict[str, Any]]:

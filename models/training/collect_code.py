@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional
 
+from mta.program import InputError, read_json, run_program
+
 PERMISSIVE = {"MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "Python-2.0", "BlueOak-1.0.0", "CC0-1.0"}
 LANGUAGES = {".py": "python", ".go": "go", ".js": "javascript", ".mjs": "javascript", ".cjs": "javascript",
              ".ts": "typescript", ".tsx": "typescript", ".css": "css", ".scss": "css", ".json": "json", ".sh": "shell",
@@ -69,7 +71,7 @@ def npm_packages(node_modules: Path) -> Iterator[SourceFile]:
     manifests = [*node_modules.glob("*/package.json"), *node_modules.glob("@*/*/package.json")]
     for manifest in sorted(manifests):
         try:
-            content = json.loads(manifest.read_text(encoding="utf-8"))
+            content = read_json(manifest)
         except (OSError, ValueError):
             continue
         licence = content.get("license")
@@ -150,6 +152,8 @@ def main() -> None:
     parser.add_argument("--dist-packages", type=Path, default=Path("/usr/lib/python3/dist-packages"))
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
+    if not args.repository.is_dir():
+        raise InputError(f"There is no folder {args.repository}; name a checkout with --repository.")
     goroot = subprocess.run(["go", "env", "GOROOT"], capture_output=True, text=True, check=True).stdout.strip()
 
     def all_files() -> Iterator[SourceFile]:
@@ -184,4 +188,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

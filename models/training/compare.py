@@ -8,12 +8,12 @@ The files are written by `training.evaluate … --documents --json FILE`; all mu
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
+from mta.program import read_json, run_program
 from training.evaluate import Score
 
 
@@ -21,7 +21,7 @@ def read_scores(paths: Sequence[Path]) -> Dict[str, Dict[str, Score]]:
     """Scores by model and text, in the order of the files. Raises ValueError when a file has no documents or other ones."""
     scores: Dict[str, Dict[str, Score]] = {}
     for path in paths:
-        for row in json.loads(path.read_text()):
+        for row in read_json(path, kind=list):
             if "documents" not in row:
                 raise ValueError(f'{path} has no documents of "{row["model"]}"; write it with training.evaluate --documents.')
             scores[row["model"]] = {
@@ -57,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

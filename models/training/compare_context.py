@@ -9,11 +9,11 @@ first model less each other one. `--max-length` leaves longer samples out of the
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from export.markdown import markdown_table
+from mta.program import read_json, run_program
 from training.context_report import nats, shares
 from training.context_search import Cell, summarize
 from training.needle_scores import Outcome
@@ -26,7 +26,7 @@ def read_outcomes(paths: Sequence[Path]) -> Dict[str, Outcomes]:
     models: Dict[str, Outcomes] = {}
     settings = None
     for path in paths:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, "settings", "models")
         same = {key: content["settings"][key] for key in ("samples_per_cell", "seed", "lengths", "needles")}
         if settings not in (None, same):
             raise ValueError(f"{path} was made with {same}, the files before it with {settings}; samples must be the same.")
@@ -71,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

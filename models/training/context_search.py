@@ -22,6 +22,7 @@ import torch
 
 from export.to_safetensors import load_bundle
 from mta.fast_attention import use_fast_attention
+from mta.program import read_json, run_program, usable_device
 from mta.tokenizer import load_tokenizer
 from mta.transformer import Transformer
 from training.context_report import markdown_report
@@ -131,7 +132,7 @@ def load_models(folders: Sequence[Path], device: str) -> List[Tuple[str, Transfo
     """Name, model on the device, begin token id. Raises SearchError when they have different tokenizers."""
     loaded = []
     for folder in folders:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
         if config.get("bos_token_id") is None:
             raise SearchError(f"{folder / 'config.json'} has no bos_token_id; samples open with that token.")
         if _tokenizer_content(folder) != _tokenizer_content(folders[0]):
@@ -143,7 +144,7 @@ def load_models(folders: Sequence[Path], device: str) -> List[Tuple[str, Transfo
 def check_data_tokenizer(data: Path, model_folder: Path) -> None:
     """training.prepare leaves its tokenizer beside `eval`; shards of another one would be noise to the model."""
     made_with = data.parent / "tokenizer.json"
-    if made_with.exists() and json.loads(made_with.read_text(encoding="utf-8"))["model"] != _tokenizer_content(model_folder):
+    if made_with.exists() and read_json(made_with)["model"] != _tokenizer_content(model_folder):
         raise SearchError(f"{data} was made with {made_with}, which is not the tokenizer of {model_folder}.")
 
 
@@ -200,7 +201,7 @@ def main() -> None:
     parser.add_argument("--induction-length", type=int, default=256, help="tokens of one copy")
     parser.add_argument("--induction-sequences", type=int, default=32)
     parser.add_argument("--batch-tokens", type=int)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", type=usable_device)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--outcomes", action="store_true", help="also write every sample's outcome, for training.compare_context")
@@ -217,7 +218,7 @@ def main() -> None:
 
 
 def _tokenizer_content(folder: Path) -> dict:
-    return json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    return read_json(folder / "tokenizer.json", "model")["model"]
 
 
 def _share(flags: Sequence[bool]) -> dict:
@@ -229,4 +230,4 @@ def _named(interval: Tuple[float, float, float]) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -21,7 +21,7 @@ import numpy as np
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 1, "pb": 1}]
 
 
-class ShardError(RuntimeError):
+class ShardError(ValueError):
     """A token shard that cannot be read, with its path and the reason."""
 
 

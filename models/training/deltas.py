@@ -25,6 +25,8 @@ from export.model_folder import write_model_folder
 from export.safetensors_file import read_safetensors, write_safetensors
 from export.to_safetensors import load_bundle
 from mta.config import ModelConfig, config_from_mapping, model_config_from_bundle
+from mta.program import read_json, run_program
+from training.checkpoint import read_checkpoint
 from training.optimizer import KERNEL_NAMES
 
 MAX_FILE_BYTES = 15_500_000
@@ -98,7 +100,7 @@ def files_of(stored: Mapping[str, Tensor], limit: int = MAX_FILE_BYTES) -> Itera
 
 def read_parts(folder: Path) -> Tuple[dict, Dict[str, Tensor]]:
     """Description and tensors of a folder that `pack` wrote. Raises DeltaError when a part is missing."""
-    description = json.loads((folder / "delta.json").read_text())
+    description = read_json(folder / "delta.json", "step", "model", "files")
     stored: Dict[str, Tensor] = {}
     for name in description["files"]:
         if not (folder / name).is_file():
@@ -116,7 +118,7 @@ def main() -> None:
     parser.add_argument("--step", type=float, default=1.0)
     args = parser.parse_args()
     if args.action == "pack":
-        checkpoint = torch.load(args.trained, map_location="cpu", weights_only=False)
+        checkpoint = read_checkpoint(args.trained)
         stored, error = pack(load_bundle(args.start).state_dict(), checkpoint["model"], args.step)
         args.out.mkdir(parents=True, exist_ok=True)
         parts = list(files_of(stored))
@@ -134,10 +136,10 @@ def main() -> None:
     start = model_config_from_bundle(args.start)
     if (start.dim, start.n_layers, start.vocab_size) != (config.dim, config.n_layers, config.vocab_size):
         raise DeltaError(f"{args.start} has other sizes than the model in {args.trained}; name the folder that training began with.")
-    content = json.loads((args.start / "config.json").read_text())
+    content = read_json(args.start / "config.json")
     weights = unpack(load_bundle(args.start).state_dict(), stored)
     write_model_folder(args.out, config, weights, args.start / "tokenizer.json", args.out.name, content.get("bos_token_id"), content.get("eos_token_id"))
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from export.to_safetensors import load_bundle
 from mta.fast_attention import use_fast_attention
+from mta.program import read_json, run_program, usable_device
 from mta.transformer import Transformer
 from training.data import read_streams
 
@@ -131,7 +132,7 @@ def evaluate_folder(
     model: Transformer, folder: Path, begin_token_id: int, seqlen: int, max_windows: Optional[int] = None, autocast: bool = False
 ) -> Dict[str, Score]:
     """The score of every stream of a folder, by its name."""
-    sizes = json.loads((Path(folder) / "bytes.json").read_text())
+    sizes = read_json(Path(folder) / "bytes.json")
     streams = read_streams([folder], model.config.vocab_size)
     return {
         name: score_stream(model, streams[name], sizes[name], seqlen, begin_token_id, max_windows, autocast)
@@ -145,7 +146,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--seqlen", type=int, help="window length; the model's own when absent")
     parser.add_argument("--max-windows", type=int)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", type=usable_device)
     parser.add_argument("--autocast", action="store_true", help="bf16 matrix products, as in training")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--documents", action="store_true", help="also write bits and tokens of every document to the JSON file")
@@ -156,7 +157,7 @@ def main() -> None:
         model = load_bundle(folder).to(args.device)
         if args.autocast and args.device == "cuda":
             use_fast_attention(model, "triton")
-        begin_token_id = json.loads((folder / "config.json").read_text())["bos_token_id"]
+        begin_token_id = read_json(folder / "config.json", "bos_token_id")["bos_token_id"]
         seqlen = args.seqlen or model.config.max_seqlen
         scores = evaluate_folder(model, args.data, begin_token_id, seqlen, args.max_windows, args.autocast)
         row = {"model": folder.name, "window": seqlen,
@@ -174,4 +175,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

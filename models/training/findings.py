@@ -8,7 +8,6 @@ Reads the stored kernels and measurements of the experiment and the weights of t
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
@@ -18,6 +17,7 @@ import numpy as np
 from export.markdown import markdown_table
 from export.safetensors_file import read_safetensors
 from mta.kernel_kinds import kernel_name, mixing_name
+from mta.program import read_json, run_program
 
 Parts = Dict[str, Dict[int, np.ndarray]]
 """By part, then layer: kernels [head, query, key], mixing [destination, source]."""
@@ -192,12 +192,12 @@ def report(experiment: Path, other: Path) -> str:
     steps, snapshots = read_parts(experiment / "kernels.safetensors")
     alone, small = read_parts(experiment / "kernels-alone.safetensors")[1][0], read_parts(other / "model.safetensors")[1][0]
     models = {"SmolLM2 with MTA": snapshots[-1], "kernels alone": alone, other.name: small}
-    context = json.loads((experiment / "context-287m.json").read_text())
+    context = read_json(experiment / "context-287m.json")
     induction = {f"induction, {model['name']}": model["induction"]["mixed_pattern"] for model in context["models"] if "plain" not in model["name"]}
     measured = experiment / "retrieval.json"
-    retrieval = json.loads(measured.read_text()) if measured.is_file() else None
-    groups, single = ablation_tables(json.loads((experiment / "ablation.json").read_text()))
-    config = json.loads((other / "config.json").read_text())
+    retrieval = read_json(measured) if measured.is_file() else None
+    groups, single = ablation_tables(read_json(experiment / "ablation.json"))
+    config = read_json(other / "config.json")
     n_groups = {"SmolLM2 with MTA": 3, "kernels alone": 3, other.name: config.get("n_kv_heads") or config["n_heads"]}
     sections = (
         ("Kinds of kernels", kinds_table(models)), ("By layer", layers_table(models)),
@@ -218,4 +218,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

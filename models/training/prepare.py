@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
+from mta.program import InputError, run_program
 from mta.tokenizer import BEGIN_TOKEN, load_tokenizer, train_byte_level_bpe
 from training.data import read_documents, tokenize_documents, write_shard
 
@@ -80,6 +81,10 @@ def main() -> None:
     parser.add_argument("--docs", type=int, default=4, help="how many shards of documentation")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    inputs = [args.corpus / "validation" / "books.jsonl.zst", args.corpus / "validation" / "docs.jsonl.zst", args.code / "train.jsonl", args.code / "heldout.jsonl"]
+    missing = [str(path) for path in inputs if not path.is_file()]
+    if missing:
+        raise InputError(f"Cannot prepare: {', '.join(missing)} missing. Name the corpus, and the folder of training.collect_code.")
     for part in ("a", "b", "eval"):
         (args.out / part).mkdir(parents=True, exist_ok=True)
 
@@ -116,4 +121,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -18,6 +18,7 @@ from typing import Dict, List, Sequence
 import torch
 
 from export.to_safetensors import load_bundle
+from mta.program import read_json, run_program, usable_device
 from mta.tokenizer import load_tokenizer
 from mta.transformer import Transformer
 from training.context_search import line_end_table, make_haystacks
@@ -63,9 +64,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=6, help="of each task")
     parser.add_argument("--needles", type=int, default=4)
     parser.add_argument("--length", type=int, default=512)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", type=usable_device)
     args = parser.parse_args()
-    content = json.loads((args.model / "config.json").read_text(encoding="utf-8"))
+    content = read_json(args.model / "config.json", "name", "bos_token_id")
     model, tokenizer = load_bundle(args.model).to(args.device).eval(), load_tokenizer(args.model / "tokenizer.json")
     begin = content["bos_token_id"]
     texts = [tokenizer.decode([i], skip_special_tokens=False) for i in range(model.config.vocab_size)]
@@ -83,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -19,6 +19,7 @@ import torch
 
 from mta.config import ModelConfig, MTAConfig
 from mta.fast_attention import FORMS, use_fast_attention
+from mta.program import run_program
 from mta.transformer import Transformer
 from training.optimizer import Optimizer
 from training.train import TRAINED_PARTS, TrainConfig, load_config, make_loss
@@ -88,4 +89,4 @@ def rates(row: dict, n_tokens: int, base: dict) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -6,13 +6,13 @@ Usage: python3 -m training.toy_report results.json [more.json …]      (files o
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import statistics
 from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from export.markdown import markdown_table
+from mta.program import read_json, run_program
 from training.toy import ANSWERS
 
 # Error in % of samples, mean ± standard deviation of three seeds: Multi-Token Attention, arXiv:2504.00927, §4.1.
@@ -94,9 +94,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path, nargs="+")
     args = parser.parse_args()
-    results = [result for path in args.results for result in json.loads(path.read_text(encoding="utf-8"))]
+    results = [result for path in args.results for result in read_json(path, kind=list)]
     print(toy_table(results), conditions(results), sep="\n\n")
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -23,6 +23,7 @@ from typing import Dict, List
 import torch
 
 from export.safetensors_file import write_safetensors
+from mta.program import run_program
 from mta.transformer import Transformer
 from training.checkpoint import load_checkpoint
 from training.toy import ToyConfig, generate_cases, toy_errors
@@ -149,4 +150,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -32,6 +32,7 @@ from export.safetensors_file import write_safetensors
 from export.to_safetensors import load_bundle
 from mta.config import ConfigError, ModelConfig, config_from_mapping, config_to_mapping, model_config_from_bundle
 from mta.fast_attention import use_fast_attention
+from mta.program import run_program, usable_device
 from mta.transformer import Transformer
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import WindowSampler, gather_windows, read_streams
@@ -41,7 +42,7 @@ from training.processes import Processes
 from training.toy import ToyConfig, ToySource
 
 
-class TrainingError(RuntimeError):
+class TrainingError(ValueError):
     """Training that cannot go on, with the step and the last good checkpoint."""
 
 
@@ -122,7 +123,12 @@ class TrainConfig:
 
 def load_config(path: Path, start_from: Optional[Path] = None) -> TrainConfig:
     """Read a YAML file strictly: a misspelt key is an error that names it. `start_from` is a folder that gives the model."""
-    mapping = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    try:
+        mapping = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Cannot read {path}: it is not valid YAML ({error}).") from error
+    if not isinstance(mapping, dict):
+        raise ConfigError(f"{path} holds {type(mapping).__name__}; expected settings by name.")
     if start_from is not None:
         mapping = {**mapping, "start_from": str(start_from), "model": config_to_mapping(model_config_from_bundle(start_from))}
     return config_from_mapping(TrainConfig, mapping)
@@ -138,9 +144,14 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
         place, *rest = path.split(".")
         section = mapping
         while rest:
-            section = section.setdefault(place, {})
+            section = section.setdefault(place, {}) if isinstance(section, dict) else None
             place, *rest = rest
-        section[place] = yaml.safe_load(value)
+        try:
+            section[place] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f'--set "{setting}" is not valid YAML ({error}).') from error
+        except TypeError as error:  # the section is a list or a value
+            raise ConfigError(f'--set "{setting}" names a setting inside one that has none.') from error
     return config_from_mapping(TrainConfig, mapping)
 
 
@@ -375,7 +386,7 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, nargs="*", default=[], help="folders of token shards; none for the toy task")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", type=usable_device)
     parser.add_argument("--seconds", type=float, help="replaces the configuration's budget")
     parser.add_argument("--steps", type=int, help="likewise")
     parser.add_argument("--seed", type=int)
@@ -407,4 +418,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)
