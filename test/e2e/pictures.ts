@@ -1,5 +1,5 @@
 // `npm run pictures`: makes every picture of the walkthrough and the documentation anew, from the real workbench.
-// `npm run pictures -- recording`: only the README's recording, dark and light.
+// `npm run pictures -- recording`: only the README's recording, dark and light; `-- measures`: only those of measures.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { indexedPng } from '../fixtures/indexedPng';
 import { root } from '../fixtures/paths';
 import { showView, untilDone, untilDrawn, untilStill, type ViewName } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
+import { makeMeasurePictures } from './measurePictures';
 import { recordFinding } from './recording';
 
 const walkthrough = join(root, 'media', 'walkthrough');
@@ -125,11 +126,13 @@ async function sheetOf(workbench: Workbench, pictures: readonly Buffer[], scale:
 
 async function main(): Promise<void> {
   execFileSync(process.execPath, [join(root, 'scripts', 'package.mjs')], { stdio: 'inherit' });
+  if (process.argv[2] === 'measures') return makeMeasurePictures();
   const isRecordingOnly = process.argv[2] === 'recording';
   for (const folder of isRecordingOnly ? [] : [walkthrough, docs]) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
   }
+  if (!isRecordingOnly) makeMeasurePictures();
   const folder = mkdtempSync(join(tmpdir(), 'mta-pictures-'));
   cpSync(join(root, 'samples'), folder, { recursive: true });
   const settings = {

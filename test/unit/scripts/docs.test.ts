@@ -13,7 +13,7 @@ import { root } from '../../fixtures/paths';
 const tracked = execFileSync('git', ['ls-files', '*.md', 'docs/*.md'], { cwd: root, encoding: 'utf8' })
   .trim()
   .split('\n');
-const pages = tracked.filter(name => /^(docs\/([\w-]+\/)?)?[\w-]+\.md$/.test(name));
+const pages = tracked.filter(name => /^(docs\/([\w-]+\/)*)?[\w-]+\.md$/.test(name));
 
 /** Where headings of a page can be reached, as GitHub and the site make them. */
 function anchorsOf(page: string): Set<string> {
@@ -53,6 +53,17 @@ test('the guide explains every stage, measure and kind of kernel by its name on 
   ];
   const missing = names.filter(name => !guide.toLowerCase().includes(`| ${name.toLowerCase()} |`));
   assert.deepEqual(missing, []);
+});
+
+test('every measure of heads has a page with its unit, a picture and the commands that make it', () => {
+  const folder = join(root, 'docs', 'guide', 'measures');
+  const texts = readdirSync(folder).map(name => readFileSync(join(folder, name), 'utf8'));
+  for (const { label } of measures) {
+    const text = texts.find(page => page.toLowerCase().startsWith(`# ${label.toLowerCase()}\n`)) ?? '';
+    assert.match(text, /^\| unit \| source \|$/m, label);
+    assert.match(text, /^!\[[^\]]+\]\(\.\.\/\.\.\/pictures\/measures\/[\w-]+\.png\)$/m, label);
+    assert.match(text, /^mta-inspect heads .* --by \w+\nmta-inspect export /m, label);
+  }
 });
 
 test('the guide explains every view by the name of its tab', () => {
