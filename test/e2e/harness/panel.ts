@@ -45,10 +45,18 @@ export async function showView(frame: Frame | Page, name: ViewName): Promise<voi
   const id = ids[name] ?? name.toLowerCase();
   const page = Object.entries(pages).find(([, views]) => (views as readonly string[]).includes(name))?.[0];
   if (page) await frame.locator(`#page-tab-${page.toLowerCase()}`).click();
-  const control = frame.locator(`#tab-${id}`);
+  // While a text is run again, or another one for the first time, neither may be there for a moment.
+  const found = await frame.waitForFunction(tabOrPanel, id);
   // A region with one view has no tabs.
-  if (!(await control.isVisible())) return frame.locator(`#panel-${id}`).waitFor();
+  if ((await found.jsonValue()) === 'panel') return;
+  const control = frame.locator(`#tab-${id}`);
   if ((await control.getAttribute('aria-expanded')) !== 'true') await control.click();
+}
+
+/** Which of the two a view has on screen. Runs in the page. */
+function tabOrPanel(id: string): 'tab' | 'panel' | null {
+  if (document.getElementById(`tab-${id}`)?.checkVisibility()) return 'tab';
+  return document.getElementById(`panel-${id}`)?.checkVisibility() ? 'panel' : null;
 }
 
 /**
