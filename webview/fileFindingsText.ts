@@ -1,30 +1,42 @@
 /** What is found in a whole text, from its ranking and its surprisal. Pure. */
 
-import type { PanelTokens } from '../src/shared/analysis';
-import { isConv } from '../src/shared/kernels';
+import type { LayerSummary, PanelTokens } from '../src/shared/analysis';
+import { isConv, type KernelPart, kernelParts } from '../src/shared/kernels';
 import type { Ranking } from '../src/shared/panel/panelAblation';
 import type { PanelState } from '../src/shared/panel/panelMessages';
 import { wordAt } from '../src/shared/places';
 import type { Places } from './whyQuestion';
 
-/** What a reader who only looks may be made to wait for, in milliseconds of work in the background. */
+/** How much work may be done in the background for a reader who only looks, in milliseconds. */
 const unaskedMs = 30_000;
+/** A trial computes the layers from its own on, without maps: mta-base needs a third of a run's time. */
+const trialShare = 1 / 3;
 
-/** The layer whose convolution changes the predictions most when it is off. */
-export function bestConvolution({ effects }: Pick<Ranking, 'effects'>): { layerIdx: number; bits: number } | null {
+/** The layer whose convolution changes the predictions most when it is off; null until every convolution was tried. */
+export function bestConvolution(
+  { effects, status }: Pick<Ranking, 'effects' | 'status'>,
+  layers: readonly Pick<LayerSummary, 'kernels'>[],
+): { layerIdx: number; bits: number } | null {
+  const nConvolutions = layers.flatMap(layer => partsOf(layer).filter(isConv)).length;
   let best: { layerIdx: number; bits: number } | null = null;
+  let nTried = 0;
   for (const { edit, meanKlBits } of effects) {
     const { part, layerIdx, headIdx } = edit;
     if (part === null || layerIdx === null || headIdx !== null || !isConv(part)) continue;
+    nTried += 1;
     if (meanKlBits > (best?.bits ?? 0)) best = { layerIdx, bits: meanKlBits };
   }
-  return best;
+  return status === 'running' && nTried < nConvolutions ? null : best;
 }
 
 /** Whether trying every part of the model takes little enough to be done without being asked. */
 export function mayRankUnasked({ model, durationMs }: PanelState): boolean {
-  const parts = (model?.layers ?? []).flatMap(({ kernels }) => Object.keys(kernels));
-  return parts.length > 0 && parts.length * (durationMs ?? Number.POSITIVE_INFINITY) <= unaskedMs;
+  const parts = (model?.layers ?? []).flatMap(partsOf);
+  return parts.length > 0 && parts.length * (durationMs ?? Number.POSITIVE_INFINITY) * trialShare <= unaskedMs;
+}
+
+function partsOf({ kernels }: Pick<LayerSummary, 'kernels'>): KernelPart[] {
+  return kernelParts.filter(part => kernels[part]);
 }
 
 /** The identifier that cost the model most bits. */

@@ -2,16 +2,17 @@
 
 import type { AblationEffect, KernelEdit } from '../shared/ablation';
 import type { LayerSummary } from '../shared/analysis';
-import { kernelParts } from '../shared/kernels';
+import { isConv, kernelParts } from '../shared/kernels';
 
 /**
- * Every part of every layer off as a whole, then, if `withHeads`, every head of every part: the coarse ones first, so
- * that partial results answer the first question first.
+ * Every part of every layer off as a whole, then, if `withHeads`, every head of every part: the convolutions first and the
+ * coarse ones first, so that partial results answer the first question first.
  */
 export function singleAblations(layers: readonly LayerSummary[], nHeads: number, withHeads: boolean): KernelEdit[] {
-  const parts: KernelEdit[] = layers.flatMap(({ layerIdx, kernels }) =>
+  const all: KernelEdit[] = layers.flatMap(({ layerIdx, kernels }) =>
     kernelParts.filter(part => kernels[part]).map(part => ({ part, layerIdx, headIdx: null, weights: null })),
   );
+  const parts = [true, false].flatMap(first => all.filter(({ part }) => isConv(part!) === first));
   if (!withHeads || nHeads === 1) return parts;
   const heads = parts.flatMap(edit => Array.from({ length: nHeads }, (_, headIdx) => ({ ...edit, headIdx })));
   return [...parts, ...heads];

@@ -94,7 +94,7 @@ export function createFileFindings(
       );
     }
     const rank = current(panel);
-    const best = rank && rank.status !== 'running' ? bestConvolution(rank) : null;
+    const best = rank && bestConvolution(rank, model.layers);
     if (best) {
       const { layerIdx, bits } = best;
       const text = t('convolution of L{0} matters most ({1} bits)', layerIdx, withLocalMark(bits.toFixed(2)));

@@ -10,8 +10,16 @@ const layer = (layerIdx: number, kernels: LayerSummary['kernels']): LayerSummary
   ...{ preSoftmaxKernel: null, postSoftmaxKernel: null, kernels },
 });
 
-test('all single ablations: whole parts first, then their heads; nothing where there are no kernels', () => {
+test('all single ablations: convolutions first, whole parts before their heads; nothing where there are no kernels', () => {
   const layers = [layer(0, {}), layer(1, { pre_softmax_conv: conv, post_softmax_head_mix: mix })];
+  const later = [
+    layer(0, { pre_softmax_head_mix: mix }),
+    layer(1, { pre_softmax_conv: conv, post_softmax_conv: conv }),
+  ];
+  assert.deepEqual(
+    singleAblations(later, 2, false).map(edit => `${edit.layerIdx} ${edit.part}`),
+    ['1 pre_softmax_conv', '1 post_softmax_conv', '0 pre_softmax_head_mix'],
+  );
   const names = singleAblations(layers, 200, true).map(edit => `${edit.layerIdx} ${edit.part} ${edit.headIdx}`);
   assert.equal(names.length, 2 + 2 * 200);
   assert.deepEqual(names.slice(0, 3), [

@@ -69,14 +69,23 @@ test('the convolution that matters most is of a whole layer', () => {
     effect('pre_softmax_conv', 1, null, 0.5),
     effect('post_softmax_conv', 6, null, 0.87),
   ];
-  assert.deepEqual(bestConvolution({ effects }), { layerIdx: 6, bits: 0.87 });
-  assert.equal(bestConvolution({ effects: [] }), null);
+  const shape = { rows: 2, columns: 3, identityColumn: 1 };
+  const layers = [{ pre_softmax_head_mix: shape }, { pre_softmax_conv: shape }, { post_softmax_conv: shape }];
+  const bestOf = (tried: readonly never[], status: 'running' | 'done') =>
+    bestConvolution(
+      { effects: tried, status },
+      layers.map(kernels => ({ kernels })),
+    );
+  assert.deepEqual(bestOf(effects, 'done'), { layerIdx: 6, bits: 0.87 });
+  assert.deepEqual(bestOf(effects.slice(1), 'running'), { layerIdx: 6, bits: 0.87 }, 'other parts are still tried');
+  assert.equal(bestOf(effects.slice(0, 3), 'running'), null, 'the other convolution may matter more');
+  assert.equal(bestOf([], 'done'), null);
 });
 
-test('parts are tried unasked where that takes at most half a minute', () => {
+test('parts are tried unasked where that takes at most half a minute: each a third of a run', () => {
   const nParts = model.layers.flatMap(({ kernels }) => Object.keys(kernels)).length;
   assert.ok(nParts > 0);
-  assert.equal(mayRankUnasked({ ...panel, model, durationMs: 30_000 / nParts }), true);
-  assert.equal(mayRankUnasked({ ...panel, model, durationMs: 30_001 / nParts }), false);
+  assert.equal(mayRankUnasked({ ...panel, model, durationMs: 90_000 / nParts }), true);
+  assert.equal(mayRankUnasked({ ...panel, model, durationMs: 90_003 / nParts }), false);
   assert.equal(mayRankUnasked({ ...panel, model: { ...model, layers: [] }, durationMs: 1 }), false);
 });
