@@ -134,8 +134,10 @@ test('a report stands alone: its map shows the engine’s values, its pickers wo
     await page.locator('canvas[data-stage="scores"]').waitFor();
     assert.notEqual(await page.title(), 'broken');
     assert.equal(await page.locator('img').count(), 0);
+    // B10: an error on load, cells that were sentences (above), and the time of a run that had taken over an earlier one.
     assert.deepEqual(errors, []);
     assert.deepEqual(requests, [address]);
+    assert.doesNotMatch((await page.locator('body').textContent()) ?? '', /\d\sm?s\b/);
   } finally {
     await browser.close();
   }

@@ -3,58 +3,19 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { openPage } from './harness/page';
+import { openPanelPage, type PanelPage } from './harness/panelPage';
 
-/** Runs in the page: the panel with a host whose state the test sets. */
-const entry = `
-import { PanelSender } from './src/shared/panel/panelUpdates';
-import { SyntheticHost } from './test/bench/syntheticHost';
-import { startApp } from './webview/app';
-import { registerControls } from './webview/toolkit';
-import './webview/style.css';
-
-const synthetic = new SyntheticHost(64, 'heads');
-const listeners = new Map();
-const fire = name => payload => listeners.get(name)?.(payload);
-const sender = new PanelSender({ tokens: fire('tokens'), state: fire('state') });
-let state = synthetic.state;
-const nothing = { entropyBits: 1, meanDistance: 1, previousToken: 0, induction: 0, duplicateToken: 0, ownToken: 0, nearShare: 0,
-  evenness: 0, sinkShare: 0, preConvChange: NaN, postConvChange: NaN, contextScore: 0, copying: 0 };
-const size = 8;
-const host = {
-  ...synthetic.asPanelHost(),
-  on: (name, listener) => (listeners.set(name, listener), () => {}),
-  async request(name, args, signal) {
-    if (name === 'ready') return sender.start(state);
-    if (name === 'headMeasures') {
-      return Array.from({ length: 8 }, (_, head) => {
-        return { ...nothing, contextScore: ((head * 5 + args.layerIdx * 3) % 17) / 17, induction: head % 2 ? 0.2 : 0 };
-      });
-    }
-    if (name === 'thumbnails') return { size, cells: new Int8Array(size * size * args.nHeads).fill(args.analysisId) };
-    return synthetic.asPanelHost().request(name, args, signal);
-  },
-};
-globalThis.start = () => (registerControls(), startApp(document.getElementById('app'), host));
-globalThis.step = async change => {
-  const tokens = change.tokens === undefined ? state.tokens : change.tokens && { ...synthetic.state.tokens, labels: [...synthetic.state.tokens.labels] };
-  state = { ...state, ...change, tokens };
-  sender.send(state);
-  for (let i = 0; i < 3; i++) await new Promise(resolve => requestAnimationFrame(resolve));
-};
-`;
-
+let panel: PanelPage;
 let page: Page;
-let close: () => Promise<void>;
 
 before(async () => {
-  ({ page, close } = await openPage(entry, { viewport: { width: 300, height: 500 } }));
-  await page.evaluate('start()');
+  panel = await openPanelPage('heads', { width: 300, height: 500 });
+  page = panel.page;
 });
 
-after(() => close?.());
+after(() => panel?.close());
 
-const step = (change: object) => page.evaluate(`step(${JSON.stringify(change)})`);
+const step = (change: object) => panel.step(change);
 /** A run of the same document from its beginning to its end, with a look after each step. */
 async function runAgain(analysisId: number, look: (name: string) => Promise<void>): Promise<void> {
   await step({ status: 'loading', analysisId, layersDone: 0, tokens: null });
