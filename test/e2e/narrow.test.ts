@@ -22,7 +22,9 @@ const cards = () =>
       const { x, y, width, height } = element.getBoundingClientRect();
       if (y + height < 0 || y > innerHeight) return [];
       const { layer, head } = (element as HTMLElement).dataset;
-      const nLines = element.querySelector('.head-name')!.getClientRects().length;
+      const text = document.createRange();
+      text.selectNodeContents(element.querySelector('.head-name')!);
+      const nLines = new Set(Array.from(text.getClientRects(), rect => Math.round(rect.y))).size;
       return [{ name: `L${layer}H${head}`, x, y, width, height, nLines }];
     }),
   );
