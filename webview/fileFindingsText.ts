@@ -17,7 +17,7 @@ export function bestConvolution(
   { effects, status }: Pick<Ranking, 'effects' | 'status'>,
   layers: readonly Pick<LayerSummary, 'kernels'>[],
 ): { layerIdx: number; bits: number } | null {
-  const nConvolutions = layers.flatMap(layer => partsOf(layer).filter(isConv)).length;
+  const nConvolutions = layers.flatMap(partsOf).filter(isConv).length;
   let best: { layerIdx: number; bits: number } | null = null;
   let nTried = 0;
   for (const { edit, meanKlBits } of effects) {
@@ -29,10 +29,13 @@ export function bestConvolution(
   return status === 'running' && nTried < nConvolutions ? null : best;
 }
 
-/** Whether trying every part of the model takes little enough to be done without being asked. */
-export function mayRankUnasked({ model, durationMs }: PanelState): boolean {
+/** What may be tried without being asked: all parts of the model, only its convolutions, or nothing. */
+export function unaskedTrials({ model, durationMs }: PanelState): 'all' | 'convolutions' | 'none' {
   const parts = (model?.layers ?? []).flatMap(partsOf);
-  return parts.length > 0 && parts.length * (durationMs ?? Number.POSITIVE_INFINITY) * trialShare <= unaskedMs;
+  const trialMs = (durationMs ?? Number.POSITIVE_INFINITY) * trialShare;
+  const isQuick = (count: number) => count > 0 && count * trialMs <= unaskedMs;
+  if (isQuick(parts.length)) return 'all';
+  return isQuick(parts.filter(isConv).length) ? 'convolutions' : 'none';
 }
 
 function partsOf({ kernels }: Pick<LayerSummary, 'kernels'>): KernelPart[] {

@@ -7,7 +7,7 @@ import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import { sayRanking } from '../ablationText';
 import { h, redraw } from '../dom';
-import { bestConvolution, leastExpected, mayRankUnasked } from '../fileFindingsText';
+import { bestConvolution, leastExpected, unaskedTrials } from '../fileFindingsText';
 import { HeadsLoader } from '../headsLoader';
 import { Pace, withTimeLeft } from '../pace';
 import type { State } from '../state';
@@ -36,8 +36,11 @@ export function createFileFindings(
   /** Runs that were measured, or whose measuring the reader cancelled. */
   let begun = -1;
   let cancelled = -1;
+  /** Trials so far of a ranking that ends with the convolutions, since all parts would take too long unasked. */
+  let nTried: number | null = null;
   host.on('ranking', state => {
     ranking = state;
+    endAfterConvolutions(state);
     draw(store.state);
   });
   host.request('ranking', {}).then(
@@ -49,6 +52,16 @@ export function createFileFindings(
 
   function measure(): void {
     void host.request('rankAblations', { withHeads: false }).catch(() => {});
+  }
+
+  function endAfterConvolutions({ status, done, effects }: Ranking): void {
+    if (nTried === null) return;
+    // One that begins anew was asked for.
+    const isOurs = status === 'running' && done >= nTried;
+    nTried = isOurs ? done : null;
+    if (!isOurs || !bestConvolution({ effects, status }, store.state.panel?.model?.layers ?? [])) return;
+    nTried = null;
+    void host.request('cancelRanking', {}).catch(() => {});
   }
 
   function stop(): void {
@@ -160,9 +173,11 @@ export function createFileFindings(
       ) {
         heads.show(panel);
         const isMeasured = heads.layersMeasured >= (panel.model?.nLayers ?? 0);
-        if (isMeasured && begun !== panel.analysisId && !current(panel) && mayRankUnasked(panel)) {
+        if (isMeasured && begun !== panel.analysisId && !current(panel)) {
           begun = panel.analysisId;
-          measure();
+          const trials = unaskedTrials(panel);
+          nTried = trials === 'convolutions' ? 0 : null;
+          if (trials !== 'none') measure();
         }
       }
       draw(state);

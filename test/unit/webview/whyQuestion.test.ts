@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PanelState } from '../../../src/shared/panel/panelMessages';
-import { bestConvolution, leastExpected, mayRankUnasked } from '../../../webview/fileFindingsText';
+import { bestConvolution, leastExpected, unaskedTrials } from '../../../webview/fileFindingsText';
 import { hiddenTokens, Places, questionOf } from '../../../webview/whyQuestion';
 import { model } from '../../fixtures/fakeClient';
 
@@ -82,10 +82,14 @@ test('the convolution that matters most is of a whole layer', () => {
   assert.equal(bestOf([], 'done'), null);
 });
 
-test('parts are tried unasked where that takes at most half a minute: each a third of a run', () => {
-  const nParts = model.layers.flatMap(({ kernels }) => Object.keys(kernels)).length;
-  assert.ok(nParts > 0);
-  assert.equal(mayRankUnasked({ ...panel, model, durationMs: 90_000 / nParts }), true);
-  assert.equal(mayRankUnasked({ ...panel, model, durationMs: 90_003 / nParts }), false);
-  assert.equal(mayRankUnasked({ ...panel, model: { ...model, layers: [] }, durationMs: 1 }), false);
+test('parts are tried unasked where that takes at most half a minute, each a third of a run; else the convolutions', () => {
+  const shape = { rows: 2, columns: 3, identityColumn: 1 };
+  const kernels = [{ pre_softmax_head_mix: shape, post_softmax_head_mix: shape }, { pre_softmax_conv: shape }];
+  const layers = kernels.map(kernels => ({ ...model.layers[0]!, kernels }));
+  const trials = (durationMs: number) => unaskedTrials({ ...panel, model: { ...model, layers }, durationMs });
+  assert.equal(trials(89_999 / 3), 'all');
+  assert.equal(trials(90_003 / 3), 'convolutions');
+  assert.equal(trials(89_999), 'convolutions');
+  assert.equal(trials(90_003), 'none');
+  assert.equal(unaskedTrials({ ...panel, model: { ...model, layers: [] }, durationMs: 1 }), 'none');
 });
