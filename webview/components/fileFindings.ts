@@ -54,12 +54,12 @@ export function createFileFindings(
     void host.request('rankAblations', { withHeads: false }).catch(() => {});
   }
 
-  function endAfterConvolutions({ status, done, effects }: Ranking): void {
+  function endAfterConvolutions(state: Ranking | null): void {
     if (nTried === null) return;
     // One that begins anew was asked for.
-    const isOurs = status === 'running' && done >= nTried;
-    nTried = isOurs ? done : null;
-    if (!isOurs || !bestConvolution({ effects, status }, store.state.panel?.model?.layers ?? [])) return;
+    const isOurs = state?.status === 'running' && state.done >= nTried;
+    nTried = isOurs ? state.done : null;
+    if (!isOurs || !bestConvolution(state, store.state.panel?.model?.layers ?? [])) return;
     nTried = null;
     void host.request('cancelRanking', {}).catch(() => {});
   }
