@@ -19,7 +19,7 @@ import type { Frame, Locator } from 'playwright-core';
 import { root } from '../../scripts/setup.mjs';
 import { tinyModelDirectory } from '../fixtures/paths';
 import { acceptPath, inspectFile, showView, takeNotification, untilDone, untilStill, viewNames } from './harness/panel';
-import { startWorkbench, type Workbench } from './harness/workbench';
+import { eventually, startWorkbench, type Workbench } from './harness/workbench';
 
 const base = realpathSync(mkdtempSync(join(tmpdir(), 'mta-hostile-')));
 const folder = join(base, 'workspace');
@@ -356,4 +356,28 @@ test('of a file outside the workspace that is open in a tab, the user decides', 
   await workbench.runCommand('View: Close All Editors');
   const [closed] = await ask([file]);
   assert.match(closed!, /^refused: .*Cannot read /, 'an answer is for one time, and for a tab that is open');
+});
+
+test('Report Issue… opens a report with what is known here, without any name or text', async () => {
+  await workbench.openFile(named);
+  await untilDone(workbench);
+  await workbench.runCommand('MTA Inspector: Report Issue…');
+  const editor = workbench.page.locator('.editor-group-container.active .view-lines').first();
+  const report = await eventually('the report in an editor', async () => {
+    const text = ((await editor.textContent()) ?? '').replaceAll('\u00a0', ' ');
+    return text.includes('About this installation') && text.includes('Settings: ') ? text : undefined;
+  });
+  for (const part of [
+    /MTA Inspector \d/,
+    /VS Code \d/,
+    /Model: \d+ layers/,
+    /backend: cpu/,
+    /State: done, \d+ tokens/,
+  ]) {
+    assert.match(report, part);
+  }
+  for (const part of ['Read more', 'bold', 'invalid', 'command:', 'owned', base, secret]) {
+    assert.ok(!report.includes(part), `${part} in ${report}`);
+  }
+  assert.doesNotMatch(report, control);
 });
