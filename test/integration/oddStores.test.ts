@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -10,6 +10,7 @@ import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import { findModels } from '../../src/inference/stores/findModels';
 import { Failure } from '../../src/shared/tools/failure';
 import { type GgufContent, ggufBytes, smallGguf, type WrittenValue } from '../fixtures/ggufWriter';
+import { tinyModelDirectory } from '../fixtures/paths';
 
 const [commit, otherCommit, sha] = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(64)];
 const small = smallGguf();
@@ -280,6 +281,28 @@ const cases: readonly (readonly [string, (home: string) => void])[] = [
     home => write(`${home + snapshot}m-00002-of-00002.gguf`, withMetadata({ 'split.count': 2, 'split.no': 1 })),
   ],
   [
+    'ollama: adapter',
+    home => {
+      const adapter = { mediaType: 'application/vnd.ollama.image.adapter', digest: `sha256:${otherCommit}` };
+      write(home + manifest, manifestOf([{ mediaType: modelLayer, digest: `sha256:${sha}` }, adapter]));
+      write(`${home}ollama/blobs/sha256-${sha}`, good);
+    },
+  ],
+  ['ollama: .DS_Store beside tags', home => write(`${home + dirname(manifest)}/.DS_Store`)],
+  [
+    'weights are a pointer of Git LFS',
+    home => {
+      for (const name of ['config.json', 'tokenizer.json']) {
+        mkdirSync(home + snapshot, { recursive: true });
+        copyFileSync(join(tinyModelDirectory, name), home + snapshot + name);
+      }
+      write(
+        `${home + snapshot}model.safetensors`,
+        'version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 7\n',
+      );
+    },
+  ],
+  [
     'split: 99999 parts',
     home => write(`${home + snapshot}m-00001-of-99999.gguf`, withMetadata({ 'split.count': 99999, 'split.no': 0 })),
   ],
@@ -412,6 +435,7 @@ const unlisted = new Set([
   'repo with markup name',
   'dataset',
   'lm: in the root',
+  'ollama: .DS_Store beside tags',
 ]);
 
 const notThere = 'is a link to a file that is not there. Download the model again, or pick another one.';
@@ -428,6 +452,12 @@ const sentences: Readonly<Record<string, readonly string[]>> = {
   'fifo as a file': [`Cannot load a.gguf: ${notRegular}`],
   'ollama: blob not gguf': [notGguf],
   'ollama: blob of two bytes': [notGguf],
+  'ollama: adapter': [
+    'Cannot load m:t. It has an adapter, which changes its weights and is not read here. Select the model without it.',
+  ],
+  'weights are a pointer of Git LFS': [
+    'Cannot read model.safetensors of model "o/n": it is a pointer of Git LFS, not the file. Download the file again or pick another model.',
+  ],
   'ollama: manifest a folder': ['Cannot load m:t. Its manifest is an empty file or none. Pull it again.'],
 };
 
@@ -473,6 +503,14 @@ test('a file without an ending that is not GGUF, and one that is not there, are 
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
+});
+
+test('a file that the system cannot read is refused in words', { skip: process.platform !== 'linux' }, async () => {
+  // A regular file, whose first bytes nobody can read.
+  await assert.rejects(openModelFolder('/proc/self/mem'), {
+    message:
+      'Cannot load model "mem": a file cannot be read, the system answers EIO. Install it again or pick another model.',
+  });
 });
 
 function refusal(error: unknown): string {

@@ -139,10 +139,21 @@ export async function regularFile(path: string): Promise<FileHandle> {
 export async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
   const file = await regularFile(path);
   try {
-    return new Uint8Array(await file.readFile());
+    return new Uint8Array(await readable(path, file.readFile()));
   } finally {
     await file.close();
   }
+}
+
+/**
+ * What is read of a model folder or file.
+ * @throws Failure for errors of the system, as of a disk that is broken or went away.
+ */
+export function readable<T>(path: string, read: Promise<T>): Promise<T> {
+  return read.catch((error: NodeJS.ErrnoException) => {
+    if (error.syscall === undefined) throw error;
+    throw unreadable(path, 'a file', `the system answers ${error.code}`);
+  });
 }
 
 /** Most bytes that one call of the system reads. */
@@ -154,7 +165,8 @@ export async function readRange(path: string, offset: number, length: number): P
   const file = await regularFile(path);
   try {
     for (let at = 0; at < length; ) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(maxReadBytes, length - at), offset + at);
+      const nBytes = Math.min(maxReadBytes, length - at);
+      const { bytesRead } = await readable(path, file.read(bytes, at, nBytes, offset + at));
       if (bytesRead === 0) throw unreadable(dirname(path), basename(path), 'it was cut since it was opened');
       at += bytesRead;
     }

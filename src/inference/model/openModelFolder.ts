@@ -12,7 +12,7 @@ import type { QuantizedWeights } from '../../shared/analysis';
 import { beginTokenOf } from '../../tokenization/beginToken';
 import { ggufChatTemplate, readChatTemplate } from './chatTemplate';
 import { type ModelFolder, summarize } from './folder';
-import { folderName, modelDirectoryOf, onnxFileOf, readJson, readWhole, weightFolderOf } from './folderFiles';
+import { folderName, modelDirectoryOf, onnxFileOf, readable, readJson, readWhole, weightFolderOf } from './folderFiles';
 import { ggufFileOf, readGgufParts } from './gguf/files';
 import { openGguf } from './gguf/openGguf';
 import { openOnnxView } from './onnxView/openView';
@@ -24,7 +24,11 @@ import { checkedWeights, readWeightFiles, type WeightFile } from './weightFiles'
  * @param quantized how the quantized weights of a GGUF file are kept.
  * @throws Failure naming the file, and where it applies the tensor, what was expected and what was found.
  */
-export async function openModelFolder(path: string, quantized: QuantizedWeights = 'packed'): Promise<ModelFolder> {
+export function openModelFolder(path: string, quantized: QuantizedWeights = 'packed'): Promise<ModelFolder> {
+  return readable(path, openFolder(path, quantized));
+}
+
+async function openFolder(path: string, quantized: QuantizedWeights): Promise<ModelFolder> {
   const onnx = await onnxFileOf(path);
   if (onnx) return openOnnxView(onnx);
   const gguf = await ggufFileOf(path);

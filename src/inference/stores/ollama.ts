@@ -7,6 +7,7 @@ import { isGgufFile } from '../model/gguf/files';
 import { liesIn, namesIn, readSmall, sizeOf } from './storeFiles';
 
 const modelLayer = 'application/vnd.ollama.image.model';
+const adapterLayer = 'application/vnd.ollama.image.adapter';
 const maxManifestBytes = 1 << 20;
 const maxLayers = 10_000;
 /** Models of one store that are listed. */
@@ -18,7 +19,7 @@ export async function ollamaModels(store: string): Promise<FoundModel[]> {
   for (const host of await namesIn(manifests)) {
     for (const namespace of await namesIn(join(manifests, host))) {
       for (const model of await namesIn(join(manifests, host, namespace))) {
-        for (const tag of await namesIn(join(manifests, host, namespace, model))) {
+        for (const tag of (await namesIn(join(manifests, host, namespace, model))).filter(isTag)) {
           if (found.length >= maxModels) return found;
           found.push(await modelOf(store, [host, namespace, model, tag]));
         }
@@ -26,6 +27,11 @@ export async function ollamaModels(store: string): Promise<FoundModel[]> {
     }
   }
   return found;
+}
+
+/** Not what systems leave in folders, such as .DS_Store. */
+function isTag(name: string): boolean {
+  return /^\w/.test(name);
 }
 
 /** @param place the four parts of a manifest's path. */
@@ -85,6 +91,12 @@ export function blobOfManifest(text: string): string {
       isSplit
         ? 'Its weights are stored tensor by tensor, which is not read here.'
         : `Its manifest names ${models.length} files with weights, expected one. Models in the cloud have none.`,
+    );
+  }
+  if (types.includes(adapterLayer)) {
+    throw new Failure(
+      'bad-model-file',
+      'It has an adapter, which changes its weights and is not read here. Select the model without it.',
     );
   }
   const digest: unknown = models[0].digest;

@@ -4,7 +4,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import platformPath, { join } from 'node:path';
 import { Failure } from '../../shared/tools/failure';
 import { isInside } from '../../shared/tools/isInside';
-import { regularFile } from '../model/folderFiles';
+import { readable, regularFile } from '../model/folderFiles';
 
 /** More entries than any folder of a store has; the rest is not listed. */
 const maxEntries = 2000;
@@ -27,7 +27,7 @@ export async function readSmall(path: string, maxBytes: number): Promise<string>
   try {
     const { size } = await file.stat();
     if (size > maxBytes) throw new Failure('bad-model-file', `${path} has ${size} bytes, more than ${maxBytes}`);
-    return await file.readFile('utf8');
+    return await readable(path, file.readFile('utf8'));
   } finally {
     await file.close();
   }

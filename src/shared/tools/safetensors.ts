@@ -27,8 +27,10 @@ export function safetensorsHeaderLength(
   where: string,
   maxBytes = maxHeaderBytes,
 ): number {
-  const length =
-    first8.length < 8 ? -1 : Number(new DataView(first8.buffer, first8.byteOffset, 8).getBigUint64(0, true));
+  if (first8.length < 8) throw broken(where, `it has only ${first8.length} bytes`);
+  // What a clone without Git LFS has in the place of large files.
+  if (new TextDecoder().decode(first8) === 'version ') throw broken(where, 'it is a pointer of Git LFS, not the file');
+  const length = Number(new DataView(first8.buffer, first8.byteOffset, 8).getBigUint64(0, true));
   if (length < 2 || length > maxHeaderBytes || 8 + length > fileSize) {
     throw broken(where, `its header claims ${length} bytes and the file has ${fileSize}`);
   }

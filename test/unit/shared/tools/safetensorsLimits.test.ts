@@ -123,7 +123,9 @@ test('lengths of a header: from 2 bytes to all of the file', () => {
       message: new RegExp(`claims ${length} bytes and the file has ${fileSize}`),
     });
   }
-  assert.throws(() => safetensorsHeaderLength(new Uint8Array(7), 100, 'f'), { message: /claims -1 bytes/ });
+  assert.throws(() => safetensorsHeaderLength(new Uint8Array(7), 100, 'f'), { message: /it has only 7 bytes/ });
+  const pointer = encode('version https://git-lfs.github.com/spec/v1').subarray(0, 8);
+  assert.throws(() => safetensorsHeaderLength(pointer, 100, 'f'), { message: /a pointer of Git LFS, not the file/ });
   const shifted = Uint8Array.from([9, 9, ...first8(40)]).subarray(2);
   assert.equal(safetensorsHeaderLength(shifted, 100, 'f'), 40);
 });
