@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -32,32 +33,27 @@ const repository = 'hub/models--o--n';
 const snapshot = `${repository}/snapshots/${commit}`;
 const ollama = 'ollama/manifests/registry.ollama.ai/library/m/t';
 
-const small = smallGguf();
-const gguf = ggufBytes(small);
-/** Of the file outside all stores that links lead to: nothing may show it. */
-const secret = 'a-name-outside-of-all-stores';
-const outside = ggufBytes({ ...small, metadata: { ...small.metadata, 'general.name': secret } });
+const gguf = ggufBytes(smallGguf());
 const manifest = (digest: unknown) =>
   JSON.stringify({ layers: [{ mediaType: 'application/vnd.ollama.image.model', digest }] });
 const tiny = (name: string) => ({ from: join(tinyModelDirectory, name) });
-const fp16Index = { metadata: {}, weight_map: { a: '../../../../outside.safetensors', b: 'x.safetensors' } };
+const index = { metadata: {}, weight_map: { a: '../../../../../weights', b: 'x.safetensors' } };
 
 /** What files hold. Each is written once; the stores have hard links to it. */
 const contents: Readonly<Record<string, string | Uint8Array | { readonly from: string }>> = {
   ...{
     gguf,
-    outside,
     cut: gguf.subarray(0, 700),
     magic: 'GGUF',
     empty: '',
     rubbish: '\u0000\u001b]0;x\u0007[x](command:x)\n',
   },
-  ...{ commit, long: 'a'.repeat(2 << 20), up: '../../../../outside', line: `${commit}\n`, deep: '['.repeat(50_000) },
+  ...{ commit, long: 'a'.repeat(2 << 20), up: '../../../../../gguf', line: `${commit}\n`, deep: '['.repeat(50_000) },
   ...{ config: tiny('config.json'), tokenizer: tiny('tokenizer.json'), weights: tiny('model.safetensors') },
-  ...{ index: JSON.stringify(fp16Index), mamba: '{"model_type": "mamba"}' },
+  ...{ index: JSON.stringify(index), mamba: '{"model_type": "mamba"}' },
   ...{
     manifest: manifest(`sha256:${hash}`),
-    manifestUp: manifest('sha256:../../../outside'),
+    manifestUp: manifest('sha256:../../../gguf'),
     manifestList: manifest([]),
   },
 };
@@ -108,34 +104,12 @@ const stores: readonly (readonly Entry[])[] = [
 
 const roots = ['hub', 'ollama', '.lmstudio', '.lmstudio/models', 'llama'];
 
+/** What links lead to; five, three or two folders up are the contents above, outside of all stores. */
 const targets = [
-  ...[
-    '.',
-    '..',
-    '/',
-    '../../blobs/gguf',
-    '../../blobs/none',
-    '../../../../../outside.gguf',
-    '../outside.gguf',
-    '../../../../outside.gguf',
-    'a.gguf',
-  ],
-  ...[
-    '/dev/zero',
-    '/dev/null',
-    '/proc/self/environ',
-    '/proc/self/mem',
-    `../../../../../${repository}`,
-    '../../../../outside',
-  ],
-  ...[
-    'model.safetensors',
-    'config.json',
-    '../../../models--p--q/blobs/gguf',
-    'main',
-    '..//..//blobs/gguf',
-    '\u001b[31m',
-  ],
+  ...['gguf', 'config', 'tokenizer', 'weights'].map(name => `../../../../../${name}`),
+  ...['../../../gguf', '../../gguf', '../gguf', '../../blobs/gguf', '../../blobs/none', '..//..//blobs/gguf'],
+  ...['.', '..', '/', '/dev/zero', '/dev/null', '/proc/self/environ', '/proc/self/mem', '\u001b[31m'],
+  ...['a.gguf', 'model.safetensors', 'config.json', 'main', '../../../models--p--q/blobs/gguf'],
 ];
 const names = [
   ...[
@@ -221,21 +195,18 @@ function put(home: string, { path, kind }: Entry): void {
   }
 }
 
-/** @throws Error where a message, or a model that was opened, shows what lies outside. */
+function refused(error: unknown): null {
+  if (!(error instanceof Failure)) throw error;
+  return null;
+}
+
+/** @throws Error where a model was opened with a file outside of the stores. */
 async function open(home: string, path: string): Promise<void> {
-  const message = await openModelFolder(path).then(
-    async ({ directory, summary }) => {
-      if (JSON.stringify(summary).includes(secret)) throw new Error(`${path} shows what is outside`);
-      const real = realpathSync(directory);
-      if (!real.startsWith(`${realpathSync(home)}/`)) throw new Error(`${path} leads to ${real}`);
-      return '';
-    },
-    (error: unknown) => {
-      if (!(error instanceof Failure)) throw error;
-      return error.message;
-    },
-  );
-  if (message.includes(secret)) throw new Error(`a message shows what is outside: ${message}`);
+  if (!(await openModelFolder(path).catch(refused))) return;
+  for (const file of [path, ...['config.json', 'tokenizer.json', 'model.safetensors'].map(name => join(path, name))]) {
+    const real = existsSync(file) ? realpathSync(file) : null;
+    if (real !== null && !real.startsWith(`${home}/`)) throw new Error(`${file} leads to ${real}`);
+  }
 }
 
 const target: Target<readonly Entry[]> = {
@@ -243,9 +214,8 @@ const target: Target<readonly Entry[]> = {
   inputs,
   sizeOf: entries => entries.length * 200_000, // the largest file
   async run(entries) {
-    const home = mkdtempSync(join(scratch(), 'home-'));
+    const home = realpathSync(mkdtempSync(join(scratch(), 'home-')));
     try {
-      linkSync(join(scratch(), 'outside'), join(home, 'outside.gguf'));
       for (const entry of entries) put(home, entry);
       const env = {
         HF_HUB_CACHE: join(home, 'hub'),
@@ -253,17 +223,15 @@ const target: Target<readonly Entry[]> = {
         LLAMA_CACHE: join(home, 'llama'),
       };
       const found = await findModels({ env, home, platform: 'linux', join });
+      const paths = new Set<string>();
       for (const { path, problem, sizeBytes } of found) {
         if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0)) throw new Error(`size ${sizeBytes} of ${path}`);
-        if (problem === null) await open(home, path);
+        if (problem === null) paths.add(path);
       }
       for (const id of ['o/n', 'o/n@refs/pr/1', `o/n@${commit.slice(0, 8)}`]) {
-        const chosen = await cachedSnapshot(env.HF_HUB_CACHE, parseRepository(id)!).catch((error: unknown) => {
-          if (!(error instanceof Failure)) throw error;
-          return null;
-        });
-        if (chosen !== null) await open(home, chosen);
+        await cachedSnapshot(env.HF_HUB_CACHE, parseRepository(id)!).then(path => paths.add(path), refused);
       }
+      for (const path of paths) await open(home, path);
     } finally {
       rmSync(home, { recursive: true, force: true });
     }
