@@ -10,8 +10,10 @@ import {
   linkSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -202,8 +204,13 @@ function refused(error: unknown): null {
 
 /** @throws Error where a model was opened with a file outside of the stores. */
 async function open(home: string, path: string): Promise<void> {
-  if (!(await openModelFolder(path).catch(refused))) return;
-  for (const file of [path, ...['config.json', 'tokenizer.json', 'model.safetensors'].map(name => join(path, name))]) {
+  const model = await openModelFolder(path).catch(refused);
+  if (!model) return;
+  const names = statSync(path).isDirectory() ? readdirSync(path) : [];
+  const read = ['config.json', 'tokenizer.json', 'model.safetensors'];
+  const isRead = (name: string) => (model.summary.weightType ? /\.gguf$/i.test(name) : read.includes(name));
+  for (const name of ['', ...names.filter(isRead)]) {
+    const file = join(path, name);
     const real = existsSync(file) ? realpathSync(file) : null;
     if (real !== null && !real.startsWith(`${home}/`)) throw new Error(`${file} leads to ${real}`);
   }
