@@ -1,5 +1,6 @@
 /** Rotary positions of Hugging Face's configurations, in our terms: old and new keys, flat or by kind of layer. */
 
+import { shown } from '../shared/tools/failure';
 import type { RopeBase } from './modelConfig';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -83,7 +84,9 @@ function filled(value: unknown): Json | null {
 function scalingOf(given: Json, json: Json, defaults: RopeDefaults): Json | null {
   const isByLayer = defaults.slidingTheta !== undefined;
   // Beside kinds of layers the library does not read the older name, and does not scale: refused rather than ignored.
-  const older = isByLayer && given['type'] !== undefined ? `type: ${String(given['type'])}` : given['type'];
+  const olderType = given['type'];
+  const olderName = typeof olderType === 'string' ? olderType : shown(olderType);
+  const older = isByLayer && olderType !== undefined ? `type: ${olderName}` : olderType;
   const named = givenValue(given, 'rope_type') ?? older ?? 'default';
   if (named === 'default') return null;
   const isPhi3 = defaults.firstContext !== undefined;

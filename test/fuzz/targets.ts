@@ -10,6 +10,7 @@ import { isHuggingFaceConfig, parseHuggingFaceConfig } from '../../src/graph/hug
 import { parseModelConfig } from '../../src/graph/modelConfig';
 import { expectedWeights } from '../../src/graph/modelGraphs';
 import { SearchText } from '../../src/inference/experiments/searchText';
+import { chatTemplateOf } from '../../src/inference/model/chatTemplate';
 import { withinTime } from '../../src/inference/model/withinTime';
 import { checkCell, checkRange, checkSelection, checkView } from '../../src/panel/checkRequests';
 import { checkAblation } from '../../src/shared/ablation';
@@ -189,6 +190,22 @@ const tokenizer: Target<{ bytes: Uint8Array; document: string }> = {
     if (ids.length !== byteLengths.length) throw new Error('lengths');
     for (const id of ids) if (typeof read.label(id) !== 'string') throw new Error('label');
   },
+};
+
+const chatTemplate: Target<Uint8Array> = {
+  name: 'chat template',
+  inputs: changedJsonBytes([
+    { chat_template: '{{ messages }}', bos_token: '<s>', eos_token: { content: '</s>', lstrip: false } },
+    { chat_template: [{ name: 'default', template: '{{ messages }}' }], pad_token: null },
+    {
+      chat_template: [
+        { name: 'tool_use', template: '' },
+        { name: 'rag', template: '' },
+      ],
+    },
+  ]),
+  sizeOf: size,
+  run: bytes => void chatTemplateOf(null, parsed(bytes), 'fuzzed'),
 };
 
 const bundled = new Tokenizer(
@@ -392,6 +409,7 @@ export const targets: readonly Target[] = [
   gguf,
   config,
   tokenizer,
+  chatTemplate,
   documentText,
   golden,
   goldenIndex,

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChatMessage } from '../../shared/interventions';
-import { Cancelled, Failure } from '../../shared/tools/failure';
+import { Cancelled, Failure, shown } from '../../shared/tools/failure';
 import { plainLine, shorten } from '../../shared/tools/plainText';
 import { inside, readJson, readWhole, unreadable } from './folderFiles';
 import type { Metadata } from './gguf/header';
@@ -101,7 +101,7 @@ function defaultOf(value: unknown, model: string): string | null {
   const named = Array.isArray(value) ? value.filter(isObject) : [];
   const found = named.find(({ name }) => name === 'default')?.['template'];
   if (typeof found === 'string') return found;
-  const names = named.map(({ name }) => String(name).slice(0, 60)).slice(0, 8);
+  const names = named.slice(0, 8).map(({ name }) => (typeof name === 'string' ? name.slice(0, 60) : shown(name)));
   throw badTemplate(
     model,
     names.length > 0

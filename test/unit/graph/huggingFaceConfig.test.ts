@@ -122,6 +122,16 @@ for (const [what, extra, message] of bad) {
   test(`refuses ${what}, naming it`, () => assert.throws(() => parse(extra), { code: 'bad-config', message }));
 }
 
+test('a scaling whose older name is not a text is refused in words', () => {
+  const odd = { type: { toString: 1 } };
+  for (const extra of [
+    { model_type: 'gemma3_text', head_dim: 8, rope_parameters: { full_attention: odd } },
+    { model_type: 'olmo3', rope_scaling: odd },
+  ]) {
+    assert.throws(() => parse(extra), { code: 'bad-config', message: /type is "type: an object"/ });
+  }
+});
+
 test('scaling by what is no number is refused, however deep it is', () => {
   let deep: unknown = 1;
   for (let i = 0; i < 20_000; i++) deep = [deep];

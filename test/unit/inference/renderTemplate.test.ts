@@ -64,6 +64,9 @@ test('the file of its own comes first, then the default of several; none is null
     code: 'bad-chat-template',
     message: /has the templates tool_use and none named default/,
   });
+  assert.throws(() => source(null, { chat_template: [{ name: { toString: 1 } }, { template: 'a' }] }), {
+    message: /has the templates an object, missing and none named default/,
+  });
   for (const bad of [5, {}, [], [1], [{ name: 'default' }]]) {
     assert.throws(() => source(null, { chat_template: bad }), { code: 'bad-chat-template' });
   }
