@@ -22,6 +22,8 @@ test('the bytes of one character are shown as the character, its later bytes as 
     // Half of a character at the edge of the range.
     [tokens(['<0xBC>', 0], 'b'), ['<0xBC>', 'b']],
     [tokens('<0xC3>', 'x'), ['<0xC3>', 'x']],
+    // A text that only looks like bytes, beside bytes.
+    [tokens('<0xC3>', ['<0xC3>', 1], ['<0xBC>', 0]), ['<0xC3>', 'ü', '·']],
     [tokens('plain'), ['plain']],
   ];
   for (const [given, readable] of cases) assert.deepEqual(readableLabels(given), readable);
@@ -36,6 +38,10 @@ test('a word is all tokens of it; blanks, signs and scripts without spaces part 
   assert.deepEqual(words('2', '02', '6', '-', '11'), ['2026', '2026', '2026', '-', '11']);
   assert.deepEqual(words('\n', '    ', 'if'), ['⏎', '␣␣␣␣', 'if']);
   assert.deepEqual(words('', 'a'), ['∅', 'a']);
+  // A dot goes on the character before it, be that a letter or a sign; with nothing before it, it stands alone.
+  assert.deepEqual(words('😀', '·', '·', 'x'), ['😀', '😀', '😀', 'x']);
+  assert.deepEqual(words('·', 'a'), ['·', 'a']);
+  assert.deepEqual(words('', '·', 'a'), ['∅', '·', 'a']);
 });
 
 test('lines of tokens are those of the editor, whichever line ends the text has', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chosenHeads, formatHeads, parseHeads } from '../../../src/shared/relevance';
+import { chosenHeads, formatHeads, hiddenLine, parseHeads } from '../../../src/shared/relevance';
 
 test('heads are written and read back', () => {
   assert.equal(parseHeads(' Layer ', 4, 2), 'layer');
@@ -30,4 +30,22 @@ test('a head just outside the model is left out, by its layer and by its number'
     { layerIdx: 2, headIdx: 2 },
   ];
   assert.deepEqual(chosenHeads([otherLayer, inside, otherHead], 0, 3, 2), [inside]);
+});
+
+test('a hidden line is cut from the rows that predict the selection, up to the first of them, which sees itself', () => {
+  const range = (first: number, end: number) => ({ first, end });
+  assert.deepEqual(hiddenLine(range(2, 5), range(8, 10)), { rows: range(7, 9), keys: range(2, 5) });
+  // Lines that reach into these rows are hidden up to the first.
+  assert.deepEqual(hiddenLine(range(5, 12), range(8, 10)), { rows: range(7, 9), keys: range(5, 7) });
+  assert.deepEqual(hiddenLine(range(6, 7), range(8, 9)), { rows: range(7, 8), keys: range(6, 7) });
+  for (const [line, selection] of [
+    [range(7, 9), range(8, 10)],
+    [range(9, 12), range(8, 10)],
+    [range(0, 1), range(0, 1)],
+    [range(0, 1), range(0, 3)],
+    [range(0, 1), range(1, 1)],
+    [range(3, 3), range(8, 10)],
+  ] as const) {
+    assert.equal(hiddenLine(line, selection), null, JSON.stringify([line, selection]));
+  }
 });
