@@ -56,6 +56,14 @@ for (const [what, extra, mta, message] of bad) {
   });
 }
 
+test('only rotary positions need heads that can be cut into pairs', () => {
+  for (const positions of ['learned', 'none']) assert.equal(parse({ head_dim: 7, positions }).head_dim, 7);
+  assert.throws(() => parse({ rotary_dim: 3 }), {
+    code: 'bad-config',
+    message: /rotary_dim is 3, expected an even number/,
+  });
+});
+
 test('refuses JSON that is no object', () => {
   for (const json of [null, [], 'text', 3]) {
     assert.throws(() => parseModelConfig(json, 'config.json'), { code: 'bad-config' });
