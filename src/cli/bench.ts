@@ -22,6 +22,7 @@ import { type AddLine, type BenchLine, benchLines, growth, median } from './benc
 import { runLongWindows } from './benchLongWindows';
 import { benchMemory, memoryMb } from './benchMemory';
 import { benchProvider } from './benchProvider';
+import { benchShapes } from './benchShapes';
 import { resolveModel } from './modelPaths';
 
 type Client = Rpc<InferenceRequests, None, InferenceEvents, None>;
@@ -37,13 +38,19 @@ const everythingOff: Ablation = {
   edits: [{ part: null, layerIdx: null, headIdx: null, weights: null }],
 };
 
+/** @param shapes what of `shapeNames` to measure, instead of everything else. */
 export async function runBench(
   model: string | undefined,
   provider: LocalProvider | undefined,
+  shapes: readonly string[] | undefined,
   print: (line: string) => void,
 ): Promise<BenchLine[]> {
   const directory = await resolveModel(model);
   const { lines, add } = benchLines(print);
+  if (shapes) {
+    await benchShapes(directory, shapes, provider, add, print);
+    return lines;
+  }
   if (provider) {
     await benchProvider(directory, provider, add, print);
     return lines;

@@ -1,12 +1,9 @@
 /** A model of the size people bring: one billion parameters in bf16, with random weights, opened and run on the CPU. */
 
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, copyFileSync, mkdtempSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseHuggingFaceConfig } from '../graph/huggingFaceConfig';
-import { placeOf } from '../graph/huggingFaceWeights';
-import { expectedWeights } from '../graph/modelGraphs';
 import { openModelFolder } from '../inference/model/openModelFolder';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
 import { usualBandRows } from '../inference/runtime/bands';
@@ -14,6 +11,7 @@ import { estimatePeakBytes } from '../inference/runtime/memory';
 import { forkInference } from '../inference/startProcess';
 import { Failure } from '../shared/tools/failure';
 import { type None, Rpc } from '../shared/tools/rpc';
+import { writeRandomModel } from './randomModel';
 
 export interface LargeModelRun {
   readonly weightMb: number;
@@ -51,49 +49,13 @@ export async function runLargeModel(
   if (bavail * bsize < 4e9) return null;
   const directory = mkdtempSync(join(tmpdir(), 'mta-large-'));
   try {
-    copyFileSync(tokenizerFile, join(directory, 'tokenizer.json'));
-    writeFileSync(join(directory, 'config.json'), JSON.stringify(config));
-    const weightMb = writeRandomWeights(join(directory, 'model.safetensors')) / 1e6;
+    const weightMb = writeRandomModel(directory, config, 'BF16', tokenizerFile) / 1e6;
     const size = { nTokens: largeModelTokens, topK: 16, nRuns: 1 };
     const estimatedMb = estimatePeakBytes(await openModelFolder(directory), size, usualBandRows) / 1e6;
     return { weightMb, estimatedMb, ...(await openAndRun(directory, peakMb)) };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-/** Small bf16 numbers of either sign, the same block again and again. @returns bytes of the weights. */
-function writeRandomWeights(path: string): number {
-  const header: Record<string, unknown> = {};
-  let offset = 0;
-  const parsed = parseHuggingFaceConfig(config, 'config.json', null);
-  const weights = expectedWeights(parsed);
-  for (const [key, shape] of weights) {
-    const length = 2 * shape.reduce((product, n) => product * n, 1);
-    header[placeOf('llama', 'model.', key, parsed).name] = {
-      dtype: 'BF16',
-      shape,
-      data_offsets: [offset, offset + length],
-    };
-    offset += length;
-  }
-  const block = new Uint16Array(1 << 22);
-  let state = 1;
-  for (let i = 0; i < block.length; i++) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-    block[i] = (state & 0x8000) | (0x3c00 + ((state >>> 16) & 0xff)); // 0.0078 to 0.031
-  }
-  const bytes = new Uint8Array(block.buffer);
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const file = openSync(path, 'w');
-  try {
-    writeSync(file, new Uint8Array(BigUint64Array.of(BigInt(json.length)).buffer));
-    writeSync(file, json);
-    for (let left = offset; left > 0; left -= bytes.length) writeSync(file, bytes, 0, Math.min(left, bytes.length));
-  } finally {
-    closeSync(file);
-  }
-  return offset;
 }
 
 async function openAndRun(directory: string, peakMb: (child: ChildProcess) => number) {

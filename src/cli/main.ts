@@ -15,6 +15,7 @@ import { ablateJson, ablateText } from './ablate';
 import { ablatePartsJson, ablatePartsText, replacements } from './ablateParts';
 import { analyzeText } from './analyze';
 import { runBench } from './bench';
+import { shapeNames } from './benchShapes';
 import { headOptionsProblem } from './chooseHeads';
 import { completionScript, type Shell, shells } from './completion';
 import { contextJson, contextText } from './context';
@@ -321,10 +322,17 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
 
   async bench(args) {
     const given = args.values.provider;
-    const gpu = given && oneOf('--provider', given, ['webgpu', 'cuda', 'dml', 'coreml'] as const);
+    const providers = ['webgpu', 'cuda', 'dml', 'coreml', ...(args.values.shapes ? (['cpu'] as const) : [])] as const;
+    const gpu = given && oneOf('--provider', given, providers);
+    const { only = [''], shapes } = args.values;
+    if (!shapes && args.values.only) throw new UsageError('--only needs --shapes');
+    const chosen = shapeNames.filter(name => only.some(prefix => name.startsWith(prefix)));
+    if (chosen.length === 0) {
+      throw new UsageError(`--only must begin one of ${shapeNames.join(', ')}, found ${only.join(', ')}`);
+    }
     // The JSON has standard output for itself.
     const say = (line: string) => (args.values.json === '-' ? report(line) : void print(line));
-    return writeJson(args, await runBench(args.values.model, gpu || undefined, say));
+    return writeJson(args, await runBench(args.values.model, gpu || undefined, shapes ? chosen : undefined, say));
   },
 
   async 'export-repository'({ values }) {

@@ -127,7 +127,8 @@ export const options = {
   seed: { value: 'N', help: 'of what is drawn at random; of generate 0 unless given' },
   dtype: { value: 'TYPE', help: 'fp32 or fp16' },
   rows: { value: 'N', help: 'rows of a layer that are computed at a time' },
-  only: { value: 'PREFIX', help: 'cases whose names begin with it', isRepeatable: true },
+  only: { value: 'PREFIX', help: 'cases or shapes whose names begin with it', isRepeatable: true },
+  shapes: { help: 'models of published shapes with random weights, beside PyTorch where a Python (MTA_PYTHON) has it' },
   revision: { value: 'REVISION', help: 'a branch, a tag or a commit; main unless given' },
   gguf: { value: 'FILE', help: 'a GGUF file of the repository, in place of its safetensors' },
   json: { value: 'OUT', help: out },
@@ -290,8 +291,8 @@ export const syntax = {
   bench: {
     summary: 'speed and memory, beside peers and limits',
     takes: null,
-    options: ['model', 'provider', 'json'],
-    usage: '[--provider webgpu|cuda|dml|coreml] [--json OUT]',
+    options: ['model', 'provider', 'shapes', 'only', 'json'],
+    usage: '[--provider webgpu|cuda|dml|coreml] [--shapes [--only PREFIX]...] [--json OUT]',
   },
   models: {
     summary: 'the installed models, and those of the Hugging Face cache, Ollama, LM Studio and llama.cpp',

@@ -58,7 +58,7 @@ export function weightFilesOf(built: Uint8Array): Set<string> {
 /** A matrix that a graph takes as an input: a range of a file, as it is stored. */
 export interface FedWeight {
   readonly name: string;
-  readonly stored: keyof typeof fedTypes;
+  readonly stored: StoredType;
   readonly shape: readonly number[];
   readonly file: string;
   readonly offset: number;
@@ -66,9 +66,9 @@ export interface FedWeight {
 }
 
 /** What a graph may be fed as weights. */
-const fedTypes = { float32: true, float16: true, bfloat16: true, uint8: true, int8: true } as const;
+export type StoredType = 'float32' | 'float16' | 'bfloat16' | 'uint8' | 'int8';
 
-const storedTypes: Partial<Record<TensorProto_DataType, FedWeight['stored']>> = {
+export const storedTypes: Partial<Record<TensorProto_DataType, StoredType>> = {
   [TensorProto_DataType.FLOAT]: 'float32',
   [TensorProto_DataType.FLOAT16]: 'float16',
   [TensorProto_DataType.BFLOAT16]: 'bfloat16',
@@ -84,7 +84,7 @@ const storedTypes: Partial<Record<TensorProto_DataType, FedWeight['stored']>> = 
  */
 export function feedWeights(
   built: Uint8Array,
-  typeOf: (stored: FedWeight['stored']) => 'float32' | 'float16' | 'uint8' | 'int8' | null,
+  typeOf: (stored: StoredType) => 'float32' | 'float16' | 'uint8' | 'int8' | null,
 ): { readonly graph: Uint8Array; readonly fed: readonly FedWeight[] } {
   const model = fromBinary(ModelProtoSchema, built);
   const graph = model.graph!;
@@ -137,7 +137,7 @@ export function gatherWeights(built: Uint8Array, weightFile: string): GraphFile 
 }
 
 /** Where an external tensor is, as entries that may be changed. */
-function placeOf({ externalData }: TensorProto) {
+export function placeOf({ externalData }: TensorProto) {
   const entry = (key: string) => externalData.find(each => each.key === key)!;
   return { file: entry('location'), offset: entry('offset'), length: Number(entry('length').value) };
 }

@@ -34,13 +34,22 @@ export function emptyRows(plan: LayerPlan, hidden: Value): LayerRows {
 
 /** Rows of a band where nothing speaks against it: measured fastest for 512 to 4096 tokens, whole matrix included. */
 export const usualBandRows = 256;
-/** Cells of a band's map. A GPU is kept waiting by fewer; of larger maps ONNX Runtime keeps no buffers for the next one. */
-const gpuBandCells = 2 ** 22;
+/**
+ * Largest buffer that ONNX Runtime's WebGPU provider keeps for the next use: to make one anew in each run takes longer than
+ * what is computed in it.
+ */
+const maxKeptBytes = 160 * 2 ** 20;
+const mostGpuRows = 2048;
 
-/** Rows of a band where memory allows. @param nTokens of the window. */
-export function mostBandRows(provider: ExecutionProvider, nTokens: number): number {
+/**
+ * Rows of a band where memory allows. On a GPU as many as its memory for maps is kept for: every band costs the same work to
+ * start, however small.
+ * @param nTokens of the window.
+ */
+export function mostBandRows(provider: ExecutionProvider, nTokens: number, nHeads: number): number {
   if (provider === 'cpu') return usualBandRows;
-  return Math.min(2048, Math.max(usualBandRows, gpuBandCells / 2 ** Math.ceil(Math.log2(nTokens))));
+  const nFitting = maxKeptBytes / (4 * nHeads * nTokens);
+  return Math.min(mostGpuRows, Math.max(usualBandRows, 2 ** Math.floor(Math.log2(nFitting))));
 }
 
 /** Smaller bands would save little memory beside the weights and take long. */

@@ -10,8 +10,7 @@ const stores = new WeakMap<object, WeightStore>();
 
 type Folder = Pick<ModelFolder, 'weightFolder' | 'inMemory' | 'sizeBytes' | 'summary' | 'takeBack'>;
 
-export interface FolderSessionOptions
-  extends Omit<SessionOptions, 'weightFolder' | 'weightsInMemory' | 'sharedWeights'> {
+export interface FolderSessionOptions extends Omit<SessionOptions, 'weightFolder' | 'weightsInMemory'> {
   /** Whether the runtime lays out matrices of the session's own. */
   readonly laysOut?: boolean;
 }
@@ -36,7 +35,7 @@ export async function folderSession(
   const store = stores.get(folder) ?? new WeightStore(folder, widens);
   stores.set(folder, store);
   const { graph: unweighted, fed } = feedWeights(graph, stored => fedType(stored, store.widens));
-  const sharedWeights = await store.load(fed);
+  const sharedWeights = new Map([...(options.sharedWeights ?? []), ...(await store.load(fed))]);
   const weightsInMemory = await folder.inMemory(false, weightFilesOf(unweighted));
   try {
     return await Session.create(unweighted, { ...options, weightFolder, weightsInMemory, sharedWeights });

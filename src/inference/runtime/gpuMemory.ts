@@ -129,8 +129,7 @@ export class GpuMemory {
 
 const sizeOf = ({ dims }: { readonly dims: readonly number[] }) => dims.reduce((product, n) => product * n, 1);
 
-/** Both types that stay there take four bytes a value. */
-const bytesOf = (tensor: Resident['tensor']) => 4 * sizeOf(tensor);
+const bytesOf = (tensor: Resident['tensor']) => (tensor.type === 'float16' ? 2 : 4) * sizeOf(tensor);
 
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc');

@@ -13,12 +13,14 @@ import type { ModelFolder } from '../model/folder';
 import { type Band, bandAt, type LayerRows } from './bands';
 import type { BlockOptions, BlockResult, LayerOptions } from './block';
 import { cached } from './cached';
+import type { FolderSessionOptions } from './folderSession';
 import { GpuMemory } from './gpuMemory';
+import { GpuWeights } from './gpuWeights';
 import { kernelFeeds } from './kernelFeeds';
 import { LayerAccumulator } from './layerAccumulator';
 import { ModelRuntime } from './modelRuntime';
 import { emptyPrediction, type Prediction } from './prediction';
-import { Resident, type Value, type Values } from './session';
+import { Resident, type Session, type Value, type Values } from './session';
 import { emptyValue, int64, rowsOf } from './values';
 
 /** A model on a provider of this machine. @param bandRows rows that a layer computes at a time, at most. */
@@ -51,14 +53,15 @@ interface BandOutputs {
 export class GpuRuntime extends ModelRuntime {
   protected override readonly feedsOf = gpuFeeds;
   private readonly memory = new GpuMemory(this.localProvider);
+  private readonly weights = new GpuWeights(this.folder, this.localProvider, this.memory);
   private readonly trainedFeeds = new Map<number, Promise<Values>>();
 
+  /** On the CPU, out of the file: the table's place on the GPU is the output head's. */
   override async embed(ids: Int32Array): Promise<Value> {
     checkIds(ids, this.folder);
     const graph = () => embedGraph(this.folder.config, this.folder.weights);
-    const session = await this.session('embed', graph, this.memory.options);
-    const { hidden } = await session.run({ ids: int64(Array.from(ids), [1, ids.length]) });
-    return this.memory.hold(hidden!);
+    const session = await this.session('embed', graph, { provider: 'cpu', laysOut: true, mapsWeights: true });
+    return (await session.run({ ids: int64(Array.from(ids), [1, ids.length]) }))['hidden']!;
   }
 
   override fetch(value: Value): Promise<Value> {
@@ -86,7 +89,16 @@ export class GpuRuntime extends ModelRuntime {
 
   override async release(): Promise<void> {
     await this.memory.release();
+    await this.weights.release();
     await super.release();
+  }
+
+  /** Quantized weights stay those of each session: the provider multiplies with them as they are. */
+  protected override async create(graph: Uint8Array, options: Partial<FolderSessionOptions>): Promise<Session> {
+    const isOnCpu = options.provider !== undefined && options.provider !== this.localProvider;
+    if (isOnCpu || this.folder.summary.weightsKeptAs === 'packed') return super.create(graph, options);
+    const { graph: unweighted, fed } = await this.weights.feed(graph);
+    return super.create(unweighted, { ...options, sharedWeights: fed });
   }
 
   override async plainBlock(
@@ -119,12 +131,12 @@ export class GpuRuntime extends ModelRuntime {
     };
   }
 
-  protected override async predictRows(
+  protected override async beginPrediction(
     hidden: Value,
     targets: readonly number[],
     k: number,
     before?: Value,
-  ): Promise<Prediction> {
+  ): Promise<() => Promise<Prediction>> {
     const { config, weights } = this.folder;
     const graph = () => gpuPredictionGraph(config, weights, before !== undefined);
     const session = await this.session(before ? 'comparison' : 'prediction', graph, this.memory.options);
@@ -135,18 +147,21 @@ export class GpuRuntime extends ModelRuntime {
       ...topFeeds(k, config.vocab_size),
       ...(before ? { before } : {}),
     });
-    const { data } = await this.fetch(this.memory.hold(output!));
-    this.memory.free(output!);
-    const prediction = emptyPrediction(nTokens, k, before !== undefined);
-    const width = output!.dims[2]!;
-    for (let token = 0; token < nTokens; token++) {
-      const row = data.subarray(token * width, (token + 1) * width) as Float32Array;
-      prediction.logProbabilities[token] = row[0]!;
-      prediction.topIds.set(row.subarray(1, 1 + k), token * k);
-      prediction.topLogProbabilities.set(row.subarray(1 + k, 1 + 2 * k), token * k);
-      if (prediction.divergence) prediction.divergence[token] = row[1 + 2 * k]!;
-    }
-    return prediction;
+    this.memory.hold(output!);
+    return async () => {
+      const { data } = await this.fetch(output!);
+      this.memory.free(output!);
+      const prediction = emptyPrediction(nTokens, k, before !== undefined);
+      const width = output!.dims[2]!;
+      for (let token = 0; token < nTokens; token++) {
+        const row = data.subarray(token * width, (token + 1) * width) as Float32Array;
+        prediction.logProbabilities[token] = row[0]!;
+        prediction.topIds.set(row.subarray(1, 1 + k), token * k);
+        prediction.topLogProbabilities.set(row.subarray(1 + k, 1 + 2 * k), token * k);
+        if (prediction.divergence) prediction.divergence[token] = row[1 + 2 * k]!;
+      }
+      return prediction;
+    };
   }
 
   /** Starts a layer on the GPU without waiting for it. */

@@ -99,7 +99,7 @@ export class ModelRuntime implements LayerRuntime {
     protected readonly localProvider: LocalProvider,
     private readonly nThreads: number,
     /** Rows that a layer computes at a time; fewer once memory ran out. */
-    bandRows = mostBandRows(localProvider, folder.config.max_seqlen),
+    bandRows = mostBandRows(localProvider, folder.config.max_seqlen, folder.config.n_heads),
   ) {
     this.bandRows = bandRows;
   }
@@ -110,7 +110,8 @@ export class ModelRuntime implements LayerRuntime {
 
   /** Rows of a band, see `chooseBandRows`. */
   rowsThatFit(size: RunSize, budgetBytes: number): number | undefined {
-    return chooseBandRows(this.folder, size, budgetBytes, mostBandRows(this.provider, size.nTokens));
+    const mostRows = mostBandRows(this.provider, size.nTokens, this.folder.config.n_heads);
+    return chooseBandRows(this.folder, size, budgetBytes, mostRows);
   }
 
   async embed(ids: Int32Array): Promise<Value> {
@@ -248,12 +249,17 @@ export class ModelRuntime implements LayerRuntime {
   async predict(hidden: Value, targets: readonly number[], k: number, before?: Value): Promise<Prediction> {
     const topK = Math.min(k, this.folder.config.vocab_size);
     const prediction = emptyPrediction(targets.length, topK, before !== undefined);
-    await inBands({ start: 0, end: targets.length }, this.predictionRows(), async (from, to) => {
+    const nRows = this.predictionRows();
+    const stream = targets.length <= nRows ? hidden : await this.fetch(hidden);
+    const begun: (() => Promise<void>)[] = [];
+    await inBands({ start: 0, end: targets.length }, nRows, async (from, to) => {
       const isWhole = to - from === targets.length;
-      const rows = isWhole ? hidden : rowsOf(await this.fetch(hidden), from, to);
+      const rows = isWhole ? hidden : rowsOf(await this.fetch(stream), from, to);
       const others = before && rowsOf(before, from, to);
-      writePrediction(prediction, await this.predictRows(rows, targets.slice(from, to), topK, others), from, to);
+      const read = await this.beginPrediction(rows, targets.slice(from, to), topK, others);
+      begun.push(async () => writePrediction(prediction, await read(), from, to));
     });
+    for (const read of begun) await read();
     return prediction;
   }
 
@@ -380,17 +386,19 @@ export class ModelRuntime implements LayerRuntime {
     }
   }
 
-  protected async predictRows(
+  /** @returns what waits for the result; a GPU computes other rows meanwhile. */
+  protected async beginPrediction(
     hidden: Value,
     targets: readonly number[],
     k: number,
     before?: Value,
-  ): Promise<Prediction> {
+  ): Promise<() => Promise<Prediction>> {
     const { config, weights } = this.folder;
     const kind = before ? 'comparison' : 'prediction';
     const session = await this.session(kind, () => predictionGraph(config, weights, kind));
     const feeds = predictionFeeds(hidden, targets, k);
-    return predictionOf(await session.run(before ? { ...feeds, before } : feeds));
+    const prediction = predictionOf(await session.run(before ? { ...feeds, before } : feeds));
+    return async () => prediction;
   }
 
   async plainBlock(
@@ -546,7 +554,7 @@ export class ModelRuntime implements LayerRuntime {
     return cached<string, Session>(this.details, key, () => this.create(graph(), {}));
   }
 
-  private create(graph: Uint8Array, options: Partial<FolderSessionOptions>): Promise<Session> {
+  protected create(graph: Uint8Array, options: Partial<FolderSessionOptions>): Promise<Session> {
     return folderSession(this.folder, graph, {
       provider: this.localProvider,
       mapsWeights: this.mapsWeights,

@@ -16,6 +16,9 @@ export interface Value {
 
 export type Values = Readonly<Record<string, Value>>;
 
+/** Also of weights in fewer bits, which come out of a session only to go into another. */
+export type Feeds = Readonly<Record<string, Value | SharedWeight>>;
+
 /** A tensor in a GPU's memory, where other sessions of its provider take it from. Its data has to be fetched first. */
 export class Resident implements Value {
   constructor(
@@ -53,7 +56,7 @@ export interface SessionOptions {
    */
   readonly mapsWeights?: boolean;
   /** Inputs that are the same in every run. */
-  readonly sharedWeights?: ReadonlyMap<string, SharedWeight>;
+  readonly sharedWeights?: ReadonlyMap<string, SharedWeight | Value>;
   /** Contents of external files that are not in the folder, by name. */
   readonly weightsInMemory?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
   /**
@@ -65,6 +68,8 @@ export interface SessionOptions {
   readonly nThreads?: number;
   /** What comes out stays in the memory of the GPU: `Resident`s. Only `webgpu` can. */
   readonly keepsOnGpu?: boolean;
+  /** For what may fail: ONNX Runtime writes nothing of it to the log. */
+  readonly isQuiet?: boolean;
 }
 
 /** Largest constant that is worked out ahead where weights are mapped: biases and norms, no matrices. */
@@ -151,13 +156,13 @@ export class Session {
    */
   static async create(graph: Uint8Array | string, options: SessionOptions): Promise<Session> {
     const { provider, weightFolder, weightsInMemory, nThreads, mapsWeights = false, gpuLayout = 'NCHW' } = options;
-    const { keepsOnGpu = false, sharedWeights = new Map<string, SharedWeight>() } = options;
+    const { keepsOnGpu = false, isQuiet = false, sharedWeights = new Map<string, SharedWeight | Value>() } = options;
     const runtime = await loadRuntime();
     try {
       const source = typeof graph === 'string' && runtime.isWasm ? await readFile(graph) : graph;
       const ort = await runtime.InferenceSession.create(source as Uint8Array, {
         executionProviders: [providerOptions(runtime.isWasm ? 'wasm' : provider, gpuLayout)],
-        logSeverityLevel: 3,
+        logSeverityLevel: isQuiet ? 4 : 3,
         // The arena never gives memory back: one per layer would hold every layer's maps at once.
         enableCpuMemArena: false,
         ...(keepsOnGpu ? { preferredOutputLocation: 'gpu-buffer' as const } : {}),
@@ -173,8 +178,8 @@ export class Session {
           optimization: mapsWeights ? { constant_folding_max_output_size_in_bytes: maxFoldedBytes } : {},
         },
       });
-      const tensorOf = ({ type, data, dims }: SharedWeight) => new runtime.Tensor(type, data as never, dims);
-      return new Session(ort, runtime, new Map(Array.from(sharedWeights, ([name, value]) => [name, tensorOf(value)])));
+      const shared = Array.from(sharedWeights, ([name, value]) => [name, tensorOf(runtime, value)] as const);
+      return new Session(ort, runtime, new Map(shared));
     } catch (error) {
       if (provider !== 'cpu') throw providerFailure(provider, error);
       throw runtimeFailure('create a session', error);
@@ -189,7 +194,7 @@ export class Session {
    * Blocks the thread for the whole run. Feeds the graph does not take are left out.
    * @throws RangeError if a feed is missing; Failure `runtime` if ONNX Runtime refuses or fails.
    */
-  async run(feeds: Values, fetches: readonly string[] = this.ort.outputNames): Promise<Values> {
+  async run(feeds: Feeds, fetches: readonly string[] = this.ort.outputNames): Promise<Values> {
     const tensors: Record<string, Tensor> = {};
     for (const name of this.ort.inputNames) {
       const shared = this.shared.get(name);
@@ -199,7 +204,7 @@ export class Session {
       }
       const value = feeds[name];
       if (!value) throw new RangeError(`feed "${name}" is missing; given: ${Object.keys(feeds).join(', ')}`);
-      tensors[name] = this.tensorOf(value);
+      tensors[name] = tensorOf(this.runtime, value);
     }
     const run = this.ort.run(tensors, [...fetches]);
     this.running.add(run);
@@ -213,17 +218,16 @@ export class Session {
     }
   }
 
-  private tensorOf(value: Value): Tensor {
-    const { Tensor } = this.runtime;
-    if (!(value instanceof Resident)) return new Tensor(value.type, value.data as never, value.dims);
-    return Tensor.fromGpuBuffer(value.tensor.gpuBuffer, { dataType: value.type, dims: value.dims });
-  }
-
   /** Once what runs is done. */
   async release(): Promise<void> {
     await Promise.allSettled(this.running);
     await this.ort.release();
   }
+}
+
+function tensorOf({ Tensor }: Runtime, value: Value | SharedWeight): Tensor {
+  if (!(value instanceof Resident)) return new Tensor(value.type, value.data as never, value.dims);
+  return Tensor.fromGpuBuffer(value.tensor.gpuBuffer, { dataType: value.type, dims: value.dims });
 }
 
 function toValue(tensor: Tensor): Value {
@@ -262,14 +266,6 @@ function runtimeFailure(what: string, error: unknown): Failure {
     );
     failure.cause = ranOut;
     return failure;
-  }
-  if (/\bf16\b.*not support|not support.*\bf16\b/i.test(message)) {
-    return new Failure(
-      'provider',
-      `Cannot ${what} on this GPU: the weights are fp16, which it does not compute with. Choose "auto" or "cpu" in the ` +
-        'settings, or a folder with fp32 or bf16 weights.',
-      ['openSettings', 'showLog'],
-    );
   }
   return new Failure('runtime', `ONNX Runtime could not ${what}: ${reason(error)}. Try again or pick another model.`, [
     'retry',

@@ -23,15 +23,20 @@ export function writeTopKeys(
   weights: Value,
 ): void {
   const [, nHeads, nRows, k] = indices.dims as [number, number, number, number];
+  const [keys, values] = [indices.data as Int32Array, weights.data as Float32Array];
+  const nKept = first + nRows - start;
+  const nAtOnce = k === to.k ? nKept : 1; // one call of a copy for each row would take longer than what it copies
   for (let head = 0; head < nHeads; head++) {
-    for (let query = start; query < first + nRows; query++) {
-      const from = (head * nRows + query - first) * k;
-      const at = (head * nTokens + query) * to.k;
-      for (let i = 0; i < k; i++) {
-        const key = indices.data[from + i] as number;
-        to.indices[at + i] = key <= query ? key : -1;
-        to.weights[at + i] = weights.data[from + i] as number;
-      }
+    const from = head * nRows + start - first;
+    const at = head * nTokens + start;
+    for (let row = 0; row < nKept; row += nAtOnce) {
+      const range = [(from + row) * k, (from + row + nAtOnce) * k] as const;
+      to.indices.set(keys.subarray(...range), (at + row) * to.k);
+      to.weights.set(values.subarray(...range), (at + row) * to.k);
+    }
+    for (let row = 0; row < nKept; row++) {
+      const end = (at + row) * to.k + k;
+      for (let i = end - k; i < end; i++) if (to.indices[i]! > start + row) to.indices[i] = -1;
     }
   }
 }

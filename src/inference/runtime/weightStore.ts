@@ -79,11 +79,8 @@ export class WeightStore {
     if (inMemory && !isWidened && inMemory.length === inMemory.buffer.byteLength) {
       return this.keep(file, { stored, offset: 0, end: inMemory.length }, inMemory.buffer);
     }
-    const bytes =
-      inMemory?.subarray(offset, offset + length) ??
-      (await readRange(join(this.folder.weightFolder, file), offset, length));
-    const isAligned = bytes.byteOffset === 0 && bytes.length === bytes.buffer.byteLength;
-    const buffer = isWidened ? widenFloats(stored, bytes).buffer : isAligned ? bytes.buffer : bytes.slice().buffer;
+    const bytes = await ownBytes(this.folder, inMemory, { file, offset, length });
+    const buffer = isWidened ? widenFloats(stored, bytes).buffer : bytes.buffer;
     return this.keep(file, { stored, offset, end: offset + length }, buffer);
   }
 
@@ -92,4 +89,24 @@ export class WeightStore {
     this.stretches.set(file, [...kept, { ...place, buffer: new WeakRef(buffer) }]);
     return { buffer, offset: place.offset };
   }
+}
+
+type Place = Pick<FedWeight, 'file' | 'offset' | 'length'>;
+
+/** A range of a weight file, in a buffer of its own. */
+export async function readStored(
+  folder: Pick<ModelFolder, 'weightFolder' | 'inMemory'>,
+  place: Place,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return ownBytes(folder, (await folder.inMemory(false, new Set([place.file]))).get(place.file), place);
+}
+
+async function ownBytes(
+  { weightFolder }: Pick<ModelFolder, 'weightFolder'>,
+  inMemory: Uint8Array<ArrayBuffer> | undefined,
+  { file, offset, length }: Place,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes =
+    inMemory?.subarray(offset, offset + length) ?? (await readRange(join(weightFolder, file), offset, length));
+  return bytes.byteOffset === 0 && bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
 }

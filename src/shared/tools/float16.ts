@@ -37,6 +37,40 @@ export function float16Numbers(): Float32Array {
   return halves;
 }
 
+/** The top bit of both halves of a pair. */
+const tops = 0x80008000 | 0;
+
+/**
+ * bf16 numbers as fp16, which has all digits of theirs above 2^-18 and rounds smaller ones by 2^-25 at most.
+ * @param bytes little-endian, at an offset that is a multiple of 4.
+ * @returns null where that loses something that counts: one is above 65504 or not finite, or all are below 2^-7; also for an
+ * odd number of values, which are taken in pairs.
+ */
+export function narrowFloats(bytes: Uint8Array): Uint16Array<ArrayBuffer> | null {
+  if (bytes.length % 4 !== 0) return null;
+  const pairs = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const narrow = new Int32Array(pairs.length);
+  const halves = new Uint16Array(narrow.buffer);
+  let large = 0;
+  for (let i = 0; i < pairs.length; i++) {
+    const signs = pairs[i]! & tops;
+    const magnitudes = pairs[i]! & ~tops;
+    large |= (magnitudes | tops) - 0x3c003c00; // keeps the top bit of each half that is 2^-7 or more
+    const areNormal = (magnitudes | tops) - 0x38803880; // 2^-14
+    const areFinite = (0x477f477f | tops) - magnitudes; // 65280
+    if ((areNormal & areFinite & tops) === tops) {
+      narrow[i] = signs | ((magnitudes - 0x38003800) << 3);
+      continue;
+    }
+    if ((areFinite & tops) !== tops) return null;
+    for (const half of [0, 1]) {
+      bitsView[0] = half === 0 ? pairs[i]! << 16 : pairs[i]! & 0xffff0000;
+      halves[2 * i + half] = toFloat16Bits(floatView[0]!);
+    }
+  }
+  return large & tops ? halves : null;
+}
+
 /** fp16 or bf16 numbers as fp32. @param bytes little-endian; copied where they do not lie as arrays need it. */
 export function widenFloats(type: 'float16' | 'bfloat16', bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const { buffer, byteOffset, length } = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planLayer } from '../../../../src/graph/layerPlan';
 import { parseModelConfig } from '../../../../src/graph/modelConfig';
-import { bandAt, inBands } from '../../../../src/inference/runtime/bands';
+import { bandAt, inBands, mostBandRows } from '../../../../src/inference/runtime/bands';
 import { Cancelled, Failure } from '../../../../src/shared/tools/failure';
 
 type Rows = [number, number];
@@ -68,4 +68,17 @@ test('a band is fed the rows that both convolutions reach, from the start of a p
   assert.deepEqual(bandAt(planOf(kernels), 32, 48, 16), { first: 16, start: 32, end: 48 });
   assert.deepEqual(bandAt(planOf(kernels), 4, 48), { first: 0, start: 4, end: 48 });
   assert.deepEqual(bandAt(planOf({ query_kernel_size: null }), 32, 48, 16), { first: 32, start: 32, end: 48 });
+});
+
+test('on a GPU a band has as many rows as the provider keeps memory for, whatever the number of heads', () => {
+  const rows = (nTokens: number, nHeads: number) => mostBandRows('webgpu', nTokens, nHeads);
+  for (const nHeads of [1, 7, 9, 16, 32]) {
+    for (const nTokens of [512, 2048, 4096, 8192]) {
+      const bytes = 4 * nHeads * rows(nTokens, nHeads) * nTokens;
+      assert.ok(bytes <= 160 * 2 ** 20 || rows(nTokens, nHeads) === 256, `${nHeads} heads, ${nTokens} tokens`);
+    }
+  }
+  assert.deepEqual([rows(2048, 7), rows(2048, 9), rows(4096, 9), rows(2048, 16)], [2048, 2048, 1024, 1024]);
+  assert.deepEqual([rows(16_384, 32), rows(64, 1)], [256, 2048]);
+  assert.equal(mostBandRows('cpu', 2048, 9), 256);
 });

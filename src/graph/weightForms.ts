@@ -1,0 +1,150 @@
+/**
+ * The matrices of a built graph in the form in which it uses them, cut and laid out: several graphs can then be fed with the
+ * same memory, and nothing is laid out again in a run. Pure.
+ */
+
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type GraphBuilder, valueInfo } from './graphBuilder';
+import { placeOf, type StoredType, storedTypes } from './graphFile';
+import {
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  type GraphProto,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProto_DataType,
+} from './onnx/onnx_pb';
+
+/** A node between a stored matrix and its use. */
+interface FormStep {
+  readonly opType: 'Reshape' | 'Slice' | 'Transpose';
+  readonly perm: readonly number[];
+  /** Inputs after the first. */
+  readonly constants: readonly (readonly number[])[];
+}
+
+export interface WeightForm {
+  /** The value of the graph that it is. */
+  readonly name: string;
+  readonly stored: StoredType;
+  readonly shape: readonly number[];
+  readonly file: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly steps: readonly FormStep[];
+}
+
+/** What a form is fed as. */
+export interface FedForm {
+  readonly type: 'float32' | 'float16';
+  readonly dims: readonly number[];
+}
+
+const floats: ReadonlySet<StoredType | undefined> = new Set<StoredType>(['float32', 'float16', 'bfloat16']);
+
+/** Matrices of fp32, fp16 and bf16 that the graph points at, each in the form in which something computes with it. */
+export function weightForms(built: Uint8Array): WeightForm[] {
+  const { node, initializer } = fromBinary(ModelProtoSchema, built).graph!;
+  const producers = new Map(node.map(each => [each.output[0]!, each]));
+  const tensors = new Map(initializer.map(tensor => [tensor.name, tensor]));
+  const trace = (name: string): WeightForm | null => {
+    const tensor = tensors.get(name);
+    if (tensor) return storedForm(name, tensor);
+    const producer = producers.get(name);
+    const source = producer && isLayout(producer) ? trace(producer.input[0]!) : null;
+    if (!producer || !source) return null;
+    if (producer.opType === 'Cast') return { ...source, name };
+    const constants = producer.input.slice(1).map(constant => integersOf(tensors.get(constant)));
+    return constants.includes(null) ? null : { ...source, name, steps: [...source.steps, stepOf(producer, constants)] };
+  };
+  const forms = new Map<string, WeightForm>();
+  for (const consumer of node) {
+    if (consumer.output.length === 1 && trace(consumer.output[0]!)) continue;
+    for (const name of consumer.input) {
+      const form = forms.has(name) ? null : trace(name);
+      if (form) forms.set(name, form);
+    }
+  }
+  return [...forms.values()];
+}
+
+/** The graph with inputs in place of forms, as fp32 whatever they are fed as. */
+export function feedForms(built: Uint8Array, fed: ReadonlyMap<string, FedForm>): Uint8Array {
+  const model = fromBinary(ModelProtoSchema, built);
+  const graph = model.graph!;
+  const casts: NodeProto[] = [];
+  const inputs = Array.from(fed, ([name, { type, dims }]) => {
+    if (type === 'float32') return valueInfo(name, type, dims);
+    casts.push(castNode(inputOf(name, type), name));
+    return valueInfo(inputOf(name, type), type, dims);
+  });
+  graph.node = [...casts, ...graph.node.filter(({ output }) => !fed.has(output[0]!))];
+  graph.initializer = graph.initializer.filter(({ name }) => !fed.has(name));
+  graph.input.push(...inputs);
+  dropUnused(graph);
+  return toBinary(ModelProtoSchema, model);
+}
+
+/** The name of the input that a form is fed to. */
+export function inputOf(name: string, type: FedForm['type']): string {
+  return type === 'float32' ? name : `${name}.${type}`;
+}
+
+/** Adds what makes a form of a stored matrix. @returns its value. */
+export function addForm(g: GraphBuilder, stored: string, steps: readonly FormStep[]): string {
+  return steps.reduce((value, { opType, perm, constants }) => {
+    const inputs = [value, ...constants.map(constant => g.ints(constant))];
+    return g.op(opType, inputs, perm.length > 0 ? { perm } : {});
+  }, stored);
+}
+
+function storedForm(name: string, tensor: TensorProto): WeightForm | null {
+  const stored = storedTypes[tensor.dataType as TensorProto_DataType];
+  const isExternal = tensor.dataLocation === TensorProto_DataLocation.EXTERNAL;
+  if (!isExternal || tensor.dims.length < 2 || !floats.has(stored)) return null;
+  const { file, offset, length } = placeOf(tensor);
+  const place = { file: file.value, offset: Number(offset.value), length };
+  return { name, stored: stored!, shape: tensor.dims.map(Number), ...place, steps: [] };
+}
+
+function isLayout({ opType, attribute }: NodeProto): boolean {
+  if (opType !== 'Cast') return opType === 'Transpose' || opType === 'Reshape' || opType === 'Slice';
+  return attribute.some(({ name, i }) => name === 'to' && i === BigInt(TensorProto_DataType.FLOAT));
+}
+
+function stepOf({ opType, attribute }: NodeProto, constants: readonly (readonly number[] | null)[]): FormStep {
+  const perm = attribute.find(({ name }) => name === 'perm')?.ints.map(Number) ?? [];
+  return { opType: opType as FormStep['opType'], perm, constants: constants as readonly (readonly number[])[] };
+}
+
+/** Of a rank-1 int64 constant in the graph. */
+function integersOf(tensor: TensorProto | undefined): readonly number[] | null {
+  if (tensor?.dataType !== TensorProto_DataType.INT64 || tensor.rawData.length === 0) return null;
+  return Array.from(new BigInt64Array(tensor.rawData.slice().buffer), Number);
+}
+
+function castNode(from: string, to: string): NodeProto {
+  const type = { name: 'to', type: AttributeProto_AttributeType.INT, i: BigInt(TensorProto_DataType.FLOAT) };
+  return create(NodeProtoSchema, {
+    opType: 'Cast',
+    input: [from],
+    output: [to],
+    name: `Cast_${to}`,
+    attribute: [create(AttributeProtoSchema, type)],
+  });
+}
+
+function dropUnused(graph: GraphProto): void {
+  const needed = new Set(graph.output.map(({ name }) => name));
+  const kept: NodeProto[] = [];
+  for (const node of graph.node.toReversed()) {
+    if (!node.output.some(name => needed.has(name))) continue;
+    kept.push(node);
+    for (const name of node.input) needed.add(name);
+  }
+  graph.node = kept.reverse();
+  graph.initializer = graph.initializer.filter(({ name }) => needed.has(name));
+}
