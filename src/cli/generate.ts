@@ -144,7 +144,7 @@ async function promptOf(engine: Engine, before: string, options: GenerateOptions
     const { prompt, ids } = await engine.chatPrompt(messages, room - nTokens);
     return { ids, start: 0, chat: { messages, prompt } };
   }
-  const { tokens, window } = engine.lastTokens(sliceAround(text, text.length, textReach(room)), room - nTokens);
+  const { tokens, window } = engine.promptTokens(sliceAround(text, text.length, textReach(room)), room - nTokens);
   return { ids: tokens.ids, start: Math.min(window.start, before.length), chat: null };
 }
 

@@ -213,6 +213,11 @@ function lineEndOf(text: string): '\n' | '\r\n' | null {
   return nCr > nLineEnds / 2 ? '\r\n' : '\n';
 }
 
+const noted = new Set<string>();
+
+/** Once: some commands read their file for more than one purpose. */
 function note(sentence: string): void {
+  if (noted.has(sentence)) return;
+  noted.add(sentence);
   process.stderr.write(`${oneLine(sentence)}\n`);
 }

@@ -323,7 +323,7 @@ export class Engine {
     }
     const chat = messages && (await this.chatPrompt(messages, room, signal));
     const slice = sliceAround(text, text.length, textReach(this.model.maxSeqlen));
-    const ids = chat ? chat.ids : this.lastTokens(slice, room).tokens.ids;
+    const ids = chat ? chat.ids : this.promptTokens(slice, room).tokens.ids;
     const onToken = (token: ContinuedToken) => this.emit('continued', { continuationId, token });
     const { text: written, ended } = await this.continueIds(ids, options, onToken, signal);
     return {
@@ -395,6 +395,19 @@ export class Engine {
 
   encode(text: string): Encoded {
     return this.tokenizer.encode(text);
+  }
+
+  /** `lastTokens` of a text that is to be continued. @throws Failure `viewer`, `remote`, or `empty` where nothing precedes. */
+  promptTokens(slice: TextSlice, maxTokens: number): ReturnType<typeof openWindow> {
+    this.experiments.checkLocal();
+    if (slice.text === '' && !this.hasBeginToken) {
+      throw new Failure(
+        'empty',
+        `Cannot continue from the beginning of a text: nothing precedes that place, and "${this.model.name}" has no begin ` +
+          'token. Choose a later place.',
+      );
+    }
+    return this.lastTokens(slice, maxTokens);
   }
 
   /** The end of a text as a run takes it, after the begin token where the model has one. @throws Failure `empty`. */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -337,5 +337,33 @@ test('explain --cell: taps and source heads of a cell add up to it; a cell that 
     const run = cli('explain', file, ...model, '--at', '20', '--cell', bad);
     assert.notEqual(run.status, 0);
     assert.match(run.stderr, message);
+  }
+});
+
+test('a model without a begin token cannot continue nothing, and says so', () => {
+  const directory = join(scratch, 'no-begin');
+  cpSync(tinyModelDirectory, directory, { recursive: true });
+  const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8'));
+  writeFileSync(join(directory, 'config.json'), JSON.stringify({ ...config, bos_token_id: null }));
+  const at = (place: string) => cli('generate', file, '--at', place, '--tokens', '1', '--model', directory);
+  assert.match(
+    at('0').stderr,
+    /^mta-inspect: Cannot continue from the beginning of a text: nothing precedes that place, and "tiny-model" has no begin token\. Choose a later place\.\n$/,
+  );
+  assert.equal(at('1').status, 0);
+  assert.equal(cli('generate', file, '--at', '0', '--tokens', '1', ...model).status, 0);
+});
+
+test('what is said of a file is said once, though it is read twice', () => {
+  const mixed = join(scratch, 'mixed.py');
+  writeFileSync(mixed, 'a = 1\r\nb = a\nc = b\n');
+  for (const args of [
+    ['context', '--at', '9'],
+    ['search', '--at', '9'],
+    ['knockout', '--at', '9', '--keys', '0:2'],
+  ]) {
+    const { stderr, status } = cli(args[0]!, mixed, ...args.slice(1), ...model);
+    assert.equal(status, 0, stderr);
+    assert.equal(stderr, `${mixed} has mixed or lone CR line ends, which are read as LF, as VS Code opens it.\n`);
   }
 });

@@ -1,6 +1,7 @@
 /** ONNX files that expose their attention: looked at with real ONNX Runtime, and refused with reasons. */
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -11,6 +12,7 @@ import type { LayerEvent, OccludedEvent, TokensEvent } from '../../src/inference
 import { Failure } from '../../src/shared/tools/failure';
 import { type DecoderOptions, decode, decoder, writeDecoder } from '../fixtures/onnxDecoder';
 import { tinyModelDirectory } from '../fixtures/paths';
+import { cliProgram } from '../fixtures/programs';
 import { Random } from '../random';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-onnx-'));
@@ -211,6 +213,25 @@ for (const [what, options, message] of refused) {
     });
   });
 }
+
+test('a window that the graph cannot take is refused in our words, whether a file gives its context or not', async () => {
+  const path = write();
+  const long = join(scratch, 'long.txt');
+  writeFileSync(long, text.repeat(20));
+  const requests = [['search', '--at', '200'], ['context', '--at', '200'], ['analyze'], ['heads'], ['eval']];
+  for (const [name, ...args] of requests) {
+    const run = spawnSync(process.execPath, [cliProgram, name!, long, ...args, '--model', path], { encoding: 'utf8' });
+    assert.equal(run.status, 1);
+    assert.match(
+      run.stderr,
+      /^mta-inspect: Cannot look at \d+ tokens with "decoder": its graph stopped\. No file says how many tokens it takes, so 1024 are assumed: write \{"max_seqlen": N\} into decoder\.onnx\.json beside it, or inspect fewer tokens\. ONNX Runtime says: .*out of data bounds.*\.\n$/,
+      name,
+    );
+  }
+  writeFileSync(`${path}.json`, JSON.stringify({ max_seqlen: 300 }));
+  const known = spawnSync(process.execPath, [cliProgram, 'heads', long, '--model', path], { encoding: 'utf8' });
+  assert.match(known.stderr, /^mta-inspect: .*its graph stopped\. Inspect fewer tokens, or pick another model\. ONNX/);
+});
 
 test('refuses a missing tokenizer, damaged files and windows that do not fit', async () => {
   const path = write();

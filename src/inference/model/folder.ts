@@ -48,6 +48,8 @@ export interface OnnxView {
   readonly attentions: readonly string[];
   /** Output of vocabulary logits, [1, token, vocabulary]. */
   readonly logits: string | null;
+  /** Whether a file says how many tokens it takes; otherwise the context is assumed. */
+  readonly isContextKnown: boolean;
 }
 
 /** Inputs that a viewer knows how to fill. */

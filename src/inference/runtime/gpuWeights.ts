@@ -87,7 +87,7 @@ export class GpuWeights {
   private async computesWithHalves(): Promise<boolean> {
     const g = new GraphBuilder('halves');
     g.output('y', g.cast(g.input('x', 'float16', ['N']), 'float32'), 'float32', ['N']);
-    const session = await Session.create(g.build(), { provider: this.provider, isQuiet: true });
+    const session = await Session.create(g.build(), { provider: this.provider });
     try {
       const { y } = await session.run({ x: { type: 'float16', data: Uint16Array.of(0x3c00), dims: [1] } });
       return y!.data[0] === 1;

@@ -68,8 +68,6 @@ export interface SessionOptions {
   readonly nThreads?: number;
   /** What comes out stays in the memory of the GPU: `Resident`s. Only `webgpu` can. */
   readonly keepsOnGpu?: boolean;
-  /** For what may fail: ONNX Runtime writes nothing of it to the log. */
-  readonly isQuiet?: boolean;
 }
 
 /** Largest constant that is worked out ahead where weights are mapped: biases and norms, no matrices. */
@@ -156,13 +154,13 @@ export class Session {
    */
   static async create(graph: Uint8Array | string, options: SessionOptions): Promise<Session> {
     const { provider, weightFolder, weightsInMemory, nThreads, mapsWeights = false, gpuLayout = 'NCHW' } = options;
-    const { keepsOnGpu = false, isQuiet = false, sharedWeights = new Map<string, SharedWeight | Value>() } = options;
+    const { keepsOnGpu = false, sharedWeights = new Map<string, SharedWeight | Value>() } = options;
     const runtime = await loadRuntime();
     try {
       const source = typeof graph === 'string' && runtime.isWasm ? await readFile(graph) : graph;
       const ort = await runtime.InferenceSession.create(source as Uint8Array, {
         executionProviders: [providerOptions(runtime.isWasm ? 'wasm' : provider, gpuLayout)],
-        logSeverityLevel: isQuiet ? 4 : 3,
+        logSeverityLevel: 4, // what fails is thrown; the library would print it in its own words first
         // The arena never gives memory back: one per layer would hold every layer's maps at once.
         enableCpuMemArena: false,
         ...(keepsOnGpu ? { preferredOutputLocation: 'gpu-buffer' as const } : {}),
@@ -267,10 +265,13 @@ function runtimeFailure(what: string, error: unknown): Failure {
     failure.cause = ranOut;
     return failure;
   }
-  return new Failure('runtime', `ONNX Runtime could not ${what}: ${reason(error)}. Try again or pick another model.`, [
+  const cause = reason(error);
+  const failure = new Failure('runtime', `ONNX Runtime could not ${what}: ${cause}. Try again or pick another model.`, [
     'retry',
     'showLog',
   ]);
+  failure.cause = cause;
+  return failure;
 }
 
 /** The sentence of a runtime's message that says what happened, without source places of the runtime. */

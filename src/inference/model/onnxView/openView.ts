@@ -51,7 +51,11 @@ export async function openOnnxView(path: string): Promise<ModelFolder> {
   });
   const notes = await optionalJson(directory, `${file}.json`);
   const config = await optionalJson(directory, 'config.json');
-  const view = { path, inputs: inputsOf(onnx, fail), ...outputsOf(onnx, notes, `${file}.json`, fail) };
+  const context = notes['max_seqlen'] ?? config['max_position_embeddings'] ?? config['n_positions'] ?? undefined;
+  const view = {
+    ...{ path, inputs: inputsOf(onnx, fail), isContextKnown: context !== undefined },
+    ...outputsOf(onnx, notes, `${file}.json`, fail),
+  };
   const output = (name: string) => onnx.outputs.find(tensor => tensor.name === name)!;
   const size = (what: string, ...candidates: readonly unknown[]) => {
     const found = candidates.find(value => value !== undefined && value !== null && typeof value !== 'string');
@@ -75,7 +79,7 @@ export async function openOnnxView(path: string): Promise<ModelFolder> {
     {
       ...{ name, n_layers: nLayers, n_heads: nHeads, dim: 2, head_dim: 2, hidden_dim: 1 },
       vocab_size: typeof logitsSize === 'number' ? logitsSize : (config['vocab_size'] ?? tokenizer()),
-      max_seqlen: notes['max_seqlen'] ?? config['max_position_embeddings'] ?? config['n_positions'] ?? usualContext,
+      max_seqlen: context ?? usualContext,
       bos_token_id: beginTokenOf(tokenizerJson),
     },
     `what is known of ${file} of "${basename(directory)}" (its shapes, ${file}.json, config.json)`,

@@ -3,6 +3,7 @@
  * the residual stream is the window's tokens up to the last layer, and the vocabulary logits after it.
  */
 
+import { basename } from 'node:path';
 import { logSoftmaxRows } from '../../../attention/distributions';
 import type { LayerOverview } from '../../../shared/analysis';
 import type { KernelWeights } from '../../../shared/kernels';
@@ -162,7 +163,9 @@ export class OnnxViewRuntime implements LayerRuntime {
     const nTokens = ids.length;
     const feeds = Object.fromEntries(view.inputs.map(({ name, type }) => [name, feed(name, type, ids)]));
     const fetches = [...view.attentions, ...(view.logits === null ? [] : [view.logits])];
-    const fetched = await session.run(feeds, fetches);
+    const fetched = await session.run(feeds, fetches).catch(error => {
+      throw error instanceof Failure && error.code === 'runtime' ? this.runFailure(nTokens, error) : error;
+    });
     const maps = view.attentions.map(name => {
       const values = floatsOf(fetched, name, [1, this.nHeads, nTokens, nTokens], summary.name);
       checkPattern(values, nTokens, name, summary.name);
@@ -174,6 +177,19 @@ export class OnnxViewRuntime implements LayerRuntime {
       maps,
       logits: logits === null ? null : { type: 'float32', data: floatsOf(fetched, logits, dims, summary.name), dims },
     };
+  }
+
+  private runFailure(nTokens: number, { cause }: Failure): Failure {
+    const { view, summary, directory } = this.folder;
+    const todo = view.isContextKnown
+      ? 'Inspect fewer tokens, or pick another model.'
+      : `No file says how many tokens it takes, so ${summary.maxSeqlen} are assumed: write {"max_seqlen": N} into ` +
+        `${basename(directory)}.json beside it, or inspect fewer tokens.`;
+    return new Failure(
+      'runtime',
+      `Cannot look at ${nTokens} tokens with "${summary.name}": its graph stopped. ${todo} ONNX Runtime says: ${cause}.`,
+      ['openSettings', 'showLog'],
+    );
   }
 
   private open(): Promise<Session> {
