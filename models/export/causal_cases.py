@@ -205,6 +205,19 @@ def patches(model: CausalModel) -> Dict[str, Any]:
             "corrupted_difference": float(corrupted), "scores": scores}  # fmt: skip
 
 
+def retrieval_scores(model: CausalModel) -> Dict[str, Any]:
+    """QRHead scores of every head (arXiv 2506.09944): what the rows that predict "moon" give the first one, above "N/A"."""
+    asked, unasked = IDS[:19], IDS[:12] + [ord(character) for character in "N/A"]
+    gold = slice(6, 9)
+    mean_rows = lambda ids, rows: [part["pattern"][:, rows].mean(1) for part in model.whole(ids)[1]]  # noqa: E731
+    scores = []
+    for with_query, without in zip(mean_rows(asked, slice(15, 18)), mean_rows(unasked, slice(12, 15))):
+        calibrated = with_query[:, gold] - without[:, gold]
+        least = calibrated.mean(-1, keepdims=True) - 2 * calibrated.std(-1, ddof=1, keepdims=True)
+        scores.append(rounded(np.where(calibrated >= least, calibrated, 0).sum(-1)))
+    return {"asked": asked, "unasked": unasked, "scores": scores}
+
+
 def continuation(model: CausalModel, ids: List[int], n: int) -> List[int]:
     """Greedy, from the whole text each time."""
     all_ids = list(ids)
@@ -224,7 +237,7 @@ def main() -> None:
     cases = {
         "format": FORMAT, "ids": IDS, "lens": lens(model, IDS),
         "knock_outs": [knock_out(model, IDS, case) for case in KNOCK_OUTS],
-        "greedy": continuation(model, IDS, 16), "patch": patches(model),
+        "greedy": continuation(model, IDS, 16), "patch": patches(model), "retrieval": retrieval_scores(model),
     }  # fmt: skip
     parser.parse_args().out.write_text(json.dumps(cases, indent=1) + "\n")
 

@@ -70,6 +70,34 @@ test('the score of every head is what its maps say, with and without the query',
   );
 });
 
+test('the score of every head equals float64 from an independent model; scores of examples are averaged', async () => {
+  const { retrieval } = JSON.parse(readFileSync(join(root, 'test', 'fixtures', 'causal.json'), 'utf8'));
+  const tide = 'def tide(moon):\n  return moon + 1\n';
+  const moon = { start: tide.lastIndexOf('moon'), end: tide.lastIndexOf('moon') + 4 };
+  const example = { text: tide, query: moon, gold: { start: tide.indexOf('moon'), end: tide.indexOf('moon') + 4 } };
+  const engine = await Engine.load({ modelDirectory: tinyModelDirectory, provider: 'cpu', nThreads: 1 }, () => {});
+  try {
+    const idsOf = (of: string) => [...engine.lastTokens({ text: of, start: 0 }, 64).tokens.ids];
+    assert.deepEqual(idsOf(tide.slice(0, moon.end)), retrieval.asked);
+    assert.deepEqual(idsOf(`${tide.slice(0, tide.indexOf('\n') + 1)}N/A`), retrieval.unasked);
+    const one = await engine.scoreHeads({ examples: [example] });
+    const expected: number[] = retrieval.scores.flat();
+    assert.equal(one.length, expected.length);
+    for (const [i, { score }] of one.entries())
+      assert.ok(Math.abs(score - expected[i]!) < 1e-5, `${score}, ${expected[i]}`);
+    const other = { text, query: { start: 22, end: 25 }, gold: { start: 0, end: 9 } };
+    const [alone, both] = [
+      await engine.scoreHeads({ examples: [other] }),
+      await engine.scoreHeads({ examples: [example, other] }),
+    ];
+    for (const [i, { score }] of both.entries()) {
+      assert.ok(Math.abs(score - (one[i]!.score + alone[i]!.score) / 2) < 1e-6);
+    }
+  } finally {
+    await engine.release();
+  }
+});
+
 test('--heads-file takes the heads that were saved; another model’s are refused', async () => {
   const saved = await chosenHeadsJson(file, { ...options, count: 2 });
   const headsFile = write('heads.json', JSON.stringify(saved));
