@@ -16,6 +16,7 @@ import {
   type TensorProto,
   TensorProto_DataLocation,
   TensorProto_DataType,
+  TensorProtoSchema,
 } from './onnx/onnx_pb';
 
 /** A node between a stored matrix and its use. */
@@ -71,19 +72,29 @@ export function weightForms(built: Uint8Array): WeightForm[] {
   return [...forms.values()];
 }
 
-/** The graph with inputs in place of forms, as fp32 whatever they are fed as. */
-export function feedForms(built: Uint8Array, fed: ReadonlyMap<string, FedForm>): Uint8Array {
+/**
+ * The graph with inputs in place of forms, as fp32 whatever they are fed as.
+ * @param maxBytes of a matrix that is widened at once, as fp32; products with larger ones are made in parts.
+ */
+export function feedForms(
+  built: Uint8Array,
+  fed: ReadonlyMap<string, FedForm>,
+  maxBytes = Number.POSITIVE_INFINITY,
+): Uint8Array {
   const model = fromBinary(ModelProtoSchema, built);
   const graph = model.graph!;
-  const casts: NodeProto[] = [];
-  const inputs = Array.from(fed, ([name, { type, dims }]) => {
-    if (type === 'float32') return valueInfo(name, type, dims);
-    casts.push(castNode(inputOf(name, type), name));
-    return valueInfo(inputOf(name, type), type, dims);
-  });
-  graph.node = [...casts, ...graph.node.filter(({ output }) => !fed.has(output[0]!))];
+  graph.node = graph.node.filter(({ output }) => !fed.has(output[0]!));
   graph.initializer = graph.initializer.filter(({ name }) => !fed.has(name));
-  graph.input.push(...inputs);
+  for (const [name, { type, dims }] of fed) {
+    const input = inputOf(name, type);
+    graph.input.push(valueInfo(input, type, dims));
+    if (type === 'float32') continue;
+    const users = graph.node.filter(node => node.input.includes(name));
+    const nParts = Math.ceil((4 * dims.reduce((product, n) => product * n, 1)) / maxBytes);
+    const canSplit = dims.length === 2 && users.every(({ opType, input: [, b] }) => opType === 'MatMul' && b === name);
+    if (nParts > 1 && canSplit) splitProducts(graph, name, input, dims[1]!, nParts);
+    else graph.node.unshift(newNode('Cast', [input], name, { to: TensorProto_DataType.FLOAT }));
+  }
   dropUnused(graph);
   return toBinary(ModelProtoSchema, model);
 }
@@ -126,14 +137,50 @@ function integersOf(tensor: TensorProto | undefined): readonly number[] | null {
   return Array.from(new BigInt64Array(tensor.rawData.slice().buffer), Number);
 }
 
-function castNode(from: string, to: string): NodeProto {
-  const type = { name: 'to', type: AttributeProto_AttributeType.INT, i: BigInt(TensorProto_DataType.FLOAT) };
+/** Makes products with a matrix [in, out] from products with some of its columns, which are widened one after the other. */
+function splitProducts(graph: GraphProto, name: string, input: string, nColumns: number, nParts: number): void {
+  const step = Math.ceil(nColumns / nParts / columnStep) * columnStep;
+  const starts = Array.from({ length: Math.ceil(nColumns / step) }, (_, part) => part * step);
+  const constant = (value: number) => {
+    const rawData = new Uint8Array(BigInt64Array.of(BigInt(value)).buffer);
+    const tensor = { name: `${name}.${value}`, dataType: TensorProto_DataType.INT64, dims: [1n], rawData };
+    if (!graph.initializer.some(known => known.name === tensor.name)) {
+      graph.initializer.push(create(TensorProtoSchema, tensor));
+    }
+    return tensor.name;
+  };
+  const parts = starts.map((start, part) => {
+    const bounds = [constant(start), constant(Math.min(nColumns, start + step)), constant(1)];
+    const [stored, widened] = [`${input}.part${part}`, `${name}.part${part}`];
+    graph.node.unshift(
+      newNode('Slice', [input, ...bounds], stored),
+      newNode('Cast', [stored], widened, { to: TensorProto_DataType.FLOAT }),
+    );
+    return widened;
+  });
+  graph.node = graph.node.flatMap(node => {
+    if (!node.input.includes(name)) return [node];
+    const output = node.output[0]!;
+    const products = parts.map((part, i) => newNode('MatMul', [node.input[0]!, part], `${output}.part${i}`));
+    const outputs = products.map(product => product.output[0]!);
+    return [...products, newNode('Concat', outputs, output, { axis: -1 })];
+  });
+}
+
+/** Parts of a matrix have a multiple of it, but the last one: kernels are quickest with whole tiles. */
+const columnStep = 64;
+
+function newNode(
+  opType: string,
+  input: string[],
+  output: string,
+  attributes: Readonly<Record<string, number>> = {},
+): NodeProto {
   return create(NodeProtoSchema, {
-    opType: 'Cast',
-    input: [from],
-    output: [to],
-    name: `Cast_${to}`,
-    attribute: [create(AttributeProtoSchema, type)],
+    ...{ opType, input, output: [output], name: `${opType}_${output}` },
+    attribute: Object.entries(attributes).map(([name, value]) =>
+      create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INT, i: BigInt(value) }),
+    ),
   });
 }
 

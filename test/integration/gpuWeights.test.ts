@@ -6,6 +6,7 @@ import { GraphBuilder, type Weight } from '../../src/graph/graphBuilder';
 import { GpuMemory } from '../../src/inference/runtime/gpuMemory';
 import { GpuWeights } from '../../src/inference/runtime/gpuWeights';
 import { Session } from '../../src/inference/runtime/session';
+import { float16Bytes } from '../../src/shared/tools/float16';
 
 const values = [0.5, -2, 3, 0.25, 1, -8];
 const bf16 = values.map(value => new Uint16Array(Float32Array.of(value).buffer)[1]!);
@@ -58,5 +59,24 @@ test('graphs of the same matrix are fed with the same memory, as small as the fi
       await session.release();
     }
   }
+  await weights.release();
+});
+
+test('a large matrix is widened in parts, and its product is the same', async () => {
+  const [nOut, nIn] = [200, 2];
+  const numbers = Float32Array.from({ length: nOut * nIn }, (_, i) => (i % 37) / 16 - 1);
+  const bytes = float16Bytes(numbers);
+  const inMemory = async () => new Map([['w', new Uint8Array(bytes)]]);
+  const g = new GraphBuilder('product');
+  const source = { file: 'w', offset: 0, length: bytes.length };
+  const matrix = g.weight('w', { elementType: 'float16', shape: [nOut, nIn], source });
+  g.output('y', g.product(g.input('x', 'float32', [1, nIn]), matrix), 'float32', [1, nOut]);
+  const weights = new GpuWeights({ weightFolder: '/nowhere', inMemory }, 'cpu', new GpuMemory('cpu'), 600);
+  const { graph, fed } = await weights.feed(g.build());
+  const session = await Session.create(graph, { provider: 'cpu', sharedWeights: fed });
+  const { y } = await session.run({ x: { type: 'float32', data: Float32Array.of(3, -5), dims: [1, nIn] } });
+  const expected = Array.from({ length: nOut }, (_, i) => 3 * numbers[2 * i]! - 5 * numbers[2 * i + 1]!);
+  assert.deepEqual([...y!.data], expected);
+  await session.release();
   await weights.release();
 });

@@ -38,7 +38,7 @@ export const usualBandRows = 256;
  * Largest buffer that ONNX Runtime's WebGPU provider keeps for the next use: to make one anew in each run takes longer than
  * what is computed in it.
  */
-const maxKeptBytes = 160 * 2 ** 20;
+export const maxKeptBytes = 160 * 2 ** 20;
 const mostGpuRows = 2048;
 
 /**

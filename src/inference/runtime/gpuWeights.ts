@@ -5,6 +5,7 @@ import { addForm, type FedForm, feedForms, inputOf, type WeightForm, weightForms
 import type { LocalProvider } from '../../shared/analysis';
 import { narrowFloats, widenFloats } from '../../shared/tools/float16';
 import type { ModelFolder } from '../model/folder';
+import { maxKeptBytes } from './bands';
 import { cached } from './cached';
 import type { GpuMemory } from './gpuMemory';
 import { Session, type SharedWeight, type Value } from './session';
@@ -31,6 +32,8 @@ export class GpuWeights {
     private readonly folder: Pick<ModelFolder, 'weightFolder' | 'inMemory'>,
     private readonly provider: LocalProvider,
     private readonly memory: GpuMemory,
+    /** Of a matrix that a run widens at once. */
+    private readonly maxWidenedBytes = maxKeptBytes,
   ) {}
 
   /**
@@ -46,7 +49,7 @@ export class GpuWeights {
       forms.set(form.name, await cached(this.kept, key, () => this.load(form)));
     }
     const fed = new Map(Array.from(forms, ([name, { type, value }]) => [inputOf(name, type), value]));
-    return { graph: feedForms(built, forms), fed };
+    return { graph: feedForms(built, forms, this.maxWidenedBytes), fed };
   }
 
   async release(): Promise<void> {

@@ -73,3 +73,19 @@ test('what makes a form of a stored matrix is the graph’s own nodes', () => {
     ['Slice', 'Transpose', 'Transpose', 'Identity'],
   );
 });
+
+test('a product with a matrix too large to be widened at once is made in parts of its columns', () => {
+  const g = new GraphBuilder('test');
+  const x = g.input('x', 'float32', ['T', 2]);
+  g.output('y', g.product(x, g.weight('w', stored('float16', [200, 2]))), 'float32', ['T', 200]);
+  const built = g.build();
+  const [form] = weightForms(built);
+  const opTypes = (type: 'float16' | 'float32', maxBytes: number) =>
+    graphOf(feedForms(built, new Map([[form!.name, { type, dims: [2, 200] }]]), maxBytes)).node.map(
+      ({ opType }) => opType,
+    );
+  const part = ['Slice', 'Cast'];
+  assert.deepEqual(opTypes('float16', 600), [...part, ...part, 'MatMul', 'MatMul', 'Concat', 'Identity']);
+  assert.deepEqual(opTypes('float16', 1600), ['Cast', 'MatMul', 'Identity']);
+  assert.deepEqual(opTypes('float32', 600), ['MatMul', 'Identity']);
+});
