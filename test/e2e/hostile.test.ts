@@ -71,6 +71,8 @@ function writeModel(): void {
   merges.pop();
   tokenizer.added_tokens.push({ ...tokenizer.added_tokens[0], id, content: token, special: false });
   writeFileSync(path('tokenizer.json'), JSON.stringify(tokenizer));
+  const template = '{% for m in messages %}[{{ m.role }}] {{ m.content }} {% endfor %}[answer] ';
+  writeFileSync(path('chat_template.jinja'), template);
 }
 
 /** The hostile command would open one. */
@@ -189,25 +191,72 @@ async function editorText(part: string): Promise<string> {
   return (await (await workbench.page.waitForFunction(read, part)).jsonValue())!;
 }
 
+/** Answers a prompt of the quick input, once it is there. */
+async function answer(prompt: string, text: string): Promise<void> {
+  await workbench.page.locator('.quick-input-message', { hasText: prompt }).waitFor();
+  const input = workbench.page.locator('.quick-input-widget input.input');
+  await input.fill(text);
+  await input.press('Enter');
+}
+
+const listed = (text: string) => workbench.page.locator('.quick-input-list .monaco-list-row', { hasText: text });
+
+/** Continues the text before the cursor, as far as the question of what the text is. */
+async function continueText(how: string, source: string): Promise<void> {
+  await workbench.openFile(named);
+  await workbench.goTo({ offset: 2 + token.length });
+  await workbench.runCommand('MTA Inspector: Continue the Text…');
+  await answer('How many tokens?', '2');
+  await listed(how).click();
+  await listed(source).click();
+}
+
+/** The untitled document's text, once it holds a part; the document is closed and the file as it was. */
+async function written(part: string): Promise<string> {
+  await untitledTabs().first().waitFor();
+  const text = await editorText(part);
+  assert.equal(readFileSync(join(folder, named), 'utf8'), `a ${token} b\n`);
+  await workbench.runCommand('View: Revert and Close Editor');
+  await untitledTabs().first().waitFor({ state: 'detached' });
+  return text;
+}
+
 test('a continued text is a document of its own; its tokens run nothing', async () => {
   await workbench.openFile(named);
   await workbench.goTo({ offset: 2 + token.length });
   await workbench.runCommand('MTA Inspector: Continue the Text…');
-  const input = workbench.page.locator('.quick-input-widget input.input');
-  await input.fill('[2](command:a.b)');
+  await workbench.page.locator('.quick-input-message', { hasText: 'How many tokens?' }).waitFor();
+  await workbench.page.locator('.quick-input-widget input.input').fill('[2](command:a.b)');
   const problem = workbench.page.locator('.quick-input-message', { hasText: 'not a whole number' });
   await problem.waitFor();
   assert.equal(await problem.locator('a').count(), 0);
-  await input.fill('2');
-  await workbench.page.keyboard.press('Enter');
-  await workbench.page
-    .locator('.quick-input-list .monaco-list-row', { hasText: 'The likeliest token each time' })
-    .click();
-  await untitledTabs().first().waitFor();
-  await editorText('**bold**');
-  assert.equal(readFileSync(join(folder, named), 'utf8'), `a ${token} b\n`);
-  await workbench.screenshot('hostile-continued');
-  await workbench.runCommand('View: Revert and Close Editor');
+  await workbench.page.keyboard.press('Escape');
+  await problem.waitFor({ state: 'hidden' });
+  await continueText('The likeliest token each time', 'The text as it is');
+  await written('**bold**');
+});
+
+test('alternatives are a tree of tokens, shown as text; a branch opens as a document of its own', async () => {
+  await continueText('Alternatives at this place', 'The text as it is');
+  const alternatives = listed('%');
+  await alternatives.first().waitFor();
+  await alternatives.first().click();
+  await listed('Open this branch').waitFor();
+  // Those after it, a step further in.
+  await listed('│').first().waitFor();
+  assert.deepEqual(await markupIn(workbench.page.locator('.quick-input-list .monaco-list-row .label-name')), []);
+  await listed('│').first().click();
+  await listed('together').first().waitFor();
+  await listed('Open this branch').click();
+  const text = await written('**bold**');
+  assert.ok(text.startsWith(`a ${token}`) && text.length > 2 + token.length, text);
+});
+
+test('the text as a message is put into the model’s chat template, and answered', async () => {
+  await continueText('The likeliest token each time', 'The text as a message');
+  await answer('System message before the text', 'Be [brief](command:a.b).');
+  const text = await written('[answer]');
+  assert.ok(text.startsWith(`[system] Be [brief](command:a.b). [user] a ${token} [answer]`), text);
 });
 
 const refusedLinks = ['linked.txt', '..%2ftab.txt', '%2e%2e/tab.txt', 'x/..%2f..%2ftab.txt', join(base, 'tab.txt')];
