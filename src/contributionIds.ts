@@ -16,6 +16,7 @@ export const commands = {
   clearHighlights: 'mtaInspector.clearHighlights',
   toggleHighlights: 'mtaInspector.toggleHighlights',
   goToHead: 'mtaInspector.goToHead',
+  viewTable: 'mtaInspector.viewTable',
   toggleSurprisal: 'mtaInspector.toggleSurprisal',
   /** Of links in our own hover. */
   showToken: 'mtaInspector.showToken',
@@ -98,6 +99,8 @@ export const settings = [
   'mtaInspector.hover.enabled',
   'mtaInspector.highlight.enabled',
   'mtaInspector.highlight.count',
+  'mtaInspector.panel.location',
+  'mtaInspector.colorScale',
   'mtaInspector.remote.url',
   'mtaInspector.remote.model',
   'mtaInspector.remote.timeout',

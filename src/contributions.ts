@@ -3,8 +3,13 @@
 import * as vscode from 'vscode';
 import { formerSettings, keysPerTokenSetting, type SettingId } from './contributionIds';
 import { type ProviderSetting, providerSettings, type QuantizedWeights, quantizedWeights } from './shared/analysis';
+import { type ColorMap, colorMaps, defaultColorMap } from './shared/colorScale';
 import { defaultRelevance, type RelevanceMethod, relevanceMethods } from './shared/relevance';
 import type { RemoteOptions } from './shared/remote';
+
+const panelLocations = ['sideBar', 'beside'] as const;
+type PanelLocation = (typeof panelLocations)[number];
+const colorScales = Object.keys(colorMaps) as ColorMap[];
 
 export interface Settings {
   readonly model: string;
@@ -22,6 +27,10 @@ export interface Settings {
   /** Until another one is chosen in a workspace. */
   readonly relevanceMethod: RelevanceMethod;
   readonly windowFollowsCursor: boolean;
+  /** Where commands open the panel: as a view of the side bar, or as an editor beside the text. */
+  readonly panelLocation: PanelLocation;
+  /** Colors of maps, until a panel chooses others. */
+  readonly colorScale: ColorMap;
   /** CSV files begin with a mark by which spreadsheets recognize UTF-8. */
   readonly exportByteOrderMark: boolean;
   /** Without the token, which is in the secret storage; null where no server is named. */
@@ -76,6 +85,8 @@ function readAll(): Settings {
     topK: whole(section.get(keysPerTokenSetting), 1, 64, 16),
     analyzeOnEdit: flag('mtaInspector.inspect.onEdit'),
     relevanceMethod: choiceOf(relevanceMethods, get('mtaInspector.relevance.method')) ?? defaultRelevance.method,
+    panelLocation: choiceOf(panelLocations, get('mtaInspector.panel.location')) ?? 'sideBar',
+    colorScale: choiceOf(colorScales, get('mtaInspector.colorScale')) ?? defaultColorMap,
     exportByteOrderMark: get('mtaInspector.export.byteOrderMark') === true,
     hoverEnabled: flag('mtaInspector.hover.enabled'),
     highlightEnabled: flag('mtaInspector.highlight.enabled'),

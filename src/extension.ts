@@ -115,10 +115,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
     revealInDocument: (offset: number) => revealOffset(search.searchedDocument, offset),
   };
   const editorPanel = new AttentionEditor(page);
-  const showPanel = () => {
-    if (!editorPanel.isVisible)
-      void vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
-  };
+  const showPanel = () => editorPanel.show();
   const samples = new Samples(extensionUri);
   const inspectSample = async (sample: Sample) => {
     // All at once: opening the panel and loading the model take as long as showing the text.

@@ -33,6 +33,21 @@ interface VsCodeApi {
 
 declare function acquireVsCodeApi(): VsCodeApi;
 
+interface Colored {
+  readonly colorMap?: unknown;
+}
+
+/** A saved layout, with the colors that the reader's setting names where the panel has not chosen others. */
+export function withSetting(saved: unknown, { colorMap }: Colored): object {
+  return { colorMap, ...(saved as object | undefined) };
+}
+
+/** A layout to save: colors that are those of the setting are not the panel's own choice, and change with it. */
+export function withoutSetting(layout: unknown, setting: Colored): object {
+  const { colorMap, ...others } = layout as Colored & object;
+  return colorMap === setting.colorMap ? others : { ...others, colorMap };
+}
+
 /** The extension host over postMessage. To be called once: VS Code hands out its API only once. */
 export function connectToVsCode(): PanelHost {
   const api = acquireVsCodeApi();
@@ -52,7 +67,7 @@ export function connectToVsCode(): PanelHost {
     holdsExact: () => true,
     hasMeasures: true,
     hasEditor: true,
-    loadLayout: () => api.getState(),
-    saveLayout: layout => api.setState(layout),
+    loadLayout: () => withSetting(api.getState(), document.body.dataset),
+    saveLayout: layout => api.setState(withoutSetting(layout, document.body.dataset)),
   };
 }

@@ -42,6 +42,11 @@ export function registerMaintenanceCommands(
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ language: 'markdown', content }));
   });
   register(commands.goToHead, () => goToHead(analysis, tab, showPanel));
+  register(commands.viewTable, async () => {
+    if (!analysis.snapshot.model) throw failures.noAnalysis();
+    showPanel();
+    tab.show('table');
+  });
   register(commands.toggleHighlights, async () => {
     const configuration = vscode.workspace.getConfiguration('mtaInspector');
     const isInWorkspace = configuration.inspect('highlight.enabled')?.workspaceValue !== undefined;

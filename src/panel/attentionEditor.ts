@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import { commands, views } from '../contributionIds';
+import { readSettings } from '../contributions';
 import { fillWebview, type PageContext, webviewOptions } from './webviewPage';
 
 export class AttentionEditor implements vscode.WebviewPanelSerializer, vscode.Disposable {
@@ -15,20 +16,26 @@ export class AttentionEditor implements vscode.WebviewPanelSerializer, vscode.Di
     );
   }
 
-  /** On screen, perhaps beside the document. */
-  get isVisible(): boolean {
+  private get isVisible(): boolean {
     return this.panel?.visible ?? false;
   }
 
+  /** Shows the panel where the settings say, unless it is on screen. The text keeps the focus. */
+  show(): void {
+    if (this.isVisible) return;
+    if (readSettings().panelLocation === 'beside') this.open(true);
+    else void vscode.commands.executeCommand(`${views.attention}.focus`, { preserveFocus: true });
+  }
+
   /** Shows the panel beside the document, which stays in sight. */
-  open(): void {
+  open(preserveFocus = false): void {
     if (this.panel) {
-      this.panel.reveal();
+      this.panel.reveal(undefined, preserveFocus);
       return;
     }
     const title = vscode.l10n.t('Attention');
-    const { Beside } = vscode.ViewColumn;
-    this.adopt(vscode.window.createWebviewPanel(views.attentionEditor, title, Beside, webviewOptions(this.context)));
+    const place = { viewColumn: vscode.ViewColumn.Beside, preserveFocus };
+    this.adopt(vscode.window.createWebviewPanel(views.attentionEditor, title, place, webviewOptions(this.context)));
   }
 
   /** After a reload VS Code brings the panel back, and the page its layout. */

@@ -1,5 +1,7 @@
 /** The webview's page: nothing but our bundle may load, nothing inline may run. Pure. */
 
+import type { ColorMap } from '../shared/colorScale';
+
 export interface PageSources {
   readonly cspSource: string;
   readonly nonce: string;
@@ -8,11 +10,22 @@ export interface PageSources {
   readonly title: string;
   /** BCP 47, such as `de`. */
   readonly language: string;
+  /** Colors of maps, where the panel has not chosen others. */
+  readonly colorMap: ColorMap;
   /** Texts in that language by the English ones; absent where they are shown in English. */
   readonly translations: Readonly<Record<string, unknown>> | undefined;
 }
 
-export function pageHtml({ cspSource, nonce, script, styles, title, language, translations }: PageSources): string {
+export function pageHtml({
+  cspSource,
+  nonce,
+  script,
+  styles,
+  title,
+  language,
+  colorMap,
+  translations,
+}: PageSources): string {
   const policy = [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
@@ -31,7 +44,7 @@ export function pageHtml({ cspSource, nonce, script, styles, title, language, tr
 <title>${title}</title>
 ${styles.map(style => `<link rel="stylesheet" href="${style}">`).join('\n')}
 </head>
-<body>
+<body data-color-map="${colorMap}">
 <div id="app"></div>
 <script nonce="${nonce}" type="application/json" id="l10n">${data(translations ?? {})}</script>
 <script nonce="${nonce}" src="${script}"></script>

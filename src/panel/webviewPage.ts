@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
+import { readSettings } from '../contributions';
 import { connectPanel, type PanelServices } from './bridge';
 import { pageHtml } from './html';
 
@@ -31,14 +32,25 @@ export function fillWebview(webview: vscode.Webview, context: PageContext, title
     context,
   );
   webview.options = webviewOptions(context);
-  webview.html = pageHtml({
-    cspSource: webview.cspSource,
-    nonce: randomBytes(16).toString('base64'),
-    script: uri('webview.js'),
-    styles: [uri('codicon.css'), uri('webview.css')],
-    title,
-    language: vscode.env.language,
-    translations: vscode.l10n.bundle,
+  let { colorScale } = readSettings();
+  const fill = () => {
+    webview.html = pageHtml({
+      cspSource: webview.cspSource,
+      nonce: randomBytes(16).toString('base64'),
+      script: uri('webview.js'),
+      styles: [uri('codicon.css'), uri('webview.css')],
+      title,
+      language: vscode.env.language,
+      colorMap: colorScale,
+      translations: vscode.l10n.bundle,
+    });
+  };
+  fill();
+  // The page comes back in the layout that it had.
+  const changing = vscode.workspace.onDidChangeConfiguration(() => {
+    const former = colorScale;
+    colorScale = readSettings().colorScale;
+    if (colorScale !== former) fill();
   });
-  return vscode.Disposable.from(receiving, connection);
+  return vscode.Disposable.from(receiving, connection, changing);
 }

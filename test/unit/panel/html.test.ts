@@ -4,7 +4,7 @@ import { pageHtml } from '../../../src/panel/html';
 
 const page = {
   ...{ cspSource: 'https://webview', nonce: 'abc', script: 'w.js', styles: ['w.css'], title: 'T' },
-  ...{ language: 'de', translations: undefined },
+  ...{ language: 'de', colorMap: 'brownTeal' as const, translations: undefined },
 };
 
 test('nothing may load but the bundle, nothing inline may run', () => {
@@ -19,6 +19,7 @@ test('nothing may load but the bundle, nothing inline may run', () => {
 
 test('the texts of the reader’s language are in the page, and no text ends them', () => {
   assert.match(pageHtml(page), /<html lang="en">/);
+  assert.match(pageHtml(page), /<body data-color-map="brownTeal">/);
   const translations = { Layer: 'Schicht', 'a</script>b': 'c</script>d' };
   const html = pageHtml({ ...page, translations });
   assert.match(html, /<html lang="de">/);
