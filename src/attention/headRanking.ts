@@ -20,7 +20,7 @@ export const measures: readonly Measure[] = [
     label: t('Finds context'),
     unit: '',
     meaning: t(
-      'First come heads that look far back at text that repeats or continues the current token, more than their distances alone would: they show where the model found its context. Even attention gives 0.',
+      'First come heads that look far back at text that repeats or continues the current token, more than their distances alone would. Even attention gives 0.',
     ),
     isAscending: false,
   },

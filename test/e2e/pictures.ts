@@ -1,5 +1,6 @@
 // `npm run pictures`: makes every picture of the walkthrough and the documentation anew, from the real workbench.
-// `npm run pictures -- recording`: only the README's recording, dark and light; `-- measures`: only those of measures.
+// `npm run pictures -- recording`: only the README's recording, dark and light; `-- measures`: only those of measures;
+// `-- views`: only those of the guide's pages about views.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -64,11 +65,31 @@ async function shot({ page }: Workbench): Promise<Buffer> {
   return page.screenshot({ animations: 'disabled' });
 }
 
+/** Views that the guide's pages show, beside a file's name. */
+const viewPictures = [
+  ['Tokens', 'views/tokens'],
+  ['All heads', 'views/all-heads'],
+  ['Kernels', 'kernels'],
+  ['Map', 'views/map'],
+  ['Selected row', 'views/selected-row'],
+  ['Lens', 'views/lens'],
+  ['Stages', 'stages'],
+  ['Layer', 'views/layer'],
+  ['Table', 'table'],
+  ['Head off', 'experiment'],
+  ['Kernels changed', 'views/kernels-changed'],
+  ['Line hidden', 'views/line-hidden'],
+  ['Edges forbidden', 'views/edges-forbidden'],
+  ['Other text or model', 'views/other-text-or-model'],
+  ['Part of another text', 'views/part-of-another-text'],
+  ['Export', 'export'],
+] as const satisfies readonly (readonly [ViewName, string])[];
+
 /** The panel in the editor, at each width, and pages that the guide shows. */
 async function takePanel(
   workbench: Workbench,
   theme: keyof typeof themes,
-  sheets: Map<number, Buffer[]>,
+  sheets: Map<number, Buffer[]> | null,
 ): Promise<void> {
   const { page } = workbench;
   const panel = await workbench.webviewFrame('MTA Inspector: Attention');
@@ -79,22 +100,23 @@ async function takePanel(
     await untilDrawn(panel);
     return page.screenshot({ animations: 'disabled', clip: await place() });
   };
-  for (const { width, height } of widths) {
+  for (const { width, height } of sheets ? widths : []) {
     await page.setViewportSize({ width: width + 48, height: height + 60 });
     await showView(panel, width < 720 ? 'Context' : 'Map');
     if (width < 720) await panel.locator('#page-tab-token').click();
-    sheets.set(width, [...(sheets.get(width) ?? []), await pictureOf()]);
+    sheets?.set(width, [...(sheets.get(width) ?? []), await pictureOf()]);
   }
   if (theme !== 'light') return;
   await page.setViewportSize({ width: 1048, height: 720 });
-  for (const [name, file] of [
-    ['Stages', 'stages'],
-    ['Kernels', 'kernels'],
-    ['Head off', 'experiment'],
-    ['Table', 'table'],
-    ['Export', 'export'],
-  ] as const satisfies readonly (readonly [ViewName, string])[]) {
+  mkdirSync(join(docs, 'views'), { recursive: true });
+  for (const [name, file] of viewPictures) {
     await showView(panel, name);
+    if (name === 'Lens') {
+      await panel.locator('#panel-map .map-canvas').first().focus();
+      await page.keyboard.press('ArrowLeft');
+      await panel.locator('#panel-lens h2:visible').first().waitFor();
+      await panel.locator('#panel-lens').scrollIntoViewIfNeeded();
+    }
     if (name === 'Head off') {
       await panel.getByRole('button', { name: /^Turn Off L\d+H\d+$/ }).click();
       await panel.locator('.result[data-status="done"]').waitFor();
@@ -128,11 +150,12 @@ async function main(): Promise<void> {
   execFileSync(process.execPath, [join(root, 'scripts', 'package.mjs')], { stdio: 'inherit' });
   if (process.argv[2] === 'measures') return makeMeasurePictures();
   const isRecordingOnly = process.argv[2] === 'recording';
-  for (const folder of isRecordingOnly ? [] : [walkthrough, docs]) {
+  const isViewsOnly = process.argv[2] === 'views';
+  for (const folder of isRecordingOnly || isViewsOnly ? [] : [walkthrough, docs]) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
   }
-  if (!isRecordingOnly) makeMeasurePictures();
+  if (!isRecordingOnly && !isViewsOnly) makeMeasurePictures();
   const folder = mkdtempSync(join(tmpdir(), 'mta-pictures-'));
   cpSync(join(root, 'samples'), folder, { recursive: true });
   const settings = {
@@ -147,7 +170,7 @@ async function main(): Promise<void> {
   const { page } = workbench;
   try {
     await page.setViewportSize({ width: 960, height: 600 });
-    for (const theme of ['dark', 'light'] as const) {
+    for (const theme of isViewsOnly ? [] : (['dark', 'light'] as const)) {
       await workbench.changeSettings({ 'workbench.colorTheme': themes[theme] });
       writeFileSync(join(docs, `finding-${theme}.png`), await recordFinding(workbench));
       if (!isRecordingOnly) await takeSteps(workbench, theme);
@@ -161,6 +184,10 @@ async function main(): Promise<void> {
     await workbench.runCommand('MTA Inspector: Open Attention Panel in Editor');
     await workbench.runCommand('View: Close Primary Side Bar');
     await workbench.runCommand('View: Toggle Maximize Editor Group');
+    if (isViewsOnly) {
+      await workbench.changeSettings({ 'workbench.colorTheme': themes.light });
+      return await takePanel(workbench, 'light', null);
+    }
     const sheets = new Map<number, Buffer[]>();
     for (const theme of Object.keys(themes) as (keyof typeof themes)[]) {
       await workbench.changeSettings({ 'workbench.colorTheme': themes[theme] });

@@ -74,6 +74,7 @@ function isAlike(one: string, other: string): boolean {
 
 test('commands without output are read as they are written: what they name exists, and every option does', () => {
   let nRun = 0;
+  const seen = new Set<string>();
   for (const page of pages) {
     for (const [language, text] of blocksOf(page)) {
       if (language !== '' && language !== 'yaml') continue;
@@ -82,7 +83,8 @@ test('commands without output are read as they are written: what they name exist
           .replace(/\s{2,}\(.*\)$/, '')
           .replace(/ > .*| >> .*/, '')
           .replace(/ --model \S+/, '');
-        if (/^mta-inspect (models|download|completion)/.test(command)) continue;
+        if (/^mta-inspect (models|download|completion)/.test(command) || seen.has(command)) continue;
+        seen.add(command);
         // Without the model nothing is computed, and it is looked for after everything else was understood.
         const { status, stderr } = run(`${placed(command)} --model none`);
         assert.match(stderr, /There is no model "none"/, `${page}: ${command}`);

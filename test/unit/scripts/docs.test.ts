@@ -76,4 +76,11 @@ test('the guide explains every view by the name of its tab', () => {
   assert.ok(titles.length >= 12);
   const missing = titles.filter(title => !guide.includes(`\n- **${title}**`));
   assert.deepEqual(missing, []);
+  for (const title of titles) {
+    const name = title.toLowerCase().replaceAll(' ', '-');
+    const page = readFileSync(join(root, 'docs', 'guide', 'views', `${name}.md`), 'utf8');
+    assert.ok(page.startsWith(`# ${title}\n`), title);
+    assert.match(page, /^!\[[^\]]+\]\([^)]+\.png\)$/m, title);
+    assert.match(page, /^## Reproduce\n\n```\nmta-inspect /m, title);
+  }
 });
