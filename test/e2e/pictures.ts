@@ -1,8 +1,7 @@
 // `npm run pictures`: makes every picture of the walkthrough and the documentation anew, from the real workbench.
-// `npm run pictures -- recording`: only the README's recording, dark and light; `-- measures`: only those of measures;
-// `-- views`: only those of the guide's pages about views.
+// `npm run pictures -- recording`: only the README's recording, dark and light; `-- measures`: only those of measures.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { indexedPng } from '../fixtures/indexedPng';
@@ -65,31 +64,11 @@ async function shot({ page }: Workbench): Promise<Buffer> {
   return page.screenshot({ animations: 'disabled' });
 }
 
-/** Views that the guide's pages show, beside a file's name. */
-const viewPictures = [
-  ['Tokens', 'views/tokens'],
-  ['All heads', 'views/all-heads'],
-  ['Kernels', 'kernels'],
-  ['Map', 'views/map'],
-  ['Selected row', 'views/selected-row'],
-  ['Lens', 'views/lens'],
-  ['Stages', 'stages'],
-  ['Layer', 'views/layer'],
-  ['Table', 'table'],
-  ['Head off', 'experiment'],
-  ['Kernels changed', 'views/kernels-changed'],
-  ['Line hidden', 'views/line-hidden'],
-  ['Edges forbidden', 'views/edges-forbidden'],
-  ['Other text or model', 'views/other-text-or-model'],
-  ['Part of another text', 'views/part-of-another-text'],
-  ['Export', 'export'],
-] as const satisfies readonly (readonly [ViewName, string])[];
-
 /** The panel in the editor, at each width, and pages that the guide shows. */
 async function takePanel(
   workbench: Workbench,
   theme: keyof typeof themes,
-  sheets: Map<number, Buffer[]> | null,
+  sheets: Map<number, Buffer[]>,
 ): Promise<void> {
   const { page } = workbench;
   const panel = await workbench.webviewFrame('MTA Inspector: Attention');
@@ -100,23 +79,22 @@ async function takePanel(
     await untilDrawn(panel);
     return page.screenshot({ animations: 'disabled', clip: await place() });
   };
-  for (const { width, height } of sheets ? widths : []) {
+  for (const { width, height } of widths) {
     await page.setViewportSize({ width: width + 48, height: height + 60 });
     await showView(panel, width < 720 ? 'Context' : 'Map');
     if (width < 720) await panel.locator('#page-tab-token').click();
-    sheets?.set(width, [...(sheets.get(width) ?? []), await pictureOf()]);
+    sheets.set(width, [...(sheets.get(width) ?? []), await pictureOf()]);
   }
   if (theme !== 'light') return;
   await page.setViewportSize({ width: 1048, height: 720 });
-  mkdirSync(join(docs, 'views'), { recursive: true });
-  for (const [name, file] of viewPictures) {
+  for (const [name, file] of [
+    ['Stages', 'stages'],
+    ['Kernels', 'kernels'],
+    ['Head off', 'experiment'],
+    ['Table', 'table'],
+    ['Export', 'export'],
+  ] as const satisfies readonly (readonly [ViewName, string])[]) {
     await showView(panel, name);
-    if (name === 'Lens') {
-      await panel.locator('#panel-map .map-canvas').first().focus();
-      await page.keyboard.press('ArrowLeft');
-      await panel.locator('#panel-lens h2:visible').first().waitFor();
-      await panel.locator('#panel-lens').scrollIntoViewIfNeeded();
-    }
     if (name === 'Head off') {
       await panel.getByRole('button', { name: /^Turn Off L\d+H\d+$/ }).click();
       await panel.locator('.result[data-status="done"]').waitFor();
@@ -150,12 +128,11 @@ async function main(): Promise<void> {
   execFileSync(process.execPath, [join(root, 'scripts', 'package.mjs')], { stdio: 'inherit' });
   if (process.argv[2] === 'measures') return makeMeasurePictures();
   const isRecordingOnly = process.argv[2] === 'recording';
-  const isViewsOnly = process.argv[2] === 'views';
-  for (const folder of isRecordingOnly || isViewsOnly ? [] : [walkthrough, docs]) {
-    rmSync(folder, { recursive: true, force: true });
+  for (const folder of isRecordingOnly ? [] : [walkthrough, docs]) {
     mkdirSync(folder, { recursive: true });
+    for (const name of readdirSync(folder)) if (name.endsWith('.png')) rmSync(join(folder, name));
   }
-  if (!isRecordingOnly && !isViewsOnly) makeMeasurePictures();
+  if (!isRecordingOnly) makeMeasurePictures();
   const folder = mkdtempSync(join(tmpdir(), 'mta-pictures-'));
   cpSync(join(root, 'samples'), folder, { recursive: true });
   const settings = {
@@ -170,7 +147,7 @@ async function main(): Promise<void> {
   const { page } = workbench;
   try {
     await page.setViewportSize({ width: 960, height: 600 });
-    for (const theme of isViewsOnly ? [] : (['dark', 'light'] as const)) {
+    for (const theme of ['dark', 'light'] as const) {
       await workbench.changeSettings({ 'workbench.colorTheme': themes[theme] });
       writeFileSync(join(docs, `finding-${theme}.png`), await recordFinding(workbench));
       if (!isRecordingOnly) await takeSteps(workbench, theme);
@@ -184,10 +161,6 @@ async function main(): Promise<void> {
     await workbench.runCommand('MTA Inspector: Open Attention Panel in Editor');
     await workbench.runCommand('View: Close Primary Side Bar');
     await workbench.runCommand('View: Toggle Maximize Editor Group');
-    if (isViewsOnly) {
-      await workbench.changeSettings({ 'workbench.colorTheme': themes.light });
-      return await takePanel(workbench, 'light', null);
-    }
     const sheets = new Map<number, Buffer[]>();
     for (const theme of Object.keys(themes) as (keyof typeof themes)[]) {
       await workbench.changeSettings({ 'workbench.colorTheme': themes[theme] });

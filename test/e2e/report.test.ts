@@ -132,6 +132,12 @@ test('a report stands alone: its map shows the engine’s values, its pickers wo
     await page.getByRole('combobox', { name: 'Stage' }).click();
     await page.getByRole('option', { name: 'Scores', exact: true }).click();
     await page.locator('canvas[data-stage="scores"]').waitFor();
+    // The only view of its page, so without a heading that could open it.
+    await page.getByRole('tab', { name: 'Token', exact: true }).click();
+    await page.locator('#panel-tokens [role="option"]').nth(20).click();
+    await page.locator('#panel-tokens tbody tr').first().waitFor();
+    await page.getByRole('tab', { name: 'Heads', exact: true }).click();
+    await canvas.waitFor();
     assert.notEqual(await page.title(), 'broken');
     assert.equal(await page.locator('img').count(), 0);
     // B10: an error on load, cells that were sentences (above), and the time of a run that had taken over an earlier one.

@@ -39,7 +39,7 @@ export class Region {
     const usable = definition.views.filter(view => hasContent(view, state.panel));
     this.element.hidden = usable.length === 0;
     const shown = usable.filter(view =>
-      tabs ? view === chosenView(definition, state.layout, state.panel) : isOpen(state.layout, view),
+      tabs ? view === chosenView(definition, state.layout, state.panel) : this.isOpen(view, state.layout),
     );
     const held = isWaiting ? this.shown.filter(view => !view.keepsUp && shown.includes(view)) : [];
     for (const view of this.shown) if (!shown.includes(view)) this.views.get(view.id)?.hide?.();
@@ -57,6 +57,11 @@ export class Region {
       if (!isHeld) this.viewOf(view).update(state);
       this.holds.get(view.id)?.(isHeld);
     }
+  }
+
+  /** A view that stands alone has no heading that could open it. */
+  private isOpen(view: ViewDefinition, layout: Layout): boolean {
+    return this.headings.has(view.id) ? isOpen(layout, view) : true;
   }
 
   hide(): void {
