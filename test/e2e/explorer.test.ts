@@ -341,20 +341,3 @@ test('a reload brings the panel back as an editor, with the view that was chosen
   frame = await workbench.webviewFrame('MTA Inspector: Attention');
   await frame.locator('#tab-kernels[aria-selected="true"]').waitFor({ state: 'attached' });
 });
-
-test('the panel opens beside the text in the colors that the settings name, and a command shows its table', async () => {
-  await workbench.changeSettings({
-    ...{ 'mtaInspector.model': '', 'mtaInspector.panel.location': 'beside', 'mtaInspector.colorScale': 'purpleGreen' },
-  });
-  await workbench.runCommand('View: Close All Editors');
-  await workbench.runCommand('View: Close Primary Side Bar');
-  await inspectFile(workbench, sample);
-  const beside = await workbench.webviewFrame(
-    async frame =>
-      (await frame.title()) === 'MTA Inspector: Attention' && frame.locator('.page:visible').first().isVisible(),
-  );
-  await untilDone(workbench);
-  assert.equal(await beside.locator('body').getAttribute('data-color-map'), 'purpleGreen');
-  await workbench.runCommand('MTA Inspector: View Map as Table');
-  await beside.locator('#panel-table:visible').waitFor();
-});
