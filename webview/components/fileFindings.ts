@@ -184,6 +184,7 @@ export function createFileFindings(
     },
     hide(): void {
       heads.stop();
+      nTried = null; // on another page the reader may ask for a ranking
     },
   };
 }
