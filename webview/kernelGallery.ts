@@ -51,13 +51,18 @@ export function entriesOf(layerIdx: number, kernels: readonly KernelWeights[]): 
   );
 }
 
+/** @param headIdx ignored for a mixing matrix, which is of a whole layer. */
+export function kernelKey(layerIdx: number, part: KernelPart, headIdx: number | null): string {
+  return isConv(part) ? `${layerIdx}/${part}/${headIdx}` : `${layerIdx}/${part}`;
+}
+
 function convEntries(layerIdx: number, kernel: KernelWeights): GalleryEntry[] {
   const { part, rows, columns, identityColumn } = kernel;
   const nHeads = kernel.values.length / (rows * columns);
   return Array.from({ length: nHeads }, (_, headIdx) => {
     const values = headMatrix(kernel, headIdx);
     const features = kernelFeatures(values, kernel);
-    const key = `${layerIdx}/${part}/${headIdx}`;
+    const key = kernelKey(layerIdx, part, headIdx);
     const { identityDistance } = features;
     return { key, layerIdx, headIdx, part, rows, columns, values, identityColumn, features, identityDistance };
   });
@@ -70,7 +75,7 @@ function mixEntry(layerIdx: number, { part, columns, values }: KernelWeights): G
     Array.from({ length: rows }, (_, headIdx) => headIdx % columns),
   );
   const identityDistance = features.identityDistance / Math.sqrt(rows);
-  const key = `${layerIdx}/${part}`;
+  const key = kernelKey(layerIdx, part, null);
   return {
     key,
     layerIdx,

@@ -63,6 +63,8 @@ export interface Layout {
   /** How the kernel gallery is sorted, and which part it shows; null: all. */
   readonly kernelOrder: KernelOrder;
   readonly kernelPart: KernelPart | null;
+  /** The key of the kernel whose details are shown. */
+  readonly kernel: string | null;
 }
 
 /** A range of a text as a model reads it, as far as a zoom holds for it. */
@@ -138,13 +140,14 @@ export const defaultLayout: Layout = {
   headKind: null,
   kernelOrder: 'place',
   kernelPart: null,
+  kernel: null,
 };
 
 /** Reads a layout saved by this or another version; whatever does not fit is replaced by the default. */
 export function readLayout(saved: unknown): Layout {
   const layout = (saved ?? {}) as Partial<Record<keyof Layout, unknown>>;
   const { tab, views, sections, whyRow, zoom, zoomRange, scale, colorMap, stagePair, sharesScale } = layout;
-  const { mapLayout, lensReference, headMeasure, headOrder, headKind, kernelOrder, kernelPart } = layout;
+  const { mapLayout, lensReference, headMeasure, headOrder, headKind, kernelOrder, kernelPart, kernel } = layout;
   return {
     tab: typeof tab === 'string' ? tab : defaultLayout.tab,
     views: entriesOf(views, value => typeof value === 'string'),
@@ -163,6 +166,7 @@ export function readLayout(saved: unknown): Layout {
     headKind: headKinds.find(({ name }) => name === headKind)?.name ?? null,
     kernelOrder: kernelOrders.find(name => name === kernelOrder) ?? defaultLayout.kernelOrder,
     kernelPart: kernelParts.find(name => name === kernelPart) ?? null,
+    kernel: typeof kernel === 'string' ? kernel : null,
   };
 }
 

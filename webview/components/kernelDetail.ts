@@ -8,7 +8,7 @@ import { h, redraw } from '../dom';
 import { changeColumns, describeKernel, type GalleryEntry, listFeatures, partTitles, placeOf } from '../kernelGallery';
 import { shortValue } from '../labels';
 import type { Theme } from '../theme';
-import { dropdown } from '../toolkit';
+import { button, dropdown } from '../toolkit';
 import { matrixMax } from './matrixPicture';
 import { colorCell } from './valueCell';
 
@@ -26,9 +26,11 @@ export interface KernelDetail {
 export function createKernelDetail(
   onHead: (headIdx: number) => void,
   onCell: (cell: CellChange) => void,
+  onTurnOff: () => void,
 ): KernelDetail {
   const title = h('h2');
   const does = h('p', { class: 'kernel-does' });
+  const off = button(t('Turn Off This Kernel'), 'primary', onTurnOff, t('Show what the model predicts without it'));
   const matrix = h('div', { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': t('Weights') });
   const features = h('dl', { class: 'features' });
   const head = dropdown('mix-head', t('Head that is mixed'), value => onHead(Number(value)));
@@ -38,6 +40,7 @@ export function createKernelDetail(
     { class: 'kernel-detail', 'aria-label': t('Chosen kernel') },
     title,
     does,
+    off,
     h('div', { class: 'kernel-columns' }, matrix, features),
     h('h2', {}, t('Where it changed attention most in this document')),
     head.element,

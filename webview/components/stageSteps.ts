@@ -6,6 +6,7 @@ import { stageLabel } from '../../src/shared/labels';
 import { isPreSoftmax, type Stage } from '../../src/shared/operators';
 import { t } from '../../src/shared/tools/l10n';
 import { h, onChange, redraw } from '../dom';
+import { kernelKey } from '../kernelGallery';
 import { layerOf, mapRefOf, type State } from '../state';
 import type { Theme } from '../theme';
 import type { ViewContext } from '../views/view';
@@ -56,7 +57,7 @@ export function createStageSteps({ actions, kernels, host, store }: ViewContext)
     return button;
   }
 
-  /** What leads from one stage to the next: the softmax, or a kernel, which opens the gallery of kernels. */
+  /** What leads from one stage to the next: the softmax, or a kernel, which opens its details. */
   function arrow(before: Stage, stage: Stage, parts: readonly KernelWeights[], headIdx: number, theme: Theme) {
     if (isPreSoftmax(before) !== isPreSoftmax(stage)) return h('span', { class: 'stage-arrow' }, t('softmax →'));
     const found = parts.find(({ part }) => part === partOf[stage]);
@@ -64,11 +65,15 @@ export function createStageSteps({ actions, kernels, host, store }: ViewContext)
     const { rows, columns, values } = found;
     const matrix = { rows, columns, values: values.slice(headIdx * rows * columns, (headIdx + 1) * rows * columns) };
     const kernel = h('button', { class: 'stage-kernel', type: 'button', 'data-key': `kernel-${stage}` });
-    const name = t('Kernel that makes {0}: show all kernels', stageLabel(stage));
+    const name = t('Kernel that makes {0}: what it does', stageLabel(stage));
     kernel.setAttribute('aria-label', name);
     kernel.title = name;
     kernel.append(matrixPicture(matrix, theme), h('span', { 'aria-hidden': 'true' }, '→'));
-    kernel.addEventListener('click', () => actions.showTab('kernels'));
+    kernel.addEventListener('click', () => {
+      const { layerIdx } = mapRefOf(store.state.panel)!;
+      actions.setLayout({ kernel: kernelKey(layerIdx, found.part, headIdx), kernelPart: null });
+      actions.showTab('kernels');
+    });
     return kernel;
   }
 

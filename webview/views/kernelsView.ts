@@ -54,6 +54,7 @@ class KernelsView implements PanelView {
   private readonly detail = createKernelDetail(
     headIdx => this.pick(this.picked, headIdx),
     change => this.openCell(change),
+    () => this.turnOff(),
   );
   private readonly body: HTMLElement;
   private entries: readonly GalleryEntry[] = [];
@@ -61,6 +62,8 @@ class KernelsView implements PanelView {
   private measured = '';
   private loaded = '';
   private nShown = pageSize;
+  /** The kernel that another view leads to. */
+  private asked: string | null = null;
   private picked: GalleryEntry | null = null;
   private pickedHead = 0;
   private requests = new AbortController();
@@ -93,6 +96,7 @@ class KernelsView implements PanelView {
       layout.kernelPart ?? '',
     );
     const nReady = Math.min(panel?.layersDone ?? 0, panel?.model?.nLayers ?? 0);
+    if (layout.kernel !== this.asked) this.pickAsked(layout.kernel, panel?.view.headIdx ?? 0);
     const key = panel?.tokens ? `${panel.analysisId}/${nReady}` : '';
     if (key !== this.loaded) {
       this.loaded = key;
@@ -124,7 +128,23 @@ class KernelsView implements PanelView {
       (entries.length === 0 ? t('This model has no convolution kernels and mixes no heads: a plain Transformer.') : '');
     const kept = entries.find(entry => entry.key === this.picked?.key);
     this.pick(kept ?? null, kept ? this.pickedHead : 0);
+    const { layout, panel } = this.context.store.state;
+    if (!kept && layout.kernel) this.pickAsked(layout.kernel, panel?.view.headIdx ?? 0);
     this.draw(this.context.store.state);
+  }
+
+  /** Shows the kernel that the layout names, once it is there. */
+  private pickAsked(key: string | null, headIdx: number): void {
+    const entry = this.entries.find(entry => entry.key === key);
+    if (!entry) return;
+    this.asked = key;
+    this.pick(entry, entry.headIdx ?? headIdx);
+    this.reveal();
+  }
+
+  private reveal(): void {
+    // Pages are put together first.
+    requestAnimationFrame(() => this.detail.element.scrollIntoView({ block: 'nearest' }));
   }
 
   /** Measures how much each convolution changed attention, once per run. */
@@ -201,8 +221,10 @@ class KernelsView implements PanelView {
       h('span', { class: 'card-place' }, place),
     );
     card.addEventListener('click', () => {
+      this.asked = entry.key;
+      this.context.actions.setLayout({ kernel: entry.key });
       this.pick(entry, headIdx ?? mostMixed(entry));
-      this.detail.element.scrollIntoView({ block: 'nearest' });
+      this.reveal();
     });
     return card;
   }
@@ -249,6 +271,15 @@ class KernelsView implements PanelView {
     } catch (error) {
       if (!signal.aborted) this.detail.showChanges(toFailureData(error).message, labels, part);
     }
+  }
+
+  /** Shows what becomes of the predictions and the maps without the kernel alone. */
+  private turnOff(): void {
+    const { actions } = this.context;
+    if (!this.picked) return;
+    const { part, layerIdx, headIdx } = this.picked;
+    actions.setAblation({ scope: 'model', edits: [{ part, layerIdx, headIdx, weights: null }] });
+    actions.showTab('ablation');
   }
 
   /** Shows a cell in the lens, at the stage that the kernel made. */
