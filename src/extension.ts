@@ -187,7 +187,12 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
       runReported(() => takeTour(samples, analysis, tab, inspectSample)),
     ),
     vscode.commands.registerCommand(commands.compare, () =>
-      runReported(() => compare(analysis, comparison, models, folders)),
+      runReported(() =>
+        compare(analysis, comparison, models, folders, () => {
+          showPanel();
+          tab.show('compare');
+        }),
+      ),
     ),
     vscode.commands.registerCommand(commands.endComparison, () => comparison.end()),
     comparison.onDidChange(state => {

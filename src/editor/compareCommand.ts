@@ -15,12 +15,16 @@ interface Item extends vscode.QuickPickItem {
   readonly choose?: () => Promise<Counterpart | undefined>;
 }
 
-/** @throws Failure with a message for the user. */
+/**
+ * @param showResult brings the page of the result into view.
+ * @throws Failure with a message for the user.
+ */
 export async function compare(
   analysis: Analysis,
   comparison: Comparison,
   models: AddedModels,
   folders: FolderReader,
+  showResult: () => void,
 ): Promise<void> {
   const { document } = analysis;
   if (!document || !analysis.trainedRun) throw failures.nothingToCompare();
@@ -29,7 +33,9 @@ export async function compare(
     placeHolder: vscode.l10n.t('Compare the shown maps with …'),
   });
   const counterpart = await picked?.choose?.();
-  if (counterpart) await comparison.start(counterpart);
+  if (!counterpart) return;
+  showResult();
+  await comparison.start(counterpart);
 }
 
 async function modelItems({ snapshot }: Analysis, added: AddedModels, folders: FolderReader): Promise<Item[]> {

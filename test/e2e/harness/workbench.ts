@@ -27,6 +27,8 @@ export interface Workbench {
   goTo(place: Place): Promise<void>;
   /** Selects text of the active editor; the end is exclusive. */
   select(from: Place, to: Place): Promise<void>;
+  /** Clicks in the middle of the n-th occurrence of a text in the visible lines. */
+  clickText(text: string, occurrence?: number): Promise<void>;
   /**
    * Moves the mouse over the n-th occurrence of a text among the editor's visible lines, from 1, or over a place in the
    * document, and returns what the hover says once nothing in it is loading.
@@ -285,6 +287,11 @@ function drive(session: Session, options: WorkbenchOptions): Workbench {
           return text === '' || /^Loading\.\.\.$/m.test(text) ? undefined : text;
         });
       });
+    },
+
+    async clickText(text, occurrence = 1) {
+      const { x, y } = await pointOf(text, occurrence);
+      await page.mouse.click(x, y);
     },
 
     async webviewFrame(match) {

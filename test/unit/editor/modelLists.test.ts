@@ -39,6 +39,13 @@ test('models with the same vocabulary are offered first for a comparison', async
   const offered: string[] = [];
   editor.answers.pick = items =>
     void offered.push(...(items as readonly { label: string }[]).map(({ label }) => label));
-  await compare(analysis, {} as never, added, {} as never);
+  const shown: string[] = [];
+  const comparison = { start: async ({ label }: { label: string }) => void shown.push(label) } as never;
+  const run = () => compare(analysis, comparison, added, {} as never, () => void shown.push('result'));
+  await run();
   assert.deepEqual(offered.slice(1, 4), ['mta-base', 'toy-mta-n5', 'SmolLM2']);
+  assert.deepEqual(shown, [], 'nothing was chosen');
+  editor.answers.pick = items => (items as readonly { label: string }[]).find(({ label }) => label === 'SmolLM2');
+  await run();
+  assert.deepEqual(shown, ['result', 'SmolLM2'], 'its page comes into view first');
 });
