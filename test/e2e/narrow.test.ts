@@ -61,3 +61,18 @@ test('B11: what is said of a cell stands clear of the captions below it', async 
     assert.ok(clear >= 4, `${clear} px between the line on the cell and ${await caption.textContent()}`);
   }
 });
+
+test('the kernel between two stages opens its own details, in view, and is turned off from there', async () => {
+  await page.locator('#tab-map').click();
+  const [layer, head] = await page
+    .locator('#panel-map .map-canvas')
+    .evaluate(({ dataset }) => [dataset['layer'], dataset['head']]);
+  await page.locator('#panel-map .stage-kernel').first().click();
+  const detail = page.locator('.kernel-detail');
+  await detail.filter({ hasText: `layer ${layer}, head ${head}, before softmax` }).waitFor();
+  const off = page.getByRole('button', { name: 'Show what the model predicts without it' });
+  await page.waitForFunction(element => element!.getBoundingClientRect().top < innerHeight, await off.elementHandle());
+  await off.click();
+  const edit = { part: 'pre_softmax_conv', layerIdx: Number(layer), headIdx: Number(head), weights: null };
+  assert.deepEqual(await page.evaluate('ablation'), { scope: 'model', edits: [edit] });
+});

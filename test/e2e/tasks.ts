@@ -69,7 +69,7 @@ async function main(): Promise<void> {
     await reader.click(page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }));
     await workbench.statusItem(/MTA Inspector: saved/).waitFor();
     reader.has('saved');
-    await frame.locator('.menu-close').click();
+    await frame.locator('.menu-close:visible').click();
   };
 
   const tasks: Task[] = [
@@ -155,7 +155,10 @@ async function main(): Promise<void> {
         await workbench.goTo({ line: 29, column: 20 });
         await page.locator('.editor-group-container.active .monaco-editor.focused').first().waitFor();
         await page.keyboard.type('5');
-        await frame.getByText(/inventory\.ts: 37[1-9] tokens/).first().waitFor();
+        await frame
+          .getByText(/inventory\.ts: 37[1-9] tokens/)
+          .first()
+          .waitFor();
         await frame.locator('#app[data-status="done"]').waitFor({ state: 'attached' });
         await reader.command('MTA Inspector: Compare With…');
         await reader.click(page.locator('.quick-input-list').getByText('The saved file', { exact: true }));

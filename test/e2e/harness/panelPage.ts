@@ -24,6 +24,12 @@ const host = {
   async request(name, args, signal) {
     if (name === 'ready') return sender.start(state);
     if (name === 'setView') return void step({ view: args });
+    if (name === 'setAblation') return void (globalThis.ablation = args);
+    if (name === 'largestChanges') return [];
+    if (name === 'kernels') {
+      const shape = { part: 'pre_softmax_conv', rows: 6, columns: 11, identityColumn: 5 };
+      return [{ ...shape, values: Float32Array.from({ length: 8 * 66 }, (_, i) => Math.sin(i * (args.layerIdx + 1))) }];
+    }
     if (name === 'headMeasures') {
       return Array.from({ length: 8 }, (_, head) => {
         return { ...nothing, contextScore: ((head * 5 + args.layerIdx * 3) % 17) / 17, induction: head % 2 ? 0.2 : 0 };
