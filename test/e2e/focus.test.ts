@@ -60,6 +60,16 @@ test('taps drawn anew: the focus stays at its place, and goes on from there', as
   assert.equal(await page.locator('.tap[tabindex="0"]').count(), 1);
 });
 
+test('the pointer marks a tap and says it; the keyboard goes on from where it was', async () => {
+  await page.locator('.tap[title^="query 2 c, key 1 b"]').last().focus();
+  await page.locator('.tap[title^="query 3 d, key 2 c"]').last().hover();
+  assert.equal(await page.locator('.tap-focused[title^="query 3 d, key 2 c"]').count(), 3);
+  assert.match((await page.locator('.tap-line').textContent())!, /^query 3 d, key 2 c: /);
+  await page.keyboard.press('ArrowLeft');
+  assert.match((await focused())!, /^query 2 c, key 0 a: /);
+  assert.equal(await page.locator('.tap-focused[title^="query 2 c, key 0 a"]').count(), 3);
+});
+
 test('taps of another kernel: one of them has the focus; without it, the own pair is where the keyboard begins', async () => {
   await page.locator('.tap[tabindex="0"]').focus();
   await page.evaluate('showTaps(1, 1)');

@@ -28,16 +28,24 @@ export function createTapGrid() {
   const element = h('div', { class: 'taps' });
   let content: TapGridContent | null = null;
   let cells: HTMLElement[][] = [];
+  /** Where the keyboard is. */
   let focused = 0;
+  /** What is marked and in words: where the keyboard is, or the pointer. */
+  let marked = 0;
+
+  function mark(idx: number): void {
+    for (const grid of cells) grid[marked]?.classList.remove('tap-focused');
+    marked = idx;
+    for (const grid of cells) grid[marked]?.classList.add('tap-focused');
+    if (content) line.textContent = describeTap(content, content.taps[idx]!);
+  }
 
   function focusTap(idx: number, isByHand: boolean): void {
-    for (const grid of cells) grid[focused]?.classList.remove('tap-focused');
     cells[2]?.[focused]?.setAttribute('tabindex', '-1');
     focused = idx;
-    for (const grid of cells) grid[focused]?.classList.add('tap-focused');
     cells[2]?.[focused]?.setAttribute('tabindex', '0');
     if (isByHand) cells[2]?.[focused]?.focus();
-    if (content) line.textContent = describeTap(content, content.taps[idx]!);
+    mark(idx);
   }
 
   function grid(quantity: Quantity, title: string): HTMLElement {
@@ -58,9 +66,10 @@ export function createTapGrid() {
         cell.append(h('span', { class: 'sr-only' }, cell.title));
         Object.assign(cell.dataset, { weight: tap.weight, value: tap.value, term: tap.term, place: tap.place });
         cell.tabIndex = -1;
-        cell.addEventListener('focus', () => idx !== focused && focusTap(idx, false));
+        cell.addEventListener('focus', () => focusTap(idx, false));
       }
-      cell.addEventListener('pointerenter', () => focusTap(idx, false));
+      // The keyboard goes on from where it was, wherever the pointer rests.
+      cell.addEventListener('pointerenter', () => mark(idx));
       return cell;
     });
     cells.push(made);
@@ -101,9 +110,8 @@ export function createTapGrid() {
 
   return {
     element,
-    /** Draws other taps; the own pair is in focus first. While the keyboard is in the grid, the tap in focus keeps its place. */
+    /** Draws other taps. The keyboard begins at the own pair; while it is in the grid, it stays at its place. */
     show(next: TapGridContent): void {
-      const keeps = element.contains(document.activeElement) && next.taps.length === content?.taps.length;
       content = next;
       cells = [];
       const { isDifference, valueName, mixWeight } = next;
@@ -118,8 +126,9 @@ export function createTapGrid() {
         grid('term', t('Contribution{0}', factor)),
         line,
       );
+      const held = cells[2]!.indexOf(document.activeElement as HTMLElement);
       const own = next.taps.findIndex(({ isOwn }) => isOwn);
-      focusTap(keeps ? focused : Math.max(0, own), false);
+      focusTap(held >= 0 ? held : Math.max(0, own), false);
     },
   };
 }
