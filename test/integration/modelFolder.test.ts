@@ -68,7 +68,7 @@ const cases: [string, (directory: string) => void, RegExp][] = [
     /config\.json cannot be read, it is not valid JSON/,
   ],
   ['no weights', d => unlinkSync(join(d, 'model.safetensors')), /model\.safetensors is missing/],
-  ['empty weights', d => truncateSync(join(d, 'model.safetensors')), /model\.safetensors .*the file has 0/],
+  ['empty weights', d => truncateSync(join(d, 'model.safetensors')), /model\.safetensors .*it has only 0 bytes/],
   [
     'truncated weights',
     d => truncateSync(join(d, 'model.safetensors'), 50_000),
