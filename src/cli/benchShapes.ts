@@ -21,7 +21,11 @@ interface Shape {
   readonly dtype: 'BF16' | 'F16';
   readonly config: LlamaConfig;
   readonly weightBytes: number;
+  /** Tokens of the texts, ascending. */
+  readonly lengths: readonly number[];
 }
+
+const usualLengths = [512, 2048, 4096];
 
 const common = { rms_norm_eps: 1e-5, rope_theta: 500_000, max_position_embeddings: 16_384 };
 const qwen3 = {
@@ -39,16 +43,19 @@ export const shapes: Readonly<Record<string, Shape>> = {
       ...{ num_attention_heads: 9, num_key_value_heads: 3, head_dim: 64 },
     },
     weightBytes: 0.27e9,
+    lengths: [...usualLengths, 8192, 16_384],
   },
   'Qwen3-0.6B': {
     dtype: 'BF16',
     config: { ...qwen3, hidden_size: 1024, intermediate_size: 3072 },
     weightBytes: 1.2e9,
+    lengths: [...usualLengths, 8192],
   },
   'Qwen3-1.7B': {
     dtype: 'BF16',
     config: { ...qwen3, hidden_size: 2048, intermediate_size: 6144 },
     weightBytes: 3.5e9,
+    lengths: usualLengths,
   },
   'Llama-8B': {
     dtype: 'BF16',
@@ -58,6 +65,7 @@ export const shapes: Readonly<Record<string, Shape>> = {
       ...{ num_attention_heads: 32, num_key_value_heads: 8, head_dim: 128 },
     },
     weightBytes: 16.1e9,
+    lengths: usualLengths,
   },
 };
 
@@ -65,7 +73,7 @@ export const shapes: Readonly<Record<string, Shape>> = {
 const bundled = 'mta-base';
 export const shapeNames = [bundled, ...Object.keys(shapes)];
 
-const lengths = [512, 2048, 4096];
+const bundledLengths = [512, 2048];
 const nRuns = 3;
 /** A longer text is left out once a run has taken so long. */
 const patienceMs = 60_000;
@@ -102,14 +110,28 @@ export async function benchShapes(
       const weightBytes = shape
         ? writeRandomModel(model, shape.config, shape.dtype, join(directory, 'tokenizer.json'))
         : statSync(join(directory, 'model.safetensors')).size;
-      const runs = await measure(model, provider ?? 'auto', shape ? lengths : lengths.slice(0, 2), line =>
-        print(`${name}, ${line}`),
-      );
+      const lengths = shape?.lengths ?? bundledLengths;
+      const runs = await measure(model, provider ?? 'auto', lengths, line => print(`${name}, ${line}`));
       addLines(name, runs, weightBytes / 1e6, shape ? runEager(shape.config, [...runs.ms.keys()]) : null, add);
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }
   }
+}
+
+/** Plain words, in any usual tokenizer more than `nTokens` of them. */
+export function textFor(nTokens: number): string {
+  const sentence = 'The model looks back at the words before it and finds the one that matters here. ';
+  return sentence.repeat(Math.max(400, Math.ceil(nTokens / 10)));
+}
+
+/** @throws Failure where a run was shorter than what its time would be reported for. */
+export function checkLength(nRun: number, nTokens: number): void {
+  if (nRun === nTokens) return;
+  throw new Failure(
+    'too-short',
+    `Cannot measure ${nTokens} tokens: the run had ${nRun}. The model's context and the text must be at least as long.`,
+  );
 }
 
 async function measure(
@@ -137,12 +159,18 @@ async function measure(
         const stop = client.on('layer', () => {
           if (Number.isNaN(firstMapMs)) firstMapMs = performance.now() - start;
         });
+        let nRun = 0;
+        const stopTokens = client.on('tokens', ({ tokens: { ids } }) => {
+          nRun = ids.length;
+        });
         // Another start each time: nothing can be taken over.
-        const text = `${analysisId} ${'The model looks back at the words before it and finds the one that matters here. '.repeat(400)}`;
+        const text = `${analysisId} ${textFor(nTokens)}`;
         const place = { text, textStart: 0, documentLength: text.length, anchor: 0 };
         await client.request('analyze', { analysisId: ++analysisId, ...place, maxTokens: nTokens, topK: 16 });
-        stop();
         times.push(performance.now() - start);
+        stop();
+        stopTokens();
+        checkLength(nRun, nTokens);
       }
       ms.set(nTokens, times);
       print(`T=${nTokens}: ${times.map(time => `${(time / 1000).toFixed(2)} s`).join(', ')}`);

@@ -11,7 +11,7 @@ export interface EagerRun {
 }
 
 const program = `
-import json, sys, time
+import json, os, sys, time
 import torch, transformers
 config, lengths = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 on_gpu = torch.cuda.is_available()
@@ -20,8 +20,13 @@ torch.set_default_dtype(dtype)
 with torch.device(device), torch.no_grad():
     settings = transformers.AutoConfig.for_model(**config)
     model = transformers.AutoModelForCausalLM.from_config(settings, attn_implementation="eager").eval()
+    where = torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads"
+    what = f"PyTorch {torch.__version__} eager {name} with attentions ({where}, transformers {transformers.__version__})"
+    free = torch.cuda.mem_get_info()[0] if on_gpu else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     ms = {}
     for length in lengths:
+        n_maps = config["num_hidden_layers"] * config["num_attention_heads"]
+        if n_maps * length**2 * dtype.itemsize > free: continue
         ids = torch.arange(length)[None] * 7919 % config["vocab_size"]
         times = []
         try:
@@ -34,18 +39,22 @@ with torch.device(device), torch.no_grad():
         except torch.OutOfMemoryError:
             break
         ms[length] = sorted(times[1:])[len(times[1:]) // 2]
-where = torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads"
-print(json.dumps({"what": f"PyTorch {torch.__version__} eager {name} with attentions ({where}, transformers {transformers.__version__})", "ms": ms}))
+        print(json.dumps({"what": what, "ms": ms}), flush=True)
 `;
 
 const maxMs = 300_000;
 
-/** @returns null where there is no Python (`MTA_PYTHON`, else `python3`) with both libraries, or it takes longer than minutes. */
+/**
+ * Lengths whose maps do not fit into free memory are left out.
+ * @returns null where there is no Python (`MTA_PYTHON`, else `python3`) with both libraries, or no length ends within minutes.
+ */
 export function runEager(config: LlamaConfig, lengths: readonly number[]): EagerRun | null {
   const python = process.env['MTA_PYTHON'] ?? 'python3';
   const given = ['-c', program, JSON.stringify(config), JSON.stringify(lengths)];
-  const { status, stdout } = spawnSync(python, given, { encoding: 'utf8', timeout: maxMs });
-  if (status !== 0) return null;
-  const { what, ms } = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as { what: string; ms: Record<string, number> };
+  const { stdout } = spawnSync(python, given, { encoding: 'utf8', timeout: maxMs });
+  // A line after each length: where it ends early, the lengths before are known.
+  const last = stdout?.split('\n').findLast(line => line.startsWith('{') && line.endsWith('}'));
+  if (!last) return null;
+  const { what, ms } = JSON.parse(last) as { what: string; ms: Record<string, number> };
   return { what, ms: new Map(Object.entries(ms).map(([length, time]) => [Number(length), time])) };
 }

@@ -6,11 +6,13 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { checkLength, shapes, textFor } from '../../src/cli/benchShapes';
 import { runEager } from '../../src/cli/eagerAttentions';
 import { writeRandomModel } from '../../src/cli/randomModel';
 import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
-import { tinyModelDirectory } from '../fixtures/paths';
+import { Tokenizer } from '../../src/tokenization/tokenizer';
+import { bundledModelDirectory, tinyModelDirectory } from '../fixtures/paths';
 import { cliProgram } from '../fixtures/programs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-shapes-'));
@@ -41,6 +43,18 @@ for (const dtype of ['BF16', 'F16'] as const) {
     await runtime.release();
   });
 }
+
+test('the text is long enough for the longest run of every shape, and a shorter run is refused', async () => {
+  const { tokenizerJson, summary } = await openModelFolder(bundledModelDirectory);
+  const tokenizer = new Tokenizer(tokenizerJson, summary.name);
+  for (const { lengths, config } of Object.values(shapes)) {
+    const longest = Math.max(...lengths);
+    assert.ok(tokenizer.encode(textFor(longest)).ids.length > longest);
+    assert.ok(Number(config['max_position_embeddings']) >= longest);
+  }
+  checkLength(512, 512);
+  assert.throws(() => checkLength(16_000, 16_384), /Cannot measure 16384 tokens: the run had 16000\./);
+});
 
 test('a Python without PyTorch, or none, is no peer', () => {
   const given = process.env['MTA_PYTHON'];
