@@ -21,8 +21,12 @@ export interface HuggingFaceModel {
 /** Whether a parsed config.json is Hugging Face's rather than ours. */
 export function isHuggingFaceConfig(json: unknown): json is Json {
   const { model_type: type, dim } = (json ?? {}) as Json;
-  return typeof type === 'string' && type !== 'mta' && dim === undefined;
+  if (typeof type !== 'string') return theirKeys.some(key => Object.hasOwn((json ?? {}) as Json, key));
+  return type !== 'mta' && dim === undefined;
 }
+
+/** Only their files have these: one of them without a `model_type` is refused for that. */
+const theirKeys = ['architectures', 'hidden_size', 'n_embd'];
 
 /** As `readHuggingFaceConfig`, of which it returns the configuration. */
 export function parseHuggingFaceConfig(json: Json, where: string, beginTokenId: number | null): ModelConfig {
@@ -35,8 +39,8 @@ export function parseHuggingFaceConfig(json: Json, where: string, beginTokenId: 
  */
 export function readHuggingFaceConfig(whole: Json, where: string, beginTokenId: number | null): HuggingFaceModel {
   const json = textPart(whole);
-  const type = json['model_type'] as string;
-  const family = Object.hasOwn(families, type) ? families[type]! : undefined;
+  const type = json['model_type'];
+  const family = typeof type === 'string' && Object.hasOwn(families, type) ? families[type] : undefined;
   if (!family) throw unknownFamily(type, where);
   try {
     return readFamily(whole, json, family, where, beginTokenId);
@@ -97,8 +101,28 @@ function readFamily(
     eos_token_id: endToken(whole['eos_token_id'] ?? json['eos_token_id']),
     ...family.read?.(given),
   };
-  return { config: parseModelConfig(ours, where), layout: family.layout };
+  const config = parseModelConfig(ours, where);
+  checkKinds(given, family, where);
+  return { config, layout: family.layout };
 }
+
+/** The library takes values of a default's kind only: null stands for no default, and 0 or a text for no switch. */
+function checkKinds(given: Json, { defaults, only = {} }: Family, where: string): void {
+  for (const [key, usual] of Object.entries(defaults)) {
+    const value = given[key];
+    if (key in only) continue;
+    if (typeof usual === 'boolean' && typeof value !== 'boolean') throw refusal(where, key, value, 'true or false');
+    if (typeof usual === 'number' && value === null && !mayBeNull.includes(key)) {
+      throw refusal(where, key, value, `a number, or no ${key}, which stands for ${usual}`);
+    }
+  }
+}
+
+/** Where null means none, or is checked with what it belongs to. */
+const mayBeNull = [
+  ...['sliding_window', 'attention_chunk_size', 'attn_logit_softcapping', 'final_logit_softcapping'],
+  ...['num_key_value_heads', 'hidden_ratio', 'sliding_window_pattern'],
+];
 
 /** As `parseModelConfig` has it. */
 const largestHead = 4096;
@@ -177,6 +201,11 @@ function checkKeys(json: Json, given: Json, family: Family, where: string): void
   const types = given['layer_types'];
   if (types != null && 'layer_types' in family.defaults)
     checkLayerTypes(types, given['num_hidden_layers'], family.layerTypes ?? usualLayerTypes, where);
+  // The library drops the window then, and refuses layers that need it.
+  const isOff = 'max_window_layers' in family.defaults && given['use_sliding_window'] !== true;
+  if (isOff && Array.isArray(types) && types.includes('sliding_attention')) {
+    throw refusal(where, 'layer_types', 'sliding_attention', '"full_attention", as use_sliding_window is not true');
+  }
 }
 
 /** Common keys of rotary positions that the family has under other names, or does not have, must say what is computed. */
@@ -203,13 +232,21 @@ function quotient(a: unknown, b: unknown): number {
 
 /** Keys of few families that no size of ours is read from as it is. */
 function checkOwnKeys(given: Json, { defaults }: Family, where: string): void {
-  const { mlp_only_layers: plain, no_rope_layers: rotates, decoder_sparse_step: step, num_hidden_layers: n } = given;
+  const { mlp_only_layers: plain, no_rope_layers: rotates, num_hidden_layers: n } = given;
   if ('mlp_only_layers' in defaults && plain != null && !Array.isArray(plain)) {
     throw refusal(where, 'mlp_only_layers', plain, 'a list of layers');
   }
-  if ('decoder_sparse_step' in defaults && !(typeof step === 'number' && Number.isInteger(step) && step >= 1)) {
-    throw refusal(where, 'decoder_sparse_step', step, 'a whole number above 0');
+  for (const key of ['decoder_sparse_step', 'interleave_moe_layer_step', 'no_rope_layer_interval']) {
+    if (key in defaults && !isWhole(given[key], 1)) throw refusal(where, key, given[key], 'a whole number above 0');
   }
+  const { sliding_window_pattern: pattern, max_window_layers: first, layer_types: types } = given;
+  if ('sliding_window_pattern' in defaults && types == null && !isWhole(pattern, 1)) {
+    throw refusal(where, 'sliding_window_pattern', pattern, 'a whole number above 0');
+  }
+  if ('max_window_layers' in defaults && !isWhole(first, Number.NEGATIVE_INFINITY)) {
+    throw refusal(where, 'max_window_layers', first, 'a whole number');
+  }
+  checkFalcon(given, where);
   const ratio = given['hidden_ratio'];
   if ('hidden_ratio' in defaults && ratio != null && !(typeof ratio === 'number' && ratio > 0)) {
     throw refusal(where, 'hidden_ratio', ratio, 'null or a number above 0');
@@ -218,6 +255,25 @@ function checkOwnKeys(given: Json, { defaults }: Family, where: string): void {
   if ('no_rope_layers' in defaults && rotates != null && !hasEach) {
     throw refusal(where, 'no_rope_layers', rotates, `a list with 0 or 1 for each of ${shown(n)} layers`);
   }
+}
+
+/** Blocks that the library's Falcon describes and cannot compute. */
+function checkFalcon(given: Json, where: string): void {
+  const { new_decoder_architecture: isNew, parallel_attn: isParallel, num_ln_in_parallel_attn: nNorms } = given;
+  if (isNew === true && isParallel === false) {
+    throw refusal(where, 'parallel_attn', isParallel, 'true, as new_decoder_architecture is');
+  }
+  if (isParallel === true && nNorms != null && nNorms !== 1 && !(nNorms === 2 && isNew === true)) {
+    throw refusal(where, 'num_ln_in_parallel_attn', nNorms, isNew === true ? 'null, 1 or 2' : 'null or 1');
+  }
+  const { multi_query: isMultiQuery, num_kv_heads: nKvHeads, num_attention_heads: nHeads } = given;
+  if (isMultiQuery === false && isNew !== true && nKvHeads != null && nKvHeads !== nHeads) {
+    throw refusal(where, 'num_kv_heads', nKvHeads, `null or ${shown(nHeads)}, as multi_query is false`);
+  }
+}
+
+function isWhole(value: unknown, least: number): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= least;
 }
 
 const usualLayerTypes = ['full_attention', 'sliding_attention'];
@@ -313,8 +369,8 @@ function endToken(value: unknown): number | null {
   return typeof first === 'number' && Number.isInteger(first) && first >= 0 && first < 1 << 22 ? first : null;
 }
 
-function unknownFamily(type: string, where: string): Failure {
-  const reason = refusedFamily(type);
+function unknownFamily(type: unknown, where: string): Failure {
+  const reason = typeof type === 'string' ? refusedFamily(type) : null;
   const expected = reason
     ? `${reason} An ONNX file with its attention as outputs can be viewed (docs/guide.md, ONNX files)`
     : `one of mta, ${huggingFaceFamilies.join(', ')}`;
@@ -356,7 +412,8 @@ function inTheirWords(message: string, json: Json, family: Family): string {
   const [, before, key, is, found, expected, rest] = parts as unknown as string[];
   const names: Readonly<Record<string, string | null>> = { ...usualNames(family), ...family.names };
   const theirs = inTheirFile(ropeName(key!, json) ?? names[key!] ?? key!, json, family);
-  const value = theirs !== key && Object.hasOwn(json, theirs) ? shown(json[theirs]) : found;
+  const isTheirs = Object.hasOwn(json, theirs) && (theirs !== key || json[theirs] === null);
+  const value = isTheirs ? shown(json[theirs]) : found;
   const words = rest!.replace(/\b\w+\b/g, word => (Object.hasOwn(names, word) ? (names[word] ?? word) : word));
   return [before, theirs, is, value, expected, words].join('');
 }

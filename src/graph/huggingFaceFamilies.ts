@@ -113,7 +113,6 @@ const windowEverywhere = (json: Json) => ({ sliding_window: json['sliding_window
 /** The window of the layers whose type says so, or those of the family where no types are given. */
 function windowByType(json: Json, isSliding: (layerIdx: number) => boolean): Json {
   const types = json['layer_types'];
-  if (json['sliding_window'] == null && types == null) return { sliding_window: null };
   const among = Array.isArray(types) ? (layerIdx: number) => types[layerIdx] === 'sliding_attention' : isSliding;
   const layers = layersOf(json).filter(among);
   return layers.length === 0
@@ -129,14 +128,14 @@ function layersOf(json: Json): number[] {
 
 function qwenWindow(json: Json): Json {
   if (json['use_sliding_window'] !== true) return { sliding_window: null };
-  return windowByType(json, layerIdx => layerIdx >= numberOr(json['max_window_layers'], 28));
+  const first = json['sliding_window'] == null ? Number.POSITIVE_INFINITY : numberOr(json['max_window_layers'], 28);
+  return windowByType(json, layerIdx => layerIdx >= first);
 }
 
-/** Of the first layers every second one; without the switch the library takes a window of 0, which is refused. */
+/** Of the first layers every second one. */
 function qwenMoeWindow(json: Json): Json {
-  const isOn = json['use_sliding_window'] === true;
-  const given = isOn ? json : { ...json, sliding_window: json['layer_types'] == null ? null : 0 };
-  return windowByType(given, layerIdx => layerIdx % 2 === 0 && layerIdx < numberOr(json['max_window_layers'], 28));
+  if (json['use_sliding_window'] !== true) return { sliding_window: null };
+  return windowByType(json, layerIdx => layerIdx % 2 === 0 && layerIdx < numberOr(json['max_window_layers'], 28));
 }
 
 function gemma2Switches(json: Json): Json {

@@ -74,13 +74,13 @@ export function toPattern(part: Part): (text: string) => (readonly [number, numb
   const isRegex = pattern.has('Regex');
   const source = pattern.text(isRegex ? 'Regex' : 'String');
   pattern.finish();
-  if (isRegex) {
+  // The library compiles both; an empty text matches between all characters.
+  if (isRegex || source === '') {
     const compiled = new Pattern(source, `${part.path}.pattern`);
     return text => compiled.matches(text);
   }
   return text => {
     const found: [number, number][] = [];
-    if (source === '') return found;
     for (let at = text.indexOf(source); at >= 0; at = text.indexOf(source, at + source.length)) {
       found.push([at, at + source.length]);
     }

@@ -9,14 +9,16 @@ import { toLowerCase } from './letterCase';
 
 const space = String.raw`\p{White_Space}`;
 const word = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}`;
+/** Outside of brackets Oniguruma looks characters below 256 up in a table of Latin-1, where ²³¹¼½¾ are parts of words. */
+const bareWord = String.raw`${word}\u00b2\u00b3\u00b9\u00bc-\u00be`;
 const setOf: Readonly<Record<string, string>> = { s: space, w: word, d: String.raw`\p{Nd}`, h: '0-9A-Fa-f' };
 const controls: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13, a: 7, e: 27 };
 const anchors: Readonly<Record<string, string>> = {
   A: String.raw`(?<![\s\S])`,
   z: String.raw`(?![\s\S])`,
   Z: String.raw`(?=\n?(?![\s\S]))`,
-  b: `(?:(?<=[${word}])(?![${word}])|(?<![${word}])(?=[${word}]))`,
-  B: `(?:(?<=[${word}])(?=[${word}])|(?<![${word}])(?![${word}]))`,
+  b: `(?:(?<=[${bareWord}])(?![${bareWord}])|(?<![${bareWord}])(?=[${bareWord}]))`,
+  B: `(?:(?<=[${bareWord}])(?=[${bareWord}])|(?<![${bareWord}])(?![${bareWord}]))`,
 };
 /** Letters whose case folding goes beyond ASCII. */
 const folded: Readonly<Record<string, string>> = { s: '\u017f', k: '\u212a' };
@@ -181,6 +183,10 @@ class Translator {
     if (kind === 'N' || kind === 'O') {
       this.at++;
       return { text: kind === 'N' ? String.raw`[^\n]` : String.raw`[\s\S]`, isNullable: false };
+    }
+    if (kind === 'w' || kind === 'W') {
+      this.at++;
+      return { text: `[${kind === 'W' ? '^' : ''}${bareWord}]`, isNullable: false };
     }
     const set = this.escapedSet(flags);
     return set === null ? this.literal(this.escapedCharacter(), flags) : { text: `[${set}]`, isNullable: false };

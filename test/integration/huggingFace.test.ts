@@ -15,6 +15,9 @@ import { Session } from '../../src/inference/runtime/session';
 import { compareWithLibrary, worstDifference } from '../fixtures/compareWithLibrary';
 import { guideText } from '../fixtures/guide';
 import { type HuggingFaceCase, huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
+import { type WrittenTensor, writeSafetensors } from '../fixtures/safetensors';
+
+type Tensors = [string, WrittenTensor][];
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-hugging-face-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -69,6 +72,20 @@ test('shards with an index', async () => {
   const example = cases.find(({ name }) => name === 'llama-3')!;
   const directory = join(scratch, 'sharded');
   writeHuggingFaceModel(directory, example, 3);
+  await compareWithLibrary(directory, example);
+});
+
+test('of a tensor in several shards that of the last file counts, as in the library', async () => {
+  const example = cases.find(({ name }) => name === 'llama')!;
+  const directory = join(scratch, 'twice');
+  writeHuggingFaceModel(directory, example, 2);
+  const [first, stale] = [0, 1].map(part => [...example.weights].filter((_, i) => i % 2 === part)) as [
+    Tensors,
+    Tensors,
+  ];
+  const [key, { shape, values }] = stale[0]!;
+  const both = new Map([...first, [key, { shape, values: values.map(() => 0) }] as const]);
+  writeSafetensors(join(directory, 'model-00001-of-00002.safetensors'), both, example.dtype);
   await compareWithLibrary(directory, example);
 });
 

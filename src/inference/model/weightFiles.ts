@@ -54,7 +54,8 @@ export async function readWeightFiles(directory: string, nExpected: number): Pro
   // One file may have many names; what has been read counts for all shards.
   const read = new Set<string>();
   const files: WeightFile[] = [];
-  for (const name of names) {
+  // In the library's order: of a tensor in several files the last one counts.
+  for (const name of names.sort()) {
     const path = await inside(directory, name);
     if (read.has(path)) continue;
     read.add(path);
@@ -112,7 +113,7 @@ export function checkedWeights(
   const weights = new Map<string, Weight>();
   for (const [key, shape] of expected) {
     const { name, shape: storedShape = shape, rows, steps } = placeInFiles(key);
-    const file = files.find(candidate => candidate.tensors.has(name));
+    const file = files.findLast(candidate => candidate.tensors.has(name));
     const entry = file?.tensors.get(name);
     const fail = (found: string) =>
       new Failure(

@@ -24,6 +24,7 @@ const windows = (extra: object) => {
 
 test('our own files are recognized', () => {
   assert.ok(isHuggingFaceConfig(base));
+  assert.ok(isHuggingFaceConfig({ architectures: ['GPT2LMHeadModel'], n_embd: 32 }));
   for (const json of [null, {}, { dim: 3 }, { model_type: 'mta', dim: 3 }, { model_type: 'llama', dim: 3 }]) {
     assert.ok(!isHuggingFaceConfig(json));
   }
@@ -164,6 +165,46 @@ const refusals: [what: string, json: object, message: RegExp][] = [
     { model_type: 'opt', word_embed_proj_dim: 16 },
     /word_embed_proj_dim is 16, expected 32, as hidden_size/,
   ],
+  [
+    'no window for layers that need one',
+    { model_type: 'gemma2', sliding_window: null },
+    /sliding_window is null, expected a whole number/,
+  ],
+  [
+    'types that the switch forbids',
+    { model_type: 'qwen2', layer_types: Array(4).fill('sliding_attention') },
+    /layer_types is "sliding_attention", expected "full_attention", as use_sliding_window is not true/,
+  ],
+  [
+    'a switch as a number',
+    { model_type: 'gpt_neox', use_parallel_residual: 0 },
+    /use_parallel_residual is 0, expected true or false/,
+  ],
+  ['null for a switch', { model_type: 'falcon', parallel_attn: null }, /parallel_attn is null, expected true or false/],
+  ['null for a number', { rms_norm_eps: null }, /rms_norm_eps is null, expected a number, or no rms_norm_eps/],
+  [
+    'a pattern of nothing',
+    { model_type: 'gemma3_text', sliding_window_pattern: 0 },
+    /sliding_window_pattern is 0, expected a whole number above 0/,
+  ],
+  [
+    'an interval as text',
+    { model_type: 'smollm3', no_rope_layer_interval: '2' },
+    /no_rope_layer_interval is "2", expected a whole number above 0/,
+  ],
+  ['a layer as text', { model_type: 'qwen2', max_window_layers: '2' }, /max_window_layers is "2", expected a whole/],
+  [
+    'blocks that Falcon does not compute',
+    { model_type: 'falcon', new_decoder_architecture: true, parallel_attn: false },
+    /parallel_attn is false, expected true, as new_decoder_architecture is/,
+  ],
+  ['norms that Falcon lacks', { model_type: 'falcon', num_ln_in_parallel_attn: 2 }, /num_ln_in_parallel_attn is 2/],
+  [
+    'heads that Falcon does not group',
+    { model_type: 'falcon', multi_query: false, num_kv_heads: 2 },
+    /num_kv_heads is 2, expected null or 4/,
+  ],
+  ['no family', { model_type: undefined }, /model_type is missing, expected one of mta, llama/],
   ['norms by head', { model_type: 'stablelm', qk_layernorm: true }, /qk_layernorm is true, expected false/],
   [
     'both directions',

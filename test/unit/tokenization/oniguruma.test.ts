@@ -22,6 +22,12 @@ const cases: [pattern: string, text: string, matches: string[]][] = [
   [String.raw`\R`, 'a\r\nb\u2028', ['\r\n', '\u2028']],
   [String.raw`\p{L}`, '\u{11db0}\u088f', []],
   [String.raw`\bé`, 'aé é', ['é']],
+  // Outside of brackets the library's table of Latin-1 counts.
+  [String.raw`\w+`, 'a½²b ³\u2074', ['a½²b', '³']],
+  [String.raw`[\w]+`, 'a½b', ['a', 'b']],
+  [String.raw`\W`, 'a½ \u2074', [' ', '\u2074']],
+  [String.raw`a\b|a\B`, 'a² a\u2074', ['a', 'a']],
+  [String.raw`a\b`, 'a²', []],
 ];
 for (const [pattern, text, matches] of cases) {
   test(`matches of ${pattern}`, () => {
