@@ -125,11 +125,10 @@ export function textFor(nTokens: number): string {
   return sentence.repeat(Math.max(400, Math.ceil(nTokens / 10)));
 }
 
-/** @throws Failure where a run was shorter than what its time would be reported for. */
+/** @throws where a run was shorter than what its time would be reported for. */
 export function checkLength(nRun: number, nTokens: number): void {
   if (nRun === nTokens) return;
-  throw new Failure(
-    'too-short',
+  throw new Error(
     `Cannot measure ${nTokens} tokens: the run had ${nRun}. The model's context and the text must be at least as long.`,
   );
 }

@@ -270,8 +270,8 @@ const families: [what: string, extra: object, read: object][] = [
   ['qwen3’s heads', { model_type: 'qwen3' }, { head_dim: 128, qk_norm: 'head' }],
   ['qwen3’s heads, given', { model_type: 'qwen3', head_dim: 16 }, { head_dim: 16 }],
   [
-    'qwen’s switch is a boolean',
-    { model_type: 'qwen2', use_sliding_window: 1, sliding_window: 8 },
+    'qwen’s switch is off',
+    { model_type: 'qwen2', use_sliding_window: false, sliding_window: 8 },
     { sliding_window: null },
   ],
   [
