@@ -94,12 +94,15 @@ const architectures: Readonly<Record<string, Architecture>> = {
   phi3: {
     modelType: 'phi3',
     keys: ['attention.sliding_window'],
-    read: (number, { headDim }) => ({
-      sliding_window: number('attention.sliding_window') ?? null,
-      partial_rotary_factor: Number(number('rope.dimension_count') ?? headDim) / headDim,
-      // As config.json has it, beside the scaling.
-      original_max_position_embeddings: number('rope.scaling.original_context_length') ?? null,
-    }),
+    read: (number, { headDim }) => {
+      const original = number('rope.scaling.original_context_length');
+      return {
+        sliding_window: number('attention.sliding_window') ?? null,
+        partial_rotary_factor: Number(number('rope.dimension_count') ?? headDim) / headDim,
+        // As config.json has it, beside the scaling.
+        ...(original === undefined ? {} : { original_max_position_embeddings: original }),
+      };
+    },
   },
   // Its window, if any, is not in the file; nor do its converters write one.
   starcoder2: {
