@@ -68,7 +68,7 @@ export interface FedWeight {
 /** What a graph may be fed as weights. */
 export type StoredType = 'float32' | 'float16' | 'bfloat16' | 'uint8' | 'int8';
 
-export const storedTypes: Partial<Record<TensorProto_DataType, StoredType>> = {
+const storedTypes: Partial<Record<TensorProto_DataType, StoredType>> = {
   [TensorProto_DataType.FLOAT]: 'float32',
   [TensorProto_DataType.FLOAT16]: 'float16',
   [TensorProto_DataType.BFLOAT16]: 'bfloat16',
@@ -91,18 +91,26 @@ export function feedWeights(
   const fed: FedWeight[] = [];
   const laidOut = fourBitFiles(graph);
   graph.initializer = graph.initializer.filter(tensor => {
-    const stored = storedTypes[tensor.dataType as TensorProto_DataType];
-    const isMatrix = tensor.dims.length === 2 || stored === 'uint8' || stored === 'int8';
-    const type = stored && isMatrix ? typeOf(stored) : null;
-    if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL || !stored || !type) return true;
-    const shape = tensor.dims.map(Number);
-    const { file, offset, length } = placeOf(tensor);
-    if (laidOut.has(file.value)) return true;
-    fed.push({ name: tensor.name, stored, shape, file: file.value, offset: Number(offset.value), length });
+    const weight = storedWeight(tensor);
+    if (!weight) return true;
+    const { stored, shape } = weight;
+    const isMatrix = shape.length === 2 || stored === 'uint8' || stored === 'int8';
+    const type = isMatrix ? typeOf(stored) : null;
+    if (!type || laidOut.has(weight.file)) return true;
+    fed.push(weight);
     graph.input.push(valueInfo(tensor.name, type, shape));
     return false;
   });
   return fed.length === 0 ? { graph: built, fed } : { graph: toBinary(ModelProtoSchema, model), fed };
+}
+
+/** A tensor that lies in a file; null for one that the graph holds itself, or of another type. */
+export function storedWeight(tensor: TensorProto): FedWeight | null {
+  const stored = storedTypes[tensor.dataType as TensorProto_DataType];
+  if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL || !stored) return null;
+  const { file, offset, length } = placeOf(tensor);
+  const place = { file: file.value, offset: Number(offset.value), length };
+  return { name: tensor.name, stored, shape: tensor.dims.map(Number), ...place };
 }
 
 /** Files with matrices of 4-bit codes that are multiplied. */
@@ -137,7 +145,7 @@ export function gatherWeights(built: Uint8Array, weightFile: string): GraphFile 
 }
 
 /** Where an external tensor is, as entries that may be changed. */
-export function placeOf({ externalData }: TensorProto) {
+function placeOf({ externalData }: TensorProto) {
   const entry = (key: string) => externalData.find(each => each.key === key)!;
   return { file: entry('location'), offset: entry('offset'), length: Number(entry('length').value) };
 }

@@ -5,7 +5,7 @@
 
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type GraphBuilder, valueInfo } from './graphBuilder';
-import { placeOf, type StoredType, storedTypes } from './graphFile';
+import { type FedWeight, type StoredType, storedWeight } from './graphFile';
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
@@ -14,7 +14,6 @@ import {
   type NodeProto,
   NodeProtoSchema,
   type TensorProto,
-  TensorProto_DataLocation,
   TensorProto_DataType,
   TensorProtoSchema,
 } from './onnx/onnx_pb';
@@ -27,14 +26,8 @@ interface FormStep {
   readonly constants: readonly (readonly number[])[];
 }
 
-export interface WeightForm {
-  /** The value of the graph that it is. */
-  readonly name: string;
-  readonly stored: StoredType;
-  readonly shape: readonly number[];
-  readonly file: string;
-  readonly offset: number;
-  readonly length: number;
+/** A stored matrix and what is made of it; `name` is the value of the graph that it is. */
+export interface WeightForm extends FedWeight {
   readonly steps: readonly FormStep[];
 }
 
@@ -44,7 +37,7 @@ export interface FedForm {
   readonly dims: readonly number[];
 }
 
-const floats: ReadonlySet<StoredType | undefined> = new Set<StoredType>(['float32', 'float16', 'bfloat16']);
+const floats: ReadonlySet<StoredType> = new Set<StoredType>(['float32', 'float16', 'bfloat16']);
 
 /** Matrices of fp32, fp16 and bf16 that the graph points at, each in the form in which something computes with it. */
 export function weightForms(built: Uint8Array): WeightForm[] {
@@ -53,7 +46,7 @@ export function weightForms(built: Uint8Array): WeightForm[] {
   const tensors = new Map(initializer.map(tensor => [tensor.name, tensor]));
   const trace = (name: string): WeightForm | null => {
     const tensor = tensors.get(name);
-    if (tensor) return storedForm(name, tensor);
+    if (tensor) return storedForm(tensor);
     const producer = producers.get(name);
     const source = producer && isLayout(producer) ? trace(producer.input[0]!) : null;
     if (!producer || !source) return null;
@@ -112,13 +105,9 @@ export function addForm(g: GraphBuilder, stored: string, steps: readonly FormSte
   }, stored);
 }
 
-function storedForm(name: string, tensor: TensorProto): WeightForm | null {
-  const stored = storedTypes[tensor.dataType as TensorProto_DataType];
-  const isExternal = tensor.dataLocation === TensorProto_DataLocation.EXTERNAL;
-  if (!isExternal || tensor.dims.length < 2 || !floats.has(stored)) return null;
-  const { file, offset, length } = placeOf(tensor);
-  const place = { file: file.value, offset: Number(offset.value), length };
-  return { name, stored: stored!, shape: tensor.dims.map(Number), ...place, steps: [] };
+function storedForm(tensor: TensorProto): WeightForm | null {
+  const weight = storedWeight(tensor);
+  return weight && weight.shape.length >= 2 && floats.has(weight.stored) ? { ...weight, steps: [] } : null;
 }
 
 function isLayout({ opType, attribute }: NodeProto): boolean {
