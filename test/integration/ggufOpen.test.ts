@@ -129,6 +129,16 @@ test('a split model is opened by any of its parts, links to them included', asyn
 test('a file without an ending, as in Ollama’s store, and a folder with several', async () => {
   const blob = write('sha256-0123', small);
   assert.equal((await openModelFolder(blob)).config.n_layers, 2);
+  const digest = `sha256-74701a8c${'0'.repeat(56)}`;
+  const namedBy = async (name?: string) => {
+    const path = write(digest, name === undefined ? small : withMetadata({ 'general.name': name }));
+    const names = [(await openModelFolder(path)).summary.name, (await describeModel(path)).name];
+    assert.equal(names[0], names[1]);
+    return names[0];
+  };
+  assert.equal(await namedBy('Llama 3.2 1B Instruct'), 'Llama 3.2 1B Instruct (74701a8c)');
+  assert.equal(await namedBy(' '), digest);
+  assert.equal(await namedBy(), digest);
   write(join('several', 'a.gguf'), small);
   write(join('several', 'mmproj-a.gguf'), small);
   assert.equal((await openModelFolder(join(scratch, 'several'))).summary.name, 'a');

@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Failure } from '../../../shared/tools/failure';
 import { float16Bytes } from '../../../shared/tools/float16';
+import { shorten } from '../../../shared/tools/plainText';
 import { inside, onlyFileOf, regularFile } from '../folderFiles';
 import { dequantize, type PackedPart, type Packing, packBlocks, packingOf } from './dequantize';
 import { type GgufHeader, type GgufTensor, parseGgufHeader } from './header';
@@ -55,11 +56,17 @@ export async function ggufFileOf(path: string): Promise<string | null> {
   return onlyFileOf(path, 'GGUF', names => names.filter(name => isGguf(name) && !companion.test(name)).map(firstPart));
 }
 
-/** A file's name without its ending and number. */
-export function ggufModelName(path: string): string {
-  return basename(path)
+/**
+ * A file's name without its ending and number; of a file that is named by its digest, as in Ollama's store, the name that
+ * it gives itself, with the digest's first digits.
+ */
+export function ggufModelName(path: string, header: GgufHeader): string {
+  const name = basename(path)
     .replace(split, '')
     .replace(/\.gguf$/i, '');
+  const digest = /^sha256-([0-9a-f]{8})[0-9a-f]{56}$/.exec(name)?.[1];
+  const own = header.metadata.get('general.name');
+  return digest && typeof own === 'string' && own.trim() !== '' ? `${shorten(own.trim(), 100)} (${digest})` : name;
 }
 
 function firstPart(path: string): string {

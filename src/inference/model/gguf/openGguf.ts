@@ -54,7 +54,7 @@ interface Found extends GgufTensor {
  */
 export async function openGguf(path: string, quantized: QuantizedWeights): Promise<ModelFolder> {
   const parts = await readGgufParts(path);
-  const name = ggufModelName(path);
+  const name = ggufModelName(path, parts[0]!.header);
   const where = `GGUF file "${name}"`;
   const { metadata } = parts[0]!.header;
   const tensors = tensorsOf(parts, name);
@@ -250,7 +250,7 @@ export async function describeGguf(path: string): Promise<FolderDescription> {
   const sizes = `${number('block_count')} layers, ${number('attention.head_count')} heads, context ${number('context_length')}`;
   const tokens = metadata.get('tokenizer.ggml.tokens');
   return {
-    name: shorten(ggufModelName(path), 200),
+    name: shorten(ggufModelName(path, parts[0]!.header), 200),
     directory: path,
     description: `${sizes}, ${weightTypeOf(parts)}`,
     vocabSize: Array.isArray(tokens) ? tokens.length : 0,
