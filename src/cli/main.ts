@@ -361,7 +361,8 @@ const commands: Readonly<Record<CommandName, (args: Arguments) => Promise<number
   },
 };
 
-async function main(argv: readonly string[]): Promise<number> {
+/** Runs one command. @returns the exit code */
+export async function main(argv: readonly string[]): Promise<number> {
   try {
     const args = readArguments(argv);
     if ('help' in args) {
@@ -592,8 +593,11 @@ async function writeJson({ values }: Arguments, json: unknown): Promise<number> 
 /** What a shell says of a program that a closed pipe ended. */
 const closedPipe = 141;
 
-const argv = process.argv.slice(2);
-main(argv).then(code => {
+async function runProgram(argv: readonly string[]): Promise<void> {
+  const code = await main(argv);
   const hasFile = argv.some((argument, i) => argument === '--json' && argv[i + 1] !== '-');
   process.exitCode = code === 0 && isOutputCut() && !hasFile ? closedPipe : code;
-});
+}
+
+// A program that requires this one, as tests do, calls `main` itself.
+if (require.main === module) runProgram(process.argv.slice(2));

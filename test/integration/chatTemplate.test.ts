@@ -1,7 +1,6 @@
 /** Chat templates in a process of their own: within limits, on the command line, through the inference process. */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,9 +13,10 @@ import { readChatTemplate, renderChat } from '../../src/inference/model/chatTemp
 import { hasChatTemplate, openModelFolder } from '../../src/inference/model/openModelFolder';
 import { startProcess } from '../../src/inference/startProcess';
 import { Tokenizer } from '../../src/tokenization/tokenizer';
+import { runCommand as cli } from '../fixtures/commandLine';
 import { fetchGguf } from '../fixtures/ggufFile';
 import { root, tinyModelDirectory } from '../fixtures/paths';
-import { cliProgram, inferenceProgram } from '../fixtures/programs';
+import { inferenceProgram } from '../fixtures/programs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-chat-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -80,8 +80,6 @@ writeFileSync(file, 'high\ntide');
 
 // biome-ignore lint/suspicious/noExplicitAny: the schema says what it is
 const parsed = (text: string): any => JSON.parse(text);
-
-const cli = (...args: string[]) => spawnSync(process.execPath, [cliProgram, ...args], { cwd: root, encoding: 'utf8' });
 
 test('generate --chat: the file is the message; the tokens are those that follow the rendered text', async () => {
   const args = ['--model', chatModel, '--tokens', '4', '--chat', '--system', 'brief', '--branches', '2', '--json', '-'];

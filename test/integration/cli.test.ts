@@ -1,23 +1,18 @@
 /** The command line as its users call it: outputs fit their schemas and each other, bad usage exits with 2. */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import Ajv from 'ajv';
 import { unzipSync } from 'fflate';
+import { runCommand as cli } from '../fixtures/commandLine';
 import { goldenDirectory, root, tinyModelDirectory } from '../fixtures/paths';
-import { cliProgram } from '../fixtures/programs';
 import { texts } from '../fixtures/texts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-cli-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
-
-function cli(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [cliProgram, ...args], { cwd: root, encoding: 'utf8' });
-}
 
 function document(text: string, name = 'sample.ts'): string {
   const path = join(scratch, name);

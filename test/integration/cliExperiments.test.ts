@@ -1,14 +1,13 @@
 /** lens, knockout and generate on the command line: JSON that fits its schema, tables for people, refusals in words. */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import Ajv from 'ajv';
+import { runCommand as cli } from '../fixtures/commandLine';
 import { root, tinyModelDirectory } from '../fixtures/paths';
-import { cliProgram } from '../fixtures/programs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-cli-experiments-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -17,10 +16,6 @@ const text = 'def tide(moon):\n  return moon + 1\n';
 const file = join(scratch, 'tide.py');
 writeFileSync(file, text);
 const model = ['--model', tinyModelDirectory];
-
-function cli(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [cliProgram, ...args], { cwd: root, encoding: 'utf8' });
-}
 
 // biome-ignore lint/suspicious/noExplicitAny: the schema says what it is
 function json(name: string, ...args: string[]): any {
@@ -355,13 +350,14 @@ test('a model without a begin token cannot continue nothing, and says so', () =>
 });
 
 test('what is said of a file is said once, though it is read twice', () => {
-  const mixed = join(scratch, 'mixed.py');
-  writeFileSync(mixed, 'a = 1\r\nb = a\nc = b\n');
   for (const args of [
     ['context', '--at', '9'],
     ['search', '--at', '9'],
     ['knockout', '--at', '9', '--keys', '0:2'],
   ]) {
+    // A file of its own for each: once in a process means once in a command.
+    const mixed = join(scratch, `mixed-${args[0]}.py`);
+    writeFileSync(mixed, 'a = 1\r\nb = a\nc = b\n');
     const { stderr, status } = cli(args[0]!, mixed, ...args.slice(1), ...model);
     assert.equal(status, 0, stderr);
     assert.equal(stderr, `${mixed} has mixed or lone CR line ends, which are read as LF, as VS Code opens it.\n`);

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { runCommand as cli } from '../fixtures/commandLine';
 import { root, tinyModelDirectory } from '../fixtures/paths';
 import { cliProgram } from '../fixtures/programs';
 
@@ -26,13 +27,27 @@ const file = join(scratch, 'a.txt');
 before(() => writeFileSync(file, 'const a = 1;\n'));
 
 const model = ['--model', tinyModelDirectory];
-const cli = (...args: string[]) => spawnSync(process.execPath, [cliProgram, ...args], { cwd: root, encoding: 'utf8' });
 /** A command line of a shell, with the program as $0. */
 const shell = (line: string) =>
   spawnSync('bash', ['-c', `mi() { "${process.execPath}" "${cliProgram}" "$@"; }; ${line}`], {
     cwd: root,
     encoding: 'utf8',
   });
+
+test('as a program: results on standard output, what went wrong beside it, and the exit code says which', () => {
+  const runs = [
+    [['analyze', file, ...model], 0, /^"a\.txt"|a\.txt/, /^$/],
+    [['analyze', `${file}.none`, ...model], 1, /^$/, /^mta-inspect: Cannot read .*a\.txt\.none: there is no such file/],
+    [['analyze', file, ...model, '--top', '0'], 2, /^$/, /^mta-inspect: --top is "0", expected a whole number from 1/],
+  ] as const;
+  for (const [args, code, out, beside] of runs) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [cliProgram, ...args], { encoding: 'utf8' });
+    assert.equal(status, code, stderr);
+    assert.match(stdout, out);
+    assert.match(stderr, beside);
+    assert.deepEqual(cli(...args), { status, stdout, stderr });
+  }
+});
 
 const noPlace: [what: string, out: () => string, message: RegExp][] = [
   ['a missing folder', () => join(scratch, 'none', 'o.json'), /the folder .*none does not exist/],

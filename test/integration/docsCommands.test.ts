@@ -6,15 +6,19 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { runCommand } from '../fixtures/commandLine';
 import { root } from '../fixtures/paths';
-import { cliProgram } from '../fixtures/programs';
 
 /** Where commands run: what they name is there, and what they write is not in the repository. */
 const folder = mkdtempSync(join(tmpdir(), 'mta-docs-'));
 before(() => {
   for (const name of ['samples', 'models']) symlinkSync(join(root, name), join(folder, name));
+  process.chdir(folder);
 });
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => {
+  process.chdir(root);
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const pages = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
   .filter(name => name.endsWith('.md') && !name.includes('node_modules'))
@@ -30,7 +34,7 @@ const isLong = (command: string) => /--occlude|ablate (?!.*toy)/.test(command);
 function run(command: string) {
   const [program, ...args] = command.match(/"[^"]*"|\S+/g)!.map(word => word.replaceAll('"', ''));
   assert.equal(program, 'mta-inspect');
-  return spawnSync(process.execPath, [cliProgram, ...args], { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 26 });
+  return runCommand(...args);
 }
 
 test('commands with their output print it, but for rounding and for what the page leaves out', () => {

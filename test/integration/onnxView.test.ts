@@ -1,7 +1,6 @@
 /** ONNX files that expose their attention: looked at with real ONNX Runtime, and refused with reasons. */
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,9 +9,9 @@ import { Engine } from '../../src/inference/engine';
 import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import type { LayerEvent, OccludedEvent, TokensEvent } from '../../src/inference/protocol';
 import { Failure } from '../../src/shared/tools/failure';
+import { runCommand } from '../fixtures/commandLine';
 import { type DecoderOptions, decode, decoder, writeDecoder } from '../fixtures/onnxDecoder';
 import { tinyModelDirectory } from '../fixtures/paths';
-import { cliProgram } from '../fixtures/programs';
 import { Random } from '../random';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-onnx-'));
@@ -220,7 +219,7 @@ test('a window that the graph cannot take is refused in our words, whether a fil
   writeFileSync(long, text.repeat(20));
   const requests = [['search', '--at', '200'], ['context', '--at', '200'], ['analyze'], ['heads'], ['eval']];
   for (const [name, ...args] of requests) {
-    const run = spawnSync(process.execPath, [cliProgram, name!, long, ...args, '--model', path], { encoding: 'utf8' });
+    const run = runCommand(name!, long, ...args, '--model', path);
     assert.equal(run.status, 1);
     assert.match(
       run.stderr,
@@ -229,7 +228,7 @@ test('a window that the graph cannot take is refused in our words, whether a fil
     );
   }
   writeFileSync(`${path}.json`, JSON.stringify({ max_seqlen: 300 }));
-  const known = spawnSync(process.execPath, [cliProgram, 'heads', long, '--model', path], { encoding: 'utf8' });
+  const known = runCommand('heads', long, '--model', path);
   assert.match(known.stderr, /^mta-inspect: .*its graph stopped\. Inspect fewer tokens, or pick another model\. ONNX/);
 });
 
