@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { Engine } from '../../src/inference/engine';
 import { openEndpoint } from '../../src/inference/runtime/remote/endpoint';
@@ -30,17 +31,26 @@ async function serve(answer: Answer): Promise<string> {
   return `127.0.0.1:${(server.address() as { port: number }).port}`;
 }
 
-async function serveGrpc(answer: (stream: ServerHttp2Stream) => void): Promise<string> {
+async function serveGrpc(
+  answer: (stream: ServerHttp2Stream, socket: Socket) => void,
+  greet: (socket: Socket) => void = () => {},
+): Promise<string> {
   const server = createHttp2Server().listen(0, '127.0.0.1');
-  const streams = new Set<ServerHttp2Stream>();
+  const sockets = new Map<number, Socket>();
+  server.on('sessionError', () => {});
+  server.on('connection', (socket: Socket) => {
+    sockets.set(socket.remotePort!, socket);
+    socket.on('error', () => {});
+    greet(socket);
+  });
   server.on('stream', stream => {
-    streams.add(stream);
     stream.on('error', () => {}); // a client that ends early is what these tests are about
-    answer(stream);
+    answer(stream, sockets.get(stream.session!.socket.remotePort!)!);
   });
   await once(server, 'listening');
   close = () => {
-    for (const stream of streams) stream.session?.destroy();
+    // Node's server may keep a connection that said goodbye or was reset, although its client is gone and its streams are closed.
+    for (const socket of sockets.values()) socket.destroy();
     server.close();
   };
   return `127.0.0.1:${(server.address() as { port: number }).port}`;
@@ -78,6 +88,16 @@ const answers: [what: string, answer: Answer, code: string, message: RegExp][] =
     /0\.4 s/,
   ],
   ['breaks off', (_, response) => response.socket!.destroy(), 'remote-unreachable', /Cannot reach the server/],
+  ['resets the connection', (_, response) => response.socket!.resetAndDestroy(), 'remote-unreachable', /Cannot reach/],
+  [
+    'resets the connection in mid-answer',
+    (_, response) => {
+      response.writeHead(200, { 'content-length': 1000 }).write('{');
+      setTimeout(() => response.socket!.resetAndDestroy(), 20);
+    },
+    'remote-unreachable',
+    /Cannot reach/,
+  ],
   [
     'breaks off in mid-answer',
     (_, response) => {
@@ -300,8 +320,16 @@ test('the names of models: the token is not among them, and escapes are not repe
   });
 });
 
-const lost: [what: string, lose: (stream: ServerHttp2Stream) => void][] = [
+/** Begins an answer, and goes on once that is sent. */
+function answerInPart(stream: ServerHttp2Stream, next: () => void): void {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+  stream.write(Buffer.from([0, 0, 0, 0, 9, 1]), () => setTimeout(next, 20));
+}
+
+const lost: [what: string, lose: (stream: ServerHttp2Stream, socket: Socket) => void][] = [
   ['closes the connection', stream => stream.session!.destroy()],
+  ['resets the connection', (_, socket) => socket.resetAndDestroy()],
+  ['ends the connection', (_, socket) => socket.end()],
   [
     'says goodbye',
     stream => {
@@ -309,18 +337,38 @@ const lost: [what: string, lose: (stream: ServerHttp2Stream) => void][] = [
       stream.close(8);
     },
   ],
+  [
+    'says goodbye before it begins',
+    stream => {
+      stream.session!.goaway(0, 0);
+      stream.close(7);
+    },
+  ],
+  ['says goodbye with an error', stream => stream.session!.goaway(2)],
   ['resets the stream with CANCEL', stream => stream.close(8)],
+  ['refuses the stream', stream => stream.close(7)],
   ['ends the stream without an error and without an answer', stream => stream.close(0)],
   ['sits behind a proxy that cancels', stream => trailers(stream, 1, 'upstream reset')],
+  ['resets the connection in mid-answer', (stream, socket) => answerInPart(stream, () => socket.resetAndDestroy())],
+  ['ends the connection in mid-answer', (stream, socket) => answerInPart(stream, () => socket.end())],
+  ['resets the stream in mid-answer', stream => answerInPart(stream, () => stream.close(8))],
+  ['ends the stream in mid-answer', stream => answerInPart(stream, () => stream.close(0))],
+  [
+    'ends the stream after its header',
+    stream => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      stream.end();
+    },
+  ],
 ];
 for (const [what, lose] of lost) {
   test(`a gRPC server that ${what} is lost, not cancelled: asked again, then reported`, async () => {
     let asked = 0;
-    const url = await serveGrpc(stream => {
+    const url = await serveGrpc((stream, socket) => {
       asked++;
-      lose(stream);
+      lose(stream, socket);
     });
-    const transport = openTransport(openEndpoint(options(`grpc://${url}`, { retries: 1, timeoutMs: 4000 })));
+    const transport = openTransport(openEndpoint(options(`grpc://${url}`, { retries: 1, timeoutMs: 20_000 })));
     await assert.rejects(transport.infer(call), { code: 'remote-unreachable' });
     assert.equal(asked, 2);
     asked = 0;
@@ -332,6 +380,52 @@ for (const [what, lose] of lost) {
     transport.close();
   });
 }
+
+const greetings: [what: string, greet: (socket: Socket) => void][] = [
+  ['resets the connection at once', socket => socket.resetAndDestroy()],
+  ['ends the connection at once', socket => socket.end()],
+  ['speaks HTTP/1.1', socket => socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')],
+  ['speaks TLS', socket => socket.end(Buffer.from([0x15, 3, 3, 0, 2, 2, 40]))], // an alert: the handshake failed
+];
+for (const [what, greet] of greetings) {
+  test(`a gRPC server that ${what} is asked again, then reported`, async () => {
+    let asked = 0;
+    const url = await serveGrpc(
+      () => {},
+      socket => {
+        asked++;
+        greet(socket);
+      },
+    );
+    const transport = openTransport(openEndpoint(options(`grpc://${url}`, { retries: 1, timeoutMs: 20_000 })));
+    await assert.rejects(transport.infer(call), { code: 'remote-unreachable' });
+    assert.equal(asked, 2);
+    transport.close();
+  });
+}
+
+test('a transport that is closed sends nothing again', async () => {
+  let asked = 0;
+  const url = await serveGrpc(stream => {
+    asked++;
+    transport.close();
+    stream.close(8);
+  });
+  const transport = openTransport(openEndpoint(options(`grpc://${url}`, { retries: 3, timeoutMs: 20_000 })));
+  await assert.rejects(transport.infer(call), Cancelled);
+  assert.equal(asked, 1);
+});
+
+test('an idle gRPC connection does not keep a process from ending', async () => {
+  const url = await serveGrpc(stream => trailers(stream, 3, 'no'));
+  const transport = openTransport(openEndpoint(options(`grpc://${url}`, { timeoutMs: 20_000 })));
+  await assert.rejects(transport.infer(call), { code: 'remote-refused' });
+  const port = Number(url.split(':')[1]);
+  const { _getActiveHandles } = process as unknown as { _getActiveHandles: () => Partial<Socket>[] };
+  const held = () => _getActiveHandles.call(process).filter(handle => handle.remotePort === port);
+  while (held().length > 0) await new Promise(setImmediate);
+  transport.close();
+});
 
 test("a cancel of one's own ends a gRPC request that hangs", async () => {
   const controller = new AbortController();
@@ -352,14 +446,6 @@ const grpcAnswers: [what: string, answer: (stream: ServerHttp2Stream) => void, c
     'floods',
     stream => respond(stream, 'application/grpc', Buffer.from([0, 0x7f, 0xff, 0xff, 0xff])),
     'remote-too-long',
-  ],
-  [
-    'ends the stream within an answer',
-    stream => {
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
-      stream.write(Buffer.from([0, 0, 0, 0, 9, 1]), () => stream.close(0));
-    },
-    'remote-refused',
   ],
   [
     'sends what is no message',

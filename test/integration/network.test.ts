@@ -21,6 +21,7 @@ const reachingOut = [
   'cli/download.ts',
   'editor/hubCommands.ts',
   'hub/hubSettings.ts',
+  'inference/runtime/remote/grpcConnection.ts',
   'inference/runtime/remote/grpcTransport.ts',
   'inference/runtime/remote/restTransport.ts',
 ];

@@ -2,10 +2,11 @@
 
 import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
-import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { createGrpcTransport } from '@connectrpc/connect-node';
 import { Cancelled } from '../../../shared/tools/failure';
 import type { Endpoint } from './endpoint';
 import { quoted, RemoteFailure, remoteFailures, tlsFailure } from './failures';
+import { GrpcConnection } from './grpcConnection';
 import { GRPCInferenceService, ModelInferRequestSchema, type ModelInferResponse } from './oip/open_inference_grpc_pb';
 import {
   checkShape,
@@ -26,32 +27,13 @@ const troubleCodes: readonly Code[] = [
 ];
 const transientCodes: readonly Code[] = [Code.Unavailable, Code.Internal, Code.Unknown, Code.Aborted];
 
-/**
- * Connect waits until its time limit for a stream that a server reset without an error and without an answer
- * (RST_STREAM with NO_ERROR, which some proxies send): such a stream is lost.
- */
-class Sessions extends Http2SessionManager {
-  override async request(...request: Parameters<Http2SessionManager['request']>) {
-    const stream = await super.request(...request);
-    let answered = false;
-    stream.once('response', () => {
-      answered = true;
-    });
-    stream.once('close', () => {
-      if (!answered && stream.rstCode === 0)
-        stream.emit('error', new ConnectError('the stream ended without an answer', Code.Canceled));
-    });
-    return stream;
-  }
-}
-
 export class GrpcTransport implements Transport {
-  private readonly sessions: Http2SessionManager;
+  private readonly connection: GrpcConnection;
   private readonly authorize: Interceptor;
 
   constructor(private readonly endpoint: Endpoint) {
     const { base, ca, token } = endpoint;
-    this.sessions = new Sessions(base, {}, ca ? { ca } : {});
+    this.connection = new GrpcConnection(base, ca);
     this.authorize = next => request => {
       if (token) request.header.set('authorization', `Bearer ${token}`);
       return next(request);
@@ -111,12 +93,12 @@ export class GrpcTransport implements Transport {
   }
 
   close(): void {
-    this.sessions.abort();
+    this.connection.close();
   }
 
   private client(readMaxBytes = 1 << 20) {
     const { base } = this.endpoint;
-    const options = { baseUrl: base, sessionManager: this.sessions, interceptors: [this.authorize], readMaxBytes };
+    const options = { baseUrl: base, sessionManager: this.connection, interceptors: [this.authorize], readMaxBytes };
     return createClient(GRPCInferenceService, createGrpcTransport(options));
   }
 
@@ -145,9 +127,8 @@ export class GrpcTransport implements Transport {
     const reason = quoted(rawMessage, token);
     const tls = tlsFailure(host, reason, cause);
     if (tls) return tls;
+    if (isLost(code, rawMessage, cause)) return remoteFailures.unreachable(host, `the connection was lost (${reason})`);
     switch (code) {
-      case Code.Canceled: // not by us: a server that went away, a proxy, a stream that was reset
-        return remoteFailures.unreachable(host, `the connection was lost (${reason})`);
       case Code.DeadlineExceeded:
         return remoteFailures.timeout(host, timeoutMs);
       case Code.Unauthenticated:
@@ -163,6 +144,20 @@ export class GrpcTransport implements Transport {
         return remoteFailures.refused(host, what, `${Code[code]}, ${reason}`, transientCodes.includes(code));
     }
   }
+}
+
+/**
+ * Whether the answer is missing because the connection, the stream or a proxy ended, and not by our own cancel.
+ * @param cause an error of Node, which an answer of the server's own does not have.
+ */
+function isLost(code: Code, message: string, cause: unknown): boolean {
+  if (code === Code.Canceled) return true;
+  // Connect's words for an answer without its end.
+  if (/incomplete envelope|missing status/.test(message)) return true;
+  const nodeCode = (cause as { code?: unknown } | null | undefined)?.code;
+  if (typeof nodeCode !== 'string' || code === Code.Unavailable) return false;
+  // A stream that a server resets with an error is an answer, unless the server did not begin with it.
+  return nodeCode !== 'ERR_HTTP2_STREAM_ERROR' || message.includes('REFUSED_STREAM');
 }
 
 function requestOf({ model, inputs, outputs }: InferCall) {

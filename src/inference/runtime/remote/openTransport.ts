@@ -14,10 +14,16 @@ import type { Transport } from './transport';
 export function openTransport(endpoint: Endpoint): Transport {
   const { token, retries } = endpoint;
   const transport = endpoint.protocol === 'rest' ? new RestTransport(endpoint) : new GrpcTransport(endpoint);
-  const again = <T>(send: () => Promise<T>, signal?: AbortSignal) =>
-    tryAgain(send, retries, signal).catch(error => {
-      throw withoutToken(error, token);
+  let isClosed = false;
+  const again = <T>(send: () => Promise<T>, signal?: AbortSignal) => {
+    const sendWhileOpen = async () => {
+      if (isClosed) throw new Cancelled();
+      return send();
+    };
+    return tryAgain(sendWhileOpen, retries, signal).catch(error => {
+      throw isClosed ? new Cancelled() : withoutToken(error, token);
     });
+  };
   async function* stream(...args: Parameters<NonNullable<Transport['stream']>>): AsyncGenerator<Tensors> {
     try {
       yield* transport.stream!(...args);
@@ -31,7 +37,10 @@ export function openTransport(endpoint: Endpoint): Transport {
     modelNames: () => again(() => transport.modelNames()),
     infer: (call, signal) => again(() => transport.infer(call, signal), signal),
     stream: transport.stream && stream,
-    close: () => transport.close(),
+    close: () => {
+      isClosed = true;
+      transport.close();
+    },
   };
 }
 
