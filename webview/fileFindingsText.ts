@@ -5,7 +5,7 @@ import { isConv, type KernelPart, kernelParts } from '../src/shared/kernels';
 import type { Ranking } from '../src/shared/panel/panelAblation';
 import type { PanelState } from '../src/shared/panel/panelMessages';
 import { wordAt } from '../src/shared/places';
-import type { Places } from './whyQuestion';
+import type { Places } from './places';
 
 /** How much work may be done in the background for a reader who only looks, in milliseconds. */
 const unaskedMs = 30_000;

@@ -1,9 +1,7 @@
 /** How values, tokens and stages are written for people. Pure. */
 
-import type { Cell } from '../src/shared/address';
 import type { ModelSummary } from '../src/shared/analysis';
-import { formatValue, visibleToken, withLocalMark } from '../src/shared/labels';
-import { linesOfLabels, placeName } from '../src/shared/places';
+import { formatValue, withLocalMark } from '../src/shared/labels';
 import { t } from '../src/shared/tools/l10n';
 import type { CellValue, MapData } from './heatmap/mapData';
 
@@ -64,33 +62,6 @@ export function scaleEndText({ max, scaleKind, isSigned }: MapData): string {
   const end = formatPlain(max);
   // On a power scale the strongest cells may lie beyond the end.
   return `${scaleKind === 'power' ? '≥ ' : ''}${isSigned ? '±' : ''}${end}`;
-}
-
-/** What places are named by. */
-export interface TokenNames {
-  readonly labels: readonly string[];
-  /** Of the range, from 1. */
-  readonly firstLine: number;
-}
-
-const linesOf = new WeakMap<readonly string[], { readonly firstLine: number; readonly lines: Int32Array }>();
-
-/** A token's place: "line 33 `byte` (250)". */
-export function tokenPlace(idx: number, { labels, firstLine }: TokenNames): string {
-  let known = linesOf.get(labels);
-  if (known?.firstLine !== firstLine) {
-    known = { firstLine, lines: linesOfLabels(labels, firstLine) };
-    linesOf.set(labels, known);
-  }
-  const label = labels[idx] ?? '';
-  const line = label === '' ? null : known.lines[idx]!;
-  return `${placeName(line, visibleToken(label))} (${idx})`;
-}
-
-/** A cell's query and key tokens with their indices. */
-export function cellName({ queryIdx, keyIdx }: Cell, labels: readonly string[]): string {
-  const token = (idx: number) => visibleToken(labels[idx] ?? '');
-  return t('query {0} {1}, key {2} {3}', queryIdx, token(queryIdx), keyIdx, token(keyIdx));
 }
 
 /** What a view-only model lacks and why; empty for other models. */

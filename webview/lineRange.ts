@@ -2,8 +2,8 @@
 
 import type { TokenRange } from '../src/shared/address';
 import type { PanelState } from '../src/shared/panel/panelMessages';
+import type { Places } from './places';
 import { selectedRange } from './state';
-import type { Places } from './whyQuestion';
 
 /** What is selected, else the word that is explained. */
 export function pickedRange(panel: PanelState): TokenRange | null {

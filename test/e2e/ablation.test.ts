@@ -132,8 +132,9 @@ test('everything off: banner, status bar, hover and prediction are of the ablate
   const [trained, now, difference] = await panes.evaluateAll(all =>
     all.map(pane => Number((pane as HTMLElement).dataset['value'])),
   );
-  const place = /query (\d+).*key (\d+)/.exec((await frame.locator('.result .cell-line').textContent()) ?? '');
-  const [query, key] = [Number(place?.[1]), Number(place?.[2])];
+  const [query, key] = await frame
+    .locator('.result .cell-line')
+    .evaluate(({ dataset }) => [Number(dataset['query']), Number(dataset['key'])] as const);
   const asTrained = (await headMap(expected, layer!, head!, 'mixed_pattern'))[query * nTokens + key]!;
   const ablatedRow = await expected.engine.details.tile({
     ...{ analysisId: 77, layerIdx: layer!, headIdx: head!, stage: 'mixed_pattern' },

@@ -12,6 +12,7 @@ import { type ContextJson, contextJson } from '../../src/cli/context';
 import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import { exportDocument } from '../../src/cli/export';
 import type { Stage } from '../../src/shared/operators';
+import { Places } from '../../webview/places';
 import { root } from '../fixtures/paths';
 import {
   inspectFile,
@@ -83,7 +84,7 @@ test('tokens: a range by keyboard, both directions, surprisal and predictions ar
   const strip = frame.getByRole('listbox', { name: /Tokens of the window/ }).last();
   await strip.focus();
   await workbench.page.keyboard.type('toOrder');
-  const { labels: spelled } = expected.tokens;
+  const { labels: spelled, offsets } = expected.tokens;
   const places = spelled.flatMap((_, i) => (/^\s*toOrder/.test(spelled.slice(i, i + 3).join('')) ? [i] : []));
   const found = strip.locator(places.map(i => `[aria-selected=true][data-token-idx="${i}"]`).join()).first();
   await found.waitFor();
@@ -105,11 +106,14 @@ test('tokens: a range by keyboard, both directions, surprisal and predictions ar
     await frame.locator('.tokens-view [aria-busy=false]').waitFor();
     const rows = await cells('Weights of tokens');
     assert.ok(rows.length > 10);
-    for (const [, index = '', value = ''] of rows) {
-      assert.ok(
-        Math.abs(number(value) - want[Number(index)]!) < 2e-3 * Math.abs(want[Number(index)]!) + 1e-6,
-        `${index}: ${value}`,
-      );
+    const indices = await frame
+      .locator('.tokens-view .token-link[data-token]')
+      .evaluateAll(links => links.map(link => Number((link as HTMLElement).dataset['token'])));
+    for (const [i, [, line = '', value = '']] of rows.entries()) {
+      const index = indices[i]!;
+      assert.ok(Math.abs(number(value) - want[index]!) < 2e-3 * Math.abs(want[index]!) + 1e-6, `${index}: ${value}`);
+      const [start, end] = [offsets[index]!, offsets[index + 1]!];
+      assert.equal(line, start === end ? '–' : String(text.slice(0, start).split('\n').length));
     }
     if (!choice) await workbench.screenshot('tokens');
   }
@@ -126,7 +130,7 @@ test('tokens: a range by keyboard, both directions, surprisal and predictions ar
   await frame.getByRole('textbox', { name: 'Filter' }).fill('item');
   const filtered = await cells('Weights of tokens');
   assert.ok(filtered.length > 0 && filtered.every(([token = '']) => /item/i.test(token)));
-  await frame.getByRole('button', { name: 'Index' }).first().click();
+  await frame.locator('.tokens-view').getByRole('button', { name: 'Line', exact: true }).first().click();
   await frame.getByRole('textbox', { name: 'Filter' }).fill('');
   await frame.getByRole('radio', { name: 'What it attends to' }).click();
 });
@@ -236,11 +240,17 @@ test('table: a page of the map, cell by cell', async () => {
   });
   const map = await mapOf(frame);
   await tab('Table');
-  await frame.getByRole('textbox', { name: 'First query' }).fill('40');
-  await frame.getByRole('textbox', { name: 'First query' }).press('Enter');
-  await frame.getByRole('textbox', { name: 'First key' }).fill('36');
-  await frame.getByRole('textbox', { name: 'First key' }).press('Enter');
-  await frame.getByText(/queries 40 to 55 of \d+, keys 36 to 47/).waitFor();
+  const places = new Places(expected.tokens, 1);
+  const [query, key] = [places.firstOfLine(6)!, places.firstOfLine(4)!];
+  for (const [name, line] of [
+    ['First query, line', '6'],
+    ['First key, line', '4'],
+  ] as const) {
+    await frame.getByRole('textbox', { name }).fill(line);
+    await frame.getByRole('textbox', { name }).press('Enter');
+  }
+  await frame.locator(`.map-table caption[data-query="${query}"][data-key="${key}"]`).waitFor();
+  await frame.getByText(/queries line 6 `.*` to line \d+ `.*`, keys line 4 `/).waitFor();
   const values = await headMap(expected, map.layer, map.head, map.stage as Stage);
   const rows = await frame
     .locator('.map-table tbody tr')
@@ -248,9 +258,9 @@ test('table: a page of the map, cell by cell', async () => {
   assert.equal(rows.length, 16);
   for (const [i, row] of rows.entries()) {
     for (const [j, written] of row.entries()) {
-      if (36 + j > 40 + i) assert.equal(written, '–masked');
+      if (key + j > query + i) assert.equal(written, '–masked');
       else {
-        const value = values[(40 + i) * map.nTokens + 36 + j]!;
+        const value = values[(query + i) * map.nTokens + key + j]!;
         assert.ok(Math.abs(number(written) - value) < 2e-3 * Math.abs(value) + 1e-6, `${written}, not ${value}`);
       }
     }

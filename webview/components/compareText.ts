@@ -9,7 +9,8 @@ import { t } from '../../src/shared/tools/l10n';
 import { meanSurprisal, type Sides } from '../counterpart';
 import { h } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
-import { cellName, formatPlain } from '../labels';
+import { formatPlain } from '../labels';
+import { placesIn } from '../places';
 
 /** Where the comparison stands, in a sentence. */
 export function sayComparison(panel: PanelState, comparison: PanelComparison | null): string {
@@ -48,8 +49,8 @@ export function factsOf({ left, right, toRight }: Sides): string[] {
 }
 
 /** A cell's tokens, and those of its counterpart where they are others. */
-export function sayCell(cell: Cell, across: Cell | null, { left, right }: Sides): string {
-  const say = ({ tokens }: Sides['left'], shown: Cell) => cellName(shown, tokens.labels);
+export function sayCell(panel: PanelState, cell: Cell, across: Cell | null, { left, right }: Sides): string {
+  const say = ({ tokens }: Sides['left'], shown: Cell) => placesIn(panel, tokens).nameOfCell(shown);
   if (!across) return t('{0} · no counterpart', say(left, cell));
   const isSame = across.queryIdx === cell.queryIdx && across.keyIdx === cell.keyIdx;
   return isSame ? say(left, cell) : t('{0} · {1}: {2}', say(left, cell), right.label, say(right, across));
@@ -60,21 +61,22 @@ export function paneTitle(label: string, { layerIdx, headIdx, stage }: MapRef): 
 }
 
 /** The strongest keys of one side's query. */
-export function keyTable(side: Sides['left'], query: number, keys: ReturnType<typeof keysOfRow>): HTMLElement {
-  const { labels } = side.tokens;
+export function keyTable(
+  panel: PanelState,
+  side: Sides['left'],
+  query: number,
+  keys: ReturnType<typeof keysOfRow>,
+): HTMLElement {
+  const places = placesIn(panel, side.tokens);
   const rows = keys.map(({ keyIdx, weight }) =>
     h(
       'tr',
       {},
-      h('td', { class: 'token-cell' }, visibleToken(labels[keyIdx] ?? '')),
-      h('td', { class: 'number' }, String(keyIdx)),
+      h('td', { class: 'token-cell' }, visibleToken(places.labels[keyIdx] ?? '')),
+      h('td', { class: 'number' }, String(places.lineOf(keyIdx) ?? '–')),
       h('td', { class: 'number' }, formatValue(weight)),
     ),
   );
-  const caption = h(
-    'caption',
-    {},
-    t('{0}: {1} ({2}) attends to', side.label, visibleToken(labels[query] ?? ''), query),
-  );
+  const caption = h('caption', {}, t('{0}: {1} attends to', side.label, places.nameOf(query)));
   return h('table', { class: 'fact-table' }, caption, h('tbody', {}, ...rows));
 }

@@ -5,6 +5,7 @@ import { formatValue, stageInText, visibleToken } from '../../src/shared/labels'
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange, redraw } from '../dom';
+import { type Places, placesOf } from '../places';
 import type { Selection, State } from '../state';
 
 const nRows = 12;
@@ -21,23 +22,18 @@ export function createDetails(actions: Actions, hasEditor: boolean) {
   const scroller = h('div', { class: 'details-table', tabindex: 0 }, table);
   const element = h('section', { class: 'details', 'aria-label': t('Selected token') }, title, note, scroller);
 
-  const draw = onChange((selection: Selection | null, labels: readonly string[] | undefined, stage: string) => {
-    const isShown = selection !== null && labels !== undefined;
+  const draw = onChange((selection: Selection | null, places: Places | null, stage: string) => {
+    const isShown = selection !== null && places !== null;
     scroller.hidden = !isShown;
     note.hidden = isShown;
     title.textContent = isShown
-      ? t(
-          '{0} (query {1}) attends to · {2}',
-          visibleToken(labels[selection.row.queryIdx] ?? ''),
-          selection.row.queryIdx,
-          stage,
-        )
+      ? t('{0} attends to · {1}', places.nameOf(selection.row.queryIdx), stage)
       : t('Selected token');
     if (!isShown) return;
     const { row, convolution } = selection;
     const columns = [
       t('Key'),
-      t('Index'),
+      t('Line'),
       t('Value'),
       ...(convolution ? [t('Score'), t('After convolution'), t('Difference')] : []),
     ];
@@ -48,13 +44,13 @@ export function createDetails(actions: Actions, hasEditor: boolean) {
         const before = convolution?.before.values[keyIdx] ?? Number.NaN;
         const after = convolution?.after.values[keyIdx] ?? Number.NaN;
         const numbers = convolution ? [before, after, after - before] : [];
-        const token = h('button', { class: 'token-link', type: 'button' }, visibleToken(labels[keyIdx] ?? ''));
+        const token = h('button', { class: 'token-link', type: 'button' }, visibleToken(places.labels[keyIdx] ?? ''));
         token.addEventListener('click', () => actions.selectToken(keyIdx, true));
         return h(
           'tr',
           {},
           h('td', {}, token),
-          h('td', { class: 'number' }, String(keyIdx)),
+          h('td', { class: 'number' }, String(places.lineOf(keyIdx) ?? '–')),
           h('td', { class: 'number' }, formatValue(weight)),
           ...numbers.map(value => h('td', { class: 'number' }, formatValue(value))),
         );
@@ -65,7 +61,7 @@ export function createDetails(actions: Actions, hasEditor: boolean) {
     element,
     update({ panel, selection, map }: State): void {
       element.hidden = map === null;
-      draw(selection, panel?.tokens?.labels, map ? stageInText(map.ref.stage) : '');
+      draw(selection, placesOf(panel), map ? stageInText(map.ref.stage) : '');
     },
   };
 }

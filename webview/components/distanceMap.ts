@@ -11,6 +11,7 @@ import { cellByDistance, paintByDistance, placeOfDistance } from '../heatmap/dis
 import { toPixels } from '../heatmap/levels';
 import type { MapData } from '../heatmap/mapData';
 import type { MapLoader } from '../heatmap/mapLoader';
+import { placesOf } from '../places';
 import type { State, Store } from '../state';
 import type { Theme } from '../theme';
 import { createAxis } from './mapAxes';
@@ -161,7 +162,8 @@ export class DistanceMap {
     const { map, panel, cell: picked } = this.store.state;
     const isFocused = document.activeElement === this.canvas;
     const cell = this.hovered ?? (isFocused ? picked : null);
-    if (!map || !cell || !this.isShown) {
+    const places = placesOf(panel);
+    if (!map || !cell || !places || !this.isShown) {
       this.tooltip.hide();
       return;
     }
@@ -171,9 +173,8 @@ export class DistanceMap {
       x: placeOfDistance(cell.queryIdx - cell.keyIdx, nTokens) * width,
       y: (cell.queryIdx * height) / nTokens,
     };
-    const names = { labels: panel?.tokens?.labels ?? [], firstLine: panel?.windowLines?.first ?? 1 };
-    this.tooltip.show(cell, map.valueAt(cell), names, near, { width, height });
-    if (cell === picked && isFocused) this.tooltip.announce(describeCell(cell, map.valueAt(cell), names));
+    this.tooltip.show(cell, map.valueAt(cell), places, near, { width, height });
+    if (cell === picked && isFocused) this.tooltip.announce(describeCell(cell, map.valueAt(cell), places));
   }
 }
 

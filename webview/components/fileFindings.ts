@@ -10,10 +10,10 @@ import { h, redraw } from '../dom';
 import { bestConvolution, leastExpected, unaskedTrials } from '../fileFindingsText';
 import { HeadsLoader } from '../headsLoader';
 import { Pace, withTimeLeft } from '../pace';
+import type { Places } from '../places';
 import type { State } from '../state';
 import { button } from '../toolkit';
 import type { ViewContext } from '../views/view';
-import type { Places } from '../whyQuestion';
 
 /** @param onMeasured called after each layer whose heads were measured. */
 export function createFileFindings(

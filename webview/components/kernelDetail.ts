@@ -2,11 +2,12 @@
 
 import type { CellChange } from '../../src/shared/attentionMap';
 import { isConv, type KernelPart, sourceHead } from '../../src/shared/kernels';
-import { formatValue, visibleToken } from '../../src/shared/labels';
+import { formatValue } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h, redraw } from '../dom';
 import { changeColumns, describeKernel, type GalleryEntry, listFeatures, partTitles, placeOf } from '../kernelGallery';
 import { shortValue } from '../labels';
+import type { Places } from '../places';
 import type { Theme } from '../theme';
 import { button, dropdown } from '../toolkit';
 import { matrixMax } from './matrixPicture';
@@ -20,7 +21,7 @@ export interface KernelDetail {
   /** @param headIdx whose changes are listed; of a convolution its own. */
   show(entry: GalleryEntry, headIdx: number, change: number | undefined, theme: Theme): void;
   /** The cells that the kernel changed most; text where there are none to list. */
-  showChanges(changes: readonly CellChange[] | string, labels: readonly string[], part: KernelPart): void;
+  showChanges(changes: readonly CellChange[] | string, places: Places | null, part: KernelPart): void;
 }
 
 export function createKernelDetail(
@@ -59,9 +60,9 @@ export function createKernelDetail(
       const heads = Array.from({ length: entry.rows }, (_, idx) => ({ value: String(idx), label: t('head {0}', idx) }));
       if (!isConv(entry.part)) head.set(heads, String(headIdx));
     },
-    showChanges(found, labels, part) {
+    showChanges(found, places, part) {
       if (typeof found === 'string') return redraw(changes, h('p', { class: 'hint' }, found));
-      const token = (idx: number) => `${visibleToken(labels[idx] ?? '')} ${idx}`;
+      const token = (idx: number) => places?.nameOf(idx) ?? '';
       const rows = found.map(change => {
         const { queryIdx, keyIdx, before, after } = change;
         const link = h('button', { class: 'token-link', type: 'button' }, `${token(queryIdx)} → ${token(keyIdx)}`);

@@ -11,6 +11,7 @@ import { cornerOf, visibleCells } from '../heatmap/hitTest';
 import type { MapLoader } from '../heatmap/mapLoader';
 import { Navigation } from '../heatmap/navigation';
 import type { PanelHost } from '../host';
+import { placesOf } from '../places';
 import type { State, Store } from '../state';
 import { onPixelRatioChange } from '../theme';
 import { button } from '../toolkit';
@@ -209,19 +210,19 @@ export class MapPanel {
     const { viewport, size } = this.navigation;
     const cell = this.hovered ?? picked;
     this.drawing.mark(viewport, cell, panel?.selectedToken ?? null);
-    this.rowSums?.say(cell?.queryIdx ?? panel?.selectedToken ?? null);
+    this.rowSums?.say(cell?.queryIdx ?? panel?.selectedToken ?? null, placesOf(panel));
     const isFocused = document.activeElement === this.canvas;
     // What was picked keeps its marks; its tooltip would hide the map from a reader who is elsewhere.
-    if (!cell || !map || !(this.hovered || isFocused)) {
+    const places = placesOf(panel);
+    if (!cell || !map || !places || !(this.hovered || isFocused)) {
       this.tooltip.hide();
       return;
     }
     const corner = cornerOf(viewport, cell);
     const near = { x: corner.x + viewport.cellSize, y: corner.y + viewport.cellSize };
-    const names = { labels: panel?.tokens?.labels ?? [], firstLine: panel?.windowLines?.first ?? 1 };
-    this.tooltip.show(cell, map.valueAt(cell), names, near, size);
+    this.tooltip.show(cell, map.valueAt(cell), places, near, size);
     if (cell === picked && isFocused) {
-      const said = [describeCell(cell, map.valueAt(cell), names), this.rowSums?.ofRow(cell.queryIdx) ?? ''];
+      const said = [describeCell(cell, map.valueAt(cell), places), this.rowSums?.ofRow(cell.queryIdx) ?? ''];
       this.tooltip.announce(said.filter(Boolean).join(', '));
     }
   }

@@ -5,11 +5,12 @@ import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import type { CellValue } from '../heatmap/mapData';
 import type { Size } from '../heatmap/viewport';
-import { describeCellValue, type TokenNames, tokenPlace } from '../labels';
+import { describeCellValue } from '../labels';
+import type { Places } from '../places';
 
 export interface MapTooltip {
   readonly elements: readonly HTMLElement[];
-  show(cell: Cell, value: CellValue, names: TokenNames, near: { x: number; y: number }, canvas: Size): void;
+  show(cell: Cell, value: CellValue, places: Places, near: { x: number; y: number }, canvas: Size): void;
   hide(): void;
   announce(text: string): void;
 }
@@ -22,9 +23,9 @@ export function createMapTooltip(): MapTooltip {
   const live = h('div', { class: 'sr-only', 'aria-live': 'polite' });
   return {
     elements: [tooltip, live],
-    show(cell, cellValue, names, near, canvas) {
-      query.textContent = t('query: {0}', tokenPlace(cell.queryIdx, names));
-      key.textContent = t('key: {0}', tokenPlace(cell.keyIdx, names));
+    show(cell, cellValue, places, near, canvas) {
+      query.textContent = t('query: {0}', places.nameOf(cell.queryIdx));
+      key.textContent = t('key: {0}', places.nameOf(cell.keyIdx));
       value.textContent = describeCellValue(cellValue);
       tooltip.hidden = false;
       const gap = 12;
@@ -44,7 +45,6 @@ export function createMapTooltip(): MapTooltip {
 }
 
 /** One sentence on a cell. */
-export function describeCell({ queryIdx, keyIdx }: Cell, value: CellValue, names: TokenNames): string {
-  const [query, key] = [tokenPlace(queryIdx, names), tokenPlace(keyIdx, names)];
-  return t('query {0}, key {1}: {2}', query, key, describeCellValue(value));
+export function describeCell(cell: Cell, value: CellValue, places: Places): string {
+  return `${places.nameOfCell(cell)}: ${describeCellValue(value)}`;
 }

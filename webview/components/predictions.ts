@@ -6,10 +6,13 @@ import { visibleToken, withLocalMark } from '../../src/shared/labels';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
+import { placesIn } from '../places';
 import { createDataTable } from './dataTable';
 
 interface SurprisalRow {
   readonly idx: number;
+  /** From 1; null for the begin token. */
+  readonly line: number | null;
   readonly label: string;
   readonly bits: number;
   readonly predicted: readonly Prediction[];
@@ -37,7 +40,7 @@ export function createPredictions(select: (tokenIdx: number) => void) {
         return link;
       },
     },
-    { title: t('Index'), isNumber: true, sortBy: ({ idx }) => idx, cell: ({ idx }) => String(idx) },
+    { title: t('Line'), isNumber: true, sortBy: ({ idx }) => idx, cell: ({ line }) => String(line ?? '–') },
     {
       title: t('Surprisal'),
       hint: t('Bits: minus the binary logarithm of the probability that the model gave this token.'),
@@ -63,18 +66,19 @@ export function createPredictions(select: (tokenIdx: number) => void) {
         summary.textContent = t('They come with the last layer.');
         return;
       }
+      const places = placesIn(panel, panel.tokens);
       const { labels } = panel.tokens;
       const rows = Array.from({ length: Math.min(maxRows, range.end - range.first) }, (_, i) => {
         const idx = range.first + i;
         const label = labels[idx] ?? '';
         const predicted = idx === 0 ? [] : predictedAt(predictions, idx - 1, label);
-        return { idx, label, bits: predictions.surprisalBits[idx] ?? Number.NaN, predicted };
+        return { idx, line: places.lineOf(idx), label, bits: predictions.surprisalBits[idx] ?? Number.NaN, predicted };
       });
       table.update(rows);
       summary.textContent = summaryOf(predictions.surprisalBits, range);
       const last = range.end - 1;
       next.replaceChildren(
-        h('h3', {}, t('Predicted after {0} ({1})', visibleToken(labels[last] ?? ''), last)),
+        h('h3', {}, t('Predicted after {0}', places.nameOf(last))),
         listOf(predictedAt(predictions, last, labels[last + 1])),
       );
     },

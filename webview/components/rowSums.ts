@@ -7,6 +7,7 @@ import { h } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
 import type { PanelHost } from '../host';
 import { formatPlain } from '../labels';
+import type { Places } from '../places';
 
 /** Sums nearer to 1 than this are taken for it. */
 const tolerance = 1e-3;
@@ -52,9 +53,10 @@ export class RowSums {
   }
 
   /** @param queryIdx the row that is looked at. */
-  say(queryIdx: number | null): void {
+  say(queryIdx: number | null, places: Places | null): void {
     if (!this.sums) return;
-    const row = queryIdx === null ? '' : t(' Query {0}: {1}.', queryIdx, this.ofRow(queryIdx));
+    const row =
+      queryIdx === null || !places ? '' : t(' Query {0}: {1}.', places.nameOf(queryIdx), this.ofRow(queryIdx));
     const text = `${this.said}${row}`;
     if (this.text.textContent !== text) this.text.textContent = text;
   }

@@ -7,6 +7,7 @@ import { cellAcross, refsOf, type Sides, zoomAcross } from '../counterpart';
 import { h, onChange } from '../dom';
 import { Navigation } from '../heatmap/navigation';
 import { describeCellValue } from '../labels';
+import { markCell } from '../places';
 import type { State } from '../state';
 import { onPixelRatioChange } from '../theme';
 import { dropdown } from '../toolkit';
@@ -182,8 +183,9 @@ export class SideMaps {
       const title = pane.element.querySelector('h3')?.textContent;
       pane.drawing.canvas.setAttribute('aria-label', `${title}. ${mapInstructions}`);
     }
+    markCell(this.cellLine, cell);
     this.cellLine.textContent = cell
-      ? sayCell(cell, across, sides)
+      ? sayCell(panel, cell, across, sides)
       : t('Point at a cell, or move with the arrow keys.');
     this.announce(state.cell);
   }

@@ -84,7 +84,8 @@ export class SidePredictions {
   private async keysOf(side: Sides['left'], ref: MapRef, token: number, signal: AbortSignal) {
     if (token < 0) return h('p', { class: 'hint' }, t('{0}: this token has no counterpart.', side.label));
     const { values } = await this.context.maps.row(ref, token, signal);
-    return keyTable(side, token, keysOfRow(values, token, nKeys));
+    const { panel } = this.context.store.state;
+    return keyTable(panel!, side, token, keysOfRow(values, token, nKeys));
   }
 }
 

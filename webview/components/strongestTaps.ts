@@ -1,6 +1,6 @@
 /** The taps that contribute most, as a table. */
 
-import { formatValue, visibleToken } from '../../src/shared/labels';
+import { formatValue } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h } from '../dom';
 import type { TapGridContent } from './tapGrid';
@@ -28,14 +28,14 @@ export function createStrongestTaps() {
       { class: 'details-table', tabindex: 0, role: 'group', 'aria-label': t('Strongest contributions') },
       table,
     ),
-    show({ taps, labels, valueName, isDifference, theme }: TapGridContent): void {
+    show({ taps, places, valueName, isDifference, theme }: TapGridContent): void {
       value.textContent = isDifference ? t('{0} difference', valueName) : valueName;
       const max = Math.max(0, ...taps.map(({ term }) => Math.abs(term)).filter(Number.isFinite));
       const strongest = taps
         .filter(({ place, term }) => place === 'value' && term !== 0)
         .toSorted((a, b) => Math.abs(b.term) - Math.abs(a.term))
         .slice(0, nShown);
-      const token = (idx: number) => h('td', { class: 'token' }, `${visibleToken(labels[idx] ?? '')} ${idx}`);
+      const token = (idx: number) => h('td', { class: 'token' }, places.nameOf(idx));
       const number = (x: number) => h('td', { class: 'number' }, formatValue(x));
       body.replaceChildren(
         ...strongest.map(tap => {

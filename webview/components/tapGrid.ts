@@ -5,6 +5,7 @@ import { formatValue, visibleToken } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { h, redraw } from '../dom';
 import { shortValue, unitExponent } from '../labels';
+import type { Places } from '../places';
 import type { Theme } from '../theme';
 import { colorCell } from './valueCell';
 
@@ -12,7 +13,7 @@ export interface TapGridContent {
   /** Shape [row, column] of the kernel, row-major. */
   readonly taps: readonly Tap[];
   readonly columns: number;
-  readonly labels: readonly string[];
+  readonly places: Places;
   /** What the values are: "Score" or "Pattern". */
   readonly valueName: string;
   /** Factor on every contribution besides the kernel's weight; 1 without head mixing. */
@@ -49,10 +50,10 @@ export function createTapGrid() {
   }
 
   function grid(quantity: Quantity, title: string): HTMLElement {
-    const { taps, columns, labels, theme } = content!;
+    const { taps, columns, places, theme } = content!;
     const max = Math.max(0, ...taps.map(tap => Math.abs(tap[quantity])).filter(Number.isFinite));
     const exponent = unitExponent(max);
-    const token = (idx: number) => (labels[idx] === undefined ? '' : visibleToken(labels[idx]));
+    const token = (idx: number) => (places.labels[idx] === undefined ? '' : visibleToken(places.labels[idx]));
     const made = taps.map((tap, idx) => {
       const isShown = tap.place === 'value' || quantity === 'weight';
       const cell = h('td', { class: `tap ${isShown ? '' : `tap-${tap.place}`}`, role: 'gridcell' });
@@ -64,7 +65,15 @@ export function createTapGrid() {
       cell.title = describeTap(content!, tap);
       if (quantity === 'term') {
         cell.append(h('span', { class: 'sr-only' }, cell.title));
-        Object.assign(cell.dataset, { weight: tap.weight, value: tap.value, term: tap.term, place: tap.place });
+        const { queryIdx: query, keyIdx: key } = tap;
+        Object.assign(cell.dataset, {
+          query,
+          key,
+          weight: tap.weight,
+          value: tap.value,
+          term: tap.term,
+          place: tap.place,
+        });
         cell.tabIndex = -1;
         cell.addEventListener('focus', () => focusTap(idx, false));
       }
@@ -75,10 +84,12 @@ export function createTapGrid() {
     cells.push(made);
     const rows = Array.from({ length: taps.length / columns }, (_, row) => {
       const first = taps[row * columns]!;
-      const head = header('row', t('query {0}', first.queryIdx), token(first.queryIdx));
+      const head = header('row', t('query {0}', places.nameOf(first.queryIdx)), token(first.queryIdx));
       return h('tr', {}, head, ...made.slice(row * columns, (row + 1) * columns));
     });
-    const keys = taps.slice(0, columns).map(({ keyIdx }) => header('col', t('key {0}', keyIdx), token(keyIdx)));
+    const keys = taps
+      .slice(0, columns)
+      .map(({ keyIdx }) => header('col', t('key {0}', places.nameOf(keyIdx)), token(keyIdx)));
     const table = h(
       'table',
       { class: 'tap-table', role: quantity === 'term' ? 'grid' : 'table', 'aria-label': title },
@@ -140,12 +151,11 @@ function header(scope: 'row' | 'col', title: string, token: string): HTMLElement
 
 /** One tap in a sentence. */
 function describeTap(content: Omit<TapGridContent, 'theme'>, tap: Tap): string {
-  const { labels, valueName, mixWeight } = content;
-  const token = (idx: number) => `${idx} ${visibleToken(labels[idx] ?? '')}`;
+  const { places, valueName, mixWeight } = content;
   const own = tap.isOwn ? t(' (own pair)') : '';
   if (tap.place === 'outside')
     return t('Before the start or past the end of the text: weight {0} meets nothing.', formatValue(tap.weight));
-  const where = t('query {0}, key {1}{2}', token(tap.queryIdx), token(tap.keyIdx), own);
+  const where = `${places.nameOfCell(tap)}${own}`;
   if (tap.place === 'future') {
     return t('{0}: the key comes after the query, so weight {1} meets a zero.', where, formatValue(tap.weight));
   }

@@ -3,11 +3,12 @@
 import type { TokenRange } from '../../src/shared/address';
 import type { PanelTokens } from '../../src/shared/analysis';
 import { absentLevel, colorOf, levelOf, luminance } from '../../src/shared/colorScale';
-import { visibleToken, withLocalMark } from '../../src/shared/labels';
+import { withLocalMark } from '../../src/shared/labels';
 import { rangeBetween } from '../../src/shared/relevance';
 import { t } from '../../src/shared/tools/l10n';
 import type { Actions } from '../actions';
 import { h, onChange } from '../dom';
+import { type Places, placesOf } from '../places';
 import type { State } from '../state';
 import type { Theme } from '../theme';
 
@@ -93,12 +94,12 @@ export function createTokenStrip(actions: Actions, name: string) {
     shownRange = { first: 0, end: 0 };
     finding.textContent = '';
   });
-  const title = onChange((tokens: PanelTokens | null) => {
+  const title = onChange((tokens: PanelTokens | null, places: Places | null) => {
     spans.forEach((span, idx) => {
       const bits = tokens?.surprisalBits?.[idx];
       const surprisal =
         bits === undefined || Number.isNaN(bits) ? '' : t(' · surprisal {0} bits', withLocalMark(bits.toFixed(2)));
-      span.title = t('{0} · token {1}{2}', visibleToken(tokens?.labels[idx] ?? ''), idx, surprisal);
+      span.title = `${places?.nameOf(idx) ?? ''}${surprisal}`;
     });
   });
   const mark = onChange((idx: number | null, other: number | null, _labels: readonly string[]) => {
@@ -136,7 +137,7 @@ export function createTokenStrip(actions: Actions, name: string) {
     update({ panel, theme }: State, shading: Shading | null): void {
       const tokens = panel?.tokens ?? null;
       build(tokens?.labels ?? noLabels);
-      title(tokens);
+      title(tokens, placesOf(panel));
       mark(panel?.selectedToken ?? null, panel?.selectionAnchor ?? null, labels);
       shade(shading?.values ?? null, shading?.max ?? 0, theme, labels);
     },

@@ -21,6 +21,7 @@ import { lineColumn, relevanceColumns } from '../components/lineColumns';
 import { h } from '../dom';
 import { describeCheck, stepsOfCheck } from '../occlusionText';
 import { Pace } from '../pace';
+import { type Places, placesOf } from '../places';
 import type { State } from '../state';
 import { button, dropdown } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -158,7 +159,7 @@ class ContextView implements PanelView {
     if (!context || context === this.shown) return;
     this.shown = context;
     this.loadLines(context);
-    this.draw(context, panel?.tokens?.labels ?? []);
+    this.draw(context, placesOf(panel));
   }
 
   /** Lines of the selection before stay until the new ones are there. */
@@ -176,7 +177,7 @@ class ContextView implements PanelView {
         this.linesId = linesId;
         this.lines = lines;
         const { panel, context } = this.context.store.state;
-        if (context) this.draw(context, panel?.tokens?.labels ?? []);
+        if (context) this.draw(context, placesOf(panel));
       },
       error => {
         this.linesId = 0;
@@ -185,7 +186,7 @@ class ContextView implements PanelView {
     );
   }
 
-  private draw(context: PanelContext, labels: readonly string[]): void {
+  private draw(context: PanelContext, places: Places | null): void {
     const { options, range, isBusy, hasWeights, occlusion } = context;
     const { lines } = this;
     this.search.update(range !== null);
@@ -197,7 +198,8 @@ class ContextView implements PanelView {
     this.row.set(options.row ?? 'reading');
     this.failure.hidden = !context.failure;
     this.failure.textContent = context.failure?.message ?? '';
-    this.title.textContent = range ? t('Lines relevant for {0}', nameOf(labels, range)) : t('Relevant lines');
+    this.title.textContent =
+      range && places ? t('Lines relevant for {0}', places.nameOfRange(range)) : t('Relevant lines');
     this.note.textContent = !range
       ? t('Select a word in the document or a token in another view, or ask a question.')
       : isBusy && !hasWeights
@@ -232,7 +234,7 @@ class ContextView implements PanelView {
       ranked.map(line => ({
         ...{ lineIdx: line.lineIdx, text: line.text, weight: line.weight, meanWeight: line.meanWeight },
         share: Math.min(1, line.meanWeight / largest), // blank lines come last, whatever their weight
-        strongest: visibleToken(labels[line.strongestIdx] ?? ''),
+        strongest: visibleToken(places?.labels[line.strongestIdx] ?? ''),
         strongestWeight: line.strongestWeight,
         effect: checked.get(line.lineIdx)?.effect ?? null,
         lostBits: checked.get(line.lineIdx)?.lostBits ?? null,
@@ -331,9 +333,4 @@ function skippedNote({ method, heads }: RelevanceOptions, panel: State['panel'])
   const chosen = chosenHeads(heads, panel.view.layerIdx, model.nLayers, model.nHeads);
   const skipped = skippedLayers(chosen, model.nLayers);
   return skipped.length > 0 ? [t('It skips layers {0}, of which no head is chosen.', skipped.join(', '))] : [];
-}
-
-function nameOf(labels: readonly string[], { first, end }: { first: number; end: number }): string {
-  const label = (idx: number) => visibleToken(labels[idx] ?? '');
-  return end - first === 1 ? `${label(first)} (${first})` : `${label(first)} … ${label(end - 1)} (${first}–${end - 1})`;
 }

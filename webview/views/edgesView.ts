@@ -5,13 +5,13 @@ import type { EdgeCut } from '../../src/shared/interventions';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import { radioGroup } from '../components/fields';
-import { createPlaceField, nameOfRange } from '../components/placeField';
+import { createPlaceField } from '../components/placeField';
 import { h } from '../dom';
 import { allows } from '../experimentKinds';
 import { pickedRange } from '../lineRange';
+import { type Places, placesIn } from '../places';
 import type { State } from '../state';
 import { button } from '../toolkit';
-import { type Places, placesIn } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 const reaches = ['model', 'layer', 'head'] as const;
@@ -109,7 +109,7 @@ class EdgesView implements PanelView {
     if (!queries || !keys || !places || !panel) return;
     const where = this.where(panel);
     void this.context.experiments.run('edges', {
-      label: t('{0} not seen by {1}{2}', nameOfRange(keys, places), nameOfRange(queries, places), where.said),
+      label: t('{0} not seen by {1}{2}', places.nameOfRange(keys), places.nameOfRange(queries), where.said),
       change: { kind: 'edges', cuts: [{ keys, queries, ...where.cut }] },
       yardstick: {
         label: t('Nothing before them seen'),

@@ -2,13 +2,12 @@
 
 import type { TokenRange } from '../../src/shared/address';
 import { t } from '../../src/shared/tools/l10n';
-import { nameOfRange } from '../components/placeField';
 import { h } from '../dom';
 import { allows } from '../experimentKinds';
 import { pickedRange, wholeLines } from '../lineRange';
+import { type Places, placesIn } from '../places';
 import type { State } from '../state';
 import { button } from '../toolkit';
-import { type Places, placesIn } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 export const hiddenView: ViewDefinition = {
@@ -50,7 +49,7 @@ class HiddenView implements PanelView {
     this.lines = canHide ? lines : null;
     this.run.toggleAttribute('disabled', !canHide);
     this.said.textContent = this.lines
-      ? nameOfRange(this.lines, places)
+      ? places.nameOfRange(this.lines)
       : t('Select a word of a line that has others after it.');
   }
 
@@ -59,7 +58,7 @@ class HiddenView implements PanelView {
     if (!lines || !places) return;
     const queries = { first: lines.end, end: places.labels.length };
     void this.context.experiments.run('hidden', {
-      label: t('Without {0}', nameOfRange(lines, places)),
+      label: t('Without {0}', places.nameOfRange(lines)),
       change: { kind: 'edges', cuts: [{ keys: lines, queries }] },
       yardstick: {
         label: t('Everything up to there hidden'),

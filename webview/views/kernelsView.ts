@@ -23,6 +23,7 @@ import {
   sortEntries,
 } from '../kernelGallery';
 import { viewerNote } from '../labels';
+import { placesOf } from '../places';
 import { hasKernels, type State } from '../state';
 import type { Theme } from '../theme';
 import { button, dropdown } from '../toolkit';
@@ -257,19 +258,19 @@ class KernelsView implements PanelView {
   private async loadChanges({ layerIdx, part, features }: GalleryEntry, headIdx: number): Promise<void> {
     const { host, store } = this.context;
     const { panel } = store.state;
-    const labels = panel?.tokens?.labels ?? [];
+    const places = placesOf(panel);
     this.requests = new AbortController();
     const { signal } = this.requests;
-    this.detail.showChanges(t('Looking …'), labels, part);
+    this.detail.showChanges(t('Looking …'), places, part);
     try {
       const address = { analysisId: panel!.analysisId, layerIdx, headIdx, part };
       const changes = await host.request('largestChanges', address, signal);
       if (signal.aborted) return;
       const none =
         features.name === 'not a number' ? t('What it made is not a number anywhere.') : t('It changed nothing here.');
-      this.detail.showChanges(changes.length > 0 ? changes : none, labels, part);
+      this.detail.showChanges(changes.length > 0 ? changes : none, places, part);
     } catch (error) {
-      if (!signal.aborted) this.detail.showChanges(toFailureData(error).message, labels, part);
+      if (!signal.aborted) this.detail.showChanges(toFailureData(error).message, places, part);
     }
   }
 

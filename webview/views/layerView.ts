@@ -14,7 +14,8 @@ import { visibleCells } from '../heatmap/hitTest';
 import { LayerMaps } from '../heatmap/layerMaps';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
-import { cellName, describeCellValue, scaleEndText } from '../labels';
+import { describeCellValue, scaleEndText } from '../labels';
+import { markCell, placesOf } from '../places';
 import { mapRefOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
 import { button, checkbox, dropdown } from '../toolkit';
@@ -164,10 +165,12 @@ class LayerView implements PanelView {
   private showCell({ panel, cell: picked }: State): void {
     const cell = this.hovered?.cell ?? picked;
     this.drawing.mark(this.navigation.viewport, cell);
-    const labels = panel?.tokens?.labels ?? [];
-    this.cellLine.textContent = cell
-      ? cellName(cell, labels)
-      : t('Point at a cell, or move with the arrow keys, to read it in every head.');
+    const places = placesOf(panel);
+    markCell(this.cellLine, cell);
+    this.cellLine.textContent =
+      cell && places
+        ? places.nameOfCell(cell)
+        : t('Point at a cell, or move with the arrow keys, to read it in every head.');
     const lines = this.maps.maps.map(({ ref }, slot) => {
       const value = cell && this.maps.valueAt(slot, cell);
       return value ? t('head {0}: {1}', ref.headIdx, describeCellValue(value)) : '';

@@ -1,6 +1,6 @@
 /** The lens, inspector of the clicked cell: what its value is made of, tap by tap and head by head. */
 
-import { formatValue, stageInText, stageLabel, visibleToken } from '../../src/shared/labels';
+import { formatValue, stageInText, stageLabel } from '../../src/shared/labels';
 import { isPreSoftmax, type Stage } from '../../src/shared/operators';
 import { Cancelled, toFailureData } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
@@ -12,6 +12,7 @@ import { h, onChange } from '../dom';
 import { isMasked } from '../heatmap/hitTest';
 import { viewerNote } from '../labels';
 import { type LensContent, loadLens } from '../lensLoader';
+import { placesOf } from '../places';
 import { hasKernels, mapRefOf, type Reference, references, type State } from '../state';
 import type { Theme } from '../theme';
 import { button, dropdown } from '../toolkit';
@@ -184,9 +185,10 @@ class LensView implements PanelView {
   }
 
   private drawContent = onChange((content: LensContent, openedHead: number | null, theme: Theme) => {
-    const labels = this.context.store.state.panel?.tokens?.labels ?? [];
+    const places = placesOf(this.context.store.state.panel);
+    if (!places) return;
     const { ref, cell, lens, parts, value, difference, referenceKey, note } = content;
-    const token = (idx: number) => `${visibleToken(labels[idx] ?? '')} (${idx})`;
+    const token = (idx: number) => places.nameOf(idx);
     this.title.textContent = t(
       '{0} of query {1} for key {2}',
       stageLabel(ref.stage),
@@ -236,7 +238,7 @@ class LensView implements PanelView {
     const shown = {
       taps,
       columns: parts.conv?.columns ?? 1,
-      labels,
+      places,
       valueName,
       mixWeight: opened.mixWeight,
       isDifference: difference !== null,

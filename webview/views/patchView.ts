@@ -5,13 +5,12 @@ import type { PatchChange } from '../../src/shared/interventions';
 import type { PanelState } from '../../src/shared/panel/panelMessages';
 import { t } from '../../src/shared/tools/l10n';
 import { radioGroup } from '../components/fields';
-import { nameOfRange } from '../components/placeField';
 import { h } from '../dom';
 import { allows } from '../experimentKinds';
 import { pickedRange } from '../lineRange';
+import { type Places, placesIn } from '../places';
 import type { State } from '../state';
 import { button } from '../toolkit';
-import { type Places, placesIn } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 type Part = 'head' | 'layer' | 'mlp' | 'residual';
@@ -124,6 +123,6 @@ class PatchView implements PanelView {
   }
 
   private placeName(tokens: TokenRange | null): string {
-    return tokens && this.places ? t(', at {0}', nameOfRange(tokens, this.places)) : '';
+    return tokens && this.places ? t(', at {0}', this.places.nameOfRange(tokens)) : '';
   }
 }

@@ -14,10 +14,10 @@ import { chosenExperiment, type ExperimentKind } from '../experimentKinds';
 import type { ChangeResult } from '../experiments';
 import { formatPlain } from '../labels';
 import { outcomeOf, sidesOfExperiment } from '../outcome';
+import { type Places, placesIn } from '../places';
 import type { State } from '../state';
 import type { Theme } from '../theme';
 import { button, progressRing } from '../toolkit';
-import { type Places, placesIn } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 const nChanges = 10;

@@ -13,7 +13,8 @@ import { StagePane, titleOf } from '../components/stagePane';
 import { h, onChange } from '../dom';
 import type { MapRef } from '../heatmap/mapData';
 import { Navigation } from '../heatmap/navigation';
-import { cellName, describeCellValue, viewerNote } from '../labels';
+import { describeCellValue, viewerNote } from '../labels';
+import { markCell, placesOf } from '../places';
 import { type StagePair, stagePairOf } from '../stagePair';
 import { isLayerReady, layerOf, type State } from '../state';
 import { onPixelRatioChange, type Theme } from '../theme';
@@ -183,10 +184,12 @@ class StagesView implements PanelView {
       pane.draw(this.navigation, state, cell);
       if (pane.ref) pane.drawing.canvas.setAttribute('aria-label', `${titleOf(pane.ref)}. ${mapInstructions}`);
     }
-    const labels = state.panel?.tokens?.labels ?? [];
-    this.cellLine.textContent = cell
-      ? cellName(cell, labels)
-      : t('Point at a cell, or move with the arrow keys, to read every stage there.');
+    const places = placesOf(state.panel);
+    markCell(this.cellLine, cell);
+    this.cellLine.textContent =
+      cell && places
+        ? places.nameOfCell(cell)
+        : t('Point at a cell, or move with the arrow keys, to read every stage there.');
     this.announce(state.cell);
     this.loadRow(cell?.queryIdx ?? null);
   }

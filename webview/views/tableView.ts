@@ -1,7 +1,7 @@
 /** The map as a real table, a page at a time: for screen readers, and for reading the numbers. */
 
 import type { Rect } from '../../src/shared/address';
-import { formatValue, stageInText, stageLabel, visibleToken } from '../../src/shared/labels';
+import { formatValue, stageInText, stageLabel } from '../../src/shared/labels';
 import { Cancelled } from '../../src/shared/tools/failure';
 import { isSame } from '../../src/shared/tools/isSame';
 import { t } from '../../src/shared/tools/l10n';
@@ -10,6 +10,7 @@ import { h } from '../dom';
 import { isMasked } from '../heatmap/hitTest';
 import { type CellValue, MapData, type MapRef } from '../heatmap/mapData';
 import { describeCellValue } from '../labels';
+import { type Places, placesOf } from '../places';
 import { mapRefOf, type State } from '../state';
 import { button } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -37,12 +38,12 @@ class TableView implements PanelView {
   private keyStart = 0;
   private ref: MapRef | null = null;
   private selected: number | null = null;
-  private labels: readonly string[] = [];
+  private places: Places | null = null;
   private requests = new AbortController();
 
   constructor(private readonly context: ViewContext) {
-    this.queryField = textField(t('First query'), text => this.jump(text, 'query'), { on: 'change' });
-    this.keyField = textField(t('First key'), text => this.jump(text, 'key'), { on: 'change' });
+    this.queryField = textField(t('First query, line'), text => this.jump(text, 'query'), { on: 'change' });
+    this.keyField = textField(t('First key, line'), text => this.jump(text, 'key'), { on: 'change' });
     const move = (label: string, queries: number, keys: number) =>
       button(label, 'secondary', () => this.go(this.queryStart + queries, this.keyStart + keys));
     const table = h('table', { class: 'data-table map-table' }, this.caption, this.head, this.body);
@@ -70,7 +71,7 @@ class TableView implements PanelView {
     const isMoved = selected !== null && selected !== this.selected;
     this.ref = ref;
     this.selected = selected;
-    this.labels = panel?.tokens?.labels ?? [];
+    this.places = placesOf(panel);
     if (!ref) {
       this.body.replaceChildren();
       this.head.replaceChildren();
@@ -90,12 +91,15 @@ class TableView implements PanelView {
   }
 
   private jump(text: string, axis: 'query' | 'key'): string | undefined {
-    const nTokens = this.ref?.nTokens ?? 0;
-    if (!/^\d{1,7}$/.test(text.trim()) || Number(text) >= nTokens) {
-      return t('"{0}" is not a token: write a whole number from 0 to {1}', text, nTokens - 1);
+    const { places, ref } = this;
+    if (!places || !ref) return undefined;
+    const token = /^\d{1,9}$/.test(text.trim()) ? places.firstOfLine(Number(text)) : null;
+    if (token === null) {
+      const last = places.lineOf(ref.nTokens - 1) ?? 0;
+      return t('"{0}" is not a line of the range: write a whole number up to {1}', text, last);
     }
-    if (axis === 'query') this.go(Number(text), this.keyStart);
-    else this.go(this.queryStart, Number(text));
+    if (axis === 'query') this.go(token, this.keyStart);
+    else this.go(this.queryStart, token);
     return undefined;
   }
 
@@ -105,8 +109,8 @@ class TableView implements PanelView {
     const inside = (start: number, count: number) => Math.max(0, Math.min(start, ref.nTokens - count));
     this.queryStart = inside(queryStart, page.nQueries);
     this.keyStart = inside(keyStart, page.nKeys);
-    this.queryField.set(String(this.queryStart));
-    this.keyField.set(String(this.keyStart));
+    this.queryField.set(String(this.places?.lineOf(this.queryStart) ?? ''));
+    this.keyField.set(String(this.places?.lineOf(this.keyStart) ?? ''));
     this.requests.abort();
     this.requests = new AbortController();
     void this.draw(ref, this.requests.signal);
@@ -142,9 +146,10 @@ class TableView implements PanelView {
 
   private fill(ref: MapRef, rect: Rect, valueAt: (row: number, column: number) => CellValue): void {
     const { queryStart, keyStart, nQueries, nKeys } = rect;
-    const token = (idx: number) => `${idx} ${visibleToken(this.labels[idx] ?? '')}`;
-    const range = (start: number, count: number) => t('{0} to {1} of {2}', start, start + count - 1, ref.nTokens);
+    const token = (idx: number) => this.places?.nameOf(idx) ?? '';
+    const range = (start: number, count: number) => t('{0} to {1}', token(start), token(start + count - 1));
     const minus = ref.minus ? t(' minus {0}', stageInText(ref.minus)) : '';
+    Object.assign(this.caption.dataset, { query: queryStart, key: keyStart });
     this.caption.textContent =
       t('{0}{1}, layer {2}, head {3}: ', stageLabel(ref.stage), minus, ref.layerIdx, ref.headIdx) +
       t('queries {0}, keys {1}', range(queryStart, nQueries), range(keyStart, nKeys));

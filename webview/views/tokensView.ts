@@ -13,11 +13,14 @@ import { radioGroup, textField } from '../components/fields';
 import { createPredictions } from '../components/predictions';
 import { createTokenStrip, type Shading } from '../components/tokenStrip';
 import { h } from '../dom';
+import { placesOf } from '../places';
 import { isLayerReady, mapRefOf, type State, selectedRange } from '../state';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 interface WeightRow {
   readonly idx: number;
+  /** From 1; null for the begin token. */
+  readonly line: number | null;
   readonly label: string;
   readonly weight: number;
   readonly surprisalBits: number;
@@ -173,14 +176,22 @@ class TokensView implements PanelView {
     this.update(this.context.store.state);
   }
 
-  private rows({ tokens }: PanelState, range: TokenRange): WeightRow[] {
+  private rows(panel: PanelState, range: TokenRange): WeightRow[] {
+    const { tokens } = panel;
+    const places = placesOf(panel);
     const needle = this.filter.toLowerCase();
     const rows: WeightRow[] = [];
     this.loaded!.weights.forEach((weight, idx) => {
       const label = tokens?.labels[idx] ?? '';
       const isFound = `${label}\n${visibleToken(label)}`.toLowerCase().includes(needle);
       if (!isFound || !isApplicable(this.direction, range, idx)) return;
-      rows.push({ idx, label, weight, surprisalBits: tokens?.surprisalBits?.[idx] ?? Number.NaN });
+      rows.push({
+        idx,
+        line: places?.lineOf(idx) ?? null,
+        label,
+        weight,
+        surprisalBits: tokens?.surprisalBits?.[idx] ?? Number.NaN,
+      });
     });
     const magnitude = ({ weight }: WeightRow) => (Number.isNaN(weight) ? Number.POSITIVE_INFINITY : Math.abs(weight));
     return rows.sort((a, b) => magnitude(b) - magnitude(a) || a.idx - b.idx);
@@ -192,7 +203,7 @@ class TokensView implements PanelView {
         title: t('Token'),
         sortBy: ({ label }) => visibleToken(label),
         cell: ({ idx, label }) => {
-          const link = h('button', { class: 'token-link', type: 'button' }, visibleToken(label));
+          const link = h('button', { class: 'token-link', type: 'button', 'data-token': idx }, visibleToken(label));
           link.addEventListener('click', event => {
             const { panel } = this.context.store.state;
             const anchor = event.shiftKey ? (panel?.selectionAnchor ?? panel?.selectedToken ?? null) : null;
@@ -201,7 +212,7 @@ class TokensView implements PanelView {
           return link;
         },
       },
-      { title: t('Index'), isNumber: true, sortBy: ({ idx }) => idx, cell: ({ idx }) => String(idx) },
+      { title: t('Line'), isNumber: true, sortBy: ({ idx }) => idx, cell: ({ line }) => String(line ?? '–') },
       { title: t('Value'), isNumber: true, sortBy: ({ weight }) => weight, cell: ({ weight }) => formatValue(weight) },
       {
         title: t('Magnitude'),
@@ -229,10 +240,9 @@ function shadingOf(weights: Float32Array, range: TokenRange, direction: Directio
   return { values: weights, max };
 }
 
-function titleOf({ tokens, view }: PanelState, { first, end }: TokenRange, direction: Direction): string {
-  const label = (idx: number) => visibleToken(tokens?.labels[idx] ?? '');
-  const what =
-    end - first === 1 ? `${label(first)} (${first})` : `${label(first)} … ${label(end - 1)} (${first}–${end - 1})`;
+function titleOf(panel: PanelState, range: TokenRange, direction: Direction): string {
+  const { view } = panel;
+  const what = placesOf(panel)?.nameOfRange(range) ?? '';
   const how = direction === 'attends' ? t('attends to') : t('is attended by');
   return t('{0} {1} · layer {2}, head {3}, {4}', what, how, view.layerIdx, view.headIdx, stageInText(view.stage));
 }

@@ -12,10 +12,11 @@ import { createHold } from '../components/hold';
 import { type Prediction, predictedAt } from '../components/predictions';
 import { signedBar } from '../components/signedBar';
 import { h, redraw } from '../dom';
+import { type Places, placesIn } from '../places';
 import type { State, WhyRow } from '../state';
 import { button } from '../toolkit';
 import { WhyLoader } from '../whyLoader';
-import { type Places, placesIn, type Question, questionOf } from '../whyQuestion';
+import { type Question, questionOf } from '../whyQuestion';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
 
 const nPredicted = 3;

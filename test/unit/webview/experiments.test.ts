@@ -10,8 +10,8 @@ import { allows, chosenExperiment } from '../../../webview/experimentKinds';
 import { Experiments, headsChange } from '../../../webview/experiments';
 import { wholeLines } from '../../../webview/lineRange';
 import { outcomeOf, sidesOfExperiment } from '../../../webview/outcome';
+import { Places } from '../../../webview/places';
 import { defaultLayout, type State } from '../../../webview/state';
-import { Places } from '../../../webview/whyQuestion';
 
 const tokens: PanelTokens = {
   labels: ['', 'a', ' b', '\n', 'c', '\n', 'd'],

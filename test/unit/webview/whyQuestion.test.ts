@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PanelState } from '../../../src/shared/panel/panelMessages';
 import { bestConvolution, leastExpected, unaskedTrials } from '../../../webview/fileFindingsText';
-import { hiddenTokens, Places, questionOf } from '../../../webview/whyQuestion';
+import { Places } from '../../../webview/places';
+import { hiddenTokens, questionOf } from '../../../webview/whyQuestion';
 import { model } from '../../fixtures/fakeClient';
 
 const labels = ['<begin>', 'const', ' byte', 'Width', ' = ', '1', ';\n', 'Width'];
@@ -42,17 +43,6 @@ test('of a line that the row is in, the tokens before the row are hidden', () =>
   const line = { lineIdx: 0, text: '', value: 1, strongestIdx: 0, tokens: { first: 1, end: 7 } };
   assert.deepEqual(hiddenTokens(line, 6), { first: 1, end: 6 });
   assert.equal(hiddenTokens({ ...line, tokens: { first: 6, end: 7 } }, 6), null);
-});
-
-test('places are named by line and text; the begin token is in no line', () => {
-  const places = new Places(tokens, 33);
-  assert.equal(places.nameOf(3), 'line 33 `Width`');
-  assert.equal(places.nameOf(7), 'line 34 `Width`');
-  assert.equal(places.lineOf(0), null);
-  assert.equal(places.textOf({ first: 2, end: 4 }), 'byteWidth');
-  const dotted = new Places({ labels: ['a', '.name', ' ='], offsets: Uint32Array.of(0, 1, 6, 8) }, 1);
-  assert.equal(dotted.wordOf({ first: 1, end: 2 }), 'name');
-  assert.equal(dotted.wordOf({ first: 2, end: 3 }), '=');
 });
 
 test('the least expected identifier is a whole word', () => {
