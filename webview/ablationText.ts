@@ -1,10 +1,10 @@
 /** What the panel says of ablations. Pure. */
 
 import { describeAblation } from '../src/shared/ablation';
-import { formatValue } from '../src/shared/labels';
+import { formatBits, formatPlainBits } from '../src/shared/labels';
 import type { PanelAblation, Ranking } from '../src/shared/panel/panelAblation';
 import { t } from '../src/shared/tools/l10n';
-import { formatDuration, formatPlain } from './labels';
+import { formatDuration } from './labels';
 import { withTimeLeft } from './pace';
 
 /** What the banner says, a sentence per line. */
@@ -22,8 +22,8 @@ export function bannerLines({
     const numbers = effect
       ? t(
           ' Mean KL divergence {0} bits, surprisal {1} bits per token ({2}).',
-          formatPlain(effect.meanKlBits),
-          formatValue(effect.meanSurprisalChangeBits),
+          formatPlainBits(effect.meanKlBits),
+          formatBits(effect.meanSurprisalChangeBits),
           formatDuration(effect.durationMs),
         )
       : '';

@@ -2,12 +2,11 @@
 
 import { finiteMean } from '../src/attention/ablationEffects';
 import type { Change } from '../src/shared/interventions';
-import { formatValue, withLocalMark } from '../src/shared/labels';
+import { formatBits, formatPlainBits, withLocalMark } from '../src/shared/labels';
 import type { ChangeEffect } from '../src/shared/panel/experiment';
 import { t } from '../src/shared/tools/l10n';
 import { changeOf, meanSurprisal, type Sides } from './counterpart';
 import type { HeadTrials } from './headTrials';
-import { formatPlain } from './labels';
 
 /**
  * What the change does to the text, beside what the text costs without it.
@@ -20,12 +19,12 @@ export function sayVerdict(named: string, sides: Sides, meanKlBits: number | nul
   const before = withLocalMark(meanSurprisal(sides.right.tokens).perToken.toFixed(2));
   if (Number.isNaN(change)) return t('{0}: no surprisal to compare.', what);
   return meanKlBits === null
-    ? t('{0}: the text costs {1} bits per token, of {2}.', what, formatValue(change), before)
+    ? t('{0}: the text costs {1} bits per token, of {2}.', what, formatBits(change), before)
     : t(
         '{0}: the predictions differ by {1} bits per token (KL), and the text costs {2} bits per token, of {3}.',
         what,
-        formatPlain(meanKlBits),
-        formatValue(change),
+        formatPlainBits(meanKlBits),
+        formatBits(change),
         before,
       );
 }
@@ -33,7 +32,7 @@ export function sayVerdict(named: string, sides: Sides, meanKlBits: number | nul
 /** What it is compared with; empty until that is known. */
 export function sayYardstick(label: string, effect: ChangeEffect | null): string {
   if (!effect) return '';
-  return t('{0}: {1} and {2} bits.', label, formatPlain(effect.meanKlBits), formatValue(effect.meanChangeBits));
+  return t('{0}: {1} and {2} bits.', label, formatPlainBits(effect.meanKlBits), formatBits(effect.meanChangeBits));
 }
 
 /** Where a head stands among those that were tried; empty for more than one head, or where it is the only one. */

@@ -1,7 +1,7 @@
 /** Answers of the assistants' tool about experiments, for a language model to read: plain English, numbers named. Pure. */
 
 import type { Analysis, Continuation, KnockOuts, LogitLens, PatchedParts } from '../../api/mtaInspector';
-import { formatNumber } from '../shared/labels';
+import { formatBitsPlainly, formatNumber } from '../shared/labels';
 
 /** What the stream after each layer predicts at the first of some rows. */
 export function writeLens({ rows, targets, layers, labels, k }: LogitLens): string {
@@ -39,7 +39,7 @@ export function writeKnockOuts({ targets, effects }: KnockOuts, lines: readonly 
       `line. Below 0 the prediction needs the line. Tried were the ${lines.length} lines that it attends to most.`,
     ...ranked.map(
       ({ lineIdx, text, change }) =>
-        `- line ${lineIdx + 1}, ${formatNumber(change)} bits: ${text.length > 160 ? `${text.slice(0, 160)}…` : text}`,
+        `- line ${lineIdx + 1}, ${formatBitsPlainly(change)} bits: ${text.length > 160 ? `${text.slice(0, 160)}…` : text}`,
     ),
   ].join('\n');
 }

@@ -46,7 +46,7 @@ export function ablateText(json: AblateJson, nRows = 20): string {
   if (effects.length === 0) lines.push('The model has no convolution and no head mixing: there is nothing to ablate.');
   for (const { layer, part, head, mean_kl_bits: kl, mean_surprisal_change_bits: change } of effects.slice(0, nRows)) {
     const what = describeEdit({ part, layerIdx: layer, headIdx: head, weights: null });
-    lines.push(`${kl.toPrecision(4).padStart(10)} bits  ${signed(change).padStart(9)} bits/token  ${what}`);
+    lines.push(`${kl.toFixed(4).padStart(10)} bits  ${signed(change).padStart(9)} bits/token  ${what}`);
   }
   if (effects.length > nRows) lines.push(`${effects.length - nRows} smaller ones (all of them with --json)`);
   return lines.join('\n');

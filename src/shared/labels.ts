@@ -62,6 +62,28 @@ export function formatValue(value: number): string {
   return Number.isNaN(value) ? t('not a number') : withLocalMark(formatNumber(value));
 }
 
+/** Fewer bits than this are written as "under 0.0001": neither their size nor their sign says anything. */
+const leastBits = '0.0001';
+
+/** A signed number of bits for a reader, never as a power of ten: for files, the command line and assistants. */
+export function formatBitsPlainly(value: number): string {
+  if (!(Math.abs(value) < 0.1) || value === 0) return formatNumber(value);
+  if (Math.abs(value) < Number(leastBits)) return `under ${leastBits}`;
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
+}
+
+/** The same in the interface. */
+export function formatBits(value: number): string {
+  if (Number.isNaN(value)) return formatValue(value);
+  if (value !== 0 && Math.abs(value) < Number(leastBits)) return t('under {0}', withLocalMark(leastBits));
+  return withLocalMark(formatBitsPlainly(value));
+}
+
+/** The same for what is never negative. */
+export function formatPlainBits(value: number): string {
+  return formatBits(value).replace(/^\+/, '');
+}
+
 /** A number's digits with the decimal mark of the interface's language. */
 export function withLocalMark(digits: string): string {
   return digits.replace('.', t('0.5').slice(1, -1));

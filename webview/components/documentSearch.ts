@@ -1,7 +1,7 @@
 /** The document search: relevance of all lines of the document for a selection, as far as it has come. */
 
 import type { DocumentSearchState, SearchLine } from '../../src/shared/documentSearch';
-import { formatValue, withLocalMark } from '../../src/shared/labels';
+import { formatBits, withLocalMark } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { nothingToSearch, searchNotes, searchProgress } from '../documentSearchText';
 import { h } from '../dom';
@@ -34,7 +34,7 @@ export function createDocumentSearch({ actions, host }: ViewContext): DocumentSe
   const notes = h('ul', { class: 'notes' });
   const reveal = (offset: number) => void host.request('revealInDocument', { offset }).catch(() => {});
   // NaN comes as null from the host.
-  const bits = (value: number) => (Number.isFinite(value) ? formatValue(value) : '–');
+  const bits = (value: number) => (Number.isFinite(value) ? formatBits(value) : '–');
   const table = createDataTable<Row>(t('Relevant lines of the whole document'), [
     lineColumn(({ strongestAt }) => reveal(strongestAt)),
     ...relevanceColumns<Row>(

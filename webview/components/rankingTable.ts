@@ -1,12 +1,12 @@
 /** All single ablations by what they do to the prediction: started here, shown as they come. */
 
 import { type Ablation, type AblationEffect, describePart } from '../../src/shared/ablation';
-import { formatValue } from '../../src/shared/labels';
+import { formatBits, formatPlainBits } from '../../src/shared/labels';
 import type { Ranking } from '../../src/shared/panel/panelAblation';
 import { t } from '../../src/shared/tools/l10n';
 import { sayRanking } from '../ablationText';
 import { h, onChange, redraw } from '../dom';
-import { formatPlain } from '../labels';
+
 import { Pace } from '../pace';
 import { button } from '../toolkit';
 
@@ -102,7 +102,7 @@ function toRow(effect: AblationEffect, index: number, largest: number, actions: 
     { 'data-kl': meanKlBits, 'data-what': what },
     h('td', { class: 'number' }, String(index + 1)),
     h('td', {}, show),
-    h('td', { class: 'number' }, formatPlain(meanKlBits), length),
-    h('td', { class: 'number' }, Number.isNaN(meanSurprisalChangeBits) ? '–' : formatValue(meanSurprisalChangeBits)),
+    h('td', { class: 'number' }, formatPlainBits(meanKlBits), length),
+    h('td', { class: 'number' }, Number.isNaN(meanSurprisalChangeBits) ? '–' : formatBits(meanSurprisalChangeBits)),
   );
 }

@@ -1,6 +1,6 @@
 /** The lines that are relevant for the selection, and what occluding them does: claims beside causes. */
 
-import { formatValue, visibleToken, withLocalMark } from '../../src/shared/labels';
+import { formatBits, formatValue, visibleToken, withLocalMark } from '../../src/shared/labels';
 import type { ContextLine, OcclusionRow, PanelContext } from '../../src/shared/panel/context';
 import {
   chosenHeads,
@@ -276,7 +276,7 @@ class ContextView implements PanelView {
   }
 
   private columns(): Column<LineRow>[] {
-    const bits = (value: number) => (Number.isFinite(value) ? formatValue(value) : '–');
+    const bits = (value: number) => (Number.isFinite(value) ? formatBits(value) : '–');
     return [
       lineColumn(({ lineIdx }) => void this.context.host.request('revealLine', { lineIdx }).catch(() => {})),
       ...relevanceColumns<LineRow>(t('Mean magnitude of the weights of its tokens.')),

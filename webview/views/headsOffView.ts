@@ -1,7 +1,7 @@
 /** What if a head, or all heads of a layer, said nothing: one of them, or all ranked one after the other. */
 
 import { type HeadBaseline, headBaselines } from '../../src/shared/headAblation';
-import { formatValue } from '../../src/shared/labels';
+import { formatBits, formatPlainBits } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { type Column, createDataTable } from '../components/dataTable';
 import { radioGroup } from '../components/fields';
@@ -10,7 +10,7 @@ import { allows } from '../experimentKinds';
 import { headsChange } from '../experiments';
 import type { HeadTrials, Trial } from '../headTrials';
 import { sayProgress, trialName } from '../headTrialsText';
-import { formatPlain } from '../labels';
+
 import type { State } from '../state';
 import { button } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';
@@ -184,12 +184,12 @@ class HeadsOffView implements PanelView {
           return link;
         },
       },
-      { title: t('Mean KL, bits'), isNumber: true, sortBy: ({ kl }) => kl, cell: ({ kl }) => formatPlain(kl) },
+      { title: t('Mean KL, bits'), isNumber: true, sortBy: ({ kl }) => kl, cell: ({ kl }) => formatPlainBits(kl) },
       {
         title: t('Surprisal, bits per token'),
         isNumber: true,
         sortBy: ({ change }) => change,
-        cell: ({ change }) => formatValue(change),
+        cell: ({ change }) => formatBits(change),
       },
     ];
   }

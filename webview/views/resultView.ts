@@ -1,7 +1,7 @@
 /** The result of an experiment, of whatever kind: verdict, largest changes, change along the text, maps before and after. */
 
 import { colorOf, maxLevel } from '../../src/shared/colorScale';
-import { formatValue, withLocalMark } from '../../src/shared/labels';
+import { formatBits, formatPlainBits, withLocalMark } from '../../src/shared/labels';
 import { t } from '../../src/shared/tools/l10n';
 import { factsOf, sayComparison } from '../components/compareText';
 import { type Column, createDataTable } from '../components/dataTable';
@@ -12,7 +12,7 @@ import { changeOf, largestTokenChanges, type Sides } from '../counterpart';
 import { h, keepLast, onChange } from '../dom';
 import { chosenExperiment, type ExperimentKind } from '../experimentKinds';
 import type { ChangeResult } from '../experiments';
-import { formatPlain } from '../labels';
+
 import { outcomeOf, sidesOfExperiment } from '../outcome';
 import { type Places, placesIn } from '../places';
 import type { State } from '../state';
@@ -199,11 +199,11 @@ class ResultView implements PanelView {
       : t(
           '{0}: surprisal {1} → {2} bits ({3}).',
           name,
-          formatPlain(now - change),
-          formatPlain(now),
-          formatValue(change),
+          formatPlainBits(now - change),
+          formatPlainBits(now),
+          formatBits(change),
         );
-    const kl = klBits ? t(' Divergence of what is predicted next: {0} bits.', formatPlain(klBits[token]!)) : '';
+    const kl = klBits ? t(' Divergence of what is predicted next: {0} bits.', formatPlainBits(klBits[token]!)) : '';
     this.tokenLine.textContent = own + kl;
   });
 
@@ -221,7 +221,7 @@ class ResultView implements PanelView {
       },
       { title: t('Before, bits'), isNumber: true, sortBy: ({ before }) => before, cell: ({ before }) => bits(before) },
       { title: t('After, bits'), isNumber: true, sortBy: ({ now }) => now, cell: ({ now }) => bits(now) },
-      { title: t('Change'), isNumber: true, sortBy: change, cell: row => formatValue(change(row)) },
+      { title: t('Change'), isNumber: true, sortBy: change, cell: row => formatBits(change(row)) },
     ];
   }
 }

@@ -5,6 +5,7 @@ import german from '../../../l10n/bundle.l10n.de.json' with { type: 'json' };
 import { languages, textsOfCode, wrongTexts } from '../../../scripts/l10n.mjs';
 import { untranslated, untranslatedPanelTexts } from '../../../scripts/panelTexts.mjs';
 import { describeAblation } from '../../../src/shared/ablation';
+import { formatBits } from '../../../src/shared/labels';
 import { describeCellValue } from '../../../webview/labels';
 
 for (const language of languages()) {
@@ -48,6 +49,7 @@ test('both ends’ texts are looked for, those of the panel among them', () => {
 test('texts are shown in the language that was handed over', () => {
   config({ contents: german });
   try {
+    assert.deepEqual([5e-5, -0.002].map(formatBits), ['unter 0,0001', '−0,0020']);
     assert.equal(describeCellValue({ kind: 'pooled', value: 0.5, blockSize: 4 }), 'stärkste von 4×4 Zellen: +0,5000');
     const edit = { part: null, layerIdx: 1, headIdx: null, weights: null };
     assert.equal(describeAblation({ scope: 'layer', edits: [edit] }), 'Schicht 1 alle Teile aus (nur diese Schicht)');

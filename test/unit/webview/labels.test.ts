@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { previousStage } from '../../../src/shared/attentionMap';
-import { formatValue, stageLabel, visibleToken } from '../../../src/shared/labels';
+import {
+  formatBits,
+  formatBitsPlainly,
+  formatPlainBits,
+  formatValue,
+  stageLabel,
+  visibleToken,
+} from '../../../src/shared/labels';
 import { stages } from '../../../src/shared/operators';
 import { describeCellValue, formatDuration, shortValue, unitExponent } from '../../../webview/labels';
 import { Random } from '../../random';
@@ -86,6 +93,24 @@ test('every kind of knowledge of a cell has its own words', () => {
   assert.equal(describeCellValue({ kind: 'exact', value: 0 }), '0');
   assert.equal(describeCellValue({ kind: 'absent' }), 'not loaded yet');
   assert.equal(describeCellValue({ kind: 'pooled', value: -2, blockSize: 1 }), 'about −2.000');
+});
+
+const bitsTexts: [number, string, string][] = [
+  [-5.65e-5, 'under 0.0001', 'under 0.0001'],
+  [1e-9, 'under 0.0001', 'under 0.0001'],
+  [0, '0', '0'],
+  [0.0001, '+0.0001', '0.0001'],
+  [-0.00056, '−0.0006', '−0.0006'],
+  [0.0999, '+0.0999', '0.0999'],
+  [-0.5, '−0.5000', '−0.5000'],
+  [12.345, '+12.35', '12.35'],
+  [Number.NaN, 'not a number', 'not a number'],
+];
+test('bits are never written as a power of ten; the smallest are named as such', () => {
+  for (const [value, signed, plain] of bitsTexts) {
+    assert.deepEqual([formatBits(value), formatPlainBits(value)], [signed, plain]);
+    assert.equal(formatBitsPlainly(value), signed);
+  }
 });
 
 test('durations: milliseconds below a second, then tenths', () => {
