@@ -45,7 +45,7 @@ export function readingNotes({ scaleKind }: MapData): string[] {
     t('Rows are tokens that look (queries), columns the tokens looked at (keys).'),
     t('Above the diagonal: masked, the key comes after the query.'),
     scaleKind === 'power'
-      ? t('Power scale (exponent 0.6) up to the 99.9th percentile; cells under 3 % of its end are left blank.')
+      ? t('Power scale (exponent 0.6) up to the 99.5th percentile; cells under 3 % of its end are left blank.')
       : t('Linear scale up to the largest value; cells under 3 % of it are left blank.'),
     t('The first token has a strip of its own at the left and does not count for the scale.'),
     t('Ctrl or Cmd with the wheel zooms, a drag moves the map, a double click shows all of it.'),

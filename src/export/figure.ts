@@ -277,7 +277,7 @@ export function scaleNote({ colorMap, scale }: PictureStyle, hasNegative = true)
   const { negative, positive } = colorMaps[colorMap];
   const kind =
     scale === 'power'
-      ? 'power scale (exponent 0.6) up to the 99.9th percentile'
+      ? 'power scale (exponent 0.6) up to the 99.5th percentile'
       : 'linear scale up to the largest value';
   const hues = hasNegative ? `${negative} below zero, ${positive} above` : `${positive} above zero`;
   return `Scale: ${hues}; ${kind} of the whole map, first key (in a strip of its own) left out. Gray: masked, key after query.`;

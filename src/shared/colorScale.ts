@@ -50,7 +50,7 @@ const darkEnd = 0.35;
 const firstContrast = 3.05;
 
 /** Of the magnitudes of a map, this part is at most the end of its power scale. */
-const percentile = 0.999;
+const percentile = 0.995;
 
 /**
  * The magnitude at the ends of a scale: the largest one, or on a power scale a high percentile, so that a few strong

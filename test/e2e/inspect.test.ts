@@ -54,7 +54,7 @@ test('the command shows the maps; the heatmap’s pixels are the engine’s valu
   assert.equal(map.nTokens, expected.tokens.ids.length);
   const values = await headMap(expected, map.layer, map.head, map.stage as 'mixed_pattern');
   const max = Number(await frame.locator('[data-scale-max]').getAttribute('data-scale-max'));
-  // The scale ends at the 99.9th percentile of the overview, whose cells are blocks, without the first token.
+  // The scale ends at the 99.5th percentile of the overview, whose cells are blocks, without the first token.
   const magnitudes = values.map(Math.abs).filter((_, at) => at % map.nTokens > 0);
   const nBeyond = magnitudes.filter(x => x > max).length;
   assert.ok(max > 0 && nBeyond > 0 && nBeyond < 0.005 * magnitudes.length, `${nBeyond} cells are beyond ${max}`);

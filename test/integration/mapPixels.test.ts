@@ -1,12 +1,13 @@
-/** The default map of a head that copies is worth looking at: ten times the colored pixels of a linear scale with cells of one pixel. */
+/** A map at 300 px is worth looking at: ten times the colored pixels of a linear scale with cells of one pixel. */
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { interpolateRdBu } from 'd3-scale-chromatic';
-import { analyzeFile, headMap } from '../../src/cli/document';
+import { type AnalyzedDocument, analyzeFile, headMap } from '../../src/cli/document';
 import type { HeadOverview } from '../../src/shared/attentionMap';
 import { bakeColors, parseColor, type Rgb } from '../../src/shared/colorScale';
+import { paintFirstKey } from '../../webview/heatmap/firstKey';
 import { paint, toDevice, toPixels } from '../../webview/heatmap/levels';
 import { MapData, type MapRef } from '../../webview/heatmap/mapData';
 import { coverWithTiles } from '../../webview/heatmap/tiles';
@@ -16,39 +17,60 @@ import { tileOf } from '../unit/webview/heatmap/maps';
 
 /** Edge of the map in a side bar of 300 px. */
 const edge = 224;
+/** The strip of the first token beside it, without its border. */
+const stripWidth = 4;
 const isColored = ({ 0: red, 1: green, 2: blue }: ArrayLike<number>) =>
   Math.max(red!, green!, blue!) - Math.min(red!, green!, blue!) >= 40;
 
-test('an induction head of mta-base at 300 px: at least ten times the colored pixels', async () => {
-  const file = join(root, 'samples', 'inventory.ts');
-  const document = await analyzeFile(file, {
-    ...({ model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 1 } as const),
+/** The file and the heads of the review that asked for this; then a file and a head of ours. */
+const maps = [
+  { file: ['node_modules', 'flatbuffers', 'ts', 'builder.ts'], heads: ['2.0', '6.6', '6.1'] },
+  { file: ['samples', 'inventory.ts'], heads: ['6.6'] },
+] as const;
+
+for (const { file, heads } of maps) {
+  test(`${file.at(-1)} at 300 px: at least ten times the colored pixels`, async context => {
+    const document = await analyzeFile(join(root, ...file), {
+      ...({ model: undefined, provider: 'cpu', maxTokens: 512, at: 0, topK: 1 } as const),
+    });
+    try {
+      for (const head of heads) {
+        const [layerIdx, headIdx] = head.split('.').map(Number) as [number, number];
+        const { now, before } = await coloredPixels(document, layerIdx, headIdx);
+        const share = (n: number) => `${((100 * n) / (edge * edge)).toFixed(1)} %`;
+        const said = `L${layerIdx}H${headIdx}: ${share(now)} of the pixels are colored, ${share(before)} on a linear scale`;
+        context.diagnostic(said);
+        assert.ok(now >= 10 * before, said);
+      }
+    } finally {
+      await document.engine.release();
+    }
   });
-  try {
-    const map = await headMap(document, 6, 6, 'mixed_pattern');
-    const nTokens = document.tokens.ids.length;
-    const ref: MapRef = { analysisId: 1, layerIdx: 6, headIdx: 6, stage: 'mixed_pattern', minus: null, nTokens };
-    const { blockSize, size, scales, cells } = document.layers[6]!.overviews.find(
-      ({ stage }) => stage === 'mixed_pattern',
-    )!;
-    const part = cells.subarray(6 * size * size, 7 * size * size);
-    const overview: HeadOverview = { ...ref, blockSize, size, scale: scales[6]!, cells: part };
-    const data = new MapData(ref, 'power');
-    data.setOverview(overview);
-    const whole = { queryStart: 0, queryEnd: nTokens, keyStart: 0, keyEnd: nTokens };
-    for (const rect of coverWithTiles(whole, nTokens)) data.addTile(rect, tileOf(map, nTokens, rect));
-    const background: Rgb = [255, 255, 255];
-    const viewport = toDevice(fit(nTokens, { width: edge, height: edge, nKeysBeside: 1 }), 1, 1);
-    const colors = { table: bakeColors(background), background, masked: background, edge: background };
-    const pixels = toPixels(paint(null, data.exactGrid, nTokens, viewport, edge, edge), colors);
-    let now = 0;
-    for (let at = 0; at < pixels.length; at += 4) if (isColored(pixels.subarray(at))) now++;
-    const before = linearPixels(map, nTokens).filter(isColored).length;
-    assert.ok(now >= 10 * before, `${now} colored pixels, ${before} on a linear scale`);
-  } finally {
-    await document.engine.release();
-  }
-});
+}
+
+async function coloredPixels(document: AnalyzedDocument, layerIdx: number, headIdx: number) {
+  const stage = 'mixed_pattern';
+  const map = await headMap(document, layerIdx, headIdx, stage);
+  const nTokens = document.tokens.ids.length;
+  const ref: MapRef = { analysisId: 1, layerIdx, headIdx, stage, minus: null, nTokens };
+  const pooled = document.layers[layerIdx]!.overviews.find(overview => overview.stage === stage)!;
+  const { blockSize, size, scales } = pooled;
+  const cells = pooled.cells.subarray(headIdx * size * size, (headIdx + 1) * size * size);
+  const overview: HeadOverview = { ...ref, blockSize, size, scale: scales[headIdx]!, cells };
+  const data = new MapData(ref, 'power');
+  data.setOverview(overview);
+  const whole = { queryStart: 0, queryEnd: nTokens, keyStart: 0, keyEnd: nTokens };
+  for (const rect of coverWithTiles(whole, nTokens)) data.addTile(rect, tileOf(map, nTokens, rect));
+  const background: Rgb = [255, 255, 255];
+  const viewport = toDevice(fit(nTokens, { width: edge, height: edge, nKeysBeside: 1 }), 1, 1);
+  const colors = { table: bakeColors(background), background, masked: background, edge: background };
+  const pixels = toPixels(paint(null, data.exactGrid, nTokens, viewport, edge, edge), colors);
+  const strip = toPixels(paintFirstKey(null, data.exactGrid, nTokens, viewport, edge), colors);
+  const count = (rgba: Uint8ClampedArray) =>
+    Array.from({ length: rgba.length / 4 }, (_, at) => rgba.subarray(4 * at)).filter(isColored).length;
+  const now = count(pixels) + stripWidth * count(strip);
+  return { now, before: linearPixels(map, nTokens).filter(isColored).length };
+}
 
 /** The strongest cell of each pixel on a linear scale to the largest cell, whose weak colors fade into white. */
 function linearPixels(map: Float32Array, nTokens: number): number[][] {

@@ -11,7 +11,7 @@ import { checkbox } from '../toolkit';
 export function linearScaleBox(onChoose: (scale: ScaleKind) => void) {
   const control = checkbox(t('Linear color scale'), isLinear => onChoose(isLinear ? 'linear' : 'power'));
   const title = t(
-    'Linear: colors end at the largest value, and weak cells stay pale. Otherwise a power scale (exponent 0.6) ends at the 99.9th percentile.',
+    'Linear: colors end at the largest value, and weak cells stay pale. Otherwise a power scale (exponent 0.6) ends at the 99.5th percentile.',
   );
   return {
     element: control.element,

@@ -79,7 +79,7 @@ export interface TileMagnitudes {
 }
 
 /** More than a part of 1 - `percentile` of the cells of all tiles that may be loaded. */
-const nStrongest = 4096;
+const nStrongest = 20_480;
 
 /** Of a tile without key 0, masked cells and what is not finite. */
 export function tileMagnitudes(rect: Rect, values: Float32Array): TileMagnitudes {

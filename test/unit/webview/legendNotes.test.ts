@@ -58,7 +58,7 @@ test('without a map there is nothing to say', () => {
 
 test('how to read a map: which half is masked, which scale it has, where the first token is', () => {
   for (const [scaleKind, pattern] of [
-    ['power', /^Power scale .* 99\.9th percentile/],
+    ['power', /^Power scale .* 99\.5th percentile/],
     ['linear', /^Linear scale .* largest value/],
   ] as const) {
     const said = readingNotes({ scaleKind } as MapData);
