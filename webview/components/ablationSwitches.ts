@@ -1,4 +1,4 @@
-/** Switches for the parts of the shown layer and head, and the list of all changes with a way to take each back. */
+/** Boxes that switch off the parts of the shown layer and head, and the list of all changes with a way to take each back. */
 
 import { type Ablation, describeEdit, type KernelEdit, partLabels, presets, withEdit } from '../../src/shared/ablation';
 import type { LayerSummary } from '../../src/shared/analysis';
@@ -81,7 +81,7 @@ export function createAblationSwitches(onChangeTo: (ablation: Ablation) => void)
   };
 }
 
-/** A switch for all heads of a part (`headIdx` null), or one; off and fixed where a wider change covers it. */
+/** Checked where a part is switched off, for all heads (`headIdx` null) or one; fixed where a wider change covers it. */
 function partSwitch(ablation: Ablation, edit: KernelEdit, onChangeTo: (ablation: Ablation) => void): HTMLElement {
   const { part, layerIdx, headIdx } = edit;
   const isSame = (other: KernelEdit) => other.part === part && other.layerIdx === layerIdx && other.headIdx === headIdx;
@@ -99,9 +99,9 @@ function partSwitch(ablation: Ablation, edit: KernelEdit, onChangeTo: (ablation:
   const title = isFixed
     ? t('Switched by “{0}”: take that back first.', describeEdit(covering))
     : `${partLabels[part!]}, ${label}`;
-  const control = checkbox(label, isOn => onChangeTo(isOn ? without(ablation, own) : withEdit(ablation, edit)));
-  control.set(own < 0 && !covering, !isFixed, title);
-  control.element.dataset['name'] = t('{0}, layer {1}, {2}', partTitles[part!], layerIdx!, label);
+  const control = checkbox(label, isOff => onChangeTo(isOff ? withEdit(ablation, edit) : without(ablation, own)));
+  control.set(covering !== undefined || (own >= 0 && !isEdited), !isFixed, title);
+  control.element.dataset['name'] = t('Switch off: {0}, layer {1}, {2}', partTitles[part!], layerIdx!, label);
   return control.element;
 }
 

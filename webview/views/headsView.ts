@@ -57,6 +57,9 @@ class HeadsView implements PanelView {
   private sequence: HeadCard[] = [];
   private shownModel = '';
   private shownOrder: readonly unknown[] = [];
+  /** What the reader chose when cards were last put in order. */
+  private choice = '';
+  private isUnderPointer = false;
   /** The run, and how many of its layers were ready, when pictures were last asked for. */
   private pictured = '';
   private focused = 0;
@@ -98,6 +101,13 @@ class HeadsView implements PanelView {
       if (card) this.open(card);
     });
     this.grid.addEventListener('keydown', event => this.onKey(event));
+    this.grid.addEventListener('pointerenter', () => {
+      this.isUnderPointer = true;
+    });
+    this.grid.addEventListener('pointerleave', () => {
+      this.isUnderPointer = false;
+      this.update(this.context.store.state);
+    });
   }
 
   update(state: State): void {
@@ -138,6 +148,7 @@ class HeadsView implements PanelView {
   }
 
   hide(): void {
+    this.isUnderPointer = false;
     this.loader.stop();
   }
 
@@ -168,9 +179,13 @@ class HeadsView implements PanelView {
     const { nHeads } = panel.model!;
     const { view, layersDone } = panel;
     const order = [measure.name, kind?.name, isRanked, view.layerIdx, view.headIdx];
-    const key = [...order, panel.analysisId, layersDone, this.loader.heads];
+    const choice = [this.shownModel, measure.name, kind?.name, isRanked].join('/');
+    // What arrives meanwhile moves no card from under the pointer.
+    const isHeld = choice === this.choice && this.isUnderPointer;
+    const key = [...order, panel.analysisId, layersDone, this.loader.heads, isHeld];
     if (key.every((value, i) => Object.is(value, this.shownOrder[i]))) return;
     this.shownOrder = key;
+    this.choice = choice;
     const ranked = rankHeads(this.loader.heads, measure.name);
     const rankOf = new Map(ranked.map(({ layerIdx, headIdx }, rank) => [layerIdx * nHeads + headIdx, rank]));
     for (const card of this.cards) {
@@ -190,11 +205,13 @@ class HeadsView implements PanelView {
       const isOutdated = own !== undefined && this.loader.isOutdated(card.layerIdx);
       card.label(own?.label ?? '', text, isOutdated ? t('{0} (before the last change)', said) : said, isShown);
       card.element.classList.toggle('is-outdated', isOutdated);
-      card.element.hidden = kind !== null && own !== kind;
       card.element.dataset['kind'] = own?.name ?? '';
       // Not the attribute `disabled`, which would take the focus away when the text is run again.
       card.element.setAttribute('aria-disabled', String(card.layerIdx >= layersDone));
-      card.element.style.setProperty('order', String(isRanked ? (rank ?? idx + this.cards.length) : idx));
+      if (!isHeld) {
+        card.element.hidden = kind !== null && own !== kind;
+        card.element.style.setProperty('order', String(isRanked ? (rank ?? idx + this.cards.length) : idx));
+      }
       card.element.dataset['rank'] = rank === undefined ? '' : String(rank + 1);
       card.element.dataset['value'] = value === undefined ? '' : String(value);
     }

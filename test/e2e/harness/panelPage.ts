@@ -7,6 +7,7 @@ const entry = `
 import { PanelSender } from './src/shared/panel/panelUpdates';
 import { SyntheticHost } from './test/bench/syntheticHost';
 import { startApp } from './webview/app';
+import { createAblationSwitches } from './webview/components/ablationSwitches';
 import { registerControls } from './webview/toolkit';
 import './webview/style.css';
 
@@ -32,12 +33,18 @@ const host = {
     }
     if (name === 'headMeasures') {
       return Array.from({ length: 8 }, (_, head) => {
-        return { ...nothing, contextScore: ((head * 5 + args.layerIdx * 3) % 17) / 17, induction: head % 2 ? 0.2 : 0 };
+        return { ...nothing, contextScore: ((head * (globalThis.swapMeasures ? 7 : 5) + args.layerIdx * 3) % 17) / 17, induction: head % 2 ? 0.2 : 0 };
       });
     }
     if (name === 'thumbnails') return { size, cells: new Int8Array(size * size * args.nHeads).fill(args.analysisId) };
     return synthetic.asPanelHost().request(name, args, signal);
   },
+};
+const switches = createAblationSwitches(ablation => (globalThis.requested = ablation));
+/** Puts the boxes that switch parts off on the page, as they are with an ablation. */
+globalThis.showSwitches = requested => {
+  document.body.prepend(switches.element);
+  switches.update({ panel: { ...state, ablation: { ...state.ablation, requested } } });
 };
 globalThis.start = tab => {
   registerControls();
