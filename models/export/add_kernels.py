@@ -18,7 +18,7 @@ import torch
 
 from export.from_huggingface import begin_token_of, read_hugging_face
 from export.model_folder import ConversionError, write_model_folder
-from export.safetensors_file import read_safetensors
+from export.quantize import read_weights
 from mta.attention import identity_kernel
 from mta.config import ModelConfig, MTAConfig, model_config_from_bundle
 from mta.program import read_json, run_program
@@ -28,8 +28,7 @@ def read_plain(folder: Path) -> Tuple[ModelConfig, Dict[str, torch.Tensor], Opti
     """Configuration, weights, begin and end token of a folder in either layout."""
     content = read_json(folder / "config.json")
     if content.get("model_type", "mta") == "mta":
-        weights = read_safetensors(folder / "model.safetensors")
-        return model_config_from_bundle(folder), weights, content.get("bos_token_id"), content.get("eos_token_id")
+        return model_config_from_bundle(folder), read_weights(folder), content.get("bos_token_id"), content.get("eos_token_id")
     config, weights = read_hugging_face(folder)
     begin = begin_token_of(read_json(folder / "tokenizer.json"))
     end = content.get("eos_token_id")

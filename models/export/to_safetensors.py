@@ -8,18 +8,21 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, Mapping, Optional, Union
 
 import torch
 
-from export.safetensors_file import read_safetensors, write_safetensors
+from export.quantize import QUANTIZATION, quantize, read_weights, write_shards
 from mta.config import ModelConfig, bundle_config, config_from_mapping, model_config_from_bundle
 from mta.program import InputError, read_json, run_program
 from mta.transformer import Transformer
 from training.checkpoint import read_checkpoint
 
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
+# Of 8 bits: files that are kept in a repository.
+SHARD_BYTES = 49_000_000
 
 
 def export_bundle(
@@ -33,19 +36,21 @@ def export_bundle(
     training: Optional[Mapping[str, Any]] = None,
     metrics: Optional[Mapping[str, Any]] = None,
 ) -> None:
-    """Write the three files. Raises ValueError when a weight is not finite in `dtype`."""
+    """Write the files, of int8 in shards. Raises ValueError when a weight is not finite in `dtype`."""
     folder = Path(folder)
     if not Path(tokenizer_file).is_file():
         raise InputError(f"There is no tokenizer {tokenizer_file}; name a tokenizer.json with --tokenizer.")
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {key: value.detach().cpu().to(DTYPES[dtype]) for key, value in sorted(model.state_dict().items())}
+    is_int8 = dtype == "int8"
+    weights = {key: value.detach().cpu() for key, value in sorted(model.state_dict().items())}
+    weights = quantize(weights) if is_int8 else {key: value.to(DTYPES[dtype]) for key, value in weights.items()}
     for key, value in weights.items():
         if not torch.isfinite(value.float()).all():
             raise ValueError(f'Cannot export "{name}": {key} has values that {dtype} cannot hold.')
-    write_safetensors(folder / "model.safetensors", weights, {"format": "pt"})
+    write_shards(folder, weights, SHARD_BYTES if is_int8 else sys.maxsize)
     content = bundle_config(
         model.config, name=name, bos_token_id=bos_token_id, eos_token_id=eos_token_id,
-        training=dict(training or {}), metrics=dict(metrics or {}),
+        training=dict(training or {}), metrics=dict(metrics or {}), **({"quantization": QUANTIZATION} if is_int8 else {}),
     )
     (folder / "config.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     if Path(tokenizer_file).resolve() != (folder / "tokenizer.json").resolve():
@@ -53,9 +58,9 @@ def export_bundle(
 
 
 def load_bundle(folder: Union[str, Path]) -> Transformer:
-    """The model of a folder, in float32 (whatever dtype its file has), in evaluation mode."""
+    """The model of a folder, in float32 (whatever its files have), in evaluation mode."""
     model = Transformer(model_config_from_bundle(folder))
-    set_weights(model, read_safetensors(Path(folder) / "model.safetensors"), folder)
+    set_weights(model, read_weights(folder), folder)
     return model.eval()
 
 
@@ -75,7 +80,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--bos-token-id", type=int)
     parser.add_argument("--metrics", type=Path, help="JSON object for config.json; export.model_card fills it in from training.evaluate")
-    parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp16")
+    parser.add_argument("--dtype", choices=[*sorted(DTYPES), "int8"], default="fp16")
     args = parser.parse_args()
 
     checkpoint = read_checkpoint(args.checkpoint)

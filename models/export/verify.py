@@ -1,6 +1,7 @@
 """Write the small random model that tests in other languages open, and what PyTorch computes with it.
 
 Usage: python3 -m export.verify tiny-model FOLDER      rewrites the fixture (needs no training, no packages)
+       python3 -m export.verify int8-model FOLDER      the same model with its matrices in 8 bits, in shards
 
 The fixture has every part of MTA in some layer: kernels before and after the softmax in layers 0 and 2 only, head
 mixing, norm and gate in all three. `expected.json` holds token ids and the logits' first entries for a short text.
@@ -16,9 +17,10 @@ from typing import Dict, List
 import torch
 
 from export.generated_weights import generated_state_dict
+from export.quantize import QUANTIZATION, quantize, write_shards
 from export.to_safetensors import export_bundle, load_bundle
 from mta.config import ModelConfig, MTAConfig
-from mta.program import run_program
+from mta.program import read_json, run_program
 from mta.tokenizer import BEGIN_TOKEN, SPLIT_PATTERN
 from mta.transformer import Transformer
 
@@ -93,6 +95,17 @@ def write_tiny_model(folder: Path) -> None:
     (folder / "expected.json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
 
 
+def write_int8_model(folder: Path) -> None:
+    """Write the fixture with matrices in 8 bits, and what PyTorch computes with their values in float32."""
+    write_tiny_model(folder)
+    write_shards(folder, quantize(tiny_model().state_dict()), 30_000)
+    content = {**read_json(folder / "config.json"), "name": "int8-model", "quantization": QUANTIZATION}
+    (folder / "config.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    token_ids = read_json(folder / "expected.json")["tokenIds"]
+    expected = expected_values(load_bundle(folder), token_ids)
+    (folder / "expected.json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
+
+
 def expected_values(model: Transformer, token_ids: List[int]) -> dict:
     """Small facts about one forward pass: the last row of every stage of every layer, and logits."""
     taps: List[dict] = []
@@ -118,10 +131,10 @@ def _rounded(tensor: torch.Tensor):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["tiny-model"])
+    parser.add_argument("what", choices=["tiny-model", "int8-model"])
     parser.add_argument("folder", type=Path)
     args = parser.parse_args()
-    write_tiny_model(args.folder)
+    write_tiny_model(args.folder) if args.what == "tiny-model" else write_int8_model(args.folder)
 
 
 if __name__ == "__main__":

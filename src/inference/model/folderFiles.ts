@@ -159,9 +159,17 @@ export function readable<T>(path: string, read: Promise<T>): Promise<T> {
 /** Most bytes that one call of the system reads. */
 const maxReadBytes = 2 ** 30;
 
-/** Some bytes of a regular file. @throws Failure `bad-model-file` where it has fewer. */
-export async function readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
+/**
+ * Some bytes of a regular file.
+ * @param bytes of that length, which they are read into.
+ * @throws Failure `bad-model-file` where it has fewer.
+ */
+export async function readRange(
+  path: string,
+  offset: number,
+  length: number,
+  bytes = new Uint8Array(length),
+): Promise<Uint8Array<ArrayBuffer>> {
   const file = await regularFile(path);
   try {
     for (let at = 0; at < length; ) {

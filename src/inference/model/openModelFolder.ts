@@ -15,13 +15,14 @@ import { type ModelFolder, summarize } from './folder';
 import { folderName, modelDirectoryOf, onnxFileOf, readable, readJson, readWhole, weightFolderOf } from './folderFiles';
 import { ggufFileOf, readGgufParts } from './gguf/files';
 import { openGguf } from './gguf/openGguf';
+import { hasInt8Weights, int8Weights } from './int8Weights';
 import { openOnnxView } from './onnxView/openView';
 import { checkedWeights, readWeightFiles, type WeightFile } from './weightFiles';
 
 /**
  * @param path the folder, or one of its files; a GGUF file, or an ONNX file with attention outputs, or a folder with that
  * alone.
- * @param quantized how the quantized weights of a GGUF file are kept.
+ * @param quantized how quantized weights are kept.
  * @throws Failure naming the file, and where it applies the tensor, what was expected and what was found.
  */
 export function openModelFolder(path: string, quantized: QuantizedWeights = 'packed'): Promise<ModelFolder> {
@@ -46,27 +47,37 @@ async function openFolder(path: string, quantized: QuantizedWeights): Promise<Mo
   const { config, place } = theirs
     ? placesIn(files, theirs.layout, stated)
     : { config: stated, place: (key: string): WeightPlace => ({ name: key }) };
-  const weights = checkedWeights(expectedWeights(config), files, name, place);
   const weightFolder = await weightFolderOf(directory);
   const contents = files.map(({ location, read }) => ({
     location,
     isInMemory: read !== undefined && read !== null,
     bytes: once(read ?? (() => readWhole(join(weightFolder, location)))),
   }));
-  return {
+  const common = {
     directory,
     weightFolder,
     config,
     configJson: configJson as Record<string, unknown>,
     tokenizerJson,
-    weights,
+    summary: summarize(config, directory, name),
+    chatTemplate: () => readChatTemplate(directory, name),
+  };
+  const expected = expectedWeights(config);
+  const checked = (of: ReadonlyMap<string, readonly number[]>) => checkedWeights(of, files, name, place);
+  if (!theirs && hasInt8Weights(configJson, where)) {
+    const byLocation = new Map(contents.map(content => [content.location, content]));
+    const read = await int8Weights({ name, weightFolder, quantized }, expected, files, byLocation, checked);
+    const { weightsKeptAs, ...weights } = read;
+    return { ...common, ...weights, summary: { ...common.summary, weightType: 'int8', weightsKeptAs } };
+  }
+  return {
+    ...common,
+    weights: checked(expected),
     inMemory: async (readsAll, files) => {
       const read = contents.filter(file => files.has(file.location) && (readsAll || file.isInMemory));
       return new Map(await Promise.all(read.map(async ({ location, bytes }) => [location, await bytes()] as const)));
     },
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
-    summary: summarize(config, directory, name),
-    chatTemplate: () => readChatTemplate(directory, name),
   };
 }
 

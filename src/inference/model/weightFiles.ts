@@ -124,7 +124,11 @@ export function checkedWeights(
       );
     if (!file || !entry) throw fail(`missing in ${places(files)}`);
     const elementType = elementTypes[entry.dtype];
-    if (!elementType) throw fail(`of type ${entry.dtype} in ${file.name} (F32, F16 and BF16 are read)`);
+    if (!elementType) {
+      const isInt8 = entry.dtype === 'I8' && file.tensors.has(`${name}.scales`);
+      const why = isInt8 ? 'which needs quantization in config.json' : 'F32, F16 and BF16 are read';
+      throw fail(`of type ${entry.dtype} in ${file.name} (${why})`);
+    }
     if (entry.shape.join() !== storedShape.join())
       throw fail(`${entry.shape.join('×') || 'a single number'} in ${file.name}`);
     const [first, end] = rows ?? [0, entry.shape[0] ?? 1];

@@ -87,7 +87,7 @@ export function widenFloats(type: 'float16' | 'bfloat16', bytes: Uint8Array): Fl
 }
 
 /** Rounds to fp16, as bytes. */
-export function float16Bytes(values: Float32Array): Uint8Array {
+export function float16Bytes(values: Float32Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Uint16Array.from(values, toFloat16Bits).buffer);
 }
 

@@ -5,6 +5,7 @@
 
 import type { PackedBits } from '../../../graph/graphBuilder';
 import { float16Numbers, toFloat16Bits } from '../../../shared/tools/float16';
+import type { PackedPart, Packing } from '../packedWeights';
 import { type GgmlType, ggmlTypes, layoutOf } from './types';
 
 /**
@@ -58,18 +59,6 @@ export function dequantize(type: GgmlType, bytes: Uint8Array, out: Float32Array)
       for (let j = first; j < first + partSize; j++) out[to + j] = scale * codes[j]! + least;
     }
   }
-}
-
-/** What a packed tensor consists of: see `PackedWeight`. */
-export type PackedPart = 'codes' | 'scales' | 'scaleFactors' | 'leasts' | 'leastFactors';
-
-export interface Packing extends Pick<QuantizedType, 'bits' | 'partSize' | 'hasLeasts' | 'baseType'> {
-  /** What codes are raised by, beside the half of their range. */
-  readonly lift: number;
-  /** Parts of a block: more than one have factors. */
-  readonly nParts: number;
-  /** Bytes that each part takes for a block. */
-  readonly bytes: Readonly<Record<PackedPart, number>>;
 }
 
 /** How a type is packed. @returns null for types that are not quantized. */

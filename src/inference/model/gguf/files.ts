@@ -6,9 +6,10 @@ import { Failure } from '../../../shared/tools/failure';
 import { float16Bytes } from '../../../shared/tools/float16';
 import { shorten } from '../../../shared/tools/plainText';
 import { inside, onlyFileOf, regularFile } from '../folderFiles';
-import { dequantize, type PackedPart, type Packing, packBlocks, packingOf } from './dequantize';
+import type { PackedPart, Packing } from '../packedWeights';
+import { SpareBuffers } from '../spareBuffers';
+import { dequantize, packBlocks, packingOf } from './dequantize';
 import { type GgufHeader, type GgufTensor, parseGgufHeader } from './header';
-import { SpareBuffers } from './spareBuffers';
 import { type GgmlType, ggmlType, layoutOf } from './types';
 
 export interface GgufPart {

@@ -4,13 +4,7 @@
  */
 
 import { basename, dirname } from 'node:path';
-import {
-  type BlockNumbers,
-  type ElementType,
-  type PackedWeight,
-  rowsOf,
-  type Weight,
-} from '../../../graph/graphBuilder';
+import { type ElementType, rowsOf, type Weight } from '../../../graph/graphBuilder';
 import { parseHuggingFaceConfig } from '../../../graph/huggingFaceConfig';
 import type { ModelConfig } from '../../../graph/modelConfig';
 import { expectedWeights } from '../../../graph/modelGraphs';
@@ -21,7 +15,17 @@ import { beginTokenOf } from '../../../tokenization/beginToken';
 import { ggufChatTemplate } from '../chatTemplate';
 import { type ModelFolder, summarize } from '../folder';
 import { readWhole } from '../folderFiles';
-import type { PackedPart, Packing } from './dequantize';
+import {
+  type Contents,
+  maxFp32Bytes,
+  type PackedPart,
+  packedParts,
+  packedSize,
+  packedWeight,
+  partOf,
+  weightsOf,
+} from '../packedWeights';
+import { SpareBuffers } from '../spareBuffers';
 import {
   type GgufPart,
   ggufModelName,
@@ -33,13 +37,10 @@ import {
 } from './files';
 import type { GgufTensor } from './header';
 import { type GgufModel, type RopeFactors, readModel, ropeTensors } from './metadata';
-import { SpareBuffers } from './spareBuffers';
+
 import { ggufPlace } from './tensorNames';
 import { readTokenizer } from './tokenizer';
 import { fileTypes, ggmlType, typeName } from './types';
-
-/** Weights of more than this as fp32 are kept as fp16, whose rounding is small beside that of their quantization. */
-const maxFp32Bytes = 2 ** 32;
 
 /** Types that a graph reads where they are in the file. */
 const plainTypes: Readonly<Record<string, ElementType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
@@ -69,7 +70,7 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
   const kept: KeptType = 4 * nValues > maxFp32Bytes ? 'float16' : 'float32';
   const isMapped = canMap(tensors.values(), parts);
   const weights = new Map<string, Weight>();
-  const inMemory = new Map<string, () => Promise<Uint8Array<ArrayBuffer>>>();
+  const inMemory = new Map<string, () => Promise<Contents>>();
   const spares = new SpareBuffers();
   const used = new Set<string>(ropeTensors);
   let sizeBytes = 0;
@@ -101,8 +102,7 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
       const packed = packedWeight(name, packing, storedShape);
       const whole: Weight = { elementType: 'float32', shape: storedShape, source: { packed } };
       weights.set(key, rows ? rowsOf(whole, first, end - first) : whole);
-      const nBlocks = (shape[0]! * shape[1]!) / (packing.partSize * packing.nParts);
-      sizeBytes += packedParts.reduce((sum, part) => sum + packing.bytes[part] * nBlocks, 0);
+      sizeBytes += packedSize(packing, shape);
       isPacked = true;
       continue;
     }
@@ -127,7 +127,7 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
       name,
       weights,
       inMemory,
-      parts.map(part => part.path),
+      new Map(parts.map(({ path }) => [basename(path), wholeReader(path)])),
       spares,
     ),
     sizeBytes,
@@ -142,76 +142,14 @@ export async function openGguf(path: string, quantized: QuantizedWeights): Promi
 
 // Functions made here hold what they are given alone; those of `openGguf` would hold its headers, with tokens and merges.
 
-type Contents = Uint8Array<ArrayBuffer>;
-
 const packedReader = (path: string, range: GgufTensor, part: PackedPart, spares: SpareBuffers) => () =>
   readPacked(path, range, part, spares);
 const answering =
   <T>(value: T) =>
   async () =>
     value;
+const wholeReader = (path: string) => () => readWhole(path);
 const valueReader = (path: string, range: GgufTensor, kept: KeptType) => () => readValues(path, range, kept);
-
-function weightsOf(
-  name: string,
-  weights: ReadonlyMap<string, Weight>,
-  inMemory: ReadonlyMap<string, () => Promise<Contents>>,
-  paths: readonly string[],
-  spares: SpareBuffers,
-): Pick<ModelFolder, 'weights' | 'inMemory' | 'takeBack'> {
-  return {
-    weights: key => {
-      const weight = weights.get(key);
-      if (!weight) throw new RangeError(`the configuration of model "${name}" has no tensor ${key}`);
-      return weight;
-    },
-    inMemory: async (readsAll, files) => {
-      const contents = new Map<string, Contents>();
-      for (const file of files) {
-        const read = inMemory.get(file);
-        const path = paths.find(path => basename(path) === file);
-        if (read) contents.set(file, await read());
-        else if (readsAll && path) contents.set(file, await readWhole(path));
-      }
-      return contents;
-    },
-    takeBack: contents => {
-      for (const bytes of contents.values()) spares.add(bytes);
-    },
-  };
-}
-
-const packedParts = [
-  'codes',
-  'scales',
-  'scaleFactors',
-  'leasts',
-  'leastFactors',
-] as const satisfies readonly PackedPart[];
-
-/** Name of a file that exists in memory only. */
-const partOf = (tensor: string, part: PackedPart) => `${tensor}:${part}`;
-
-/** A matrix whose parts are in files that exist in memory only. */
-function packedWeight(name: string, packing: Packing, [nRows, nColumns]: readonly number[]): PackedWeight {
-  const { bits, partSize, nParts, lift, hasLeasts, baseType, bytes } = packing;
-  const nBases = nColumns! / (partSize * nParts);
-  const stored = (part: PackedPart, elementType: ElementType, ...shape: number[]): Weight => ({
-    elementType,
-    shape: [nRows!, ...shape],
-    source: { file: partOf(name, part), offset: 0, length: nRows! * nBases * bytes[part] },
-  });
-  const numbers = (bases: 'scales' | 'leasts', factors: 'scaleFactors' | 'leastFactors'): BlockNumbers => ({
-    bases: stored(bases, baseType, nBases),
-    factors: bytes[factors] > 0 ? stored(factors, 'int8', nBases, nParts) : undefined,
-  });
-  return {
-    ...{ bits, blockSize: partSize, lift },
-    codes: stored('codes', 'uint8', nBases * nParts, (partSize * bits) / 8),
-    scales: numbers('scales', 'scaleFactors'),
-    leasts: hasLeasts ? numbers('leasts', 'leastFactors') : undefined,
-  };
-}
 
 /** The configuration, with what the file itself decides. */
 function configOf(

@@ -5,8 +5,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { dequantize, type PackedPart, packBlocks, packingOf } from '../../../../../src/inference/model/gguf/dequantize';
+import { dequantize, packBlocks, packingOf } from '../../../../../src/inference/model/gguf/dequantize';
 import { type GgmlType, ggmlTypes, layoutOf } from '../../../../../src/inference/model/gguf/types';
+import type { PackedPart } from '../../../../../src/inference/model/packedWeights';
 import { decodeFloats } from '../../../../../src/shared/tools/float16';
 import { root } from '../../../../fixtures/paths';
 
