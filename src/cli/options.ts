@@ -39,7 +39,7 @@ export const options = {
   },
   'quantized-weights': {
     value: 'KIND',
-    help: 'of a GGUF file: packed (the default: in memory they stay as small as they are), float32 (larger, and faster on a CPU)',
+    help: 'of a GGUF file or 8-bit folder: packed (the default: as small in memory as they are), float32 (larger, and faster on a CPU)',
   },
   encoding: {
     value: 'NAME',

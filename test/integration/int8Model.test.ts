@@ -9,7 +9,7 @@ import { Engine } from '../../src/inference/engine';
 import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import { ModelRuntime } from '../../src/inference/runtime/modelRuntime';
 import type { QuantizedWeights } from '../../src/shared/analysis';
-import type { Stage } from '../../src/shared/attentionMap';
+import type { Stage } from '../../src/shared/operators';
 import { int8ModelDirectory } from '../fixtures/paths';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-int8-'));

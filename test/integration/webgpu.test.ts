@@ -14,7 +14,7 @@ import { maxDifference } from '../../src/inference/runtime/fastestProvider';
 import type { GpuLayout } from '../../src/inference/runtime/session';
 import type { Difference } from '../fixtures/compareRuntimes';
 import { huggingFaceCases } from '../fixtures/huggingFace';
-import { bundledModelDirectory, goldenDirectory, root, tinyModelDirectory } from '../fixtures/paths';
+import { bundledModelDirectory, goldenDirectory, int8ModelDirectory, root, tinyModelDirectory } from '../fixtures/paths';
 import { cliProgram } from '../fixtures/programs';
 
 const drivers = ['/usr/lib/chromium/vk_swiftshader_icd.json', process.env['VK_DRIVER_FILES'] ?? ''];
@@ -59,6 +59,13 @@ test('every operator alone is right, those of the wide form too', { timeout: 600
 
 test('what stays in the memory of the GPU is what the CPU has', { timeout: 600_000 }, () => {
   const run = runWithDriver(join(root, 'test', 'fixtures', 'gpuRuntimeDifferences.ts'), [tinyModelDirectory, '150']);
+  const found = Object.entries(JSON.parse(run.stdout) as Record<string, Difference>);
+  assert.equal(found.length, 4);
+  for (const [way, { difference, of }] of found) assert.ok(difference < 1e-5, `${way}: ${of} differs by ${difference}`);
+});
+
+test('matrices of 8 bits are multiplied as on the CPU', { timeout: 600_000 }, () => {
+  const run = runWithDriver(join(root, 'test', 'fixtures', 'gpuRuntimeDifferences.ts'), [int8ModelDirectory, '60']);
   const found = Object.entries(JSON.parse(run.stdout) as Record<string, Difference>);
   assert.equal(found.length, 4);
   for (const [way, { difference, of }] of found) assert.ok(difference < 1e-5, `${way}: ${of} differs by ${difference}`);

@@ -120,7 +120,7 @@ export async function int8Weights(
   const nValues = [...expected.values()].reduce((sum, shape) => sum + size(shape), 0);
   const kept = quantized === 'packed' ? 'packed' : 4 * nValues > maxFp32Bytes ? 'float16' : 'float32';
   const weights = new Map<string, Weight>();
-  const inMemory = new Map([...contents].flatMap(([key, { isInMemory, bytes }]) => (isInMemory ? [[key, bytes]] : [])));
+  const inMemory = new Map<string, () => Promise<Contents>>();
   const spares = new SpareBuffers();
   let sizeBytes = 0;
   for (const [key, shape] of expected) {
@@ -129,9 +129,11 @@ export async function int8Weights(
       const weight = plain(key);
       if (!('file' in weight.source)) throw new TypeError(`${key} is in no file`);
       const { file, offset, length } = weight.source;
-      // Vectors go into the graph, so that a runtime that reads files whole need not read these.
-      const isVector = shape.length === 1;
-      weights.set(key, isVector ? { ...weight, source: { bytes: await bytesOf(file, offset, length) } } : weight);
+      // The runtime takes all weights of a graph from memory, or none; it works with vectors ahead.
+      const bytes = shape.length === 1 ? await bytesOf(file, offset, length) : undefined;
+      const stored = `${key}:stored`;
+      if (!bytes) inMemory.set(stored, () => bytesOf(file, offset, length));
+      weights.set(key, { ...weight, source: bytes ? { bytes } : { file: stored, offset: 0, length } });
       sizeBytes += length;
     } else if (kept === 'packed') {
       inMemory.set(partOf(key, 'codes'), codeReader(found, spares));
@@ -145,8 +147,7 @@ export async function int8Weights(
       sizeBytes += length;
     }
   }
-  const wholes = new Map([...contents].map(([key, { bytes }]) => [key, bytes]));
-  return { ...weightsOf(model, weights, inMemory, wholes, spares), sizeBytes, weightsKeptAs: kept };
+  return { ...weightsOf(model, weights, inMemory, new Map(), spares), sizeBytes, weightsKeptAs: kept };
 }
 
 const size = (shape: readonly number[]) => shape.reduce((product, n) => product * n, 1);
