@@ -11,7 +11,7 @@ import { Analysis } from './analysis/analysis';
 import { Answers } from './analysis/answers';
 import { ChangedRuns } from './analysis/changedRuns';
 import { Comparison } from './analysis/comparison';
-import { contributedModels } from './analysis/contributedModels';
+import { contributedModels, withinExtensions } from './analysis/contributedModels';
 import { DocumentSearch } from './analysis/documentSearch';
 import { exportSource } from './analysis/exportSource';
 import { FolderReader } from './analysis/folderReader';
@@ -73,9 +73,9 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   const bundled = vscode.Uri.joinPath(extensionUri, 'models', 'bundled').fsPath;
   const token = new RemoteToken(secrets);
   const here = { env: process.env, home: homedir(), platform: process.platform, join };
-  const contributed = () => contributedModels(vscode.extensions.all);
-  const chooseOf = (settings: Settings) =>
-    chooseModel(settings, bundled, vscode.workspace.isTrusted, () => token.read(), contributed());
+  const contributed = () => withinExtensions(contributedModels(vscode.extensions.all));
+  const chooseOf = async (settings: Settings) =>
+    chooseModel(settings, bundled, vscode.workspace.isTrusted, () => token.read(), await contributed());
   /** @param name of a bundled model, or a folder, in place of what the settings say. */
   const model = (name?: string) =>
     chooseOf(name === undefined ? readOwnSettings() : { ...readOwnSettings(), model: name, remote: null });

@@ -24,7 +24,7 @@ export class AddedModels {
     /** Reads a folder of others, in the extension by another process. */
     private readonly describe: (directory: string, maxMs: number) => Promise<FolderDescription> = describeFolder,
     /** Those that other extensions bring. */
-    private readonly contributed: () => readonly ContributedModel[] = () => [],
+    private readonly contributed: () => Promise<readonly ContributedModel[]> = async () => [],
   ) {}
 
   /**
@@ -36,7 +36,10 @@ export class AddedModels {
     const added: InstalledModel[] = [];
     const until = performance.now() + maxListMs;
     const folders = this.directories.map(directory => ({ directory, setting: directory }));
-    for (const { directory, ...own } of [...this.contributed(), ...folders]) {
+    const contributed = (await this.contributed()).map(({ name, directory, origin, setting }) => {
+      return { name, directory, origin, setting };
+    });
+    for (const { directory, ...own } of [...contributed, ...folders]) {
       const maxMs = Math.min(maxEntryMs, until - performance.now());
       const described = maxMs > 0 ? await this.describe(directory, maxMs).catch(() => null) : null;
       if (described) added.push({ ...described, ...own });

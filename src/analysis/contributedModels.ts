@@ -1,5 +1,6 @@
 /** Models that come in extensions of their own: they name folders under `contributes` of their package.json. */
 
+import { realpath } from 'node:fs/promises';
 import platformPath, { type PlatformPath } from 'node:path';
 import { isInside } from '../shared/tools/isInside';
 
@@ -17,6 +18,10 @@ export interface ContributingExtension {
 export interface ContributedModel {
   readonly name: string;
   readonly directory: string;
+  /** The extension's id, PUBLISHER.NAME. */
+  readonly origin: string;
+  /** Where the extension is installed. */
+  readonly extensionPath: string;
   /** What the setting says to choose it: it stays the same when the extension is updated. */
   readonly setting: string;
 }
@@ -38,7 +43,20 @@ export function contributedModels(
       if (path.length > 1000 || path.includes('\0') || !/^[^/\\\p{C}]{1,100}$/u.test(name)) return [];
       const directory = paths.join(extensionPath, path);
       if (paths.isAbsolute(path) || !isInside(extensionPath, directory, paths)) return [];
-      return [{ name, directory, setting: `${id}/${name}` }];
+      return [{ name, directory, origin: id, extensionPath, setting: `${id}/${name}` }];
     });
   });
+}
+
+/** Those whose folder is there and inside of their extension, links followed; of several with one name, the first. */
+export async function withinExtensions(models: readonly ContributedModel[]): Promise<ContributedModel[]> {
+  const kept = new Map<string, ContributedModel>();
+  for (const model of models) {
+    const [root, directory] = await Promise.all(
+      [model.extensionPath, model.directory].map(path => realpath(path).catch(() => null)),
+    );
+    if (!root || !directory || !isInside(root, directory, platformPath)) continue;
+    if (!kept.has(model.setting)) kept.set(model.setting, model);
+  }
+  return [...kept.values()];
 }

@@ -8,6 +8,8 @@ import type { FolderDescription } from '../shared/analysis';
 export interface InstalledModel extends FolderDescription {
   /** What the setting says to choose it: a bundled model's name, another one's path. */
   readonly setting: string;
+  /** The extension that brings it. */
+  readonly origin?: string;
 }
 
 /** Bundled models, language models (the larger vocabularies) first. Folders without a readable config are left out. */

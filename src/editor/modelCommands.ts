@@ -13,7 +13,7 @@ import { pick, pickGrowing, showInformation, showStatus } from '../messages';
 import type { FolderDescription, ModelSummary } from '../shared/analysis';
 import { type ModelSource, sourceNames } from '../shared/foundModels';
 import { Failure } from '../shared/tools/failure';
-import { memoryText, modelText } from './modelTexts';
+import { installedText, memoryText, modelText } from './modelTexts';
 
 /** Models of the toy task know a few letters; they come last. */
 const maxToyVocabulary = 256;
@@ -31,7 +31,9 @@ export async function selectModel(models: AddedModels, folders: FolderReader, cu
   const rank = ({ directory, vocabSize }: FolderDescription) =>
     directory === current ? 0 : vocabSize > maxToyVocabulary ? 1 : 2;
   const listed = (await models.list()).sort((a, b) => rank(a) - rank(b));
-  const installed = listed.map(({ name, description, setting, directory }): ModelItem => {
+  const installed = listed.map((model): ModelItem => {
+    const { name, setting, directory } = model;
+    const description = installedText(model);
     const isCurrent = directory === current;
     return {
       label: name,

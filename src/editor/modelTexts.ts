@@ -1,7 +1,13 @@
 /** What lists and dialogs show of a model: family, size, memory. */
 
 import * as vscode from 'vscode';
+import type { InstalledModel } from '../analysis/installedModels';
 import type { ModelFacts } from '../shared/foundModels';
+
+/** Sizes, and where it comes from: "30 layers, 9 heads, context 2048, from publisher.extension". */
+export function installedText({ description, origin }: InstalledModel): string {
+  return origin === undefined ? description : vscode.l10n.t('{0}, from {1}', description, origin);
+}
 
 export function megabytes(bytes: number): string {
   const options = { maximumFractionDigits: bytes < 10e6 ? 1 : 0 };

@@ -8,6 +8,7 @@ import { commands, views } from '../contributionIds';
 import type { Settings } from '../contributions';
 import { DisposableStore } from '../lifecycle';
 import { treeItem } from '../messages';
+import { installedText } from './modelTexts';
 
 export class ModelTree implements vscode.Disposable, vscode.TreeDataProvider<InstalledModel> {
   private readonly store = new DisposableStore();
@@ -49,7 +50,8 @@ export class ModelTree implements vscode.Disposable, vscode.TreeDataProvider<Ins
 
   getTreeItem(model: InstalledModel): vscode.TreeItem {
     const isUsed = this.isUsed(model);
-    const description = isUsed ? vscode.l10n.t('{0}, in use', model.description) : model.description;
+    const text = installedText(model);
+    const description = isUsed ? vscode.l10n.t('{0}, in use', text) : text;
     const item = treeItem(model.name, description, model.directory);
     item.iconPath = new vscode.ThemeIcon(isUsed ? 'check' : 'package');
     // What `when` clauses of package.json look at.

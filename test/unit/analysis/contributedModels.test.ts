@@ -1,13 +1,13 @@
 /** Models that other extensions bring; `test/fixtures/model-extension` is such an extension, without its model. */
 
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, posix, win32 } from 'node:path';
 import { after, test } from 'node:test';
 import '../../fixtures/vscode';
 import { AddedModels } from '../../../src/analysis/addedModels';
-import { contributedModels } from '../../../src/analysis/contributedModels';
+import { contributedModels, withinExtensions } from '../../../src/analysis/contributedModels';
 import { chooseModelDirectory } from '../../../src/analysis/modelChoice';
 import { bundledModelsDirectory } from '../../../src/cli/modelPaths';
 import { root, tinyModelDirectory } from '../../fixtures/paths';
@@ -24,12 +24,13 @@ test('the example extension: its model is listed under its name and chosen by a 
   const contributed = contributedModels([extension]);
   const setting = 'example.example-model/Example model';
   const directory = join(scratch, 'tiny-model');
-  assert.deepEqual(contributed, [{ name: 'Example model', directory, setting }]);
+  const origin = 'example.example-model';
+  assert.deepEqual(contributed, [{ name: 'Example model', directory, origin, extensionPath: scratch, setting }]);
   const state = { keys: () => [], get: () => [] as never, update: async () => {} };
-  const listed = await new AddedModels(state, '/nowhere', undefined, undefined, () => contributed).list();
+  const listed = await new AddedModels(state, '/nowhere', undefined, undefined, async () => contributed).list();
   assert.deepEqual(
-    listed.map(({ name, setting }) => [name, setting]),
-    [['Example model', setting]],
+    listed.map(({ name, setting, origin }) => [name, setting, origin]),
+    [['Example model', setting, origin]],
   );
   assert.match(listed[0]!.description, /3 layers, 4 heads/);
   const bundled = bundledModelsDirectory();
@@ -77,4 +78,40 @@ test('a package.json of another kind has none', () => {
   for (const packageJSON of [null, 'x', {}, { contributes: null }, { contributes: { 'mtaInspector.models': {} } }]) {
     assert.deepEqual(contributedModels([{ id: 'a.x', extensionPath: '/x', packageJSON }]), []);
   }
+});
+
+test('a folder that is a link out of its extension is left out, as is one that is not there', {
+  skip: process.platform === 'win32',
+}, async () => {
+  const [extensionPath, elsewhere] = [join(scratch, 'linking'), join(scratch, 'elsewhere')];
+  for (const folder of [join(extensionPath, 'own'), join(elsewhere, 'model')]) mkdirSync(folder, { recursive: true });
+  symlinkSync(join(elsewhere, 'model'), join(extensionPath, 'out'));
+  symlinkSync(elsewhere, join(extensionPath, 'between'));
+  symlinkSync(join(extensionPath, 'own'), join(extensionPath, 'within'));
+  symlinkSync(extensionPath, join(extensionPath, 'itself'));
+  const paths = ['own', 'out', 'between/model', 'within', 'itself', 'missing', 'itself/own'];
+  const entries = paths.map(path => ({ path, name: path.replace('/', ' ') }));
+  const packageJSON = { contributes: { 'mtaInspector.models': entries } };
+  // What an extension under development is: installed through a link.
+  symlinkSync(extensionPath, join(scratch, 'installed'));
+  for (const installed of [extensionPath, join(scratch, 'installed')]) {
+    const kept = await withinExtensions(contributedModels([{ id: 'a.x', extensionPath: installed, packageJSON }]));
+    assert.deepEqual(
+      kept.map(({ name }) => name),
+      ['own', 'within', 'itself own'],
+    );
+  }
+});
+
+test('of several models with one name the first counts', async () => {
+  mkdirSync(join(scratch, 'twice', 'a'), { recursive: true });
+  mkdirSync(join(scratch, 'twice', 'b'), { recursive: true });
+  const entries = ['a', 'b'].map(path => ({ path, name: 'A' }));
+  const packageJSON = { contributes: { 'mtaInspector.models': entries } };
+  const extension = { id: 'a.x', extensionPath: join(scratch, 'twice'), packageJSON };
+  const kept = await withinExtensions(contributedModels([extension]));
+  assert.deepEqual(
+    kept.map(({ directory }) => directory),
+    [join(scratch, 'twice', 'a')],
+  );
 });
