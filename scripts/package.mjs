@@ -3,6 +3,7 @@
 //   npm run package -- --target linux-arm64   for another
 //   npm run package -- --all                  for every target
 //   npm run package -- --twice                two builds that have to be the same
+//   npm run package -- --model models/NAME    a model folder, as an extension of its own
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { completeComponents, noticesOf, partsOf } from './notices.mjs';
 import { maxBytes, namesInZip, packagedFiles, targets } from './packageContents.mjs';
+import { packageModel } from './packageModel.mjs';
 import { ensureBuild, ensureNodeModules, root, SetupError } from './setup.mjs';
 import { splitWeights } from './splitWeights.mjs';
 
@@ -92,21 +94,7 @@ export function packageTarget(target) {
   rmSync(folder, { recursive: true, force: true });
   try {
     stage(folder, files);
-    const vsce = join(root, 'node_modules', '@vscode', 'vsce', 'vsce');
-    // Pages of the Marketplace show pictures by their full address; without one the README's links stay as they are.
-    const contentUrl = process.env['MTA_CONTENT_URL'];
-    const links = contentUrl
-      ? ['--baseContentUrl', contentUrl, '--baseImagesUrl', contentUrl]
-      : ['--no-rewrite-relative-links'];
-    const options = ['--no-dependencies', '--allow-missing-repository', ...links];
-    if (target !== 'universal') options.push('--target', target);
-    // Everything in the folder goes in; without this file vsce asks whether that is meant.
-    writeFileSync(join(folder, '.vscodeignore'), '');
-    execFileSync(process.execPath, [vsce, 'package', ...options, '--out', vsix], {
-      cwd: folder,
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, SOURCE_DATE_EPOCH: fileTime, TZ: 'UTC' },
-    });
+    pack(folder, vsix, target === 'universal' ? [] : ['--target', target]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -125,6 +113,35 @@ export function packageTarget(target) {
   return vsix;
 }
 
+/**
+ * Packs everything in a folder.
+ * @param {string} folder
+ * @param {string} vsix
+ * @param {readonly string[]} more options
+ */
+function pack(folder, vsix, more = []) {
+  const vsce = join(root, 'node_modules', '@vscode', 'vsce', 'vsce');
+  // Pages of the Marketplace show pictures by their full address; without one the README's links stay as they are.
+  const contentUrl = process.env['MTA_CONTENT_URL'];
+  const links = contentUrl
+    ? ['--baseContentUrl', contentUrl, '--baseImagesUrl', contentUrl]
+    : ['--no-rewrite-relative-links'];
+  const options = ['--no-dependencies', '--allow-missing-repository', ...links, ...more];
+  // Without this file vsce asks whether everything is meant.
+  writeFileSync(join(folder, '.vscodeignore'), '');
+  execFileSync(process.execPath, [vsce, 'package', ...options, '--out', vsix], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, SOURCE_DATE_EPOCH: fileTime, TZ: 'UTC' },
+  });
+}
+
+/** Packs a model folder as an extension of its own. @param {string} folder */
+export function packageModelFolder(folder) {
+  ensureNodeModules();
+  return packageModel(folder, pack);
+}
+
 /** @param {string} vsix */
 function hash(vsix) {
   return `sha256 ${createHash('sha256').update(readFileSync(vsix)).digest('hex')}  ${basename(vsix)}`;
@@ -133,10 +150,15 @@ function hash(vsix) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     const { values } = parseArgs({
-      options: { target: { type: 'string' }, all: { type: 'boolean' }, twice: { type: 'boolean' } },
+      options: {
+        ...{ target: { type: 'string' }, all: { type: 'boolean' }, twice: { type: 'boolean' } },
+        model: { type: 'string' },
+      },
     });
+    const { model } = values;
     const chosen = values.all ? targets : [values.target ?? thisMachine];
-    const hashes = () => packageTargets(chosen).map(hash).join('\n');
+    const packages = () => (model === undefined ? packageTargets(chosen) : [packageModelFolder(model)]);
+    const hashes = () => packages().map(hash).join('\n');
     const first = hashes();
     if (values.twice && hashes() !== first) throw new SetupError('Two builds of the same sources differ.');
     console.log(first);

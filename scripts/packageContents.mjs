@@ -25,6 +25,13 @@ const common = [
   ['samples', /^[\w-]+\.\w+$/],
 ];
 
+/** Files of a model that is a package of its own. */
+export const modelFile =
+  /^(config\.json|tokenizer\.json|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|kernel-history\.safetensors|README\.md|LICENSE|.+\.svg)$/;
+
+/** Size of such a package at most. */
+export const maxModelBytes = 160e6;
+
 const model = /^(config\.json|tokenizer\.json|model\.safetensors|README\.md|.+\.svg)$/;
 
 /** Native libraries that ONNX Runtime loads. @type {Record<string, string[]>} */

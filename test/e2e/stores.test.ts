@@ -1,13 +1,15 @@
 /** Models that other programs have put on this machine, in the workbench: listed, chosen, run, and refused with a reason. */
 
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join, relative, sep } from 'node:path';
 import { after, before, test } from 'node:test';
+import { createVSIX } from '@vscode/vsce';
+import { packageModelFolder } from '../../scripts/package.mjs';
 import { huggingFaceCases, writeHuggingFaceModel } from '../fixtures/huggingFace';
 import { writeManifest, writeOllamaModel, writeSnapshot } from '../fixtures/modelStores';
-import { tinyModelDirectory } from '../fixtures/paths';
+import { int8ModelDirectory, tinyModelDirectory } from '../fixtures/paths';
 import { spellingGguf } from '../fixtures/spellingGguf';
 import { openList, takeNotification, untilDone } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
@@ -44,6 +46,35 @@ function writeStores(): void {
   write(join(home, 'llama', 'plain.gguf'), gguf);
 }
 
+/** A model as an extension of its own, as `npm run package -- --model` makes it. */
+function packedModel(): string {
+  const model = join(scratch, 'model');
+  cpSync(int8ModelDirectory, model, { recursive: true });
+  const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'));
+  write(join(model, 'config.json'), JSON.stringify({ ...config, license: 'MIT' }));
+  for (const name of ['README.md', 'LICENSE']) write(join(model, name), `# ${name}\n`);
+  return packageModelFolder(model);
+}
+
+/** An extension whose entries lead out of it, or try to look like something else. */
+function oddExtension(): Promise<string> {
+  const [cwd, packagePath] = [join(scratch, 'odd'), join(scratch, 'odd.vsix')];
+  const models = [
+    { path: `..${sep}..${sep}..${sep}${relative(dirname(homedir()), tinyModelDirectory)}`, name: 'Outside up' },
+    { path: tinyModelDirectory, name: 'Outside absolute' },
+    { path: './tiny', name: '$(warning) [Marked](command:x)' },
+  ];
+  cpSync(tinyModelDirectory, join(cwd, 'tiny'), { recursive: true });
+  const engines = { vscode: '^1.100.0' };
+  const contributes = { 'mtaInspector.models': models };
+  write(
+    join(cwd, 'package.json'),
+    JSON.stringify({ name: 'odd', publisher: 'p', version: '1.0.0', engines, contributes }),
+  );
+  write(join(cwd, 'README.md'), '# odd\n');
+  return createVSIX({ cwd, packagePath, allowMissingRepository: true, skipLicense: true }).then(() => packagePath);
+}
+
 let workbench: Workbench;
 before(async () => {
   write(join(folder, 'a.txt'), 'one two three, one two three, one two four\n');
@@ -53,7 +84,7 @@ before(async () => {
     ...{ LLAMA_CACHE: join(home, 'llama'), HF_HOME: join(home, 'hf'), HF_TOKEN: '', HUGGING_FACE_HUB_TOKEN: '' },
     ...{ HF_HUB_OFFLINE: '', TRANSFORMERS_OFFLINE: '', NO_PROXY: '127.0.0.1' },
   };
-  workbench = await startWorkbench({ folder, environment });
+  workbench = await startWorkbench({ folder, environment, more: [packedModel(), await oddExtension()] });
   await workbench.openFile('a.txt');
 });
 after(async () => {
@@ -105,6 +136,31 @@ for (const [store, name] of [
       .waitFor();
   });
 }
+
+test('a model that another extension brings is listed with it, chosen, and runs', async () => {
+  await select('int8-model');
+  const frame = await untilDone(workbench);
+  await frame.getByText('weights as int8, kept packed').first().waitFor();
+  const { input, rows } = await openList(workbench, modelList);
+  await input.fill('int8-model');
+  await rows
+    .filter({ hasText: /int8-model.*in use.*from mta-inspector\.int8-model/s })
+    .first()
+    .waitFor();
+  await workbench.page.keyboard.press('Escape');
+});
+
+test('of an extension’s entries those that lead out of it are not listed, and a name is text', async () => {
+  const { input, rows } = await openList(workbench, modelList);
+  await input.fill('Marked');
+  const row = rows.filter({ hasText: '$ (warning) [Marked](command:x)' }).first();
+  await row.waitFor();
+  assert.equal(await row.locator('.codicon-warning').count(), 0);
+  await input.fill('Outside');
+  await row.waitFor({ state: 'hidden' });
+  assert.equal(await rows.filter({ hasText: 'Outside' }).count(), 0);
+  await workbench.page.keyboard.press('Escape');
+});
 
 test('a model that cannot be read says why when it is chosen, and the one in use stays', async () => {
   const before = workbench.logFiles('MTA Inspector').split('settings changed').length;

@@ -1,15 +1,26 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { listFiles, PackageManager } from '@vscode/vsce';
 import { completeComponents, noticesOf, partsOf } from '../../../scripts/notices.mjs';
 import { packagedFiles, targets } from '../../../scripts/packageContents.mjs';
+import { modelPackage } from '../../../scripts/packageModel.mjs';
 import { splitWeights } from '../../../scripts/splitWeights.mjs';
+import { contributedModels } from '../../../src/analysis/contributedModels';
 import { joinedTensors } from '../../../src/inference/model/splitWeights';
 import { parseSafetensorsHeader } from '../../../src/shared/tools/safetensors';
-import { root } from '../../fixtures/paths';
+import { int8ModelDirectory, root } from '../../fixtures/paths';
 import { writeSafetensors } from '../../fixtures/safetensors';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-package-'));
@@ -129,4 +140,74 @@ test('every bundled part has its licence in the notices, and its place in the bi
 
 test('a bundled package without a licence is a failure that names it', () => {
   assert.throws(() => partsOf(['node_modules/no-such-package']), /no-such-package is not installed/);
+});
+
+/** A model folder that can be packed, and what changes it. */
+function modelFolder(name: string, change: (folder: string) => void = () => {}): string {
+  const folder = join(scratch, name);
+  cpSync(int8ModelDirectory, folder, { recursive: true });
+  const path = join(folder, 'config.json');
+  const config = JSON.parse(readFileSync(path, 'utf8'));
+  writeFileSync(path, JSON.stringify({ ...config, license: 'Apache-2.0' }));
+  for (const file of ['README.md', 'LICENSE', 'curve.svg', 'notes.txt', 'pytorch_model.bin']) {
+    writeFileSync(join(folder, file), file);
+  }
+  change(folder);
+  return folder;
+}
+
+test('a model’s package holds its files alone, and its manifest is one that the extension reads', () => {
+  const { files, manifest } = modelPackage(modelFolder('model'));
+  assert.deepEqual(files, [
+    ...['LICENSE', 'README.md', 'config.json', 'curve.svg'],
+    ...[1, 2, 3].map(i => `model-0000${i}-of-00003.safetensors`),
+    ...['model.safetensors.index.json', 'tokenizer.json'],
+  ]);
+  const { publisher, name } = manifest;
+  const [model] = contributedModels([{ id: `${publisher}.${name}`, extensionPath: '/e', packageJSON: manifest }]);
+  assert.deepEqual(
+    [model?.setting, model?.directory],
+    [`${publisher}.int8-model/int8-model`, join('/e', 'int8-model')],
+  );
+  assert.equal(manifest.license, 'Apache-2.0');
+  assert.ok(!('main' in manifest) && !('browser' in manifest) && !('activationEvents' in manifest), 'no code');
+});
+
+const config = (change: (config: Record<string, unknown>) => void) => (folder: string) => {
+  const path = join(folder, 'config.json');
+  const content = JSON.parse(readFileSync(path, 'utf8'));
+  change(content);
+  writeFileSync(path, JSON.stringify(content));
+};
+for (const [what, change, message] of [
+  ['no card', folder => rmSync(join(folder, 'README.md')), /has no README\.md/],
+  ['no license', folder => rmSync(join(folder, 'LICENSE')), /has no LICENSE/],
+  ['no named license', config(content => delete content['license']), /has no license/],
+  ['another name', config(content => Object.assign(content, { name: '../x' })), /has the name "\.\.\/x"/],
+  [
+    'no weights',
+    folder => {
+      for (const i of [1, 2, 3]) rmSync(join(folder, `model-0000${i}-of-00003.safetensors`));
+    },
+    /has no weights/,
+  ],
+  [
+    'a link',
+    folder => {
+      rmSync(join(folder, 'tokenizer.json'));
+      symlinkSync(join(int8ModelDirectory, 'tokenizer.json'), join(folder, 'tokenizer.json'));
+    },
+    /tokenizer\.json is not a file/,
+  ],
+] as readonly (readonly [string, (folder: string) => void, RegExp])[]) {
+  test(`a model with ${what} is not packed`, { skip: what === 'a link' && process.platform === 'win32' }, () => {
+    assert.throws(() => modelPackage(modelFolder(what.replaceAll(' ', '-'), change)), { message });
+  });
+}
+
+test('models that are packages of their own are not in the extension', () => {
+  for (const target of targets) {
+    const models = packagedFiles(root, target).filter(file => file.startsWith('models/'));
+    assert.deepEqual([...new Set(models.map(file => file.split('/')[1]))], ['bundled']);
+  }
 });
