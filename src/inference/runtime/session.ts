@@ -224,6 +224,10 @@ export class Session {
 }
 
 function tensorOf({ Tensor }: Runtime, value: Value | SharedWeight): Tensor {
+  if (value.type === 'float16') {
+    // Where Node has Float16Array, since version 24, the library makes one of the bits, and its native part reads it as empty.
+    return Object.assign(new Tensor('uint16', value.data as Uint16Array, value.dims), { type: 'float16' as const });
+  }
   if (!(value instanceof Resident)) return new Tensor(value.type, value.data as never, value.dims);
   return Tensor.fromGpuBuffer(value.tensor.gpuBuffer, { dataType: value.type, dims: value.dims });
 }
