@@ -21,7 +21,7 @@ import type { LogitAttribution } from '../shared/attribution';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { KnockOuts, LogitLens, PatchedParts } from '../shared/interventions';
-import type { KernelWeights } from '../shared/kernels';
+import type { KernelHistory, KernelWeights } from '../shared/kernels';
 import { weightsStage } from '../shared/operators';
 import type { AnswerHead } from '../shared/panel/answer';
 import type { ThumbnailAddress, Thumbnails } from '../shared/panel/panelMessages';
@@ -78,6 +78,12 @@ export class RunDetails {
   async kernels({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
     this.ready({ analysisId, layerIdx, headIdx: 0 });
     return this.client.kernels({ analysisId, layerIdx }, signal);
+  }
+
+  /** The same in earlier training steps, where the model brings them. */
+  async kernelHistory({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<KernelHistory | null> {
+    this.ready({ analysisId, layerIdx, headIdx: 0 });
+    return this.client.kernelHistory({ analysisId, layerIdx }, signal);
   }
 
   /** Where a part changed a head's attention most. */

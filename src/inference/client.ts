@@ -11,7 +11,7 @@ import type { LogitAttribution } from '../shared/attribution';
 import type { HeadAblationArgs, HeadAblationEffect } from '../shared/headAblation';
 import type { HeadMeasures } from '../shared/headMeasures';
 import type { Continuation, KnockOuts, LogitLens, PatchedParts } from '../shared/interventions';
-import type { KernelWeights } from '../shared/kernels';
+import type { KernelHistory, KernelWeights } from '../shared/kernels';
 import type { OcclusionBaseline } from '../shared/relevance';
 import type { ScoredHead } from '../shared/retrievalHeads';
 import { Cancelled, Failure } from '../shared/tools/failure';
@@ -210,6 +210,10 @@ export class InferenceClient {
 
   kernels(args: LayerAddress, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
     return this.connect().rpc.request('kernels', args, signal);
+  }
+
+  kernelHistory(args: LayerAddress, signal?: AbortSignal): Promise<KernelHistory | null> {
+    return this.connect().rpc.request('kernelHistory', args, signal);
   }
 
   largestChanges(args: ChangesArgs, signal?: AbortSignal): Promise<readonly CellChange[]> {

@@ -37,6 +37,7 @@ export function handlersOf(engines: EngineSlots): Handlers<InferenceRequests> {
     rankAblations: (args, signal) => engines.holding(args.analysisId).rankAblations(args, signal),
     headMeasures: (args, signal) => engines.holding(args.analysisId).details.headMeasures(args, signal),
     kernels: (args, signal) => engines.holding(args.analysisId).details.kernels(args, signal),
+    kernelHistory: (args, signal) => engines.holding(args.analysisId).details.kernelHistory(args, signal),
     largestChanges: (args, signal) => engines.holding(args.analysisId).details.largestChanges(args, signal),
     explain: (args, signal) => engines.holding(args.analysisId).explain(args, signal),
     change: (args, signal) => engines.holding(args.baseId).change(args, signal),

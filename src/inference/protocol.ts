@@ -32,7 +32,7 @@ import type {
   PatchedParts,
   PatchQuestion,
 } from '../shared/interventions';
-import type { KernelWeights } from '../shared/kernels';
+import type { KernelHistory, KernelWeights } from '../shared/kernels';
 import type { Stage } from '../shared/operators';
 import type {
   Direction,
@@ -304,6 +304,8 @@ export interface InferenceRequests extends FolderRequests {
   headMeasures(args: MeasuresArgs): readonly HeadMeasures[];
   /** The kernels that a run's layer was computed with. */
   kernels(args: LayerAddress): readonly KernelWeights[];
+  /** Those of earlier training steps; null where the model's folder has none. */
+  kernelHistory(args: LayerAddress): KernelHistory | null;
   /** Where one part changed a head's attention most; see attention/largestChanges. */
   largestChanges(args: ChangesArgs): readonly CellChange[];
   /** One weight per token, shape [nTokens]. */

@@ -76,6 +76,7 @@ export const requestSchemas: Record<keyof InferenceRequests, AnySchema> = {
   rankAblations: v.looseObject({ ...run, withHeads: v.boolean() }),
   headMeasures: v.looseObject({ ...layer, quantity }),
   kernels: v.looseObject(layer),
+  kernelHistory: v.looseObject(layer),
   largestChanges: v.looseObject({ ...layer, headIdx: index, part: v.picklist(kernelParts), k: topK }),
   relevance: v.looseObject({
     ...{ ...run, range, direction: v.picklist(['attends', 'attendedBy']), method, heads, stage, quantity },

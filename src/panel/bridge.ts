@@ -78,6 +78,7 @@ export function connectPanel(wire: Wire, services: PanelServices): vscode.Dispos
       tile: (args, signal) => detailsOf(args.analysisId).tile(args, signal),
       patch: (args, signal) => details.patch(args, signal),
       kernels: (args, signal) => details.kernels(args, signal),
+      kernelHistory: (args, signal) => details.kernelHistory(args, signal),
       largestChanges: (args, signal) => details.largestChanges(args, signal),
       setView: args => analysis.setView(checkView(args, analysis.snapshot.model)),
       selectToken(args) {

@@ -31,6 +31,13 @@ export interface KernelWeights extends KernelShape {
   readonly values: Float32Array;
 }
 
+/** A layer's learned parts as they were in training. */
+export interface KernelHistory {
+  /** Training step of each snapshot, rising. */
+  readonly steps: readonly number[];
+  readonly snapshots: readonly (readonly KernelWeights[])[];
+}
+
 export function isConv(part: KernelPart): boolean {
   return part === 'pre_softmax_conv' || part === 'post_softmax_conv';
 }

@@ -14,7 +14,13 @@ import { maxDifference } from '../../src/inference/runtime/fastestProvider';
 import type { GpuLayout } from '../../src/inference/runtime/session';
 import type { Difference } from '../fixtures/compareRuntimes';
 import { huggingFaceCases } from '../fixtures/huggingFace';
-import { bundledModelDirectory, goldenDirectory, int8ModelDirectory, root, tinyModelDirectory } from '../fixtures/paths';
+import {
+  bundledModelDirectory,
+  goldenDirectory,
+  int8ModelDirectory,
+  root,
+  tinyModelDirectory,
+} from '../fixtures/paths';
 import { cliProgram } from '../fixtures/programs';
 
 const drivers = ['/usr/lib/chromium/vk_swiftshader_icd.json', process.env['VK_DRIVER_FILES'] ?? ''];

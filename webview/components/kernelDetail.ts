@@ -24,7 +24,9 @@ export interface KernelDetail {
   showChanges(changes: readonly CellChange[] | string, places: Places | null, part: KernelPart): void;
 }
 
+/** @param history what moves the kernel through its training. */
 export function createKernelDetail(
+  history: HTMLElement,
   onHead: (headIdx: number) => void,
   onCell: (cell: CellChange) => void,
   onTurnOff: () => void,
@@ -41,6 +43,7 @@ export function createKernelDetail(
     { class: 'kernel-detail', 'aria-label': t('Chosen kernel') },
     title,
     does,
+    history,
     off,
     h('div', { class: 'kernel-columns' }, matrix, features),
     h('h2', {}, t('Where it changed attention most in this document')),

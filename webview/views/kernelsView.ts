@@ -6,6 +6,7 @@ import { isConv, type KernelPart, kernelParts } from '../../src/shared/kernels';
 import { toFailureData } from '../../src/shared/tools/failure';
 import { t } from '../../src/shared/tools/l10n';
 import { createKernelDetail } from '../components/kernelDetail';
+import { createKernelSlider } from '../components/kernelSlider';
 import { matrixPicture } from '../components/matrixPicture';
 import { h, onChange, redraw } from '../dom';
 import {
@@ -22,6 +23,7 @@ import {
   shapeNames,
   sortEntries,
 } from '../kernelGallery';
+import { type Snapshot, snapshotsOf } from '../kernelHistory';
 import { viewerNote } from '../labels';
 import { placesOf } from '../places';
 import { hasKernels, type State } from '../state';
@@ -52,7 +54,12 @@ class KernelsView implements PanelView {
   private readonly hint = h('p', { class: 'hint' });
   private readonly cards = h('div', { class: 'cards', role: 'group', 'aria-label': t('Kernels') });
   private readonly more = button(t('Show more'), 'secondary', () => this.showMore());
+  private readonly slider = createKernelSlider(position => {
+    this.position = position;
+    this.draw(this.context.store.state);
+  });
   private readonly detail = createKernelDetail(
+    this.slider.element,
     headIdx => this.pick(this.picked, headIdx),
     change => this.openCell(change),
     () => this.turnOff(),
@@ -67,6 +74,9 @@ class KernelsView implements PanelView {
   private asked: string | null = null;
   private picked: GalleryEntry | null = null;
   private pickedHead = 0;
+  /** Of the picked kernel; a text says why there is none. */
+  private history: readonly Snapshot[] | string = [];
+  private position = 0;
   private requests = new AbortController();
 
   constructor(private readonly context: ViewContext) {
@@ -179,7 +189,10 @@ class KernelsView implements PanelView {
     this.drawCards(this.entries, layout.kernelOrder, layout.kernelPart, this.nShown, theme, changes);
     this.mark(this.picked, this.cards.childElementCount, this.entries);
     this.detail.element.hidden = this.picked === null;
-    if (this.picked) this.drawDetail(this.picked, this.pickedHead, this.changes.get(this.picked.key), theme);
+    if (!this.picked) return;
+    const then = typeof this.history === 'string' ? undefined : this.history[this.position]?.entry;
+    this.drawDetail(then ?? this.picked, this.pickedHead, this.changes.get(this.picked.key), theme);
+    this.drawSlider(this.history, this.position, this.pickedHead);
   }
 
   private drawCards = onChange(
@@ -247,12 +260,35 @@ class KernelsView implements PanelView {
     this.detail.show(entry, headIdx, change, theme),
   );
 
+  private drawSlider = onChange((history: readonly Snapshot[] | string, position: number, headIdx: number) =>
+    this.slider.show(history, position, headIdx),
+  );
+
   private pick(entry: GalleryEntry | null, headIdx: number): void {
+    if (entry !== this.picked) this.history = [];
     this.picked = entry;
     this.pickedHead = headIdx;
     this.requests.abort();
     this.draw(this.context.store.state);
-    if (entry) void this.loadChanges(entry, headIdx);
+    if (!entry) return;
+    void this.loadChanges(entry, headIdx);
+    if (this.history.length === 0) void this.loadHistory(entry);
+  }
+
+  private async loadHistory(entry: GalleryEntry): Promise<void> {
+    const { analysisId } = this.context.store.state.panel!;
+    let history: readonly Snapshot[] | string = [];
+    try {
+      const found = await this.context.kernels.history(analysisId, entry.layerIdx);
+      if (found) history = snapshotsOf(entry, found);
+    } catch (error) {
+      const { code, message } = toFailureData(error);
+      if (code !== 'no-analysis') history = message;
+    }
+    if (entry !== this.picked) return;
+    this.history = history;
+    this.position = Math.max(0, history.length - 1);
+    this.draw(this.context.store.state);
   }
 
   private async loadChanges({ layerIdx, part, features }: GalleryEntry, headIdx: number): Promise<void> {

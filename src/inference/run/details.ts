@@ -15,7 +15,7 @@ import {
   tileSize,
 } from '../../shared/attentionMap';
 import type { HeadMeasures } from '../../shared/headMeasures';
-import { isConv, type KernelWeights } from '../../shared/kernels';
+import { isConv, type KernelHistory, type KernelWeights } from '../../shared/kernels';
 import { type Stage, weightsStage } from '../../shared/operators';
 import type { Quantity } from '../../shared/relevance';
 import { Turns } from '../../shared/tools/turns';
@@ -115,6 +115,12 @@ export class Details {
   async kernels({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<readonly KernelWeights[]> {
     const run = this.runs.withLayer(analysisId, layerIdx);
     return run.kernels.get(layerIdx) ?? this.inTurn(run, runtime => runtime.trainedKernels(layerIdx), signal);
+  }
+
+  /** How they came to be, where the model's folder has it. */
+  async kernelHistory({ analysisId, layerIdx }: LayerAddress, signal?: AbortSignal): Promise<KernelHistory | null> {
+    const run = this.runs.withLayer(analysisId, layerIdx);
+    return this.inTurn(run, async runtime => (await runtime.kernelHistory?.(layerIdx)) ?? null, signal);
   }
 
   /** Where a part changed a head's attention most. @throws RangeError if the layer lacks the part or the head. */

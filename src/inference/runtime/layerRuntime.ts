@@ -5,7 +5,7 @@
  */
 
 import type { ExecutionProvider, LayerOverview } from '../../shared/analysis';
-import type { KernelWeights } from '../../shared/kernels';
+import type { KernelHistory, KernelWeights } from '../../shared/kernels';
 import type { Stage } from '../../shared/operators';
 import type { ModelFolder } from '../model/folder';
 import type { LayerRows } from './bands';
@@ -55,6 +55,8 @@ export interface LayerRuntime {
 
   /** The trained weights of a layer's parts, in the order in which they are applied. */
   trainedKernels(layerIdx: number): Promise<readonly KernelWeights[]>;
+  /** The parts as they were in training; null where the model brings no such file. @throws Failure */
+  kernelHistory?(layerIdx: number): Promise<KernelHistory | null>;
 
   /** Runs one layer with its strongest keys and overviews. @param hidden the residual stream before it, [1, T, D]. */
   block(layerIdx: number, hidden: Value, options: BlockOptions): Promise<BlockResult>;

@@ -28,7 +28,7 @@ import { maxTableBytes } from '../../graph/outputHead';
 import { dependsOnLength } from '../../graph/ropeScaling';
 import type { TokenRange } from '../../shared/address';
 import type { ExecutionProvider, LayerOverview, LocalProvider } from '../../shared/analysis';
-import type { KernelWeights } from '../../shared/kernels';
+import type { KernelHistory, KernelWeights } from '../../shared/kernels';
 import { checkIds } from '../model/checkIds';
 import { type ModelFolder, mappedFromBytes } from '../model/folder';
 import { type Band, bandAt, emptyRows, inBands, type LayerRows, mostBandRows, usualBandRows } from './bands';
@@ -38,6 +38,7 @@ import { chooseConvolution } from './chooseConvolution';
 import { bandFeeds, type RotaryRows, rotaryRows } from './feeds';
 import { type FolderSessionOptions, folderSession } from './folderSession';
 import { kernelFeeds, readKernels } from './kernelFeeds';
+import { readKernelHistory } from './kernelHistory';
 import { type Cut, cutHeads, partsOf, withoutCuts } from './knockOut';
 import { LayerAccumulator } from './layerAccumulator';
 import type { BlockRowsOptions, LayerRuntime, OverviewOptions, StageRowsOptions } from './layerRuntime';
@@ -126,6 +127,10 @@ export class ModelRuntime implements LayerRuntime {
 
   trainedKernels(layerIdx: number): Promise<readonly KernelWeights[]> {
     return cached(this.kernels, layerIdx, () => readKernels(this.folder, layerIdx));
+  }
+
+  kernelHistory(layerIdx: number): Promise<KernelHistory | null> {
+    return readKernelHistory(this.folder, layerIdx);
   }
 
   /** Runs the layer band by band. */

@@ -7,7 +7,7 @@ import type { CellChange, HeadOverview, MapAddress, Patch, PatchAddress, Tile, T
 import type { DocumentSearchState } from '../documentSearch';
 import type { HeadAblationArgs, HeadAblationEffect } from '../headAblation';
 import type { HeadMeasures } from '../headMeasures';
-import type { KernelWeights } from '../kernels';
+import type { KernelHistory, KernelWeights } from '../kernels';
 import type { Stage } from '../operators';
 import type { Direction, OcclusionMode, RelevanceOptions } from '../relevance';
 import type { FailureData } from '../tools/failure';
@@ -118,6 +118,8 @@ export interface PanelRequests {
   patch(args: PatchAddress): Patch;
   /** The learned parts that a run's layer was computed with. */
   kernels(args: LayerAddress): readonly KernelWeights[];
+  /** The same in earlier training steps; null where the model brings none. */
+  kernelHistory(args: LayerAddress): KernelHistory | null;
   /** The cells where a part changed the head's attention most, the largest change first. */
   largestChanges(args: PartAddress): readonly CellChange[];
   setView(args: View): void;

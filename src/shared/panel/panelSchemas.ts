@@ -119,6 +119,7 @@ export const panelArguments = {
   ),
   patch: v.object({ ...layer.entries, ...rectangle, stage }),
   kernels: layer,
+  kernelHistory: layer,
   largestChanges: v.object({ ...layer.entries, headIdx: index, part }),
   setView: view,
   selectToken: v.object({
@@ -222,6 +223,8 @@ const answerParts = v.object({
   cap: v.nullable(v.number()),
 });
 
+const kernels = list(v.object({ part, rows: whole(1), columns: whole(1), values: floats }));
+
 /** What the host answers. */
 export const panelAnswers = formsOf<Answers>()({
   ready: state,
@@ -238,7 +241,8 @@ export const panelAnswers = formsOf<Answers>()({
     v.check(({ nHeads, nQueries, nKeys, values }) => values.length === nHeads * nQueries * nKeys),
     v.check(({ values }) => values.length <= maxPatchCells),
   ),
-  kernels: list(v.object({ part, rows: whole(1), columns: whole(1), values: floats })),
+  kernels,
+  kernelHistory: v.nullable(v.object({ steps: list(index), snapshots: list(kernels) })),
   largestChanges: list(v.object({ ...cell.entries, change: figure })),
   setView: nothing,
   selectToken: nothing,

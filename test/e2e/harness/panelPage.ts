@@ -19,6 +19,8 @@ let state = synthetic.state;
 const nothing = { entropyBits: 1, meanDistance: 1, previousToken: 0, induction: 0, duplicateToken: 0, ownToken: 0, nearShare: 0,
   evenness: 0, sinkShare: 0, preConvChange: NaN, postConvChange: NaN, contextScore: 0, copying: 0 };
 const size = 8;
+const shape = { part: 'pre_softmax_conv', rows: 6, columns: 11, identityColumn: 5 };
+const kernelValues = layerIdx => Float32Array.from({ length: 8 * 66 }, (_, i) => Math.sin(i * (layerIdx + 1)));
 const host = {
   ...synthetic.asPanelHost(),
   on: (name, listener) => (listeners.set(name, listener), () => {}),
@@ -28,8 +30,17 @@ const host = {
     if (name === 'setAblation') return void (globalThis.ablation = args);
     if (name === 'largestChanges') return [];
     if (name === 'kernels') {
-      const shape = { part: 'pre_softmax_conv', rows: 6, columns: 11, identityColumn: 5 };
-      return [{ ...shape, values: Float32Array.from({ length: 8 * 66 }, (_, i) => Math.sin(i * (args.layerIdx + 1))) }];
+      return [{ ...shape, values: kernelValues(args.layerIdx) }];
+    }
+    // From the identity to what the model has; layer 1 has none, that of layer 2 is damaged.
+    if (name === 'kernelHistory') {
+      if (args.layerIdx === 1) return null;
+      if (args.layerIdx === 2) throw Object.assign(new Error('Cannot read kernel-history.safetensors.'), { code: 'bad-weights' });
+      const snapshots = [0, 0.02, 1].map(share => {
+        const values = kernelValues(args.layerIdx).map((value, i) => share * value + (1 - share) * (i % 66 === 60 ? 1 : 0));
+        return [{ ...shape, values }];
+      });
+      return { steps: [0, 297, 4380], snapshots };
     }
     if (name === 'headMeasures') {
       return Array.from({ length: 8 }, (_, head) => {

@@ -185,6 +185,7 @@ const passed: [keyof PanelRequests, object, string, object, unknown][] = [
     { ...rect, nHeads: 2, values: new Float32Array(4) },
   ],
   ['kernels', { analysisId: 1, layerIdx: 1 }, 'kernels', { analysisId: 1, layerIdx: 1 }, []],
+  ['kernelHistory', { analysisId: 1, layerIdx: 1 }, 'kernelHistory', { analysisId: 1, layerIdx: 1 }, null],
   ['headMeasures', { analysisId: 1, layerIdx: 1 }, 'headMeasures', { analysisId: 1, layerIdx: 1 }, []],
   [
     'largestChanges',

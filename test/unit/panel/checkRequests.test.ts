@@ -22,6 +22,7 @@ const good: readonly [Name, object][] = [
   ['tile', { ...tile, nQueries: 1, nKeys: 4096 }],
   ['patch', { ...layer, stage: 'pattern', queryStart: 0, keyStart: 3, nQueries: 9, nKeys: 9 }],
   ['kernels', layer],
+  ['kernelHistory', layer],
   ['largestChanges', part],
   ['rangeWeights', range],
   ['selectToken', { tokenIdx: 3, anchorIdx: 1, reveal: false }],

@@ -36,6 +36,7 @@ const requests: Record<
     { layerIdx: notIndices, nQueries: notIndices, nKeys: notIndices, stage: ['x'] },
   ],
   kernels: [layer, { analysisId: notIndices, layerIdx: notIndices }],
+  kernelHistory: [layer, { analysisId: notIndices, layerIdx: notIndices }],
   largestChanges: [
     { ...layer, headIdx: 1, part: 'pre_softmax_conv' },
     { headIdx: notIndices, part: ['values', undefined] },
