@@ -12,19 +12,12 @@ import {
   vsCodeCheckbox,
   vsCodeDropdown,
   vsCodeOption,
-  vsCodeProgressRing,
 } from '@vscode/webview-ui-toolkit';
 import { isSame } from '../src/shared/tools/isSame';
 import { h } from './dom';
 
 export function registerControls(): void {
-  provideVSCodeDesignSystem().register(
-    vsCodeButton(),
-    vsCodeCheckbox(),
-    vsCodeDropdown(),
-    vsCodeOption(),
-    vsCodeProgressRing(),
-  );
+  provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeCheckbox(), vsCodeDropdown(), vsCodeOption());
 }
 
 export function button(
@@ -119,7 +112,7 @@ function leaveShortcutsAlone(element: KeyHandler): void {
 }
 
 export function progressRing(label: string): HTMLElement {
-  return h('vscode-progress-ring' as 'div', { 'aria-label': label });
+  return h('span', { class: 'progress-ring', role: 'progressbar', 'aria-label': label });
 }
 
 function toOption({ value, label, isDisabled }: DropdownOption, selected: string): HTMLElement {
