@@ -76,3 +76,17 @@ test('the kernel between two stages opens its own details, in view, and is turne
   const edit = { part: 'pre_softmax_conv', layerIdx: Number(layer), headIdx: Number(head), weights: null };
   assert.deepEqual(await page.evaluate('ablation'), { scope: 'model', edits: [edit] });
 });
+
+test('the breadcrumb has room for layer, head and most of the stage', async () => {
+  const room = (field: string) =>
+    page.locator(`.breadcrumb .field-${field} vscode-dropdown`).evaluate(dropdown => {
+      const value = dropdown.shadowRoot!.querySelector('.selected-value')!;
+      return { has: value.clientWidth, needs: value.scrollWidth };
+    });
+  for (const field of ['layer', 'head']) {
+    const { has, needs } = await room(field);
+    assert.ok(has >= needs, `${field}: ${has} px of ${needs}`);
+  }
+  const { has } = await room('stage');
+  assert.ok(has >= 60, `${has} px for the stage`);
+});
