@@ -182,7 +182,8 @@ export class DistanceMap {
 function distanceTicks(nTokens: number, width: number): Tick[] {
   const ticks: Tick[] = [];
   for (let distance = 0; distance < nTokens; distance = Math.max(1, distance * 2)) {
-    const at = placeOfDistance(distance, nTokens) * width;
+    // The first one clear of the corner.
+    const at = Math.max(5, placeOfDistance(distance, nTokens) * width);
     if (at - (ticks.at(-1)?.at ?? Number.NEGATIVE_INFINITY) < spacing.distance) continue;
     ticks.push({ idx: distance, at, text: String(distance) });
   }
