@@ -38,7 +38,7 @@ for (const { file, heads } of maps) {
         const [layerIdx, headIdx] = head.split('.').map(Number) as [number, number];
         const { now, before } = await coloredPixels(document, layerIdx, headIdx);
         const share = (n: number) => `${((100 * n) / (edge * edge)).toFixed(1)} %`;
-        const said = `L${layerIdx}H${headIdx}: ${share(now)} of the pixels are colored, ${share(before)} on a linear scale`;
+        const said = `L${layerIdx}H${headIdx}: ${share(now)} of the pixels are colored, ${share(before)} on a linear scale: ${(now / before).toFixed(1)} times as many`;
         context.diagnostic(said);
         assert.ok(now >= 10 * before, said);
       }
