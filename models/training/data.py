@@ -96,8 +96,7 @@ def read_streams(folders: Sequence[Union[str, Path]], vocab_size: int) -> Dict[s
 
 @dataclass
 class _Stream:
-    start: int
-    length: int
+    segments: List[Tuple[int, int]]
     order: np.ndarray
     cursor: int = 0
     epoch: int = 0
@@ -117,28 +116,48 @@ class WindowSampler:
         self.names = sorted(weights)
         total = sum(weights.values())
         self.shares = np.array([weights[name] / total for name in self.names])
-        self.joined = np.concatenate([streams[name] for name in self.names])
+        self.joined = np.zeros(0, np.uint16)
         self._rng = np.random.default_rng(seed)
-        self._streams: List[_Stream] = []
-        start = 0
-        for name in self.names:
-            self._streams.append(_Stream(start, len(streams[name]), np.zeros(0, np.int64)))
-            start += len(streams[name])
+        self._streams = [_Stream([], np.zeros(0, np.int64)) for _ in self.names]
+        self._append(streams)
         self.set_window(window)
+
+    def _append(self, streams: Mapping[str, np.ndarray]) -> None:
+        """Put more text of the streams at the end of `joined`; what the mix does not name is left out."""
+        start, parts = len(self.joined), [self.joined]
+        for name, stream in zip(self.names, self._streams):
+            if name in streams:
+                stream.segments.append((start, len(streams[name])))
+                start += len(streams[name])
+                parts.append(streams[name])
+        self.joined = np.concatenate(parts)
+
+    def add(self, streams: Mapping[str, np.ndarray]) -> None:
+        """Add text to streams during a pass: its windows are mixed with those that the pass has not visited yet."""
+        known = [len(stream.segments) for stream in self._streams]
+        self._append(streams)
+        for stream, n_known in zip(self._streams, known):
+            if len(stream.segments) > n_known:
+                rest = [stream.order[stream.cursor :], self._starts(stream.segments[n_known:])]
+                stream.order = np.concatenate([stream.order[: stream.cursor], self._rng.permutation(np.concatenate(rest))])
 
     def set_window(self, window: int) -> None:
         """Change the window length (tokens after the begin token plus the one to predict)."""
         for name, stream in zip(self.names, self._streams):
-            if stream.length < 2 * window:
-                raise ShardError(f"Stream {name} has {stream.length} tokens, too few for windows of {window}.")
+            length = sum(length for _, length in stream.segments)
+            if length < 2 * window:
+                raise ShardError(f"Stream {name} has {length} tokens, too few for windows of {window}.")
         self.window = window
         for stream in self._streams:
             self._new_epoch(stream)
 
-    def _new_epoch(self, stream: _Stream) -> None:
+    def _starts(self, segments: Sequence[Tuple[int, int]]) -> np.ndarray:
+        """Where windows start in `joined`, cut at a fresh phase, in order."""
         phase = int(self._rng.integers(0, self.window))
-        starts = np.arange(phase, stream.length - self.window, self.window, dtype=np.int64)
-        stream.order, stream.cursor = stream.start + self._rng.permutation(starts), 0
+        return np.concatenate([start + np.arange(phase, length - self.window, self.window, dtype=np.int64) for start, length in segments])
+
+    def _new_epoch(self, stream: _Stream) -> None:
+        stream.order, stream.cursor = self._rng.permutation(self._starts(stream.segments)), 0
 
     def next_starts(self, batch_size: int) -> np.ndarray:
         """Start positions in `joined` for one batch, int64 [batch]."""

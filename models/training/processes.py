@@ -47,13 +47,13 @@ class Processes:
         for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients])):
             gradient.copy_(part.view_as(gradient))
 
-    def first_says(self, value: bool) -> bool:
-        """The first process's value, in all of them: clocks differ, decisions must not."""
+    def from_first(self, value: float) -> float:
+        """The first process's value, in all of them: clocks and files differ, decisions must not."""
         if self.size == 1:
             return value
-        flag = torch.tensor([float(value)], device=self.device)
-        dist.broadcast(flag, 0)
-        return bool(flag.item())
+        shared = torch.tensor([float(value)], dtype=torch.float64, device=self.device)
+        dist.broadcast(shared, 0)
+        return float(shared.item())
 
     def end(self) -> None:
         """Leave the group; a process that just exits while the group's threads run may be aborted."""

@@ -6,6 +6,8 @@ Usage: python3 -m training.train CONFIG.yaml --data FOLDER [FOLDER …] --out FO
 `--set optimizer.muon_lr=0.03` changes one setting; `--evaluate FOLDER` measures bits per byte at the end.
 `--start-from FOLDER` goes on from a model folder, whose sizes then replace the configuration's. When an earlier run made it,
 `--set skip_batches=N` leaves out the N batches that it used, and `decay_from=1` keeps the rate constant for a later one.
+`--later 500:FOLDER` adds token shards at step 500 and waits for the folder when it is not there yet. A number of steps written
+to OUT/steps while a run goes on replaces its budget, so that it ends in time with its schedule whole.
 Writes OUT/latest.pt (checkpoint), OUT/log.jsonl (one line every `log_every` steps) and OUT/summary.json at the end.
 A run has a budget, in steps or in seconds of training; the schedule is a function of the share of it that is used,
 so a time budget ends with the learning rate at its floor on any machine.
@@ -19,10 +21,12 @@ import math
 import os
 import time
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import yaml
@@ -35,7 +39,7 @@ from mta.fast_attention import use_fast_attention
 from mta.program import run_program, usable_device
 from mta.transformer import Transformer
 from training.checkpoint import load_checkpoint, save_checkpoint
-from training.data import WindowSampler, gather_windows, read_streams
+from training.data import ShardError, WindowSampler, gather_windows, read_streams
 from training.evaluate import evaluate_folder
 from training.optimizer import KERNEL_NAMES, Optimizer, OptimizerConfig
 from training.processes import Processes
@@ -183,6 +187,9 @@ def make_loss(model: Transformer, device_type: str, compiles: bool = False, by_b
     return torch.compile(loss, dynamic=False) if compiles and not by_block else loss
 
 
+WAIT_FOR_SHARDS_S = 900.0
+
+
 class TextSource:
     """Windows of token streams, gathered on the device."""
 
@@ -192,6 +199,11 @@ class TextSource:
         self.sampler = WindowSampler(streams, config.mix, config.phases[0].seqlen, config.seed)
         # int32 on the device: 100 million tokens take 0.4 GB, and a batch is one gather.
         self.joined = torch.from_numpy(self.sampler.joined.astype("int32")).to(device)
+
+    def add(self, streams: Dict[str, np.ndarray]) -> None:
+        """More text for the streams."""
+        self.sampler.add(streams)
+        self.joined = torch.from_numpy(self.sampler.joined.astype("int32")).to(self.joined.device)
 
     def batch(self, batch_size: int) -> Tuple[Tensor, Tensor]:
         """Inputs and targets, [batch, window]."""
@@ -205,10 +217,29 @@ class TextSource:
         self.sampler.restore(state)
 
 
+def awaited_streams(folder: Path, vocab_size: int, limit_s: float) -> Dict[str, np.ndarray]:
+    """The token streams of a folder, as soon as it is there. Raises ShardError when it does not come."""
+    deadline = time.monotonic() + limit_s
+    while not folder.is_dir():
+        if time.monotonic() > deadline:
+            raise ShardError(f"There is still no folder {folder} after {limit_s:.0f} s; --later names token shards that another program puts there.")
+        time.sleep(0.5)
+    return read_streams([folder], vocab_size)
+
+
 class Trainer:
     """One run: model, optimiser, sampler, clock; `run()` does the work."""
 
-    def __init__(self, config: TrainConfig, data_folders: Sequence[Path], out: Path, device: str, resume: bool) -> None:
+    def __init__(
+        self, config: TrainConfig, data_folders: Sequence[Path], out: Path, device: str, resume: bool, later: Sequence[Tuple[int, Path]] = ()
+    ) -> None:
+        self.n_steps = config.budget.steps
+        # Read beside training; a folder is complete when it has its name.
+        reader = ThreadPoolExecutor(1)
+        self.later: List[Tuple[int, Future]] = [
+            (step, reader.submit(awaited_streams, folder, config.model.vocab_size, WAIT_FOR_SHARDS_S)) for step, folder in sorted(later)
+        ]
+        reader.shutdown(wait=False)
         self.config, self.out = config, Path(out)
         self.processes = Processes(torch.device(device))
         self.device = self.processes.device
@@ -250,8 +281,7 @@ class Trainer:
 
     def progress(self) -> float:
         """Share of the budget used, 0 to 1."""
-        budget = self.config.budget
-        used = self.step / budget.steps if budget.steps is not None else self.trained_s / budget.seconds
+        used = self.step / self.n_steps if self.n_steps is not None else self.trained_s / self.config.budget.seconds
         return min(1.0, used)
 
     def run(self, stop_after_steps: Optional[int] = None, stop_after_s: float = math.inf) -> dict:
@@ -260,8 +290,10 @@ class Trainer:
         n_steps_at: Counter = Counter()
         stop_at = None if stop_after_steps is None else self.step + stop_after_steps
         with open(self.out / "log.jsonl" if self.processes.is_first else os.devnull, "a", encoding="utf-8") as log:
+            self._read_n_steps()
             while self.progress() < 1.0 and self.step != stop_at:
                 phase = self._phase()
+                self._add_later()
                 tokens, targets = self.processes.share(self.source.batch(phase.batch_size))
                 self.model.tables(phase.seqlen, tokens.device)  # made outside the compiled graph
                 self._keep_kernels()
@@ -281,14 +313,31 @@ class Trainer:
                 clock = now
                 if not is_logged:
                     continue
-                if self.processes.first_says(now - started > stop_after_s):
+                if self.processes.from_first(now - started > stop_after_s):
                     break
+                self._read_n_steps()
                 if now - last_save > self.config.checkpoint_every_s:
                     self.save()
                     last_save = clock = self._clock()
         self._keep_kernels()
         self.save()
         return self._summary()
+
+    def _add_later(self) -> None:
+        while self.later and self.later[0][0] <= self.step:
+            self.source.add(self.later.pop(0)[1].result())
+
+    def _read_n_steps(self) -> None:
+        """Take the number of steps from OUT/steps, when somebody wrote one that is not over yet."""
+        if self.n_steps is None:
+            return
+        file, asked = self.out / "steps", 0
+        if self.processes.is_first and file.is_file():
+            text = file.read_text().strip()
+            asked = int(text) if text.isdigit() and int(text) >= self.step else 0
+            if not asked:
+                print(f'{file} holds "{text}"; it must be a number of steps, at least {self.step}. The run keeps its {self.n_steps} steps.', flush=True)
+        self.n_steps = int(self.processes.from_first(asked)) or self.n_steps
 
     def _backward(self, tokens: Tensor, targets: Tensor, micro_batch: int) -> Tensor:
         """Add the batch's gradient to the parameters, so many windows at a time; returns the mean loss."""
@@ -334,10 +383,11 @@ class Trainer:
             raise ConfigError(f"The checkpoint in {self.out} has other model sizes than the configuration; use a new folder.")
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
-        self.source.restore(content["source"])
         self.phase_idx, self.curve = content["phase_idx"], content["curve"]
         progress = content["progress"]
         self.step, self.tokens_seen, self.trained_s = progress["steps"], progress["tokens_seen"], progress["train_seconds"]
+        self._add_later()
+        self.source.restore(content["source"])
         torch.set_rng_state(content["rng"])
 
     def _phase(self) -> PhaseConfig:
@@ -381,6 +431,14 @@ class Trainer:
         return summary
 
 
+def later_folder(text: str) -> Tuple[int, Path]:
+    """STEP:FOLDER of the command line."""
+    step, separator, folder = text.partition(":")
+    if not separator or not step.isdigit() or not folder:
+        raise argparse.ArgumentTypeError(f'"{text}" is not of the form STEP:FOLDER, as in 500:.cache/data/b.')
+    return int(step), Path(folder)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path)
@@ -396,6 +454,7 @@ def main() -> None:
     parser.add_argument("--evaluate", type=Path, metavar="FOLDER", help="shards to measure bits per byte on at the end")
     parser.add_argument("--start-from", type=Path, metavar="FOLDER", help="model folder to go on from")
     parser.add_argument("--max-windows", type=int, help="of each stream in that evaluation")
+    parser.add_argument("--later", type=later_folder, nargs="*", default=[], metavar="STEP:FOLDER", help="token shards to add at a step")
     args = parser.parse_args()
     settings = list(args.set)
     if args.steps is not None:
@@ -406,7 +465,7 @@ def main() -> None:
         settings.append(f"seed={args.seed}")
     config = with_settings(load_config(args.config, args.start_from), settings)
     torch.set_float32_matmul_precision("high")
-    trainer = Trainer(config, args.data, args.out, args.device, args.resume)
+    trainer = Trainer(config, args.data, args.out, args.device, args.resume, args.later)
     summary = trainer.run(stop_after_s=args.stop_after)
     if trainer.processes.is_first:
         if args.evaluate is not None:
