@@ -86,6 +86,13 @@ def test_the_stored_experiment_is_whole():
     assert differences["kernels alone, 63 M tokens", "start"]["code"] == (-0.0439, -0.0461, -0.0417)
     table = group_table(read_outcomes([folder / "context-287m.json"]), "needles", lambda cell: cell[1], 2048)
     assert "| 6 | 288 | 55 · 50 · 51 · 46 (+6: +1 to +10;" in table
+    second = differences["MTA, seed 2, 339 M tokens", "MTA, seed 1234, 287 M tokens"]
+    assert second == {"books": (-0.0002, -0.0009, 0.0006), "code": (-0.0008, -0.0039, 0.0023), "docs": (-0.0039, -0.0047, -0.0032)}
+    rounding = differences["MTA, seed 2, 339 M tokens, 8 bits", "MTA, seed 2, 339 M tokens"]
+    assert rounding == {"books": (0.0001, 0.0001, 0.0002), "code": (0.0004, 0.0003, 0.0004), "docs": (0.0003, 0.0002, 0.0003)}
+    both = read_outcomes([folder / "context-seed2.json", folder / "context-287m.json"])
+    table = group_table(both, "needles", lambda cell: cell[1], 2048)
+    assert "| 32 · 40 · 35 · 37 · 29 (−8: −13 to −3; −3: −8 to +2;" in table
     table = group_table(read_outcomes([folder / "context.json"]), "tokens", lambda cell: cell[2])
     assert "| 4096 | 288 | 56 · 60 · 56 (−4: −8 to 0; 0: −5 to +5) |" in table
 

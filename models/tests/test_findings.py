@@ -13,7 +13,7 @@ from mta.fast_attention import use_fast_attention
 from mta.transformer import Transformer
 from training.ablation import choose_texts, extra_bits, identity_like, without
 from training.evaluate import nats_per_window
-from training.findings import bits_interval, diagonal_share, parts_of, read_parts, report, spearman
+from training.findings import bits_interval, diagonal_share, parts_of, read_parts, report, seeds_table, spearman
 from training.needles import Sample
 from training.retrieval import retrieval_scores, value_places
 
@@ -97,6 +97,17 @@ def test_head_kernels_are_turned_to_destination_by_source():
     assert matrix.tolist() == [[1, 3, 0, 0], [2, 4, 0, 0], [0, 0, 5, 7], [0, 0, 6, 8]]
 
 
+def test_two_runs_with_the_same_changes_are_alike():
+    def run(scale):
+        rng = np.random.default_rng(1)
+        kernel = np.zeros((2, 3, 5))
+        kernel[:, -1, 2] = 1
+        return {"kernels before": {0: kernel + scale * rng.normal(size=kernel.shape)}, "mixing after": {0: np.eye(4) + scale * rng.normal(size=(4, 4))}}
+
+    rows = [line for line in seeds_table(run(0.1), run(0.05)).splitlines() if line.startswith(("| kernels", "| mixing"))]
+    assert len(rows) == 2 and all("| +1.00 |" in row for row in rows)
+
+
 def test_intervals_and_rank_correlations():
     mean, low, high = bits_interval(np.array([1.0, 3.0]), np.array([10, 10]))
     assert (mean, low, high) == pytest.approx((0.2, 0.1, 0.3))
@@ -114,9 +125,10 @@ def test_the_page_has_the_figures_of_the_report():
     assert len(shown) - len(claims) > 40 and not missing
 
 
-def test_the_last_kernels_are_those_that_were_ablated():
-    steps, snapshots = read_parts(EXPERIMENT / "kernels.safetensors")
-    ablation = json.loads((EXPERIMENT / "ablation.json").read_text())
-    assert steps[0] == 0 and steps[-1] == 4380 and len(ablation["texts"]) == 200
+@pytest.mark.parametrize("seed, last", [("", 4380), ("-seed2", 5167)])
+def test_the_last_kernels_are_those_that_were_ablated(seed, last):
+    steps, snapshots = read_parts(EXPERIMENT / f"kernels{seed}.safetensors")
+    ablation = json.loads((EXPERIMENT / f"ablation{seed}.json").read_text())
+    assert steps[0] == 0 and steps[-1] == last and len(ablation["texts"]) == 200
     names = {f"{part} {layer}" for part, layers in snapshots[-1].items() for layer in layers}
     assert names <= set(ablation["extra_bits"])

@@ -18,7 +18,7 @@ from training.data import ShardError, WindowSampler, gather_windows, read_shard,
 from training.evaluate import IGNORED, Score, evaluation_windows, score_stream, split_documents
 from training.optimizer import newton_schulz
 from training.processes import Processes
-from training.train import TrainConfig, Trainer, TrainingError, load_config, lr_scale, with_settings
+from training.train import TrainConfig, Trainer, TrainingError, awaited_streams, load_config, lr_scale, with_settings
 
 BEGIN = 15
 
@@ -134,6 +134,52 @@ def test_windows_visit_every_position_once():
     starts = np.concatenate([sampler.next_starts(4) for _ in range(8)])
     assert len(np.unique(starts)) == len(starts)
     assert {bool(s < 100) for s in starts} == {True, False}
+
+
+def test_text_that_comes_later_is_visited_in_the_same_pass():
+    streams = {"a": np.arange(101, dtype=np.uint16), "b": np.arange(200, 301, dtype=np.uint16)}
+    sampler = WindowSampler(streams, {"a": 1, "b": 1}, 10, seed=0)
+    early = sampler.next_starts(6)
+    sampler.add({"a": np.arange(400, 501, dtype=np.uint16)})
+    starts = np.concatenate([early, *(sampler.next_starts(2) for _ in range(6))])
+    assert len(np.unique(starts)) == len(starts) and (starts >= 202).any()
+    assert set(sampler.joined[starts[starts >= 202]]) <= set(range(400, 501))
+    while sampler.epochs()["a"] < 1.5:
+        sampler.next_starts(2)
+    state = sampler.state()
+    again = WindowSampler(streams, {"a": 1, "b": 1}, 10, seed=5)
+    again.add({"a": np.arange(400, 501, dtype=np.uint16)})
+    again.restore(state)
+    assert np.array_equal(again.next_starts(20), sampler.next_starts(20))
+
+
+def test_a_run_takes_shards_that_arrive_on_the_way_and_resumes_with_them(data, tmp_path):
+    later = tmp_path / "later"
+    trainer = Trainer(config(), [data], tmp_path / "run", "cpu", resume=False, later=[(10, later)])
+    trainer.run(stop_after_steps=10)
+    n_tokens = len(trainer.source.joined)
+    (tmp_path / "partial").mkdir()
+    write_shard(tmp_path / "partial" / "text-001.tokens.xz", read_shard(data / "text-000.tokens.xz", 16)[:800])
+    (tmp_path / "partial").rename(later)
+    trainer.run(stop_after_steps=15)
+    assert len(trainer.source.joined) == n_tokens + 800
+    resumed = Trainer(config(), [data], tmp_path / "run", "cpu", resume=True, later=[(10, later)])
+    resumed.run()
+    trainer.run()
+    for name, expected in trainer.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], expected), name
+    with pytest.raises(ShardError, match="still no folder .*missing after 0 s"):
+        awaited_streams(tmp_path / "missing", 16, 0.0)
+
+
+def test_the_number_of_steps_can_change_during_a_run(data, tmp_path, capsys):
+    trainer = Trainer(config(), [data], tmp_path / "run", "cpu", resume=False)
+    trainer.run(stop_after_steps=10)
+    (tmp_path / "run" / "steps").write_text("7\n")
+    trainer.run(stop_after_steps=5)
+    assert "it must be a number of steps, at least 1" in capsys.readouterr().out and trainer.n_steps == 40
+    (tmp_path / "run" / "steps").write_text("30\n")
+    assert trainer.run()["steps"] == 30 and trainer.progress() == 1.0
 
 
 def test_windows_open_with_the_begin_token():

@@ -148,7 +148,7 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> Tuple[float, float]:
     return found, float((np.abs(shuffled) >= abs(found) - 1e-12).mean())
 
 
-def diagonal_table(parts: Parts, induction: Mapping[str, Sequence[Sequence[float]]], retrieval: Optional[dict]) -> str:
+def diagonal_table(parts: Parts, induction: Mapping[str, Sequence[Sequence[float]]], retrieval: Optional[dict] = None) -> str:
     """Heads with kernels before the softmax: the eight with the largest diagonal share, and rank correlations over all."""
     heads = [(layer_idx, head) for layer_idx, layer in parts["kernels before"].items() for head in range(len(layer))]
     share = [diagonal_share(parts["kernels before"][i][h]) for i, h in heads]
@@ -187,23 +187,48 @@ def mixing_table(models: Mapping[str, Parts], n_groups: Mapping[str, int]) -> st
     return markdown_table(["model", "part", "own weight (first, last third of the layers)", "mean of other heads", "negative", "energy of these", "heads of one key/value group"], rows)
 
 
+def seeds_table(first: Parts, second: Parts) -> str:
+    """How alike two runs became: correlation of the changes since the identity, over all weights of a part."""
+    rows = []
+    for part, layers in first.items():
+        changes = []
+        for parts in (first, second):
+            flat = []
+            for i in layers:
+                value = parts[part][i].astype(float).copy()
+                if part.startswith("kernels"):
+                    value[:, -1, value.shape[2] // 2] -= 1
+                else:
+                    value -= np.eye(len(value))
+                flat.append(value.ravel())
+            changes.append(np.concatenate(flat))
+        rows.append([part, f"{np.corrcoef(*changes)[0, 1]:+.2f}", f"{np.sqrt((changes[0] ** 2).mean()):.4f}", f"{np.sqrt((changes[1] ** 2).mean()):.4f}"])
+    return markdown_table(["part", "correlation of the changes", "size of the change, seed 1234", "size of the change, seed 2"], rows)
+
+
 def report(experiment: Path, other: Path) -> str:
     """All tables, under the headings of the page."""
     steps, snapshots = read_parts(experiment / "kernels.safetensors")
     alone, small = read_parts(experiment / "kernels-alone.safetensors")[1][0], read_parts(other / "model.safetensors")[1][0]
-    models = {"SmolLM2 with MTA": snapshots[-1], "kernels alone": alone, other.name: small}
+    steps2, snapshots2 = read_parts(experiment / "kernels-seed2.safetensors")
+    models = {"SmolLM2 with MTA": snapshots[-1], "SmolLM2, seed 2": snapshots2[-1], "kernels alone": alone, other.name: small}
     context = read_json(experiment / "context-287m.json")
     induction = {f"induction, {model['name']}": model["induction"]["mixed_pattern"] for model in context["models"] if "plain" not in model["name"]}
-    measured = experiment / "retrieval.json"
-    retrieval = read_json(measured) if measured.is_file() else None
+    context2 = read_json(experiment / "context-seed2.json")
+    induction2 = {f"induction, {model['name']}": model["induction"]["mixed_pattern"] for model in context2["models"]}
+    retrieval2 = read_json(experiment / "retrieval-seed2.json")
     groups, single = ablation_tables(read_json(experiment / "ablation.json"))
+    groups2, single2 = ablation_tables(read_json(experiment / "ablation-seed2.json"))
     config = read_json(other / "config.json")
-    n_groups = {"SmolLM2 with MTA": 3, "kernels alone": 3, other.name: config.get("n_kv_heads") or config["n_heads"]}
+    n_groups = {"SmolLM2 with MTA": 3, "SmolLM2, seed 2": 3, "kernels alone": 3, other.name: config.get("n_kv_heads") or config["n_heads"]}
     sections = (
         ("Kinds of kernels", kinds_table(models)), ("By layer", layers_table(models)),
         ("Leaving the identity", history_table(steps, snapshots, 65_536)),
         ("Parts that matter", groups), ("Parts of one layer", single),
-        ("Diagonal kernels", diagonal_table(snapshots[-1], induction, retrieval)), ("Head mixing", mixing_table(models, n_groups)),
+        ("Diagonal kernels", diagonal_table(snapshots[-1], induction)), ("Head mixing", mixing_table(models, n_groups)),
+        ("Two seeds", seeds_table(snapshots[-1], snapshots2[-1])), ("Leaving the identity, seed 2", history_table(steps2, snapshots2, 65_536)),
+        ("Parts that matter, seed 2", groups2), ("Parts of one layer, seed 2", single2),
+        ("Diagonal kernels, seed 2", diagonal_table(snapshots2[-1], induction2, retrieval2)),
     )  # fmt: skip
     return "\n\n".join(f"## {title}\n\n{text}" for title, text in sections)
 
