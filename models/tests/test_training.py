@@ -18,7 +18,7 @@ from training.data import ShardError, WindowSampler, gather_windows, read_shard,
 from training.evaluate import IGNORED, Score, evaluation_windows, score_stream, split_documents
 from training.optimizer import newton_schulz
 from training.processes import Processes
-from training.train import TrainConfig, Trainer, TrainingError, awaited_streams, load_config, lr_scale, with_settings
+from training.train import TrainConfig, Trainer, TrainingError, wait_for_streams, load_config, lr_scale, with_settings
 
 BEGIN = 15
 
@@ -169,7 +169,7 @@ def test_a_run_takes_shards_that_arrive_on_the_way_and_resumes_with_them(data, t
     for name, expected in trainer.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], expected), name
     with pytest.raises(ShardError, match="still no folder .*missing after 0 s"):
-        awaited_streams(tmp_path / "missing", 16, 0.0)
+        wait_for_streams(tmp_path / "missing", 16, 0.0)
 
 
 def test_the_number_of_steps_can_change_during_a_run(data, tmp_path, capsys):

@@ -21,9 +21,10 @@ import math
 import os
 import time
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -217,7 +218,7 @@ class TextSource:
         self.sampler.restore(state)
 
 
-def awaited_streams(folder: Path, vocab_size: int, limit_s: float) -> Dict[str, np.ndarray]:
+def wait_for_streams(folder: Path, vocab_size: int, limit_s: float) -> Dict[str, np.ndarray]:
     """The token streams of a folder, as soon as it is there. Raises ShardError when it does not come."""
     deadline = time.monotonic() + limit_s
     while not folder.is_dir():
@@ -227,6 +228,20 @@ def awaited_streams(folder: Path, vocab_size: int, limit_s: float) -> Dict[str, 
     return read_streams([folder], vocab_size)
 
 
+def read_beside(folder: Path, vocab_size: int) -> Future:
+    """The streams of a folder that is complete when it has its name, read while training goes on; a run that fails does not wait for it."""
+    result: Future = Future()
+
+    def read() -> None:
+        try:
+            result.set_result(wait_for_streams(folder, vocab_size, WAIT_FOR_SHARDS_S))
+        except Exception as error:  # raised where the result is used
+            result.set_exception(error)
+
+    Thread(target=read, daemon=True).start()
+    return result
+
+
 class Trainer:
     """One run: model, optimiser, sampler, clock; `run()` does the work."""
 
@@ -234,12 +249,7 @@ class Trainer:
         self, config: TrainConfig, data_folders: Sequence[Path], out: Path, device: str, resume: bool, later: Sequence[Tuple[int, Path]] = ()
     ) -> None:
         self.n_steps = config.budget.steps
-        # Read beside training; a folder is complete when it has its name.
-        reader = ThreadPoolExecutor(1)
-        self.later: List[Tuple[int, Future]] = [
-            (step, reader.submit(awaited_streams, folder, config.model.vocab_size, WAIT_FOR_SHARDS_S)) for step, folder in sorted(later)
-        ]
-        reader.shutdown(wait=False)
+        self.later = [(step, read_beside(folder, config.model.vocab_size)) for step, folder in sorted(later)]
         self.config, self.out = config, Path(out)
         self.processes = Processes(torch.device(device))
         self.device = self.processes.device
@@ -328,16 +338,16 @@ class Trainer:
             self.source.add(self.later.pop(0)[1].result())
 
     def _read_n_steps(self) -> None:
-        """Take the number of steps from OUT/steps, when somebody wrote one that is not over yet."""
+        """Take the number of steps from OUT/steps, when it has a number that is not over yet."""
         if self.n_steps is None:
             return
-        file, asked = self.out / "steps", 0
+        file, n_steps = self.out / "steps", 0
         if self.processes.is_first and file.is_file():
             text = file.read_text().strip()
-            asked = int(text) if text.isdigit() and int(text) >= self.step else 0
-            if not asked:
+            n_steps = int(text) if text.isdigit() and int(text) >= self.step else 0
+            if not n_steps:
                 print(f'{file} holds "{text}"; it must be a number of steps, at least {self.step}. The run keeps its {self.n_steps} steps.', flush=True)
-        self.n_steps = int(self.processes.from_first(asked)) or self.n_steps
+        self.n_steps = int(self.processes.from_first(n_steps)) or self.n_steps
 
     def _backward(self, tokens: Tensor, targets: Tensor, micro_batch: int) -> Tensor:
         """Add the batch's gradient to the parameters, so many windows at a time; returns the mean loss."""
