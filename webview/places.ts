@@ -16,16 +16,14 @@ import { t } from '../src/shared/tools/l10n';
 
 const known = new WeakMap<Uint32Array, Places>();
 
-/** Names of the shown text's tokens, made once a text. */
+/** Names of the tokens of the current text, made once for each text and first line. */
 export function placesIn({ windowLines }: Pick<PanelState, 'windowLines'>, tokens: PanelTokens): Places {
-  const places = known.get(tokens.offsets) ?? new Places(tokens, windowLines?.first ?? 1);
+  const firstLine = windowLines?.first ?? 1;
+  const kept = known.get(tokens.offsets);
+  if (kept?.firstLine === firstLine) return kept;
+  const places = new Places(tokens, firstLine);
   known.set(tokens.offsets, places);
   return places;
-}
-
-/** Names the cell that an element is about, for who reads it by program. */
-export function markCell({ dataset }: HTMLElement, cell: Cell | null): void {
-  Object.assign(dataset, { query: cell?.queryIdx ?? '', key: cell?.keyIdx ?? '' });
 }
 
 /** The same for a panel that may have no text. */
@@ -38,7 +36,11 @@ export class Places {
   readonly labels: readonly string[];
   private readonly lines: Int32Array;
 
-  constructor(tokens: NamedTokens, firstLine: number) {
+  /** @param firstLine of the range that the tokens cover, from 1. */
+  constructor(
+    tokens: NamedTokens,
+    readonly firstLine: number,
+  ) {
     this.labels = readableLabels(tokens);
     // The begin token is in no line, and begins none.
     const hasBegin = tokens.offsets[1] === tokens.offsets[0];
@@ -83,6 +85,11 @@ export class Places {
   nameOfCell({ queryIdx, keyIdx }: Cell): string {
     return t('query {0}, key {1}', this.nameOf(queryIdx), this.nameOf(keyIdx));
   }
+}
+
+/** Marks an element with the cell that it is about, for tests and scripts. */
+export function markCell({ dataset }: HTMLElement, cell: Cell | null): void {
+  Object.assign(dataset, { query: cell?.queryIdx ?? '', key: cell?.keyIdx ?? '' });
 }
 
 const maxLength = 40;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Places } from '../../../webview/places';
+import { Places, placesIn } from '../../../webview/places';
 
 const labels = ['<begin>', 'const', ' byte', 'Width', ' = ', '1', ';\n', 'Width'];
 const tokens = { labels, offsets: Uint32Array.of(0, 0, 5, 10, 15, 18, 19, 21, 26) };
@@ -30,4 +30,14 @@ test('a line leads to its first token, or to the next line that has one', () => 
     [0, 5, 6, 7, 8].map(line => places.firstOfLine(line)),
     [0, 0, 2, 2, null],
   );
+});
+
+test('places are made once, and anew where the range is known to begin in another line', () => {
+  const run = { ...tokens, surprisalBits: null };
+  const windowLines = { first: 33, last: 34, of: 40 };
+  const first = placesIn({ windowLines: null }, run);
+  assert.equal(first.nameOf(3), 'line 1 `Width`');
+  const placed = placesIn({ windowLines }, run);
+  assert.equal(placed.nameOf(3), 'line 33 `Width`');
+  assert.equal(placesIn({ windowLines }, run), placed);
 });
