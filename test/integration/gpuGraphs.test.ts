@@ -30,7 +30,7 @@ for (const [name, change] of Object.entries(models)) {
     const directory = join(scratch, name);
     writeRandomModel(directory, { max_seqlen: 340, ...change });
     const folder = await openModelFolder(directory);
-    const found = await compareRuntimes(new GpuRuntime(folder, 'cpu', 0), new ModelRuntime(folder, 'cpu', 0), 150);
+    const found = await compareRuntimes(new GpuRuntime(folder, 'cpu', 1), new ModelRuntime(folder, 'cpu', 1), 150);
     assert.equal(Object.keys(found).length, 4);
     for (const [way, { difference, of }] of Object.entries(found)) {
       // Norms on both sides let differences grow from layer to layer.

@@ -64,7 +64,7 @@ test('every operator alone is right, those of the wide form too', { timeout: 600
 });
 
 test('what stays in the memory of the GPU is what the CPU has', { timeout: 600_000 }, () => {
-  const run = runWithDriver(join(root, 'test', 'fixtures', 'gpuRuntimeDifferences.ts'), [tinyModelDirectory, '150']);
+  const run = runWithDriver(join(root, 'test', 'fixtures', 'gpuRuntimeDifferences.ts'), [tinyModelDirectory, '90']);
   const found = Object.entries(JSON.parse(run.stdout) as Record<string, Difference>);
   assert.equal(found.length, 4);
   for (const [way, { difference, of }] of found) assert.ok(difference < 1e-5, `${way}: ${of} differs by ${difference}`);
