@@ -3,6 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isPacked } from '../inference/client';
 import type { ModelFolder } from '../inference/model/folder';
 import { type InferenceEvents, type InferenceRequests, protocolVersion } from '../inference/protocol';
 import { forkInference } from '../inference/startProcess';
@@ -48,8 +49,8 @@ interface Measured {
 }
 
 async function measure(modelDirectory: string, { runs, nTokens, quantizedWeights = 'packed' }: Measured) {
-  const isPacked = modelDirectory.endsWith('.gguf') && quantizedWeights === 'packed';
-  const child = forkInference(join(__dirname, 'inference.cjs'), 'inherit', isPacked);
+  const packed = isPacked({ modelDirectory, quantizedWeights });
+  const child = forkInference(join(__dirname, 'inference.cjs'), 'inherit', packed);
   try {
     const client: Client = new Rpc({ send: m => child.send(m as object), onMessage: f => child.on('message', f) }, {});
     child.on('exit', () => client.close(new Failure('process', 'The inference process ended during the benchmark.')));

@@ -130,14 +130,12 @@ function integersOf(tensor: TensorProto | undefined): readonly number[] | null {
 function splitProducts(graph: GraphProto, name: string, input: string, nColumns: number, nParts: number): void {
   const step = Math.ceil(nColumns / nParts / columnStep) * columnStep;
   const starts = Array.from({ length: Math.ceil(nColumns / step) }, (_, part) => part * step);
-  const constant = (value: number) => {
+  const constant = (value: number) => `${name}.${value}`;
+  for (const value of new Set([1, ...starts, nColumns])) {
     const rawData = new Uint8Array(BigInt64Array.of(BigInt(value)).buffer);
-    const tensor = { name: `${name}.${value}`, dataType: TensorProto_DataType.INT64, dims: [1n], rawData };
-    if (!graph.initializer.some(known => known.name === tensor.name)) {
-      graph.initializer.push(create(TensorProtoSchema, tensor));
-    }
-    return tensor.name;
-  };
+    const tensor = { name: constant(value), dataType: TensorProto_DataType.INT64, dims: [1n], rawData };
+    graph.initializer.push(create(TensorProtoSchema, tensor));
+  }
   const parts = starts.map((start, part) => {
     const bounds = [constant(start), constant(Math.min(nColumns, start + step)), constant(1)];
     const [stored, widened] = [`${input}.part${part}`, `${name}.part${part}`];

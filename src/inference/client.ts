@@ -393,7 +393,9 @@ export class InferenceClient {
 }
 
 /** Whether a model's weights stay packed, by its path: a GGUF file, or a blob of Ollama's store. */
-function isPacked(model: Model | undefined): boolean {
+export function isPacked(
+  model: (Pick<Model, 'modelDirectory' | 'quantizedWeights'> & Partial<Pick<Model, 'remote'>>) | undefined,
+): boolean {
   if (!model || model.remote || model.quantizedWeights === 'float32') return false;
   return /\.gguf$|[\\/]sha256-[0-9a-f]{64}$/i.test(model.modelDirectory);
 }

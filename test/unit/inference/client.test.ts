@@ -176,7 +176,7 @@ test('a restart on request is not a crash: what runs moves to another process, w
   assert.equal(processes[1]!.loads, 1);
 });
 
-test('events reach whoever listens now', async () => {
+test('events reach those that listen now', async () => {
   const { client, processes } = clientWithProcesses();
   const heard: number[] = [];
   client.listen({
