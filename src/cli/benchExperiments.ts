@@ -83,7 +83,7 @@ async function benchPatching(engine: Engine, clean: Int32Array, add: AddLine): P
   const what = 'one bare run for each';
   const name = `patches head by head, T=${clean.length}`;
   add(`${name}, texts differ from the middle on`, middleMs!, 'ms', each, `${what}; the limit is 1/3`);
-  add(`${name}, texts differ from the second token on`, worstMs!, 'ms', each, what);
+  add(`${name}, texts differ from the second token on`, worstMs!, 'ms', each, `${what}; the limit is 1/3`);
 }
 
 /** Attribution of one token of a model of 135 M parameters, where its file is. */

@@ -393,13 +393,15 @@ function maskedFeeds(g: GraphBuilder, plan: LayerPlan, nMasks: number): BlockFee
 /**
  * One block on a whole text, with one part of it replaced in several variants P at once: feeds as `blockGraph`, `patch`, the
  * values of another run, and bool `takes` [P, H, 1, 1] ([P, 1, H, 1] for `head`, [P, 1, 1] for `mlp`), true for what takes
- * them -> `hidden_out` [P, T, D], and `own`, what the block itself has there.
+ * them -> `hidden_out` [P, T, D].
+ * @param output `own` for what the block itself has there, of which nothing else of the block is computed.
  */
 export function patchedBlockGraph(
   config: ModelConfig,
   layerIdx: number,
   weights: WeightSource,
   part: PatchedPart,
+  output: 'own' | 'hidden_out',
 ): Uint8Array {
   const feedsOf: FeedsOf = (g, plan) => {
     const { nHeads, headDim } = plan;
@@ -426,13 +428,13 @@ export function patchedBlockGraph(
       patch(patched, value) {
         if (patched !== part) return value;
         const [shape, places] = shapes[part];
-        g.output('own', value, 'float32', shape);
+        if (output === 'own') g.output('own', value, 'float32', shape);
         return g.op('Where', [g.input('takes', 'bool', places), g.input('patch', 'float32', shape), value]);
       },
     };
   };
-  const { g, output } = openBlock(config, layerIdx, weights, feedsOf);
-  g.output('hidden_out', output, 'float32', ['P', 'N', config.dim]);
+  const { g, output: stream } = openBlock(config, layerIdx, weights, feedsOf);
+  if (output === 'hidden_out') g.output('hidden_out', stream, 'float32', ['P', 'N', config.dim]);
   return g.build();
 }
 

@@ -78,17 +78,14 @@ export async function patchRuns(runtime: ModelRuntime, task: PatchTask, signal?:
     );
     const places = changed.flatMap((isOther, place) => (isOther ? [place] : []));
     const measures = new Array<number>(changed.length).fill(original);
-    for (const group of runner.groups(places)) {
-      const variants = group.map(place => [place]);
-      const found = await runner.patch(layerIdx, there, values, variants);
-      for (const [i, place] of group.entries()) measures[place] = found[i]!;
-    }
-    // One place is all places.
-    const isOne = changed.length === 1;
-    const [all] = isOne ? measures : places.length > 0 ? await runner.patch(layerIdx, there, values, [places]) : [];
+    // All places come first, beside the first one: a group is computed from its first change on. One place is all places.
+    const variants = [...(places.length > 1 ? [places] : []), ...places.map(place => [place])];
+    const found: number[] = [];
+    for (const group of runner.groups(variants)) found.push(...(await runner.patch(layerIdx, there, values, group)));
+    for (const [i, place] of places.entries()) measures[place] = found[found.length - places.length + i]!;
     patched.push(measures);
     isChanged.push(changed);
-    together.push(all ?? original);
+    together.push(found[0] ?? original);
   }
   return { clean, original, patched, isChanged, together };
 }
@@ -109,12 +106,14 @@ class PatchRunner {
     return kind === 'residual' ? hidden : this.runtime.blockPart(layerIdx, hidden, kind);
   }
 
-  /** Places in groups of as many as run at once. */
-  groups(places: readonly number[]): number[][] {
+  /** Variants in groups of as many as run at once. */
+  groups<T>(variants: readonly T[]): T[][] {
     const { length } = this.task.ids;
     const { n_heads: nHeads } = this.runtime.folder.config;
     const size = Math.max(1, Math.floor(Math.min(maxTokensAtOnce / length, maxCells / nHeads / length ** 2)));
-    return Array.from({ length: Math.ceil(places.length / size) }, (_, i) => places.slice(i * size, (i + 1) * size));
+    return Array.from({ length: Math.ceil(variants.length / size) }, (_, i) =>
+      variants.slice(i * size, (i + 1) * size),
+    );
   }
 
   /** @param variants places that take `values` in place of what is `there`, for each variant. @returns the measure of each. */

@@ -295,12 +295,12 @@ export class ModelRuntime implements LayerRuntime {
    * @returns the stream after it, [variants, T, D].
    */
   async patchedBlock(layerIdx: number, hidden: Value, { part, places, values }: BlockPatch): Promise<Value> {
-    return (await this.runPatched(layerIdx, hidden, { part, places, values }, 'hidden_out'))['hidden_out']!;
+    return this.runPatched(layerIdx, hidden, { part, places, values }, 'hidden_out');
   }
 
   /** What a part of a layer is, as a patch replaces it: see `PatchedPart`. */
   async blockPart(layerIdx: number, hidden: Value, part: PatchedPart): Promise<Value> {
-    return (await this.runPatched(layerIdx, hidden, { part, places: [[]], values: null }, 'own'))['own']!;
+    return this.runPatched(layerIdx, hidden, { part, places: [[]], values: null }, 'own');
   }
 
   private async runPatched(
@@ -308,7 +308,7 @@ export class ModelRuntime implements LayerRuntime {
     hidden: Value,
     { part, places, values }: BlockPatch,
     output: 'own' | 'hidden_out',
-  ): Promise<Values> {
+  ): Promise<Value> {
     const { config, weights } = this.folder;
     const plan = planLayer(config, layerIdx);
     const { nHeads, headDim } = plan;
@@ -320,15 +320,15 @@ export class ModelRuntime implements LayerRuntime {
     const ofHeads = [nVariants, nHeads, 1, 1];
     const takes = { pattern: ofHeads, value: ofHeads, head: [nVariants, 1, nHeads, 1], mlp: [nVariants, 1, 1] }[part];
     const none = { pattern: [1, nHeads, 1, 1], value: [1, nHeads, 1, headDim], head: [1, 1, nHeads, headDim] };
-    const graph = () => patchedBlockGraph(config, layerIdx, weights, part);
-    const session = await this.detail(`patch/${part}/${layerIdx}`, graph);
+    const graph = () => patchedBlockGraph(config, layerIdx, weights, part, output);
+    const session = await this.detail(`patch/${part}/${output}/${layerIdx}`, graph);
     const rows = emptyRows(plan, hidden);
     const feeds = {
       ...(await this.blockFeeds(plan, rows, bandAt(plan, 0, nTokens))),
       takes: { type: 'bool', data: isTaken, dims: takes } as const,
       patch: values ?? emptyValue(part === 'mlp' ? [1, 1, config.dim] : none[part]),
     };
-    return session.run(feeds, [output]);
+    return (await session.run(feeds))[output]!;
   }
 
   /**
