@@ -41,15 +41,27 @@ export const usualBandRows = 256;
 export const maxKeptBytes = 160 * 2 ** 20;
 const mostGpuRows = 2048;
 
+/** Rows of a band where memory allows, at most: every band costs a GPU the same work to start, however small. */
+export function mostBandRows(provider: ExecutionProvider): number {
+  return provider === 'cpu' ? usualBandRows : mostGpuRows;
+}
+
+/** Cells of a head's map in a band, at most: on a GPU as many as its memory for maps is kept for. */
+export function mostBandCells(provider: ExecutionProvider, nHeads: number): number {
+  return provider === 'cpu' ? Number.POSITIVE_INFINITY : maxKeptBytes / (4 * nHeads);
+}
+
 /**
- * Rows of a band where memory allows. On a GPU as many as its memory for maps is kept for: every band costs the same work to
- * start, however small.
- * @param nTokens of the window.
+ * Where the band that holds a row ends: the same wherever a run starts, so that every run cuts alike. The first bands, which
+ * have fewest keys, have most rows.
  */
-export function mostBandRows(provider: ExecutionProvider, nTokens: number, nHeads: number): number {
-  if (provider === 'cpu') return usualBandRows;
-  const nFitting = maxKeptBytes / (4 * nHeads * nTokens);
-  return Math.min(mostGpuRows, Math.max(usualBandRows, 2 ** Math.floor(Math.log2(nFitting))));
+function bandEnd(row: number, mostRows: number, mostCells: number): number {
+  let end = 0;
+  while (end <= row) {
+    const fitting = (Math.sqrt(end ** 2 + 4 * mostCells) - end) / 2; // fitting * (end + fitting) is mostCells
+    end += Math.min(mostRows, Math.max(usualBandRows, Math.floor(fitting / usualBandRows) * usualBandRows));
+  }
+  return end;
 }
 
 /** Smaller bands would save little memory beside the weights and take long. */
@@ -67,7 +79,8 @@ export function bandAt(plan: LayerPlan, start: number, end: number, blockSize = 
 /**
  * Does some work for rows [start, end), some rows at a time, and lets other work in between.
  * When memory runs out the rest goes on in smaller parts.
- * @param nRows of a part, a multiple of `minBandRows`, at first.
+ * @param nRows of a part, a multiple of `minBandRows`, at first and at most.
+ * @param mostCells of a part whose rows have as many cells as its end; parts of `usualBandRows` may have more.
  * @returns the number of rows that fitted.
  * @throws Cancelled between parts once `signal` fires; Failure `memory` when the smallest part does not fit.
  */
@@ -76,14 +89,14 @@ export async function inBands(
   nRows: number,
   work: (start: number, end: number) => Promise<void>,
   signal?: AbortSignal,
+  mostCells = Number.POSITIVE_INFINITY,
 ): Promise<number> {
   let next = start;
   let rows = nRows;
   while (next < end) {
     if (next > start) await nextTurn(); // lets a cancel in, and other requests
     if (signal?.aborted) throw new Cancelled();
-    // Parts end at multiples of their size, wherever they start, so that every run cuts alike.
-    const stop = Math.min(end, (Math.floor(next / rows) + 1) * rows);
+    const stop = Math.min(end, bandEnd(next, rows, mostCells));
     try {
       await work(next, stop);
       next = stop;

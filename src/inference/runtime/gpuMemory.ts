@@ -10,6 +10,9 @@ import { Resident, Session, type Value } from './session';
 /** Growth that triggers a garbage collection: V8 sees only the small wrappers and would wait too long. */
 const garbageBytes = 256 * 1024 * 1024;
 
+/** Vectors joined by one operator: with its result as many buffers as every GPU binds at once. */
+const maxJoined = 7;
+
 export class GpuMemory {
   /** Of sessions whose results are to stay there. */
   readonly options: { readonly keepsOnGpu: boolean };
@@ -53,23 +56,31 @@ export class GpuMemory {
   }
 
   /**
-   * Fetches two vectors at once, which takes half the time, and gives their memory back.
-   * @param integers int32 @param numbers fp32
+   * Fetches vectors at once and gives their memory back: to wait for the GPU takes longer than to join them there.
+   * @param values int32 or fp32
    */
-  async takeBoth(integers: Value, numbers: Value): Promise<readonly [Int32Array, Float32Array]> {
-    if (!(integers instanceof Resident && numbers instanceof Resident)) {
-      return [integers.data as Int32Array, numbers.data as Float32Array];
+  async takeAll(values: readonly Value[]): Promise<readonly (Int32Array | Float32Array)[]> {
+    if (values.length === 0 || !values.every(value => value instanceof Resident)) {
+      return values.map(({ data }) => data as Int32Array | Float32Array);
     }
-    const session = await cached(this.downloads, 'both', () => this.joinSession());
-    const { y } = await session.run({ a: integers, b: numbers.as(numbers.dims, 'int32') });
-    this.free(integers);
-    this.free(numbers);
-    const { buffer, byteOffset } = y!.data;
-    const nIntegers = sizeOf(integers);
-    return [
-      new Int32Array(buffer, byteOffset, nIntegers),
-      new Float32Array(buffer, byteOffset + 4 * nIntegers, sizeOf(numbers)),
-    ];
+    let parts: readonly Resident[] = values;
+    while (parts.length > maxJoined) {
+      const joined: Resident[] = [];
+      for (let i = 0; i < parts.length; i += maxJoined) {
+        const group = parts.slice(i, i + maxJoined);
+        joined.push(this.hold((await this.join(group, true)) as Resident));
+        for (const part of group) this.free(part);
+      }
+      parts = joined;
+    }
+    const { buffer, byteOffset } = (await this.join(parts, false)).data;
+    for (const part of parts) this.free(part);
+    let next = byteOffset;
+    return values.map(value => {
+      const [start, size] = [next, sizeOf(value)];
+      next += 4 * size;
+      return value.type === 'int32' ? new Int32Array(buffer, start, size) : new Float32Array(buffer, start, size);
+    });
   }
 
   /** Looks after what a session gave. */
@@ -112,11 +123,16 @@ export class GpuMemory {
     return Session.create(g.build(), { provider: this.provider, keepsOnGpu });
   }
 
-  private joinSession(): Promise<Session> {
-    const g = new GraphBuilder('join');
-    const [a, b] = [g.input('a', 'int32', ['M']), g.input('b', 'int32', ['N'])];
-    g.output('y', g.op('Concat', [a, b], { axis: 0 }), 'int32', ['L']);
-    return Session.create(g.build(), { provider: this.provider });
+  /** One vector, int32, whatever the parts are. */
+  private async join(parts: readonly Resident[], keepsOnGpu: boolean): Promise<Value> {
+    const session = await cached(this.downloads, `${parts.length} ${keepsOnGpu}`, () => {
+      const g = new GraphBuilder('join');
+      const inputs = parts.map((_, i) => g.input(`x${i}`, 'int32', [`N${i}`]));
+      g.output('y', g.op('Concat', inputs, { axis: 0 }), 'int32', ['L']);
+      return Session.create(g.build(), { provider: this.provider, keepsOnGpu });
+    });
+    const feeds = parts.map((part, i) => [`x${i}`, part.as([sizeOf(part)], 'int32')]);
+    return (await session.run(Object.fromEntries(feeds)))['y']!;
   }
 
   private dispose(tensor: Resident['tensor']): void {

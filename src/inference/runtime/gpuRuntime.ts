@@ -207,7 +207,8 @@ export class GpuRuntime extends ModelRuntime {
     const k = Math.min(topK, nTokens);
     const size = Math.ceil(nTokens / blockSize);
     const stages = streamedStages(plan);
-    const [integers, numbers] = await this.memory.takeBoth(outputs.integers, outputs.numbers);
+    const taken = await this.memory.takeAll([outputs.integers, outputs.numbers]);
+    const [integers, numbers] = taken as [Int32Array, Float32Array];
     const nTop = nHeads * nTokens * k;
     const topKeys = { k, indices: integers.subarray(0, nTop), weights: numbers.subarray(0, nTop) };
     const overviews = stages.map((stage, i) => {
@@ -230,8 +231,9 @@ export class GpuRuntime extends ModelRuntime {
     const { topK, blockSize, known } = options;
     const all = new LayerAccumulator(plan, nTokens, blockSize, topK);
     if (known) await all.takeOver(known);
-    for (const { band, ...outputs } of bands) {
-      const [integers, numbers] = await this.memory.takeBoth(outputs.integers, outputs.numbers);
+    const taken = await this.memory.takeAll(bands.flatMap(({ integers, numbers }) => [integers, numbers]));
+    for (const [i, { band }] of bands.entries()) {
+      const [integers, numbers] = taken.slice(2 * i) as [Int32Array, Float32Array];
       const nRows = band.end - band.first;
       const top = [1, nHeads, nRows, Math.min(topK, band.end)];
       const indices: Value = { type: 'int32', data: integers, dims: top };

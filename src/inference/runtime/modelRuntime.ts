@@ -31,7 +31,16 @@ import type { ExecutionProvider, LayerOverview, LocalProvider } from '../../shar
 import type { KernelHistory, KernelWeights } from '../../shared/kernels';
 import { checkIds } from '../model/checkIds';
 import { type ModelFolder, mappedFromBytes } from '../model/folder';
-import { type Band, bandAt, emptyRows, inBands, type LayerRows, mostBandRows, usualBandRows } from './bands';
+import {
+  type Band,
+  bandAt,
+  emptyRows,
+  inBands,
+  type LayerRows,
+  mostBandCells,
+  mostBandRows,
+  usualBandRows,
+} from './bands';
 import type { BlockOptions, BlockResult, LayerOptions } from './block';
 import { cached } from './cached';
 import { chooseConvolution } from './chooseConvolution';
@@ -100,7 +109,7 @@ export class ModelRuntime implements LayerRuntime {
     protected readonly localProvider: LocalProvider,
     private readonly nThreads: number,
     /** Rows that a layer computes at a time; fewer once memory ran out. */
-    bandRows = mostBandRows(localProvider, folder.config.max_seqlen, folder.config.n_heads),
+    bandRows = mostBandRows(localProvider),
   ) {
     this.bandRows = bandRows;
   }
@@ -111,8 +120,7 @@ export class ModelRuntime implements LayerRuntime {
 
   /** Rows of a band, see `chooseBandRows`. */
   rowsThatFit(size: RunSize, budgetBytes: number): number | undefined {
-    const mostRows = mostBandRows(this.provider, size.nTokens, this.folder.config.n_heads);
-    return chooseBandRows(this.folder, size, budgetBytes, mostRows);
+    return chooseBandRows(this.folder, size, budgetBytes, mostBandRows(this.provider));
   }
 
   async embed(ids: Int32Array): Promise<Value> {
@@ -530,7 +538,8 @@ export class ModelRuntime implements LayerRuntime {
     signal: AbortSignal | undefined,
     work: (start: number, end: number) => Promise<void>,
   ): Promise<void> {
-    const fitting = await inBands({ start, end }, this.bandRows, work, signal);
+    const mostCells = mostBandCells(this.provider, this.folder.config.n_heads);
+    const fitting = await inBands({ start, end }, this.bandRows, work, signal, mostCells);
     this.bandRows = Math.min(this.bandRows, fitting);
   }
 

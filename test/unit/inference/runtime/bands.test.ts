@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planLayer } from '../../../../src/graph/layerPlan';
 import { parseModelConfig } from '../../../../src/graph/modelConfig';
-import { bandAt, inBands, mostBandRows } from '../../../../src/inference/runtime/bands';
+import { bandAt, inBands, mostBandCells, mostBandRows } from '../../../../src/inference/runtime/bands';
 import { Cancelled, Failure } from '../../../../src/shared/tools/failure';
 
 type Rows = [number, number];
@@ -70,15 +70,30 @@ test('a band is fed the rows that both convolutions reach, from the start of a p
   assert.deepEqual(bandAt(planOf({ query_kernel_size: null }), 32, 48, 16), { first: 32, start: 32, end: 48 });
 });
 
-test('on a GPU a band has as many rows as the provider keeps memory for, whatever the number of heads', () => {
-  const rows = (nTokens: number, nHeads: number) => mostBandRows('webgpu', nTokens, nHeads);
+test('on a GPU a band has as many rows as the provider keeps memory for, whatever the number of heads', async () => {
+  const cutFor = async (nTokens: number, nHeads: number, start = 0) => {
+    const bands: Rows[] = [];
+    const work = async (...band: Rows) => void bands.push(band);
+    const mostCells = mostBandCells('webgpu', nHeads);
+    await inBands({ start, end: nTokens }, mostBandRows('webgpu'), work, undefined, mostCells);
+    return bands;
+  };
   for (const nHeads of [1, 7, 9, 16, 32]) {
-    for (const nTokens of [512, 2048, 4096, 8192]) {
-      const bytes = 4 * nHeads * rows(nTokens, nHeads) * nTokens;
-      assert.ok(bytes <= 160 * 2 ** 20 || rows(nTokens, nHeads) === 256, `${nHeads} heads, ${nTokens} tokens`);
+    for (const nTokens of [512, 2048, 4096, 8192, 16_384]) {
+      const bands = await cutFor(nTokens, nHeads);
+      for (const [from, to] of bands) {
+        const fits = 4 * nHeads * (to - from) * to <= 160 * 2 ** 20;
+        assert.ok(fits || to - from === 256, `${nHeads} heads, ${nTokens} tokens, [${from}, ${to})`);
+        assert.equal(from % 256, 0);
+      }
+      // From the middle of a band on, the cuts are the same.
+      const [from, to] = bands.at(-1)!;
+      assert.deepEqual(await cutFor(nTokens, nHeads, from + 1), [[from + 1, to]]);
     }
   }
-  assert.deepEqual([rows(2048, 7), rows(2048, 9), rows(4096, 9), rows(2048, 16)], [2048, 2048, 1024, 1024]);
-  assert.deepEqual([rows(16_384, 32), rows(64, 1)], [256, 2048]);
-  assert.equal(mostBandRows('cpu', 2048, 9), 256);
+  assert.deepEqual(await cutFor(2048, 9), [[0, 2048]]);
+  assert.deepEqual(await cutFor(2048, 16), [[0, 1536], [1536, 2048]]); // biome-ignore format: a list
+  assert.deepEqual(await cutFor(4096, 9), [[0, 2048], [2048, 3328], [3328, 4096]]); // biome-ignore format: a list
+  assert.equal((await cutFor(16_384, 9)).length, 40);
+  assert.deepEqual([mostBandRows('cpu'), mostBandCells('cpu', 9)], [256, Number.POSITIVE_INFINITY]);
 });
