@@ -18,7 +18,7 @@ from training.data import ShardError, WindowSampler, gather_windows, read_shard,
 from training.evaluate import IGNORED, Score, evaluation_windows, score_stream, split_documents
 from training.optimizer import newton_schulz
 from training.processes import Processes
-from training.train import TrainConfig, Trainer, TrainingError, wait_for_streams, load_config, lr_scale, with_settings
+from training.train import TrainConfig, Trainer, TrainingError, load_config, lr_scale, wait_for_streams, with_settings
 
 BEGIN = 15
 
