@@ -116,7 +116,7 @@ export function activate(extension: vscode.ExtensionContext): MtaInspectorExport
   };
   const editorPanel = new AttentionEditor(page);
   const showPanel = () => editorPanel.show();
-  const samples = new Samples(extensionUri);
+  const samples = new Samples(extensionUri, contributed);
   const inspectSample = async (sample: Sample) => {
     // All at once: opening the panel and loading the model take as long as showing the text.
     showPanel();

@@ -1,6 +1,7 @@
 /** Texts in the box in which there is something to find. They are read-only documents: nothing is written anywhere. */
 
 import * as vscode from 'vscode';
+import type { ContributedModel } from '../analysis/contributedModels';
 import { DisposableStore } from '../lifecycle';
 import { pick } from '../messages';
 
@@ -9,7 +10,7 @@ export interface Sample {
   readonly uri: vscode.Uri;
   /** What there is to find. */
   readonly description: string;
-  /** The bundled model that it was made for; absent: any. */
+  /** The model that it was made for, as the setting names it; absent: any. */
   readonly model?: string;
   /** Text before the word that the tour explains, at its last place. */
   readonly finding?: string;
@@ -21,7 +22,11 @@ export class Samples implements vscode.Disposable, vscode.TextDocumentContentPro
   private readonly store = new DisposableStore();
   private readonly folder: vscode.Uri;
 
-  constructor(private readonly extensionUri: vscode.Uri) {
+  constructor(
+    private readonly extensionUri: vscode.Uri,
+    /** Models that other extensions bring. */
+    private readonly contributed: () => Promise<readonly Pick<ContributedModel, 'setting'>[]> = async () => [],
+  ) {
     this.folder = vscode.Uri.joinPath(extensionUri, 'samples');
     this.store.add(vscode.workspace.registerTextDocumentContentProvider(scheme, this));
   }
@@ -31,8 +36,11 @@ export class Samples implements vscode.Disposable, vscode.TextDocumentContentPro
     const found = await vscode.workspace.fs.readDirectory(this.folder);
     const names = found.map(([name]) => name);
     const models = await vscode.workspace.fs.readDirectory(vscode.Uri.joinPath(this.extensionUri, 'models', 'bundled'));
+    // In an untrusted workspace models of other extensions do not run.
+    const others = vscode.workspace.isTrusted ? await this.contributed() : [];
+    const settings = [...models.map(([folder]) => folder), ...others.map(({ setting }) => setting)];
     const isThere = ({ name, model }: Omit<Sample, 'uri'>) =>
-      names.includes(name) && (model === undefined || models.some(([folder]) => folder === model));
+      names.includes(name) && (model === undefined || settings.includes(model));
     return known()
       .filter(isThere)
       .map(sample => ({ ...sample, uri: vscode.Uri.from({ scheme, path: sample.name }) }));
