@@ -108,6 +108,12 @@ function known(): Omit<Sample, 'uri'>[] {
       description: vscode.l10n.t('TypeScript: which earlier line does "total" or "quantity" depend on?'),
     },
     {
+      ...{ name: 'shapes.ts', model: 'mta-inspector.smollm2-mta/smollm2-mta', finding: 'assert(blueSquare === ' },
+      description: vscode.l10n.t(
+        'TypeScript: the number of the last line is looked up four lines above. mta-base does not find it.',
+      ),
+    },
+    {
       name: 'tides.py',
       description: vscode.l10n.t('Python: names that are defined far above where they are used.'),
     },

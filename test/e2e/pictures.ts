@@ -1,11 +1,13 @@
 // `npm run pictures`: makes every picture of the walkthrough and the documentation anew, from the real workbench.
-// `npm run pictures -- recording`: only the README's recording, dark and light; `-- measures`: only those of measures.
+// `npm run pictures -- recording`: only the README's recording, dark and light; `-- measures`: only those of measures, `-- findings`: only
+// those of docs/findings.md.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { indexedPng } from '../fixtures/indexedPng';
 import { root } from '../fixtures/paths';
+import { makeFindingPictures } from './findingPictures';
 import { showView, untilDone, untilDrawn, untilStill, type ViewName } from './harness/panel';
 import { startWorkbench, type Workbench } from './harness/workbench';
 import { makeMeasurePictures } from './measurePictures';
@@ -127,12 +129,16 @@ async function sheetOf(workbench: Workbench, pictures: readonly Buffer[], scale:
 async function main(): Promise<void> {
   execFileSync(process.execPath, [join(root, 'scripts', 'package.mjs')], { stdio: 'inherit' });
   if (process.argv[2] === 'measures') return makeMeasurePictures();
+  if (process.argv[2] === 'findings') return makeFindingPictures();
   const isRecordingOnly = process.argv[2] === 'recording';
   for (const folder of isRecordingOnly ? [] : [walkthrough, docs]) {
     mkdirSync(folder, { recursive: true });
     for (const name of readdirSync(folder)) if (name.endsWith('.png')) rmSync(join(folder, name));
   }
-  if (!isRecordingOnly) makeMeasurePictures();
+  if (!isRecordingOnly) {
+    makeMeasurePictures();
+    await makeFindingPictures();
+  }
   const folder = mkdtempSync(join(tmpdir(), 'mta-pictures-'));
   cpSync(join(root, 'samples'), folder, { recursive: true });
   const settings = {

@@ -19,22 +19,11 @@ import { openModelFolder } from '../../src/inference/model/openModelFolder';
 import { readKernels } from '../../src/inference/runtime/kernelFeeds';
 import { historyFile, readKernelHistory } from '../../src/inference/runtime/kernelHistory';
 import type { KernelHistory } from '../../src/shared/kernels';
-import { root, tinyModelDirectory } from '../fixtures/paths';
+import { tinyModelDirectory } from '../fixtures/paths';
+import { smollmConfig, smollmHistory } from '../fixtures/smollm';
 
 const scratch = mkdtempSync(join(tmpdir(), 'mta-history-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
-
-/** Sizes of SmolLM2-135M with the kernels that it was trained with. */
-const smollm = parseModelConfig(
-  {
-    ...{ dim: 576, n_layers: 30, n_heads: 9, n_kv_heads: 3, hidden_dim: 1536, vocab_size: 49_152, max_seqlen: 2048 },
-    mta: {
-      ...{ use_mta: true, query_kernel_size: 6, key_kernel_size: 11, mta_layers: [2, 6, 10, 14, 18, 22, 26] },
-      ...{ after_sm_query_kernel_size: 6, after_sm_key_kernel_size: 11, head_kernel_size: 9, pre_sm_linear_head: true },
-    },
-  },
-  'config.json',
-);
 
 function folderWith(file: string, name: string): string {
   const directory = join(scratch, name);
@@ -43,11 +32,9 @@ function folderWith(file: string, name: string): string {
   return directory;
 }
 
-const stored = join(root, 'models', 'experiments', 'smollm2-mta', 'kernels.safetensors');
-
 test('the twelve snapshots of SmolLM2 with MTA, with the figures of docs/findings.md', async () => {
-  const directory = folderWith(stored, 'smollm');
-  const { steps, snapshots } = (await readKernelHistory({ directory, config: smollm }, 18)) as KernelHistory;
+  const directory = folderWith(smollmHistory, 'smollm');
+  const { steps, snapshots } = (await readKernelHistory({ directory, config: smollmConfig }, 18)) as KernelHistory;
   assert.deepEqual(steps, [0, 297, 594, 890, 1187, 1580, 2047, 2514, 2980, 3447, 3914, 4380]);
   const kernelOf = (snapshot: number, head: number) => {
     const { values } = snapshots[snapshot]!.find(({ part }) => part === 'pre_softmax_conv')!;
@@ -63,7 +50,7 @@ test('the twelve snapshots of SmolLM2 with MTA, with the figures of docs/finding
   assert.deepEqual(rounded(diagonal(7)), [0.26, 0.08, 0.05, 0.04, 0.07]);
   assert.deepEqual(rounded(diagonal(6)), [0.12, 0.05, 0.03, 0.03, 0.03]);
   // Layer 17 mixes heads only.
-  const mixing = (await readKernelHistory({ directory, config: smollm }, 17))!.snapshots;
+  const mixing = (await readKernelHistory({ directory, config: smollmConfig }, 17))!.snapshots;
   assert.deepEqual(
     mixing[0]!.map(({ part, values }) => [part, values.length]),
     [
@@ -75,9 +62,9 @@ test('the twelve snapshots of SmolLM2 with MTA, with the figures of docs/finding
 
 test('a folder without the file, and a layer without kernels, have none', async () => {
   const { directory } = await openModelFolder(tinyModelDirectory);
-  assert.equal(await readKernelHistory({ directory, config: smollm }, 0), null);
-  const plain = parseModelConfig({ ...smollm, mta: { use_mta: false } }, 'config.json');
-  assert.equal(await readKernelHistory({ directory: folderWith(stored, 'plain'), config: plain }, 2), null);
+  assert.equal(await readKernelHistory({ directory, config: smollmConfig }, 0), null);
+  const plain = parseModelConfig({ ...smollmConfig, mta: { use_mta: false } }, 'config.json');
+  assert.equal(await readKernelHistory({ directory: folderWith(smollmHistory, 'plain'), config: plain }, 2), null);
 });
 
 interface Tensor {
@@ -180,6 +167,6 @@ for (const [what, change, message] of refused) {
 test('a link out of the folder is not followed', { skip: process.platform === 'win32' }, async () => {
   const directory = join(scratch, 'linked');
   mkdirSync(directory);
-  symlinkSync(stored, join(directory, historyFile));
-  await assert.rejects(readKernelHistory({ directory, config: smollm }, 2), /leads out of the model folder/);
+  symlinkSync(smollmHistory, join(directory, historyFile));
+  await assert.rejects(readKernelHistory({ directory, config: smollmConfig }, 2), /leads out of the model folder/);
 });
