@@ -1,9 +1,10 @@
 /** A kernel of the gallery as it was in training: its snapshots, and what each is. Pure. */
 
 import { isConv, type KernelHistory } from '../src/shared/kernels';
-import { formatNumber, withLocalMark } from '../src/shared/labels';
+import { formatValue } from '../src/shared/labels';
 import { t } from '../src/shared/tools/l10n';
 import { entriesOf, type GalleryEntry, shapeNames } from './kernelGallery';
+import { formatPlain } from './labels';
 
 export interface Snapshot {
   /** Training step; null for the kernel that the model has, where the history does not end with it. */
@@ -43,9 +44,8 @@ export function describeSnapshot(snapshots: readonly Snapshot[], position: numbe
   const lastStep = snapshots.findLast(each => each.step !== null)!.step!;
   const when = step === null ? t('As the model has it') : t('Step {0} of {1}', step, lastStep);
   const { own, rest } = ownAndRest(entry, headIdx);
-  const number = (value: number) => withLocalMark(formatNumber(value));
-  const name = shapeNames[entry.features.name];
+  const words = [when, shapeNames[entry.features.name], formatValue(own), formatPlain(rest)];
   return isConv(entry.part)
-    ? t('{0}: {1}, own tap {2}, rest {3}', when, name, number(own), number(rest).slice(rest > 0 ? 1 : 0))
-    : t('{0}: {1}, own weight {2}, rest {3}', when, name, number(own), number(rest).slice(rest > 0 ? 1 : 0));
+    ? t('{0}: {1}, own tap {2}, rest {3}', ...words)
+    : t('{0}: {1}, own weight {2}, rest {3}', ...words);
 }

@@ -36,10 +36,7 @@ export class AddedModels {
     const added: InstalledModel[] = [];
     const until = performance.now() + maxListMs;
     const folders = this.directories.map(directory => ({ directory, setting: directory }));
-    const contributed = (await this.contributed()).map(({ name, directory, origin, setting }) => {
-      return { name, directory, origin, setting };
-    });
-    for (const { directory, ...own } of [...contributed, ...folders]) {
+    for (const { directory, ...own } of [...(await this.contributed()), ...folders]) {
       const maxMs = Math.min(maxEntryMs, until - performance.now());
       const described = maxMs > 0 ? await this.describe(directory, maxMs).catch(() => null) : null;
       if (described) added.push({ ...described, ...own });

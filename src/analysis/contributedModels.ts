@@ -20,10 +20,14 @@ export interface ContributedModel {
   readonly directory: string;
   /** The extension's id, PUBLISHER.NAME. */
   readonly origin: string;
-  /** Where the extension is installed. */
-  readonly extensionPath: string;
   /** What the setting says to choose it: it stays the same when the extension is updated. */
   readonly setting: string;
+}
+
+/** A model whose folder has not been looked at. */
+export interface NamedModel extends ContributedModel {
+  /** Where the extension is installed. */
+  readonly extensionPath: string;
 }
 
 const maxModels = 100;
@@ -32,12 +36,12 @@ const maxModels = 100;
 export function contributedModels(
   extensions: readonly ContributingExtension[],
   paths: Pick<PlatformPath, 'isAbsolute' | 'join' | 'relative' | 'sep'> = platformPath,
-): ContributedModel[] {
+): NamedModel[] {
   return extensions.flatMap(({ id, extensionPath, packageJSON }) => {
     const { contributes } = (packageJSON ?? {}) as { contributes?: Record<string, unknown> | null };
     const entries = contributes?.[contributionKey];
     if (!Array.isArray(entries)) return [];
-    return entries.slice(0, maxModels).flatMap((entry): ContributedModel[] => {
+    return entries.slice(0, maxModels).flatMap((entry): NamedModel[] => {
       const { path, name } = (entry ?? {}) as { path?: unknown; name?: unknown };
       if (typeof path !== 'string' || typeof name !== 'string') return [];
       if (path.length > 1000 || path.includes('\0') || !/^[^/\\\p{C}]{1,100}$/u.test(name)) return [];
@@ -49,11 +53,11 @@ export function contributedModels(
 }
 
 /** Those whose folder is there and inside of their extension, links followed; of several with one name, the first. */
-export async function withinExtensions(models: readonly ContributedModel[]): Promise<ContributedModel[]> {
+export async function withinExtensions(models: readonly NamedModel[]): Promise<ContributedModel[]> {
   const kept = new Map<string, ContributedModel>();
-  for (const model of models) {
+  for (const { extensionPath, ...model } of models) {
     const [root, directory] = await Promise.all(
-      [model.extensionPath, model.directory].map(path => realpath(path).catch(() => null)),
+      [extensionPath, model.directory].map(path => realpath(path).catch(() => null)),
     );
     if (!root || !directory || !isInside(root, directory, platformPath)) continue;
     if (!kept.has(model.setting)) kept.set(model.setting, model);

@@ -10,7 +10,6 @@ import { allows } from '../experimentKinds';
 import { headsChange } from '../experiments';
 import type { HeadTrials, Trial } from '../headTrials';
 import { sayProgress, trialName } from '../headTrialsText';
-
 import type { State } from '../state';
 import { button } from '../toolkit';
 import type { PanelView, ViewContext, ViewDefinition } from './view';

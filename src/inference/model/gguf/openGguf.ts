@@ -37,7 +37,6 @@ import {
 } from './files';
 import type { GgufTensor } from './header';
 import { type GgufModel, type RopeFactors, readModel, ropeTensors } from './metadata';
-
 import { ggufPlace } from './tensorNames';
 import { readTokenizer } from './tokenizer';
 import { fileTypes, ggmlType, typeName } from './types';
